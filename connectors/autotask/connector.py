@@ -1,0 +1,473 @@
+"""Autotask PSA, REST API v1.0: what we learned of it stands in README.md beside this file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from connectors.kit.contract import (
+    Change,
+    Checked,
+    Choice,
+    Connector,
+    Hook,
+    Page,
+    Pushed,
+    RemoteFile,
+    RemoteNote,
+    RemoteTicket,
+    Setting,
+    mark_in,
+)
+from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused
+from connectors.kit.http import Http
+
+PAGE_SIZE = 500
+MOST_PAGES = 200
+MOST_IN_LIST = 200
+OVERLAP = timedelta(minutes=2)
+ZONE_LOOKUP = "https://webservices.autotask.net/ATServicesRest"
+WORKFLOW_NOTE = "13"
+SUBSCRIBED = ("status", "priority", "title", "description", "assignedResourceID", "queueID")
+
+Json = dict[str, Any]
+
+
+class Autotask(Connector):
+    """Tickets, notes and attachments of one Autotask database."""
+
+    slug: ClassVar[str] = "autotask"
+    label: ClassVar[str] = "Autotask PSA"
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(name="user_name", label="API user name", help="The API-only user, like abc123@TENANT.COM."),
+        Setting(name="secret", label="Secret", help="The API user's password.", is_secret=True),
+        Setting(
+            name="integration_code",
+            label="Tracking identifier",
+            help="ApiIntegrationCode of the API user (Admin > Resources > API user).",
+            is_secret=True,
+        ),
+        Setting(name="company_id", label="Company", help="The id of the company that is us in their database."),
+        Setting(name="queue_id", label="Queue", help="The id of the queue new tickets go to."),
+        Setting(name="source_id", label="Source", help="The id of a ticket source, if required.", is_required=False),
+        Setting(name="note_type", label="Note type", help="The id of the note type our notes get."),
+        Setting(
+            name="due_hours", label="Due after hours", help="Autotask wants a due date.", is_required=False, default="24"
+        ),
+        Setting(
+            name="hook_secret",
+            label="Webhook secret",
+            help="At most 64 characters; signs what they send us.",
+            is_secret=True,
+            is_required=False,
+        ),
+        Setting(
+            name="zone_lookup",
+            label="Zone lookup",
+            help="Leave as it is unless Autotask tells you otherwise.",
+            is_required=False,
+            default=ZONE_LOOKUP,
+        ),
+    )
+
+    def check(self) -> Checked:
+        """Zone, credentials, rights, company and queue: each error names its setting."""
+        self.ports.memory.pop("zone", None)
+        http = self._http()
+        http.get("V1.0/ThresholdInformation")
+        choices = self.picklists()
+        if self.values["queue_id"] not in {choice.value for choice in choices["queueID"] if choice.is_active}:
+            raise Refused("There is no active queue with this id.", field="queue_id")
+        if self.values["note_type"] not in {choice.value for choice in choices["noteType"] if choice.is_active}:
+            raise Refused("There is no active note type with this id.", field="note_type")
+        company = http.get(f"V1.0/Companies/{self.values['company_id']}")
+        if not (company or {}).get("item"):
+            raise Refused("There is no company with this id that our user may see.", field="company_id")
+        return Checked(
+            own_user=self._own_user(),
+            facts={"zone": self.ports.memory["zone"], "company": str(company["item"].get("companyName", ""))},
+        )
+
+    def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
+        http = self._http()
+        found: dict[str, tuple[Choice, ...]] = {}
+        for entity, names in (("Tickets", ("status", "priority", "queueID", "source")), ("TicketNotes", _NOTE_LISTS)):
+            for field in http.get(f"V1.0/{entity}/entityInformation/fields")["fields"]:
+                if field["name"] in names and field.get("isPickList"):
+                    # The values are text here and integers on the ticket.
+                    found[field["name"]] = tuple(
+                        Choice(value=str(v["value"]), label=v["label"], is_active=v.get("isActive", True))
+                        for v in field.get("picklistValues") or ()
+                    )
+        return found
+
+    def changes_since(self, cursor: str) -> Page:
+        """Tickets of our company whose fields, notes or attachments changed.
+
+        "gte" and an overlap, not "gt": same-second changes repeat, and reconcile does not mind repeats.
+        """
+        if not cursor:
+            return Page(tickets=(), cursor=_write_time(self.ports.now()))
+        since = _write_time(_time(cursor) - OVERLAP)
+        mine = _eq("companyID", int(self.values["company_id"]))
+        tickets = {str(item["id"]): item for item in self._query("Tickets", [_gte("lastActivityDate", since), mine])}
+        notes = list(self._query("TicketNotes", [_gte("lastActivityDate", since)]))
+        # Parents of other kinds share the numbers: a file counts only for a ticket that moved, too.
+        files = list(self._query("AttachmentInfo", [_gte("attachDate", since)]))
+        touched = {str(note["ticketID"]) for note in notes}
+        for item in self._by_ids("Tickets", touched - tickets.keys(), more=[mine]):
+            tickets[str(item["id"])] = item
+        newest = max(
+            [cursor, *(item["lastActivityDate"] for item in tickets.values())], key=lambda text: _time(text)
+        )
+        self._learn_names(tickets.values(), notes)
+        return Page(
+            tickets=tuple(
+                self._ticket(
+                    item,
+                    [note for note in notes if str(note["ticketID"]) == key],
+                    [file for file in files if str(file["parentID"]) == key],
+                )
+                for key, item in sorted(tickets.items(), key=lambda pair: int(pair[0]))
+            ),
+            cursor=_write_time(_time(newest)),
+        )
+
+    def fetch(self, key: str) -> RemoteTicket:
+        item = self._item(key)
+        notes = list(self._children(key, "Notes"))
+        files = list(self._query("AttachmentInfo", [_eq("parentID", int(key))]))
+        self._learn_names([item], notes)
+        return self._ticket(item, notes, files)
+
+    def find(self, reference: str) -> str | None:
+        found = list(self._query("Tickets", [_eq("externalID", reference)]))
+        # Two of them should never be; the older one is the real one.
+        return min((str(item["id"]) for item in found), key=int, default=None)
+
+    def notes(self, key: str) -> tuple[RemoteNote, ...]:
+        found = list(self._children(key, "Notes"))
+        self._learn_names([], found)
+        return tuple(self._note(note) for note in found if _is_told(note))
+
+    def content(self, key: str, file: RemoteFile) -> bytes:
+        items = self._http().get(f"V1.0/Tickets/{key}/Attachments/{file.key}")["items"]
+        if not items:
+            raise Missing("They do not have this attachment.")
+        return base64.b64decode(items[0]["data"])
+
+    def push(self, change: Change) -> Pushed:
+        return {"create": self._create, "fields": self._patch, "note": self._add_note, "file": self._add_file}[
+            change.kind
+        ](change)
+
+    def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
+        check_signature(self.values.get("hook_secret", ""), headers, body)
+        news = json.loads(body)
+        key = news.get("Id")
+        if news.get("EntityType") == "TicketNote":
+            key = (news.get("Fields") or {}).get("TicketID")
+        if not isinstance(key, int | str) or not str(key).isdigit():
+            raise Refused("The hook names no ticket.")
+        # No delivery id is sent: registration and sequence are the news, its body settles repeats.
+        delivery = f"{news.get('Guid')}.{news.get('SequenceNumber')}.{hashlib.sha256(body).hexdigest()[:16]}"
+        return Hook(key=str(key), delivery=delivery)
+
+    def register_hook(self, url: str) -> str:
+        http = self._http()
+        made = http.write(
+            "POST",
+            "V1.0/TicketWebhooks",
+            {
+                "name": "Ticket Hub",
+                "isActive": True,
+                "webhookUrl": url,
+                "deactivationUrl": f"{url}deactivated/",
+                "isSubscribedToCreateEvents": True,
+                "isSubscribedToUpdateEvents": True,
+                "isSubscribedToDeleteEvents": True,
+                "secretKey": self.values["hook_secret"],
+                "sendThresholdExceededNotification": False,
+            },
+        )["itemId"]
+        # One field a call and one call at a time: more trips the limit of three threads.
+        for field_id in self._hook_fields():
+            http.write(
+                "POST",
+                f"V1.0/TicketWebhooks/{made}/Fields",
+                {"webhookID": made, "fieldID": field_id, "isSubscribedField": True, "isDisplayAlwaysField": False},
+            )
+        http.write(
+            "POST",
+            f"V1.0/TicketWebhooks/{made}/ExcludedResources",
+            {"webhookID": made, "resourceID": int(self._own_user())},
+        )
+        return str(made)
+
+    def _hook_fields(self) -> list[int]:
+        fields = self._http().get("V1.0/TicketWebhookFields/entityInformation/fields")["fields"]
+        values = next((f.get("picklistValues") or [] for f in fields if f["name"] == "fieldID"), [])
+        wanted = {name.lower() for name in SUBSCRIBED}
+        return [int(v["value"]) for v in values if str(v["label"]).replace(" ", "").lower() in wanted]
+
+    # -- writing
+
+    def _create(self, change: Change) -> Pushed:
+        due = self.ports.now() + timedelta(hours=float(self.values.get("due_hours") or "24"))
+        body: Json = {
+            "companyID": int(self.values["company_id"]),
+            "queueID": int(self.values["queue_id"]),
+            "dueDateTime": _write_time(due),
+            "externalID": change.reference,
+            **_typed(change.fields),
+        }
+        if self.values.get("source_id"):
+            body["source"] = int(self.values["source_id"])
+        made = self._http().write("POST", "V1.0/Tickets", body)
+        key = str(made["itemId"])
+        return Pushed(key=key, ticket=self.fetch(key))
+
+    def _patch(self, change: Change) -> Pushed:
+        # The id stands in the body: PATCH /Tickets/{id} does not exist.
+        body: Json = {"id": int(change.key), **_typed(change.fields)}
+        if change.reference:
+            body["externalID"] = change.reference
+        self._http().write("PATCH", "V1.0/Tickets", body)
+        return Pushed(key=change.key, ticket=self.fetch(change.key))
+
+    def _add_note(self, change: Change) -> Pushed:
+        made = self._http().write(
+            "POST",
+            f"V1.0/Tickets/{change.key}/Notes",
+            {
+                # A title can be mandatory, so there always is one; it also carries our mark.
+                "title": f"{change.name[:200]} [TH:{change.mark}]",
+                "description": change.text,
+                "noteType": int(self.values["note_type"]),
+                "publish": int(change.visibility),
+            },
+        )
+        return Pushed(key=str(made["itemId"]))
+
+    def _add_file(self, change: Change) -> Pushed:
+        made = self._http().write(
+            "POST",
+            f"V1.0/Tickets/{change.key}/Attachments",
+            {
+                "id": 0,
+                "attachmentType": "FILE_ATTACHMENT",
+                "fullPath": change.name,
+                "title": f"{change.name[:180]} [TH:{change.mark}]",
+                "publish": int(change.visibility),
+                "data": base64.b64encode(change.content).decode(),
+            },
+        )
+        return Pushed(key=str(made["itemId"]))
+
+    # -- reading
+
+    def _item(self, key: str) -> Json:
+        item = (self._http().get(f"V1.0/Tickets/{int(key)}") or {}).get("item")
+        if not item:
+            raise Missing("They do not have this ticket.")
+        return dict(item)
+
+    def _query(self, entity: str, filters: list[Json]) -> Iterator[Json]:
+        """Every record of a query; the next page is asked for with the same body again."""
+        http = self._http()
+        body: Json = {"filter": filters, "MaxRecords": PAGE_SIZE}
+        path = f"V1.0/{entity}/query"
+        for _ in range(MOST_PAGES):
+            answer = http.ask(path, body)
+            if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+                raise Refused("They answered a query without a list.")
+            yield from answer["items"]
+            path = (answer.get("pageDetails") or {}).get("nextPageUrl")
+            if not path:
+                return
+        raise Refused("Their pages do not end.")
+
+    def _by_ids(self, entity: str, keys: Iterable[str], *, more: Iterable[Json] = ()) -> Iterator[Json]:
+        wanted = sorted(int(key) for key in keys)
+        for start in range(0, len(wanted), MOST_IN_LIST):
+            chunk = wanted[start : start + MOST_IN_LIST]
+            yield from self._query(entity, [{"op": "in", "field": "id", "value": chunk}, *more])
+
+    def _children(self, key: str, name: str) -> Iterator[Json]:
+        http = self._http()
+        path: str | None = f"V1.0/Tickets/{int(key)}/{name}"
+        for _ in range(MOST_PAGES):
+            if not path:
+                return
+            answer = http.get(path)
+            yield from answer["items"]
+            path = (answer.get("pageDetails") or {}).get("nextPageUrl")
+
+    def _ticket(self, item: Json, notes: Iterable[Json], files: Iterable[Json]) -> RemoteTicket:
+        return RemoteTicket(
+            key=str(item["id"]),
+            number=item.get("ticketNumber") or "",
+            url=f"{self.ports.memory.get('web', '').rstrip('/')}/Autotask/AutotaskExtend/ExecuteCommand.aspx"
+            f"?Code=OpenTicketDetail&TicketID={item['id']}"
+            if self.ports.memory.get("web")
+            else "",
+            fields={name: _text(item.get(name)) for name in self.fields},
+            created_at=_time(item["createDate"]),
+            changed_at=_time(item["lastActivityDate"]),
+            author=self._name(item.get("lastActivityResourceID")),
+            assignee=self._name(item.get("assignedResourceID")),
+            reference=_text(item.get("externalID")),
+            notes=tuple(self._note(note) for note in notes if _is_told(note)),
+            files=tuple(self._file(file) for file in files),
+            raw=item,
+        )
+
+    def _note(self, note: Json) -> RemoteNote:
+        return RemoteNote(
+            key=str(note["id"]),
+            text=note.get("description") or note.get("title") or "",
+            visibility=_text(note.get("publish")),
+            author=self._name(note.get("creatorResourceID")),
+            is_ours=_text(note.get("creatorResourceID")) == self._own_user(),
+            created_at=_time(note["createDateTime"]),
+            mark=mark_in(note.get("title") or ""),
+        )
+
+    def _file(self, file: Json) -> RemoteFile:
+        title = file.get("title") or ""
+        return RemoteFile(
+            key=str(file["id"]),
+            name=file.get("fullPath") or title or "file",
+            size=int(file.get("fileSize") or 0),
+            visibility=_text(file.get("publish")),
+            author=self._name(file.get("attachedByResourceID")),
+            is_ours=_text(file.get("attachedByResourceID")) == self._own_user(),
+            created_at=_time(file["attachDate"]),
+            mark=mark_in(title),
+        )
+
+    def _learn_names(self, tickets: Iterable[Json], notes: Iterable[Json]) -> None:
+        """Look up the resources we have not met, all in one query."""
+        seen = {_text(t.get(name)) for t in tickets for name in ("assignedResourceID", "lastActivityResourceID")}
+        seen |= {_text(note.get("creatorResourceID")) for note in notes}
+        unknown = {key for key in seen if key.isdigit() and f"resource.{key}" not in self.ports.memory}
+        for person in self._by_ids("Resources", unknown):
+            name = f"{person.get('firstName', '')} {person.get('lastName', '')}".strip()
+            self.ports.memory[f"resource.{person['id']}"] = name or str(person.get("userName", ""))
+
+    def _name(self, key: Any) -> str:
+        return self.ports.memory.get(f"resource.{key}", "") if key is not None else ""
+
+    def _own_user(self) -> str:
+        """The id of our API user there, by which our own writes are known."""
+        memory = self.ports.memory
+        if "own_user" not in memory:
+            found = list(self._query("Resources", [_eq("userName", self.values["user_name"])]))
+            if not found:
+                raise Refused("Our own user cannot be found among their resources.", field="user_name")
+            memory["own_user"] = str(found[0]["id"])
+        return memory["own_user"]
+
+    # -- reaching them
+
+    def _http(self) -> Http:
+        return self.ports.open_http(base=self._zone(), headers=self._headers(), explain=explain)
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "ApiIntegrationCode": self.values["integration_code"],
+            "UserName": self.values["user_name"],
+            "Secret": self.values["secret"],
+        }
+
+    def _zone(self) -> str:
+        """The base URL of this database's zone, asked for once (without credentials) and remembered."""
+        memory = self.ports.memory
+        if "zone" not in memory:
+            http = self.ports.open_http(
+                base=self.values.get("zone_lookup") or ZONE_LOOKUP, headers={}, explain=_explain_zone
+            )
+            found = http.get("V1.0/ZoneInformation", user=self.values["user_name"])
+            if not isinstance(found, dict) or not urlsplit(str(found.get("url", ""))).netloc:
+                raise Refused("Autotask named no zone for this user name.", field="user_name")
+            memory["zone"] = str(found["url"]).rstrip("/")
+            memory["web"] = str(found.get("webUrl") or "")
+        return memory["zone"]
+
+
+_NOTE_LISTS = ("noteType", "publish")
+_NUMBERS = frozenset({"status", "priority"})
+
+
+def explain(status: int, body: Any) -> ConnectorError | None:
+    """Autotask answers 500 for what it refuses: with `errors` it is a no, without it is a fault of theirs."""
+    if status == 401:
+        return LockedOut("Autotask does not accept the user name and secret, or this is not its zone.")
+    if status == 403:
+        return LockedOut("Autotask accepts the user but gives it too few rights.")
+    errors = body.get("errors") if isinstance(body, dict) else None
+    if status < 400 or status in (404, 429) or not isinstance(errors, list) or not errors:
+        return None
+    said = " ".join(str(error) for error in errors)[:500]
+    if "IntegrationCode" in said:
+        return LockedOut("Autotask does not accept the tracking identifier.")
+    return Refused(f"Autotask says: {said}")
+
+
+def _explain_zone(status: int, body: Any) -> ConnectorError | None:
+    if status == 500 and isinstance(body, dict) and body.get("errors"):
+        return Refused("Autotask knows no zone for this user name.", field="user_name")
+    return None
+
+
+def signature(secret: str, body: bytes) -> str:
+    """What X-Hook-Signature says of a raw body: HMAC-SHA1 in base64, not hex.
+
+    >>> signature("key", b"{}")
+    'sha1=XBG0+jINsXIJVRWIzIpQYt6wNRk='
+    """
+    return "sha1=" + base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha1).digest()).decode()
+
+
+def check_signature(secret: str, headers: Mapping[str, str], body: bytes) -> None:
+    """BadSignature unless the body was signed with the secret; an empty secret accepts nothing."""
+    sent = {name.lower(): value for name, value in headers.items()}.get("x-hook-signature", "")
+    if not secret or not hmac.compare_digest(sent.encode("utf-8", "replace"), signature(secret, body).encode()):
+        raise BadSignature("The hook is not signed with our secret.")
+
+
+def _typed(fields: Mapping[str, str]) -> Json:
+    return {name: int(value) if name in _NUMBERS and value else value for name, value in fields.items()}
+
+
+def _is_told(note: Json) -> bool:
+    """Notes that workflow rules write are the machine talking to itself."""
+    return _text(note.get("noteType")) != WORKFLOW_NOTE
+
+
+def _eq(field: str, value: Any) -> Json:
+    return {"op": "eq", "field": field, "value": value}
+
+
+def _gte(field: str, value: Any) -> Json:
+    return {"op": "gte", "field": field, "value": value}
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _time(text: str) -> datetime:
+    """All times are UTC; the precision varies, and the Z is sometimes missing."""
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _write_time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

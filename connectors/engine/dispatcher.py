@@ -1,0 +1,119 @@
+"""The sweep that finds every row that is due: the rows are the queue.
+
+Embedded, the functions run in threads of this process. With a broker only their ids are published,
+and Celery workers run the same functions. Any number of dispatchers may run: rows are claimed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, connections
+from django.utils import timezone
+
+from connectors.engine import inbox, outbox
+from hub.clock import now
+from hub.domain import clocks
+from hub.signals import retry_reactions
+from workflows import timers
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Job:
+    """One function for one row."""
+
+    name: str
+    row_id: int
+
+
+RUN: dict[str, Callable[[int], object]] = {
+    "poll": lambda row_id: inbox.poll(connection_id=row_id),
+    "read": lambda row_id: inbox.read(inbound_id=row_id),
+    "look": lambda row_id: inbox.look(link_id=row_id),
+    "send": lambda row_id: outbox.send(link_id=row_id),
+    "expire": lambda row_id: timers.expire(leg_id=row_id, at=now()),
+    "fire": lambda row_id: clocks.fire(clock_id=row_id, at=now()),
+    "react": lambda _row_id: retry_reactions(),
+}
+
+
+def due() -> Iterator[Job]:
+    """Every row that is due now."""
+    at = timezone.now()
+    yield from (Job("read", row) for row in inbox.due_inbound(at=at))
+    yield from (Job("send", row) for row in outbox.due_links(at=at))
+    yield from (Job("look", row) for row in inbox.due_looks(at=at))
+    yield from (Job("poll", row) for row in inbox.due_connections(at=at))
+    yield from (Job("expire", row) for row in timers.due_legs(at=now()))
+    yield from (Job("fire", row) for row in clocks.due_clocks(at=now()))
+    yield Job("react", 0)
+
+
+class Dispatcher:
+    """Sweeps until it is stopped; each row at most once at a time in this process."""
+
+    def __init__(self, *, threads: int, publish: Callable[[Job], None] | None = None) -> None:
+        self.stopped = threading.Event()
+        self.publish = publish
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self.running: dict[Job, Future[None]] = {}
+
+    def run(self) -> None:
+        while not self.stopped.is_set():
+            try:
+                self.sweep()
+            except DatabaseError as error:
+                log.warning("The database did not answer: %s", str(error).splitlines()[0] if str(error) else "")
+                connections.close_all()
+                self.stopped.wait(2)
+            self.stopped.wait(PAUSE_SECONDS)
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def sweep(self) -> int:
+        """Start what is due and not running; how many were started."""
+        close_old_connections()
+        self.running = {job: future for job, future in self.running.items() if not future.done()}
+        started = 0
+        for job in due():
+            if job in self.running:
+                continue
+            if self.publish is not None:
+                self.publish(job)
+            else:
+                self.running[job] = self.pool.submit(_run, job)
+            started += 1
+        return started
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+def _run(job: Job) -> None:
+    try:
+        RUN[job.name](job.row_id)
+    except Exception:  # the top: nothing may end the worker
+        log.exception("%s %s failed", job.name, job.row_id)
+    finally:
+        connections.close_all()
+
+
+def drain(*, most: int = 200) -> int:
+    """Run everything that is due in this thread until nothing is; for tests and commands."""
+    done = 0
+    for _ in range(most):
+        jobs = [job for job in due() if job.name != "react"]
+        if not jobs:
+            return done
+        for job in jobs:
+            RUN[job.name](job.row_id)
+            done += 1
+    return done

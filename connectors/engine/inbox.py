@@ -1,0 +1,259 @@
+"""Keep what comes in, before anyone understands it; then understand it, one thing at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from connectors.engine import outbox, reconcile, registry, snapshots
+from connectors.engine.vault import CannotUnseal
+from connectors.kit.contract import Connector, RemoteTicket
+from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater
+from connectors.models import Connection, Inbound, Link
+from hub.clock import now
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=120)
+MOST_ATTEMPTS = 5
+LARGEST_FILE = 20 * 1024 * 1024
+KEPT_HEADERS = ("content-type", "user-agent")
+
+
+def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: bytes) -> None:
+    """Store a signed hook; when this returns it is committed. BadSignature: only a counter moves."""
+    with registry.ready(connection) as connector:
+        try:
+            hook = connector.read_hook(headers, body)
+        except BadSignature:
+            Connection.objects.filter(pk=connection.pk).update(rejected_hooks=F("rejected_hooks") + 1)
+            raise
+        except (ConnectorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            # Signed, so it is from them; what it says a person has to see.
+            _keep(
+                connection,
+                Inbound.Kind.HOOK,
+                f"unread.{snapshots.digest(body)[:40]}",
+                body,
+                headers,
+                state=Inbound.State.PARKED,
+                error=f"The hook cannot be understood: {error}"[:500],
+            )
+            return
+    _keep(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)
+
+
+def _keep(
+    connection: Connection,
+    kind: Inbound.Kind,
+    delivery: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    **more: str,
+) -> bool:
+    """Store it once; False where this very delivery is here already."""
+    at = timezone.now()
+    _row, is_new = Inbound.objects.get_or_create(
+        connection=connection,
+        delivery=delivery[:128],
+        defaults={
+            "kind": kind,
+            "headers": {name: value for name, value in headers.items() if name.lower() in KEPT_HEADERS},
+            "body": body,
+            "received_at": at,
+            "next_attempt_at": at,
+            **more,
+        },
+    )
+    return is_new
+
+
+# -- polling
+
+
+def due_connections(*, at: datetime) -> list[int]:
+    return list(
+        Connection.objects.filter(
+            Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at),
+            Q(resting_until__isnull=True) | Q(resting_until__lte=at),
+            state=Connection.State.ACTIVE,
+        )
+        .order_by("next_poll_at", "pk")
+        .values_list("pk", flat=True)
+    )
+
+
+def poll(*, connection_id: int) -> int:
+    """Ask one vendor what changed; pages are stored and the cursor moves in the same commit."""
+    at = timezone.now()
+    connection = Connection.objects.select_related("organisation", "service").get(pk=connection_id)
+    claimed = Connection.objects.filter(
+        Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at), pk=connection_id, state=Connection.State.ACTIVE
+    ).update(next_poll_at=at + max(LEASE, timedelta(seconds=connection.poll_seconds)))
+    if not claimed:
+        return 0
+    stored = 0
+    try:
+        with registry.ready(connection) as connector:
+            more = True
+            while more:
+                page = connector.changes_since(connection.cursor)
+                with transaction.atomic():
+                    stored += sum(_keep_snapshot(connection, remote) for remote in page.tickets)
+                    Connection.objects.filter(pk=connection_id).update(
+                        cursor=page.cursor, last_in_at=timezone.now(), failures=0, resting_until=None, last_error=""
+                    )
+                more = page.more and page.cursor != connection.cursor
+                connection.cursor = page.cursor
+    except (ConnectorError, CannotUnseal, registry.UnknownConnector) as error:
+        _poll_failed(connection, error)
+    Connection.objects.filter(pk=connection_id).update(
+        next_poll_at=timezone.now() + timedelta(seconds=connection.poll_seconds)
+    )
+    return stored
+
+
+def _keep_snapshot(connection: Connection, remote: RemoteTicket) -> bool:
+    content = snapshots.dump(remote)
+    delivery = f"poll.{remote.key}.{snapshots.digest(content)[:40]}"
+    return _keep(connection, Inbound.Kind.POLL, delivery, content, {}, remote_key=remote.key)
+
+
+def _poll_failed(connection: Connection, error: Exception) -> None:
+    if isinstance(error, LockedOut | CannotUnseal | registry.UnknownConnector):
+        outbox.lock_out(connection, str(error))
+        return
+    failures = connection.failures + 1
+    wait = timedelta(seconds=error.after) if isinstance(error, TryLater) and error.after else outbox.rest(failures)
+    outbox.pause(connection, timezone.now() + wait, str(error))
+
+
+# -- understanding
+
+
+def due_inbound(*, at: datetime, limit: int = 100) -> list[int]:
+    return list(
+        Inbound.objects.filter(
+            Q(lease_until__isnull=True) | Q(lease_until__lte=at),
+            Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
+            state=Inbound.State.NEW,
+            next_attempt_at__lte=at,
+            connection__state=Connection.State.ACTIVE,
+        )
+        .order_by("pk")
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def read(*, inbound_id: int) -> None:
+    """Understand one thing that came in. A hook is a hint: the record itself is read again."""
+    at = timezone.now()
+    claimed = Inbound.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk=inbound_id, state=Inbound.State.NEW
+    ).update(lease_until=at + LEASE, attempts=F("attempts") + 1)
+    if not claimed:
+        return
+    row = Inbound.objects.select_related("connection__organisation", "connection__service").get(pk=inbound_id)
+    try:
+        link = _understand(row)
+    except TryLater as error:
+        _postpone(row, error)
+    except LockedOut as error:
+        outbox.lock_out(row.connection, str(error))
+        Inbound.objects.filter(pk=row.pk).update(lease_until=None, error=str(error))
+    except Missing as error:
+        _end(row, Inbound.State.IGNORED, str(error))
+    except ConnectorError as error:
+        _end(row, Inbound.State.PARKED, str(error))
+    except Exception as error:  # whatever it is, it parks this one and nothing else
+        log.exception("Inbound %s failed", row.pk)
+        if row.attempts >= MOST_ATTEMPTS:
+            _end(row, Inbound.State.PARKED, f"{type(error).__name__}: {error}"[:500])
+        else:
+            _postpone(row, TryLater(f"{type(error).__name__}: {error}"[:500]))
+    else:
+        _end(row, Inbound.State.DONE if link else Inbound.State.IGNORED, "")
+
+
+def _understand(row: Inbound) -> Link | None:
+    with registry.ready(row.connection) as connector:
+        if row.kind == Inbound.Kind.POLL:
+            remote = snapshots.load(bytes(row.body))
+        else:
+            remote = connector.fetch(row.remote_key)
+        return _apply(row.connection, connector, remote)
+
+
+def _apply(connection: Connection, connector: Connector, remote: RemoteTicket) -> Link | None:
+    wanted = reconcile.unread_files(connection, remote)
+    contents = {file.key: connector.content(remote.key, file) for file in wanted if file.size <= LARGEST_FILE}
+    return reconcile.apply(connection=connection, remote=remote, at=now(), contents=contents)
+
+
+def _end(row: Inbound, state: Inbound.State, error: str) -> None:
+    Inbound.objects.filter(pk=row.pk).update(state=state, error=error, next_attempt_at=None, lease_until=None)
+
+
+def _postpone(row: Inbound, error: TryLater) -> None:
+    wait = timedelta(seconds=error.after) if error.after else outbox.rest(row.attempts)
+    Inbound.objects.filter(pk=row.pk).update(
+        next_attempt_at=timezone.now() + wait, lease_until=None, error=str(error)
+    )
+
+
+@transaction.atomic
+def retry(row: Inbound) -> None:
+    """Read a parked one again."""
+    Inbound.objects.filter(pk=row.pk, state=Inbound.State.PARKED).update(
+        state=Inbound.State.NEW, attempts=0, next_attempt_at=timezone.now(), error=""
+    )
+
+
+# -- looking
+
+
+def due_looks(*, at: datetime, limit: int = 50) -> list[int]:
+    """Links somebody marked to be read again."""
+    return list(
+        Link.objects.filter(
+            Q(next_look_at__isnull=True) | Q(next_look_at__lte=at),
+            Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
+            is_dirty=True,
+            state=Link.State.ACTIVE,
+            connection__state=Connection.State.ACTIVE,
+        )
+        .exclude(remote_key="")
+        .order_by("pk")
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def look(*, link_id: int) -> None:
+    """Read one linked ticket as it is there now, with all its notes and files."""
+    at = timezone.now()
+    claimed = Link.objects.filter(
+        Q(next_look_at__isnull=True) | Q(next_look_at__lte=at), pk=link_id, is_dirty=True
+    ).update(next_look_at=at + LEASE)
+    if not claimed:
+        return
+    link = Link.objects.select_related("connection__organisation", "connection__service").get(pk=link_id)
+    try:
+        with registry.ready(link.connection) as connector:
+            _apply(link.connection, connector, connector.fetch(link.remote_key))
+    except ConnectorError as error:
+        failures = link.look_failures + 1
+        Link.objects.filter(pk=link_id).update(
+            look_failures=failures, next_look_at=timezone.now() + outbox.rest(failures), why=str(error)
+        )
+        return
+    Link.objects.filter(pk=link_id).update(is_dirty=False, next_look_at=None, look_failures=0, why="")
+
+
+def mark_dirty(connection: Connection) -> int:
+    """Have every live link of a connection read again, as after its mapping changed."""
+    return Link.objects.filter(connection=connection, state=Link.State.ACTIVE).update(is_dirty=True, next_look_at=None)

@@ -1,0 +1,82 @@
+"""Which connectors there are, and one of them ready for a connection."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+
+from django.conf import settings
+
+import connectors
+from connectors.engine import vault
+from connectors.kit.contract import Connector, Ports
+from connectors.kit.http import Explain, Http
+from connectors.models import Connection
+from hub.clock import now
+from hub.egress import Policy, open_session
+
+GROUP = "tickethub.connectors"
+
+
+class UnknownConnector(Exception):
+    """No connector of this name is installed."""
+
+
+@cache
+def connectors_by_slug() -> Mapping[str, type[Connector]]:
+    """Every connector: the folders beside this one with a connector.py, and entry points of others."""
+    found: dict[str, type[Connector]] = {}
+    for module in pkgutil.iter_modules(connectors.__path__):
+        name = f"{connectors.__name__}.{module.name}.connector"
+        if module.ispkg and find_spec(name):
+            found |= {kind.slug: kind for kind in _classes(name)}
+    for entry in entry_points(group=GROUP):
+        kind = entry.load()
+        found.setdefault(kind.slug, kind)
+    return found
+
+
+def _classes(name: str) -> Iterator[type[Connector]]:
+    module = import_module(name)
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Connector) and value.__module__ == module.__name__:
+            yield value
+
+
+def kind_of(connection: Connection) -> type[Connector]:
+    try:
+        return connectors_by_slug()[connection.connector]
+    except KeyError as error:
+        raise UnknownConnector(f"There is no connector called {connection.connector!r}.") from error
+
+
+@contextmanager
+def ready(connection: Connection) -> Iterator[Connector]:
+    """The connector of this connection with its settings and ports; what it learned is kept afterwards."""
+    memory: dict[str, str] = dict(connection.memory)
+    known = dict(memory)
+    policy = Policy.of(settings.EGRESS_ALLOW)
+    session = open_session(policy)
+
+    def open_http(*, base: str, headers: Mapping[str, str], explain: Explain | None = None) -> Http:
+        session.headers.clear()
+        return Http(policy=policy, base=base, headers=headers, explain=explain, session=session)
+
+    ports = Ports(open_http=open_http, now=now, memory=memory)
+    values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
+    try:
+        yield kind_of(connection)(values, ports)
+    finally:
+        session.close()
+        if memory != known:
+            connection.memory = memory
+            Connection.objects.filter(pk=connection.pk).update(memory=memory)
+
+
+def _defaults(connection: Connection) -> dict[str, str]:
+    return {setting.name: setting.default for setting in kind_of(connection).settings}

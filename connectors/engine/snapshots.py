@@ -1,0 +1,41 @@
+"""A vendor's ticket as JSON and back: what a poll read is kept verbatim before anyone understands it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket
+
+TIMES = ("created_at", "changed_at")
+
+
+def dump(remote: RemoteTicket) -> bytes:
+    return json.dumps(asdict(remote), sort_keys=True, default=_plain, ensure_ascii=True).encode()
+
+
+def load(content: bytes) -> RemoteTicket:
+    raw = json.loads(content)
+    notes, files = raw.pop("notes"), raw.pop("files")
+    return RemoteTicket(
+        **_timed(raw),
+        notes=None if notes is None else tuple(RemoteNote(**_timed(note)) for note in notes),
+        files=None if files is None else tuple(RemoteFile(**_timed(file)) for file in files),
+    )
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _timed(raw: dict[str, Any]) -> dict[str, Any]:
+    return {name: datetime.fromisoformat(value) if name in TIMES else value for name, value in raw.items()}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,219 @@
+"""What a connector is: few verbs, in the vendor's own words. Mapping is not its business.
+
+A vendor's values are passed as text ("5", not 5), so that a snapshot compares equal to itself.
+Times are aware, UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from .errors import Unsupported
+from .http import Http
+
+MARK = re.compile(r"\[TH:([0-9A-HJKMNP-TV-Z]{26}:[0-9a-f]{12})\]")
+"""Our mark on a note or file at a vendor: the operation's id and a signature of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteNote:
+    """One note as the vendor has it."""
+
+    key: str
+    text: str
+    visibility: str
+    author: str
+    is_ours: bool
+    """Whether our own API user wrote it."""
+    created_at: datetime
+    mark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteFile:
+    """One attachment as the vendor has it, without its content."""
+
+    key: str
+    name: str
+    size: int
+    visibility: str
+    author: str
+    is_ours: bool
+    created_at: datetime
+    mark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteTicket:
+    """A ticket as the vendor has it: `fields` in their words, and what of notes and files was read.
+
+    Notes or files left None were not read; an empty tuple says there are none that changed.
+    """
+
+    key: str
+    number: str
+    url: str
+    fields: Mapping[str, str]
+    created_at: datetime
+    changed_at: datetime
+    author: str = ""
+    assignee: str = ""
+    reference: str = ""
+    """What stands in the field that carries our reference."""
+    notes: tuple[RemoteNote, ...] | None = None
+    files: tuple[RemoteFile, ...] | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Tickets that changed, and where to go on. The cursor may be handed in again: repeats do no harm."""
+
+    tickets: tuple[RemoteTicket, ...]
+    cursor: str
+    more: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One value of a picklist."""
+
+    value: str
+    label: str
+    is_active: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What `check` learned: who we are there, and what a person should know."""
+
+    own_user: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One thing to say. May be handed in again with the same `id` and then changes nothing."""
+
+    id: str
+    kind: str
+    """``create``, ``fields``, ``note`` or ``file``."""
+    key: str = ""
+    reference: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    visibility: str = ""
+    mark: str = ""
+    name: str = ""
+    content: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pushed:
+    """What they have now: the key of what was made, and the ticket read back where it was."""
+
+    key: str
+    ticket: RemoteTicket | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hook:
+    """What a hook is about. It is a hint: the record itself is read again."""
+
+    key: str
+    delivery: str
+    """What tells two deliveries of the same news apart from two pieces of news."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One thing an admin has to enter for a connection."""
+
+    name: str
+    label: str
+    help: str = ""
+    is_secret: bool = False
+    is_required: bool = True
+    default: str = ""
+
+
+class Clock(Protocol):
+    def __call__(self) -> datetime: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """What the engine gives a connector: the world outside, so that tests can give another one."""
+
+    open_http: Callable[..., Http]
+    now: Clock
+    memory: MutableMapping[str, str]
+    """Small facts kept between calls (a zone, a name): written back by the engine."""
+
+
+class Connector:
+    """Base of every connector: override what the vendor can do; the rest is Unsupported."""
+
+    slug: ClassVar[str]
+    label: ClassVar[str]
+    settings: ClassVar[tuple[Setting, ...]] = ()
+    fields: ClassVar[tuple[str, ...]] = ("title", "description", "status", "priority")
+    """The fields of a ticket that can be mapped."""
+
+    def __init__(self, values: Mapping[str, str], ports: Ports) -> None:
+        self.values = values
+        self.ports = ports
+
+    def check(self) -> Checked:
+        """Make real calls with these settings; errors name the setting at fault."""
+        raise Unsupported(f"{self.label} cannot be checked.")
+
+    def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
+        """The values this tenant knows, per field."""
+        raise Unsupported(f"{self.label} has no picklists.")
+
+    def changes_since(self, cursor: str) -> Page:
+        """Tickets that changed since the cursor; an empty cursor begins now."""
+        raise Unsupported(f"{self.label} cannot list changes.")
+
+    def fetch(self, key: str) -> RemoteTicket:
+        """One ticket with all its notes and files."""
+        raise Unsupported(f"{self.label} cannot read a ticket.")
+
+    def find(self, reference: str) -> str | None:
+        """The key of the ticket that carries our reference."""
+        raise Unsupported(f"{self.label} cannot search.")
+
+    def notes(self, key: str) -> tuple[RemoteNote, ...]:
+        """All notes of one ticket."""
+        raise Unsupported(f"{self.label} has no notes.")
+
+    def content(self, key: str, file: RemoteFile) -> bytes:
+        """The content of one attachment."""
+        raise Unsupported(f"{self.label} has no attachments.")
+
+    def push(self, change: Change) -> Pushed:
+        """Say one thing; what comes back is what they have now."""
+        raise Unsupported(f"{self.label} takes no changes.")
+
+    def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
+        """Check a hook's signature over the raw body, then read what it is about; else BadSignature."""
+        raise Unsupported(f"{self.label} sends no hooks.")
+
+    def register_hook(self, url: str) -> str:
+        """Ask them to call this URL; the id of the registration."""
+        raise Unsupported(f"{self.label} sends no hooks.")
+
+
+def mark_in(text: str) -> str:
+    """Our mark in a text; empty where there is none.
+
+    >>> mark_in("Update [TH:01JZZZZZZZZZZZZZZZZZZZZZZZ:0123456789ab]")
+    '01JZZZZZZZZZZZZZZZZZZZZZZZ:0123456789ab'
+    """
+    found = MARK.search(text)
+    return found[1] if found else ""

@@ -1,0 +1,186 @@
+"""A vendor's HTTP: the only place that knows status codes and timeouts.
+
+A call that reads can be made again; a call that writes and whose answer is lost is Unclear.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
+
+from hub.egress import EgressDenied, Policy, open_session
+
+from .errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 15.0
+TOTAL_SECONDS = 25.0
+"""T of the settle time: after this a request is given up, and only then its outcome is unclear."""
+LARGEST_ANSWER = 64 * 1024 * 1024
+LONGEST_WAIT = 3600.0
+
+Explain = Callable[[int, Any], ConnectorError | None]
+"""What a vendor means by a status and its decoded body; None leaves it to the usual meaning."""
+
+
+class Http:
+    """Calls to one vendor: base URL, headers, and how that vendor says no."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        base: str,
+        headers: Mapping[str, str],
+        explain: Explain | None = None,
+        session: requests.Session | None = None,
+    ) -> None:
+        self.base = base.rstrip("/")
+        self.host = urlsplit(base).netloc
+        self.policy = policy
+        self.explain = explain
+        self.session = session or open_session(policy)
+        self.session.headers.update(headers)
+
+    def get(self, path: str, **params: str) -> Any:
+        """The decoded JSON answer of a read."""
+        return self.call("GET", path, params=params, is_write=False)
+
+    def ask(self, path: str, body: Any) -> Any:
+        """A read that is sent as a POST."""
+        return self.call("POST", path, body=body, is_write=False)
+
+    def write(self, method: str, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
+        """A call that changes something there; Unclear where nobody can know whether it did."""
+        return self.call(method, path, body=body, is_write=True, headers=headers)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        is_write: bool,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        url = path if "://" in path else f"{self.base}/{path.lstrip('/')}"
+        if urlsplit(url).netloc != self.host:
+            raise Refused("They sent us to another host; credentials never leave the vendor's own.")
+        deadline = time.monotonic() + TOTAL_SECONDS
+        try:
+            answer = self.session.request(
+                method,
+                url,
+                params=dict(params or {}),
+                data=None if body is None else json.dumps(body),
+                headers={"Content-Type": "application/json", **(headers or {})},
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            )
+            content = _read(answer, deadline)
+        except EgressDenied as error:
+            raise Refused(str(error)) from error
+        except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
+            raise TryLater("They cannot be reached.") from error
+        except requests.ConnectionError as error:
+            raise _lost(error, is_write) from error
+        except (requests.RequestException, ReadTimeoutError, ProtocolError, TimeoutError) as error:
+            raise _unanswered(is_write) from error
+        return self._understood(answer, content, is_write)
+
+    def _understood(self, answer: requests.Response, content: bytes, is_write: bool) -> Any:
+        status = answer.status_code
+        decoded = _decoded(content)
+        said = self.explain(status, decoded) if self.explain else None
+        if said is not None:
+            raise said
+        if 200 <= status < 300:
+            if decoded is _NOT_JSON:
+                raise _unanswered(is_write, "They answered with something that is not JSON.")
+            return decoded
+        raise _meaning(status, answer.headers, is_write)
+
+
+_NOT_JSON = object()
+
+
+def _read(answer: requests.Response, deadline: float) -> bytes:
+    """The whole body, or TimeoutError: a byte a second does not hold a worker for ever."""
+    chunks, size = [], 0
+    for chunk in answer.iter_content(65536):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LARGEST_ANSWER or time.monotonic() > deadline:
+            answer.close()
+            raise TimeoutError("the answer was too long or too slow")
+    return b"".join(chunks)
+
+
+def _decoded(content: bytes) -> Any:
+    if not content.strip():
+        return None
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return _NOT_JSON
+
+
+def _lost(error: requests.ConnectionError, is_write: bool) -> ConnectorError:
+    """Refused before anything was sent is surely without effect; cut off later is not."""
+    reason = error.args[0] if error.args else None
+    if isinstance(reason, ProtocolError):
+        return _unanswered(is_write)
+    return TryLater("They cannot be reached.")
+
+
+def _unanswered(is_write: bool, why: str = "Their answer did not arrive.") -> ConnectorError:
+    return Unclear(why) if is_write else TryLater(why)
+
+
+def _meaning(status: int, headers: Mapping[str, str], is_write: bool) -> ConnectorError:
+    if status in (401, 403):
+        return LockedOut("They do not accept our credentials, or the rights they give us are too few.")
+    if status == 404:
+        return Missing("They do not have this record.")
+    if status == 429:
+        return TryLater("They are busy: too many requests.", after=retry_after(headers, datetime.now(UTC)))
+    if status in (408, 425) or status >= 500:
+        if is_write:
+            return Unclear(f"They answered {status}; it may have taken effect.")
+        return TryLater(f"They answered {status}.", after=retry_after(headers, datetime.now(UTC)))
+    if 300 <= status < 400:
+        return Refused("They sent us elsewhere; a redirect of an API call is never followed.")
+    return Refused(f"They answered {status}.")
+
+
+def retry_after(headers: Mapping[str, str], at: datetime) -> float | None:
+    """Seconds to wait, from a number or an HTTP date, never less than 1 or more than an hour.
+
+    >>> retry_after({"Retry-After": "120"}, datetime(2026, 1, 1, tzinfo=UTC))
+    120.0
+    >>> retry_after({"Retry-After": "-5"}, datetime(2026, 1, 1, tzinfo=UTC))
+    1.0
+    >>> retry_after({"Retry-After": "Thu, 01 Jan 2026 00:02:00 GMT"}, datetime(2026, 1, 1, tzinfo=UTC))
+    120.0
+    """
+    text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(text) - at).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return min(max(seconds, 1.0), LONGEST_WAIT) if seconds == seconds else None

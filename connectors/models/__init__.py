@@ -1,0 +1,20 @@
+"""Nouns of the engine: connections and their mappings, links and what is under way on them."""
+
+from .connection import Connection, FieldRule, Mapping, NoteRule, StatusRule, ValueRule
+from .link import Attempt, Binding, Difference, Inbound, Lane, Link, Outbound
+
+__all__ = [
+    "Attempt",
+    "Binding",
+    "Connection",
+    "Difference",
+    "FieldRule",
+    "Inbound",
+    "Lane",
+    "Link",
+    "Mapping",
+    "NoteRule",
+    "Outbound",
+    "StatusRule",
+    "ValueRule",
+]

@@ -1,0 +1,247 @@
+"""A vendor's system, how we reach it, and how well it goes."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from hub.models import Organisation, Publication
+from hub.models.fields import PublicIdField
+
+
+class Connection(models.Model):
+    """One vendor's system, reached through one connector. Times here are machine time."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        ACTIVE = "active", _("active")
+        PAUSED = "paused", _("paused")
+        LOCKED_OUT = "locked_out", _("locked out")
+        ARCHIVED = "archived", _("archived")
+
+    class Intake(models.TextChoices):
+        ADOPT = "adopt", _("adopt: a ticket born there becomes one of ours")
+        IGNORE = "ignore", _("ignore: only tickets we sent")
+
+    public_id = PublicIdField()
+    name = models.CharField(_("name"), max_length=150, unique=True)
+    organisation = models.ForeignKey(
+        Organisation, models.PROTECT, related_name="connections", verbose_name=_("organisation")
+    )
+    connector = models.SlugField(_("connector"))
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.DRAFT)
+    settings = models.JSONField(_("settings"), default=dict, blank=True)
+    sealed = models.BinaryField(_("credentials"), blank=True, default=b"", editable=False)
+    intake = models.CharField(_("tickets born there"), max_length=16, choices=Intake, default=Intake.ADOPT)
+    service = models.ForeignKey(
+        "hub.Service",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="connections",
+        verbose_name=_("service of tickets born there"),
+    )
+    poll_seconds = models.PositiveIntegerField(_("poll every … seconds"), default=60)
+    own_user = models.CharField(_("our user there"), max_length=64, blank=True, editable=False)
+    memory = models.JSONField(default=dict, blank=True, editable=False)
+    cursor = models.CharField(_("cursor"), max_length=255, blank=True, editable=False)
+    hook_id = models.CharField(_("hook registration"), max_length=64, blank=True, editable=False)
+    rejected_hooks = models.PositiveIntegerField(_("hooks with a wrong signature"), default=0, editable=False)
+    next_poll_at = models.DateTimeField(null=True, blank=True, editable=False)
+    resting_until = models.DateTimeField(_("resting until"), null=True, blank=True, editable=False)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
+    last_error = models.TextField(_("last error"), blank=True, editable=False)
+    last_in_at = models.DateTimeField(_("last success in"), null=True, blank=True, editable=False)
+    last_out_at = models.DateTimeField(_("last success out"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("connection")
+        verbose_name_plural = _("connections")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation"], condition=Q(state="active"), name="connection_one_active_per_organisation"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "active", "paused", "locked_out", "archived"]),
+                name="connection_state_is_known",
+            ),
+            models.CheckConstraint(condition=Q(intake__in=["adopt", "ignore"]), name="connection_intake_is_known"),
+        ]
+        indexes = [
+            models.Index(fields=["next_poll_at"], condition=Q(state="active"), name="connection_next_to_poll")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Mapping(models.Model):
+    """One version of how a connection's words and ours correspond. Publishing it writes nothing there."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="mappings")
+    version = models.PositiveIntegerField(_("version"), default=1)
+    status = models.CharField(_("status"), max_length=16, choices=Publication, default=Publication.DRAFT)
+
+    class Meta:
+        verbose_name = _("mapping")
+        verbose_name_plural = _("mappings")
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "version"], name="mapping_version_once_per_connection"),
+            models.UniqueConstraint(
+                fields=["connection"], condition=Q(status="published"), name="mapping_one_published_per_connection"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["draft", "published", "retired"]), name="mapping_status_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connection} v{self.version}"
+
+
+class FieldRule(models.Model):
+    """How one field travels: which way, who decides, and when."""
+
+    class Direction(models.TextChoices):
+        BOTH = "both", _("both ways")
+        IN = "in", _("theirs to us")
+        OUT = "out", _("ours to them")
+
+    class Authority(models.TextChoices):
+        OURS = "ours", _("ours wins")
+        THEIRS = "theirs", _("theirs wins")
+
+    class SyncWhen(models.TextChoices):
+        INSERT = "insert", _("only when the ticket is made")
+        UPDATE = "update", _("whenever it changes")
+        NEVER = "never", _("never")
+
+    class Field(models.TextChoices):
+        TITLE = "title", _("title")
+        DESCRIPTION = "description", _("description")
+        PRIORITY = "priority", _("priority")
+        STATUS = "status", _("status")
+
+    mapping = models.ForeignKey(Mapping, models.CASCADE, related_name="fields")
+    field = models.CharField(_("field"), max_length=32, choices=Field)
+    direction = models.CharField(_("direction"), max_length=8, choices=Direction, default=Direction.BOTH)
+    authority = models.CharField(_("authority"), max_length=8, choices=Authority, default=Authority.OURS)
+    sync_when = models.CharField(_("when"), max_length=8, choices=SyncWhen, default=SyncWhen.UPDATE)
+
+    class Meta:
+        verbose_name = _("field rule")
+        verbose_name_plural = _("field rules")
+        constraints = [
+            models.UniqueConstraint(fields=["mapping", "field"], name="field_rule_once_per_field"),
+            models.CheckConstraint(condition=Q(direction__in=["both", "in", "out"]), name="field_rule_direction_known"),
+            models.CheckConstraint(condition=Q(authority__in=["ours", "theirs"]), name="field_rule_authority_known"),
+            models.CheckConstraint(
+                condition=Q(sync_when__in=["insert", "update", "never"]), name="field_rule_sync_when_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.field
+
+
+class ValueRule(models.Model):
+    """One value of a field, theirs and ours."""
+
+    mapping = models.ForeignKey(Mapping, models.CASCADE, related_name="values")
+    field = models.CharField(_("field"), max_length=32, choices=[("priority", _("priority"))], default="priority")
+    ours = models.CharField(_("ours"), max_length=64)
+    theirs = models.CharField(_("theirs"), max_length=100)
+    label = models.CharField(_("label there"), max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = _("value rule")
+        verbose_name_plural = _("value rules")
+        constraints = [
+            models.UniqueConstraint(fields=["mapping", "field", "theirs"], name="value_rule_once_per_theirs")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ours} = {self.theirs}"
+
+
+class StatusRule(models.Model):
+    """What one status of theirs means for the leg, and what of ours it says to them."""
+
+    class Verb(models.TextChoices):
+        ACKNOWLEDGE = "acknowledge", _("nothing yet")
+        ACCEPT = "accept", _("accepted")
+        WORK = "work", _("working")
+        WAIT = "wait", _("waiting")
+        DONE = "done", _("done")
+        DECLINE = "decline", _("declined")
+        RETURN = "return", _("returned")
+
+    class Says(models.TextChoices):
+        NOTHING = "", _("nothing of ours")
+        OFFERED = "offered", _("offered to them")
+        WORKING = "working", _("go on working")
+        WAITING = "waiting", _("waiting")
+        DONE = "done", _("done")
+        RECALLED = "recalled", _("taken back")
+        CLOSED = "closed", _("the ticket is closed")
+
+    mapping = models.ForeignKey(Mapping, models.CASCADE, related_name="statuses")
+    theirs = models.CharField(_("theirs"), max_length=100)
+    label = models.CharField(_("label there"), max_length=100, blank=True)
+    verb = models.CharField(_("means"), max_length=16, choices=Verb)
+    waits_on = models.CharField(
+        _("waits on"),
+        max_length=16,
+        blank=True,
+        choices=[("requester", _("the requester")), ("us", _("us")), ("own", _("itself"))],
+    )
+    wait_reason = models.CharField(_("wait reason"), max_length=100, blank=True)
+    says = models.CharField(_("is written for"), max_length=16, choices=Says, blank=True, default=Says.NOTHING)
+
+    class Meta:
+        verbose_name = _("status rule")
+        verbose_name_plural = _("status rules")
+        constraints = [
+            models.UniqueConstraint(fields=["mapping", "theirs"], name="status_rule_once_per_theirs"),
+            models.UniqueConstraint(
+                fields=["mapping", "says"], condition=~Q(says=""), name="status_rule_once_per_ours"
+            ),
+            models.CheckConstraint(
+                condition=Q(verb="wait", waits_on__in=["requester", "us", "own"]) | (~Q(verb="wait") & Q(waits_on="")),
+                name="status_rule_wait_names_whom",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label or self.theirs}: {self.get_verb_display()}"
+
+
+class NoteRule(models.Model):
+    """Who sees a note of theirs, and how a message of ours is marked there. What is not named is held."""
+
+    class Audience(models.TextChoices):
+        US = "us", _("us only")
+        LEGS = "legs", _("every organisation on the ticket")
+        REQUESTER = "requester", _("the requester and every organisation")
+
+    mapping = models.ForeignKey(Mapping, models.CASCADE, related_name="notes")
+    theirs = models.CharField(_("visibility there"), max_length=100)
+    label = models.CharField(_("label there"), max_length=100, blank=True)
+    audience = models.CharField(_("audience here"), max_length=16, choices=Audience)
+    is_written = models.BooleanField(
+        _("used for ours"), default=False, help_text=_("A message of ours for this audience is marked so there.")
+    )
+
+    class Meta:
+        verbose_name = _("note rule")
+        verbose_name_plural = _("note rules")
+        constraints = [
+            models.UniqueConstraint(fields=["mapping", "theirs"], name="note_rule_once_per_theirs"),
+            models.UniqueConstraint(
+                fields=["mapping", "audience"], condition=Q(is_written=True), name="note_rule_one_written_per_audience"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label or self.theirs}: {self.get_audience_display()}"

@@ -1,0 +1,253 @@
+"""A leg and its remote record, and everything under way between them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from hub.models import Attachment, Leg, Message
+from hub.models.fields import PublicIdField
+
+from .connection import Connection
+
+
+class Lane(models.TextChoices):
+    """What travels independently: a parked change stops its own lane of its own link."""
+
+    FIELDS = "fields", _("fields")
+    NOTES = "notes", _("notes")
+    FILES = "files", _("files")
+
+
+class Link(models.Model):
+    """A leg here is a record there. Never expires, never lives only in a remote field.
+
+    `heard` is the last snapshot of theirs; `agreed` is per field what both sides last had, theirs in
+    their words and ours in ours, so that a map that loses detail never comes back as a change.
+    """
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("active")
+        PAUSED = "paused", _("paused")
+        QUARANTINED = "quarantined", _("quarantined")
+        ARCHIVED = "archived", _("archived")
+
+    public_id = PublicIdField()
+    leg = models.OneToOneField(Leg, models.PROTECT, related_name="link")
+    connection = models.ForeignKey(Connection, models.PROTECT, related_name="links")
+    reference = models.CharField(_("our reference there"), max_length=64, unique=True)
+    remote_key = models.CharField(_("key there"), max_length=100, blank=True)
+    remote_url = models.URLField(_("address there"), max_length=500, blank=True)
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.ACTIVE)
+    heard = models.JSONField(default=dict)
+    agreed = models.JSONField(default=dict)
+    heard_at = models.DateTimeField(null=True)
+    is_dirty = models.BooleanField(default=False)
+    next_look_at = models.DateTimeField(null=True)
+    look_failures = models.PositiveIntegerField(default=0)
+    epoch = models.PositiveBigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    last_seq = models.PositiveIntegerField(default=0)
+    why = models.TextField(_("why it stands still"), blank=True)
+
+    class Meta:
+        verbose_name = _("link")
+        verbose_name_plural = _("links")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "remote_key"], condition=~Q(remote_key=""), name="link_once_per_remote_record"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["active", "paused", "quarantined", "archived"]), name="link_state_is_known"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_look_at"], condition=Q(is_dirty=True, state="active"), name="link_next_to_look")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.leg} = {self.remote_key or '(not made yet)'}"
+
+
+class Inbound(models.Model):
+    """Something that came in, verbatim, kept before anyone understood it."""
+
+    class State(models.TextChoices):
+        NEW = "new", _("new")
+        DONE = "done", _("done")
+        PARKED = "parked", _("parked")
+        IGNORED = "ignored", _("ignored")
+
+    class Kind(models.TextChoices):
+        HOOK = "hook", _("hook")
+        POLL = "poll", _("poll")
+
+    connection = models.ForeignKey(Connection, models.PROTECT, related_name="inbound")
+    kind = models.CharField(max_length=8, choices=Kind)
+    delivery = models.CharField(max_length=128)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField()
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.NEW)
+    received_at = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    error = models.TextField(_("why"), blank=True)
+    remote_key = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = _("inbound")
+        verbose_name_plural = _("inbound")
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "delivery"], name="inbound_once_per_delivery"),
+            models.CheckConstraint(
+                condition=Q(state__in=["new", "done", "parked", "ignored"]), name="inbound_state_is_known"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_attempt_at", "id"], condition=Q(state="new"), name="inbound_next_to_read")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connection} {self.delivery}"
+
+
+class Outbound(models.Model):
+    """One thing that has to be said on a link, in order per lane.
+
+    `intent_at` is set before a send that must not happen twice; a row with an intent and no end is
+    looked up there before anything is sent again.
+    """
+
+    class Kind(models.TextChoices):
+        CREATE = "create", _("create")
+        FIELDS = "fields", _("fields")
+        NOTE = "note", _("note")
+        FILE = "file", _("file")
+
+    class State(models.TextChoices):
+        READY = "ready", _("waiting to be sent")
+        UNCLEAR = "unclear", _("sent, outcome unclear")
+        DONE = "done", _("delivered")
+        PARKED = "parked", _("parked")
+        SKIPPED = "skipped", _("skipped")
+
+    public_id = PublicIdField()
+    link = models.ForeignKey(Link, models.PROTECT, related_name="outbound")
+    lane = models.CharField(max_length=8, choices=Lane)
+    seq = models.PositiveIntegerField()
+    kind = models.CharField(max_length=8, choices=Kind)
+    message = models.ForeignKey(Message, models.PROTECT, null=True, related_name="outbound")
+    attachment = models.ForeignKey(Attachment, models.PROTECT, null=True, related_name="outbound")
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.READY)
+    intent = models.JSONField(default=dict)
+    intent_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    error = models.TextField(_("why"), blank=True)
+    queued_at = models.DateTimeField()
+    done_at = models.DateTimeField(_("delivered at"), null=True)
+    remote_key = models.CharField(_("key there"), max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = _("outbound")
+        verbose_name_plural = _("outbound")
+        constraints = [
+            models.UniqueConstraint(fields=["link", "seq"], name="outbound_seq_once_per_link"),
+            models.UniqueConstraint(
+                fields=["link"],
+                condition=Q(kind="fields", state="ready", intent_at__isnull=True),
+                name="outbound_one_waiting_change_of_fields",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["ready", "unclear", "done", "parked", "skipped"]),
+                name="outbound_state_is_known",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=Q(state__in=["ready", "unclear"]), name="outbound_next_to_send"
+            ),
+            models.Index(fields=["state"], condition=Q(state="parked"), name="outbound_parked"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.link} {self.kind} {self.seq}"
+
+
+class Attempt(models.Model):
+    """One try to say something, and how it ended. Append-only."""
+
+    outbound = models.ForeignKey(Outbound, models.CASCADE, related_name="tries")
+    epoch = models.PositiveBigIntegerField()
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    outcome = models.CharField(max_length=16)
+    said = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+
+    def __str__(self) -> str:
+        return f"{self.outbound}: {self.outcome}"
+
+
+class Binding(models.Model):
+    """A note or file there is a message or attachment here. Each side at most once per link."""
+
+    link = models.ForeignKey(Link, models.CASCADE, related_name="bindings")
+    lane = models.CharField(max_length=8, choices=Lane)
+    remote_key = models.CharField(max_length=100)
+    message = models.ForeignKey(Message, models.PROTECT, null=True, related_name="bindings")
+    attachment = models.ForeignKey(Attachment, models.PROTECT, null=True, related_name="bindings")
+    fingerprint = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("binding")
+        verbose_name_plural = _("bindings")
+        constraints = [
+            models.UniqueConstraint(fields=["link", "lane", "remote_key"], name="binding_once_per_remote"),
+            models.UniqueConstraint(
+                fields=["link", "message"],
+                condition=Q(message__isnull=False, lane="notes"),
+                name="binding_once_per_message",
+            ),
+            models.UniqueConstraint(
+                fields=["link", "attachment"],
+                condition=Q(attachment__isnull=False),
+                name="binding_once_per_attachment",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.link} {self.lane} {self.remote_key}"
+
+
+class Difference(models.Model):
+    """A value of theirs that we heard and do not follow, until a person or an agreement ends it.
+
+    One row per (link, field, value): the next poll does not raise it again.
+    """
+
+    link = models.ForeignKey(Link, models.CASCADE, related_name="differences")
+    field = models.CharField(_("field"), max_length=32)
+    value = models.CharField(_("theirs"), max_length=255)
+    why = models.TextField(_("why"))
+    heard_at = models.DateTimeField(_("heard at"))
+    resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("difference")
+        verbose_name_plural = _("differences")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["link", "field", "value"],
+                condition=Q(resolved_at__isnull=True),
+                name="difference_once_per_link_field_value",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.link} {self.field} = {self.value}"

@@ -1,0 +1,23 @@
+"""Celery's side of the dispatcher: the same functions, started by an id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+from connectors.engine import dispatcher
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def run(*, name: str, row_id: int, **_: Any) -> None:
+    """Run one job; rows are claimed, so a task that comes twice does nothing the second time."""
+    dispatcher.RUN[name](row_id)
+
+
+QUEUES = {"poll": "poll"}
+
+
+def publish(job: dispatcher.Job) -> None:
+    """Hand a job's id to the broker; a lost one is found again by the next sweep."""
+    run.apply_async(kwargs={"name": job.name, "row_id": job.row_id}, queue=QUEUES.get(job.name, "sync"), expires=60)

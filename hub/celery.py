@@ -1,0 +1,27 @@
+"""Celery, for installations with a broker. Tasks carry ids; the rows stay the truth."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
+
+app = Celery("tickethub")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_default_queue="sync",
+    task_default_queue_type="quorum",
+    # A quorum queue cannot count globally, and the worker must not ask it to.
+    worker_detect_quorum_queues=True,
+    broker_transport_options={"confirm_publish": True},
+    broker_connection_retry_on_startup=True,
+)
+app.autodiscover_tasks(["connectors"])

@@ -1,0 +1,67 @@
+"""The time that the record is written in.
+
+Everywhere but in the demonstration this is the time of day. A time lapse (a small file named by
+TICKETHUB_TIME_LAPSE) lets a story of hours be told in a minute: it begins in the past, runs fast,
+and from the moment it has caught up it *is* the time of day, so it never lies in the future and
+never goes back. Leases, retries and budgets are machinery and always use the time of day.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeLapse:
+    """Real Unix seconds between which the story's time runs from `story_start` to the present."""
+
+    real_start: float
+    real_end: float
+    story_start: float
+
+    @property
+    def speed(self) -> float:
+        return (self.real_end - self.story_start) / (self.real_end - self.real_start)
+
+    def at(self, real: float) -> float:
+        """
+        >>> lapse = TimeLapse(real_start=1000, real_end=1010, story_start=0)
+        >>> lapse.at(1000), lapse.at(1005), lapse.at(1010), lapse.at(2000)
+        (0.0, 505.0, 1010.0, 2000)
+        """
+        if real >= self.real_end:
+            return real
+        return self.story_start + max(0.0, real - self.real_start) * self.speed
+
+    def real(self, story: float) -> float:
+        """When the story's time reaches `story`."""
+        if story >= self.real_end:
+            return story
+        return self.real_start + (story - self.story_start) / self.speed
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, path: Path) -> TimeLapse:
+        return cls(**json.loads(path.read_text()))
+
+
+@lru_cache(maxsize=1)
+def _lapse(path: str) -> TimeLapse:
+    return TimeLapse.read(Path(path))
+
+
+def now() -> datetime:
+    """The record's present: aware, UTC, whole seconds."""
+    real = timezone.now()
+    if settings.TIME_LAPSE:
+        real = datetime.fromtimestamp(_lapse(settings.TIME_LAPSE).at(real.timestamp()), UTC)
+    return real.replace(microsecond=0)

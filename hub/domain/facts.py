@@ -1,0 +1,223 @@
+"""What the events of one ticket say at an instant: the pure state that ledger and clocks are folded from.
+
+Nothing here reads the database or the clock. Organisations are named by their public ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from hub.models.event import EventKind
+from hub.models.leg import ENGAGED_STAGES, OPEN_STAGES, Stage, WaitsOn
+from hub.models.workflow import Phase
+from hub.sla.ledger import Charge
+
+
+class Ball(NamedTuple):
+    """Who has to act next, who the time is charged to, and why (rules: docs/ledger.md)."""
+
+    holder: str
+    charge: Charge
+    charged_to: str
+    reason: str
+
+
+@dataclass
+class LegFacts:
+    """One engagement as the events tell it."""
+
+    organisation: str
+    given_by: str
+    stage: Stage = Stage.OFFERED
+    is_delivered: bool = False
+    is_unreached: bool = False
+    waits_on: str = ""
+    waits_on_organisation: str = ""
+    is_asked: bool = False
+    """The requester can see a question of theirs and has not answered since."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.stage in OPEN_STAGES
+
+
+@dataclass
+class TicketFacts:
+    """The whole ticket at one instant; `apply` moves it over the next event."""
+
+    owner: str = ""
+    requester_organisation: str = ""
+    phase: str = Phase.NEW
+    ticket_waits_on: str = ""
+    is_asked: bool = False
+    priority: str = ""
+    lead: str = ""
+    legs: dict[str, LegFacts] = field(default_factory=dict)
+    recorded: Ball | None = None
+    """Imported history is not judged: the row itself says who held the ticket."""
+
+    def apply(self, kind: str, payload: Mapping[str, Any]) -> None:
+        if kind.startswith("leg."):
+            self._apply_leg(kind, payload)
+        elif kind == EventKind.TICKET_OPENED:
+            self.owner = payload["owner"]
+            self.requester_organisation = payload.get("requester_organisation", "")
+            self.priority = payload["priority"]
+        elif kind == EventKind.TICKET_MOVED:
+            self.phase = payload["after"]
+            self.ticket_waits_on = payload.get("waits_on", "") if self.phase == Phase.WAITING else ""
+        elif kind == EventKind.PRIORITY_CHANGED:
+            self.priority = payload["after"]
+        elif kind == EventKind.MESSAGE_ADDED:
+            self._apply_message(payload)
+        elif kind == EventKind.HISTORY_ROW:
+            self._apply_row(payload)
+
+    def _apply_leg(self, kind: str, payload: Mapping[str, Any]) -> None:
+        key = payload["leg"]
+        if kind in (EventKind.LEG_OFFERED, EventKind.LEG_BORN):
+            born = kind == EventKind.LEG_BORN
+            self.legs[key] = LegFacts(
+                organisation=payload["organisation"],
+                given_by=payload.get("given_by") or self.owner,
+                stage=Stage.WORKING if born else Stage.OFFERED,
+                is_delivered=born,
+            )
+            if payload.get("is_lead"):
+                self.lead = key
+            return
+        leg = self.legs.get(key)
+        if leg is None:
+            return
+        if kind == EventKind.LEG_DELIVERED:
+            leg.is_delivered = True
+        elif kind == EventKind.LEG_REACHED:
+            leg.is_unreached = False
+        elif kind == EventKind.LEG_WAITING:
+            leg.stage = Stage.WAITING
+            leg.waits_on = payload["waits_on"]
+            leg.waits_on_organisation = payload.get("waits_on_organisation", "")
+        else:
+            leg.stage = _STAGE_AFTER[EventKind(kind)]
+            leg.waits_on = leg.waits_on_organisation = ""
+            leg.is_unreached = bool(payload.get("is_unreached"))
+
+    def _apply_message(self, payload: Mapping[str, Any]) -> None:
+        if payload["author_kind"] == "requester":
+            self.is_asked = False
+            for leg in self.legs.values():
+                leg.is_asked = False
+        elif payload.get("is_for_requester"):
+            self.is_asked = True
+            for leg in self.legs.values():
+                leg.is_asked = leg.is_asked or leg.organisation == payload["organisation"]
+
+    def _apply_row(self, payload: Mapping[str, Any]) -> None:
+        self.priority = payload.get("priority", "")
+        charge = _CHARGE_OF_CLASS.get(payload["class"], Charge.HOLDER)
+        holder = payload["organisation"]
+        self.recorded = Ball(holder, charge, holder if charge is Charge.HOLDER else "", payload["class"])
+
+    @property
+    def waits_on_requester(self) -> bool:
+        """Waiting on the requester after a question the requester can see."""
+        lead = self.legs.get(self.lead)
+        if lead and lead.stage == Stage.WAITING and lead.waits_on == WaitsOn.REQUESTER:
+            return lead.is_asked or (self.phase == Phase.WAITING and self.is_asked)
+        return self.phase == Phase.WAITING and self.ticket_waits_on == WaitsOn.REQUESTER and self.is_asked
+
+    def ball(self) -> Ball:
+        """Who has to act next: the first rule that applies."""
+        if self.recorded is not None:
+            return self.recorded
+        if self.phase in (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED):
+            return Ball(self.owner, Charge.NOBODY, "", self.phase)
+        if self.waits_on_requester:
+            return Ball(self.requester_organisation or self.owner, Charge.REQUESTER, "", "waiting_requester")
+        lead = self.legs.get(self.lead)
+        if lead is None:
+            return _with(self.owner, "to_assign")
+        if not lead.is_open:
+            return self._after(lead)
+        if lead.stage == Stage.OFFERED:
+            if not lead.is_delivered:
+                return Ball(lead.given_by, Charge.HUB, "", "transport")
+            return _with(lead.organisation, "to_accept")
+        if lead.is_unreached:
+            return Ball(self.owner, Charge.HUB, "", "transport")
+        if lead.stage == Stage.WAITING:
+            return self._passed_on(lead)
+        return _with(lead.organisation, "working")
+
+    def _after(self, lead: LegFacts) -> Ball:
+        if lead.stage == Stage.DONE:
+            return _with(self.owner, "to_verify")
+        return _with(lead.given_by or self.owner, "to_assign")
+
+    def _passed_on(self, leg: LegFacts) -> Ball:
+        """A waiting leg passes the ball along; a circle of waits ends at the owner."""
+        seen = {leg.organisation}
+        while True:
+            if leg.waits_on == WaitsOn.REQUESTER:
+                # Nobody has asked yet: whoever waits has to ask.
+                return _with(leg.organisation, "waiting_unasked")
+            if leg.waits_on == WaitsOn.US:
+                return _with(self.owner, "waiting_us")
+            if leg.waits_on == WaitsOn.OWN:
+                return _with(leg.organisation, "waiting_own")
+            awaited = leg.waits_on_organisation
+            if awaited in seen:
+                return _with(self.owner, "waiting_circle")
+            following = self._open_leg_of(awaited)
+            if following is None or following.stage != Stage.WAITING:
+                return _with(awaited, "awaited")
+            seen.add(awaited)
+            leg = following
+
+    def _open_leg_of(self, organisation: str) -> LegFacts | None:
+        legs = [leg for leg in self.legs.values() if leg.organisation == organisation and leg.is_open]
+        return legs[-1] if legs else None
+
+    def holders(self) -> frozenset[str]:
+        """Organisations with an engagement under way: whose underpinning clocks may run."""
+        if self.recorded is not None:
+            return frozenset([self.recorded.holder])
+        return frozenset(
+            leg.organisation
+            for leg in self.legs.values()
+            if leg.stage in ENGAGED_STAGES or (leg.stage == Stage.OFFERED and leg.is_delivered)
+        )
+
+    def status_for(self, organisation: str) -> str:
+        """What a clock of this organisation ("" for the ticket's own) sees: ``open`` or a wait."""
+        if self.waits_on_requester:
+            return "waiting_requester"
+        leg = self._open_leg_of(organisation) if organisation else None
+        if leg and leg.stage == Stage.WAITING:
+            return f"waiting_{leg.waits_on}"
+        return "open"
+
+
+_STAGE_AFTER = {
+    EventKind.LEG_ACCEPTED: Stage.ACCEPTED,
+    EventKind.LEG_STARTED: Stage.WORKING,
+    EventKind.LEG_RESUMED: Stage.WORKING,
+    EventKind.LEG_REOPENED: Stage.WORKING,
+    EventKind.LEG_DONE: Stage.DONE,
+    EventKind.LEG_DECLINED: Stage.DECLINED,
+    EventKind.LEG_EXPIRED: Stage.EXPIRED,
+    EventKind.LEG_RECALLED: Stage.RECALLED,
+    EventKind.LEG_RETURNED: Stage.RETURNED,
+}
+
+_CHARGE_OF_CLASS = {
+    "waiting_requester": Charge.REQUESTER,
+    "resolved": Charge.NOBODY,
+    "closed": Charge.NOBODY,
+}
+
+
+def _with(organisation: str, reason: str) -> Ball:
+    return Ball(organisation, Charge.HOLDER, organisation, reason)

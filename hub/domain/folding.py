@@ -1,0 +1,39 @@
+"""The events of a ticket as ledger and clocks fold them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hub.models import ActorKind, Event, EventKind, Ticket
+
+FOLDED = frozenset(EventKind) - {
+    EventKind.TICKET_EDITED,
+    EventKind.MESSAGE_WITHDRAWN,
+    EventKind.ATTACHMENT_ADDED,
+}
+"""Kinds that ledger or clocks care about."""
+
+
+class Facts(NamedTuple):
+    """What a fold needs of an event; times in Unix seconds."""
+
+    at: int
+    seq: int
+    kind: str
+    payload: dict[str, object]
+    learned_at: int
+    is_from_vendor: bool
+
+
+def load(ticket: Ticket) -> list[Facts]:
+    """The ticket's events that count, in the order in which they happened."""
+    rows = Event.objects.filter(ticket=ticket, kind__in=FOLDED).values_list(
+        "occurred_at", "seq", "kind", "payload", "recorded_at", "actor_kind"
+    )
+    return sorted(
+        (
+            Facts(int(o.timestamp()), seq, kind, payload, int(r.timestamp()), actor == ActorKind.VENDOR)
+            for o, seq, kind, payload, r, actor in rows
+        ),
+        key=lambda fact: fact[:2],
+    )

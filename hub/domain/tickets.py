@@ -1,0 +1,195 @@
+"""Verbs on the ticket's own fields. Its phase is moved by `workflows.moves` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from hub.db import numbers
+from hub.domain import history
+from hub.domain.actors import Actor
+from hub.models import (
+    Asset,
+    EventKind,
+    Organisation,
+    Person,
+    Phase,
+    Priority,
+    Service,
+    Site,
+    State,
+    Ticket,
+)
+
+EDITABLE = frozenset({"title", "description", "service", "asset", "site", "requester"})
+TEXTS = ("title", "description")
+
+
+class NotEditable(Exception):
+    """The ticket or the field cannot be changed; the message says why."""
+
+
+def us() -> Organisation:
+    """Our own organisation; there is exactly one."""
+    return Organisation.objects.get(is_us=True)
+
+
+def first_state(phase: Phase) -> State:
+    """Where a phase begins in the published default workflow."""
+    return State.objects.get(
+        version__workflow__is_default=True, version__status="published", phase=phase, is_default=True
+    )
+
+
+def locked(ticket: Ticket) -> Ticket:
+    """The ticket, read again under its row lock; a transaction is open."""
+    return (
+        Ticket.objects.select_for_update(of=("self",)).select_related("owner", "holder", "status").get(pk=ticket.pk)
+    )
+
+
+@transaction.atomic
+def open_ticket(
+    *,
+    title: str,
+    description: str = "",
+    priority: str = Priority.P3,
+    kind: str = Ticket.Kind.INCIDENT,
+    service: Service | None = None,
+    requester: Person | None = None,
+    asset: Asset | None = None,
+    site: Site | None = None,
+    actor: Actor,
+    at: datetime,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+    raw: Mapping[str, Any] | None = None,
+) -> Ticket:
+    """A new ticket, owned and held by us until somebody else is engaged."""
+    at = at.replace(microsecond=0)
+    # A vendor's clock that runs ahead of ours cannot open a ticket in the future.
+    opened_at = min((occurred_at or at).replace(microsecond=0), at)
+    owner = us()
+    state = first_state(Phase.NEW)
+    ticket = Ticket.objects.create(
+        number=numbers.take("ticket")[0],
+        kind=kind,
+        title=title[:255],
+        description=description,
+        priority=priority,
+        status=state,
+        owner=owner,
+        holder=owner,
+        held_since=opened_at,
+        hold_reason="to_assign",
+        requester=requester,
+        service=service,
+        asset=asset,
+        site=site,
+        opened_at=opened_at,
+        changed_at=at,
+        raw=dict(raw or {}),
+    )
+    history.record(
+        ticket=ticket,
+        kind=EventKind.TICKET_OPENED,
+        payload={
+            "number": ticket.number,
+            "kind": str(ticket.kind),
+            "priority": str(priority),
+            "service": service.public_id if service else "",
+            "owner": owner.public_id,
+            "requester_organisation": requester.organisation.public_id if requester else "",
+            "status": state.slug,
+        },
+        texts={"title": ticket.title, "description": description},
+        actor=actor,
+        at=at,
+        occurred_at=opened_at,
+        origin=origin,
+    )
+    return ticket
+
+
+@transaction.atomic
+def edit_ticket(
+    *,
+    ticket: Ticket,
+    changes: Mapping[str, Any],
+    at: datetime,
+    actor: Actor,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+) -> Ticket:
+    """Apply field changes; record only what really changed.
+
+    Writing the same value twice is not a change and leaves no event: that is what stops
+    two synchronised systems from echoing each other for ever.
+    """
+    ticket = locked(ticket)
+    refused = set(changes) - EDITABLE
+    if refused:
+        raise NotEditable(f"{sorted(refused)[0]} cannot be edited here.")
+    if ticket.phase == Phase.CANCELLED:
+        raise NotEditable(f"{ticket.label} is cancelled and stays as it is.")
+    changed = {name: (getattr(ticket, name), value) for name, value in changes.items()}
+    changed = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
+    if not changed:
+        return ticket
+    for name, (_before, after) in changed.items():
+        setattr(ticket, name, after)
+    ticket.save(update_fields=list(changed))
+    history.record(
+        ticket=ticket,
+        kind=EventKind.TICKET_EDITED,
+        payload={
+            "changed": {name: [_named(b), _named(a)] for name, (b, a) in changed.items() if name not in TEXTS},
+            "fields": sorted(changed),
+        },
+        texts={name: str(after) for name, (_before, after) in changed.items() if name in TEXTS},
+        actor=actor,
+        at=at,
+        occurred_at=occurred_at,
+        origin=origin,
+    )
+    return ticket
+
+
+@transaction.atomic
+def set_priority(
+    *,
+    ticket: Ticket,
+    priority: str,
+    reason: str = "",
+    at: datetime,
+    actor: Actor,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+) -> Ticket:
+    """Give the ticket another priority; the same one again is no change."""
+    ticket = locked(ticket)
+    if priority not in Priority.values:
+        raise NotEditable(f"{priority!r} is not a priority; use {', '.join(Priority.values)}.")
+    if not ticket.is_open:
+        raise NotEditable(f"{ticket.label} is {ticket.get_phase_display()}; its priority stays as it was.")
+    if ticket.priority == priority:
+        return ticket
+    before, ticket.priority = ticket.priority, priority
+    ticket.save(update_fields=["priority"])
+    history.record(
+        ticket=ticket,
+        kind=EventKind.PRIORITY_CHANGED,
+        payload={"before": str(before), "after": str(priority), "reason": reason},
+        actor=actor,
+        at=at,
+        occurred_at=occurred_at,
+        origin=origin,
+    )
+    return ticket
+
+
+def _named(value: Any) -> str:
+    return str(getattr(value, "public_id", value) or "")

@@ -1,0 +1,103 @@
+"""Which addresses may be called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# What Python's is_global lets through or forgets, and what never is a vendor.
+DENIED: tuple[Network, ...] = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+        "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
+        "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        "::/128", "::1/128", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32",
+        "2002::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+    )
+)  # fmt: skip
+
+
+class EgressDenied(ValueError):
+    """The call is not allowed; the message names the host, never what stands in the URL behind it."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Public addresses over TLS, and what the installation allows besides.
+
+    An allowed entry is an address, a network or a host name, with or without a port:
+    ``127.0.0.1:8801``, ``10.20.0.0/16``, ``redmine.example:443``.
+    """
+
+    allowed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, allowed: Iterable[str]) -> Policy:
+        return cls(tuple(allowed))
+
+    def check_url(self, url: str) -> None:
+        """Refuse what can be seen without resolving: scheme, credentials, port; plain HTTP needs an entry."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise EgressDenied("The address is not a URL.") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise EgressDenied("The address must begin with https:// and name a host.")
+        if parts.username is not None or parts.password is not None:
+            raise EgressDenied("The address must not carry a user name.")
+        if "%" in parts.hostname:
+            raise EgressDenied("The address must not name a network interface.")
+        port = port or (443 if parts.scheme == "https" else 80)
+        if parts.scheme == "http" and not self._is_listed(parts.hostname, port):
+            raise EgressDenied(
+                f"{parts.hostname} would be called without encryption. Use https://, or add "
+                f"{parts.hostname}:{port} to TICKETHUB_EGRESS_ALLOW if it stands in your own network."
+            )
+
+    def check_address(self, host: str, address: str, port: int) -> None:
+        """Refuse a resolved address that lies in no public network, unless host or address is allowed."""
+        try:
+            found = unwrapped(ip_address(address.split("%")[0]))
+        except ValueError as error:
+            raise EgressDenied(f"{host} has an address that cannot be read.") from error
+        if self._is_listed(host, port) or self._is_listed(str(found), port):
+            return
+        if any(found in network for network in DENIED if network.version == found.version) or not found.is_global:
+            raise EgressDenied(
+                f"{host} lies in a private network. Add {host}:{port} to TICKETHUB_EGRESS_ALLOW "
+                "if the hub is meant to call it."
+            )
+
+    def _is_listed(self, host: str, port: int) -> bool:
+        return any(_matches(entry, host, port) for entry in self.allowed)
+
+
+def unwrapped(address: Address) -> Address:
+    """An IPv4 address that hides in an IPv6 one, as what it is.
+
+    >>> unwrapped(ip_address("::ffff:127.0.0.1"))
+    IPv4Address('127.0.0.1')
+    """
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    name, _, wanted_port = entry.rpartition(":") if entry.count(":") == 1 else (entry, "", "")
+    name = name or entry
+    if wanted_port and wanted_port != str(port):
+        return False
+    if name.lower() == host.lower():
+        return True
+    try:
+        return ip_address(host) in ip_network(name, strict=False)
+    except ValueError:
+        return False

@@ -1,0 +1,381 @@
+"""Bring a log into the record: rows become events, and ledger and clocks are folded from them.
+
+Imported facts are not judged: no transition is called, nothing is escalated, notified or sent.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from hub.db import numbers
+from hub.domain import clocks, history, ledger, tickets
+from hub.domain.actors import Actor
+from hub.domain.folding import Facts
+from hub.importing.profile import UNKNOWN_CLASS, Policy, Profile
+from hub.importing.rows import Reject, Row, files, read
+from hub.models import (
+    Calendar,
+    Clock,
+    Contract,
+    Event,
+    EventKind,
+    HistoryImport,
+    LedgerSegment,
+    Organisation,
+    Phase,
+    Publication,
+    Span,
+    State,
+    Target,
+    Team,
+    Ticket,
+    UnmappedValue,
+)
+from hub.sla.clocks import ClockState
+from hub.sla.clocks import State as ClockPhase
+
+BATCH = 200
+PHASES = {
+    "new": Phase.NEW,
+    "active": Phase.ACTIVE,
+    "resolved": Phase.RESOLVED,
+    "closed": Phase.CLOSED,
+}
+
+Progress = Callable[[int, int, int], None]
+"""Called with tickets done, tickets in all, rows done."""
+
+
+@dataclass
+class Story:
+    """The rows of one ticket in the order of the file."""
+
+    key: str
+    rows: list[Row] = field(default_factory=list)
+
+
+def fingerprint(source: Path, profile: Profile, parties: Mapping[str, str]) -> str:
+    """What makes an import the same import: the content, the profile, the map of parties."""
+    seen = hashlib.sha256()
+    for path in files(source):
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                seen.update(chunk)
+    seen.update(json.dumps([profile.raw, dict(parties)], sort_keys=True, default=str).encode())
+    return seen.hexdigest()
+
+
+def read_stories(source: Path, profile: Profile, reject: Callable[[Reject], None]) -> dict[str, Story]:
+    """Every readable row by ticket, tickets in order of their first row."""
+    found: dict[str, Story] = {}
+    for row in read(source, profile, reject):
+        found.setdefault(row.ticket, Story(row.ticket)).rows.append(row)
+    return found
+
+
+class Importer:
+    """One import: keeps what is looked up again and again."""
+
+    def __init__(self, *, batch: HistoryImport, profile: Profile, at: datetime) -> None:
+        self.batch, self.profile, self.at = batch, profile, at
+        self.actor = Actor.system("import")
+        self.parties: Mapping[str, str] = batch.parties
+        self.us = tickets.us()
+        self.organisations: dict[str, Organisation] = {}
+        self.teams: dict[tuple[int, str], Team] = {}
+        self.states = {state.phase: state for state in State.objects.filter(version__workflow__is_default=True)}
+        self.contracts = list(_contracts(batch.format))
+        self.unmapped: Counter[tuple[str, str]] = Counter()
+
+    def run(self, stories: Mapping[str, Story], progress: Progress) -> None:
+        """Import what is not there yet, a batch a transaction; may be stopped and run again."""
+        there = set(self.batch.tickets.values_list("source_number", flat=True))
+        todo = iter([story for key, story in stories.items() if key not in there])
+        done, rows = len(there), self.batch.rows_done
+        progress(done, len(stories), rows)
+        while chunk := list(islice(todo, BATCH)):
+            with transaction.atomic():
+                self._write(chunk)
+                done, rows = done + len(chunk), rows + sum(len(story.rows) for story in chunk)
+                self.batch.tickets_done, self.batch.rows_done = done, rows
+                self.batch.save(update_fields=["tickets_done", "rows_done"])
+            progress(done, len(stories), rows)
+        with transaction.atomic():
+            self.batch.status = HistoryImport.Status.DONE
+            self.batch.save(update_fields=["status"])
+
+    def _write(self, chunk: Sequence[Story]) -> None:
+        made = [
+            self._ticket(story, number)
+            for story, number in zip(chunk, numbers.take("ticket", len(chunk)), strict=True)
+        ]
+        Ticket.objects.bulk_create([ticket for ticket, _events in made])
+        for ticket, events in made:
+            for event in events:
+                event.ticket = ticket
+        Event.objects.bulk_create([event for _ticket, events in made for event in events], batch_size=1000)
+        segments: list[LedgerSegment] = []
+        clocks_of: list[tuple[Clock, ClockState]] = []
+        for ticket, events in made:
+            facts = [_facts(event) for event in events]
+            segments += ledger.rows_of(ticket, facts)
+            clocks_of += self._clocks(ticket, facts)
+        LedgerSegment.objects.bulk_create(segments, batch_size=1000)
+        Clock.objects.bulk_create([clock for clock, _state in clocks_of], batch_size=1000)
+        Span.objects.bulk_create(
+            [span for clock, state in clocks_of for span in clocks.spans_of(clock, state)], batch_size=1000
+        )
+        self._remember_unmapped()
+
+    def _clocks(self, ticket: Ticket, facts: Sequence[Facts]) -> Iterator[tuple[Clock, ClockState]]:
+        for contract in self.contracts:
+            # A policy that ends at the closing runs to it, even where that lies after the last row.
+            as_of = ticket.changed_at
+            if "close" in contract.rules.get("stop_on", ()) and ticket.closed_at:
+                as_of = max(as_of, ticket.closed_at)
+            for term, state in clocks.fold(ticket, facts, as_of=as_of, contracts=[contract]):
+                if state.state is not ClockPhase.NOT_STARTED:
+                    for clock in clocks.rows_of(ticket, term, state):
+                        clock.next_fire_at = None
+                        yield clock, state
+
+    def _ticket(self, story: Story, number: int) -> tuple[Ticket, list[Event]]:
+        first, last = story.rows[0], story.rows[-1]
+        opened_at = min(first.opened_at or first.changed_at, first.changed_at)
+        kind = self._class(last.status)
+        phase = PHASES.get(kind, Phase.WAITING)
+        ticket = Ticket(
+            number=number,
+            title=first.title or story.key,
+            priority=self._priority(last.priority),
+            phase=phase,
+            status=self.states[phase],
+            owner=self.us,
+            holder=self.us,
+            held_since=opened_at,
+            opened_at=opened_at,
+            changed_at=opened_at,
+            imported_from=self.batch,
+            source_number=story.key,
+            raw={"status": last.status, "priority": last.priority, "team": last.team, "party": last.party},
+        )
+        ticket.team = self._team(self._organisation(last.party), last.team)
+        if phase in (Phase.RESOLVED, Phase.CLOSED):
+            ticket.resolved_at = last.changed_at
+            ticket.closed_at = last.closed_at or last.changed_at if phase == Phase.CLOSED else None
+        events = list(self._events(ticket, story))
+        return ticket, events
+
+    def _events(self, ticket: Ticket, story: Story) -> Iterator[Event]:
+        before: Row | None = None
+        at = ticket.opened_at
+        final_priority = self._priority(story.rows[-1].priority)
+        for index, row in enumerate(story.rows, start=1):
+            raw_at, at = row.changed_at, max(at, row.changed_at)
+            organisation = self._organisation(row.party)
+            self._note_unmapped(row)
+            payload: dict[str, object] = {
+                "row": index,
+                "line": row.line,
+                "status": row.status,
+                "class": self._class(row.status),
+                "team": row.team,
+                "party": row.party,
+                "organisation_name": party_of(row.party, self.parties),
+                "organisation": organisation.public_id,
+                "priority": self._priority(row.priority),
+                "changed": _changed(before, row, self.parties),
+            }
+            if before is None:
+                payload["opened_at"] = int(ticket.opened_at.timestamp())
+                # An option of these policies: the goal of the whole ticket is its last row's priority.
+                payload["policy_priority"] = final_priority
+            if row is story.rows[-1] and row.closed_at is not None:
+                payload["closed_at"] = int(row.closed_at.timestamp())
+            if row.version is not None:
+                payload["version"] = row.version
+            if raw_at < at:
+                payload["raw_at"] = int(raw_at.timestamp())
+            yield history.build(
+                ticket=ticket,
+                kind=EventKind.HISTORY_ROW,
+                payload=payload,
+                actor=self.actor,
+                at=at,
+                origin=self.batch.public_id,
+            )
+            before = row
+        self._show(ticket, story.rows[-1])
+
+    def _show(self, ticket: Ticket, last: Row) -> None:
+        ticket.holder = self._organisation(last.party)
+        ticket.hold_reason = self._class(last.status)
+        ticket.held_since = ticket.changed_at
+
+    def _class(self, status: str) -> str:
+        return self.profile.class_of(status) or UNKNOWN_CLASS
+
+    def _priority(self, value: str) -> str:
+        return self.profile.priorities.get(value, value)[:16]
+
+    def _organisation(self, party: str) -> Organisation:
+        """The organisation a value stands for: through the map where there is one, else one of its own."""
+        name = party_of(party, self.parties)
+        if name not in self.organisations:
+            self.organisations[name] = (
+                self.us if name in self.profile.us else Organisation.objects.get_or_create(name=name or "(none)")[0]
+            )
+        return self.organisations[name]
+
+    def _note_unmapped(self, row: Row) -> None:
+        """Values without a meaning: the ticket keeps them raw, a person sees them."""
+        if self.profile.class_of(row.status) is None:
+            self.unmapped["status", row.status] += 1
+        if row.priority not in self.profile.priorities and row.priority not in self.profile.unknown:
+            self.unmapped["priority", row.priority] += 1
+        if self.parties and row.party not in self.parties:
+            self.unmapped["party", row.party] += 1
+
+    def _team(self, organisation: Organisation, name: str) -> Team | None:
+        if not name or name in self.profile.unknown:
+            return None
+        key = (organisation.pk, name)
+        if key not in self.teams:
+            self.teams[key] = Team.objects.get_or_create(organisation=organisation, name=name)[0]
+        return self.teams[key]
+
+    def _remember_unmapped(self) -> None:
+        for (name, value), count in self.unmapped.items():
+            row, is_new = UnmappedValue.objects.get_or_create(
+                source=self.batch.public_id,
+                field=name,
+                value=value[:255],
+                defaults={"count": count, "first_seen_at": self.at, "last_seen_at": self.at},
+            )
+            if not is_new:
+                UnmappedValue.objects.filter(pk=row.pk).update(count=F("count") + count, last_seen_at=self.at)
+        self.unmapped.clear()
+
+
+def party_of(value: str, parties: Mapping[str, str]) -> str:
+    """The party a value belongs to; itself where there is no map or the map does not know it."""
+    return parties.get(value, value)
+
+
+def _changed(before: Row | None, row: Row, parties: Mapping[str, str]) -> list[str]:
+    """What this row changed; rows that change nothing create no hand-off and restart no clock."""
+    if before is None:
+        return ["status", "team", "organisation", "priority"]
+    pairs = {
+        "status": (before.status, row.status),
+        "team": (before.team, row.team),
+        "organisation": (party_of(before.party, parties), party_of(row.party, parties)),
+        "priority": (before.priority, row.priority),
+    }
+    return [name for name, (old, new) in pairs.items() if old != new]
+
+
+def _facts(event: Event) -> Facts:
+    at = int(event.occurred_at.timestamp())
+    return Facts(at, event.seq, event.kind, event.payload, at, False)
+
+
+def _contracts(format_: str) -> Iterator[Contract]:
+    yield from (
+        Contract.objects.filter(history_policy__startswith=f"{format_}.")
+        .select_related("calendar", "organisation")
+        .prefetch_related("targets__calendar")
+        .order_by("pk")
+    )
+
+
+@transaction.atomic
+def publish_policies(profile: Profile) -> None:
+    """The profile's policies as published contracts, once; a changed policy is a new version."""
+    for policy in profile.policies:
+        name = f"History, {profile.label}, policy {policy.name}"
+        slug = f"{profile.format}.{policy.name}"
+        current = Contract.objects.filter(history_policy=slug).first()
+        wanted = _policy_facts(policy)
+        if current is not None and _contract_facts(current) == wanted:
+            continue
+        version = 1
+        if current is not None:
+            version = current.version + 1
+            Contract.objects.filter(history_policy=slug).update(
+                history_policy=f"retired.{slug}.{current.version}", status=Publication.RETIRED
+            )
+        _publish(policy, name, slug, version)
+
+
+def _publish(policy: Policy, name: str, slug: str, version: int) -> None:
+    described = policy.calendar
+    calendar = Calendar.objects.create(
+        name=name,
+        version=version,
+        status=Publication.PUBLISHED,
+        time_zone=described["zone"],
+        weekly=described["weekly"],
+        holidays=described.get("holidays", []),
+        exceptions=described.get("exceptions", {}),
+    )
+    contract = Contract.objects.create(
+        name=name,
+        version=version,
+        status=Publication.PUBLISHED,
+        kind=policy.kind,
+        calendar=calendar,
+        pause_reasons=list(policy.pauses),
+        history_policy=slug,
+        rules=dict(policy.rules),
+    )
+    goals = dict(policy.goals) or {"": None}
+    Target.objects.bulk_create(
+        Target(contract=contract, kind=Target.Kind.RESOLVE, priority=priority, goal_seconds=goal)
+        for priority, goal in goals.items()
+    )
+
+
+def _policy_facts(policy: Policy) -> object:
+    spec = policy.calendar
+    calendar = [spec["zone"], spec["weekly"], list(spec.get("holidays", [])), spec.get("exceptions", {})]
+    return [policy.kind, calendar, list(policy.pauses), dict(policy.rules), dict(policy.goals) or {"": None}]
+
+
+def _contract_facts(contract: Contract) -> object:
+    c = contract.calendar
+    goals = dict(contract.targets.values_list("priority", "goal_seconds"))
+    calendar = [c.time_zone, c.weekly, c.holidays, c.exceptions]
+    return [contract.kind, calendar, contract.pause_reasons, contract.rules, goals]
+
+
+class RejectFile:
+    """The report of what could not be read: file, line and reason, a CSV beside the database."""
+
+    def __init__(self, batch_id: str) -> None:
+        self.path = settings.VAR / "reports" / f"import-{batch_id}.csv"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.count = 0
+        self._file = self.path.open("w", newline="", encoding="utf-8")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(["file", "line", "reason"])
+
+    def __call__(self, reject: Reject) -> None:
+        self.count += 1
+        reason = reject.reason.encode("utf-8", "backslashreplace").decode()
+        self._writer.writerow([reject.file, reject.line, reason])
+
+    def close(self) -> None:
+        self._file.close()

@@ -1,0 +1,53 @@
+"""Nouns. One module a subject; everything of the outside is imported from here."""
+
+from .contract import Calendar, Clock, Contract, Publication, Span, Target
+from .event import ActorKind, Event, EventKind, LedgerSegment, Reaction
+from .imports import HistoryImport, UnmappedValue
+from .leg import ENGAGED_STAGES, OPEN_STAGES, Leg, Stage, WaitsOn
+from .message import Attachment, Message
+from .organisation import Organisation, Person, Site, Team
+from .sequence import Sequence
+from .service import Asset, Service
+from .ticket import REOPEN_WINDOW, Priority, Relation, Ticket
+from .user import Membership, User
+from .workflow import Phase, State, Workflow, WorkflowVersion
+
+__all__ = [
+    "ENGAGED_STAGES",
+    "OPEN_STAGES",
+    "REOPEN_WINDOW",
+    "ActorKind",
+    "Asset",
+    "Attachment",
+    "Calendar",
+    "Clock",
+    "Contract",
+    "Event",
+    "EventKind",
+    "HistoryImport",
+    "LedgerSegment",
+    "Leg",
+    "Membership",
+    "Message",
+    "Organisation",
+    "Person",
+    "Phase",
+    "Priority",
+    "Publication",
+    "Reaction",
+    "Relation",
+    "Sequence",
+    "Service",
+    "Site",
+    "Span",
+    "Stage",
+    "State",
+    "Target",
+    "Team",
+    "Ticket",
+    "UnmappedValue",
+    "User",
+    "WaitsOn",
+    "Workflow",
+    "WorkflowVersion",
+]

@@ -1,0 +1,197 @@
+"""What happened: append-only, numbered and hash-chained per ticket."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from .organisation import Organisation
+from .ticket import Ticket
+
+
+class ActorKind(models.TextChoices):
+    PERSON = "person", _("person")
+    VENDOR = "vendor", _("vendor")
+    TIMER = "timer", _("timer")
+    SYSTEM = "system", _("system")
+    API = "api", _("API")
+
+
+class EventKind(models.TextChoices):
+    """Every kind of event with the shape of its payload.
+
+    Payloads hold integers and strings only; organisations, legs and messages are named by their
+    public ids. `texts` hold what a person wrote, so that it can be erased without breaking the chain.
+    """
+
+    # number, kind, priority, service, owner, requester_organisation, status; texts: title, description
+    TICKET_OPENED = "ticket.opened", _("opened")
+    # changed: {field: [before, after]}; texts: the same for title and description
+    TICKET_EDITED = "ticket.edited", _("edited")
+    # before, after, reason
+    PRIORITY_CHANGED = "ticket.priority_changed", _("priority changed")
+    # verb, before, after (phases), status, reason, waits_on
+    TICKET_MOVED = "ticket.moved", _("moved")
+    # leg, organisation, given_by, is_lead, is_blocking, deadline
+    LEG_OFFERED = "leg.offered", _("offered")
+    # leg, organisation, is_lead: the ticket was born at this vendor
+    LEG_BORN = "leg.born", _("begun at the vendor")
+    # leg, organisation, remote
+    LEG_DELIVERED = "leg.delivered", _("delivered")
+    # leg, organisation
+    LEG_ACCEPTED = "leg.accepted", _("accepted")
+    LEG_STARTED = "leg.started", _("started")
+    LEG_RESUMED = "leg.resumed", _("resumed")
+    LEG_REOPENED = "leg.reopened", _("reopened")
+    LEG_EXPIRED = "leg.expired", _("expired")
+    # leg, organisation; texts: reason
+    LEG_DECLINED = "leg.declined", _("declined")
+    LEG_RECALLED = "leg.recalled", _("recalled")
+    LEG_RETURNED = "leg.returned", _("returned")
+    # leg, organisation; texts: resolution
+    LEG_DONE = "leg.done", _("done")
+    # leg, organisation, waits_on, waits_on_organisation, reason
+    LEG_WAITING = "leg.waiting", _("waiting")
+    # leg, organisation: what we last told them has arrived at their system
+    LEG_REACHED = "leg.reached", _("reached")
+    # message, author_kind, organisation, is_for_requester, legs, supersedes; the body's digest is chained
+    MESSAGE_ADDED = "message.added", _("message")
+    # message, reason
+    MESSAGE_WITHDRAWN = "message.withdrawn", _("message withdrawn")
+    # attachment, message, sha256, size; texts: name
+    ATTACHMENT_ADDED = "attachment.added", _("attachment")
+    # row, status, class, team, organisation, priority, changed: one row of an imported log
+    HISTORY_ROW = "history.row", _("recorded elsewhere")
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def update(self, **_changes: Any) -> NoReturn:
+        raise TypeError("Events are append-only.")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("Events are append-only.")
+
+
+class Event(models.Model):
+    """One thing that happened to a ticket. Written once, never updated.
+
+    `occurred_at` is when it happened there, `recorded_at` when we learned it; `origin` is the public
+    id of the connection it came from. `hash` covers everything but the texts themselves.
+    """
+
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="events")
+    seq = models.PositiveIntegerField()
+    kind = models.CharField(max_length=32, choices=EventKind)
+    actor_kind = models.CharField(max_length=16, choices=ActorKind)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_name = models.CharField(max_length=150, blank=True)
+    actor_organisation = models.ForeignKey(Organisation, models.PROTECT, null=True, related_name="+")
+    origin = models.CharField(max_length=26, blank=True)
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    payload = models.JSONField(default=dict)
+    texts = models.JSONField(default=dict)
+    digests = models.JSONField(default=dict)
+    salt = models.CharField(max_length=32, blank=True)
+    previous_hash = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        constraints = [
+            models.UniqueConstraint(fields=["ticket", "seq"], name="event_seq_once_per_ticket"),
+            models.CheckConstraint(
+                condition=Q(occurred_at__lte=F("recorded_at")), name="event_is_recorded_after_it_occurred"
+            ),
+            models.CheckConstraint(
+                condition=Q(actor_kind__in=["person", "vendor", "timer", "system", "api"]),
+                name="event_actor_kind_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ticket_id}#{self.seq} {self.kind}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # The one override of save() in this house: the record refuses to be rewritten.
+        if self.pk is not None:
+            raise TypeError("Events are append-only.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise TypeError("Events are append-only.")
+
+
+class Reaction(models.Model):
+    """A receiver that failed on an event: the fact stands, a sweep tries the reaction again."""
+
+    event = models.ForeignKey(Event, models.CASCADE, related_name="reactions")
+    receiver = models.CharField(max_length=150)
+    error = models.TextField()
+    attempts = models.PositiveIntegerField(default=1)
+    next_attempt_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("failed reaction")
+        verbose_name_plural = _("failed reactions")
+        constraints = [models.UniqueConstraint(fields=["event", "receiver"], name="reaction_once_per_event")]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="reaction_next_to_try"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.receiver} on {self.event_id}"
+
+
+class LedgerSegment(models.Model):
+    """A stretch of a ticket's life with one holder and one it is charged to, half-open."""
+
+    class Charge(models.TextChoices):
+        CONTESTED = "contested", _("contested")
+        HUB = "hub", _("transport")
+        NOBODY = "nobody", _("nobody")
+        REQUESTER = "requester", _("the requester")
+        HOLDER = "holder", _("the holder")
+
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="ledger")
+    from_at = models.DateTimeField()
+    until_at = models.DateTimeField(null=True)
+    holder = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
+    charge = models.CharField(max_length=16, choices=Charge)
+    charged_to = models.ForeignKey(Organisation, models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = _("ledger segment")
+        verbose_name_plural = _("ledger")
+        constraints = [
+            models.UniqueConstraint(fields=["ticket", "from_at"], name="ledger_one_segment_per_start"),
+            models.UniqueConstraint(
+                fields=["ticket"], condition=Q(until_at__isnull=True), name="ledger_one_open_segment_per_ticket"
+            ),
+            models.CheckConstraint(
+                condition=Q(until_at__isnull=True) | Q(until_at__gt=F("from_at")), name="ledger_segment_is_not_empty"
+            ),
+            models.CheckConstraint(
+                condition=Q(charge__in=["contested", "hub", "nobody", "requester", "holder"]),
+                name="ledger_charge_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(charge="holder", charged_to__isnull=False)
+                | (~Q(charge="holder") & Q(charged_to__isnull=True)),
+                name="ledger_charged_to_the_holder_names_it",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.holder} from {self.from_at:%Y-%m-%d %H:%M:%S}"

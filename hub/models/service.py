@@ -1,0 +1,71 @@
+"""What the business consumes, and the things it consumes it with."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from .fields import PublicIdField
+from .organisation import Organisation, Person, Site
+
+
+class Service(models.Model):
+    """What the business consumes: payroll, e-mail, printing."""
+
+    class Tier(models.IntegerChoices):
+        MISSION_CRITICAL = 1, _("1, mission critical")
+        IMPORTANT = 2, _("2, important")
+        NORMAL = 3, _("3, normal")
+        LOW = 4, _("4, low")
+
+    class Strategy(models.TextChoices):
+        DIFFERENTIATOR = "differentiator", _("differentiator")
+        COMMODITY = "commodity", _("commodity")
+
+    class NoteAudience(models.TextChoices):
+        US = "us", _("us only")
+        LEGS = "legs", _("every organisation on the ticket")
+
+    public_id = PublicIdField()
+    name = models.CharField(_("name"), max_length=150, unique=True)
+    tier = models.PositiveSmallIntegerField(_("tier"), choices=Tier, default=Tier.NORMAL)
+    strategy = models.CharField(_("strategy"), max_length=16, choices=Strategy, default=Strategy.COMMODITY)
+    business_owner = models.ForeignKey(
+        Person, models.SET_NULL, null=True, blank=True, related_name="owned_services", verbose_name=_("business owner")
+    )
+    depends_on = models.ManyToManyField("self", symmetrical=False, blank=True, related_name="dependents")
+    note_audience = models.CharField(
+        _("audience of vendor notes"),
+        max_length=8,
+        choices=NoteAudience,
+        default=NoteAudience.LEGS,
+        help_text=_("Who sees a vendor's public note besides us."),
+    )
+
+    class Meta:
+        verbose_name = _("service")
+        verbose_name_plural = _("services")
+        constraints = [models.CheckConstraint(condition=Q(tier__in=[1, 2, 3, 4]), name="service_tier_is_known")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Asset(models.Model):
+    """A thing a ticket is about."""
+
+    public_id = PublicIdField()
+    tag = models.CharField(_("tag"), max_length=64, unique=True)
+    name = models.CharField(_("name"), max_length=150)
+    owner = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True, related_name="assets")
+    service = models.ForeignKey(Service, models.SET_NULL, null=True, blank=True, related_name="assets")
+    site = models.ForeignKey(Site, models.SET_NULL, null=True, blank=True, related_name="assets")
+    organisation = models.ForeignKey(Organisation, models.SET_NULL, null=True, blank=True, related_name="assets")
+
+    class Meta:
+        verbose_name = _("asset")
+        verbose_name_plural = _("assets")
+
+    def __str__(self) -> str:
+        return f"{self.tag} {self.name}"

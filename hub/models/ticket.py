@@ -1,0 +1,192 @@
+"""The canonical record, and how tickets relate to each other."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django_fsm import FSMField, transition
+
+from .fields import PublicIdField
+from .organisation import Organisation, Person, Site, Team
+from .service import Asset, Service
+from .workflow import Phase, State
+
+REOPEN_WINDOW = timedelta(days=14)
+
+
+class Priority(models.TextChoices):
+    P1 = "P1", _("P1, critical")
+    P2 = "P2", _("P2, high")
+    P3 = "P3", _("P3, medium")
+    P4 = "P4", _("P4, low")
+
+
+class Ticket(models.Model):
+    """The one true ticket: what is asked, who answers for it, who has to act next.
+
+    `phase` is law: its transitions set fields of this row only, and `workflows.moves` alone calls
+    them, under the row's lock. `status` is policy: a State of the workflow version the ticket is on.
+    """
+
+    class Kind(models.TextChoices):
+        INCIDENT = "incident", _("incident")
+        REQUEST = "request", _("request")
+        PROBLEM = "problem", _("problem")
+        CHANGE = "change", _("change")
+
+    public_id = PublicIdField()
+    number = models.PositiveBigIntegerField(unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.INCIDENT)
+    title = models.CharField(_("title"), max_length=255)
+    description = models.TextField(_("description"), blank=True)
+    priority = models.CharField(_("priority"), max_length=16, default=Priority.P3)
+    phase = FSMField(_("phase"), max_length=16, choices=Phase.choices, default=Phase.NEW, protected=True)
+    status = models.ForeignKey(State, models.PROTECT, related_name="tickets", verbose_name=_("status"))
+    owner = models.ForeignKey(
+        Organisation, models.PROTECT, related_name="owned_tickets", verbose_name=_("answers to the requester")
+    )
+    holder = models.ForeignKey(
+        Organisation, models.PROTECT, related_name="held_tickets", verbose_name=_("has to act next")
+    )
+    held_since = models.DateTimeField(_("held since"))
+    hold_reason = models.CharField(_("reason"), max_length=64, blank=True)
+    requester = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="tickets")
+    service = models.ForeignKey(Service, models.PROTECT, null=True, blank=True, related_name="tickets")
+    asset = models.ForeignKey(Asset, models.PROTECT, null=True, blank=True, related_name="tickets")
+    site = models.ForeignKey(Site, models.PROTECT, null=True, blank=True, related_name="tickets")
+    team = models.ForeignKey(Team, models.PROTECT, null=True, blank=True, related_name="tickets")
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="assigned_tickets"
+    )
+    merged_into = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="aliases")
+    opened_at = models.DateTimeField(_("opened at"))
+    resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    changed_at = models.DateTimeField(_("last changed at"))
+    last_seq = models.PositiveIntegerField(default=0, editable=False)
+    chain_head = models.CharField(max_length=64, blank=True, editable=False)
+    imported_from = models.ForeignKey(
+        "hub.HistoryImport", models.PROTECT, null=True, blank=True, related_name="tickets", editable=False
+    )
+    source_number = models.CharField(_("number at the source"), max_length=64, blank=True, editable=False)
+    raw = models.JSONField(_("raw values"), default=dict, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("ticket")
+        verbose_name_plural = _("tickets")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(phase__in=["new", "active", "waiting", "resolved", "closed", "cancelled"]),
+                name="ticket_phase_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["incident", "request", "problem", "change"]), name="ticket_kind_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | Q(phase="cancelled"), name="ticket_merged_is_cancelled"
+            ),
+            models.UniqueConstraint(
+                fields=["imported_from", "source_number"],
+                condition=Q(imported_from__isnull=False),
+                name="ticket_once_per_import",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["phase", "-changed_at"], name="ticket_by_phase_and_change"),
+            models.Index(fields=["holder", "phase"], name="ticket_by_holder_and_phase"),
+            models.Index(fields=["-changed_at", "-id"], name="ticket_by_change"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.title}"
+
+    @property
+    def label(self) -> str:
+        return f"TH-{self.number}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.phase in (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
+
+    @property
+    def is_history(self) -> bool:
+        return self.imported_from_id is not None
+
+    def get_absolute_url(self) -> str:
+        return reverse("console:ticket", args=[self.public_id])
+
+    def may_reopen(self, at: datetime) -> bool:
+        """Resolved, or closed not longer ago than the reopen window; after it a linked new ticket."""
+        if self.phase == Phase.RESOLVED:
+            return True
+        return self.phase == Phase.CLOSED and self.closed_at is not None and at <= self.closed_at + REOPEN_WINDOW
+
+    @transition(field=phase, source=[Phase.NEW, Phase.WAITING], target=Phase.ACTIVE)
+    def activate(self, *, status: State) -> None:
+        """Somebody works on it."""
+        self.status = status
+
+    @transition(field=phase, source=[Phase.NEW, Phase.ACTIVE], target=Phase.WAITING)
+    def wait(self, *, status: State) -> None:
+        """Nothing can be done until the requester or somebody outside answers."""
+        self.status = status
+
+    @transition(field=phase, source=[Phase.NEW, Phase.ACTIVE, Phase.WAITING], target=Phase.RESOLVED)
+    def resolve(self, *, status: State, at: datetime) -> None:
+        """The requester can work again."""
+        self.status = status
+        self.resolved_at = at
+
+    @transition(field=phase, source=Phase.RESOLVED, target=Phase.CLOSED)
+    def close(self, *, status: State, at: datetime) -> None:
+        """Nobody objected to the resolution."""
+        self.status = status
+        self.closed_at = at
+
+    @transition(field=phase, source=[Phase.RESOLVED, Phase.CLOSED], target=Phase.ACTIVE)
+    def reopen(self, *, status: State) -> None:
+        """It was not resolved after all."""
+        self.status = status
+        self.resolved_at = None
+        self.closed_at = None
+
+    @transition(field=phase, source=[Phase.NEW, Phase.ACTIVE, Phase.WAITING], target=Phase.CANCELLED)
+    def cancel(self, *, status: State, at: datetime) -> None:
+        """Final: nobody wants it any more, or it is another ticket's alias."""
+        self.status = status
+        self.closed_at = at
+
+
+class Relation(models.Model):
+    """One ticket is something to another."""
+
+    class Kind(models.TextChoices):
+        PARENT = "parent", _("is parent of")
+        DUPLICATE = "duplicate", _("is duplicate of")
+        CAUSED_BY = "caused_by", _("is caused by")
+        BLOCKS = "blocks", _("blocks")
+
+    from_ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="relations")
+    to_ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="related_from")
+    kind = models.CharField(max_length=16, choices=Kind)
+
+    class Meta:
+        verbose_name = _("relation")
+        verbose_name_plural = _("relations")
+        constraints = [
+            models.UniqueConstraint(fields=["from_ticket", "to_ticket", "kind"], name="relation_once"),
+            models.CheckConstraint(
+                condition=~Q(from_ticket=models.F("to_ticket")), name="relation_is_between_two_tickets"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["parent", "duplicate", "caused_by", "blocks"]), name="relation_kind_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_ticket.label} {self.get_kind_display()} {self.to_ticket.label}"

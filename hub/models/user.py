@@ -1,0 +1,81 @@
+"""Who logs in, and as what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .fields import PublicIdField
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users whose log-in name is their e-mail address."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who logs in, by e-mail address. Rights come from memberships."""
+
+    public_id = PublicIdField()
+    email = models.EmailField(_("e-mail address"), unique=True)
+    name = models.CharField(_("name"), max_length=150)
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    is_staff = models.BooleanField(_("may use the admin"), default=False)
+    is_active = models.BooleanField(_("may log in"), default=True)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+
+class Membership(models.Model):
+    """The right of one user to act for one organisation in one role."""
+
+    class Role(models.TextChoices):
+        MANAGER = "manager", _("manager")
+        AGENT = "agent", _("agent")
+        ADMIN = "admin", _("admin")
+        VENDOR = "vendor", _("vendor")
+        REQUESTER = "requester", _("requester")
+        EXECUTIVE = "executive", _("executive")
+        AUDITOR = "auditor", _("auditor")
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    organisation = models.ForeignKey("hub.Organisation", models.PROTECT, related_name="memberships")
+    role = models.CharField(_("role"), max_length=16, choices=Role)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "organisation", "role"], name="membership_once_per_user_organisation_role"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=["manager", "agent", "admin", "vendor", "requester", "executive", "auditor"]),
+                name="membership_role_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role} at {self.organisation}"

@@ -1,0 +1,178 @@
+"""Settings: everything that differs between installations comes from the environment.
+
+Every variable is described in docs/settings.md.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from hub import env, keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR = Path(env.text("TICKETHUB_VAR") or BASE_DIR / "var")
+
+DEBUG = env.flag("TICKETHUB_DEBUG")
+SECRET_KEY = env.text("TICKETHUB_SECRET_KEY") or keys.read_or_make(
+    VAR / "keys" / "secret", lambda: secrets.token_urlsafe(50)
+)
+SEAL_KEYS = env.listed("TICKETHUB_SEAL_KEYS") or [
+    keys.read_or_make(VAR / "keys" / "seal", lambda: Fernet.generate_key().decode())
+]
+ALLOWED_HOSTS = env.listed("TICKETHUB_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = env.listed("TICKETHUB_ORIGINS")
+PUBLIC_URL = env.text("TICKETHUB_URL", "http://127.0.0.1:8000").rstrip("/")
+
+EMBEDDED_DATABASE = f"sqlite:///{VAR / 'hub.sqlite3'}"
+
+
+def _database() -> dict[str, Any]:
+    address = env.text("DATABASE_URL") or EMBEDDED_DATABASE
+    try:
+        found: dict[str, Any] = dict(dj_database_url.parse(address))
+    except (ValueError, KeyError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError) as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read; write postgresql://user:password@host:5432/name or sqlite:///path."
+        ) from error
+    if found["ENGINE"] == "django.db.backends.sqlite3":
+        found["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        }
+    elif found["ENGINE"] == "django.db.backends.postgresql":
+        found.setdefault("OPTIONS", {})["connect_timeout"] = 10
+    else:
+        raise ImproperlyConfigured("DATABASE_URL names a database the hub does not know: PostgreSQL or SQLite.")
+    return found
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "hub.User"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "axes",
+    "csp",
+    "django_htmx",
+    "hub",
+    "workflows",
+    "connectors",
+    "console",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "console.middleware.TimeZoneMiddleware",
+    "console.middleware.FirstRunMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+AXES_IPWARE_PROXY_COUNT = 0
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+ROOT_URLCONF = "hub.urls"
+LOGIN_URL = "console:log_in"
+LOGIN_REDIRECT_URL = "console:board"
+LOGOUT_REDIRECT_URL = "console:log_in"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR / "static"
+STATICFILES_DIRS = [path for path in [BASE_DIR / "node_modules" / ".hub-static"] if path.is_dir()]
+MEDIA_ROOT = Path(env.text("TICKETHUB_FILES") or VAR / "files")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+IS_BEHIND_TLS = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_BEHIND_TLS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
+
+# Who may be called: private and loopback addresses only where the installation says so.
+EGRESS_ALLOW = env.listed("TICKETHUB_EGRESS_ALLOW")
+HOOK_BODY_LIMIT = env.number("TICKETHUB_HOOK_BODY_LIMIT", 1024 * 1024, least=1024)
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
+WORKER_THREADS = env.number("TICKETHUB_WORKER_THREADS", 4, least=1)
+TIME_LAPSE = env.text("TICKETHUB_TIME_LAPSE")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("TICKETHUB_LOG_LEVEL", "WARNING").upper()},
+}

@@ -1,0 +1,81 @@
+"""The one way up: something happened. Sent inside the transaction that records it.
+
+Receivers write rows and never call the network. Each runs in its own savepoint: what fails becomes
+a Reaction that a sweep tries again and a person sees; the fact stands.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+from django.db import transaction
+from django.dispatch import Signal
+from django.utils import timezone
+
+from hub.models import Event, Reaction
+
+log = logging.getLogger(__name__)
+
+event_recorded = Signal()
+
+Receiver = Callable[[Event], None]
+_receivers: dict[str, Receiver] = {}
+
+
+def reacts(receiver: Receiver) -> Receiver:
+    """Connect a function to every recorded event, in a savepoint of its own."""
+    name = f"{receiver.__module__}.{receiver.__qualname__}"
+    _receivers[name] = receiver
+
+    @wraps(receiver)
+    def guarded(sender: Any, event: Event, **_: Any) -> None:
+        _run(name, event)
+
+    event_recorded.connect(guarded, weak=False, dispatch_uid=name)
+    return receiver
+
+
+def _run(name: str, event: Event) -> None:
+    try:
+        with transaction.atomic():
+            _receivers[name](event)
+    except Exception as error:  # a receiver's fault must not undo the fact
+        log.exception("Reaction %s failed on event %s", name, event.pk)
+        _remember(name, event, error)
+    else:
+        Reaction.objects.filter(event=event, receiver=name).update(done_at=timezone.now(), next_attempt_at=None)
+
+
+def _remember(name: str, event: Event, error: Exception) -> None:
+    at = timezone.now()
+    reaction, is_new = Reaction.objects.get_or_create(
+        event=event,
+        receiver=name,
+        defaults={"error": _said(error), "failed_at": at, "next_attempt_at": at + timedelta(minutes=1)},
+    )
+    if not is_new:
+        reaction.attempts += 1
+        reaction.error = _said(error)
+        wait = timedelta(minutes=2 ** min(reaction.attempts, 8))
+        reaction.next_attempt_at = at + wait
+        reaction.save()
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:2000]
+
+
+def retry_reactions(*, limit: int = 50) -> int:
+    """Run the reactions that are due again; how many were tried."""
+    due = Reaction.objects.filter(next_attempt_at__lte=timezone.now()).order_by("next_attempt_at", "pk")[:limit]
+    tried = 0
+    for reaction in due.select_related("event"):
+        if reaction.receiver in _receivers:
+            with transaction.atomic():
+                _run(reaction.receiver, reaction.event)
+            tried += 1
+    return tried

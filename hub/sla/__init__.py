@@ -1,0 +1,1 @@
+"""Sums: calendars, clocks and the ledger, in plain Python. No Django, no database, no now()."""

@@ -1,0 +1,187 @@
+"""Run files of worked cases through the product's own calendars and clocks.
+
+Two formats: clock cases (calendars, clocks, events, expected states; minutes) and calendar sums
+(``between``, ``add``, ``sub``, ``due``; seconds). Both are read by their keys, not their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from . import clocks
+from .calendars import Calendar, CalendarSpec
+
+MINUTE = 60
+
+
+@dataclass
+class Outcome:
+    """How many states were compared, every difference, and the sums on which peers disagree."""
+
+    compared: int = 0
+    differences: list[str] = field(default_factory=list)
+    contested: list[str] = field(default_factory=list)
+
+
+def run(document: Mapping[str, Any]) -> Outcome:
+    """Compare every case of the document; raises KeyError or ValueError for a file of neither format."""
+    cases = document["cases"]
+    is_sums = any("op" in case for case in cases)
+    return _run_sums(document) if is_sums else _run_clocks(cases)
+
+
+def read_calendar(raw: Mapping[str, Any]) -> Calendar:
+    return Calendar(
+        CalendarSpec.parse(
+            zone=raw["tz"],
+            weekly=raw.get("weekly", raw.get("week", {})),
+            holidays=raw.get("holidays", ()),
+            exceptions=raw.get("exceptions", raw.get("overrides", {})),
+        )
+    )
+
+
+def read_instant(text: str) -> int:
+    """``2026-03-16T08:30Z`` as Unix seconds; an instant without a zone is refused."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} has no zone: write Z or an offset.")
+    return int(at.timestamp())
+
+
+def write_instant(at: int | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _run_sums(document: Mapping[str, Any]) -> Outcome:
+    outcome = Outcome()
+    calendars = {name: read_calendar(raw) for name, raw in document["calendars"].items()}
+    for case in document["cases"]:
+        got, expected = _sum(calendars[case["calendar"]], case)
+        outcome.compared += 1
+        if got == expected:
+            continue
+        line = f"{case['id']}: {case['op']} gave {got!r}, expected {expected!r}"
+        if "contested" in case:
+            outcome.contested.append(f"{line} (peers disagree: {case['contested']})")
+        else:
+            outcome.differences.append(line)
+    return outcome
+
+
+def _sum(calendar: Calendar, case: Mapping[str, Any]) -> tuple[Any, Any]:
+    start = read_instant(case["start"])
+    if case["op"] == "between":
+        return calendar.elapsed(start, read_instant(case["end"])), int(case["expect"])
+    amount = int(case["seconds"])
+    found = calendar.subtract(start, amount) if case["op"] == "sub" else calendar.add(start, amount)
+    return write_instant(found), write_instant(read_instant(case["expect"]))
+
+
+def _run_clocks(cases: list[Mapping[str, Any]]) -> Outcome:
+    outcome = Outcome()
+    for case in cases:
+        calendars = {name: read_calendar(raw) for name, raw in case["calendars"].items()}
+        rules = [read_rule(raw) for raw in case["clocks"]]
+        occurrences = [read_occurrence(raw, index) for index, raw in enumerate(case["events"])]
+        for check in case["checks"]:
+            states = clocks.fold_all(rules, occurrences, as_of=read_instant(check["as_of"]), calendars=calendars)
+            for clock_id, expected in check["expected"].items():
+                outcome.compared += 1
+                got = write_state(states[clock_id])
+                outcome.differences += [
+                    f"{case['id']} {check['as_of']} {clock_id}.{key}: got {got.get(key)!r}, expected {_norm(wanted)!r}"
+                    for key, wanted in expected.items()
+                    if got.get(key) != _norm(wanted)
+                ]
+    return outcome
+
+
+def read_rule(raw: Mapping[str, Any]) -> clocks.ClockRule:
+    def keys(name: str) -> frozenset[str]:
+        return frozenset(raw.get(name, ()))
+
+    return clocks.ClockRule(
+        id=raw["id"],
+        calendar=raw["calendar"],
+        goals={p: None if goal is None else goal * MINUTE for p, goal in raw["goal"].items()},
+        start_on=keys("start_on"),
+        stop_on=keys("stop_on"),
+        resume_on=keys("resume_on"),
+        continue_on=keys("continue_on"),
+        restart_on=keys("restart_on"),
+        pause_on=keys("pause_status"),
+        holders=None if raw.get("holders") is None else frozenset(raw["holders"]),
+        calendar_by_priority=raw.get("calendar_by_priority", {}),
+        on_change=clocks.OnChange(raw.get("on_change", "carry")),
+        repeats=raw.get("repeat", False),
+        levels=tuple(raw.get("thresholds", ())),
+    )
+
+
+def read_occurrence(raw: Mapping[str, Any], position: int) -> clocks.Occurrence:
+    kind, to = raw["type"], raw.get("to")
+    holder = to if kind == "handoff" else raw.get("holder")
+    return clocks.Occurrence(
+        at=read_instant(raw["at"]),
+        seq=raw.get("seq", position),
+        type=kind,
+        qualifier=to or raw.get("by") or "",
+        status=to if kind == "status" else raw.get("status"),
+        priority=to if kind == "priority" else raw.get("priority"),
+        holders=None if holder is None else frozenset([holder]),
+        calendar=to if kind == "calendar" else None,
+        clock=raw.get("clock"),
+    )
+
+
+def write_state(state: clocks.ClockState) -> dict[str, Any]:
+    """A state in the words of the case files: minutes, and instants as text."""
+    return {
+        "state": state.state.value,
+        "cycle": state.cycle,
+        "revision": state.revision,
+        "priority": state.priority,
+        "elapsed_min": state.elapsed / MINUTE,
+        "goal_min": None if state.goal is None else state.goal / MINUTE,
+        "remaining_min": None if state.remaining is None else state.remaining / MINUTE,
+        "breached": state.breached,
+        "breaches": [
+            {
+                "cycle": breach.cycle,
+                "revision": breach.revision,
+                "at": write_instant(breach.at),
+                "cause": breach.cause,
+                "goal_min": breach.goal / MINUTE,
+            }
+            for breach in state.breaches
+        ],
+        "previous_cycles": [
+            {
+                "cycle": cycle.cycle,
+                "elapsed_min": cycle.elapsed / MINUTE,
+                "goal_min": None if cycle.goal is None else cycle.goal / MINUTE,
+                "breached": cycle.breached,
+                "ended_at": write_instant(cycle.ended_at),
+            }
+            for cycle in state.previous_cycles
+        ],
+        "due_at": write_instant(state.due_at),
+        "projected_due_at": write_instant(state.projected_due_at),
+        "breach_at": write_instant(state.breach_at),
+        "thresholds": {str(level): write_instant(at) for level, at in state.levels.items()},
+    }
+
+
+def _norm(value: Any) -> Any:
+    """An expected value with its instants written as we write them."""
+    if isinstance(value, dict):
+        return {key: _norm(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_norm(inner) for inner in value]
+    if isinstance(value, str) and len(value) >= 17 and value[10] == "T":
+        return write_instant(read_instant(value))
+    return value

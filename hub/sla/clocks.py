@@ -1,0 +1,402 @@
+"""Clocks: what a promise has used up, as a pure fold of the events of one ticket.
+
+A clock is (ticket, target, party, cycle). It is ``not_started | active | paused | idle | stopped``
+and counts in an instant iff it is active and its calendar is open. Nothing is accumulated outside
+the fold: whoever wants the state folds the events again. Elapsed beyond the goal is a breach,
+dated at the first counted instant beyond it, and never before the event that made it one.
+
+Instants are whole Unix seconds (UTC), amounts whole seconds. Occurrences come sorted by
+(``at``, ``seq``): when it happened, not when it was learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from .calendars import DAY, Calendar
+
+HORIZON = 400 * DAY
+
+
+class State(StrEnum):
+    NOT_STARTED = "not_started"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    IDLE = "idle"
+    STOPPED = "stopped"
+
+
+class OnChange(StrEnum):
+    CARRY = "carry"
+    RETROACTIVE = "retroactive"
+
+
+class Occurrence(NamedTuple):
+    """One thing a clock may care about. ``qualifier`` narrows the type: ``handoff:vendor_a``."""
+
+    at: int
+    seq: int
+    type: str
+    qualifier: str = ""
+    status: str | None = None
+    priority: str | None = None
+    holders: frozenset[str] | None = None
+    calendar: str | None = None
+    clock: str | None = None
+    """With ``calendar``: the only clock the new calendar is for; None is every clock."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockRule:
+    """What a contract says of one target. Event keys are ``type`` or ``type:qualifier``."""
+
+    id: str
+    calendar: str
+    goals: Mapping[str, int | None]
+    """Seconds per priority; None or a missing priority is measured without a target."""
+    start_on: frozenset[str]
+    stop_on: frozenset[str] = frozenset()
+    resume_on: frozenset[str] = frozenset()
+    continue_on: frozenset[str] = frozenset()
+    restart_on: frozenset[str] = frozenset()
+    pause_on: frozenset[str] = frozenset()
+    """Statuses in which the clock stands still."""
+    holders: frozenset[str] | None = None
+    """Idle unless one of these holds the ticket; None counts whoever holds it."""
+    calendar_by_priority: Mapping[str, str] = field(default_factory=dict)
+    on_change: OnChange = OnChange.CARRY
+    repeats: bool = False
+    levels: tuple[int, ...] = ()
+    """Percent of the goal whose instants are wanted."""
+
+
+class Breach(NamedTuple):
+    cycle: int
+    revision: int
+    at: int
+    cause: str
+    goal: int
+
+
+class Cycle(NamedTuple):
+    cycle: int
+    elapsed: int
+    goal: int | None
+    breached: bool
+    ended_at: int
+
+
+class Span(NamedTuple):
+    """A stretch of one cycle in one state, half-open; ``calendar`` is the one in force."""
+
+    cycle: int
+    start: int
+    end: int
+    state: State
+    calendar: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockState:
+    """Where a clock stands at ``as_of``. Times are Unix seconds, None where unknown."""
+
+    id: str
+    as_of: int
+    state: State
+    priority: str | None
+    cycle: int = 0
+    revision: int = 0
+    elapsed: int = 0
+    paused: int = 0
+    """Business seconds spent paused in this cycle."""
+    goal: int | None = None
+    breached: bool = False
+    breaches: tuple[Breach, ...] = ()
+    previous_cycles: tuple[Cycle, ...] = ()
+    started_at: int | None = None
+    stopped_at: int | None = None
+    due_at: int | None = None
+    projected_due_at: int | None = None
+    breach_at: int | None = None
+    levels: Mapping[int, int | None] = field(default_factory=dict)
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def remaining(self) -> int | None:
+        return None if self.goal is None else self.goal - self.elapsed
+
+
+def fold(
+    rule: ClockRule, occurrences: Iterable[Occurrence], *, as_of: int, calendars: Mapping[str, Calendar]
+) -> ClockState:
+    """The state of one clock at ``as_of``, from the occurrences up to then.
+
+    >>> from .calendars import CalendarSpec
+    >>> always = Calendar(CalendarSpec.parse(zone="UTC", weekly={d: [["00:00", "24:00"]] for d in
+    ...     ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}))
+    >>> rule = ClockRule(id="resolve", calendar="always", goals={"P1": 60},
+    ...                  start_on=frozenset({"create"}), stop_on=frozenset({"resolve"}))
+    >>> state = fold(rule, [Occurrence(1000, 1, "create", priority="P1")], as_of=1070, calendars={"always": always})
+    >>> state.elapsed, state.due_at, state.breached, state.breach_at
+    (70, 1060, True, 1060)
+    """
+    run = _Run(rule, calendars)
+    for occurrence in occurrences:
+        if occurrence.at > as_of:
+            break
+        run.advance(occurrence.at)
+        run.apply(occurrence)
+    run.advance(as_of)
+    return run.report(as_of)
+
+
+def fold_all(
+    rules: Sequence[ClockRule], occurrences: Sequence[Occurrence], *, as_of: int, calendars: Mapping[str, Calendar]
+) -> dict[str, ClockState]:
+    """Every clock of one ticket by its id; ``occurrences`` may come in any order."""
+    ordered = sorted(occurrences, key=lambda occurrence: (occurrence.at, occurrence.seq))
+    return {rule.id: fold(rule, ordered, as_of=as_of, calendars=calendars) for rule in rules}
+
+
+class _Piece(NamedTuple):
+    start: int
+    end: int
+    calendar: Calendar
+
+
+class _Run:
+    """The facts at one instant while the fold walks through the events."""
+
+    __slots__ = (
+        "at",
+        "breaches",
+        "calendar",
+        "calendar_key",
+        "calendars",
+        "cycle",
+        "forced_calendar",
+        "gap",
+        "goal",
+        "holders",
+        "is_started",
+        "is_stopped",
+        "past_cycles",
+        "paused",
+        "pieces",
+        "priority",
+        "revision",
+        "rule",
+        "spans",
+        "started_at",
+        "state",
+        "status",
+        "stopped_at",
+        "used",
+    )
+
+    def __init__(self, rule: ClockRule, calendars: Mapping[str, Calendar]) -> None:
+        self.rule = rule
+        self.calendars = calendars
+        self.calendar_key = rule.calendar
+        self.calendar = calendars[rule.calendar]
+        self.forced_calendar: str | None = None
+        self.priority: str | None = None
+        self.status: str | None = None
+        self.holders: frozenset[str] | None = None
+        self.is_started = self.is_stopped = False
+        self.state = State.NOT_STARTED
+        self.at = 0
+        self.cycle = self.revision = self.used = self.paused = 0
+        self.goal: int | None = None
+        self.started_at: int | None = None
+        self.stopped_at: int | None = None
+        self.breaches: list[Breach] = []
+        self.past_cycles: list[Cycle] = []
+        self.pieces: list[_Piece] = []
+        self.gap: list[_Piece] = []
+        self.spans: list[Span] = []
+
+    def advance(self, to: int) -> None:
+        """Facts are constant in ``[self.at, to)``: count them."""
+        start, self.at = self.at, to
+        if not self.is_started or to <= start:
+            return
+        if self.state is State.ACTIVE:
+            self._count(start, to)
+        elif self.state is State.PAUSED:
+            self.paused += self.calendar.elapsed(start, to)
+        elif self.state is State.STOPPED and self.rule.continue_on and self._running() is State.ACTIVE:
+            self.gap.append(_Piece(start, to, self.calendar))
+        self._append_span(start, to)
+
+    def _count(self, start: int, to: int) -> None:
+        counted = self.calendar.elapsed(start, to)
+        goal = self.goal
+        if goal is not None and self.used <= goal < self.used + counted:
+            passed = self.calendar.add(start, goal - self.used)
+            beyond = None if passed is None else self.calendar.next_open(passed)
+            assert beyond is not None  # counted seconds beyond the goal lie in [start, to)
+            self._breach(beyond, "time")
+        self.used += counted
+        self.pieces.append(_Piece(start, to, self.calendar))
+
+    def _append_span(self, start: int, to: int) -> None:
+        last = self.spans[-1] if self.spans else None
+        if (
+            last
+            and last.end == start
+            and (last.cycle, last.state, last.calendar) == (self.cycle, self.state, self.calendar_key)
+        ):
+            self.spans[-1] = last._replace(end=to)
+        else:
+            self.spans.append(Span(self.cycle, start, to, self.state, self.calendar_key))
+
+    def apply(self, occurrence: Occurrence) -> None:
+        if occurrence.status is not None:
+            self.status = occurrence.status
+        if occurrence.holders is not None:
+            self.holders = occurrence.holders
+        if occurrence.priority is not None:
+            self.priority = occurrence.priority
+        if occurrence.calendar is not None and occurrence.clock in (None, self.rule.id):
+            self.forced_calendar = occurrence.calendar
+        self._turn(occurrence)
+        if self.is_started:
+            self.state = State.STOPPED if self.is_stopped else self._running()
+
+    def _turn(self, occurrence: Occurrence) -> None:
+        """Start, stop, resume or restart; then let a new goal or calendar take effect."""
+        rule = self.rule
+        keys = {occurrence.type, f"{occurrence.type}:{occurrence.qualifier}"}
+        cause = "change"
+        if not self.is_started:
+            if keys & rule.start_on:
+                self._start(occurrence.at)
+            return
+        if keys & rule.restart_on or (rule.repeats and self.is_stopped and keys & rule.start_on):
+            self._restart(occurrence.at)
+            return
+        if self.is_stopped:
+            if keys & rule.continue_on:
+                self._merge_gap()
+            elif not keys & rule.resume_on:
+                return
+            self.is_stopped, self.stopped_at, self.gap = False, None, []
+            cause = "reopen"
+        elif keys & rule.stop_on:
+            self.is_stopped, self.stopped_at = True, occurrence.at
+            return
+        self._adopt_terms(occurrence.at)
+        if self.goal is not None and self.used > self.goal and not self._has_breached():
+            self._breach(occurrence.at, cause)
+
+    def _start(self, at: int) -> None:
+        self.is_started, self.started_at = True, at
+        self.calendar_key, self.goal = self._terms()
+        self.calendar = self.calendars[self.calendar_key]
+
+    def _restart(self, at: int) -> None:
+        self.past_cycles.append(Cycle(self.cycle, self.used, self.goal, self._is_beyond(), at))
+        self.cycle += 1
+        self.revision = self.used = self.paused = 0
+        self.pieces, self.gap = [], []
+        self.is_stopped, self.stopped_at = False, None
+        self._start(at)
+
+    def _merge_gap(self) -> None:
+        for piece in self.gap:
+            self.used += piece.calendar.elapsed(piece.start, piece.end)
+            self.pieces.append(piece)
+
+    def _terms(self) -> tuple[str, int | None]:
+        """Calendar key and goal that the facts call for now."""
+        priority = self.priority or ""
+        key = self.forced_calendar or self.rule.calendar_by_priority.get(priority, self.rule.calendar)
+        return key, self.rule.goals.get(priority)
+
+    def _adopt_terms(self, at: int) -> None:
+        key, goal = self._terms()
+        if (key, goal) == (self.calendar_key, self.goal):
+            return
+        self.revision += 1
+        self.goal = goal
+        if key != self.calendar_key:
+            self.calendar_key, self.calendar = key, self.calendars[key]
+            if self.rule.on_change is OnChange.RETROACTIVE:
+                self.pieces = [piece._replace(calendar=self.calendar) for piece in self.pieces]
+                self.used = sum(self.calendar.elapsed(piece.start, piece.end) for piece in self.pieces)
+
+    def _running(self) -> State:
+        """Idle before paused: who does not hold the ticket cannot be waiting."""
+        if self.rule.holders is not None and not (self.holders and self.rule.holders & self.holders):
+            return State.IDLE
+        return State.PAUSED if self.status in self.rule.pause_on else State.ACTIVE
+
+    def _is_beyond(self) -> bool:
+        return self.goal is not None and self.used > self.goal
+
+    def _has_breached(self) -> bool:
+        return any((b.cycle, b.revision) == (self.cycle, self.revision) for b in self.breaches)
+
+    def _breach(self, at: int, cause: str) -> None:
+        assert self.goal is not None
+        if not self._has_breached():
+            self.breaches.append(Breach(self.cycle, self.revision, at, cause, self.goal))
+
+    def report(self, as_of: int) -> ClockState:
+        if not self.is_started:
+            return ClockState(id=self.rule.id, as_of=as_of, state=State.NOT_STARTED, priority=self.priority)
+        projected = None if self.goal is None else self._reached(self.goal, as_of)
+        is_known = self.state in (State.ACTIVE, State.STOPPED) or (self.goal is not None and self.used >= self.goal)
+        due_at = projected if is_known else None
+        return ClockState(
+            id=self.rule.id,
+            as_of=as_of,
+            state=self.state,
+            priority=self.priority,
+            cycle=self.cycle,
+            revision=self.revision,
+            elapsed=self.used,
+            paused=self.paused,
+            goal=self.goal,
+            breached=self._is_beyond(),
+            breaches=tuple(self.breaches),
+            previous_cycles=tuple(self.past_cycles),
+            started_at=self.started_at,
+            stopped_at=self.stopped_at,
+            due_at=due_at,
+            projected_due_at=projected,
+            breach_at=self._breach_at(due_at, as_of),
+            levels={level: self._level(level, as_of) for level in self.rule.levels},
+            spans=tuple(self.spans),
+        )
+
+    def _breach_at(self, due_at: int | None, as_of: int) -> int | None:
+        if self._is_beyond():
+            return next(b.at for b in self.breaches if (b.cycle, b.revision) == (self.cycle, self.revision))
+        if due_at is None or self.state is not State.ACTIVE:
+            return None
+        return self.calendar.next_open(max(due_at, as_of), limit=as_of + HORIZON)
+
+    def _level(self, percent: int, as_of: int) -> int | None:
+        if self.goal is None:
+            return None
+        amount = -(-self.goal * percent // 100)
+        is_known = self.state in (State.ACTIVE, State.STOPPED) or self.used >= amount
+        return self._reached(amount, as_of) if is_known else None
+
+    def _reached(self, amount: int, as_of: int) -> int | None:
+        """When ``amount`` was reached; else when it will be, running on from now (stopped: from the stop)."""
+        if amount <= 0:
+            return self.started_at
+        before = 0
+        for piece in self.pieces:
+            counted = piece.calendar.elapsed(piece.start, piece.end)
+            if before + counted >= amount:
+                return piece.calendar.add(piece.start, amount - before)
+            before += counted
+        start = as_of if self.stopped_at is None else self.stopped_at
+        return self.calendar.add(start, amount - before, limit=start + HORIZON)

@@ -1,0 +1,113 @@
+"""What every test may use: an instant, our organisation, a simulated vendor on loopback."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler
+
+import pytest
+
+from connectors.autotask.simulator import QuietServer, Simulator, Tenant
+from connectors.engine import vault
+from connectors.models import Connection
+from hub.domain.actors import Actor
+from hub.models import Organisation
+from tests import factories
+
+REQUIRE_ALL = os.environ.get("TICKETHUB_REQUIRE_ALL") == "1"
+SHARED = Path(os.environ.get("TICKETHUB_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+
+
+def need(found: object, reason: str) -> None:
+    """Skip with a reason that says how to get what is missing; with TICKETHUB_REQUIRE_ALL that is a failure."""
+    if not found:
+        if REQUIRE_ALL:
+            pytest.fail(f"required, but missing: {reason}")
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder with reference material beside the project."""
+    if not SHARED.is_dir():
+        pytest.skip("no reference material: set TICKETHUB_SHARED to the folder that holds it")
+    return SHARED
+
+
+@pytest.fixture
+def at() -> datetime:
+    return datetime(2026, 3, 16, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def us(db: None) -> Organisation:
+    made: Organisation = factories.UsFactory()
+    return made
+
+
+@pytest.fixture
+def agent(us: Organisation) -> Actor:
+    return Actor.person(factories.member("agent", us, name="Ada Agent"), us)
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    """One simulated Autotask database, with a technician and our company in it."""
+    made = Tenant(name="Deskside", domain="deskside.test", companies={"175": "Northwind"}, people={"501": "Dora Desk"})
+    made.statuses["15"] = "Returned"
+    made.publish["4"] = "Internal & Co-Managed"
+    return made
+
+
+@pytest.fixture
+def simulator(tenant: Tenant, settings: Any) -> Iterator[Simulator]:
+    """The tenant's API on a loopback port of its own."""
+    server = QuietServer(("127.0.0.1", 0), _Silent)
+    base = f"http://127.0.0.1:{server.server_port}"
+    app = Simulator([tenant], base=base, now=lambda: datetime.now(UTC))
+    server.set_app(app)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    settings.EGRESS_ALLOW = [f"127.0.0.1:{server.server_port}"]
+    yield app
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def connection(us: Organisation, simulator: Simulator, tenant: Tenant) -> Connection:
+    """A live connection to the simulated tenant, mapped."""
+    made = Connection(
+        name="Deskside Autotask",
+        organisation=factories.OrganisationFactory(name="Deskside"),
+        connector="autotask",
+        state=Connection.State.ACTIVE,
+        settings={
+            "user_name": tenant.api_user,
+            "company_id": "175",
+            "queue_id": "8",
+            "note_type": "1",
+            "zone_lookup": f"{simulator.base}/ATServicesRest",
+        },
+        poll_seconds=0,
+        cursor="2020-01-01T00:00:00Z",
+    )
+    made.save()
+    vault.seal(
+        made,
+        {"secret": tenant.secret, "integration_code": tenant.integration_code, "hook_secret": "hook-secret"},
+    )
+    made.save()
+    factories.mapping(made)
+    return made

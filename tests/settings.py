@@ -1,0 +1,26 @@
+"""The product's settings, made quick for tests; DATABASE_URL chooses the database as for real."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+os.environ.setdefault("TICKETHUB_VAR", tempfile.mkdtemp(prefix="tickethub-tests-"))
+os.environ.setdefault("TICKETHUB_SEAL_KEYS", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+os.environ.setdefault("TICKETHUB_SECRET_KEY", "only-for-tests")
+
+from hub.settings import *  # noqa: E402, F403
+from hub.settings import DATABASES, MIDDLEWARE, VAR
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+MEDIA_ROOT = VAR / "files"
+AXES_ENABLED = False
+MIDDLEWARE = [name for name in MIDDLEWARE if "whitenoise" not in name]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"]["init_command"] = (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON;"
+    )

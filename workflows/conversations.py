@@ -1,0 +1,59 @@
+"""What is said, and what follows from who said it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+
+from hub.domain import messages
+from hub.domain.actors import Actor
+from hub.models import OPEN_STAGES, Leg, Message, Person, Phase, Stage, Ticket, WaitsOn
+from workflows import handoffs, moves
+
+
+@transaction.atomic
+def comment(
+    *,
+    ticket: Ticket,
+    body: str,
+    actor: Actor,
+    at: datetime,
+    is_for_requester: bool = False,
+    legs: Iterable[Leg] = (),
+) -> Message:
+    """Say something on our own behalf; for every open leg it becomes part of the story."""
+    audience = list(legs)
+    every = set(Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).values_list("pk", flat=True))
+    return messages.say(
+        ticket=ticket,
+        body=body,
+        actor=actor,
+        at=at,
+        is_for_requester=is_for_requester,
+        is_for_later_legs=bool(every) and every <= {leg.pk for leg in audience},
+        legs=audience,
+    )
+
+
+@transaction.atomic
+def requester_says(*, ticket: Ticket, requester: Person, body: str, actor: Actor, at: datetime) -> Message:
+    """The requester's words go to every open leg, and whoever waited for them goes on."""
+    legs = list(Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).order_by("number"))
+    message = messages.say(
+        ticket=ticket,
+        body=body,
+        actor=actor,
+        at=at,
+        legs=legs,
+        requester=requester,
+        is_for_later_legs=True,
+    )
+    for leg in legs:
+        if leg.stage == Stage.WAITING and leg.waits_on == WaitsOn.REQUESTER:
+            handoffs.resume(leg=leg, actor=actor, at=at)
+    fresh = Ticket.objects.get(pk=ticket.pk)
+    if fresh.phase == Phase.WAITING:
+        moves.move(ticket=fresh, name="activate", actor=actor, at=at, reason="the requester answered")
+    return message

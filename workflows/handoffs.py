@@ -1,0 +1,485 @@
+"""The one door for legs: offer a ticket to an organisation and follow what it does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+from django_fsm import can_proceed
+
+from hub.domain import history, tickets
+from hub.domain.actors import Actor
+from hub.models import OPEN_STAGES, EventKind, Leg, Organisation, Phase, Stage, Ticket, WaitsOn
+from workflows import moves, packs
+
+MOST_OPEN_LEGS = 12
+
+
+class HandoffRefused(Exception):
+    """The hand-off is not possible now; the message says why, in words for a person."""
+
+
+class When(NamedTuple):
+    """When and from where something came, as every verb here hands it on."""
+
+    actor: Actor
+    at: datetime
+    occurred_at: datetime | None = None
+    origin: str = ""
+
+
+@transaction.atomic
+def offer(
+    *,
+    ticket: Ticket,
+    organisation: Organisation,
+    actor: Actor,
+    at: datetime,
+    reason: str = "",
+    is_lead: bool = True,
+    is_blocking: bool = True,
+    accept_within: timedelta | None = None,
+) -> Leg:
+    """Offer the ticket to an organisation; the leading leg of before loses the lead.
+
+    The ball is theirs from confirmed delivery at their system on; until then it is transport.
+    """
+    ticket = tickets.locked(ticket)
+    _may_be_engaged(ticket, organisation)
+    giver = _giver(ticket)
+    if is_lead:
+        _take_lead(ticket)
+    leg = Leg.objects.create(
+        ticket=ticket,
+        organisation=organisation,
+        given_by=giver,
+        number=_next_number(ticket),
+        is_lead=is_lead,
+        is_blocking=is_blocking,
+        brief=packs.brief(ticket, reason=reason),
+        reason=reason,
+        priority=ticket.priority,
+        offered_at=at,
+        deadline_at=at + accept_within if accept_within else None,
+    )
+    _record(
+        leg,
+        EventKind.LEG_OFFERED,
+        When(actor, at),
+        more={
+            "given_by": giver.public_id,
+            "is_lead": int(is_lead),
+            "is_blocking": int(is_blocking),
+            "deadline": leg.deadline_at.isoformat() if leg.deadline_at else "",
+        },
+        texts={"reason": reason},
+    )
+    if ticket.phase == Phase.NEW:
+        moves.move(ticket=ticket, name="activate", actor=actor, at=at)
+    return Leg.objects.get(pk=leg.pk)
+
+
+@transaction.atomic
+def hand_over(
+    *,
+    ticket: Ticket,
+    organisation: Organisation,
+    actor: Actor,
+    at: datetime,
+    reason: str = "",
+    accept_within: timedelta | None = None,
+) -> Leg:
+    """Give the ticket to another organisation: the leading leg of before is recalled, the new one offered."""
+    ticket = tickets.locked(ticket)
+    _may_be_engaged(ticket, organisation)
+    lead = Leg.objects.filter(ticket=ticket, is_lead=True, stage__in=OPEN_STAGES).first()
+    if lead is not None:
+        why = _("Handed over to %(name)s.") % {"name": organisation}
+        recall(leg=lead, actor=actor, at=at, reason=f"{why} {reason}".strip())
+    return offer(
+        ticket=ticket, organisation=organisation, actor=actor, at=at, reason=reason, accept_within=accept_within
+    )
+
+
+@transaction.atomic
+def begin_there(
+    *,
+    ticket: Ticket,
+    organisation: Organisation,
+    actor: Actor,
+    at: datetime,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+) -> Leg:
+    """The leg of a ticket that was born at this vendor: it works already, without an acceptance clock."""
+    ticket = tickets.locked(ticket)
+    _take_lead(ticket)
+    leg = Leg(
+        ticket=ticket,
+        organisation=organisation,
+        given_by=ticket.owner,
+        number=_next_number(ticket),
+        stage=Stage.WORKING,
+        is_lead=True,
+        is_born_there=True,
+        priority=ticket.priority,
+        offered_at=occurred_at or at,
+        delivered_at=occurred_at or at,
+        answered_at=occurred_at or at,
+    )
+    leg.save()
+    when = When(actor, at, occurred_at, origin)
+    _record(leg, EventKind.LEG_BORN, when, more={"is_lead": 1})
+    moves.roll_up(ticket=ticket, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
+    return Leg.objects.get(pk=leg.pk)
+
+
+@transaction.atomic
+def confirm_delivery(
+    *, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "", key: str = ""
+) -> Leg:
+    """The offer has arrived at their system: from now on they have the ball. Twice is once."""
+    leg = _locked(leg)
+    if leg.delivered_at is not None:
+        return leg
+    leg.delivered_at = occurred_at or at
+    leg.save(update_fields=["delivered_at"])
+    _record(leg, EventKind.LEG_DELIVERED, When(actor, at, occurred_at, origin), more={"remote": key})
+    return leg
+
+
+@transaction.atomic
+def confirm_reached(*, leg: Leg, actor: Actor, at: datetime, origin: str = "") -> Leg:
+    """Our last word has arrived at their system; nothing happens where none was under way."""
+    leg = _locked(leg)
+    if not leg.is_unreached:
+        return leg
+    leg.is_unreached = False
+    leg.save(update_fields=["is_unreached"])
+    _record(leg, EventKind.LEG_REACHED, When(actor, at, None, origin))
+    return leg
+
+
+@transaction.atomic
+def accept(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
+    """They take the ball."""
+    when = When(actor, at, occurred_at, origin)
+    if leg.delivered_at is None:
+        # Whoever accepts has received it, whatever the delivery still says.
+        leg = confirm_delivery(leg=leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
+    leg = _turn(leg, "accept", when, lambda leg: leg.accept(at=occurred_at or at), EventKind.LEG_ACCEPTED)
+    _roll_up(leg, when)
+    return leg
+
+
+@transaction.atomic
+def start(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
+    """They begin to work."""
+    when = When(actor, at, occurred_at, origin)
+    leg = _turn(leg, "start", when, lambda leg: leg.start(), EventKind.LEG_STARTED)
+    _roll_up(leg, when)
+    return leg
+
+
+@transaction.atomic
+def wait(
+    *,
+    leg: Leg,
+    waits_on: str,
+    actor: Actor,
+    at: datetime,
+    organisation: Organisation | None = None,
+    reason: str = "",
+    occurred_at: datetime | None = None,
+    origin: str = "",
+) -> Leg:
+    """They cannot go on until the requester, we, or another organisation moves."""
+    when = When(actor, at, occurred_at, origin)
+    if waits_on not in WaitsOn.values:
+        raise HandoffRefused(_("A wait needs somebody it is for: requester, us, other or own."))
+    if waits_on == WaitsOn.OTHER and organisation is None:
+        waits_on = WaitsOn.US
+    leg = _turn(
+        leg,
+        "wait",
+        when,
+        lambda leg: leg.wait(waits_on=waits_on, organisation=organisation, reason=reason),
+        EventKind.LEG_WAITING,
+        more={
+            "waits_on": str(waits_on),
+            "waits_on_organisation": organisation.public_id if organisation else "",
+            "reason": reason,
+        },
+    )
+    _roll_up(leg, when)
+    return leg
+
+
+@transaction.atomic
+def resume(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
+    """What they waited for is there. Where we say so, they have the ball once it has reached their system."""
+    when = When(actor, at, occurred_at, origin)
+    unreached = bool(leg.remote_number) and not origin
+    leg = _turn(
+        leg,
+        "resume",
+        when,
+        lambda leg: _resumed(leg, unreached),
+        EventKind.LEG_RESUMED,
+        more={"is_unreached": int(unreached)},
+    )
+    _roll_up(leg, when)
+    return leg
+
+
+def _resumed(leg: Leg, is_unreached: bool) -> None:
+    leg.resume()
+    leg.is_unreached = is_unreached
+
+
+@transaction.atomic
+def finish(
+    *,
+    leg: Leg,
+    actor: Actor,
+    at: datetime,
+    resolution: str = "",
+    occurred_at: datetime | None = None,
+    origin: str = "",
+) -> Leg:
+    """They are done; once every blocking leg is, the owner verifies."""
+    when = When(actor, at, occurred_at, origin)
+    leg = _turn(
+        leg,
+        "finish",
+        when,
+        lambda leg: leg.finish(at=occurred_at or at, resolution=resolution),
+        EventKind.LEG_DONE,
+        texts={"resolution": resolution},
+    )
+    _roll_up(leg, when)
+    return leg
+
+
+@transaction.atomic
+def decline(
+    *, leg: Leg, reason: str, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = ""
+) -> Leg:
+    """They do not take it; the giver has the ball again and knows why."""
+    return _turn(
+        leg,
+        "decline",
+        When(actor, at, occurred_at, origin),
+        lambda leg: leg.decline(at=occurred_at or at, reason=reason),
+        EventKind.LEG_DECLINED,
+        texts={"reason": reason},
+    )
+
+
+@transaction.atomic
+def give_back(
+    *, leg: Leg, reason: str, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = ""
+) -> Leg:
+    """They return it; the giver has the ball again and knows why."""
+    return _turn(
+        leg,
+        "give_back",
+        When(actor, at, occurred_at, origin),
+        lambda leg: leg.give_back(at=occurred_at or at, reason=reason),
+        EventKind.LEG_RETURNED,
+        texts={"reason": reason},
+    )
+
+
+@transaction.atomic
+def recall(*, leg: Leg, reason: str, actor: Actor, at: datetime) -> Leg:
+    """The giver takes the ball back."""
+    return _turn(
+        leg,
+        "recall",
+        When(actor, at),
+        lambda leg: leg.recall(at=at, reason=reason),
+        EventKind.LEG_RECALLED,
+        texts={"reason": reason},
+    )
+
+
+@transaction.atomic
+def expire(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
+    """Nobody answered the offer in time."""
+    return _turn(leg, "expire", When(actor, at), lambda leg: leg.expire(at=at), EventKind.LEG_EXPIRED)
+
+
+@transaction.atomic
+def reopen(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
+    """It was not done after all: a new cycle of the same engagement."""
+    when = When(actor, at, occurred_at, origin)
+    leg = _turn(leg, "reopen", when, lambda leg: leg.reopen(), EventKind.LEG_REOPENED)
+    _roll_up(leg, when)
+    return leg
+
+
+VERBS = ("acknowledge", "accept", "work", "wait", "done", "decline", "return")
+"""What a vendor's status can mean for its leg."""
+
+
+def follow(
+    *,
+    leg: Leg,
+    verb: str,
+    actor: Actor,
+    at: datetime,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+    waits_on: str = "",
+    organisation: Organisation | None = None,
+    reason: str = "",
+) -> Leg:
+    """Take the leg to where the vendor's status says it is, by the steps the law knows.
+
+    A vendor that goes from new to done has accepted and worked in between. Where it is there already
+    nothing happens; where the law has no way, HandoffRefused.
+    """
+    came = {"actor": actor, "at": at, "occurred_at": occurred_at, "origin": origin}
+    leg = _locked(leg)
+    if verb == "acknowledge":
+        return leg
+    if verb == "decline" and leg.stage == Stage.OFFERED:
+        return decline(leg=leg, reason=reason, **came)
+    if verb in ("decline", "return"):
+        if leg.stage == Stage.OFFERED:
+            leg = accept(leg=leg, **came)
+        return leg if leg.stage == Stage.RETURNED else give_back(leg=leg, reason=reason, **came)
+    if leg.stage == Stage.OFFERED:
+        leg = accept(leg=leg, **came)
+    if verb == "accept":
+        return leg if leg.stage != Stage.DONE else reopen(leg=leg, **came)
+    return _follow_work(leg, verb, came, waits_on=waits_on, organisation=organisation, reason=reason)
+
+
+def _follow_work(
+    leg: Leg,
+    verb: str,
+    came: Mapping[str, Any],
+    *,
+    waits_on: str,
+    organisation: Organisation | None,
+    reason: str,
+) -> Leg:
+    if verb == "done":
+        return leg if leg.stage == Stage.DONE else finish(leg=leg, resolution=reason, **came)
+    if leg.stage == Stage.ACCEPTED:
+        leg = start(leg=leg, **came)
+    elif leg.stage == Stage.DONE:
+        leg = reopen(leg=leg, **came)
+    if leg.stage == Stage.WAITING:
+        if verb == "wait" and (leg.waits_on, leg.waits_on_organisation, leg.wait_reason) == (
+            waits_on,
+            organisation,
+            reason,
+        ):
+            return leg
+        leg = resume(leg=leg, **came)
+    if verb == "wait":
+        return wait(leg=leg, waits_on=waits_on, organisation=organisation, reason=reason, **came)
+    if leg.stage != Stage.WORKING:
+        raise HandoffRefused(_refusal(leg, verb))
+    return leg
+
+
+def why_not(leg: Leg, verb: str) -> str:
+    """Why this transition is refused now, in a sentence; empty where the law allows it."""
+    return "" if can_proceed(getattr(leg, verb)) else _refusal(leg, verb)
+
+
+def _refusal(leg: Leg, verb: str) -> str:
+    return _("The leg of %(name)s is %(stage)s; “%(verb)s” is not possible from there.") % {
+        "name": leg.organisation,
+        "stage": leg.get_stage_display(),
+        "verb": verb.replace("_", " "),
+    }
+
+
+def _turn(
+    leg: Leg,
+    verb: str,
+    when: When,
+    change: Callable[[Leg], object],
+    kind: EventKind,
+    *,
+    more: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> Leg:
+    leg = _locked(leg)
+    refusal = why_not(leg, verb)
+    if refusal:
+        raise HandoffRefused(refusal)
+    change(leg)
+    leg.save()
+    _record(leg, kind, when, more=more, texts=texts)
+    return leg
+
+
+def _locked(leg: Leg) -> Leg:
+    """The leg read again under the ticket's lock."""
+    tickets.locked(leg.ticket)
+    return Leg.objects.select_related("ticket", "organisation", "waits_on_organisation", "given_by").get(pk=leg.pk)
+
+
+def _record(
+    leg: Leg,
+    kind: EventKind,
+    when: When,
+    *,
+    more: Mapping[str, Any] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    history.record(
+        ticket=tickets.locked(leg.ticket),
+        kind=kind,
+        payload={"leg": leg.public_id, "organisation": leg.organisation.public_id, **(more or {})},
+        texts={name: text for name, text in (texts or {}).items() if text},
+        actor=when.actor,
+        at=when.at,
+        occurred_at=when.occurred_at,
+        origin=when.origin,
+    )
+
+
+def _roll_up(leg: Leg, when: When) -> None:
+    if leg.is_lead:
+        moves.roll_up(
+            ticket=leg.ticket, actor=when.actor, at=when.at, occurred_at=when.occurred_at, origin=when.origin
+        )
+
+
+def _may_be_engaged(ticket: Ticket, organisation: Organisation) -> None:
+    if not ticket.is_open:
+        raise HandoffRefused(
+            _("%(label)s is %(phase)s; reopen it before handing it over.")
+            % {"label": ticket.label, "phase": ticket.get_phase_display()}
+        )
+    if organisation.archived_at is not None:
+        raise HandoffRefused(_("%(name)s is archived and takes no tickets.") % {"name": organisation})
+    open_legs = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES)
+    if open_legs.filter(organisation=organisation).exists():
+        raise HandoffRefused(_("%(name)s has an open leg on this ticket already.") % {"name": organisation})
+    if open_legs.count() >= MOST_OPEN_LEGS:
+        raise HandoffRefused(_("This ticket has as many open legs as a ticket may have."))
+
+
+def _giver(ticket: Ticket) -> Organisation:
+    """Who gives the ball: us. A vendor's return comes back here before it goes on."""
+    return ticket.owner
+
+
+def _take_lead(ticket: Ticket) -> None:
+    Leg.objects.filter(ticket=ticket, is_lead=True).update(is_lead=False)
+
+
+def _next_number(ticket: Ticket) -> int:
+    return (Leg.objects.filter(ticket=ticket).aggregate(last=Max("number"))["last"] or 0) + 1

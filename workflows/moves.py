@@ -1,0 +1,153 @@
+"""The one door for a ticket's state: lock, ask the law, ask policy, save, record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django_fsm import can_proceed
+
+from hub.domain import history, tickets
+from hub.domain.actors import Actor
+from hub.models import OPEN_STAGES, EventKind, Leg, Phase, Stage, State, Ticket, WaitsOn
+
+
+class MoveRefused(Exception):
+    """The move is not possible now; the message says why, in words for a person."""
+
+
+class Move(NamedTuple):
+    """A verb of the law and the phase it leads to."""
+
+    verb: str
+    label: str
+    leads_to: Phase
+
+
+MOVES = {
+    move.verb: move
+    for move in (
+        Move("activate", "Start work", Phase.ACTIVE),
+        Move("wait", "Wait for the requester", Phase.WAITING),
+        Move("resolve", "Resolve", Phase.RESOLVED),
+        Move("close", "Close", Phase.CLOSED),
+        Move("reopen", "Reopen", Phase.ACTIVE),
+        Move("cancel", "Cancel", Phase.CANCELLED),
+    )
+}
+
+
+@transaction.atomic
+def move(
+    *,
+    ticket: Ticket,
+    name: str,
+    actor: Actor,
+    at: datetime,
+    reason: str = "",
+    occurred_at: datetime | None = None,
+    origin: str = "",
+) -> Ticket:
+    """Move a ticket by one verb of the law; MoveRefused says why not."""
+    ticket = tickets.locked(ticket)
+    refusal = why_not(ticket, name, at=at)
+    if refusal:
+        raise MoveRefused(refusal)
+    before = str(ticket.phase)
+    status = tickets.first_state(MOVES[name].leads_to)
+    _call(ticket, name, status=status, at=at)
+    ticket.save(update_fields=["phase", "status", "resolved_at", "closed_at"])
+    history.record(
+        ticket=ticket,
+        kind=EventKind.TICKET_MOVED,
+        payload={
+            "verb": name,
+            "before": before,
+            "after": str(ticket.phase),
+            "status": status.slug,
+            "reason": reason,
+            "waits_on": str(WaitsOn.REQUESTER) if ticket.phase == Phase.WAITING else "",
+        },
+        actor=actor,
+        at=at,
+        occurred_at=occurred_at,
+        origin=origin,
+    )
+    return ticket
+
+
+def _call(ticket: Ticket, name: str, *, status: State, at: datetime) -> None:
+    calls: dict[str, Callable[[], object]] = {
+        "activate": lambda: ticket.activate(status=status),
+        "wait": lambda: ticket.wait(status=status),
+        "resolve": lambda: ticket.resolve(status=status, at=at),
+        "close": lambda: ticket.close(status=status, at=at),
+        "reopen": lambda: ticket.reopen(status=status),
+        "cancel": lambda: ticket.cancel(status=status, at=at),
+    }
+    calls[name]()
+
+
+def why_not(ticket: Ticket, name: str, *, at: datetime) -> str:
+    """Why this move is refused now, in a sentence; empty where it is allowed."""
+    if name not in MOVES:
+        return _("There is no move called %(name)s.") % {"name": name}
+    if ticket.is_history:
+        return _("%(label)s was imported; its history stays as it is.") % {"label": ticket.label}
+    if not can_proceed(getattr(ticket, name)):
+        return _("%(label)s is %(phase)s; it cannot be moved by “%(move)s” from there.") % {
+            "label": ticket.label,
+            "phase": ticket.get_phase_display(),
+            "move": MOVES[name].label,
+        }
+    if name == "reopen" and not ticket.may_reopen(at):
+        return _("%(label)s was closed too long ago to be reopened; open a new ticket that refers to it.") % {
+            "label": ticket.label
+        }
+    if name in ("resolve", "cancel"):
+        return _open_legs(ticket, is_only_blocking=name == "resolve")
+    return ""
+
+
+def _open_legs(ticket: Ticket, *, is_only_blocking: bool) -> str:
+    legs = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).select_related("organisation")
+    if is_only_blocking:
+        legs = legs.filter(is_blocking=True)
+    names = ", ".join(str(leg.organisation) for leg in legs.order_by("number"))
+    return _("%(names)s still has an open leg; recall it or wait until it is done.") % {"names": names} if names else ""
+
+
+def available(ticket: Ticket, *, at: datetime) -> list[tuple[Move, str]]:
+    """Every move with the reason why it is refused now (empty: allowed), in the order of a ticket's life."""
+    return [(found, why_not(ticket, found.verb, at=at)) for found in MOVES.values()]
+
+
+def roll_up(
+    *,
+    ticket: Ticket,
+    actor: Actor,
+    at: datetime,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+) -> None:
+    """Let the ticket follow its leading leg: working makes it active, waiting on the requester waiting.
+
+    Nothing happens where it is there already; a vendor never resolves by this.
+    """
+    lead = Leg.objects.filter(ticket=ticket, is_lead=True).first()
+    ticket = tickets.locked(ticket)
+    if lead is None or not ticket.is_open:
+        return
+    waits = lead.stage == Stage.WAITING and lead.waits_on == WaitsOn.REQUESTER
+    if waits and ticket.phase != Phase.WAITING:
+        name = "wait"
+    elif not waits and lead.stage in (Stage.ACCEPTED, Stage.WORKING, Stage.WAITING) and ticket.phase != Phase.ACTIVE:
+        name = "activate"
+    elif lead.stage == Stage.DONE and ticket.phase == Phase.WAITING:
+        name = "activate"
+    else:
+        return
+    move(ticket=ticket, name=name, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
