@@ -1,1 +1,11 @@
-urlpatterns = []
+"""The machines' doors."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from api import hooks
+
+app_name = "api"
+
+urlpatterns = [path("<str:connection_id>/", hooks.hook, name="hook")]

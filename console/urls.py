@@ -1,3 +1,30 @@
+"""The console's doors."""
+
+from __future__ import annotations
+
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
-app_name="console"
-urlpatterns = [path("first-run/", lambda r: None, name="first_run"), path("t/<str:public_id>/", lambda r: None, name="ticket"),path("login", lambda r: None, name="log_in"),path("", lambda r: None, name="board")]
+
+from console.views import board, first_run, sync, tickets
+
+app_name = "console"
+
+urlpatterns = [
+    path("", board.board, name="board"),
+    path("live/", board.live, name="live"),
+    path("tickets/", tickets.ticket_list, name="tickets"),
+    path("tickets/new/", tickets.open_ticket, name="open"),
+    path("tickets/<str:public_id>/", tickets.ticket_page, name="ticket"),
+    path("tickets/<str:public_id>/move/", tickets.move, name="move"),
+    path("tickets/<str:public_id>/hand-over/", tickets.hand_over, name="hand_over"),
+    path("tickets/<str:public_id>/comment/", tickets.comment, name="comment"),
+    path("tickets/<str:public_id>/reply/", tickets.reply, name="reply"),
+    path("tickets/<str:public_id>/legs/<str:leg_id>/", tickets.act_on_leg, name="leg"),
+    path("files/<str:public_id>/", tickets.attachment, name="attachment"),
+    path("sync/", sync.sync, name="sync"),
+    path("sync/<str:kind>/<int:row_id>/retry/", sync.retry, name="retry"),
+    path("sync/outbound/<int:row_id>/skip/", sync.skip, name="skip"),
+    path("log-in/", LoginView.as_view(template_name="console/log_in.html"), name="log_in"),
+    path("log-out/", LogoutView.as_view(), name="log_out"),
+    path("first-run/", first_run.first_run, name="first_run"),
+]

@@ -9,9 +9,9 @@ never goes back. Leases, retries and budgets are machinery and always use the ti
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -47,16 +47,25 @@ class TimeLapse:
         return self.real_start + (story - self.story_start) / self.speed
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self)))
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(self)))
+        fresh.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> TimeLapse:
         return cls(**json.loads(path.read_text()))
 
 
-@lru_cache(maxsize=1)
+_read: dict[str, tuple[int, TimeLapse]] = {}
+
+
 def _lapse(path: str) -> TimeLapse:
-    return TimeLapse.read(Path(path))
+    """The time lapse in the file, read again when the file changed."""
+    changed = os.stat(path).st_mtime_ns
+    known = _read.get(path)
+    if known is None or known[0] != changed:
+        known = _read[path] = (changed, TimeLapse.read(Path(path)))
+    return known[1]
 
 
 def now() -> datetime:

@@ -132,6 +132,7 @@ USE_I18N = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [path for path in [BASE_DIR / "node_modules" / ".hub-static"] if path.is_dir()]
 MEDIA_ROOT = Path(env.text("TICKETHUB_FILES") or VAR / "files")
 STORAGES = {

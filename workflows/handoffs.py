@@ -425,9 +425,11 @@ def _turn(
 
 
 def _locked(leg: Leg) -> Leg:
-    """The leg read again under the ticket's lock."""
-    tickets.locked(leg.ticket)
-    return Leg.objects.select_related("ticket", "organisation", "waits_on_organisation", "given_by").get(pk=leg.pk)
+    """The leg read again under the ticket's lock; its ticket is the locked one."""
+    ticket = tickets.locked(Ticket(pk=leg.ticket_id))
+    found = Leg.objects.select_related("organisation").get(pk=leg.pk)
+    found.ticket = ticket
+    return found
 
 
 def _record(
@@ -438,8 +440,9 @@ def _record(
     more: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> None:
+    """Record an event of the leg; its ticket is locked and as fresh as that."""
     history.record(
-        ticket=tickets.locked(leg.ticket),
+        ticket=leg.ticket,
         kind=kind,
         payload={"leg": leg.public_id, "organisation": leg.organisation.public_id, **(more or {})},
         texts={name: text for name, text in (texts or {}).items() if text},

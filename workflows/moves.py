@@ -137,8 +137,8 @@ def roll_up(
 
     Nothing happens where it is there already; a vendor never resolves by this.
     """
-    lead = Leg.objects.filter(ticket=ticket, is_lead=True).first()
     ticket = tickets.locked(ticket)
+    lead = Leg.objects.filter(ticket=ticket, is_lead=True).first()
     if lead is None or not ticket.is_open:
         return
     waits = lead.stage == Stage.WAITING and lead.waits_on == WaitsOn.REQUESTER

@@ -511,7 +511,7 @@ def _new_ticket(tenant: Tenant, at: str, by: str) -> Json:
     made = tenant.next_id()
     return {
         "id": made,
-        "ticketNumber": f"T{at[:10].replace('-', '')}.{made - 7000:04d}",
+        "ticketNumber": f"T{at[:10].replace('-', '')}.{made % 10_000:04d}",
         "status": 1,
         "priority": 2,
         "queueID": int(next(iter(tenant.queues))),

@@ -314,7 +314,7 @@ def _files(sight: Sight, contents: Contents) -> None:
         audience = _audience(sight, file.visibility)
         if audience is None:
             return
-        message = _say(sight, f"📎 {messages.safe_name(file.name)}", file.author, file.created_at, audience)
+        message = _say(sight, f"Attached {messages.safe_name(file.name)}", file.author, file.created_at, audience)
         attachment = messages.attach(
             message=message,
             name=file.name,

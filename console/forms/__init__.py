@@ -1,0 +1,113 @@
+"""What a person can enter, one form an act."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from hub.models import OPEN_STAGES, Leg, Organisation, Priority, Service, Ticket, User
+from hub.sla.calendars import BadCalendar, load_zone
+from workflows.moves import MOVES
+
+
+class _Styled(forms.Form):
+    """Gives every control the classes of the console."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            widget = field.widget
+            if isinstance(widget, forms.CheckboxInput | forms.CheckboxSelectMultiple):
+                widget.attrs.setdefault("class", "form-check-input")
+            elif isinstance(widget, forms.Select):
+                widget.attrs.setdefault("class", "form-select")
+            else:
+                widget.attrs.setdefault("class", "form-control")
+
+
+class MoveForm(_Styled):
+    move = forms.ChoiceField(choices=[(name, move.label) for name, move in MOVES.items()])
+    reason = forms.CharField(label=_("Why"), required=False, max_length=500)
+
+
+class HandOverForm(_Styled):
+    organisation = forms.ModelChoiceField(
+        label=_("To"), queryset=Organisation.objects.none(), to_field_name="public_id", empty_label=_("choose …")
+    )
+    reason = forms.CharField(
+        label=_("What they need to know"), required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=4000
+    )
+    is_parallel = forms.BooleanField(label=_("Besides whoever has it now"), required=False)
+
+    def __init__(self, *args: Any, ticket: Ticket, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        engaged = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).values("organisation")
+        choices = Organisation.objects.filter(archived_at=None).exclude(kind=Organisation.Kind.CUSTOMER)
+        field = self.fields["organisation"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = choices.exclude(pk__in=engaged).order_by("name")
+
+
+class CommentForm(_Styled):
+    body = forms.CharField(label=_("Message"), widget=forms.Textarea(attrs={"rows": 3}), max_length=20_000)
+    for_requester = forms.BooleanField(label=_("Requester"), required=False)
+    legs = forms.ModelMultipleChoiceField(
+        label=_("Organisations"),
+        queryset=Leg.objects.none(),
+        to_field_name="public_id",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(self, *args: Any, ticket: Ticket, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["legs"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = (
+            Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).select_related("organisation").order_by("number")
+        )
+        field.label_from_instance = lambda leg: leg.organisation.name
+
+
+class ReplyForm(_Styled):
+    body = forms.CharField(label=_("What the requester says"), widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class LegForm(_Styled):
+    act = forms.ChoiceField(
+        choices=[(name, name) for name in ("accept", "start", "resume", "finish", "decline", "give_back", "recall")]
+    )
+    reason = forms.CharField(required=False, max_length=2000)
+
+
+class OpenForm(_Styled):
+    title = forms.CharField(label=_("Title"), max_length=255)
+    description = forms.CharField(label=_("What is wrong"), widget=forms.Textarea(attrs={"rows": 6}), required=False)
+    priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices, initial=Priority.P3)
+    service = forms.ModelChoiceField(
+        label=_("Service"), queryset=Service.objects.order_by("name"), to_field_name="public_id", required=False
+    )
+
+
+class FirstRunForm(_Styled):
+    organisation = forms.CharField(label=_("Your IT organisation"), max_length=150)
+    time_zone = forms.CharField(label=_("Time zone"), max_length=64, initial="UTC", help_text=_("Europe/Berlin"))
+    name = forms.CharField(label=_("Your name"), max_length=150)
+    email = forms.EmailField(label=_("Your e-mail address"), help_text=_("You log in with it."))
+    password = forms.CharField(
+        label=_("Password"), widget=forms.PasswordInput, min_length=12, help_text=_("At least 12 characters.")
+    )
+
+    def clean_time_zone(self) -> str:
+        try:
+            return load_zone(self.cleaned_data["time_zone"]).key
+        except BadCalendar as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"].lower()
+        if User.objects.filter(email=email).exists():
+            raise forms.ValidationError(_("Somebody logs in with this address already."))
+        return email

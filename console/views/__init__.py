@@ -1,0 +1,1 @@
+"""Pages for people: read anything they may, make one call."""

@@ -6,6 +6,8 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -97,14 +99,39 @@ def build(
     return event
 
 
+_postponed: ContextVar[dict[int, datetime] | None] = ContextVar("postponed", default=None)
+
+
+@contextmanager
+def one_fold() -> Iterator[None]:
+    """Re-fold ledger and clocks once at the end instead of after every event: for many events in a row."""
+    token = _postponed.set({})
+    try:
+        yield
+        for pk, at in (_postponed.get() or {}).items():
+            ticket = Ticket.objects.select_related("owner").get(pk=pk)
+            ticket.save(update_fields=_refold(ticket, at))
+    finally:
+        _postponed.reset(token)
+
+
 def _settle(ticket: Ticket, event: Event) -> None:
     """Save the chain head, and re-fold ledger and clocks where the event matters to them."""
     changed = ["last_seq", "chain_head", "changed_at"]
     if event.kind in folding.FOLDED:
-        events = folding.load(ticket)
-        changed += ledger.refold(ticket, events)
-        clocks.refold(ticket, events, as_of=event.recorded_at)
+        postponed = _postponed.get()
+        if postponed is None:
+            changed += _refold(ticket, event.recorded_at)
+        else:
+            postponed[ticket.pk] = event.recorded_at
     ticket.save(update_fields=changed)
+
+
+def _refold(ticket: Ticket, at: datetime) -> list[str]:
+    events = folding.load(ticket)
+    changed = ledger.refold(ticket, events)
+    clocks.refold(ticket, events, as_of=at)
+    return changed
 
 
 def digest(salt: str, name: str, text: str) -> str:

@@ -46,9 +46,7 @@ def first_state(phase: Phase) -> State:
 
 def locked(ticket: Ticket) -> Ticket:
     """The ticket, read again under its row lock; a transaction is open."""
-    return (
-        Ticket.objects.select_for_update(of=("self",)).select_related("owner", "holder", "status").get(pk=ticket.pk)
-    )
+    return Ticket.objects.select_for_update().get(pk=ticket.pk)
 
 
 @transaction.atomic

@@ -1,0 +1,214 @@
+"""Connections and mappings, as an admin defines them; queues, as an admin looks at them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from connectors.engine import inbox, outbox, publishing, registry, vault
+from connectors.kit.contract import Connector
+from connectors.kit.errors import ConnectorError, Refused
+from connectors.models import (
+    Attempt,
+    Connection,
+    Difference,
+    FieldRule,
+    Inbound,
+    Link,
+    Mapping,
+    NoteRule,
+    Outbound,
+    StatusRule,
+    ValueRule,
+)
+from hub.admin import Final, LookOnly
+
+
+class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A connection with its connector's settings. Going live needs a check that succeeds."""
+
+    class Meta:
+        model = Connection
+        fields = ["name", "organisation", "connector", "state", "intake", "service", "poll_seconds"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kinds = registry.connectors_by_slug()
+        self.fields["connector"] = forms.ChoiceField(
+            label=_("Connector"), choices=[(kind.slug, kind.label) for kind in kinds.values()]
+        )
+        chosen = self.data.get("connector") or self.instance.connector or next(iter(kinds))
+        self.kind: type[Connector] = kinds.get(chosen, next(iter(kinds.values())))
+        for setting in self.kind.settings:
+            kept = bool(self.instance.pk and setting.is_secret and self.instance.sealed)
+            self.fields[f"setting_{setting.name}"] = forms.CharField(
+                label=setting.label,
+                help_text=f"{setting.help} {'Kept as it is if left empty.' if kept else ''}".strip(),
+                required=setting.is_required and not kept,
+                initial="" if setting.is_secret else self.instance.settings.get(setting.name, setting.default),
+                widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+                if setting.is_secret
+                else forms.TextInput(attrs={"class": "vTextField"}),
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return cleaned
+        connection = self.instance
+        connection.connector = cleaned["connector"]
+        secrets = vault.unseal(connection) if connection.sealed else {}
+        plain: dict[str, str] = {}
+        for setting in self.kind.settings:
+            value = cleaned.get(f"setting_{setting.name}", "").strip()
+            if not setting.is_secret:
+                plain[setting.name] = value
+            elif value:
+                secrets[setting.name] = value
+        connection.settings, connection.memory = plain, {}
+        vault.seal(connection, secrets)
+        if cleaned["state"] == Connection.State.ACTIVE:
+            self._check(connection)
+        return cleaned
+
+    def _check(self, connection: Connection) -> None:
+        """Real calls; the error lands on the setting that is wrong."""
+        try:
+            with registry.ready(connection) as connector:
+                connection.own_user = connector.check().own_user
+        except Refused as error:
+            self.add_error(f"setting_{error.field}" if error.field else None, str(error))
+        except ConnectorError as error:
+            self.add_error(None, f"The check failed: {error}")
+
+
+@admin.register(Connection)
+class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = ConnectionForm
+    list_display = ["name", "organisation", "connector", "state", "last_in_at", "last_out_at", "last_error"]
+    list_select_related = ["organisation"]
+    search_fields = ["name"]
+    autocomplete_fields = ["organisation", "service"]
+    actions = ["resume"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
+        settings = [f"setting_{s.name}" for s in self._kind(request, obj).settings]
+        return [
+            (None, {"fields": ConnectionForm.Meta.fields}),
+            (_("Settings"), {"fields": settings, "description": _("Saved as active only after a check succeeded.")}),
+        ]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        # The settings are fields of the form itself, not of the model.
+        kwargs["fields"] = ConnectionForm.Meta.fields
+        return super().get_form(request, obj, change, **kwargs)
+
+    def _kind(self, request: HttpRequest, obj: Connection | None) -> type[Connector]:
+        kinds = registry.connectors_by_slug()
+        chosen = request.POST.get("connector") or (obj.connector if obj else "")
+        return kinds.get(chosen, next(iter(kinds.values())))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.action(description=_("Go on after a pause or lock-out"))
+    def resume(self, request: HttpRequest, rows: QuerySet[Connection]) -> None:
+        for connection in rows:
+            publishing.resume(connection)
+        self.message_user(request, f"{rows.count()} connections go on.")
+
+
+class FieldRuleInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = FieldRule
+    extra = 0
+
+
+class ValueRuleInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = ValueRule
+    extra = 0
+
+
+class StatusRuleInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = StatusRule
+    extra = 0
+
+
+class NoteRuleInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = NoteRule
+    extra = 0
+
+
+@admin.register(Mapping)
+class MappingAdmin(Final):
+    list_display = ["connection", "version", "status"]
+    list_select_related = ["connection"]
+    list_filter = ["status", "connection"]
+    readonly_fields = ["status", "version"]
+    autocomplete_fields = ["connection"]
+    inlines = [FieldRuleInline, ValueRuleInline, StatusRuleInline, NoteRuleInline]
+    actions = ["publish", "new_version"]
+
+    @admin.action(description=_("Publish"))
+    def publish(self, request: HttpRequest, rows: QuerySet[Mapping]) -> None:
+        for mapping in rows.select_related("connection"):
+            try:
+                self.message_user(request, f"{publishing.publish_mapping(mapping)} is in force.")
+            except ValueError as refused:
+                self.message_user(request, str(refused), messages.ERROR)
+
+    @admin.action(description=_("New version as a draft"))
+    def new_version(self, request: HttpRequest, rows: QuerySet[Mapping]) -> None:
+        for mapping in rows.select_related("connection"):
+            self.message_user(request, f"{publishing.new_mapping_version(mapping)} is a draft now.")
+
+
+@admin.register(Link)
+class LinkAdmin(LookOnly):
+    list_display = ["leg", "connection", "remote_key", "state", "heard_at", "is_dirty"]
+    list_select_related = ["leg__ticket", "leg__organisation", "connection"]
+    list_filter = ["state", "connection"]
+    search_fields = ["remote_key", "reference"]
+
+
+@admin.register(Outbound)
+class OutboundAdmin(LookOnly):
+    list_display = ["link", "lane", "kind", "state", "attempts", "queued_at", "done_at", "error"]
+    list_select_related = ["link__leg__ticket", "link__leg__organisation"]
+    list_filter = ["state", "lane", "kind"]
+    actions = ["retry"]
+
+    @admin.action(description=_("Try again"))
+    def retry(self, request: HttpRequest, rows: QuerySet[Outbound]) -> None:
+        for item in rows:
+            outbox.retry(item)
+
+
+@admin.register(Inbound)
+class InboundAdmin(LookOnly):
+    list_display = ["connection", "kind", "remote_key", "state", "attempts", "received_at", "error"]
+    list_select_related = ["connection"]
+    list_filter = ["state", "kind", "connection"]
+    actions = ["retry"]
+
+    @admin.action(description=_("Try again"))
+    def retry(self, request: HttpRequest, rows: QuerySet[Inbound]) -> None:
+        for row in rows:
+            inbox.retry(row)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(LookOnly):
+    list_display = ["outbound", "outcome", "began_at", "ended_at", "said"]
+    list_select_related = ["outbound__link__leg__ticket", "outbound__link__leg__organisation"]
+    list_filter = ["outcome"]
+
+
+@admin.register(Difference)
+class DifferenceAdmin(LookOnly):
+    list_display = ["link", "field", "value", "why", "heard_at", "resolved_at"]
+    list_select_related = ["link__leg__ticket", "link__leg__organisation"]

@@ -1,0 +1,154 @@
+"""Questions about synchronisation: what stands still and why, and what has arrived where."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Max, Q
+
+from connectors.models import Attempt, Connection, Difference, Inbound, Outbound
+from hub.models import Message, Reaction, Ticket, UnmappedValue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stuck:
+    """Something that waits for a person, with the reason in words."""
+
+    kind: str
+    """``outbound``, ``inbound``, ``difference``, ``unmapped``, ``connection`` or ``reaction``."""
+    row_id: int
+    title: str
+    why: str
+    at: datetime
+    connection: str = ""
+    ticket: Ticket | None = None
+
+
+def stuck(*, most: int = 50) -> list[Stuck]:
+    """Everything of the synchronisation that a person has to look at, newest first."""
+    names = dict(Connection.objects.values_list("public_id", "name"))
+    found = [*_connections(), *_outbound(most), *_inbound(most), *_differences(most)]
+    found += [
+        Stuck(
+            kind="unmapped",
+            row_id=row.pk,
+            title=f"{row.field} “{row.value}” has no meaning yet",
+            why=f"Seen {row.count} times. Map it, and what waits for it goes on.",
+            at=row.last_seen_at,
+            connection=names.get(row.source, "import"),
+        )
+        for row in UnmappedValue.objects.filter(resolved_at=None).order_by("-last_seen_at", "-pk")[:most]
+    ]
+    found += [
+        Stuck(
+            kind="reaction",
+            row_id=row.pk,
+            title=f"{row.receiver.rsplit('.', 1)[-1]} failed",
+            why=row.error,
+            at=row.failed_at,
+            ticket=row.event.ticket,
+        )
+        for row in Reaction.objects.filter(done_at=None).select_related("event__ticket").order_by("-failed_at")[:most]
+    ]
+    return sorted(found, key=lambda item: item.at, reverse=True)
+
+
+def _connections() -> list[Stuck]:
+    rows = Connection.objects.filter(
+        Q(state=Connection.State.LOCKED_OUT) | Q(failures__gt=2, state=Connection.State.ACTIVE)
+    )
+    return [
+        Stuck(
+            kind="connection",
+            row_id=row.pk,
+            title=f"{row.name} is {'locked out' if row.state == Connection.State.LOCKED_OUT else 'not answering'}",
+            why=row.last_error,
+            at=row.resting_until or row.last_in_at or row.last_out_at or _EVER,
+            connection=row.name,
+        )
+        for row in rows
+    ]
+
+
+_EVER = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
+
+
+def _outbound(most: int) -> list[Stuck]:
+    rows = Outbound.objects.filter(state=Outbound.State.PARKED).select_related(
+        "link__connection", "link__leg__ticket", "link__leg__organisation"
+    )
+    return [
+        Stuck(
+            kind="outbound",
+            row_id=row.pk,
+            title=f"{row.get_kind_display()} for {row.link.leg.organisation} is parked",
+            why=row.error,
+            at=row.queued_at,
+            connection=row.link.connection.name,
+            ticket=row.link.leg.ticket,
+        )
+        for row in rows.order_by("-queued_at", "-pk")[:most]
+    ]
+
+
+def _inbound(most: int) -> list[Stuck]:
+    rows = Inbound.objects.filter(state=Inbound.State.PARKED).select_related("connection")
+    return [
+        Stuck(
+            kind="inbound",
+            row_id=row.pk,
+            title=f"{row.get_kind_display()} of {row.connection} cannot be read",
+            why=row.error,
+            at=row.received_at,
+            connection=row.connection.name,
+        )
+        for row in rows.order_by("-received_at", "-pk")[:most]
+    ]
+
+
+def _differences(most: int) -> list[Stuck]:
+    rows = Difference.objects.filter(resolved_at=None).select_related(
+        "link__connection", "link__leg__ticket", "link__leg__organisation"
+    )
+    return [
+        Stuck(
+            kind="difference",
+            row_id=row.pk,
+            title=f"{row.link.leg.organisation}: {row.field} is “{row.value}” there",
+            why=row.why,
+            at=row.heard_at,
+            connection=row.link.connection.name,
+            ticket=row.link.leg.ticket,
+        )
+        for row in rows.order_by("-heard_at", "-pk")[:most]
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """Whether a message has arrived at one organisation's system."""
+
+    organisation: str
+    state: str
+    why: str = ""
+
+
+def ticks(messages: Iterable[Message]) -> dict[int, list[Tick]]:
+    """Delivery per message: one tick for every system it is said to."""
+    found: dict[int, list[Tick]] = defaultdict(list)
+    rows = Outbound.objects.filter(message__in=[m.pk for m in messages]).select_related("link__leg__organisation")
+    for row in rows.order_by("pk"):
+        if row.message_id is not None:
+            found[row.message_id].append(
+                Tick(organisation=row.link.leg.organisation.name, state=row.state, why=row.error)
+            )
+    return dict(found)
+
+
+def cursor() -> str:
+    """Changes whenever something was said or failed to be said; part of what the console polls."""
+    newest = Attempt.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    return f"{newest}.{Inbound.objects.aggregate(newest=Max('pk'))['newest'] or 0}"

@@ -1,0 +1,230 @@
+"""Tell the story: one ticket through five organisations' own systems and back, live.
+
+  manage.py demo            play it once, then keep everything running
+  manage.py demo --fresh    start over
+  manage.py demo --once     play it without a console, check its end, exit 0 or 1
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connections
+from django.db.models import Max
+
+from connectors.engine import registry
+from connectors.models import Connection
+from console.processes import Tree, free_port, wait_for, web_command
+from fixtures.demo import cast, seed, story
+from hub.clock import TimeLapse
+from hub.models import Event, Organisation, Ticket
+
+TICKETS = 400
+STORY_SECONDS = 44
+WEB_PORT = 8000
+VENDOR_PORT = 8801
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--fresh", action="store_true", help="forget everything and start over")
+        parser.add_argument("--once", action="store_true", help="play, check, exit")
+        parser.add_argument("--tickets", type=int, default=TICKETS, help="how many other tickets there are")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        # Before the servers answer a connector may say so; the story is told here, not the log.
+        logging.getLogger("connectors").setLevel(logging.ERROR)
+        state = _State(settings.VAR)
+        if options["fresh"] or options["once"]:
+            state.forget()
+        call_command("migrate", verbosity=0)
+        tree = Tree(self.stdout.write)
+        tree.stop_on_signals()
+        failed = False
+        try:
+            failed = not self._run(tree, state, options)
+        except KeyboardInterrupt:
+            self.stdout.write("")
+        finally:
+            self.stdout.write("Stopping …")
+            tree.stop()
+        if failed:
+            sys.exit(1)
+
+    def _run(self, tree: Tree, state: _State, options: dict[str, Any]) -> bool:
+        vendors, web = state.ports(self.stdout.write)
+        base = f"http://127.0.0.1:{vendors}"
+        is_new = not Organisation.objects.filter(is_us=True).exists()
+        start = _story_start()
+        if is_new:
+            self.stdout.write(f"Setting the stage: organisations, contracts, {options['tickets']} tickets of the past …")
+            seed.seed(at=start, base=base, tickets=options["tickets"])
+        else:
+            seed.move_simulators(base)
+        is_told = state.is_told
+        lapse = state.lapse(start)
+        env = {
+            "TICKETHUB_EGRESS_ALLOW": f"127.0.0.1:{vendors}",
+            "TICKETHUB_TIME_LAPSE": str(state.lapse_path),
+            "TICKETHUB_VAR": str(settings.VAR),
+        }
+        os.environ.update(env)
+        settings.EGRESS_ALLOW, settings.TIME_LAPSE = [f"127.0.0.1:{vendors}"], str(state.lapse_path)
+        tree.manage("simulated vendors", "simulate_vendors", "--port", str(vendors))
+        tree.start("web server", web_command("127.0.0.1", web))
+        if not wait_for("127.0.0.1", vendors) or not wait_for("127.0.0.1", web):
+            self.stderr.write("The servers did not start; see the messages above.")
+            return False
+        _register_hooks(f"http://127.0.0.1:{web}")
+        tree.manage("worker", "work")
+        self._welcome(web, vendors)
+        if is_told and not options["once"]:
+            self.stdout.write("The story was told already; `make demo FRESH=1` tells it again. Ctrl-C stops everything.")
+            tree.watch()
+            return True
+        return self._tell(tree, state, lapse, base, options["once"])
+
+    def _tell(self, tree: Tree, state: _State, lapse: TimeLapse, base: str, is_once: bool) -> bool:
+        began = time.monotonic()
+        lapse = state.begin(lapse)
+        self.stdout.write(f"The story ({story.MINUTES // 60} hours in {STORY_SECONDS} seconds, UTC):")
+        narrator = story.Narrator(base=base, lapse=lapse, say=self.stdout.write)
+        try:
+            ticket = story.play(narrator)
+        except story.StoryBroke as error:
+            self.stderr.write(f"The story broke: {error}")
+            return False
+        state.told(ticket)
+        wrong = list(story.faults(narrator))
+        for line in wrong:
+            self.stderr.write(f"  not as it should be: {line}")
+        self._summary(ticket, time.monotonic() - began, wrong)
+        if is_once:
+            return not wrong
+        self.stdout.write("Everything keeps running; look around. Ctrl-C stops everything.")
+        tree.watch()
+        return True
+
+    def _welcome(self, web: int, vendors: int) -> None:
+        self.stdout.write("")
+        self.stdout.write(f"  Console      http://127.0.0.1:{web}/")
+        self.stdout.write(f"  Admin        http://127.0.0.1:{web}/admin/")
+        self.stdout.write(f"  Vendors      http://127.0.0.1:{vendors}/ (simulated Autotask tenants)")
+        for email, _name, role, _staff in cast.PEOPLE:
+            self.stdout.write(f"  {role:<12} {email} / {cast.PASSWORD}")
+        self.stdout.write("")
+
+    def _summary(self, ticket: Ticket, seconds: float, wrong: list[str]) -> None:
+        segments = list(ticket.ledger.select_related("holder", "charged_to").order_by("from_at"))
+        sums: dict[str, int] = {}
+        for segment in segments:
+            if segment.until_at is not None:
+                who = segment.charged_to.name if segment.charged_to else segment.get_charge_display()
+                sums[who] = sums.get(who, 0) + int((segment.until_at - segment.from_at).total_seconds())
+        self.stdout.write("")
+        self.stdout.write(f"{ticket.label} is {ticket.get_phase_display()}. Where its time went:")
+        for who, spent in sorted(sums.items(), key=lambda pair: -pair[1]):
+            self.stdout.write(f"  {who:<24} {spent // 3600:>2} h {spent % 3600 // 60:02} m {spent % 60:02} s")
+        closed = segments[-1].from_at - ticket.opened_at
+        self.stdout.write(f"  {'sum':<24} {sum(sums.values())} s of {int(closed.total_seconds())} s")
+        verdict = "differs, see above" if wrong else "is as it should be: both sides of every link equal, history verified"
+        self.stdout.write(f"After {seconds:.0f} seconds the end {verdict}.")
+
+
+def _story_start() -> datetime:
+    """Six hours ago, but never before something that is recorded already."""
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=story.MINUTES)
+    newest = Event.objects.aggregate(newest=Max("recorded_at"))["newest"]
+    return max(start, newest + timedelta(seconds=1)) if newest else start
+
+
+def _register_hooks(hub: str) -> None:
+    """Ask every tenant to call us; one that is told already is left alone."""
+    for connection in Connection.objects.filter(state=Connection.State.ACTIVE):
+        if connection.hook_id and connection.memory.get("hook_url") == hub:
+            continue
+        url = f"{hub}/hooks/{connection.public_id}/"
+        with registry.ready(connection) as connector:
+            connection.own_user = connector.check().own_user
+            connection.hook_id = connector.register_hook(url)
+            connector.ports.memory["hook_url"] = hub
+        connection.save(update_fields=["hook_id", "own_user"])
+
+
+class _State:
+    """What a second run has to know: ports, the time lapse, whether the story was told."""
+
+    def __init__(self, var: Path) -> None:
+        self.var = var
+        self.path = var / "demo.json"
+        self.lapse_path = var / "time-lapse.json"
+
+    def forget(self) -> None:
+        connections.close_all()
+        database = settings.DATABASES["default"]
+        if database["ENGINE"].endswith("sqlite3"):
+            for path in Path(str(database["NAME"])).parent.glob(f"{Path(str(database['NAME'])).name}*"):
+                path.unlink()
+        else:
+            call_command("flush", interactive=False, verbosity=0)
+        for path in (self.path, self.lapse_path):
+            path.unlink(missing_ok=True)
+        for folder in ("simulators", "files"):
+            shutil.rmtree(self.var / folder, ignore_errors=True)
+
+    def read(self) -> dict[str, Any]:
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def write(self, **changes: Any) -> None:
+        self.path.write_text(json.dumps(self.read() | changes))
+
+    @property
+    def is_told(self) -> bool:
+        return bool(self.read().get("told"))
+
+    def told(self, ticket: Ticket) -> None:
+        self.write(told=ticket.public_id)
+
+    def ports(self, say: Any) -> tuple[int, int]:
+        """The ports of last time where they are free, else the next free ones."""
+        known = self.read()
+        found = []
+        for name, default, what in (("vendors", VENDOR_PORT, "simulated vendors"), ("web", WEB_PORT, "console")):
+            wanted = known.get(name, default)
+            port = free_port(wanted)
+            if port != wanted:
+                say(f"Port {wanted} is in use; the {what} take {port}.")
+            found.append(port)
+        self.write(vendors=found[0], web=found[1])
+        return found[0], found[1]
+
+    def lapse(self, start: datetime) -> TimeLapse:
+        """The time lapse of the story; while it waits to begin, its clock stands at the start."""
+        if self.is_told and self.lapse_path.exists():
+            return TimeLapse.read(self.lapse_path)
+        # Real time far ahead: until the story begins the clock stands (almost) still.
+        far = time.time() + 10_000_000
+        lapse = TimeLapse(real_start=far, real_end=far + STORY_SECONDS, story_start=start.timestamp())
+        lapse.write(self.lapse_path)
+        return lapse
+
+    def begin(self, lapse: TimeLapse) -> TimeLapse:
+        """The story begins now: every process reads the clock anew."""
+        began = TimeLapse(
+            real_start=time.time(), real_end=time.time() + STORY_SECONDS, story_start=lapse.story_start
+        )
+        began.write(self.lapse_path)
+        return began

@@ -1,0 +1,24 @@
+"""Find what is due and do it: embedded in threads, with CELERY_BROKER_URL by publishing ids."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from connectors.engine.dispatcher import Dispatcher
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        publish = None
+        if settings.CELERY_BROKER_URL:
+            from connectors.tasks import publish
+        dispatcher = Dispatcher(threads=settings.WORKER_THREADS, publish=publish)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: dispatcher.stop())
+        dispatcher.run()

@@ -1,0 +1,90 @@
+"""Small words and shapes of the console."""
+
+from __future__ import annotations
+
+from django import template
+
+register = template.Library()
+
+REASONS = {
+    "to_assign": "to assign",
+    "to_accept": "to accept",
+    "to_verify": "to verify",
+    "working": "working",
+    "transport": "on its way",
+    "waiting_requester": "waiting for the requester",
+    "waiting_unasked": "should ask the requester",
+    "waiting_us": "waits for us",
+    "waiting_own": "waiting",
+    "waiting_circle": "waiting in a circle",
+    "awaited": "awaited by another organisation",
+    "unrecorded": "not recorded",
+}
+CHARGES = {"holder": "charge-holder", "hub": "charge-hub", "nobody": "charge-nobody", "requester": "charge-requester"}
+STATES = {
+    "breached": "bg-red-lt",
+    "soon": "bg-orange-lt",
+    "running": "bg-green-lt",
+    "paused": "bg-secondary-lt",
+    "idle": "bg-secondary-lt",
+    "met": "bg-azure-lt",
+}
+STAGES = {
+    "offered": "bg-orange-lt",
+    "accepted": "bg-azure-lt",
+    "working": "bg-green-lt",
+    "waiting": "bg-yellow-lt",
+    "done": "bg-azure-lt",
+}
+PHASES = {
+    "new": "bg-orange-lt",
+    "active": "bg-green-lt",
+    "waiting": "bg-yellow-lt",
+    "resolved": "bg-azure-lt",
+    "closed": "bg-secondary-lt",
+    "cancelled": "bg-secondary-lt",
+}
+
+
+@register.filter
+def span(seconds: int | None) -> str:
+    """Seconds as a person says them; two units, never rounded up.
+
+    >>> span(45), span(11_520), span(90_000), span(-60)
+    ('45 s', '3 h 12 m', '1 d 1 h', '−1 m')
+    """
+    if seconds is None:
+        return ""
+    sign, rest = ("−" if seconds < 0 else ""), abs(int(seconds))
+    if rest < 60:
+        return f"{sign}{rest} s"
+    days, rest = divmod(rest, 86_400)
+    hours, rest = divmod(rest, 3600)
+    parts = [f"{value} {unit}" for value, unit in ((days, "d"), (hours, "h"), (rest // 60, "m")) if value]
+    return sign + " ".join(parts[:2])
+
+
+@register.filter
+def reason(value: str) -> str:
+    """Why somebody has the ball, in words."""
+    return REASONS.get(value, value.replace("_", " "))
+
+
+@register.filter
+def state_class(value: str) -> str:
+    return STATES.get(value, "bg-secondary-lt")
+
+
+@register.filter
+def stage_class(value: str) -> str:
+    return STAGES.get(value, "bg-secondary-lt")
+
+
+@register.filter
+def phase_class(value: str) -> str:
+    return PHASES.get(value, "bg-secondary-lt")
+
+
+@register.filter
+def charge_class(value: str) -> str:
+    return CHARGES.get(value, "charge-holder")

@@ -1,0 +1,11 @@
+// Copies what the console shows from the installed packages into a folder that is never committed.
+import { copyFileSync, mkdirSync } from "node:fs";
+
+const target = "node_modules/.hub-static/vendor";
+mkdirSync(target, { recursive: true });
+for (const [from, to] of [
+  ["@tabler/core/dist/css/tabler.min.css", "tabler.min.css"],
+  ["htmx.org/dist/htmx.min.js", "htmx.min.js"],
+]) {
+  copyFileSync(`node_modules/${from}`, `${target}/${to}`);
+}

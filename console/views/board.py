@@ -1,0 +1,49 @@
+"""The first page, and the cursor every page watches."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Max
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from connectors import queries as synchronisation
+from console.access import person
+from hub.clock import now
+from hub.models import Event
+from hub.queries import board as questions
+from hub.queries import visibility
+
+
+@require_GET
+@login_required
+def board(request: HttpRequest) -> HttpResponse:
+    """What is breached, what will be next, who has the ball, what does not synchronise."""
+    user = person(request)
+    at = now()
+    context = {
+        "board": questions.board(visibility.visible_tickets(user), at=at),
+        "stuck": synchronisation.stuck(most=8)[:8] if visibility.sees_everything(user) else [],
+        "at": at,
+        "page": "board",
+        "cursor": live_cursor(),
+    }
+    return render(request, "console/board.html", context)
+
+
+@require_GET
+@login_required
+def live(request: HttpRequest) -> HttpResponse:
+    """204 while nothing changed; else the new cursor, and an event on which pages fetch themselves again."""
+    cursor = live_cursor()
+    if request.GET.get("cursor") == cursor:
+        return HttpResponse(status=204)
+    response = render(request, "console/_live.html", {"cursor": cursor})
+    response["HX-Trigger"] = "changed"
+    return response
+
+
+def live_cursor() -> str:
+    """A short text that changes whenever a page would look different."""
+    return f"{Event.objects.aggregate(newest=Max('pk'))['newest'] or 0}.{synchronisation.cursor()}"

@@ -1,0 +1,60 @@
+"""What stands still in the synchronisation, why, and what a person can do about it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from connectors import queries
+from connectors.engine import inbox, outbox
+from connectors.models import Connection, Inbound, Outbound
+from console.access import person, workers_only
+from console.views.board import live_cursor
+
+
+@require_GET
+@workers_only
+def sync(request: HttpRequest) -> HttpResponse:
+    context = {
+        "stuck": queries.stuck(),
+        "connections": Connection.objects.select_related("organisation").order_by("name"),
+        "page": "sync",
+        "cursor": live_cursor(),
+    }
+    return render(request, "console/sync.html", context)
+
+
+@require_POST
+@workers_only
+def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
+    """Try a parked one again."""
+    if kind == "outbound":
+        outbox.retry(_row(Outbound, row_id))
+    elif kind == "inbound":
+        inbox.retry(_row(Inbound, row_id))
+    else:
+        raise Http404
+    messages.success(request, "It is in its turn again.")
+    return redirect("console:sync")
+
+
+@require_POST
+@workers_only
+def skip(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Leave a parked one unsaid, with a reason."""
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        messages.error(request, "Say why it is left out.")
+    else:
+        outbox.skip(_row(Outbound, row_id), why=f"Skipped by {person(request)}: {reason}"[:1000])
+        messages.success(request, "It is left out; what stood behind it goes on.")
+    return redirect("console:sync")
+
+
+def _row(model: type[Outbound] | type[Inbound], row_id: int) -> Outbound | Inbound:  # type: ignore[misc]
+    found = model.objects.filter(pk=row_id).first()
+    if found is None:
+        raise Http404
+    return found

@@ -1,0 +1,259 @@
+"""Lists of tickets, and the one page that tells a ticket's whole story."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.files.storage import default_storage
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from connectors import queries as synchronisation
+from console.access import person, workers_only
+from console.forms import CommentForm, HandOverForm, LegForm, MoveForm, OpenForm, ReplyForm
+from console.views.board import live_cursor
+from hub.clock import now
+from hub.domain import messages as conversation
+from hub.domain import tickets as verbs
+from hub.domain.actors import Actor
+from hub.models import Attachment, Leg, Organisation, Priority, Ticket
+from hub.queries import tickets as questions
+from hub.queries import timeline, visibility
+from workflows import conversations, handoffs, moves
+
+PAGE = 50
+SHOWS = [
+    ("open", "Open"),
+    ("breached", "Breached"),
+    ("unassigned", "To assign"),
+    ("to_verify", "To verify"),
+    ("waiting", "Waiting"),
+    ("ended", "Ended"),
+    ("all", "All"),
+    ("history", "Imported"),
+]
+
+
+@require_GET
+@login_required
+def ticket_list(request: HttpRequest) -> HttpResponse:
+    filters = questions.Filters(
+        show=request.GET.get("show", "open"),
+        text=request.GET.get("q", "").strip()[:100],
+        holder=request.GET.get("holder", ""),
+        priority=request.GET.get("priority", ""),
+    )
+    found = questions.listed(visibility.visible_tickets(person(request)), filters)
+    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    at = now()
+    for ticket in page:
+        ticket.badges = [questions.badge(clock, at=at) for clock in ticket.shown_clocks]
+    kept = request.GET.copy()
+    kept.pop("page", None)
+    context = {
+        "tickets": page,
+        "filters": filters,
+        "shows": SHOWS,
+        "holders": Organisation.objects.exclude(kind=Organisation.Kind.CUSTOMER).order_by("name"),
+        "priorities": Priority.values,
+        "kept": kept.urlencode(),
+        "page": "tickets",
+        "cursor": live_cursor(),
+    }
+    return render(request, "console/tickets.html", context)
+
+
+@require_GET
+@login_required
+def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
+    user = person(request)
+    ticket = visibility.get_ticket_for(user, public_id)
+    at = now()
+    lines = timeline.lines(user, ticket)
+    ticks = synchronisation.ticks([line.message for line in lines if line.message])
+    for line in lines:
+        if line.message:
+            line.message.ticks = ticks.get(line.message.pk, [])  # type: ignore[attr-defined]
+    everything = visibility.sees_everything(user)
+    badges = questions.badges(ticket, at=at) if everything else []
+    segments = list(ticket.ledger.select_related("holder", "charged_to").order_by("from_at")) if everything else []
+    legs = visibility.visible_legs(user, ticket).select_related(
+        "organisation", "given_by", "waits_on_organisation", "link__connection"
+    )
+    context = {
+        "ticket": ticket,
+        "lines": lines,
+        "strip": questions.strip(ticket, badges, at=at) if everything else None,
+        "badges": badges,
+        "segments": segments,
+        "shares": questions.shares(segments, at=at),
+        "legs": [_with_acts(leg) for leg in legs.order_by("-number")],
+        "may_work": visibility.may_work(user) and not ticket.is_history,
+        "moves": moves.available(ticket, at=at),
+        "comment": CommentForm(ticket=ticket),
+        "reply": ReplyForm(),
+        "hand_over": HandOverForm(ticket=ticket),
+        "at": at,
+        "page": "tickets",
+        "cursor": live_cursor(),
+    }
+    return render(request, "console/ticket.html", context)
+
+
+ACTS = {
+    "accept": "Accept",
+    "start": "Start",
+    "resume": "Resume",
+    "finish": "Done",
+    "decline": "Decline",
+    "give_back": "Return",
+    "recall": "Recall",
+}
+
+
+def _with_acts(leg: Leg) -> Leg:
+    """The leg with the acts that are possible on it from here: their own people act in their own tool."""
+    has_tool = hasattr(leg, "link")
+    names = ["recall"] if has_tool else list(ACTS)
+    leg.acts = [(name, ACTS[name]) for name in names if not handoffs.why_not(leg, name)]  # type: ignore[attr-defined]
+    return leg
+
+
+@require_POST
+@workers_only
+def move(request: HttpRequest, public_id: str) -> HttpResponse:
+    ticket = visibility.get_ticket_for(person(request), public_id)
+    form = MoveForm(request.POST)
+    if form.is_valid():
+        try:
+            moves.move(
+                ticket=ticket,
+                name=form.cleaned_data["move"],
+                reason=form.cleaned_data["reason"],
+                actor=Actor.person(person(request)),
+                at=now(),
+            )
+        except moves.MoveRefused as refused:
+            messages.error(request, str(refused))
+    return redirect(ticket)
+
+
+@require_POST
+@workers_only
+def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
+    ticket = visibility.get_ticket_for(person(request), public_id)
+    form = HandOverForm(request.POST, ticket=ticket)
+    if not form.is_valid():
+        messages.error(request, "Choose the organisation that should take it.")
+        return redirect(ticket)
+    to, reason = form.cleaned_data["organisation"], form.cleaned_data["reason"]
+    actor = Actor.person(person(request))
+    try:
+        if form.cleaned_data["is_parallel"]:
+            handoffs.offer(ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), is_lead=False)
+        else:
+            handoffs.hand_over(ticket=ticket, organisation=to, reason=reason, actor=actor, at=now())
+    except handoffs.HandoffRefused as refused:
+        messages.error(request, str(refused))
+    return redirect(ticket)
+
+
+@require_POST
+@workers_only
+def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
+    ticket = visibility.get_ticket_for(person(request), public_id)
+    leg = ticket.legs.filter(public_id=leg_id).first()
+    if leg is None:
+        raise Http404
+    form = LegForm(request.POST)
+    if form.is_valid():
+        try:
+            _act(leg, form.cleaned_data["act"], form.cleaned_data["reason"], Actor.person(person(request)))
+        except handoffs.HandoffRefused as refused:
+            messages.error(request, str(refused))
+    return redirect(ticket)
+
+
+def _act(leg: Leg, act: str, reason: str, actor: Actor) -> None:
+    at = now()
+    if act in ("decline", "give_back", "recall"):
+        verb = {"decline": handoffs.decline, "give_back": handoffs.give_back, "recall": handoffs.recall}[act]
+        verb(leg=leg, reason=reason, actor=actor, at=at)
+    elif act == "finish":
+        handoffs.finish(leg=leg, resolution=reason, actor=actor, at=at)
+    elif act == "accept":
+        handoffs.start(leg=handoffs.accept(leg=leg, actor=actor, at=at), actor=actor, at=at)
+    else:
+        {"start": handoffs.start, "resume": handoffs.resume}[act](leg=leg, actor=actor, at=at)
+
+
+@require_POST
+@workers_only
+def comment(request: HttpRequest, public_id: str) -> HttpResponse:
+    ticket = visibility.get_ticket_for(person(request), public_id)
+    form = CommentForm(request.POST, ticket=ticket)
+    if not form.is_valid():
+        messages.error(request, "A message needs some text.")
+        return redirect(ticket)
+    try:
+        conversations.comment(
+            ticket=ticket,
+            body=form.cleaned_data["body"],
+            is_for_requester=form.cleaned_data["for_requester"],
+            legs=form.cleaned_data["legs"],
+            actor=Actor.person(person(request)),
+            at=now(),
+        )
+    except conversation.NotSaid as refused:
+        messages.error(request, str(refused))
+    return redirect(ticket)
+
+
+@require_POST
+@workers_only
+def reply(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Write down what the requester said, by telephone or at the desk."""
+    ticket = visibility.get_ticket_for(person(request), public_id)
+    form = ReplyForm(request.POST)
+    if form.is_valid() and ticket.requester is not None:
+        try:
+            conversations.requester_says(
+                ticket=ticket,
+                requester=ticket.requester,
+                body=form.cleaned_data["body"],
+                actor=Actor.person(person(request)),
+                at=now(),
+            )
+        except (conversation.NotSaid, moves.MoveRefused, handoffs.HandoffRefused) as refused:
+            messages.error(request, str(refused))
+    return redirect(ticket)
+
+
+@workers_only
+def open_ticket(request: HttpRequest) -> HttpResponse:
+    form = OpenForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        ticket = verbs.open_ticket(**form.cleaned_data, actor=Actor.person(person(request)), at=now())
+        return redirect(ticket)
+    return render(request, "console/open.html", {"form": form, "page": "tickets", "cursor": live_cursor()})
+
+
+@require_GET
+@login_required
+def attachment(request: HttpRequest, public_id: str) -> HttpResponse | FileResponse:
+    """A file, for whoever may read its message; never shown inside the page."""
+    found = Attachment.objects.select_related("ticket", "message").filter(public_id=public_id).first()
+    if found is None or not _may_read(request, found.ticket, found):
+        raise Http404
+    response = FileResponse(
+        default_storage.open(found.path), as_attachment=True, filename=found.name, content_type="application/octet-stream"
+    )
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+def _may_read(request: HttpRequest, ticket: Ticket, found: Attachment) -> bool:
+    messages_ = visibility.visible_messages(person(request), ticket)
+    return messages_.filter(pk=found.message_id).exists()

@@ -1,0 +1,263 @@
+"""What an admin defines, and what an admin may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from hub.domain import policies
+from hub.models import (
+    Asset,
+    Calendar,
+    Contract,
+    Event,
+    HistoryImport,
+    Leg,
+    Membership,
+    Organisation,
+    Person,
+    Publication,
+    Reaction,
+    Service,
+    Site,
+    State,
+    Target,
+    Team,
+    Ticket,
+    UnmappedValue,
+    User,
+    Workflow,
+    WorkflowVersion,
+)
+
+admin.site.site_header = "Ticket Hub"
+admin.site.site_title = "Ticket Hub"
+admin.site.index_title = _("What an admin defines")
+admin.site.unregister(Group)
+
+
+class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+    """History and queues can be looked at; verbs change them, not forms."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class Final(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Policy that is editable as a draft and final once published."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_draft = obj is None or obj.status == Publication.DRAFT
+        return is_draft and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is not None and obj.status == Publication.DRAFT and super().has_delete_permission(request, obj)
+
+    def each(self, request: HttpRequest, rows: QuerySet[Any], verb: Callable[[Any], object], done: str) -> None:
+        """Call a verb of the domain for every chosen row; what refuses says why."""
+        for row in rows:
+            try:
+                result = verb(row)
+            except policies.NotPublishable as refused:
+                self.message_user(request, str(refused), messages.ERROR)
+            else:
+                self.message_user(request, f"{result} {done}")
+
+
+class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Membership
+    extra = 0
+    autocomplete_fields = ["organisation"]
+
+
+class UserCreationForm(AdminUserCreationForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ("email", "name")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
+    add_form = UserCreationForm
+    list_display = ["email", "name", "is_staff", "is_active", "last_login"]
+    search_fields = ["email", "name"]
+    ordering = ["email"]
+    filter_horizontal = ["user_permissions"]
+    list_filter = ["is_staff", "is_active", "memberships__role"]
+    inlines = [MembershipInline]
+    fieldsets = [
+        (None, {"fields": ["email", "password", "name", "time_zone"]}),
+        (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser", "user_permissions"]}),
+    ]
+    add_fieldsets = [(None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})]
+
+
+class TeamInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Team
+    extra = 0
+
+
+@admin.register(Organisation)
+class OrganisationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "kind", "time_zone", "calendar", "archived_at"]
+    list_filter = ["kind"]
+    list_select_related = ["calendar"]
+    search_fields = ["name"]
+    autocomplete_fields = ["calendar"]
+    inlines = [TeamInline]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Person)
+class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "organisation", "job", "site", "is_vip"]
+    list_select_related = ["organisation", "site"]
+    search_fields = ["name", "email"]
+    autocomplete_fields = ["organisation", "site", "user"]
+
+
+@admin.register(Site)
+class SiteAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "organisation", "time_zone"]
+    list_select_related = ["organisation"]
+    search_fields = ["name"]
+    autocomplete_fields = ["organisation"]
+
+
+@admin.register(Service)
+class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "tier", "strategy", "business_owner", "note_audience"]
+    list_select_related = ["business_owner"]
+    search_fields = ["name"]
+    autocomplete_fields = ["business_owner", "depends_on"]
+
+
+@admin.register(Asset)
+class AssetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["tag", "name", "owner", "service", "site"]
+    list_select_related = ["owner", "service", "site"]
+    search_fields = ["tag", "name"]
+    autocomplete_fields = ["owner", "service", "site", "organisation"]
+
+
+@admin.register(Calendar)
+class CalendarAdmin(Final):
+    list_display = ["name", "version", "status", "time_zone"]
+    list_filter = ["status"]
+    search_fields = ["name"]
+    readonly_fields = ["status", "version"]
+    actions = ["publish", "new_version"]
+
+    @admin.action(description=_("Publish"))
+    def publish(self, request: HttpRequest, rows: QuerySet[Calendar]) -> None:
+        self.each(request, rows, policies.publish_calendar, "is published.")
+
+    @admin.action(description=_("New version as a draft"))
+    def new_version(self, request: HttpRequest, rows: QuerySet[Calendar]) -> None:
+        self.each(request, rows, policies.new_calendar_version, "is a draft now.")
+
+
+class TargetInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Target
+    extra = 0
+    autocomplete_fields = ["calendar"]
+
+
+@admin.register(Contract)
+class ContractAdmin(Final):
+    list_display = ["name", "version", "status", "kind", "organisation", "service", "calendar"]
+    list_filter = ["status", "kind"]
+    list_select_related = ["organisation", "service", "calendar"]
+    search_fields = ["name"]
+    autocomplete_fields = ["organisation", "service", "calendar"]
+    readonly_fields = ["status", "version"]
+    exclude = ["history_policy", "rules"]
+    inlines = [TargetInline]
+    actions = ["publish", "new_version"]
+
+    @admin.action(description=_("Publish"))
+    def publish(self, request: HttpRequest, rows: QuerySet[Contract]) -> None:
+        self.each(request, rows, policies.publish_contract, "is published.")
+
+    @admin.action(description=_("New version as a draft"))
+    def new_version(self, request: HttpRequest, rows: QuerySet[Contract]) -> None:
+        self.each(request, rows, policies.new_contract_version, "is a draft now.")
+
+
+class StateInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = State
+    extra = 0
+
+
+@admin.register(Workflow)
+class WorkflowAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["name", "is_default"]
+    search_fields = ["name"]
+
+
+@admin.register(WorkflowVersion)
+class WorkflowVersionAdmin(Final):
+    list_display = ["workflow", "number", "status"]
+    list_select_related = ["workflow"]
+    readonly_fields = ["status"]
+    inlines = [StateInline]
+
+
+@admin.register(Ticket)
+class TicketAdmin(LookOnly):
+    list_display = ["label", "title", "priority", "phase", "status", "holder", "changed_at"]
+    list_filter = ["phase", "priority", "kind"]
+    list_select_related = ["status", "holder"]
+    search_fields = ["=number", "title", "source_number"]
+    show_full_result_count = False
+
+
+@admin.register(Leg)
+class LegAdmin(LookOnly):
+    list_display = ["ticket", "number", "organisation", "stage", "is_lead", "remote_number", "remote_status"]
+    list_filter = ["stage", "organisation"]
+    list_select_related = ["ticket", "organisation"]
+    search_fields = ["=ticket__number", "remote_number"]
+    show_full_result_count = False
+
+
+@admin.register(Event)
+class EventAdmin(LookOnly):
+    list_display = ["ticket", "seq", "kind", "actor_name", "occurred_at", "recorded_at"]
+    list_filter = ["kind"]
+    list_select_related = ["ticket"]
+    search_fields = ["=ticket__number"]
+    show_full_result_count = False
+
+
+@admin.register(Reaction)
+class ReactionAdmin(LookOnly):
+    list_display = ["receiver", "event", "attempts", "error", "failed_at", "done_at"]
+    list_select_related = ["event"]
+
+
+@admin.register(HistoryImport)
+class HistoryImportAdmin(LookOnly):
+    list_display = ["source", "format", "status", "tickets_done", "rows_done", "rows_rejected", "imported_at"]
+
+
+@admin.register(UnmappedValue)
+class UnmappedValueAdmin(LookOnly):
+    list_display = ["field", "value", "count", "source", "last_seen_at", "resolved_at"]
+    search_fields = ["value", "field"]

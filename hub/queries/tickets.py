@@ -1,0 +1,203 @@
+"""Questions about tickets: lists, and where one stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+
+from hub.domain.clocks import calendar_of
+from hub.models import Clock, Contract, LedgerSegment, Organisation, Phase, Ticket
+
+OPEN = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What a list is narrowed to; every number on the board opens one of these."""
+
+    show: str = "open"
+    text: str = ""
+    holder: str = ""
+    priority: str = ""
+
+
+def listed(tickets: QuerySet[Ticket], filters: Filters) -> QuerySet[Ticket]:
+    """Tickets newest change first, with what a row shows, in a fixed number of queries."""
+    breached = Clock.objects.filter(ticket=OuterRef("pk"), is_current=True, is_breached=True)
+    found = tickets.select_related("status", "holder", "service").annotate(has_breached=Exists(breached))
+    found = _shown(found, filters.show)
+    if filters.text:
+        found = found.filter(_matching(filters.text))
+    if filters.holder:
+        found = found.filter(holder__public_id=filters.holder)
+    if filters.priority:
+        found = found.filter(priority=filters.priority)
+    return found.prefetch_related(
+        Prefetch("clocks", _shown_clocks(), to_attr="shown_clocks"),
+    ).order_by("-changed_at", "-pk")
+
+
+def _shown_clocks() -> QuerySet[Clock]:
+    return (
+        Clock.objects.filter(is_current=True, contract__kind=Contract.Kind.SLA)
+        .select_related("contract", "party")
+        .order_by("due_at", "pk")
+    )
+
+
+def _shown(found: QuerySet[Ticket], show: str) -> QuerySet[Ticket]:
+    if show == "history":
+        return found.filter(imported_from__isnull=False)
+    found = found.filter(imported_from__isnull=True)
+    if show == "all":
+        return found
+    if show == "breached":
+        return found.filter(has_breached=True, phase__in=OPEN)
+    if show == "waiting":
+        return found.filter(phase=Phase.WAITING)
+    if show == "unassigned":
+        return found.filter(phase__in=OPEN, hold_reason="to_assign")
+    if show == "to_verify":
+        return found.filter(phase__in=OPEN, hold_reason="to_verify")
+    if show == "ended":
+        return found.exclude(phase__in=OPEN)
+    return found.filter(phase__in=OPEN)
+
+
+def _matching(text: str) -> Q:
+    number = text.upper().removeprefix("TH-")
+    matching = Q(title__icontains=text) | Q(legs__remote_number__iexact=text) | Q(source_number__iexact=text)
+    matching = Q(pk__in=Ticket.objects.filter(matching).values("pk"))
+    return matching | Q(number=int(number)) if number.isdigit() and len(number) < 18 else matching
+
+
+@dataclass(frozen=True, kw_only=True)
+class Badge:
+    """One clock as a person reads it at an instant; seconds are business seconds."""
+
+    clock: Clock
+    state: str
+    """``breached``, ``soon`` (three quarters used), ``running``, ``paused``, ``idle`` or ``met``."""
+    used: int
+    goal: int | None
+    due_at: datetime | None
+
+    @property
+    def remaining(self) -> int | None:
+        return None if self.goal is None else self.goal - self.used
+
+    @property
+    def over(self) -> int:
+        """Business seconds beyond the goal."""
+        return max(0, self.used - (self.goal or 0))
+
+
+SOON = 0.75
+
+
+def badge(clock: Clock, *, at: datetime) -> Badge:
+    """Where a clock stands at `at`: what was stored when the last event came, run on to now."""
+    used = clock.used_seconds
+    if clock.state == Clock.State.ACTIVE:
+        used += max(0, calendar_of(clock.contract.calendar).elapsed(_unix(clock.as_of), _unix(at)))
+    goal = clock.goal_seconds
+    breached = clock.is_breached or (goal is not None and used > goal)
+    if breached:
+        state = "breached"
+    elif clock.state in (Clock.State.STOPPED, Clock.State.CANCELLED):
+        state = "met"
+    elif clock.state == Clock.State.ACTIVE:
+        state = "soon" if goal is not None and used >= SOON * goal else "running"
+    else:
+        state = clock.state
+    return Badge(clock=clock, state=state, used=used, goal=goal, due_at=clock.due_at)
+
+
+def badges(ticket: Ticket, *, at: datetime) -> list[Badge]:
+    """Every clock of a ticket, ours to the business first."""
+    rows = (
+        Clock.objects.filter(ticket=ticket, is_current=True)
+        .select_related("contract__calendar", "party")
+        .order_by("pk")
+    )
+    return sorted(
+        (badge(clock, at=at) for clock in rows),
+        key=lambda b: (b.clock.contract.kind != Contract.Kind.SLA, b.clock.party.name, b.clock.target),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """Who has the ball, since when, and whose clock runs."""
+
+    holder: Organisation
+    reason: str
+    since: datetime
+    wall: int
+    business: int | None
+    """Seconds in the holder's own calendar; None where they have none."""
+    clock: Badge | None
+    charge: str
+
+
+def strip(ticket: Ticket, clocks: Sequence[Badge], *, at: datetime) -> Strip:
+    segment = LedgerSegment.objects.filter(ticket=ticket).order_by("-from_at").first()
+    holder = Organisation.objects.select_related("calendar").get(pk=ticket.holder_id)
+    end = segment.until_at if segment and segment.until_at else at
+    business = None
+    if holder.calendar is not None:
+        business = calendar_of(holder.calendar).elapsed(_unix(ticket.held_since), _unix(end))
+    theirs = [b for b in clocks if b.clock.party_id == holder.pk and b.due_at and b.state in _RUNNING]
+    return Strip(
+        holder=holder,
+        reason=ticket.hold_reason,
+        since=ticket.held_since,
+        wall=max(0, _unix(end) - _unix(ticket.held_since)),
+        business=business,
+        clock=min(theirs, key=lambda b: b.due_at or at, default=None),
+        charge=segment.charge if segment else "",
+    )
+
+
+_RUNNING = ("running", "soon", "breached")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """How long somebody was charged for, and how much of the whole that is."""
+
+    name: str
+    charge: str
+    seconds: int
+    percent: float
+    left: float
+    """Where its stretch begins in a bar of 100."""
+    is_ours: bool = False
+
+
+def shares(segments: Iterable[LedgerSegment], *, at: datetime) -> list[Share]:
+    """The ledger by who it is charged to, adding up to the ticket's life; what follows its end is left out."""
+    sums: dict[tuple[str, str, bool], int] = {}
+    for segment in segments:
+        if segment.until_at is None and segment.charge == LedgerSegment.Charge.NOBODY:
+            continue
+        name = segment.charged_to.name if segment.charged_to else segment.get_charge_display()
+        key = (name, segment.charge, bool(segment.charged_to and segment.charged_to.is_us))
+        end = segment.until_at or max(at, segment.from_at)
+        sums[key] = sums.get(key, 0) + _unix(end) - _unix(segment.from_at)
+    total = sum(sums.values()) or 1
+    found, left = [], 0.0
+    for (name, charge, is_ours), seconds in sums.items():
+        percent = 100 * seconds / total
+        found.append(
+            Share(name=name, charge=charge, seconds=seconds, percent=percent, left=left, is_ours=is_ours)
+        )
+        left += percent
+    return found
+
+
+def _unix(at: datetime) -> int:
+    return int(at.astimezone(UTC).timestamp())

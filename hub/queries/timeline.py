@@ -1,0 +1,125 @@
+"""One timeline of all organisations: what happened to a ticket, as far as somebody may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hub.models import Event, EventKind, Leg, Message, Organisation, Ticket, User
+from hub.queries import visibility
+
+LATE = timedelta(seconds=60)
+MOVED = {
+    "activate": "work goes on",
+    "wait": "waiting for the requester",
+    "resolve": "resolved",
+    "close": "closed",
+    "reopen": "reopened",
+    "cancel": "cancelled",
+}
+QUIET = frozenset({EventKind.LEG_REACHED, EventKind.ATTACHMENT_ADDED})
+"""Kinds that would only repeat what another line says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of the timeline: an event, and the message it is about."""
+
+    at: datetime
+    recorded_at: datetime
+    kind: str
+    label: str
+    actor: str
+    organisation: str
+    is_ours: bool
+    leg: str = ""
+    detail: str = ""
+    message: Message | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """We learned of it noticeably later than it happened."""
+        return self.recorded_at - self.at >= LATE
+
+    @property
+    def delay(self) -> int:
+        return int((self.recorded_at - self.at).total_seconds())
+
+
+def lines(user: User, ticket: Ticket) -> list[Line]:
+    """The ticket's story, newest first."""
+    messages = {
+        message.public_id: message
+        for message in visibility.visible_messages(user, ticket)
+        .select_related("author_organisation", "superseded_by")
+        .prefetch_related("legs__organisation", "attachments")
+    }
+    legs = {
+        leg.public_id: leg for leg in visibility.visible_legs(user, ticket).select_related("organisation")
+    }
+    events = (
+        Event.objects.filter(ticket=ticket).select_related("actor_organisation").order_by("-occurred_at", "-seq")
+    )
+    names = dict(Organisation.objects.values_list("public_id", "name"))
+    everything = visibility.sees_everything(user)
+    return list(_lines(events, messages, legs, names, everything))
+
+
+def _lines(
+    events: Iterable[Event],
+    messages: dict[str, Message],
+    legs: dict[str, Leg],
+    names: dict[str, str],
+    everything: bool,
+) -> Iterator[Line]:
+    for event in events:
+        if event.kind in QUIET:
+            continue
+        leg = legs.get(event.payload.get("leg", ""))
+        message = messages.get(event.payload.get("message", ""))
+        if "leg" in event.payload and leg is None:
+            continue
+        if "message" in event.payload and message is None:
+            continue
+        who = event.actor_organisation
+        yield Line(
+            at=event.occurred_at,
+            recorded_at=event.recorded_at,
+            kind=event.kind,
+            label=_label(event),
+            actor=_actor(event, everything),
+            organisation=who.name if who else "",
+            is_ours=bool(who and who.is_us),
+            leg=leg.organisation.name if leg else "",
+            detail=_detail(event, names),
+            message=message,
+        )
+
+
+def _actor(event: Event, everything: bool) -> str:
+    return event.actor_name if everything or event.actor_kind != "person" else ""
+
+
+def _label(event: Event) -> str:
+    if event.kind == EventKind.TICKET_MOVED:
+        return MOVED.get(event.payload["verb"], event.payload["verb"])
+    return str(event.get_kind_display())
+
+
+def _detail(event: Event, names: dict[str, str]) -> str:
+    payload, texts = event.payload, event.texts
+    if event.kind == EventKind.TICKET_MOVED:
+        return str(payload.get("reason", ""))
+    if event.kind == EventKind.PRIORITY_CHANGED:
+        return f"{payload['before']} → {payload['after']} {payload.get('reason', '')}".strip()
+    if event.kind == EventKind.LEG_WAITING:
+        whom = names.get(payload.get("waits_on_organisation", ""), payload["waits_on"])
+        return " – ".join(part for part in (whom, payload.get("reason", "")) if part)
+    if event.kind == EventKind.LEG_DELIVERED:
+        return payload.get("remote", "")
+    if event.kind == EventKind.TICKET_EDITED:
+        return ", ".join(payload.get("fields", []))
+    if event.kind == EventKind.HISTORY_ROW:
+        return f"{payload['status']} · {payload['team']} · {payload['party']}"
+    return texts.get("reason") or texts.get("resolution") or ""
