@@ -1,7 +1,7 @@
 """Take the pictures of the README from a running demonstration.
 
-    make demo            (in one terminal)
-    make screenshots     (in another)
+make demo            (in one terminal)
+make screenshots     (in another)
 """
 
 from __future__ import annotations

@@ -108,7 +108,10 @@ def mapping(connection: Connection) -> Mapping:
     ValueRule.objects.bulk_create(
         ValueRule(mapping=made, field="priority", ours=ours, theirs=theirs, label=label)
         for ours, theirs, label in (
-            ("P1", "4", "Critical"), ("P2", "1", "High"), ("P3", "2", "Medium"), ("P4", "3", "Low"),
+            ("P1", "4", "Critical"),
+            ("P2", "1", "High"),
+            ("P3", "2", "Medium"),
+            ("P4", "3", "Low"),
         )  # fmt: skip
     )
     StatusRule.objects.bulk_create(

@@ -9,7 +9,7 @@ os.environ.setdefault("TICKETHUB_VAR", tempfile.mkdtemp(prefix="tickethub-tests-
 os.environ.setdefault("TICKETHUB_SEAL_KEYS", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
 os.environ.setdefault("TICKETHUB_SECRET_KEY", "only-for-tests")
 
-from hub.settings import *  # noqa: E402, F403
+from hub.settings import *  # noqa: F403
 from hub.settings import DATABASES, MIDDLEWARE, VAR
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

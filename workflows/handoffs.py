@@ -455,9 +455,7 @@ def _record(
 
 def _roll_up(leg: Leg, when: When) -> None:
     if leg.is_lead:
-        moves.roll_up(
-            ticket=leg.ticket, actor=when.actor, at=when.at, occurred_at=when.occurred_at, origin=when.origin
-        )
+        moves.roll_up(ticket=leg.ticket, actor=when.actor, at=when.at, occurred_at=when.occurred_at, origin=when.origin)
 
 
 def _may_be_engaged(ticket: Ticket, organisation: Organisation) -> None:

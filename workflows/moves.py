@@ -144,9 +144,9 @@ def roll_up(
     waits = lead.stage == Stage.WAITING and lead.waits_on == WaitsOn.REQUESTER
     if waits and ticket.phase != Phase.WAITING:
         name = "wait"
-    elif not waits and lead.stage in (Stage.ACCEPTED, Stage.WORKING, Stage.WAITING) and ticket.phase != Phase.ACTIVE:
-        name = "activate"
-    elif lead.stage == Stage.DONE and ticket.phase == Phase.WAITING:
+    elif (
+        not waits and lead.stage in (Stage.ACCEPTED, Stage.WORKING, Stage.WAITING) and ticket.phase != Phase.ACTIVE
+    ) or (lead.stage == Stage.DONE and ticket.phase == Phase.WAITING):
         name = "activate"
     else:
         return

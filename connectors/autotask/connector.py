@@ -58,7 +58,11 @@ class Autotask(Connector):
         Setting(name="source_id", label="Source", help="The id of a ticket source, if required.", is_required=False),
         Setting(name="note_type", label="Note type", help="The id of the note type our notes get."),
         Setting(
-            name="due_hours", label="Due after hours", help="Autotask wants a due date.", is_required=False, default="24"
+            name="due_hours",
+            label="Due after hours",
+            help="Autotask wants a due date.",
+            is_required=False,
+            default="24",
         ),
         Setting(
             name="hook_secret",
@@ -123,9 +127,7 @@ class Autotask(Connector):
         touched = {str(note["ticketID"]) for note in notes}
         for item in self._by_ids("Tickets", touched - tickets.keys(), more=[mine]):
             tickets[str(item["id"])] = item
-        newest = max(
-            [cursor, *(item["lastActivityDate"] for item in tickets.values())], key=lambda text: _time(text)
-        )
+        newest = max([cursor, *(item["lastActivityDate"] for item in tickets.values())], key=lambda text: _time(text))
         self._learn_names(tickets.values(), notes)
         return Page(
             tickets=tuple(

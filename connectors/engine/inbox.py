@@ -201,9 +201,7 @@ def _end(row: Inbound, state: Inbound.State, error: str) -> None:
 
 def _postpone(row: Inbound, error: TryLater) -> None:
     wait = timedelta(seconds=error.after) if error.after else outbox.rest(row.attempts)
-    Inbound.objects.filter(pk=row.pk).update(
-        next_attempt_at=timezone.now() + wait, lease_until=None, error=str(error)
-    )
+    Inbound.objects.filter(pk=row.pk).update(next_attempt_at=timezone.now() + wait, lease_until=None, error=str(error))
 
 
 @transaction.atomic

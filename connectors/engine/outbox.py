@@ -436,9 +436,7 @@ class _Sender:
         self._write(item, state=Outbound.State.PARKED, error=why, next_attempt_at=None, intent_at=None, intent={})
 
     def _finish(self, item: Outbound, state: Outbound.State, **more: str) -> None:
-        self._write(
-            item, state=state, done_at=timezone.now(), next_attempt_at=None, **({"error": ""} | more)
-        )
+        self._write(item, state=state, done_at=timezone.now(), next_attempt_at=None, **({"error": ""} | more))
 
     def _note_attempt(self, item: Outbound, began: datetime, outcome: str, said: str) -> None:
         Attempt.objects.create(
@@ -496,9 +494,9 @@ def adopt_created(link: Link, remote: RemoteTicket) -> None:
     item = link.outbound.filter(kind=Outbound.Kind.CREATE).order_by("seq").first()
     created(link, remote)
     values: dict[str, str] = item.intent.get("ours", {}) if item else {}
-    link.agreed = {
-        field: {"theirs": remote.fields.get(field, ""), "ours": mine} for field, mine in values.items()
-    } | {"reference": {"theirs": link.reference, "ours": link.reference}}
+    link.agreed = {field: {"theirs": remote.fields.get(field, ""), "ours": mine} for field, mine in values.items()} | {
+        "reference": {"theirs": link.reference, "ours": link.reference}
+    }
     link.save(update_fields=["agreed"])
     link.outbound.filter(kind=Outbound.Kind.CREATE).exclude(state=Outbound.State.DONE).update(
         state=Outbound.State.DONE, done_at=timezone.now(), next_attempt_at=None, remote_key=remote.key, error=""
@@ -534,9 +532,7 @@ def rest(failures: int) -> timedelta:
 
 
 def pause(connection: Connection, until: datetime, why: str) -> None:
-    Connection.objects.filter(pk=connection.pk).update(
-        failures=F("failures") + 1, resting_until=until, last_error=why
-    )
+    Connection.objects.filter(pk=connection.pk).update(failures=F("failures") + 1, resting_until=until, last_error=why)
 
 
 def _recovered(connection: Connection) -> None:

@@ -51,15 +51,17 @@ def unread_files(connection: Connection, remote: RemoteTicket) -> list[RemoteFil
     if not remote.files:
         return []
     known = set(
-        Binding.objects.filter(
-            link__connection=connection, link__remote_key=remote.key, lane=Lane.FILES
-        ).values_list("remote_key", flat=True)
+        Binding.objects.filter(link__connection=connection, link__remote_key=remote.key, lane=Lane.FILES).values_list(
+            "remote_key", flat=True
+        )
     )
     return [file for file in remote.files if file.key not in known and not (file.is_ours and file.mark)]
 
 
 @transaction.atomic
-def apply(*, connection: Connection, remote: RemoteTicket, at: datetime, contents: Contents | None = None) -> Link | None:
+def apply(
+    *, connection: Connection, remote: RemoteTicket, at: datetime, contents: Contents | None = None
+) -> Link | None:
     """Bring the record up to what they have; the link, or None where the ticket is none of ours."""
     link = _link(connection, remote)
     if link is None:

@@ -68,9 +68,7 @@ class Connection(models.Model):
             ),
             models.CheckConstraint(condition=Q(intake__in=["adopt", "ignore"]), name="connection_intake_is_known"),
         ]
-        indexes = [
-            models.Index(fields=["next_poll_at"], condition=Q(state="active"), name="connection_next_to_poll")
-        ]
+        indexes = [models.Index(fields=["next_poll_at"], condition=Q(state="active"), name="connection_next_to_poll")]
 
     def __str__(self) -> str:
         return self.name

@@ -35,9 +35,7 @@ def first_run(request: HttpRequest) -> HttpResponse:
 @transaction.atomic
 def set_up(*, organisation: str, time_zone: str, name: str, email: str, password: str) -> User:
     """Our organisation and the first admin; nobody can do it twice."""
-    ours = Organisation.objects.create(
-        name=organisation, kind=Organisation.Kind.US, is_us=True, time_zone=time_zone
-    )
+    ours = Organisation.objects.create(name=organisation, kind=Organisation.Kind.US, is_us=True, time_zone=time_zone)
     user = User.objects.create_superuser(email, password, name=name, time_zone=time_zone)
     for role in (Membership.Role.ADMIN, Membership.Role.MANAGER):
         Membership.objects.create(user=user, organisation=ours, role=role)

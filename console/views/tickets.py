@@ -248,7 +248,10 @@ def attachment(request: HttpRequest, public_id: str) -> HttpResponse | FileRespo
     if found is None or not _may_read(request, found.ticket, found):
         raise Http404
     response = FileResponse(
-        default_storage.open(found.path), as_attachment=True, filename=found.name, content_type="application/octet-stream"
+        default_storage.open(found.path),
+        as_attachment=True,
+        filename=found.name,
+        content_type="application/octet-stream",
     )
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

@@ -16,6 +16,7 @@ from hub.models import Calendar, Clock, Contract, EventKind, Organisation, Phase
 from hub.sla import calendars, clocks
 from hub.sla.clocks import ClockRule, ClockState, Occurrence, State
 
+
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """One contract's promise of one kind to or by one party, ready to be folded."""
@@ -59,9 +60,7 @@ def _contracts(ticket: Ticket, engaged: list[int]) -> Iterator[Contract]:
     if ticket.imported_from is not None:
         yield from contracts.filter(history_policy__startswith=f"{ticket.imported_from.format}.").order_by("pk")
         return
-    pinned = list(
-        contracts.filter(clocks__ticket=ticket).distinct().order_by("pk") if ticket.pk else contracts.none()
-    )
+    pinned = list(contracts.filter(clocks__ticket=ticket).distinct().order_by("pk") if ticket.pk else contracts.none())
     yield from pinned
     taken = {(contract.kind, contract.organisation_id) for contract in pinned}
     candidates = contracts.filter(status=Publication.PUBLISHED, history_policy="").order_by("-version", "-pk")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 
@@ -12,6 +12,7 @@ from hub.domain.organisations import organisations_of
 from hub.models import LedgerSegment, Organisation, Ticket
 from hub.sla import ledger as sums
 from hub.sla.ledger import Charge, Segment, Turn
+
 
 def turns(events: Sequence[Facts]) -> Iterator[Turn]:
     """Every change of who has the ball.

@@ -84,7 +84,9 @@ class Profile:
     def read_time(self, text: str) -> datetime:
         """An instant of a row in UTC, whole seconds; BadTime says what is wrong with it."""
         try:
-            at = datetime.fromisoformat(text) if self.time_format == "iso" else datetime.strptime(text, self.time_format)
+            at = (
+                datetime.fromisoformat(text) if self.time_format == "iso" else datetime.strptime(text, self.time_format)
+            )
         except ValueError as error:
             raise BadTime(f"{text!r} is not a time of the form {self.time_format}") from error
         if at.tzinfo is None:

@@ -107,9 +107,7 @@ def _lines(path: Path, reject: Rejects) -> Iterator[str]:
         reject(Reject(path.name, 0, f"the file cannot be read to its end: {error}"))
 
 
-def _row(
-    file: str, line: int, values: list[str], width: int, places: dict[str, int], profile: Profile
-) -> Row:
+def _row(file: str, line: int, values: list[str], width: int, places: dict[str, int], profile: Profile) -> Row:
     if len(values) != width:
         raise ValueError(f"{len(values)} values under {width} columns")
 

@@ -118,8 +118,7 @@ class Importer:
 
     def _write(self, chunk: Sequence[Story]) -> None:
         made = [
-            self._ticket(story, number)
-            for story, number in zip(chunk, numbers.take("ticket", len(chunk)), strict=True)
+            self._ticket(story, number) for story, number in zip(chunk, numbers.take("ticket", len(chunk)), strict=True)
         ]
         Ticket.objects.bulk_create([ticket for ticket, _events in made])
         for ticket, events in made:

@@ -49,9 +49,7 @@ def unguard(apps: Any, schema_editor: Any) -> None:
 
 def seed(apps: Any, schema_editor: Any) -> None:
     workflow = apps.get_model("hub", "Workflow").objects.create(name="Standard", is_default=True)
-    version = apps.get_model("hub", "WorkflowVersion").objects.create(
-        workflow=workflow, number=1, status="published"
-    )
+    version = apps.get_model("hub", "WorkflowVersion").objects.create(workflow=workflow, number=1, status="published")
     State = apps.get_model("hub", "State")
     State.objects.bulk_create(
         State(version=version, slug=slug, name=name, phase=phase, position=position, is_default=True)

@@ -91,8 +91,15 @@ class Leg(models.Model):
             models.CheckConstraint(
                 condition=Q(
                     stage__in=[
-                        "offered", "accepted", "working", "waiting", "done",
-                        "declined", "expired", "recalled", "returned",
+                        "offered",
+                        "accepted",
+                        "working",
+                        "waiting",
+                        "done",
+                        "declined",
+                        "expired",
+                        "recalled",
+                        "returned",
                     ]
                 ),
                 name="leg_stage_is_known",

@@ -36,9 +36,7 @@ class Message(models.Model):
     origin = models.CharField(max_length=26, blank=True)
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField()
-    supersedes = models.OneToOneField(
-        "self", models.PROTECT, null=True, blank=True, related_name="superseded_by"
-    )
+    supersedes = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="superseded_by")
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -66,9 +66,7 @@ class Team(models.Model):
     class Meta:
         verbose_name = _("team")
         verbose_name_plural = _("teams")
-        constraints = [
-            models.UniqueConstraint(fields=["organisation", "name"], name="team_name_once_per_organisation")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="team_name_once_per_organisation")]
 
     def __str__(self) -> str:
         return self.name
@@ -85,9 +83,7 @@ class Site(models.Model):
     class Meta:
         verbose_name = _("site")
         verbose_name_plural = _("sites")
-        constraints = [
-            models.UniqueConstraint(fields=["organisation", "name"], name="site_name_once_per_organisation")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="site_name_once_per_organisation")]
 
     def __str__(self) -> str:
         return self.name
@@ -99,9 +95,7 @@ class Person(models.Model):
     public_id = PublicIdField()
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="people")
     site = models.ForeignKey(Site, models.SET_NULL, null=True, blank=True, related_name="people")
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="person"
-    )
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="person")
     name = models.CharField(_("name"), max_length=150)
     email = models.EmailField(_("e-mail"), blank=True)
     job = models.CharField(_("job"), max_length=150, blank=True)

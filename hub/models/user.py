@@ -72,7 +72,9 @@ class Membership(models.Model):
                 fields=["user", "organisation", "role"], name="membership_once_per_user_organisation_role"
             ),
             models.CheckConstraint(
-                condition=models.Q(role__in=["manager", "agent", "admin", "vendor", "requester", "executive", "auditor"]),
+                condition=models.Q(
+                    role__in=["manager", "agent", "admin", "vendor", "requester", "executive", "auditor"]
+                ),
                 name="membership_role_is_known",
             ),
         ]

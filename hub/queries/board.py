@@ -65,9 +65,7 @@ def board(tickets: QuerySet[Ticket], *, at: datetime) -> Board:
 
 def _held(live: QuerySet[Ticket], late: QuerySet[Clock]) -> list[Held]:
     counts = dict(live.values_list("holder").annotate(count=Count("pk")))
-    breached = dict(
-        late.values_list("ticket__holder").annotate(count=Count("ticket", distinct=True))
-    )
+    breached = dict(late.values_list("ticket__holder").annotate(count=Count("ticket", distinct=True)))
     organisations = Organisation.objects.in_bulk(list(counts))
     most = max(counts.values(), default=1)
     held = [

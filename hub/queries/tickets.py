@@ -192,9 +192,7 @@ def shares(segments: Iterable[LedgerSegment], *, at: datetime) -> list[Share]:
     found, left = [], 0.0
     for (name, charge, is_ours), seconds in sums.items():
         percent = 100 * seconds / total
-        found.append(
-            Share(name=name, charge=charge, seconds=seconds, percent=percent, left=left, is_ours=is_ours)
-        )
+        found.append(Share(name=name, charge=charge, seconds=seconds, percent=percent, left=left, is_ours=is_ours))
         left += percent
     return found
 

@@ -55,12 +55,8 @@ def lines(user: User, ticket: Ticket) -> list[Line]:
         .select_related("author_organisation", "superseded_by")
         .prefetch_related("legs__organisation", "attachments")
     }
-    legs = {
-        leg.public_id: leg for leg in visibility.visible_legs(user, ticket).select_related("organisation")
-    }
-    events = (
-        Event.objects.filter(ticket=ticket).select_related("actor_organisation").order_by("-occurred_at", "-seq")
-    )
+    legs = {leg.public_id: leg for leg in visibility.visible_legs(user, ticket).select_related("organisation")}
+    events = Event.objects.filter(ticket=ticket).select_related("actor_organisation").order_by("-occurred_at", "-seq")
     names = dict(Organisation.objects.values_list("public_id", "name"))
     everything = visibility.sees_everything(user)
     return list(_lines(events, messages, legs, names, everything))

@@ -52,7 +52,11 @@ def test_an_offer_becomes_a_ticket_there_and_what_happens_there_is_followed(
     assert Ticket.objects.get(pk=ticket.pk).phase == Phase.WAITING
 
     conversations.requester_says(
-        ticket=Ticket.objects.get(pk=ticket.pk), requester=requester, body="The one in accounting", actor=agent, at=now()
+        ticket=Ticket.objects.get(pk=ticket.pk),
+        requester=requester,
+        body="The one in accounting",
+        actor=agent,
+        at=now(),
     )
     dispatcher.drain(most=3)
 

@@ -1,8 +1,8 @@
 """Tell the story: one ticket through five organisations' own systems and back, live.
 
-  manage.py demo            play it once, then keep everything running
-  manage.py demo --fresh    start over
-  manage.py demo --once     play it without a console, check its end, exit 0 or 1
+manage.py demo            play it once, then keep everything running
+manage.py demo --fresh    start over
+manage.py demo --once     play it without a console, check its end, exit 0 or 1
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Command(BaseCommand):
         is_new = not Organisation.objects.filter(is_us=True).exists()
         start = _story_start()
         if is_new:
-            self.stdout.write(f"Setting the stage: organisations, contracts, {options['tickets']} tickets of the past …")
+            self.stdout.write(
+                f"Setting the stage: organisations, contracts, {options['tickets']} tickets of the past …"
+            )
             seed.seed(at=start, base=base, tickets=options["tickets"])
         else:
             seed.move_simulators(base)
@@ -92,7 +94,9 @@ class Command(BaseCommand):
         tree.manage("worker", "work")
         self._welcome(web, vendors)
         if is_told and not options["once"]:
-            self.stdout.write("The story was told already; `make demo FRESH=1` tells it again. Ctrl-C stops everything.")
+            self.stdout.write(
+                "The story was told already; `make demo FRESH=1` tells it again. Ctrl-C stops everything."
+            )
             tree.watch()
             return True
         return self._tell(tree, state, lapse, base, options["once"])
@@ -140,7 +144,9 @@ class Command(BaseCommand):
             self.stdout.write(f"  {who:<24} {spent // 3600:>2} h {spent % 3600 // 60:02} m {spent % 60:02} s")
         closed = segments[-1].from_at - ticket.opened_at
         self.stdout.write(f"  {'sum':<24} {sum(sums.values())} s of {int(closed.total_seconds())} s")
-        verdict = "differs, see above" if wrong else "is as it should be: both sides of every link equal, history verified"
+        verdict = (
+            "differs, see above" if wrong else "is as it should be: both sides of every link equal, history verified"
+        )
         self.stdout.write(f"After {seconds:.0f} seconds the end {verdict}.")
 
 
@@ -223,8 +229,6 @@ class _State:
 
     def begin(self, lapse: TimeLapse) -> TimeLapse:
         """The story begins now: every process reads the clock anew."""
-        began = TimeLapse(
-            real_start=time.time(), real_end=time.time() + STORY_SECONDS, story_start=lapse.story_start
-        )
+        began = TimeLapse(real_start=time.time(), real_end=time.time() + STORY_SECONDS, story_start=lapse.story_start)
         began.write(self.lapse_path)
         return began

@@ -1,6 +1,6 @@
 """Compare a file of expected figures with the hub's own records; exit status 1 where they differ.
 
-  manage.py compare_history EXPECTED.csv
+manage.py compare_history EXPECTED.csv
 """
 
 from __future__ import annotations

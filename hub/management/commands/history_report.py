@@ -1,6 +1,6 @@
 """Write the hub's figures for imported tickets, one line a ticket.
 
-  manage.py history_report OUT.csv --policy a|b|v
+manage.py history_report OUT.csv --policy a|b|v
 """
 
 from __future__ import annotations

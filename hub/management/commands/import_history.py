@@ -1,6 +1,6 @@
 """Bring a ticket log of another system into the record, with ledger and clocks.
 
-  manage.py import_history --format servicenow-audit FILE|FOLDER [--profile FILE] [--parties MAP.csv]
+manage.py import_history --format servicenow-audit FILE|FOLDER [--profile FILE] [--parties MAP.csv]
 """
 
 from __future__ import annotations

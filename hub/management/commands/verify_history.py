@@ -1,0 +1,34 @@
+"""Follow the hash chain of every ticket; name the first event that was tampered with, exit status 1 if any.
+
+manage.py verify_history [TH-1042 ...]
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from hub.domain import history
+from hub.queries.chosen import chosen_tickets
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("tickets", nargs="*", help="ticket numbers; without any, every ticket")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        tickets = events = 0
+        found = []
+        for ticket in chosen_tickets(options["tickets"]).iterator(chunk_size=500):
+            tickets, events = tickets + 1, events + ticket.last_seq
+            tampering = history.verify(ticket)
+            if tampering:
+                found.append(tampering)
+                self.stdout.write(f"{ticket.label}: event {tampering.seq}: {tampering.what}")
+        self.stdout.write(f"{tickets} tickets, {events} events followed: {len(found)} tampered with.")
+        if found:
+            sys.exit(1)

@@ -1,0 +1,26 @@
+"""Tickets that an operator names on a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.core.management.base import CommandError
+from django.db.models import QuerySet
+
+from hub.models import Ticket
+
+
+def chosen_tickets(labels: Iterable[str]) -> QuerySet[Ticket]:
+    """The tickets with these numbers (TH-1042 or 1042), all of them where none is named."""
+    wanted = [label.upper().removeprefix("TH-") for label in labels]
+    for text in wanted:
+        if not text.isdigit():
+            raise CommandError(f"{text!r} is not a ticket number; write TH-1042.")
+    tickets = Ticket.objects.order_by("pk")
+    if not wanted:
+        return tickets
+    found = tickets.filter(number__in=[int(text) for text in wanted])
+    missing = {int(text) for text in wanted} - set(found.values_list("number", flat=True))
+    if missing:
+        raise CommandError(f"There is no TH-{min(missing)}.")
+    return found
