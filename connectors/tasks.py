@@ -9,7 +9,7 @@ from celery import shared_task
 from connectors.engine import dispatcher
 
 
-@shared_task(acks_late=True, ignore_result=True)
+@shared_task(acks_late=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def run(*, name: str, row_id: int, **_: Any) -> None:
     """Run one job; rows are claimed, so a task that comes twice does nothing the second time."""
     dispatcher.RUN[name](row_id)

@@ -112,7 +112,7 @@ def mapping(connection: Connection) -> Mapping:
             ("P2", "1", "High"),
             ("P3", "2", "Medium"),
             ("P4", "3", "Low"),
-        )  # fmt: skip
+        )
     )
     StatusRule.objects.bulk_create(
         [

@@ -344,7 +344,7 @@ def follow(
     A vendor that goes from new to done has accepted and worked in between. Where it is there already
     nothing happens; where the law has no way, HandoffRefused.
     """
-    came = {"actor": actor, "at": at, "occurred_at": occurred_at, "origin": origin}
+    came: dict[str, Any] = {"actor": actor, "at": at, "occurred_at": occurred_at, "origin": origin}
     leg = _locked(leg)
     if verb == "acknowledge":
         return leg

@@ -141,13 +141,16 @@ def roll_up(
     lead = Leg.objects.filter(ticket=ticket, is_lead=True).first()
     if lead is None or not ticket.is_open:
         return
-    waits = lead.stage == Stage.WAITING and lead.waits_on == WaitsOn.REQUESTER
-    if waits and ticket.phase != Phase.WAITING:
-        name = "wait"
-    elif (
-        not waits and lead.stage in (Stage.ACCEPTED, Stage.WORKING, Stage.WAITING) and ticket.phase != Phase.ACTIVE
-    ) or (lead.stage == Stage.DONE and ticket.phase == Phase.WAITING):
-        name = "activate"
-    else:
-        return
-    move(ticket=ticket, name=name, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
+    name = _verb_to_follow(lead, ticket)
+    if name:
+        move(ticket=ticket, name=name, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
+
+
+def _verb_to_follow(lead: Leg, ticket: Ticket) -> str:
+    """The move that takes the ticket to where its leading leg is; empty where it is there."""
+    if lead.stage == Stage.WAITING and lead.waits_on == WaitsOn.REQUESTER:
+        return "wait" if ticket.phase != Phase.WAITING else ""
+    is_under_way = lead.stage in (Stage.ACCEPTED, Stage.WORKING, Stage.WAITING)
+    if is_under_way and ticket.phase != Phase.ACTIVE:
+        return "activate"
+    return "activate" if lead.stage == Stage.DONE and ticket.phase == Phase.WAITING else ""

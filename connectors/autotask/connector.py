@@ -284,9 +284,9 @@ class Autotask(Connector):
         """Every record of a query; the next page is asked for with the same body again."""
         http = self._http()
         body: Json = {"filter": filters, "MaxRecords": PAGE_SIZE}
-        path = f"V1.0/{entity}/query"
+        path: str | None = f"V1.0/{entity}/query"
         for _ in range(MOST_PAGES):
-            answer = http.ask(path, body)
+            answer = http.ask(path or "", body)
             if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
                 raise Refused("They answered a query without a list.")
             yield from answer["items"]

@@ -176,9 +176,13 @@ class Simulator:
         """Somebody in the tenant does something in their own screen; webhooks go out as for real."""
         with self.lock:
             tenant = self.tenants[domain]
-            answer = {"open": self._open, "set": self._set, "note": self._write, "file": self._attach}[verb](
-                tenant, **what
-            )
+            acts: dict[str, Callable[..., Json]] = {
+                "open": self._open,
+                "set": self._set,
+                "note": self._write,
+                "file": self._attach,
+            }
+            answer = acts[verb](tenant, **what)
             self._save()
         return answer
 

@@ -182,10 +182,8 @@ def read(*, inbound_id: int) -> None:
 
 def _understand(row: Inbound) -> Link | None:
     with registry.ready(row.connection) as connector:
-        if row.kind == Inbound.Kind.POLL:
-            remote = snapshots.load(bytes(row.body))
-        else:
-            remote = connector.fetch(row.remote_key)
+        is_snapshot = row.kind == Inbound.Kind.POLL
+        remote = snapshots.load(bytes(row.body)) if is_snapshot else connector.fetch(row.remote_key)
         return _apply(row.connection, connector, remote)
 
 

@@ -43,7 +43,7 @@ class Sight:
 
     @property
     def origin(self) -> str:
-        return self.connection.public_id
+        return str(self.connection.public_id)
 
 
 def unread_files(connection: Connection, remote: RemoteTicket) -> list[RemoteFile]:

@@ -68,7 +68,6 @@ class CommentForm(_Styled):
         field.queryset = (
             Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).select_related("organisation").order_by("number")
         )
-        field.label_from_instance = lambda leg: leg.organisation.name
 
 
 class ReplyForm(_Styled):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from connectors import queries
@@ -31,9 +31,9 @@ def sync(request: HttpRequest) -> HttpResponse:
 def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
     """Try a parked one again."""
     if kind == "outbound":
-        outbox.retry(_row(Outbound, row_id))
+        outbox.retry(get_object_or_404(Outbound, pk=row_id))
     elif kind == "inbound":
-        inbox.retry(_row(Inbound, row_id))
+        inbox.retry(get_object_or_404(Inbound, pk=row_id))
     else:
         raise Http404
     messages.success(request, "It is in its turn again.")
@@ -44,17 +44,11 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
 @workers_only
 def skip(request: HttpRequest, row_id: int) -> HttpResponse:
     """Leave a parked one unsaid, with a reason."""
+    item = get_object_or_404(Outbound, pk=row_id)
     reason = request.POST.get("reason", "").strip()
     if not reason:
         messages.error(request, "Say why it is left out.")
     else:
-        outbox.skip(_row(Outbound, row_id), why=f"Skipped by {person(request)}: {reason}"[:1000])
+        outbox.skip(item, why=f"Skipped by {person(request)}: {reason}"[:1000])
         messages.success(request, "It is left out; what stood behind it goes on.")
     return redirect("console:sync")
-
-
-def _row(model: type[Outbound] | type[Inbound], row_id: int) -> Outbound | Inbound:  # type: ignore[misc]
-    found = model.objects.filter(pk=row_id).first()
-    if found is None:
-        raise Http404
-    return found

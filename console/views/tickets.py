@@ -49,7 +49,7 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     at = now()
     for ticket in page:
-        ticket.badges = [questions.badge(clock, at=at) for clock in ticket.shown_clocks]
+        ticket.badges = questions.shown_badges(ticket, at=at)  # type: ignore[attr-defined]
     kept = request.GET.copy()
     kept.pop("page", None)
     context = {

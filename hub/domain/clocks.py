@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 
 from django.db import transaction
 
@@ -13,6 +12,7 @@ from hub.domain.facts import TicketFacts
 from hub.domain.folding import Facts, load
 from hub.domain.organisations import organisations_of
 from hub.models import Calendar, Clock, Contract, EventKind, Organisation, Phase, Publication, Span, Target, Ticket
+from hub.queries.calendars import calendar_of
 from hub.sla import calendars, clocks
 from hub.sla.clocks import ClockRule, ClockState, Occurrence, State
 
@@ -25,16 +25,6 @@ class Terms:
     target: str
     party: Organisation
     rule: ClockRule
-
-
-@lru_cache(maxsize=512)
-def _calendar(pk: int, _version: str) -> calendars.Calendar:
-    return calendars.Calendar(Calendar.objects.get(pk=pk).spec())
-
-
-def calendar_of(row: Calendar) -> calendars.Calendar:
-    """The sums of a calendar row; published rows never change, so the table is kept."""
-    return _calendar(row.pk, f"{row.public_id}:{row.time_zone}:{row.weekly}:{row.holidays}:{row.exceptions}")
 
 
 def terms_for(
@@ -102,11 +92,19 @@ def _rule(contract: Contract, kind: str, rows: list[Target], party: Organisation
         holders=None if is_sla else frozenset([party.public_id]),
         on_change=clocks.OnChange(contract.on_change),
         pause_on=frozenset(contract.pause_reasons),
-        **keys,
+        start_on=keys["start_on"],
+        stop_on=keys.get("stop_on", NONE),
+        resume_on=keys.get("resume_on", NONE),
+        continue_on=keys.get("continue_on", NONE),
+        restart_on=keys.get("restart_on", NONE),
     )
 
 
+NONE: frozenset[str] = frozenset()
+
+
 Keys = dict[str, frozenset[str]]
+"""The events a rule reacts to, by what they do to the clock: start_on, stop_on and so on."""
 
 
 def _written_rule(contract: Contract, party: Organisation) -> Keys:
@@ -132,18 +130,16 @@ def _uc_keys(contract: Contract, kind: str, party: Organisation) -> Keys | None:
     who = party.public_id
     ends = {f"done:{who}", "resolve", "cancel"}
     if kind == Target.Kind.ACKNOWLEDGE:
-        return {
-            "start_on": frozenset({f"handoff:{who}"}),
-            "stop_on": frozenset({f"accept:{who}", *ends}),
-            "restart_on": frozenset({f"handoff:{who}"}),
-        }
+        handed = frozenset({f"handoff:{who}"})
+        again = handed if contract.on_return == Contract.OnReturn.RESTART else NONE
+        return {"start_on": handed, "stop_on": frozenset({f"accept:{who}", *ends}), "restart_on": again}
     if kind != Target.Kind.RESOLVE:
         return None
     begins = f"{'accept' if contract.starts_on == Contract.StartsOn.ACCEPTANCE else 'handoff'}:{who}"
-    keys = {"start_on": frozenset({begins}), "stop_on": frozenset(ends)}
+    keys: Keys = {"start_on": frozenset({begins}), "stop_on": frozenset(ends)}
     keys |= _after_reopen(contract, {f"reopen:{who}"})
-    again = "restart_on" if contract.on_return == Contract.OnReturn.RESTART else "resume_on"
-    return keys | {again: keys.get(again, frozenset()) | {begins}}
+    key = "restart_on" if contract.on_return == Contract.OnReturn.RESTART else "resume_on"
+    return keys | {key: keys.get(key, NONE) | {begins}}
 
 
 def _after_reopen(contract: Contract, events: set[str]) -> Keys:
@@ -345,14 +341,14 @@ def rows_of(ticket: Ticket, term: Terms, state: ClockState) -> Iterator[Clock]:
         used_seconds=state.elapsed,
         paused_seconds=state.paused,
         as_of=_when(state.as_of),
-        started_at=_when(state.started_at),
-        stopped_at=_when(state.stopped_at),
-        due_at=_when(state.due_at),
-        projected_due_at=_when(state.projected_due_at),
-        breach_at=_when(state.breach_at),
+        started_at=_when_known(state.started_at),
+        stopped_at=_when_known(state.stopped_at),
+        due_at=_when_known(state.due_at),
+        projected_due_at=_when_known(state.projected_due_at),
+        breach_at=_when_known(state.breach_at),
         is_breached=state.breached,
         breaches=_breaches(state, state.cycle),
-        next_fire_at=_when(fires_at),
+        next_fire_at=_when_known(fires_at),
     )
 
 
@@ -388,8 +384,12 @@ def _write_spans(clock: Clock, state: ClockState) -> None:
     Span.objects.bulk_create(spans_of(clock, state))
 
 
-def _when(at: int | None) -> datetime | None:  # type: ignore[return]
-    return None if at is None else datetime.fromtimestamp(at, UTC)
+def _when(at: int) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def _when_known(at: int | None) -> datetime | None:
+    return None if at is None else _when(at)
 
 
 # -- the sweep

@@ -99,8 +99,7 @@ def _read_file(path: Path, profile: Profile, reject: Rejects) -> Iterator[Row]:
 def _lines(path: Path, reject: Rejects) -> Iterator[str]:
     # Bytes that are not UTF-8 survive as surrogates, so that only their own row is rejected.
     try:
-        opened = gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
-        with opened as file:
+        with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
             for line in file:
                 yield line.decode("utf-8", "surrogateescape")
     except (OSError, EOFError, zlib.error) as error:

@@ -340,7 +340,7 @@ def _publish(policy: Policy, name: str, slug: str, version: int) -> None:
         history_policy=slug,
         rules=dict(policy.rules),
     )
-    goals = dict(policy.goals) or {"": None}
+    goals: dict[str, int | None] = {**policy.goals} or {"": None}
     Target.objects.bulk_create(
         Target(contract=contract, kind=Target.Kind.RESOLVE, priority=priority, goal_seconds=goal)
         for priority, goal in goals.items()
@@ -350,7 +350,8 @@ def _publish(policy: Policy, name: str, slug: str, version: int) -> None:
 def _policy_facts(policy: Policy) -> object:
     spec = policy.calendar
     calendar = [spec["zone"], spec["weekly"], list(spec.get("holidays", [])), spec.get("exceptions", {})]
-    return [policy.kind, calendar, list(policy.pauses), dict(policy.rules), dict(policy.goals) or {"": None}]
+    goals: dict[str, int | None] = {**policy.goals} or {"": None}
+    return [policy.kind, calendar, list(policy.pauses), dict(policy.rules), goals]
 
 
 def _contract_facts(contract: Contract) -> object:

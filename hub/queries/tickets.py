@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from hub.domain.clocks import calendar_of
 from hub.models import Clock, Contract, LedgerSegment, Organisation, Phase, Ticket
+from hub.queries.calendars import calendar_of
 
 OPEN = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
 
@@ -26,9 +26,7 @@ class Filters:
 
 def listed(tickets: QuerySet[Ticket], filters: Filters) -> QuerySet[Ticket]:
     """Tickets newest change first, with what a row shows, in a fixed number of queries."""
-    breached = Clock.objects.filter(ticket=OuterRef("pk"), is_current=True, is_breached=True)
-    found = tickets.select_related("status", "holder", "service").annotate(has_breached=Exists(breached))
-    found = _shown(found, filters.show)
+    found = _shown(tickets.select_related("status", "holder", "service"), filters.show)
     if filters.text:
         found = found.filter(_matching(filters.text))
     if filters.holder:
@@ -55,7 +53,8 @@ def _shown(found: QuerySet[Ticket], show: str) -> QuerySet[Ticket]:
     if show == "all":
         return found
     if show == "breached":
-        return found.filter(has_breached=True, phase__in=OPEN)
+        breached = Clock.objects.filter(ticket=OuterRef("pk"), is_current=True, is_breached=True)
+        return found.filter(Exists(breached), phase__in=OPEN)
     if show == "waiting":
         return found.filter(phase=Phase.WAITING)
     if show == "unassigned":
@@ -114,6 +113,11 @@ def badge(clock: Clock, *, at: datetime) -> Badge:
     else:
         state = clock.state
     return Badge(clock=clock, state=state, used=used, goal=goal, due_at=clock.due_at)
+
+
+def shown_badges(ticket: Ticket, *, at: datetime) -> list[Badge]:
+    """The badges of a ticket that `listed` found."""
+    return [badge(clock, at=at) for clock in ticket.shown_clocks]  # type: ignore[attr-defined]
 
 
 def badges(ticket: Ticket, *, at: datetime) -> list[Badge]:

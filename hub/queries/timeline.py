@@ -94,12 +94,13 @@ def _lines(
 
 
 def _actor(event: Event, everything: bool) -> str:
-    return event.actor_name if everything or event.actor_kind != "person" else ""
+    return str(event.actor_name) if everything or event.actor_kind != "person" else ""
 
 
 def _label(event: Event) -> str:
     if event.kind == EventKind.TICKET_MOVED:
-        return MOVED.get(event.payload["verb"], event.payload["verb"])
+        verb = str(event.payload["verb"])
+        return MOVED.get(verb, verb)
     return str(event.get_kind_display())
 
 
@@ -113,9 +114,9 @@ def _detail(event: Event, names: dict[str, str]) -> str:
         whom = names.get(payload.get("waits_on_organisation", ""), payload["waits_on"])
         return " – ".join(part for part in (whom, payload.get("reason", "")) if part)
     if event.kind == EventKind.LEG_DELIVERED:
-        return payload.get("remote", "")
+        return str(payload.get("remote", ""))
     if event.kind == EventKind.TICKET_EDITED:
         return ", ".join(payload.get("fields", []))
     if event.kind == EventKind.HISTORY_ROW:
         return f"{payload['status']} · {payload['team']} · {payload['party']}"
-    return texts.get("reason") or texts.get("resolution") or ""
+    return str(texts.get("reason") or texts.get("resolution") or "")

@@ -94,9 +94,7 @@ class Command(BaseCommand):
         tree.manage("worker", "work")
         self._welcome(web, vendors)
         if is_told and not options["once"]:
-            self.stdout.write(
-                "The story was told already; `make demo FRESH=1` tells it again. Ctrl-C stops everything."
-            )
+            self.stdout.write("The story was told already; make demo FRESH=1 tells it again. Ctrl-C stops all.")
             tree.watch()
             return True
         return self._tell(tree, state, lapse, base, options["once"])
@@ -144,9 +142,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {who:<24} {spent // 3600:>2} h {spent % 3600 // 60:02} m {spent % 60:02} s")
         closed = segments[-1].from_at - ticket.opened_at
         self.stdout.write(f"  {'sum':<24} {sum(sums.values())} s of {int(closed.total_seconds())} s")
-        verdict = (
-            "differs, see above" if wrong else "is as it should be: both sides of every link equal, history verified"
-        )
+        verdict = "differs, see above" if wrong else "is right: both sides of every link equal, history verified"
         self.stdout.write(f"After {seconds:.0f} seconds the end {verdict}.")
 
 

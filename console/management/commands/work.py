@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from connectors import tasks
 from connectors.engine.dispatcher import Dispatcher
 
 
@@ -15,9 +16,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        publish = None
-        if settings.CELERY_BROKER_URL:
-            from connectors.tasks import publish
+        publish = tasks.publish if settings.CELERY_BROKER_URL else None
         dispatcher = Dispatcher(threads=settings.WORKER_THREADS, publish=publish)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: dispatcher.stop())
