@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler
 
+import hypothesis
 import pytest
+from django.db import connection as database
 
 from connectors.autotask.simulator import QuietServer, Simulator, Tenant
 from connectors.engine import vault
@@ -18,6 +20,9 @@ from connectors.models import Connection
 from hub.domain.actors import Actor
 from hub.models import Organisation
 from tests import factories
+
+hypothesis.settings.register_profile("here", database=None)
+hypothesis.settings.load_profile("here")
 
 REQUIRE_ALL = os.environ.get("TICKETHUB_REQUIRE_ALL") == "1"
 SHARED = Path(os.environ.get("TICKETHUB_SHARED") or Path(__file__).resolve().parents[2] / "shared")
@@ -29,6 +34,16 @@ def need(found: object, reason: str) -> None:
         if REQUIRE_ALL:
             pytest.fail(f"required, but missing: {reason}")
         pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _what_this_database_has(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("postgresql"):
+        is_there = database.vendor == "postgresql"
+        if not is_there and os.environ.get("TICKETHUB_ON_BOTH") != "1":
+            need(None, "PostgreSQL: set DATABASE_URL=postgresql://user@127.0.0.1:5432/name")
+        if not is_there:
+            pytest.skip("the same suite runs on PostgreSQL next (DATABASE_URL=postgresql://…)")
 
 
 @pytest.fixture

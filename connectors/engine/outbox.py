@@ -24,7 +24,7 @@ from connectors.engine.mapping import Mapped, NotMapped
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Change, Connector, Pushed, RemoteTicket
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
-from connectors.models import Attempt, Binding, Connection, Lane, Link, Outbound
+from connectors.models import Attempt, Binding, Connection, Difference, Lane, Link, Outbound
 from hub.clock import now
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Message, Ticket
@@ -179,7 +179,7 @@ def send(*, link_id: int) -> int:
     settled = 0
     try:
         with registry.ready(link.connection) as connector:
-            sender = _Sender(link, connector)
+            sender = Sender(link, connector)
             for lane in Lane:
                 settled += sender.send_lane(lane)
     except Fenced:
@@ -198,7 +198,7 @@ class _Ready:
     ours: dict[str, str]
 
 
-class _Sender:
+class Sender:
     """Sends on one link while its lease is held."""
 
     def __init__(self, link: Link, connector: Connector) -> None:
@@ -397,6 +397,8 @@ class _Sender:
                 link.agreed["reference"] = {"theirs": reference, "ours": reference}
             link.save(update_fields=["agreed"])
             self.link.agreed = link.agreed
+            # Both sides have the same again: what they had differed in is settled.
+            Difference.objects.filter(link=link, field__in=list(values), resolved_at=None).update(resolved_at=now())
 
     def _failed(self, item: Outbound, error: ConnectorError) -> bool:
         """What to do next is what the error is called; True where the lane may go on."""

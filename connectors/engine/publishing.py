@@ -50,3 +50,5 @@ def resume(connection: Connection) -> None:
     Connection.objects.filter(pk=connection.pk).update(
         state=Connection.State.ACTIVE, failures=0, resting_until=None, last_error="", next_poll_at=None
     )
+    for link in Link.objects.filter(connection=connection, state=Link.State.ACTIVE, outbound__state="ready").distinct():
+        outbox.wake(link)

@@ -100,7 +100,8 @@ class Http:
 
     def _understood(self, answer: requests.Response, content: bytes, is_write: bool) -> Any:
         status = answer.status_code
-        decoded = _decoded(content)
+        # Cut inside the headers, an answer looks like an empty one: only 204 may be empty.
+        decoded = None if status == 204 else _decoded(content)
         said = self.explain(status, decoded) if self.explain else None
         if said is not None:
             raise said
@@ -127,8 +128,6 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
 
 
 def _decoded(content: bytes) -> Any:
-    if not content.strip():
-        return None
     try:
         return json.loads(content)
     except (ValueError, RecursionError):

@@ -16,13 +16,19 @@ from .policy import Policy
 
 def open_session(policy: Policy, *, connections: int = 4) -> requests.Session:
     """A session without proxies, stored cookies or redirects that reaches only what the policy allows."""
-    session = requests.Session()
+    session = _Unmoved()
     session.trust_env = False
-    session.max_redirects = 0
     adapter = _Adapter(policy, connections)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+class _Unmoved(requests.Session):
+    """Follows no redirect, whoever asks for it."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class _Adapter(HTTPAdapter):

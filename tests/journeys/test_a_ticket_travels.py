@@ -15,7 +15,7 @@ from hub.models import Leg, Message, Organisation, Phase, Stage, Ticket
 from tests import factories
 from workflows import conversations, handoffs
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def now() -> datetime:

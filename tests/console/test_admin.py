@@ -1,0 +1,136 @@
+"""The admin: every list opens, published policy is final, a connection goes live only after its check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from connectors.autotask.simulator import Simulator, Tenant
+from connectors.engine import vault
+from connectors.models import Connection, Mapping
+from hub.models import Calendar, Contract, Organisation
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(us: Organisation) -> Client:
+    made = Client()
+    made.force_login(
+        factories.member("admin", us, is_staff=True, is_superuser=True),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    return made
+
+
+@pytest.mark.parametrize("model", [m for m in admin.site._registry if m._meta.app_label in ("hub", "connectors")])
+def test_every_list_and_form_opens(client: Client, connection: Connection, model: Any) -> None:
+    label = f"{model._meta.app_label}_{model._meta.model_name}"
+
+    assert client.get(reverse(f"admin:{label}_changelist")).status_code == 200
+    if admin.site._registry[model].has_add_permission(_request(client)):
+        assert client.get(reverse(f"admin:{label}_add")).status_code == 200
+
+
+def _request(client: Client) -> Any:
+    return client.get("/admin/").wsgi_request
+
+
+def test_published_policy_is_final_and_a_new_version_is_a_draft(client: Client, us: Organisation) -> None:
+    contract = factories.contract(us, goals={"resolve": {"P1": 60}})
+    url = reverse("admin:hub_contract_changelist")
+
+    page = client.get(reverse("admin:hub_contract_change", args=[contract.pk]))
+    assert "Save" not in page.content.decode().split("submit-row")[-1]
+    client.post(url, {"action": "new_version", "_selected_action": [contract.pk]})
+    draft = Contract.objects.get(version=2)
+    assert (draft.status, draft.targets.count()) == ("draft", 1)
+    client.post(url, {"action": "publish", "_selected_action": [draft.pk]})
+
+    assert dict(Contract.objects.values_list("version", "status")) == {1: "retired", 2: "published"}
+
+
+def test_a_calendar_that_cannot_be_is_refused_in_words(client: Client) -> None:
+    page = client.post(
+        reverse("admin:hub_calendar_add"),
+        {"name": "Odd", "time_zone": "Mars", "weekly": "{}", "holidays": "[]", "exceptions": "{}"},
+    )
+
+    assert "Unknown time zone &#x27;Mars&#x27;" in page.content.decode()
+    assert not Calendar.objects.exists()
+
+
+def form(organisation: Organisation, tenant: Tenant, simulator: Simulator, **more: str) -> dict[str, Any]:
+    return {
+        "name": "New",
+        "organisation": organisation.pk,
+        "connector": "autotask",
+        "state": "active",
+        "intake": "adopt",
+        "poll_seconds": 60,
+        "setting_user_name": tenant.api_user,
+        "setting_secret": tenant.secret,
+        "setting_integration_code": tenant.integration_code,
+        "setting_company_id": "175",
+        "setting_queue_id": "8",
+        "setting_note_type": "1",
+        "setting_due_hours": "24",
+        "setting_zone_lookup": f"{simulator.base}/ATServicesRest",
+    } | more
+
+
+def test_a_connection_goes_live_after_its_check_and_shows_no_secret(
+    client: Client, simulator: Simulator, tenant: Tenant
+) -> None:
+    vendor = factories.OrganisationFactory()
+
+    client.post(reverse("admin:connectors_connection_add"), form(vendor, tenant, simulator))
+
+    made = Connection.objects.get()
+    assert (made.state, made.own_user) == ("active", "502")
+    assert "secret" not in made.settings
+    assert vault.unseal(made)["secret"] == tenant.secret
+    page = client.get(reverse("admin:connectors_connection_change", args=[made.pk])).content.decode()
+    assert tenant.secret not in page
+    assert tenant.integration_code not in page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"setting_queue_id": "99"}, "There is no active queue with this id."),
+        ({"setting_secret": "guess"}, "Autotask does not accept the user name and secret"),
+        ({"setting_zone_lookup": "https://10.0.0.1/x"}, "lies in a private network"),
+        ({"setting_zone_lookup": "http://vendor.example/x"}, "without encryption"),
+        ({"setting_secret": ""}, "This field is required."),
+    ],
+)
+def test_a_check_that_fails_saves_nothing_and_says_why(
+    client: Client, simulator: Simulator, tenant: Tenant, wrong: dict[str, str], said: str
+) -> None:
+    vendor = factories.OrganisationFactory()
+
+    page = client.post(reverse("admin:connectors_connection_add"), form(vendor, tenant, simulator, **wrong))
+
+    assert said in page.content.decode()
+    assert not Connection.objects.exists()
+
+
+def test_a_new_mapping_version_carries_every_rule(client: Client, connection: Connection) -> None:
+    client.post(
+        reverse("admin:connectors_mapping_changelist"),
+        {"action": "new_version", "_selected_action": [Mapping.objects.get().pk]},
+    )
+
+    old, new = Mapping.objects.order_by("version")
+    assert [new.fields.count(), new.values.count(), new.statuses.count(), new.notes.count()] == [
+        old.fields.count(),
+        old.values.count(),
+        old.statuses.count(),
+        old.notes.count(),
+    ]

@@ -1,0 +1,155 @@
+"""The record: append-only, numbered, chained; tampering is found and named."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError, connection, transaction
+
+from hub.domain import history, messages, tickets
+from hub.domain.actors import Actor
+from hub.models import Event, EventKind, Message, Reaction, Ticket
+from hub.signals import event_recorded, reacts, retry_reactions
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ticket(agent: Actor, at: datetime) -> Ticket:
+    made = tickets.open_ticket(title="VPN down", description="since nine", actor=agent, at=at)
+    messages.say(ticket=made, body="Looking at it", actor=agent, at=at + timedelta(minutes=1))
+    tickets.set_priority(ticket=made, priority="P1", actor=agent, at=at + timedelta(minutes=2))
+    return Ticket.objects.get(pk=made.pk)
+
+
+def tamper(sql: str, *values: object) -> None:
+    """Change a row behind the product's back, as somebody with the database's password could."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("ALTER TABLE hub_event DISABLE TRIGGER hub_event_append_only")
+        cursor.execute(sql, values)
+        if connection.vendor == "postgresql":
+            cursor.execute("ALTER TABLE hub_event ENABLE TRIGGER hub_event_append_only")
+
+
+def test_an_untouched_chain_verifies(ticket: Ticket) -> None:
+    assert history.verify(ticket) is None
+    assert [event.seq for event in ticket.events.order_by("seq")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("sql", "seq", "what"),
+    [
+        ("UPDATE hub_event SET actor_name = 'Eve' WHERE seq = 2", 2, "its content was changed"),
+        ("UPDATE hub_event SET kind = 'ticket.edited' WHERE seq = 1", 1, "its content was changed"),
+        ("UPDATE hub_event SET recorded_at = '2026-03-17 09:00:00+00:00' WHERE seq = 3", 3, "its content was changed"),
+        ("UPDATE hub_event SET hash = 'x' WHERE seq = 1", 1, "its content was changed"),
+        ("DELETE FROM hub_event WHERE seq = 2", 2, "event 2 is missing"),
+        ("DELETE FROM hub_event WHERE seq = 3", 3, "the newest events are missing"),
+        ("UPDATE hub_message SET body = 'Nothing to see'", 2, "its body was changed"),
+    ],
+)
+def test_the_first_tampered_event_is_named(ticket: Ticket, sql: str, seq: int, what: str) -> None:
+    tamper(sql)
+
+    found = history.verify(Ticket.objects.get(pk=ticket.pk))
+
+    assert found is not None
+    assert (found.seq, found.what) == (seq, what)
+
+
+def test_the_command_finds_it_and_fails(ticket: Ticket) -> None:
+    tamper("UPDATE hub_event SET actor_name = 'Eve' WHERE seq = 2")
+    out = StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("verify_history", stdout=out)
+
+    assert ended.value.code == 1
+    assert out.getvalue() == (
+        f"{ticket.label}: event 2: its content was changed\n1 tickets, 3 events followed: 1 tampered with.\n"
+    )
+
+
+def test_erasing_what_a_person_wrote_leaves_the_chain_whole(ticket: Ticket) -> None:
+    with connection.cursor() as cursor:
+        # Not through `tamper`: this is the change that the database allows.
+        cursor.execute("UPDATE hub_event SET texts = '{}', salt = ''")
+    Message.objects.filter(ticket=ticket).update(body="(erased)")
+
+    assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
+
+
+def test_events_refuse_to_be_changed_or_deleted(ticket: Ticket) -> None:
+    event = ticket.events.get(seq=1)
+
+    with pytest.raises(TypeError):
+        event.save()
+    with pytest.raises(TypeError):
+        event.delete()
+    with pytest.raises(TypeError):
+        Event.objects.filter(pk=event.pk).update(kind="x")
+    with pytest.raises(TypeError):
+        Event.objects.all().delete()
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("sql", ["UPDATE hub_event SET kind = 'ticket.edited'", "DELETE FROM hub_event"])
+def test_postgresql_refuses_it_too(ticket: Ticket, sql: str) -> None:
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def test_news_from_the_future_is_clamped_and_flagged(ticket: Ticket, agent: Actor, at: datetime) -> None:
+    event = history.record(
+        ticket=tickets.locked(ticket),
+        kind=EventKind.TICKET_EDITED,
+        payload={"changed": {}},
+        actor=agent,
+        at=at + timedelta(hours=1),
+        occurred_at=at + timedelta(hours=2),
+    )
+
+    assert event.occurred_at == event.recorded_at == at + timedelta(hours=1)
+    assert event.payload["clamped_from"] == "2026-03-16T11:00:00Z"
+
+
+def test_a_payload_holds_integers_and_strings_only(ticket: Ticket, agent: Actor, at: datetime) -> None:
+    with pytest.raises(TypeError):
+        history.record(
+            ticket=ticket, kind=EventKind.TICKET_EDITED, payload={"share": 0.5}, actor=agent, at=at
+        )
+
+
+def test_a_reaction_that_fails_leaves_the_fact_and_is_tried_again(agent: Actor, at: datetime) -> None:
+    seen: list[str] = []
+
+    def fragile(event: Event) -> None:
+        Message.objects.create(
+            ticket=event.ticket,
+            author_kind="system",
+            author_organisation=event.ticket.owner,
+            body="half done",
+            occurred_at=at,
+            recorded_at=at,
+        )
+        if not seen:
+            seen.append("failed")
+            raise RuntimeError("no luck")
+
+    guarded = reacts(fragile)
+    try:
+        ticket = tickets.open_ticket(title="VPN down", actor=agent, at=at)
+        reaction = Reaction.objects.get()
+        assert (reaction.error, ticket.messages.count()) == ("RuntimeError: no luck", 0)
+
+        Reaction.objects.update(next_attempt_at=at)
+        retry_reactions()
+    finally:
+        event_recorded.disconnect(dispatch_uid=f"{guarded.__module__}.{guarded.__qualname__}")
+
+    assert Reaction.objects.get().done_at is not None
+    assert ticket.messages.count() == 1
