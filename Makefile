@@ -38,7 +38,7 @@ check: $(DEV) $(FRONT) ## Style, types, imports, migrations, settings
 	@$(BIN)/mypy hub workflows connectors console api fixtures
 
 bench: $(DEV) ## Speed, as ratios within one run (JSON and a table in var/bench)
-	@$(BIN)/python manage.py bench
+	@$(BIN)/python -m tests.bench
 
 screenshots: $(DEV) ## Pictures for the README, from a running demo
 	@$(BIN)/python docs/screenshots.py

@@ -41,7 +41,7 @@ def listed(tickets: QuerySet[Ticket], filters: Filters) -> QuerySet[Ticket]:
 def _shown_clocks() -> QuerySet[Clock]:
     return (
         Clock.objects.filter(is_current=True, contract__kind=Contract.Kind.SLA)
-        .select_related("contract", "party")
+        .select_related("contract__calendar", "party")
         .order_by("due_at", "pk")
     )
 

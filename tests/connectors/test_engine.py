@@ -347,9 +347,7 @@ def test_a_connection_that_ignores_what_is_born_there_stores_no_ticket(
 def test_files_travel_both_ways(offered: Link, agent: Actor, simulator: Simulator, tenant: Tenant) -> None:
     simulator.act(DOMAIN, "file", ticket=offered.remote_key, by="501", name="trace.txt", text="abc", publish=4)
     work()
-    message = conversations.comment(
-        ticket=offered.leg.ticket, body="see", legs=[offered.leg], actor=agent, at=now()
-    )
+    message = conversations.comment(ticket=offered.leg.ticket, body="see", legs=[offered.leg], actor=agent, at=now())
     messages.attach(message=message, name="ours.txt", content=b"xyz", actor=agent, at=now())
     work()
 
@@ -394,9 +392,7 @@ def test_a_vendor_that_is_down_keeps_its_queue_and_delays_nobody(
     assert [note["description"] for note in tenant.notes.values()] == ["hello"]
 
 
-def test_wrong_credentials_stop_the_connection_and_lose_nothing(
-    offered: Link, agent: Actor, tenant: Tenant
-) -> None:
+def test_wrong_credentials_stop_the_connection_and_lose_nothing(offered: Link, agent: Actor, tenant: Tenant) -> None:
     tenant.secret = "changed there"
     conversations.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
     Connection.objects.update(next_poll_at=timezone.now() + timedelta(hours=1))
@@ -474,7 +470,9 @@ def hook(connection: Connection, body: bytes, *, secret: str = "hook-secret", **
 
 
 def news(key: str, sequence: int = 1) -> bytes:
-    return json.dumps({"Action": "Update", "Guid": "g", "EntityType": "Ticket", "Id": int(key), "SequenceNumber": sequence}).encode()  # noqa: E501
+    return json.dumps(
+        {"Action": "Update", "Guid": "g", "EntityType": "Ticket", "Id": int(key), "SequenceNumber": sequence}
+    ).encode()  # noqa: E501
 
 
 def test_a_hook_is_a_hint_and_the_ticket_is_read_again(offered: Link, simulator: Simulator) -> None:

@@ -97,7 +97,7 @@ def test_a_broken_line_is_unclear_only_where_it_may_have_taken_effect(
         http.write("POST", "x", {})
 
 
-@pytest.mark.parametrize("body", ["<html>log in</html>", '{"items": [', "["  * 100_000])
+@pytest.mark.parametrize("body", ["<html>log in</html>", '{"items": [', "[" * 100_000])
 @responses.activate
 def test_an_answer_that_is_not_json_is_no_answer(http: Http, body: str) -> None:
     responses.get(f"{BASE}/x", body=body)

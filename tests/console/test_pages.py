@@ -58,7 +58,7 @@ def test_a_page_is_shown_to_us_and_to_nobody_else(client: Client, page: str) -> 
     assert Client().get(reverse(f"console:{page}")).status_code == 302
 
 
-@pytest.mark.parametrize(("url", "queries"), [("/tickets/", 9), ("/", 16)])
+@pytest.mark.parametrize(("url", "queries"), [("/tickets/", 10), ("/", 21)])
 def test_a_list_takes_the_same_queries_for_one_row_and_for_three(
     client: Client,
     vendor: Organisation,
@@ -193,7 +193,9 @@ def test_a_refused_move_is_explained(client: Client, vendor: Organisation, agent
     assert "Hostwerk still has an open leg" in page.content.decode()
 
 
-@pytest.mark.parametrize("query", ["page=-1", "page=1e9", "page=NaN", "show=secret", "holder=x", "q=%00", "priority=P9"])
+@pytest.mark.parametrize(
+    "query", ["page=-1", "page=1e9", "page=NaN", "show=secret", "holder=x", "q=%00", "priority=P9"]
+)
 def test_a_strange_filter_is_no_error(client: Client, query: str) -> None:
     assert client.get(f"/tickets/?{query}").status_code == 200
 
@@ -270,7 +272,11 @@ def test_a_new_installation_leads_to_its_first_page_once() -> None:
 
     assert done["Location"] == "/admin/connectors/connection/add/"
     user = User.objects.get()
-    assert (user.email, user.is_superuser, user.check_password("a-long-enough-one")) == ("abel@example.test", True, True)
+    assert (user.email, user.is_superuser, user.check_password("a-long-enough-one")) == (
+        "abel@example.test",
+        True,
+        True,
+    )
     assert Organisation.objects.get().is_us
     assert client.get(done["Location"]).status_code == 200
     assert Client().post("/first-run/", {})["Location"] == "/"

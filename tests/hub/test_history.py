@@ -119,9 +119,7 @@ def test_news_from_the_future_is_clamped_and_flagged(ticket: Ticket, agent: Acto
 
 def test_a_payload_holds_integers_and_strings_only(ticket: Ticket, agent: Actor, at: datetime) -> None:
     with pytest.raises(TypeError):
-        history.record(
-            ticket=ticket, kind=EventKind.TICKET_EDITED, payload={"share": 0.5}, actor=agent, at=at
-        )
+        history.record(ticket=ticket, kind=EventKind.TICKET_EDITED, payload={"share": 0.5}, actor=agent, at=at)
 
 
 def test_a_reaction_that_fails_leaves_the_fact_and_is_tried_again(agent: Actor, at: datetime) -> None:

@@ -176,9 +176,7 @@ def test_a_file_that_is_not_what_it_says(tmp_path: Path, name: str, content: byt
 
 
 def test_an_import_that_was_stopped_goes_on_and_a_finished_one_is_not_repeated(tmp_path: Path) -> None:
-    rows = [
-        f"INC{n},New,0,1/3/2016 08:00,1/3/2016 08:10,a,b,c,3 - Moderate,Group 1,?,0" for n in range(5)
-    ]
+    rows = [f"INC{n},New,0,1/3/2016 08:00,1/3/2016 08:10,a,b,c,3 - Moderate,Group 1,?,0" for n in range(5)]
     source = write(tmp_path / "log.csv", *rows)
     load(source)
     # As if it had been killed after two tickets.

@@ -168,7 +168,11 @@ def _try(name: str, ticket: Ticket, vendor: Organisation, agent: Actor, at: date
             messages.say(ticket=ticket, body="?", is_for_requester=True, **came)
         elif name == "answer":
             conversations.requester_says(
-                ticket=ticket, requester=ticket.requester, body="!", actor=agent, at=at  # type: ignore[arg-type]
+                ticket=ticket,
+                requester=ticket.requester,
+                body="!",
+                actor=agent,
+                at=at,  # type: ignore[arg-type]
             )
         elif name == "priority":
             tickets.set_priority(ticket=ticket, priority="P1", actor=agent, at=at)

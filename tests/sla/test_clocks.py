@@ -110,9 +110,7 @@ def test_a_breach_is_never_dated_before_the_change_that_made_it() -> None:
 
 
 def test_an_unknown_priority_is_measured_without_a_goal() -> None:
-    state = fold(
-        rule(), [Occurrence(MONDAY, 1, "create", priority="Blocker")], as_of=MONDAY + 99, calendars=TABLES
-    )
+    state = fold(rule(), [Occurrence(MONDAY, 1, "create", priority="Blocker")], as_of=MONDAY + 99, calendars=TABLES)
 
     assert (state.elapsed, state.goal, state.due_at, state.breached) == (99, None, None, False)
 

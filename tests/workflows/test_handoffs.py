@@ -80,9 +80,7 @@ def test_a_leg_without_a_system_is_delivered_at_once(
 def test_the_ball_comes_back_to_the_giver(
     ticket: Ticket, vendor: Organisation, us: Organisation, agent: Actor, at: datetime, act: str
 ) -> None:
-    leg = handoffs.offer(
-        ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(minutes=30)
-    )
+    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(minutes=30))
     later = at + timedelta(minutes=40)
     if act == "give_back":
         leg = handoffs.accept(leg=leg, actor=agent, at=at)
@@ -182,7 +180,11 @@ def test_the_requesters_answer_wakes_whoever_waited(
     assert Ticket.objects.get(pk=ticket.pk).phase == Phase.WAITING
 
     conversations.requester_says(
-        ticket=ticket, requester=ticket.requester, body="here", actor=agent, at=at  # type: ignore[arg-type]
+        ticket=ticket,
+        requester=ticket.requester,
+        body="here",
+        actor=agent,
+        at=at,  # type: ignore[arg-type]
     )
 
     assert Ticket.objects.get(pk=ticket.pk).phase == Phase.ACTIVE
@@ -218,7 +220,9 @@ def test_each_contract_has_its_own_clock_in_its_own_hours(
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_of_two_people_who_move_at_once_one_wins_and_the_other_is_told(ticket: Ticket, agent: Actor, at: datetime) -> None:
+def test_of_two_people_who_move_at_once_one_wins_and_the_other_is_told(
+    ticket: Ticket, agent: Actor, at: datetime
+) -> None:
     outcomes: list[str] = []
     together = threading.Barrier(2)
 

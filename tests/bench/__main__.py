@@ -1,0 +1,118 @@
+"""Speed, as ratios: the hub and a floor interleaved in one run, so that a noisy machine hits both.
+
+    make bench                                  on SQLite
+    DATABASE_URL=postgresql://… make bench      on PostgreSQL, where the floor of the import is COPY
+
+Writes var/bench/bench.json and var/bench/bench.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROUNDS = 7
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One entry: operations a second and CPU per operation of both sides, and their ratio with its range."""
+
+    name: str
+    floor: str
+    operations: int
+    hub_per_second: float
+    floor_per_second: float
+    hub_cpu_us: float
+    floor_cpu_us: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+
+
+Side = Callable[[], int]
+"""Does the work once; how many operations it was."""
+
+
+def measure(
+    name: str, hub: Side, floor_name: str, floor: Side, *, before: Callable[[], object] = lambda: None
+) -> Measured:
+    """The hub's time as a multiple of the floor's, round by round; the median and its range."""
+    hub_times, floor_times, ratios, hub_cpu, floor_cpu = [], [], [], [], []
+    operations = 0
+    for _ in range(ROUNDS):
+        before()
+        took, cpu, operations = _time(hub)
+        floor_took, floor_used, floor_operations = _time(floor)
+        ratios.append((took / operations) / (floor_took / floor_operations))
+        hub_times.append(took / operations)
+        floor_times.append(floor_took / floor_operations)
+        hub_cpu.append(cpu / operations)
+        floor_cpu.append(floor_used / floor_operations)
+    return Measured(
+        name=name,
+        floor=floor_name,
+        operations=operations,
+        hub_per_second=1 / statistics.median(hub_times),
+        floor_per_second=1 / statistics.median(floor_times),
+        hub_cpu_us=1e6 * statistics.median(hub_cpu),
+        floor_cpu_us=1e6 * statistics.median(floor_cpu),
+        ratio=statistics.median(ratios),
+        ratio_low=min(ratios),
+        ratio_high=max(ratios),
+    )
+
+
+def _time(side: Side) -> tuple[float, float, int]:
+    began, cpu = time.perf_counter(), time.process_time()
+    operations = side()
+    return time.perf_counter() - began, time.process_time() - cpu, operations
+
+
+def table(found: list[Measured]) -> str:
+    lines = [
+        "| what | hub a second | floor | floor a second | times the floor (range) | CPU an operation, hub / floor |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {m.name} | {m.hub_per_second:,.0f} | {m.floor} | {m.floor_per_second:,.0f} "
+        f"| {m.ratio:.2f} ({m.ratio_low:.2f} to {m.ratio_high:.2f}) | {m.hub_cpu_us:,.0f} / {m.floor_cpu_us:,.0f} µs |"
+        for m in found
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.test.utils import setup_databases, teardown_databases
+
+    from tests.bench import clocks, importing
+
+    databases = setup_databases(verbosity=0, interactive=False)
+    try:
+        found = [clocks.entry(), importing.entry()]
+    finally:
+        teardown_databases(databases, verbosity=0)
+    folder = Path(settings.BASE_DIR) / "var" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    vendor = settings.DATABASES["default"]["ENGINE"].rsplit(".", 1)[-1]
+    report = {"database": vendor, "python": platform.python_version(), "entries": [asdict(m) for m in found]}
+    (folder / "bench.json").write_text(json.dumps(report, indent=2) + "\n")
+    (folder / "bench.md").write_text(table(found))
+    sys.stdout.write(f"On {vendor}, Python {platform.python_version()}, {ROUNDS} rounds:\n\n{table(found)}")
+    sys.stdout.write(f"\nWritten to {folder / 'bench.json'} and bench.md.\n")
+
+
+if __name__ == "__main__":
+    main()

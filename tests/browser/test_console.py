@@ -1,0 +1,116 @@
+"""The console in a browser: live without reload, both themes, nothing the content policy refuses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from hub.domain import messages, tickets
+from hub.domain.actors import Actor
+from hub.models import Membership, Organisation, State, User, Workflow, WorkflowVersion
+from tests import factories
+from tests.conftest import need
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    need(chromium, "Chromium: apt-get install chromium, or set CHROMIUM to its path")
+    need(
+        (Path(settings.BASE_DIR) / "node_modules/.hub-static/vendor/htmx.min.js").exists(),
+        "front-end packages: make test installs them",
+    )
+    # Playwright's loop runs in this thread; what Django does here is no async code all the same.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield opened
+        opened.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def agent(us: Organisation) -> Actor:
+    if not State.objects.exists():
+        version = WorkflowVersion.objects.create(
+            workflow=Workflow.objects.create(name="Standard", is_default=True), status="published"
+        )
+        for slug, phase in (("new", "new"), ("in-progress", "active")):
+            State.objects.create(version=version, slug=slug, name=slug, phase=phase, is_default=True)
+    user = User.objects.create_user("ada@example.test", "a-long-enough-one", name="Ada Agent")
+    Membership.objects.create(user=user, organisation=us, role="manager")
+    return Actor.person(user, us)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_message_appears_without_reload_and_nothing_is_refused(
+    browser: Any, live_server: Any, agent: Actor, scheme: str
+) -> None:
+    ticket = tickets.open_ticket(title="VPN down", requester=factories.PersonFactory(), actor=agent, at=now())
+    page = browser.new_context(color_scheme=scheme).new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    page.goto(f"{live_server.url}/log-in/")
+    page.get_by_label("E-mail address").fill("ada@example.test")
+    page.get_by_label("Password").fill("a-long-enough-one")
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{live_server.url}/")
+    assert page.locator("html").get_attribute("data-bs-theme") == scheme
+    page.goto(f"{live_server.url}{ticket.get_absolute_url()}")
+    page.get_by_placeholder("Write a message.").fill("half a thought")
+    messages.say(ticket=ticket, body="news from elsewhere", actor=agent, at=now())
+
+    page.get_by_text("news from elsewhere").wait_for(timeout=10_000)
+    assert page.get_by_placeholder("Write a message.").input_value() == "half a thought"
+    page.get_by_role("button", name="Send").click()
+    page.locator(".hub-body", has_text="half a thought").wait_for(timeout=10_000)
+    page.get_by_role("button", name="Switch between light and dark").click()
+    assert page.locator("html").get_attribute("data-bs-theme") != scheme
+    assert complaints == []
+
+
+def test_every_control_has_a_name(browser: Any, live_server: Any, agent: Actor) -> None:
+    """What a screen reader says of buttons, links, fields and pictures."""
+    ticket = tickets.open_ticket(title="VPN down", requester=factories.PersonFactory(), actor=agent, at=now())
+    page = browser.new_context(viewport={"width": 390, "height": 800}).new_page()
+    page.goto(f"{live_server.url}/log-in/")
+    page.get_by_label("E-mail address").fill("ada@example.test")
+    page.get_by_label("Password").fill("a-long-enough-one")
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{live_server.url}/")
+    for url in ("/", "/tickets/", "/sync/", "/tickets/new/", ticket.get_absolute_url()):
+        page.goto(f"{live_server.url}{url}")
+
+        nameless = page.evaluate(NAMELESS)
+
+        assert nameless == [], url
+        assert page.locator("h1").count() == 1, url
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{url} is wider than a phone"
+
+
+NAMELESS = """() => [...document.querySelectorAll('button, a[href], input:not([type=hidden]), select, textarea, img')]
+  .filter(e => !(e.labels && e.labels.length) && !e.getAttribute('aria-label') && !e.textContent.trim()
+               && !e.getAttribute('title') && !(e.tagName === 'IMG' && e.hasAttribute('alt')))
+  .map(e => e.outerHTML)"""

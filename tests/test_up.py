@@ -1,0 +1,100 @@
+"""Starting and stopping for real: one process tree, one signal, sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def manage(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "The database cannot be used: "),
+        ({"DATABASE_URL": "what is this"}, "Wrong setting: DATABASE_URL"),
+        ({"DATABASE_URL": "mysql://a@b/c"}, "Wrong setting: DATABASE_URL names a database the hub does not know"),
+        ({"TICKETHUB_HOOK_BODY_LIMIT": "lots"}, "Wrong setting: TICKETHUB_HOOK_BODY_LIMIT is 'lots'"),
+        ({"TICKETHUB_DEBUG": "maybe"}, "Wrong setting: TICKETHUB_DEBUG is 'maybe'; write 1 or 0."),
+    ],
+)
+@pytest.mark.parametrize("command", ["up", "work", "verify_ledger"])
+def test_what_is_wrong_is_one_sentence(tmp_path: Path, command: str, env: dict[str, str], said: str) -> None:
+    if command == "work" and "nobody" in env.get("DATABASE_URL", ""):
+        pytest.skip("a worker waits for a database that comes back; see test_engine for what it does then")
+    done = manage(command, TICKETHUB_VAR=str(tmp_path), **env)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(said)
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_keys_are_made_once_for_their_owner_only(tmp_path: Path) -> None:
+    for _ in range(2):
+        manage("check", TICKETHUB_VAR=str(tmp_path), TICKETHUB_SECRET_KEY="", TICKETHUB_SEAL_KEYS="")
+    keys = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()}
+
+    assert keys == {"secret": 0o600, "seal": 0o600}
+
+
+def test_the_hub_starts_beside_a_port_in_use_and_stops_with_everything(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        tree = subprocess.Popen(
+            [sys.executable, "-u", "manage.py", "up", "--port", str(port)],
+            cwd=ROOT,
+            env={**os.environ, "TICKETHUB_VAR": str(tmp_path), "DATABASE_URL": ""},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert tree.stdout is not None
+        said = []
+        for line in tree.stdout:
+            said.append(line)
+            if "Ctrl-C" in line:
+                break
+        url = re.search(r"http://\S+", "".join(said))
+        assert url is not None
+        assert f"Port {port} is in use; taking " in said[0]
+        with urllib.request.urlopen(url[0], timeout=10) as page:
+            assert "Welcome to Ticket Hub" in page.read().decode()
+        children = _children(tree.pid)
+        assert len(children) >= 2
+        tree.send_signal(signal.SIGTERM)
+        tree.communicate(timeout=20)
+
+    assert [pid for pid in children if _is_alive(pid)] == []
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(url[0], timeout=2)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(p) for task in Path(f"/proc/{pid}/task").iterdir() for p in (task / "children").read_text().split()]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
