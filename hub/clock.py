@@ -33,8 +33,8 @@ class TimeLapse:
     def at(self, real: float) -> float:
         """
         >>> lapse = TimeLapse(real_start=1000, real_end=1010, story_start=0)
-        >>> lapse.at(1000), lapse.at(1005), lapse.at(1010), lapse.at(2000)
-        (0.0, 505.0, 1010.0, 2000)
+        >>> [round(lapse.at(real)) for real in (1000, 1005, 1010, 2000)]
+        [0, 505, 1010, 2000]
         """
         if real >= self.real_end:
             return real

@@ -46,6 +46,19 @@ def _what_this_database_has(request: pytest.FixtureRequest) -> None:
             pytest.skip("the same suite runs on PostgreSQL next (DATABASE_URL=postgresql://…)")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_else_in_the_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """A browser's last connection may outlive its test; the test database is dropped all the same."""
+    yield
+    with django_db_blocker.unblock():
+        if database.vendor == "postgresql":
+            with database.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+
 @pytest.fixture
 def shared() -> Path:
     """The folder with reference material beside the project."""

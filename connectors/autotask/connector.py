@@ -432,7 +432,7 @@ def signature(secret: str, body: bytes) -> str:
     """What X-Hook-Signature says of a raw body: HMAC-SHA1 in base64, not hex.
 
     >>> signature("key", b"{}")
-    'sha1=XBG0+jINsXIJVRWIzIpQYt6wNRk='
+    'sha1=yZY7g3GD3GZxBkYbPekdCIX1ObM='
     """
     return "sha1=" + base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha1).digest()).decode()
 

@@ -41,7 +41,7 @@ SHOWS = [
 def ticket_list(request: HttpRequest) -> HttpResponse:
     filters = questions.Filters(
         show=request.GET.get("show", "open"),
-        text=request.GET.get("q", "").strip()[:100],
+        text=request.GET.get("q", "").replace("\x00", "").strip()[:100],
         holder=request.GET.get("holder", ""),
         priority=request.GET.get("priority", ""),
     )

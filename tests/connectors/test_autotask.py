@@ -85,7 +85,7 @@ def create(autotask: Connector, **more: Any) -> str:
 def test_every_request_is_checked(wire_contract: Any, shared: Any) -> None:
     wrong = requests.Request("POST", f"{BASE}/ATServicesRest/V1.0/Tickets", json={"title": "x"}).prepare()
 
-    with pytest.raises(Exception, match="(?i)validat|error|missing"):
+    with pytest.raises(Exception, match=r"(?i)validat|error|missing"):
         wire_contract(wrong)
 
 

@@ -472,7 +472,7 @@ def hook(connection: Connection, body: bytes, *, secret: str = "hook-secret", **
 def news(key: str, sequence: int = 1) -> bytes:
     return json.dumps(
         {"Action": "Update", "Guid": "g", "EntityType": "Ticket", "Id": int(key), "SequenceNumber": sequence}
-    ).encode()  # noqa: E501
+    ).encode()
 
 
 def test_a_hook_is_a_hint_and_the_ticket_is_read_again(offered: Link, simulator: Simulator) -> None:

@@ -159,7 +159,7 @@ def test_an_attachment_is_only_for_whoever_may_read_its_message(
     url = reverse("console:attachment", args=[file.public_id])
 
     ours = client.get(url)
-    ours.close()
+    assert ours.getvalue() == b"<script>"
 
     assert ours["Content-Disposition"] == 'attachment; filename="a.html"'
     assert ours["Content-Type"] == "application/octet-stream"

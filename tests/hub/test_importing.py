@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from connectors.models import Outbound
 from hub.domain import history, ledger
 from hub.importing import profile as profiles
+from hub.importing.run import BATCH
 from hub.models import EventKind, HistoryImport, Organisation, Phase, Reaction, Ticket, UnmappedValue
 
 pytestmark = pytest.mark.django_db
@@ -175,24 +176,31 @@ def test_a_file_that_is_not_what_it_says(tmp_path: Path, name: str, content: byt
     assert any(said in row[2] for row in rejects())
 
 
-def test_an_import_that_was_stopped_goes_on_and_a_finished_one_is_not_repeated(tmp_path: Path) -> None:
-    rows = [f"INC{n},New,0,1/3/2016 08:00,1/3/2016 08:10,a,b,c,3 - Moderate,Group 1,?,0" for n in range(5)]
-    source = write(tmp_path / "log.csv", *rows)
-    load(source)
-    # As if it had been killed after two tickets.
-    gone = Ticket.objects.filter(source_number__in=["INC2", "INC3", "INC4"])
-    for ticket in gone:
-        ticket.clocks.all().delete()
-        ticket.ledger.all().delete()
-        ticket.events.all()._raw_delete(using="default")
-    gone.delete()
-    HistoryImport.objects.update(status="running", tickets_done=2)
+class Killed(Exception):
+    """The process ended here."""
 
+
+def test_an_import_that_was_stopped_goes_on_and_a_finished_one_is_not_repeated(tmp_path: Path) -> None:
+    row = "INC{},New,0,1/3/2016 08:00,1/3/2016 08:10,a,b,c,3 - Moderate,Group 1,?,0"
+    source = write(tmp_path / "log.csv", *(row.format(number) for number in range(BATCH + 5)))
+
+    class Dying(StringIO):
+        def write(self, text: str) -> int:
+            if "/205 tickets" in text and "] 0/" not in text:
+                raise Killed
+            return super().write(text)
+
+        def isatty(self) -> bool:
+            return True
+
+    with pytest.raises(Killed):
+        call_command("import_history", source, format="servicenow-audit", stdout=Dying())
+    assert Ticket.objects.count() == BATCH
     again, after = load(source), load(source)
 
-    assert Ticket.objects.count() == 5
-    assert "Going on after 2 tickets." in again
-    assert "is here already: 5 tickets" in after
+    assert Ticket.objects.count() == BATCH + 5
+    assert f"Going on after {BATCH} tickets." in again
+    assert f"is here already: {BATCH + 5} tickets" in after
 
 
 def test_a_reopen_after_closed_resumes_and_rows_that_change_nothing_change_nothing(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ dates = st.dates(date(2026, 3, 20), date(2026, 4, 10)).map(date.isoformat)
 specs = st.builds(
     CalendarSpec.parse,
     zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "UTC"]),
-    weekly=st.fixed_dictionaries({day: windows for day in WEEKDAYS}),
+    weekly=st.fixed_dictionaries(dict.fromkeys(WEEKDAYS, windows)),
     holidays=st.lists(dates, max_size=3),
     exceptions=st.dictionaries(dates, windows, max_size=2),
 )

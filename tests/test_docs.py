@@ -1,0 +1,68 @@
+"""The pages tell the truth: every setting, command and connector has its heading, every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from connectors.engine.registry import connectors_by_slug
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "connectors").rglob("README.md")])
+
+
+def headings(page: str) -> set[str]:
+    return set(re.findall(r"^## (\S+)$", (ROOT / page).read_text(), re.MULTILINE))
+
+
+def test_every_setting_has_its_heading() -> None:
+    source = "".join((ROOT / "hub" / name).read_text() for name in ("settings.py", "env.py"))
+    names = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", source))
+
+    assert names == headings("docs/settings.md")
+
+
+def test_every_command_has_its_heading() -> None:
+    commands = {
+        path.stem
+        for folder in ("hub", "console")
+        for path in (ROOT / folder / "management" / "commands").glob("[a-z]*.py")
+    }
+
+    assert commands == headings("docs/commands.md")
+
+
+def test_every_connector_has_its_page_and_its_evidence() -> None:
+    assert list(connectors_by_slug()) == ["autotask"]
+    for slug in connectors_by_slug():
+        folder = ROOT / "connectors" / slug
+        quality = tomllib.loads((folder / "quality.toml").read_text())
+        assert (quality["slug"], (ROOT / quality["evidence"]).is_file(), (folder / "README.md").is_file()) == (
+            slug,
+            True,
+            True,
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    gone = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+
+    assert gone == []
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = [int(path.name[:4]) for path in sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_makefile_explains_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+    assert targets - set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE)) == set()
