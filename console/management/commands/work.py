@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import connection
 
 from connectors import tasks
 from connectors.engine.dispatcher import Dispatcher
@@ -16,6 +17,8 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        # Whoever starts a worker learns at once that there is no database; one that goes away later is waited for.
+        connection.ensure_connection()
         publish = tasks.publish if settings.CELERY_BROKER_URL else None
         dispatcher = Dispatcher(threads=settings.WORKER_THREADS, publish=publish)
         for number in (signal.SIGINT, signal.SIGTERM):
