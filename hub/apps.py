@@ -8,4 +8,5 @@ class HubConfig(AppConfig):
     verbose_name = "Ticket Hub"
 
     def ready(self) -> None:
-        from hub import checks  # noqa: F401
+        # The app has to exist before a task is published, or Celery's default one would take it.
+        from hub import celery, checks  # noqa: F401

@@ -69,6 +69,11 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:2000]
 
 
+def due_reactions() -> bool:
+    """Whether a reaction waits to be tried again."""
+    return Reaction.objects.filter(next_attempt_at__lte=timezone.now()).exists()
+
+
 def retry_reactions(*, limit: int = 50) -> int:
     """Run the reactions that are due again; how many were tried."""
     due = Reaction.objects.filter(next_attempt_at__lte=timezone.now()).order_by("next_attempt_at", "pk")[:limit]

@@ -83,7 +83,7 @@ def agent(us: Organisation) -> Actor:
     return Actor.person(factories.member("agent", us, name="Ada Agent"), us)
 
 
-class _Silent(WSGIRequestHandler):
+class SilentHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
@@ -100,7 +100,7 @@ def tenant() -> Tenant:
 @pytest.fixture
 def simulator(tenant: Tenant, settings: Any) -> Iterator[Simulator]:
     """The tenant's API on a loopback port of its own."""
-    server = QuietServer(("127.0.0.1", 0), _Silent)
+    server = QuietServer(("127.0.0.1", 0), SilentHandler)
     base = f"http://127.0.0.1:{server.server_port}"
     app = Simulator([tenant], base=base, now=lambda: datetime.now(UTC))
     server.set_app(app)

@@ -6,9 +6,10 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from functools import wraps
+from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
 
 from connectors.kit.contract import (
@@ -37,6 +38,28 @@ WORKFLOW_NOTE = "13"
 SUBSCRIBED = ("status", "priority", "title", "description", "assignedResourceID", "queueID")
 
 Json = dict[str, Any]
+
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+def in_its_zone(verb: Verb) -> Verb:
+    """On a 401 ask for the zone once more: a database that moved refuses us where it was."""
+
+    @wraps(verb)
+    def asked(self: Autotask, *args: Any) -> Any:
+        known = self.ports.memory.get("zone")
+        try:
+            return verb(self, *args)
+        except LockedOut:
+            if known is None:
+                raise
+            self.ports.memory.pop("zone")
+            if self._zone() == known:
+                raise
+            return verb(self, *args)
+
+    return cast(Verb, asked)
 
 
 class Autotask(Connector):
@@ -98,6 +121,7 @@ class Autotask(Connector):
             facts={"zone": self.ports.memory["zone"], "company": str(company["item"].get("companyName", ""))},
         )
 
+    @in_its_zone
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
         http = self._http()
         found: dict[str, tuple[Choice, ...]] = {}
@@ -111,6 +135,7 @@ class Autotask(Connector):
                     )
         return found
 
+    @in_its_zone
     def changes_since(self, cursor: str) -> Page:
         """Tickets of our company whose fields, notes or attachments changed.
 
@@ -141,6 +166,7 @@ class Autotask(Connector):
             cursor=_write_time(_time(newest)),
         )
 
+    @in_its_zone
     def fetch(self, key: str) -> RemoteTicket:
         item = self._item(key)
         notes = list(self._children(key, "Notes"))
@@ -148,22 +174,26 @@ class Autotask(Connector):
         self._learn_names([item], notes)
         return self._ticket(item, notes, files)
 
+    @in_its_zone
     def find(self, reference: str) -> str | None:
         found = list(self._query("Tickets", [_eq("externalID", reference)]))
         # Two of them should never be; the older one is the real one.
         return min((str(item["id"]) for item in found), key=int, default=None)
 
+    @in_its_zone
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
         found = list(self._children(key, "Notes"))
         self._learn_names([], found)
         return tuple(self._note(note) for note in found if _is_told(note))
 
+    @in_its_zone
     def content(self, key: str, file: RemoteFile) -> bytes:
         items = self._http().get(f"V1.0/Tickets/{key}/Attachments/{file.key}")["items"]
         if not items:
             raise Missing("They do not have this attachment.")
         return base64.b64decode(items[0]["data"])
 
+    @in_its_zone
     def push(self, change: Change) -> Pushed:
         return {"create": self._create, "fields": self._patch, "note": self._add_note, "file": self._add_file}[
             change.kind
@@ -181,6 +211,7 @@ class Autotask(Connector):
         delivery = f"{news.get('Guid')}.{news.get('SequenceNumber')}.{hashlib.sha256(body).hexdigest()[:16]}"
         return Hook(key=str(key), delivery=delivery)
 
+    @in_its_zone
     def register_hook(self, url: str) -> str:
         http = self._http()
         made = http.write(

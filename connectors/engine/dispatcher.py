@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from django.utils import timezone
 from connectors.engine import inbox, outbox
 from hub.clock import now
 from hub.domain import clocks
-from hub.signals import retry_reactions
+from hub.signals import due_reactions, retry_reactions
 from workflows import timers
 
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.2
+PUBLISHED_SECONDS = 10.0
+"""An id that was handed to the broker is not handed over again sooner: its row stays due until a worker claims it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def due() -> Iterator[Job]:
     yield from (Job("poll", row) for row in inbox.due_connections(at=at))
     yield from (Job("expire", row) for row in timers.due_legs(at=now()))
     yield from (Job("fire", row) for row in clocks.due_clocks(at=now()))
-    yield Job("react", 0)
+    if due_reactions():
+        yield Job("react", 0)
 
 
 class Dispatcher:
@@ -66,6 +70,7 @@ class Dispatcher:
         self.publish = publish
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
         self.running: dict[Job, Future[None]] = {}
+        self.published: dict[Job, float] = {}
 
     def run(self) -> None:
         while not self.stopped.is_set():
@@ -81,13 +86,16 @@ class Dispatcher:
     def sweep(self) -> int:
         """Start what is due and not running; how many were started."""
         close_old_connections()
+        at = time.monotonic()
         self.running = {job: future for job, future in self.running.items() if not future.done()}
+        self.published = {job: when for job, when in self.published.items() if at - when < PUBLISHED_SECONDS}
         started = 0
         for job in due():
-            if job in self.running:
+            if job in self.running or job in self.published:
                 continue
             if self.publish is not None:
                 self.publish(job)
+                self.published[job] = at
             else:
                 self.running[job] = self.pool.submit(_run, job)
             started += 1
@@ -110,7 +118,7 @@ def drain(*, most: int = 200) -> int:
     """Run everything that is due in this thread until nothing is; for tests and commands."""
     done = 0
     for _ in range(most):
-        jobs = [job for job in due() if job.name != "react"]
+        jobs = list(due())
         if not jobs:
             return done
         for job in jobs:

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from .fields import PublicIdField
+from .fields import PublicIdField, is_zone
 
 
 class Organisation(models.Model):
@@ -26,7 +26,9 @@ class Organisation(models.Model):
     name = models.CharField(_("name"), max_length=150, unique=True)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.VENDOR)
     is_us = models.BooleanField(_("is us"), default=False, help_text=_("Exactly one organisation is us."))
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", help_text=_("IANA name, Europe/Berlin"))
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", validators=[is_zone], help_text=_("IANA name, Europe/Berlin")
+    )
     calendar = models.ForeignKey(
         "hub.Calendar",
         models.PROTECT,
@@ -78,7 +80,7 @@ class Site(models.Model):
     public_id = PublicIdField()
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="sites")
     name = models.CharField(_("name"), max_length=150)
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[is_zone])
 
     class Meta:
         verbose_name = _("site")

@@ -9,7 +9,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from .fields import PublicIdField
+from .fields import PublicIdField, is_zone
 
 
 class UserManager(BaseUserManager["User"]):
@@ -31,7 +31,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     public_id = PublicIdField()
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("name"), max_length=150)
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC")
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[is_zone])
     is_staff = models.BooleanField(_("may use the admin"), default=False)
     is_active = models.BooleanField(_("may log in"), default=True)
 

@@ -247,6 +247,27 @@ def test_an_answer_that_is_no_answer_is_never_an_empty_list(
         wired(Autotask, values(tenant), broken, now=time).find("TH-1")
 
 
+def test_a_database_that_moved_is_found_in_its_new_zone(
+    double: Simulator, tenant: Tenant, time: Time, wire_contract: Any
+) -> None:
+    old = "https://webservices1.autotask.test"
+    called: list[str] = []
+
+    def moved(environ: dict[str, Any], start: Any) -> Any:
+        return double(environ, start)
+
+    def watch(request: requests.PreparedRequest) -> None:
+        called.append(str(request.url))
+        if str(request.url).startswith(old):
+            request.headers["Secret"] = "not accepted here"
+
+    connector = wired(Autotask, values(tenant), moved, now=time, watch=watch)
+    connector.ports.memory["zone"] = f"{old}/ATServicesRest"
+
+    assert connector.find("TH-1") is None
+    assert [url.split("/ATServicesRest")[0] for url in called] == [old, BASE, BASE]
+
+
 def test_a_ticket_that_is_gone_is_missing(autotask: Connector) -> None:
     with pytest.raises(Missing):
         autotask.fetch("4711")

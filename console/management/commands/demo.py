@@ -19,8 +19,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
-from django.db import connections
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connections
 from django.db.models import Max
 
 from connectors.engine import registry
@@ -51,6 +51,8 @@ class Command(BaseCommand):
         if options["fresh"] or options["once"]:
             state.forget()
         call_command("migrate", verbosity=0)
+        if _is_somebody_elses():
+            raise CommandError("This database is in use by a real organisation; the story needs one of its own.")
         tree = Tree(self.stdout.write)
         tree.stop_on_signals()
         failed = False
@@ -153,6 +155,13 @@ def _story_start() -> datetime:
     return max(start, newest + timedelta(seconds=1)) if newest else start
 
 
+def _is_somebody_elses() -> bool:
+    try:
+        return Organisation.objects.filter(is_us=True).exclude(name=cast.US).exists()
+    except DatabaseError:
+        return False
+
+
 def _register_hooks(hub: str) -> None:
     """Ask every tenant to call us; one that is told already is left alone."""
     for connection in Connection.objects.filter(state=Connection.State.ACTIVE):
@@ -175,6 +184,12 @@ class _State:
         self.lapse_path = var / "time-lapse.json"
 
     def forget(self) -> None:
+        """Start over; a database with another organisation in it is not the demonstration's to empty."""
+        if _is_somebody_elses():
+            raise CommandError(
+                "This database holds an organisation that is not the story's; "
+                "name another with DATABASE_URL or TICKETHUB_VAR."
+            )
         connections.close_all()
         database = settings.DATABASES["default"]
         if database["ENGINE"].endswith("sqlite3"):

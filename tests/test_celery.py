@@ -1,0 +1,98 @@
+"""With a broker: the dispatcher publishes ids, a Celery worker does the work, over a real RabbitMQ."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.autotask.simulator import QuietServer, Simulator, Tenant
+from hub.clock import now
+from tests.conftest import SilentHandler, need
+
+ROOT = Path(__file__).resolve().parents[1]
+BROKER = os.environ.get("TICKETHUB_TEST_BROKER", "amqp://guest:guest@127.0.0.1:5672//")
+
+OFFER = """
+import django; django.setup()
+from datetime import UTC, datetime
+from connectors.engine import vault
+from connectors.models import Connection
+from hub.domain import tickets
+from hub.domain.actors import Actor
+from tests import factories
+from workflows import handoffs
+us = factories.UsFactory()
+vendor = factories.OrganisationFactory(name="Deskside")
+connection = Connection.objects.create(name="Deskside", organisation=vendor, connector="autotask", state="active",
+    poll_seconds=3600, settings={"user_name": "hub@deskside.test", "company_id": "175", "queue_id": "8",
+    "note_type": "1", "zone_lookup": "BASE/ATServicesRest"})
+vault.seal(connection, {"secret": "a-secret", "integration_code": "HUBCODE"})
+connection.save()
+factories.mapping(connection)
+at = datetime.now(UTC).replace(microsecond=0)
+agent = Actor.person(factories.member("agent", us), us)
+ticket = tickets.open_ticket(title="Through the broker", actor=agent, at=at)
+handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+"""
+
+
+def is_reachable() -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", 5672)) == 0
+
+
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
+    started: list[subprocess.Popen[bytes]] = []
+    yield started
+    for process in started:
+        process.terminate()
+    for process in started:
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def test_an_offer_travels_through_the_broker(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    need(is_reachable(), "RabbitMQ on 127.0.0.1:5672: apt-get install rabbitmq-server, rabbitmq-server -detached")
+    tenant = Tenant(name="Deskside", domain="deskside.test", companies={"175": "N"}, people={"501": "Dora Desk"})
+    server = QuietServer(("127.0.0.1", 0), SilentHandler)
+    base = f"http://127.0.0.1:{server.server_port}"
+    server.set_app(Simulator([tenant], base=base, now=now))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    env = {
+        **os.environ,
+        "TICKETHUB_VAR": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{tmp_path}/hub.sqlite3",
+        "CELERY_BROKER_URL": BROKER,
+        "TICKETHUB_EGRESS_ALLOW": f"127.0.0.1:{server.server_port}",
+        "DJANGO_SETTINGS_MODULE": "hub.settings",
+    }
+
+    def run(*arguments: str) -> None:
+        subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, check=True, timeout=60)
+
+    run("manage.py", "migrate", "-v0")
+    run("-c", OFFER.replace("BASE", base))
+    worker = [sys.executable, "-m", "celery", "-A", "hub.celery", "worker", "-Q", "sync,poll", "-c", "1", "-l", "error"]
+    for command in (worker, [sys.executable, "manage.py", "work"]):
+        processes.append(subprocess.Popen(command, cwd=ROOT, env=env))
+
+    until = time.monotonic() + 60
+    while not tenant.tickets and time.monotonic() < until:
+        threading.Event().wait(0.2)
+    server.shutdown()
+    server.server_close()
+
+    assert [ticket["title"] for ticket in tenant.tickets.values()] == ["Through the broker"]
