@@ -67,12 +67,13 @@ $(DEV): requirements-dev.lock | $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@ $(RUNTIME)
 
-# With npm where there is one, else with the one that comes as a Python package.
+# With npm where there is one, else with the one that comes as a Python package; the machine's own certificates count.
 $(FRONT): package-lock.json console/vendor.mjs | $(VENV)
 	@echo "Installing what the pages need …"
 	@command -v npm >/dev/null 2>&1 && command -v node >/dev/null 2>&1 || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock
-	@PATH="$$PATH:$(CURDIR)/$(BIN)"; export PATH; npm ci --ignore-scripts --silent && node console/vendor.mjs
+	@PATH="$$PATH:$(CURDIR)/$(BIN)"; NODE_USE_SYSTEM_CA=1; export PATH NODE_USE_SYSTEM_CA; \
+		npm ci --ignore-scripts --loglevel error >/dev/null && node console/vendor.mjs
 	@touch $@
 
 .PHONY: help demo test run check bench screenshots lock clean
