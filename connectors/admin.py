@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -94,7 +95,7 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ["organisation"]
     search_fields = ["name"]
     autocomplete_fields = ["organisation", "service"]
-    actions = ["resume"]
+    actions = ["resume", "register_hook"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
         settings = [f"setting_{s.name}" for s in self._kind(request, obj).settings]
@@ -115,6 +116,16 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @admin.action(description=_("Ask their system to call us (webhook)"))
+    def register_hook(self, request: HttpRequest, rows: QuerySet[Connection]) -> None:
+        for connection in rows:
+            try:
+                publishing.register_hook(connection, hub_url=settings.PUBLIC_URL)
+            except ConnectorError as error:
+                self.message_user(request, f"{connection}: {error}", messages.ERROR)
+            else:
+                self.message_user(request, f"{connection} calls us at {settings.PUBLIC_URL}.")
 
     @admin.action(description=_("Go on after a pause or lock-out"))
     def resume(self, request: HttpRequest, rows: QuerySet[Connection]) -> None:

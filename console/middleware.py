@@ -42,7 +42,11 @@ class FirstRunMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         first_run = reverse("console:first_run")
-        if not self.is_set_up and request.path != first_run and not request.path.startswith(("/static/", "/hooks/")):
+        if (
+            not self.is_set_up
+            and request.path != first_run
+            and not request.path.startswith(("/static/", "/hooks/", "/favicon.ico"))
+        ):
             self.is_set_up = Organisation.objects.filter(is_us=True).exists()
             if not self.is_set_up:
                 return redirect(first_run)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 
 QUEUES = ("sync", "poll")
+
+
+def _quorum(name: str) -> Queue:
+    return Queue(name, Exchange(name), name, queue_arguments={"x-queue-type": "quorum"})  # type: ignore[no-untyped-call]
+
 
 app = Celery("tickethub")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -22,7 +27,7 @@ app.conf.update(
     accept_content=["json"],
     task_default_queue="sync",
     # On RabbitMQ a killed worker's tasks come back at once only from quorum queues; Redis ignores the argument.
-    task_queues=[Queue(name, Exchange(name), name, queue_arguments={"x-queue-type": "quorum"}) for name in QUEUES],
+    task_queues=[_quorum(name) for name in QUEUES],
     # A quorum queue cannot count globally, and the worker must not ask it to.
     worker_detect_quorum_queues=True,
     broker_transport_options={"confirm_publish": True},

@@ -17,7 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors.engine import inbox, outbox
+from connectors.engine import inbox, sending
 from hub.clock import now
 from hub.domain import clocks
 from hub.signals import due_reactions, retry_reactions
@@ -42,7 +42,7 @@ RUN: dict[str, Callable[[int], object]] = {
     "poll": lambda row_id: inbox.poll(connection_id=row_id),
     "read": lambda row_id: inbox.read(inbound_id=row_id),
     "look": lambda row_id: inbox.look(link_id=row_id),
-    "send": lambda row_id: outbox.send(link_id=row_id),
+    "send": lambda row_id: sending.send(link_id=row_id),
     "expire": lambda row_id: timers.expire(leg_id=row_id, at=now()),
     "fire": lambda row_id: clocks.fire(clock_id=row_id, at=now()),
     "react": lambda _row_id: retry_reactions(),
@@ -53,7 +53,7 @@ def due() -> Iterator[Job]:
     """Every row that is due now."""
     at = timezone.now()
     yield from (Job("read", row) for row in inbox.due_inbound(at=at))
-    yield from (Job("send", row) for row in outbox.due_links(at=at))
+    yield from (Job("send", row) for row in sending.due_links(at=at))
     yield from (Job("look", row) for row in inbox.due_looks(at=at))
     yield from (Job("poll", row) for row in inbox.due_connections(at=at))
     yield from (Job("expire", row) for row in timers.due_legs(at=now()))

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from connectors.engine import outbox, reconcile, registry, snapshots
+from connectors.engine import health, reconcile, registry, snapshots
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Connector, RemoteTicket
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater
@@ -126,11 +126,11 @@ def _keep_snapshot(connection: Connection, remote: RemoteTicket) -> bool:
 
 def _poll_failed(connection: Connection, error: Exception) -> None:
     if isinstance(error, LockedOut | CannotUnseal | registry.UnknownConnector):
-        outbox.lock_out(connection, str(error))
+        health.lock_out(connection, str(error))
         return
     failures = connection.failures + 1
-    wait = timedelta(seconds=error.after) if isinstance(error, TryLater) and error.after else outbox.rest(failures)
-    outbox.pause(connection, timezone.now() + wait, str(error))
+    wait = timedelta(seconds=error.after) if isinstance(error, TryLater) and error.after else health.rest(failures)
+    health.pause(connection, timezone.now() + wait, str(error))
 
 
 # -- understanding
@@ -164,7 +164,7 @@ def read(*, inbound_id: int) -> None:
     except TryLater as error:
         _postpone(row, error)
     except LockedOut as error:
-        outbox.lock_out(row.connection, str(error))
+        health.lock_out(row.connection, str(error))
         Inbound.objects.filter(pk=row.pk).update(lease_until=None, error=str(error))
     except Missing as error:
         _end(row, Inbound.State.IGNORED, str(error))
@@ -198,7 +198,7 @@ def _end(row: Inbound, state: Inbound.State, error: str) -> None:
 
 
 def _postpone(row: Inbound, error: TryLater) -> None:
-    wait = timedelta(seconds=error.after) if error.after else outbox.rest(row.attempts)
+    wait = timedelta(seconds=error.after) if error.after else health.rest(row.attempts)
     Inbound.objects.filter(pk=row.pk).update(next_attempt_at=timezone.now() + wait, lease_until=None, error=str(error))
 
 
@@ -244,7 +244,7 @@ def look(*, link_id: int) -> None:
     except ConnectorError as error:
         failures = link.look_failures + 1
         Link.objects.filter(pk=link_id).update(
-            look_failures=failures, next_look_at=timezone.now() + outbox.rest(failures), why=str(error)
+            look_failures=failures, next_look_at=timezone.now() + health.rest(failures), why=str(error)
         )
         return
     Link.objects.filter(pk=link_id).update(is_dirty=False, next_look_at=None, look_failures=0, why="")

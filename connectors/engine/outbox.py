@@ -1,49 +1,22 @@
-"""Tell the vendors: queue what has to be said, say it once, settle what is unclear.
-
-No vendor has idempotency keys. So the intent is written before every send, nothing is sent later
-than W after its intent, and an outcome nobody knows is looked up there, after W + D + L, before
-anything is sent again (docs/synchronisation.md). Only the holder of a link's lease writes: every
-write carries its epoch.
-"""
+"""What has to be said to the vendors: queued by events, bound to what arrived, decided by a person."""
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from django.core.files.storage import default_storage
-from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
-from connectors.engine import mapping, marks, registry
-from connectors.engine.mapping import Mapped, NotMapped
-from connectors.engine.vault import CannotUnseal
-from connectors.kit.contract import Change, Connector, Pushed, RemoteTicket
-from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
-from connectors.models import Attempt, Binding, Connection, Difference, Lane, Link, Outbound
+from connectors.engine import mapping, marks
+from connectors.kit.contract import RemoteTicket
+from connectors.models import Binding, Connection, Lane, Link, Outbound
 from hub.clock import now
 from hub.domain.actors import Actor
-from hub.models import Event, EventKind, Leg, Message, Ticket
+from hub.models import Event, EventKind, Leg, Message
 from hub.signals import reacts
 from workflows import handoffs
 
-log = logging.getLogger(__name__)
-
-SEND_WITHIN = timedelta(seconds=10)
-"""W: a send that has not begun this long after its intent does not begin at all."""
-EFFECT_WITHIN = timedelta(seconds=60)
-"""D: a request takes effect within this, or never."""
-FOUND_WITHIN = timedelta(seconds=30)
-"""L: what was made can be found by its mark within this."""
-SETTLE = SEND_WITHIN + EFFECT_WITHIN + FOUND_WITHIN + timedelta(seconds=1)
-LEASE = timedelta(seconds=120)
-BEHIND = timedelta(seconds=30)
-MOST_ATTEMPTS = 8
-LONGEST_REST = timedelta(minutes=30)
 FIELDS_KINDS = frozenset(
     {
         EventKind.TICKET_EDITED,
@@ -57,10 +30,6 @@ FIELDS_KINDS = frozenset(
         EventKind.LEG_DONE,
     }
 )
-
-
-class Fenced(Exception):
-    """Somebody else has taken the link over: stop at once, write nothing."""
 
 
 # -- queueing
@@ -147,325 +116,6 @@ def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: object) -> Outboun
     )
 
 
-# -- sending
-
-
-def due_links(*, at: datetime, limit: int = 50) -> list[int]:
-    """Links with something to say whose lease is free and whose connection is not resting."""
-    return list(
-        Link.objects.filter(
-            Q(lease_until__isnull=True) | Q(lease_until__lte=at),
-            Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
-            connection__state=Connection.State.ACTIVE,
-            state=Link.State.ACTIVE,
-            outbound__state__in=[Outbound.State.READY, Outbound.State.UNCLEAR],
-            outbound__next_attempt_at__lte=at,
-        )
-        .distinct()
-        .order_by("pk")
-        .values_list("pk", flat=True)[:limit]
-    )
-
-
-def send(*, link_id: int) -> int:
-    """Say what is due on one link, lane by lane, in order; how many things were settled."""
-    at = timezone.now()
-    claimed = Link.objects.filter(
-        Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk=link_id, state=Link.State.ACTIVE
-    ).update(lease_until=at + LEASE, epoch=F("epoch") + 1)
-    if not claimed:
-        return 0
-    link = Link.objects.select_related("connection__organisation", "leg__ticket", "leg__organisation").get(pk=link_id)
-    settled = 0
-    try:
-        with registry.ready(link.connection) as connector:
-            sender = Sender(link, connector)
-            for lane in Lane:
-                settled += sender.send_lane(lane)
-    except Fenced:
-        return settled
-    except (CannotUnseal, registry.UnknownConnector) as error:
-        lock_out(link.connection, str(error))
-    Link.objects.filter(pk=link_id, epoch=link.epoch).update(lease_until=None)
-    return settled
-
-
-@dataclass
-class _Ready:
-    """A change, and what its values are on our side."""
-
-    change: Change
-    ours: dict[str, str]
-
-
-class Sender:
-    """Sends on one link while its lease is held."""
-
-    def __init__(self, link: Link, connector: Connector) -> None:
-        self.link, self.connector = link, connector
-        self.mapped: Mapped = mapping.published(link.connection)
-
-    def send_lane(self, lane: Lane) -> int:
-        settled = 0
-        while (item := self._head(lane)) is not None:
-            if not self._settle(item):
-                break
-            settled += 1
-        self._let_wait(lane)
-        return settled
-
-    def _let_wait(self, lane: Lane) -> None:
-        """What stands behind something that waits is not due before that; `retry` and `skip` wake it."""
-        at = timezone.now()
-        self.link.outbound.filter(lane=lane, state=Outbound.State.READY, next_attempt_at__lte=at).update(
-            next_attempt_at=at + BEHIND
-        )
-
-    def _head(self, lane: Lane) -> Outbound | None:
-        """The next of the lane, if it is its turn: nothing overtakes a parked one, or the ticket's making."""
-        open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]
-        rows = self.link.outbound.filter(state__in=open_states).select_related("message", "attachment").order_by("seq")
-        creation = rows.filter(kind=Outbound.Kind.CREATE).first()
-        item = creation if creation and lane == Lane.FIELDS else rows.filter(lane=lane).first()
-        if item is None or (creation is not None and item.pk != creation.pk):
-            return None
-        is_due = item.next_attempt_at is not None and item.next_attempt_at <= timezone.now()
-        return item if item.state != Outbound.State.PARKED and is_due else None
-
-    def _settle(self, item: Outbound) -> bool:
-        """Bring one item to its end; False where it has to wait or was parked."""
-        began = timezone.now()
-        try:
-            if item.intent_at is not None and not self._look_up(item):
-                return item.state == Outbound.State.DONE
-            ready = self._prepare(item)
-            if ready is None:
-                self._finish(item, Outbound.State.DONE)
-                return True
-            pushed = self._push(item, ready)
-            self._complete(item, ready, pushed)
-        except Fenced:
-            raise
-        except ConnectorError as error:
-            self._note_attempt(item, began, type(error).__name__, str(error))
-            return self._failed(item, error)
-        except NotMapped as error:
-            self._park(item, str(error))
-            return False
-        self._note_attempt(item, began, "ok", "")
-        _recovered(self.link.connection)
-        return True
-
-    # what to say
-
-    def _prepare(self, item: Outbound) -> _Ready | None:
-        """The change to send; None where there is nothing left to say."""
-        if item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE):
-            return self._prepare_text(item)
-        leg = Leg.objects.select_related("organisation").get(pk=self.link.leg_id)
-        ticket = Ticket.objects.get(pk=leg.ticket_id)
-        is_insert = item.kind == Outbound.Kind.CREATE
-        fields: dict[str, str] = {}
-        ours: dict[str, str] = {}
-        for field in self.mapped.fields:
-            mine = mapping.ours(ticket, leg, field)
-            known = self.link.agreed.get(field)
-            if not self.mapped.goes_out(field, is_insert=is_insert) or (known is not None and known["ours"] == mine):
-                continue
-            theirs = mapping.outgoing(self.mapped, ticket, leg, field, is_insert=is_insert)
-            ours[field] = mine
-            if theirs is not None and (known is None or known["theirs"] != theirs):
-                fields[field] = theirs
-        reference = self.link.reference if is_insert or not self.link.agreed.get("reference") else ""
-        if not fields and not reference:
-            self._agree({field: (self._agreed_theirs(field), mine) for field, mine in ours.items()})
-            return None
-        change = Change(
-            id=item.public_id,
-            kind=item.kind,
-            key=self.link.remote_key,
-            reference=reference,
-            fields=fields,
-        )
-        return _Ready(change, ours)
-
-    def _agreed_theirs(self, field: str) -> str:
-        return str(self.link.agreed.get(field, {}).get("theirs", self.link.heard.get(field, "")))
-
-    def _prepare_text(self, item: Outbound) -> _Ready:
-        message = item.message
-        assert message is not None
-        visibility = self.mapped.visibility(is_for_requester=message.is_for_requester)
-        about = f"{message.author_organisation}, {message.author_name}".rstrip(", ")
-        mark = marks.sign(item.public_id)
-        common = {"id": item.public_id, "kind": item.kind, "key": self.link.remote_key, "visibility": visibility}
-        if item.attachment is None:
-            text = message.body
-            if message.supersedes_id is not None:
-                text = f"(Correction)\n{text}"
-            return _Ready(Change(**common, mark=mark, name=about, text=text), {})
-        with default_storage.open(item.attachment.path) as file:
-            content = file.read()
-        return _Ready(Change(**common, mark=mark, name=item.attachment.name, content=content), {})
-
-    # saying it
-
-    def _push(self, item: Outbound, ready: _Ready) -> Pushed:
-        if item.kind == Outbound.Kind.CREATE:
-            found = self.connector.find(self.link.reference)
-            if found is not None:
-                return Pushed(key=found, ticket=self.connector.fetch(found))
-        intended = time.monotonic()
-        self._intend(item, ready)
-        if time.monotonic() - intended > SEND_WITHIN.total_seconds():
-            # Frozen in between: an older send of ours may still be looked for, so none begins now.
-            raise Unclear("It took too long to begin sending.")
-        return self.connector.push(ready.change)
-
-    def _intend(self, item: Outbound, ready: _Ready) -> None:
-        item.intent_at = timezone.now()
-        item.intent = {"fields": dict(ready.change.fields), "ours": ready.ours}
-        self._write(item, intent_at=item.intent_at, intent=item.intent)
-
-    def _look_up(self, item: Outbound) -> bool:
-        """Whether an item that may have been sent can be sent (again): not before it could be found there."""
-        assert item.intent_at is not None
-        settled_at = item.intent_at + SETTLE
-        if timezone.now() < settled_at:
-            self._write(item, state=Outbound.State.UNCLEAR, next_attempt_at=settled_at)
-            return False
-        found = self._found(item)
-        if found is not None:
-            ready = _Ready(
-                Change(id=item.public_id, kind=item.kind, fields=item.intent.get("fields", {})),
-                item.intent.get("ours", {}),
-            )
-            self._complete(item, ready, found)
-            item.state = Outbound.State.DONE
-            return False
-        item.intent_at, item.intent = None, {}
-        self._write(item, intent_at=None, intent={}, state=Outbound.State.READY)
-        return True
-
-    def _found(self, item: Outbound) -> Pushed | None:
-        if item.kind == Outbound.Kind.CREATE:
-            key = self.connector.find(self.link.reference)
-            return None if key is None else Pushed(key=key, ticket=self.connector.fetch(key))
-        ticket = self.connector.fetch(self.link.remote_key)
-        if item.kind == Outbound.Kind.FIELDS:
-            wanted = item.intent.get("fields", {})
-            is_there = all(ticket.fields.get(name) == value for name, value in wanted.items())
-            return Pushed(key=ticket.key, ticket=ticket) if is_there else None
-        records = ticket.notes if item.kind == Outbound.Kind.NOTE else ticket.files
-        for record in records or ():
-            if record.is_ours and marks.operation_in(record.mark) == item.public_id:
-                return Pushed(key=record.key)
-        return None
-
-    # how it ended
-
-    def _complete(self, item: Outbound, ready: _Ready, pushed: Pushed) -> None:
-        with transaction.atomic():
-            self._fence()
-            if item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE):
-                bind(self.link, item, pushed.key)
-            else:
-                assert pushed.ticket is not None
-                if item.kind == Outbound.Kind.CREATE:
-                    created(self.link, pushed.ticket)
-                self._agree_read_back(ready, pushed.ticket)
-            self._finish(item, Outbound.State.DONE, remote_key=pushed.key)
-            at = now()
-            if item.kind == Outbound.Kind.FIELDS:
-                handoffs.confirm_reached(
-                    leg=self.link.leg, actor=Actor.system("delivery"), at=at, origin=self.link.connection.public_id
-                )
-
-    def _agree_read_back(self, ready: _Ready, remote: RemoteTicket) -> None:
-        """After a write, what was agreed is the value read back, not the value sent."""
-        written = {
-            field: (remote.fields.get(field, "") if field in ready.change.fields else self._agreed_theirs(field), mine)
-            for field, mine in ready.ours.items()
-        }
-        self._agree(written, reference=remote.reference)
-
-    def _agree(self, values: dict[str, tuple[str, str]], *, reference: str = "") -> None:
-        with transaction.atomic():
-            link = Link.objects.select_for_update(of=("self",)).get(pk=self.link.pk)
-            link.agreed |= {field: {"theirs": theirs, "ours": mine} for field, (theirs, mine) in values.items()}
-            if reference == link.reference:
-                link.agreed["reference"] = {"theirs": reference, "ours": reference}
-            link.save(update_fields=["agreed"])
-            self.link.agreed = link.agreed
-            # Both sides have the same again: what they had differed in is settled.
-            Difference.objects.filter(link=link, field__in=list(values), resolved_at=None).update(resolved_at=now())
-
-    def _failed(self, item: Outbound, error: ConnectorError) -> bool:
-        """What to do next is what the error is called; True where the lane may go on."""
-        connection = self.link.connection
-        if isinstance(error, Unclear):
-            settled_at = (item.intent_at or timezone.now()) + SETTLE
-            self._write(item, state=Outbound.State.UNCLEAR, next_attempt_at=settled_at, error=str(error))
-            return False
-        if isinstance(error, TryLater):
-            self._postpone(item, error)
-            return False
-        # A definite no: nothing was done, so nothing has to be looked up.
-        self._write(item, intent_at=None, intent={})
-        if isinstance(error, LockedOut):
-            lock_out(connection, str(error))
-            return False
-        if isinstance(error, Unsupported):
-            self._finish(item, Outbound.State.SKIPPED, error=str(error))
-            return True
-        assert isinstance(error, Refused | Missing)
-        self._park(item, str(error))
-        return False
-
-    def _postpone(self, item: Outbound, error: TryLater) -> None:
-        connection = Connection.objects.get(pk=self.link.connection_id)
-        attempts = item.attempts + (1 if error.after is None else 0)
-        others_pass = connection.last_out_at is not None and connection.last_out_at > item.queued_at
-        if attempts >= MOST_ATTEMPTS and others_pass:
-            self._park(item, f"Tried {attempts} times while others went through. {error}")
-            return
-        wait = timedelta(seconds=error.after) if error.after else rest(attempts)
-        until = timezone.now() + wait
-        self._write(item, intent_at=None, intent={}, attempts=attempts, next_attempt_at=until, error=str(error))
-        pause(connection, until, str(error))
-
-    def _park(self, item: Outbound, why: str) -> None:
-        self._write(item, state=Outbound.State.PARKED, error=why, next_attempt_at=None, intent_at=None, intent={})
-
-    def _finish(self, item: Outbound, state: Outbound.State, **more: str) -> None:
-        self._write(item, state=state, done_at=timezone.now(), next_attempt_at=None, **({"error": ""} | more))
-
-    def _note_attempt(self, item: Outbound, began: datetime, outcome: str, said: str) -> None:
-        Attempt.objects.create(
-            outbound=item,
-            epoch=self.link.epoch,
-            began_at=began,
-            ended_at=timezone.now(),
-            outcome=outcome,
-            said=said[:1000],
-        )
-
-    def _write(self, item: Outbound, **changes: object) -> None:
-        """Change the item only while the lease is still ours."""
-        try:
-            written = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch).update(**changes)
-        except IntegrityError:
-            # Another change of fields is waiting already: what this one had to say, that one will say.
-            changes |= {"state": Outbound.State.SKIPPED, "next_attempt_at": None, "intent_at": None}
-            written = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch).update(**changes)
-        if not written:
-            raise Fenced
-
-    def _fence(self) -> None:
-        if not Link.objects.select_for_update(of=("self",)).filter(pk=self.link.pk, epoch=self.link.epoch).exists():
-            raise Fenced
-
-
 # -- what is there now
 
 
@@ -519,32 +169,6 @@ def bind(link: Link, item: Outbound, remote_key: str) -> None:
     Outbound.objects.filter(pk=item.pk).exclude(state=Outbound.State.DONE).update(
         state=Outbound.State.DONE, done_at=timezone.now(), next_attempt_at=None, remote_key=remote_key, error=""
     )
-
-
-# -- the connection
-
-
-def rest(failures: int) -> timedelta:
-    """1, 2, 4 … minutes after one, two, three failures in a row.
-
-    >>> rest(1), rest(3)
-    (datetime.timedelta(seconds=60), datetime.timedelta(seconds=240))
-    """
-    return min(timedelta(minutes=2 ** max(failures - 1, 0)), LONGEST_REST)
-
-
-def pause(connection: Connection, until: datetime, why: str) -> None:
-    Connection.objects.filter(pk=connection.pk).update(failures=F("failures") + 1, resting_until=until, last_error=why)
-
-
-def _recovered(connection: Connection) -> None:
-    Connection.objects.filter(pk=connection.pk).update(
-        failures=0, resting_until=None, last_error="", last_out_at=timezone.now()
-    )
-
-
-def lock_out(connection: Connection, why: str) -> None:
-    Connection.objects.filter(pk=connection.pk).update(state=Connection.State.LOCKED_OUT, last_error=why)
 
 
 # -- what a person does about a parked one

@@ -92,7 +92,9 @@ class OpenForm(_Styled):
 
 class FirstRunForm(_Styled):
     organisation = forms.CharField(label=_("Your IT organisation"), max_length=150)
-    time_zone = forms.CharField(label=_("Time zone"), max_length=64, initial="UTC", help_text=_("Europe/Berlin"))
+    time_zone = forms.CharField(
+        label=_("Time zone"), max_length=64, initial="UTC", help_text=_("An IANA name, such as Europe/Berlin.")
+    )
     name = forms.CharField(label=_("Your name"), max_length=150)
     email = forms.EmailField(label=_("Your e-mail address"), help_text=_("You log in with it."))
     password = forms.CharField(

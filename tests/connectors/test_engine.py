@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError
+from django.db import connection as database
 from django.test import Client
 from django.utils import timezone
 
 from connectors.autotask.connector import signature
 from connectors.autotask.simulator import Injected, Simulator, Tenant
-from connectors.engine import compare, dispatcher, inbox, marks, outbox, publishing, reconcile, registry, vault
+from connectors.engine import compare, dispatcher, inbox, marks, outbox, publishing, reconcile, registry, sending, vault
 from connectors.kit.contract import Change, Connector, Ports, Pushed
 from connectors.models import (
     Binding,
@@ -50,7 +52,7 @@ def work() -> None:
 def settle() -> None:
     """Let the settle time pass for what is unclear."""
     for item in Outbound.objects.filter(intent_at__isnull=False):
-        item.intent_at -= outbox.SETTLE + timedelta(seconds=1)
+        item.intent_at -= sending.SETTLE + timedelta(seconds=1)
         item.save()
     Outbound.objects.exclude(next_attempt_at=None).update(next_attempt_at=timezone.now())
     Connection.objects.update(resting_until=None, next_poll_at=None)
@@ -425,8 +427,8 @@ def test_whoever_lost_the_lease_writes_nothing(offered: Link, agent: Actor) -> N
     offered.refresh_from_db()
     ports = Ports(open_http=lambda **_: pytest.fail("no call"), now=now, memory={})
 
-    with pytest.raises(outbox.Fenced):
-        outbox.Sender(offered, Overtaken({}, ports)).send_lane(Lane.NOTES)
+    with pytest.raises(sending.Fenced):
+        sending.Sender(offered, Overtaken({}, ports)).send_lane(Lane.NOTES)
 
     item = Outbound.objects.get(kind="note")
     assert (item.state, item.done_at, item.intent_at is None) == (Outbound.State.READY, None, False)
@@ -528,8 +530,6 @@ def test_a_hook_that_cannot_be_stored_is_asked_for_again(connection: Connection,
             raise DatabaseError("disk full")
         return execute(sql, *rest)
 
-    from django.db import connection as database
-
     with database.execute_wrapper(broken):
         assert hook(connection, news("1")) == 503
 
@@ -542,3 +542,28 @@ def test_a_done_leg_hears_of_the_closing(offered: Link, agent: Actor, simulator:
     work()
 
     assert compare.differences(Link.objects.get()) == []
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_workers_on_one_link_say_it_once(connection: Connection, agent: Actor, tenant: Tenant) -> None:
+    ticket = tickets.open_ticket(title="VPN", actor=agent, at=now())
+    handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    link_id = Link.objects.get().pk
+    together = threading.Barrier(4)
+
+    def worker() -> None:
+        together.wait()
+        try:
+            sending.send(link_id=link_id)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(tenant.tickets) == 1
+    assert Outbound.objects.get(kind="create").state == Outbound.State.DONE

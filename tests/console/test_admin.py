@@ -121,6 +121,18 @@ def test_a_check_that_fails_saves_nothing_and_says_why(
     assert not Connection.objects.exists()
 
 
+def test_their_system_is_asked_once_to_call_us(client: Client, connection: Connection, tenant: Tenant) -> None:
+    for _ in range(2):
+        client.post(
+            reverse("admin:connectors_connection_changelist"),
+            {"action": "register_hook", "_selected_action": [connection.pk]},
+        )
+
+    assert [hook["webhookUrl"] for hook in tenant.hooks.values()] == [
+        f"http://127.0.0.1:8000/hooks/{connection.public_id}/"
+    ]
+
+
 def test_a_new_mapping_version_carries_every_rule(client: Client, connection: Connection) -> None:
     client.post(
         reverse("admin:connectors_mapping_changelist"),

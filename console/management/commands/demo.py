@@ -23,7 +23,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 from django.db.models import Max
 
-from connectors.engine import registry
+from connectors.engine import publishing
 from connectors.models import Connection
 from console.processes import Tree, free_port, wait_for, web_command
 from fixtures.demo import cast, seed, story
@@ -92,7 +92,8 @@ class Command(BaseCommand):
         if not wait_for("127.0.0.1", vendors) or not wait_for("127.0.0.1", web):
             self.stderr.write("The servers did not start; see the messages above.")
             return False
-        _register_hooks(f"http://127.0.0.1:{web}")
+        for connection in Connection.objects.filter(state=Connection.State.ACTIVE):
+            publishing.register_hook(connection, hub_url=f"http://127.0.0.1:{web}")
         tree.manage("worker", "work")
         self._welcome(web, vendors)
         if is_told and not options["once"]:
@@ -160,19 +161,6 @@ def _is_somebody_elses() -> bool:
         return Organisation.objects.filter(is_us=True).exclude(name=cast.US).exists()
     except DatabaseError:
         return False
-
-
-def _register_hooks(hub: str) -> None:
-    """Ask every tenant to call us; one that is told already is left alone."""
-    for connection in Connection.objects.filter(state=Connection.State.ACTIVE):
-        if connection.hook_id and connection.memory.get("hook_url") == hub:
-            continue
-        url = f"{hub}/hooks/{connection.public_id}/"
-        with registry.ready(connection) as connector:
-            connection.own_user = connector.check().own_user
-            connection.hook_id = connector.register_hook(url)
-            connector.ports.memory["hook_url"] = hub
-        connection.save(update_fields=["hook_id", "own_user"])
 
 
 class _State:
