@@ -217,6 +217,15 @@ class WorkflowVersionAdmin(Final):
     list_select_related = ["workflow"]
     readonly_fields = ["status"]
     inlines = [StateInline]
+    actions = ["publish", "new_version"]
+
+    @admin.action(description=_("Publish"))
+    def publish(self, request: HttpRequest, rows: QuerySet[WorkflowVersion]) -> None:
+        self.each(request, rows, policies.publish_workflow_version, "is published.")
+
+    @admin.action(description=_("New version as a draft"))
+    def new_version(self, request: HttpRequest, rows: QuerySet[WorkflowVersion]) -> None:
+        self.each(request, rows, policies.new_workflow_version, "is a draft now.")
 
 
 @admin.register(Ticket)

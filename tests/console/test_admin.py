@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from django.urls import reverse
 from connectors.autotask.simulator import Simulator, Tenant
 from connectors.engine import vault
 from connectors.models import Connection, Mapping
-from hub.models import Calendar, Contract, Organisation
+from hub.domain import tickets
+from hub.domain.actors import Actor
+from hub.models import Calendar, Contract, Organisation, State, WorkflowVersion
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +56,27 @@ def test_published_policy_is_final_and_a_new_version_is_a_draft(client: Client, 
     client.post(url, {"action": "publish", "_selected_action": [draft.pk]})
 
     assert dict(Contract.objects.values_list("version", "status")) == {1: "retired", 2: "published"}
+
+
+def test_a_new_workflow_version_renames_a_status_for_what_comes_next(
+    client: Client, agent: Actor, at: datetime
+) -> None:
+    url = reverse("admin:hub_workflowversion_changelist")
+    before = tickets.open_ticket(title="VPN", actor=agent, at=at)
+    client.post(url, {"action": "new_version", "_selected_action": [WorkflowVersion.objects.get().pk]})
+    draft = WorkflowVersion.objects.get(number=2)
+    closed = draft.states.get(phase="closed")
+    closed.delete()
+    page = client.post(url, {"action": "publish", "_selected_action": [draft.pk]}, follow=True)
+    assert "says no state in which these phases begin: closed" in page.content.decode()
+    State.objects.create(version=draft, slug="closed", name="Closed", phase="closed", is_default=True)
+    draft.states.filter(phase="new").update(name="Just arrived")
+    client.post(url, {"action": "publish", "_selected_action": [draft.pk]})
+
+    after = tickets.open_ticket(title="VPN", actor=agent, at=at)
+
+    assert (before.status.name, after.status.name) == ("New", "Just arrived")
+    assert dict(WorkflowVersion.objects.values_list("number", "status")) == {1: "fading", 2: "published"}
 
 
 def test_a_calendar_that_cannot_be_is_refused_in_words(client: Client) -> None:
