@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django_fsm import can_proceed
 
 from hub.domain import history, tickets
@@ -23,19 +25,19 @@ class Move(NamedTuple):
     """A verb of the law and the phase it leads to."""
 
     verb: str
-    label: str
+    label: str | Promise
     leads_to: Phase
 
 
 MOVES = {
     move.verb: move
     for move in (
-        Move("activate", "Start work", Phase.ACTIVE),
-        Move("wait", "Wait for the requester", Phase.WAITING),
-        Move("resolve", "Resolve", Phase.RESOLVED),
-        Move("close", "Close", Phase.CLOSED),
-        Move("reopen", "Reopen", Phase.ACTIVE),
-        Move("cancel", "Cancel", Phase.CANCELLED),
+        Move("activate", _lazy("Start work"), Phase.ACTIVE),
+        Move("wait", _lazy("Wait for the requester"), Phase.WAITING),
+        Move("resolve", _lazy("Resolve"), Phase.RESOLVED),
+        Move("close", _lazy("Close"), Phase.CLOSED),
+        Move("reopen", _lazy("Reopen"), Phase.ACTIVE),
+        Move("cancel", _lazy("Cancel"), Phase.CANCELLED),
     )
 }
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from django import template
+from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
 
 REASONS = {
-    "to_assign": "to assign",
-    "to_accept": "to accept",
-    "to_verify": "to verify",
-    "working": "working",
-    "transport": "on its way",
-    "waiting_requester": "waiting for the requester",
-    "waiting_unasked": "should ask the requester",
-    "waiting_us": "waits for us",
-    "waiting_own": "waiting",
-    "waiting_circle": "waiting in a circle",
-    "awaited": "awaited by another organisation",
-    "unrecorded": "not recorded",
+    "to_assign": _("to assign"),
+    "to_accept": _("to accept"),
+    "to_verify": _("to verify"),
+    "working": _("working"),
+    "transport": _("on its way"),
+    "waiting_requester": _("waiting for the requester"),
+    "waiting_unasked": _("should ask the requester"),
+    "waiting_us": _("waits for us"),
+    "waiting_own": _("waiting"),
+    "waiting_circle": _("waiting in a circle"),
+    "awaited": _("awaited by another organisation"),
+    "unrecorded": _("not recorded"),
 }
 CHARGES = {"holder": "charge-holder", "hub": "charge-hub", "nobody": "charge-nobody", "requester": "charge-requester"}
 STATES = {
@@ -67,7 +68,7 @@ def span(seconds: int | None) -> str:
 @register.filter
 def reason(value: str) -> str:
     """Why somebody has the ball, in words."""
-    return REASONS.get(value, value.replace("_", " "))
+    return str(REASONS.get(value, value.replace("_", " ")))
 
 
 @register.filter

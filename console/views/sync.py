@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from connectors import queries
@@ -36,7 +37,7 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
         inbox.retry(get_object_or_404(Inbound, pk=row_id))
     else:
         raise Http404
-    messages.success(request, "It is in its turn again.")
+    messages.success(request, _("It is in its turn again."))
     return redirect("console:sync")
 
 
@@ -47,8 +48,8 @@ def skip(request: HttpRequest, row_id: int) -> HttpResponse:
     item = get_object_or_404(Outbound, pk=row_id)
     reason = request.POST.get("reason", "").strip()
     if not reason:
-        messages.error(request, "Say why it is left out.")
+        messages.error(request, _("Say why it is left out."))
     else:
         outbox.skip(item, why=f"Skipped by {person(request)}: {reason}"[:1000])
-        messages.success(request, "It is left out; what stood behind it goes on.")
+        messages.success(request, _("It is left out; what stood behind it goes on."))
     return redirect("console:sync")

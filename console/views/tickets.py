@@ -8,6 +8,7 @@ from django.core.files.storage import default_storage
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from connectors import queries as synchronisation
@@ -25,14 +26,14 @@ from workflows import conversations, handoffs, moves
 
 PAGE = 50
 SHOWS = [
-    ("open", "Open"),
-    ("breached", "Breached"),
-    ("unassigned", "To assign"),
-    ("to_verify", "To verify"),
-    ("waiting", "Waiting"),
-    ("ended", "Ended"),
-    ("all", "All"),
-    ("history", "Imported"),
+    ("open", _("Open")),
+    ("breached", _("Breached")),
+    ("unassigned", _("To assign")),
+    ("to_verify", _("To verify")),
+    ("waiting", _("Waiting")),
+    ("ended", _("Ended")),
+    ("all", _("All")),
+    ("history", _("Imported")),
 ]
 
 
@@ -103,13 +104,13 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 ACTS = {
-    "accept": "Accept",
-    "start": "Start",
-    "resume": "Resume",
-    "finish": "Done",
-    "decline": "Decline",
-    "give_back": "Return",
-    "recall": "Recall",
+    "accept": _("Accept"),
+    "start": _("Start"),
+    "resume": _("Resume"),
+    "finish": _("Done"),
+    "decline": _("Decline"),
+    "give_back": _("Return"),
+    "recall": _("Recall"),
 }
 
 
@@ -146,7 +147,7 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
     ticket = visibility.get_ticket_for(person(request), public_id)
     form = HandOverForm(request.POST, ticket=ticket)
     if not form.is_valid():
-        messages.error(request, "Choose the organisation that should take it.")
+        messages.error(request, _("Choose the organisation that should take it."))
         return redirect(ticket)
     to, reason = form.cleaned_data["organisation"], form.cleaned_data["reason"]
     actor = Actor.person(person(request))
@@ -195,7 +196,7 @@ def comment(request: HttpRequest, public_id: str) -> HttpResponse:
     ticket = visibility.get_ticket_for(person(request), public_id)
     form = CommentForm(request.POST, ticket=ticket)
     if not form.is_valid():
-        messages.error(request, "A message needs some text.")
+        messages.error(request, _("A message needs some text."))
         return redirect(ticket)
     try:
         conversations.comment(

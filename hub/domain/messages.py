@@ -9,6 +9,7 @@ from datetime import datetime
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
@@ -52,13 +53,13 @@ def say(
     """
     ticket = tickets.locked(ticket)
     if not body.strip():
-        raise NotSaid("A message needs some text.")
+        raise NotSaid(_("A message needs some text."))
     if ticket.phase == Phase.CANCELLED:
-        raise NotSaid(f"{ticket.label} is cancelled; nothing can be added to it.")
+        raise NotSaid(_("%(label)s is cancelled; nothing can be added to it.") % {"label": ticket.label})
     organisation = requester.organisation if requester else (actor.organisation or ticket.owner)
     audience = list(legs)
     if any(leg.ticket_id != ticket.pk for leg in audience):
-        raise NotSaid("A message can only be for legs of its own ticket.")
+        raise NotSaid(_("A message can only be for legs of its own ticket."))
     message = Message.objects.create(
         ticket=ticket,
         author_kind=actor.kind,

@@ -6,17 +6,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext_lazy as _
+
 from hub.models import Event, EventKind, Leg, Message, Organisation, Ticket, User
 from hub.queries import visibility
 
 LATE = timedelta(seconds=60)
 MOVED = {
-    "activate": "work goes on",
-    "wait": "waiting for the requester",
-    "resolve": "resolved",
-    "close": "closed",
-    "reopen": "reopened",
-    "cancel": "cancelled",
+    "activate": _("work goes on"),
+    "wait": _("waiting for the requester"),
+    "resolve": _("resolved"),
+    "close": _("closed"),
+    "reopen": _("reopened"),
+    "cancel": _("cancelled"),
 }
 QUIET = frozenset({EventKind.LEG_REACHED, EventKind.ATTACHMENT_ADDED})
 """Kinds that would only repeat what another line says."""
@@ -100,7 +102,7 @@ def _actor(event: Event, everything: bool) -> str:
 def _label(event: Event) -> str:
     if event.kind == EventKind.TICKET_MOVED:
         verb = str(event.payload["verb"])
-        return MOVED.get(verb, verb)
+        return str(MOVED.get(verb, verb))
     return str(event.get_kind_display())
 
 
