@@ -47,12 +47,16 @@ class Tree:
         """Wait until told to stop (or so long), and keep the children alive."""
         until = None if seconds is None else time.monotonic() + seconds
         while not self.is_stopping and (until is None or time.monotonic() < until):
-            for name, child in list(self.children.items()):
-                if child.poll() is not None and not self.is_stopping:
-                    self.say(f"{name} ended with status {child.returncode}; it is started again.")
-                    time.sleep(1)
-                    self._spawn(name)
+            self.revive()
             time.sleep(0.2)
+
+    def revive(self) -> None:
+        """Start every child again that has ended by itself."""
+        for name, child in list(self.children.items()):
+            if child.poll() is not None and not self.is_stopping:
+                self.say(f"{name} ended with status {child.returncode}; it is started again.")
+                time.sleep(1)
+                self._spawn(name)
 
     def stop(self) -> None:
         """Ask every child to end; whoever does not in time is ended."""

@@ -106,7 +106,7 @@ class Command(BaseCommand):
         began = time.monotonic()
         lapse = state.begin(lapse)
         self.stdout.write(f"The story ({story.MINUTES // 60} hours in {STORY_SECONDS} seconds, UTC):")
-        narrator = story.Narrator(base=base, lapse=lapse, say=self.stdout.write)
+        narrator = story.Narrator(base=base, lapse=lapse, say=self.stdout.write, tick=tree.revive)
         try:
             ticket = story.play(narrator)
         except story.StoryBroke as error:
