@@ -26,13 +26,16 @@ from connectors.kit.contract import (
     Setting,
     mark_in,
 )
-from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused
+from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, TryLater
 from connectors.kit.http import Http
 
 PAGE_SIZE = 500
 MOST_PAGES = 200
 MOST_IN_LIST = 200
 OVERLAP = timedelta(minutes=2)
+LIMIT_CHECKED_EVERY = timedelta(minutes=5)
+POLL_UNTIL = 0.6
+"""The share of the hourly limit after which a poll lets the connection rest, so that others are not refused."""
 ZONE_LOOKUP = "https://webservices.autotask.net/ATServicesRest"
 WORKFLOW_NOTE = "13"
 SUBSCRIBED = ("status", "priority", "title", "description", "assignedResourceID", "queueID")
@@ -143,6 +146,7 @@ class Autotask(Connector):
         """
         if not cursor:
             return Page(tickets=(), cursor=_write_time(self.ports.now()))
+        self._spare_the_limit()
         since = _write_time(_time(cursor) - OVERLAP)
         mine = _eq("companyID", int(self.values["company_id"]))
         tickets = {str(item["id"]): item for item in self._query("Tickets", [_gte("lastActivityDate", since), mine])}
@@ -406,6 +410,24 @@ class Autotask(Connector):
                 raise Refused("Our own user cannot be found among their resources.", field="user_name")
             memory["own_user"] = str(found[0]["id"])
         return memory["own_user"]
+
+    def _spare_the_limit(self) -> None:
+        """Rest while most of the database's hourly requests are used up, by us or by others.
+
+        The limit is shared by all integrations of the database; beyond it every one of them is refused.
+        """
+        memory, now = self.ports.memory, self.ports.now()
+        checked = memory.get("limit_checked_at")
+        if checked and now - _time(checked) < LIMIT_CHECKED_EVERY:
+            return
+        found = self._http().get("V1.0/ThresholdInformation") or {}
+        limit, used = found.get("externalRequestThreshold") or 0, found.get("currentTimeframeRequestCount") or 0
+        if limit and used >= POLL_UNTIL * limit:
+            raise TryLater(
+                f"{used} of {limit} requests of this hour are used; the connection rests and goes on by itself.",
+                after=LIMIT_CHECKED_EVERY.total_seconds(),
+            )
+        memory["limit_checked_at"] = _write_time(now)
 
     # -- reaching them
 

@@ -175,6 +175,24 @@ def test_more_than_a_page_is_read_to_its_end(autotask: Connector, double: Simula
     assert len(page.tickets) == len({ticket.key for ticket in page.tickets}) == 1203
 
 
+def test_polling_rests_while_the_hourly_limit_is_mostly_used(autotask: Connector, tenant: Tenant, time: Time) -> None:
+    cursor = autotask.changes_since("").cursor
+    tenant.requests = 6000
+    with pytest.raises(TryLater, match="6001 of 10000 requests") as busy:
+        autotask.changes_since(cursor)
+    assert busy.value.after == 300
+    create(autotask)
+
+    tenant.requests = 100
+    page = autotask.changes_since(cursor)
+    asked = tenant.requests
+    autotask.changes_since(cursor)
+
+    assert len(page.tickets) == 1
+    # Tickets, notes, attachments: the limit is asked for once in five minutes.
+    assert tenant.requests - asked == 3
+
+
 def test_what_a_workflow_rule_wrote_is_not_conversation(autotask: Connector, double: Simulator, tenant: Tenant) -> None:
     key = create(autotask)
     double.add_note(tenant, key, "501", {"description": "Rule fired", "publish": 1, "noteType": 13})
