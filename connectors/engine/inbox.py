@@ -16,11 +16,13 @@ from connectors.kit.contract import Connector, RemoteTicket
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import Connection, Inbound, Link
 from hub.clock import now
+from hub.models import OPEN_STAGES
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=120)
 MOST_ATTEMPTS = 5
+HEAL_EVERY = timedelta(hours=1)
 LARGEST_FILE = 20 * 1024 * 1024
 KEPT_HEADERS = ("content-type", "user-agent")
 
@@ -110,12 +112,24 @@ def poll(*, connection_id: int) -> int:
                     )
                 more = page.more and page.cursor != connection.cursor
                 connection.cursor = page.cursor
+        _heal(connection)
     except (ConnectorError, CannotUnseal, registry.UnknownConnector) as error:
         _poll_failed(connection, error)
     Connection.objects.filter(pk=connection_id).update(
         next_poll_at=timezone.now() + timedelta(seconds=connection.poll_seconds)
     )
     return stored
+
+
+def _heal(connection: Connection) -> None:
+    """Once in a while every link under way is read again: what no hook and no poll told is found so."""
+    at = timezone.now()
+    if connection.healed_at is not None and at - connection.healed_at < HEAL_EVERY:
+        return
+    Connection.objects.filter(pk=connection.pk).update(healed_at=at)
+    if connection.healed_at is not None:
+        under_way = Link.objects.filter(connection=connection, state=Link.State.ACTIVE, leg__stage__in=OPEN_STAGES)
+        under_way.update(is_dirty=True, next_look_at=None)
 
 
 def _keep_snapshot(connection: Connection, remote: RemoteTicket) -> bool:

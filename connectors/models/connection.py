@@ -49,6 +49,7 @@ class Connection(models.Model):
     hook_id = models.CharField(_("hook registration"), max_length=64, blank=True, editable=False)
     rejected_hooks = models.PositiveIntegerField(_("hooks with a wrong signature"), default=0, editable=False)
     next_poll_at = models.DateTimeField(null=True, blank=True, editable=False)
+    healed_at = models.DateTimeField(_("every link read at"), null=True, blank=True, editable=False)
     resting_until = models.DateTimeField(_("resting until"), null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
     last_error = models.TextField(_("last error"), blank=True, editable=False)

@@ -271,6 +271,22 @@ def test_old_news_never_undoes_newer(offered: Link, simulator: Simulator) -> Non
     assert Leg.objects.get().stage == Stage.WORKING
 
 
+def test_what_no_hook_and_no_poll_told_is_found_within_the_hour(
+    offered: Link, simulator: Simulator, tenant: Tenant
+) -> None:
+    work()
+    # A silent edit: the poll has gone past the time of the last activity, so it lists nothing.
+    Connection.objects.update(cursor="2100-01-01T00:00:00Z")
+    tenant.tickets[offered.remote_key]["status"] = 8
+    work()
+    assert Leg.objects.get().stage == Stage.OFFERED
+
+    Connection.objects.update(healed_at=timezone.now() - timedelta(hours=2))
+    work()
+
+    assert Leg.objects.get().stage == Stage.WORKING
+
+
 def test_a_lossy_map_does_not_come_back_as_a_change(offered: Link, simulator: Simulator, tenant: Tenant) -> None:
     """Two of their statuses mean working here; the one they chose stays."""
     tenant.statuses["10"] = "Scheduled"
