@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db.models import Max, Q
 
-from connectors.models import Attempt, Connection, Difference, Inbound, Outbound
+from connectors.models import Attempt, Connection, Difference, Inbound, Link, Outbound
 from hub.models import Message, Reaction, Ticket, UnmappedValue
 
 
@@ -18,7 +18,7 @@ class Stuck:
     """Something that waits for a person, with the reason in words."""
 
     kind: str
-    """``outbound``, ``inbound``, ``difference``, ``unmapped``, ``connection`` or ``reaction``."""
+    """``outbound``, ``inbound``, ``difference``, ``unmapped``, ``connection``, ``link`` or ``reaction``."""
     row_id: int
     title: str
     why: str
@@ -30,7 +30,7 @@ class Stuck:
 def stuck(*, most: int = 50) -> list[Stuck]:
     """Everything of the synchronisation that a person has to look at, newest first."""
     names = dict(Connection.objects.values_list("public_id", "name"))
-    found = [*_connections(), *_outbound(most), *_inbound(most), *_differences(most)]
+    found = [*_connections(), *_links(most), *_outbound(most), *_inbound(most), *_differences(most)]
     found += [
         Stuck(
             kind="unmapped",
@@ -70,6 +70,24 @@ def _connections() -> list[Stuck]:
             connection=row.name,
         )
         for row in rows
+    ]
+
+
+def _links(most: int) -> list[Stuck]:
+    rows = Link.objects.filter(state__in=[Link.State.PAUSED, Link.State.QUARANTINED]).select_related(
+        "connection", "leg__ticket", "leg__organisation"
+    )
+    return [
+        Stuck(
+            kind="link",
+            row_id=row.pk,
+            title=f"The link to {row.leg.organisation} stands still",
+            why=row.why,
+            at=row.heard_at or _EVER,
+            connection=row.connection.name,
+            ticket=row.leg.ticket,
+        )
+        for row in rows.order_by("-pk")[:most]
     ]
 
 

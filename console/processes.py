@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -14,9 +13,10 @@ from pathlib import Path
 
 from django.conf import settings
 
+from hub.lifetime import TIED, tie_to_parent
+
 MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
 GRACE_SECONDS = 8.0
-_DIE_WITH_PARENT = 1
 
 
 class Tree:
@@ -29,7 +29,7 @@ class Tree:
         self.is_stopping = False
 
     def start(self, name: str, command: list[str], env: Mapping[str, str] | None = None) -> None:
-        self.commands[name] = (command, {**os.environ, **(env or {})})
+        self.commands[name] = (command, {**os.environ, TIED: "1", **(env or {})})
         self._spawn(name)
 
     def manage(self, name: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
@@ -40,7 +40,7 @@ class Tree:
         command, env = self.commands[name]
         # In a group of its own: Ctrl-C reaches the parent, and the parent ends the children in order.
         self.children[name] = subprocess.Popen(
-            command, env=env, cwd=settings.BASE_DIR, preexec_fn=_tie_to_parent, process_group=0
+            command, env=env, cwd=settings.BASE_DIR, preexec_fn=tie_to_parent, process_group=0
         )
 
     def watch(self, *, seconds: float | None = None) -> None:
@@ -78,11 +78,6 @@ class Tree:
             raise KeyboardInterrupt
 
         signal.signal(signal.SIGTERM, handle)
-
-
-def _tie_to_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
 
 
 def free_port(wanted: int, *, host: str = "127.0.0.1", taken: frozenset[int] = frozenset()) -> int:

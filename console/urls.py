@@ -24,6 +24,7 @@ urlpatterns = [
     path("sync/", sync.sync, name="sync"),
     path("sync/<str:kind>/<int:row_id>/retry/", sync.retry, name="retry"),
     path("sync/outbound/<int:row_id>/skip/", sync.skip, name="skip"),
+    path("sync/difference/<int:row_id>/settle/", sync.settle, name="settle"),
     path("log-in/", LoginView.as_view(template_name="console/log_in.html"), name="log_in"),
     path("log-out/", LogoutView.as_view(), name="log_out"),
     path("first-run/", first_run.first_run, name="first_run"),

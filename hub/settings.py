@@ -165,6 +165,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 
 # Who may be called: private and loopback addresses only where the installation says so.
 EGRESS_ALLOW = env.listed("TICKETHUB_EGRESS_ALLOW")
+WRITES_PER_LINK_PER_HOUR = env.number("TICKETHUB_WRITES_PER_LINK_PER_HOUR", 120, least=1)
 HOOK_BODY_LIMIT = env.number("TICKETHUB_HOOK_BODY_LIMIT", 1024 * 1024, least=1024)
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
 WORKER_THREADS = env.number("TICKETHUB_WORKER_THREADS", 4, least=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -59,22 +60,10 @@ def test_keys_are_made_once_for_their_owner_only(tmp_path: Path) -> None:
 def test_the_hub_starts_beside_a_port_in_use_and_stops_with_everything(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        tree = subprocess.Popen(
-            [sys.executable, "-u", "manage.py", "up", "--port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "TICKETHUB_VAR": str(tmp_path), "DATABASE_URL": ""},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert tree.stdout is not None
-        said = []
-        for line in tree.stdout:
-            said.append(line)
-            if "Ctrl-C" in line:
-                break
-        url = re.search(r"http://\S+", "".join(said))
+        tree, said = _up(tmp_path, port)
+        url = re.search(r"http://\S+", said)
         assert url is not None
-        assert f"Port {port} is in use; taking " in said[0]
+        assert f"Port {port} is in use; taking " in said
         with urllib.request.urlopen(url[0], timeout=10) as page:
             assert "Welcome to Ticket Hub" in page.read().decode()
         children = _children(tree.pid)
@@ -85,6 +74,49 @@ def test_the_hub_starts_beside_a_port_in_use_and_stops_with_everything(tmp_path:
     assert [pid for pid in children if _is_alive(pid)] == []
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url[0], timeout=2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: the kernel ends the children there")
+@pytest.mark.parametrize("killed", ["hub", "web server"])
+def test_nothing_outlives_what_was_killed(tmp_path: Path, killed: str) -> None:
+    tree, _said = _up(tmp_path, 8000)
+    web = next(pid for pid in _children(tree.pid) if "granian" in Path(f"/proc/{pid}/cmdline").read_text())
+    below = {tree.pid: _descendants(tree.pid), web: _descendants(web)}
+    victim = tree.pid if killed == "hub" else web
+    assert below[victim]
+    watched = [os.pidfd_open(pid) for pid in below[victim]]
+    os.kill(victim, signal.SIGKILL)
+    try:
+        waiting = set(watched)
+        while waiting:
+            ended, _, _ = select.select(list(waiting), [], [], 15)
+            assert ended, "something outlived the process that was killed"
+            waiting -= set(ended)
+    finally:
+        tree.send_signal(signal.SIGTERM)
+        tree.communicate(timeout=20)
+
+
+def _up(var: Path, port: int) -> tuple[subprocess.Popen[str], str]:
+    """The hub, started in the foreground, and what it said until it was up."""
+    tree = subprocess.Popen(
+        [sys.executable, "-u", "manage.py", "up", "--port", str(port)],
+        cwd=ROOT,
+        env={**os.environ, "TICKETHUB_VAR": str(var), "DATABASE_URL": ""},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert tree.stdout is not None
+    said = []
+    for line in tree.stdout:
+        said.append(line)
+        if "Ctrl-C" in line:
+            break
+    return tree, "".join(said)
+
+
+def _descendants(pid: int) -> list[int]:
+    return [found for child in _children(pid) for found in (child, *_descendants(child))]
 
 
 def _children(pid: int) -> list[int]:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, ClassVar, TypeVar, cast
@@ -179,10 +180,23 @@ class Autotask(Connector):
         return self._ticket(item, notes, files)
 
     @in_its_zone
-    def find(self, reference: str) -> str | None:
-        found = list(self._query("Tickets", [_eq("externalID", reference)]))
-        # Two of them should never be; the older one is the real one.
-        return min((str(item["id"]) for item in found), key=int, default=None)
+    def glance(self, key: str) -> RemoteTicket:
+        item = self._item(key)
+        self._learn_names([item], [])
+        return replace(self._ticket(item, [], []), notes=None, files=None)
+
+    @in_its_zone
+    def find(self, reference: str) -> tuple[str, ...]:
+        found = self._query("Tickets", [_eq("externalID", reference)])
+        return tuple(sorted((str(item["id"]) for item in found), key=int))
+
+    @in_its_zone
+    def carrying(self, prefix: str, since: datetime) -> Mapping[str, tuple[str, ...]]:
+        begins = {"op": "beginsWith", "field": "externalID", "value": prefix}
+        found: dict[str, list[int]] = {}
+        for item in self._query("Tickets", [begins, _gte("createDate", _write_time(since))]):
+            found.setdefault(_text(item["externalID"]), []).append(int(item["id"]))
+        return {reference: tuple(str(key) for key in sorted(keys)) for reference, keys in found.items()}
 
     @in_its_zone
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
@@ -284,7 +298,7 @@ class Autotask(Connector):
             f"V1.0/Tickets/{change.key}/Notes",
             {
                 # A title can be mandatory, so there always is one; it also carries our mark.
-                "title": f"{change.name[:200]} [TH:{change.mark}]",
+                "title": f"{change.name[:150]} [TH:{change.mark}]",
                 "description": change.text,
                 "noteType": int(self.values["note_type"]),
                 "publish": int(change.visibility),
@@ -300,7 +314,7 @@ class Autotask(Connector):
                 "id": 0,
                 "attachmentType": "FILE_ATTACHMENT",
                 "fullPath": change.name,
-                "title": f"{change.name[:180]} [TH:{change.mark}]",
+                "title": f"{change.name[:150]} [TH:{change.mark}]",
                 "publish": int(change.visibility),
                 "data": base64.b64encode(change.content).decode(),
             },
@@ -359,6 +373,7 @@ class Autotask(Connector):
             changed_at=_time(item["lastActivityDate"]),
             author=self._name(item.get("lastActivityResourceID")),
             assignee=self._name(item.get("assignedResourceID")),
+            is_ours=_text(item.get("creatorResourceID")) == self._own_user(),
             reference=_text(item.get("externalID")),
             notes=tuple(self._note(note) for note in notes if _is_told(note)),
             files=tuple(self._file(file) for file in files),

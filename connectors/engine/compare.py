@@ -29,7 +29,8 @@ def _of_fields(link: Link, remote: RemoteTicket) -> Iterator[str]:
             yield f"{link}: {field} there is {theirs!r}, agreed was {agreed['theirs']!r}"
         elif mapped.goes_out(field, is_insert=False) and agreed["ours"] != mapping.ours(leg.ticket, leg, field):
             yield f"{link}: {field} here is {mapping.ours(leg.ticket, leg, field)!r}, agreed was {agreed['ours']!r}"
-    if remote.reference != link.reference:
+    known = link.agreed.get("reference", {}).get("theirs", link.reference)
+    if remote.reference != known:
         yield f"{link}: our reference there is {remote.reference!r}"
     for row in Difference.objects.filter(link=link, resolved_at=None):
         yield f"{link}: {row.field} {row.value!r}: {row.why}"
@@ -39,7 +40,8 @@ def _of_notes(link: Link, remote: RemoteTicket) -> Iterator[str]:
     bound = dict(link.bindings.filter(lane=Lane.NOTES).values_list("remote_key", "message__public_id"))
     there = {note.key for note in remote.notes or ()}
     yield from (f"{link}: note {key} there is not known here" for key in sorted(there - bound.keys()))
-    yield from (f"{link}: note {key} is not there any more" for key in sorted(bound.keys() - there))
+    told_there = {key for key, message in bound.items() if message}
+    yield from (f"{link}: note {key} is not there any more" for key in sorted(told_there - there))
     told = Message.objects.filter(ticket=link.leg.ticket_id, legs=link.leg_id, attachments__isnull=True)
     for message in told.exclude(public_id__in=[value for value in bound.values() if value]):
         if message.outbound.filter(link=link).exists():

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from connectors.engine import health, reconcile, registry, snapshots
+from connectors.engine import duplicates, health, identity, reconcile, registry, snapshots
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Connector, RemoteTicket
-from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater
+from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater, Unsupported
 from connectors.models import Connection, Inbound, Link
 from hub.clock import now
 from hub.models import OPEN_STAGES
@@ -21,6 +22,7 @@ from hub.models import OPEN_STAGES
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=120)
+DUPLICATES_SINCE = timedelta(days=1)
 MOST_ATTEMPTS = 5
 HEAL_EVERY = timedelta(hours=1)
 LARGEST_FILE = 20 * 1024 * 1024
@@ -112,7 +114,7 @@ def poll(*, connection_id: int) -> int:
                     )
                 more = page.more and page.cursor != connection.cursor
                 connection.cursor = page.cursor
-        _heal(connection)
+            _heal(connection, connector)
     except (ConnectorError, CannotUnseal, registry.UnknownConnector) as error:
         _poll_failed(connection, error)
     Connection.objects.filter(pk=connection_id).update(
@@ -121,8 +123,11 @@ def poll(*, connection_id: int) -> int:
     return stored
 
 
-def _heal(connection: Connection) -> None:
-    """Once in a while every link under way is read again: what no hook and no poll told is found so."""
+def _heal(connection: Connection, connector: Connector) -> None:
+    """Once in a while every link under way is read again: what no hook and no poll told is found so.
+
+    A reference that stands on two records there is found so, too.
+    """
     at = timezone.now()
     if connection.healed_at is not None and at - connection.healed_at < HEAL_EVERY:
         return
@@ -130,6 +135,8 @@ def _heal(connection: Connection) -> None:
     if connection.healed_at is not None:
         under_way = Link.objects.filter(connection=connection, state=Link.State.ACTIVE, leg__stage__in=OPEN_STAGES)
         under_way.update(is_dirty=True, next_look_at=None)
+        with suppress(Unsupported):
+            duplicates.search(connection, connector, since=connection.healed_at - DUPLICATES_SINCE)
 
 
 def _keep_snapshot(connection: Connection, remote: RemoteTicket) -> bool:
@@ -180,7 +187,7 @@ def read(*, inbound_id: int) -> None:
     except LockedOut as error:
         health.lock_out(row.connection, str(error))
         Inbound.objects.filter(pk=row.pk).update(lease_until=None, error=str(error))
-    except Missing as error:
+    except (Missing, reconcile.LeftAlone) as error:
         _end(row, Inbound.State.IGNORED, str(error))
     except ConnectorError as error:
         _end(row, Inbound.State.PARKED, str(error))
@@ -202,6 +209,10 @@ def _understand(row: Inbound) -> Link | None:
 
 
 def _apply(connection: Connection, connector: Connector, remote: RemoteTicket) -> Link | None:
+    doubled = duplicates.other_link(connection, remote)
+    if doubled is not None:
+        duplicates.settle(doubled, connector, connector.fetch(remote.key))
+        return doubled
     wanted = reconcile.unread_files(connection, remote)
     contents = {file.key: connector.content(remote.key, file) for file in wanted if file.size <= LARGEST_FILE}
     return reconcile.apply(connection=connection, remote=remote, at=now(), contents=contents)
@@ -255,6 +266,10 @@ def look(*, link_id: int) -> None:
     try:
         with registry.ready(link.connection) as connector:
             _apply(link.connection, connector, connector.fetch(link.remote_key))
+    except Missing as error:
+        if not identity.not_found(link, error):
+            Link.objects.filter(pk=link_id).update(next_look_at=timezone.now() + health.rest(link.missed + 1))
+        return
     except ConnectorError as error:
         failures = link.look_failures + 1
         Link.objects.filter(pk=link_id).update(

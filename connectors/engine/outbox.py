@@ -52,8 +52,10 @@ def queue(event: Event) -> None:
             attachment = message.attachments.get(public_id=payload["attachment"])
             _add(link, Lane.FILES, Outbound.Kind.FILE, message=message, attachment=attachment)
     elif kind in FIELDS_KINDS:
-        for link in Link.objects.filter(leg__ticket_id=event.ticket_id, state=Link.State.ACTIVE).select_related(
-            "connection", "leg__ticket"
+        for link in (
+            Link.objects.filter(leg__ticket_id=event.ticket_id)
+            .exclude(state=Link.State.ARCHIVED)
+            .select_related("connection", "leg__ticket")
         ):
             if link.connection.public_id != event.origin and _has_news(link):
                 queue_fields(link)
@@ -74,7 +76,8 @@ def _engage(event: Event) -> None:
 
 def _links_of_legs(legs: Iterable[str], origin: str) -> list[Link]:
     return list(
-        Link.objects.filter(leg__public_id__in=list(legs), state=Link.State.ACTIVE)
+        Link.objects.filter(leg__public_id__in=list(legs))
+        .exclude(state=Link.State.ARCHIVED)
         .exclude(connection__public_id=origin)
         .select_related("connection")
     )
@@ -102,6 +105,11 @@ def queue_fields(link: Link) -> None:
         _add(link, Lane.FIELDS, Outbound.Kind.FIELDS)
 
 
+def say_again(link: Link, message: Message) -> None:
+    """Say a message on a link once more, as where the record it stood on was a second one."""
+    _add(link, Lane.NOTES, Outbound.Kind.NOTE, message=message)
+
+
 def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: object) -> Outbound:
     Link.objects.filter(pk=link.pk).update(last_seq=F("last_seq") + 1)
     at = timezone.now()
@@ -124,9 +132,13 @@ def created(link: Link, remote: RemoteTicket) -> None:
     at = now()
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
     Link.objects.filter(pk=link.pk).update(
-        remote_key=remote.key, remote_url=remote.url, heard=dict(remote.fields), heard_at=remote.changed_at
+        remote_key=remote.key,
+        remote_url=remote.url,
+        heard=dict(remote.fields),
+        heard_at=remote.changed_at,
+        born_at=remote.created_at,
     )
-    link.remote_key, link.heard = remote.key, dict(remote.fields)
+    link.remote_key, link.heard, link.born_at = remote.key, dict(remote.fields), remote.created_at
     wake(link)
     Leg.objects.filter(pk=leg.pk).update(remote_number=remote.number[:100])
     arrived_at = min(at, max(remote.created_at, leg.offered_at))

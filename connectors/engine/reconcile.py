@@ -13,7 +13,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from connectors.engine import mapping, marks, outbox
+from connectors.engine import identity, mapping, marks, outbox
 from connectors.engine.mapping import Mapped, NotMapped
 from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket
 from connectors.models import Binding, Connection, Difference, Lane, Link, NoteRule, Outbound
@@ -21,6 +21,11 @@ from hub.domain import messages, tickets, unmapped
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Message, Priority, Service, Ticket
 from workflows import handoffs, moves
+
+
+class LeftAlone(Exception):
+    """A ticket of theirs that is not taken in; the message says why."""
+
 
 Contents = Mapping[str, bytes]
 """Contents of files that are new to us, by their key, read before the transaction began."""
@@ -72,6 +77,11 @@ def apply(
     link = Link.objects.select_for_update(of=("self",)).select_related("connection__organisation").get(pk=link.pk)
     if link.state != Link.State.ACTIVE:
         return link
+    try:
+        identity.verify(link, remote)
+    except identity.Mistaken as error:
+        identity.quarantine(link, str(error))
+        return link
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
     sight = Sight(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
     _notes(sight)
@@ -79,8 +89,10 @@ def apply(
     if link.heard_at is None or remote.changed_at >= link.heard_at:
         # Notes first: a question is asked before the status says that they wait for its answer.
         _fields(sight)
+        _reference(sight)
         link.heard, link.heard_at = dict(remote.fields), remote.changed_at
     _describe(sight)
+    link.born_at, link.missed = link.born_at or remote.created_at, 0
     link.save()
     return link
 
@@ -101,6 +113,11 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
     """A ticket that was born there becomes one of ours, if the connection takes such in."""
     if connection.intake != Connection.Intake.ADOPT:
         return None
+    if remote.reference.startswith(marks.prefix()):
+        raise LeftAlone(f"Record {remote.key} carries our reference {remote.reference}, whose leg is elsewhere.")
+    hops = marks.hops_of_ticket(reference=remote.reference, description=remote.fields.get("description", ""))
+    if marks.hub() in hops or len(hops) > marks.MOST_HOPS:
+        raise LeftAlone(f"Record {remote.key} is a ticket of ours that came back by way of other hubs.")
     mapped = mapping.published(connection)
     raw_priority = remote.fields.get("priority", "")
     priority = mapped.value_in("priority", raw_priority)
@@ -133,6 +150,8 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
         reference=marks.reference(leg.public_id),
         remote_key=remote.key,
         remote_url=remote.url,
+        born_at=remote.created_at,
+        hops=hops,
     )
     fresh = Ticket.objects.get(pk=ticket.pk)
     link.agreed = {
@@ -140,6 +159,9 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
         for field in mapped.fields
         if field != "status"
     }
+    if remote.reference:
+        # Another system's number for it: it stays. Their key is known, so ours need not stand there.
+        link.agreed["reference"] = {"theirs": remote.reference, "ours": link.reference}
     link.save(update_fields=["agreed"])
     outbox.queue_fields(link)
     return link
@@ -244,10 +266,28 @@ def _agree(sight: Sight, field: str, theirs: str) -> None:
     _resolve_differences(sight, field)
 
 
+def _reference(sight: Sight) -> None:
+    """Our reference was overwritten or cleared there: it is put back once, and a person is told."""
+    agreed = sight.link.agreed.get("reference")
+    if agreed is None or sight.remote.reference == agreed["theirs"] or _is_on_its_way(sight.link):
+        _resolve_differences(sight, "reference")
+        return
+    _differ(
+        sight, "reference", sight.remote.reference, "Our reference was changed there; it is put back.",
+        is_corrected=True,
+    )  # fmt: skip
+
+
+def _is_on_its_way(link: Link) -> bool:
+    return bool(_pending(link))
+
+
 def _differ(sight: Sight, field: str, theirs: str, why: str, *, is_corrected: bool = False) -> None:
     """Keep it as heard, raise it once, answer it by at most one corrective write."""
     value = theirs[:255]
     _resolve_differences(sight, field, but=value)
+    if Difference.objects.filter(link=sight.link, field=field, value=value, is_dealt_with=True).exists():
+        return
     _row, is_new = Difference.objects.get_or_create(
         link=sight.link,
         field=field,
@@ -264,6 +304,15 @@ def _differ(sight: Sight, field: str, theirs: str, why: str, *, is_corrected: bo
 def _resolve_differences(sight: Sight, field: str, *, but: str | None = None) -> None:
     rows = Difference.objects.filter(link=sight.link, field=field, resolved_at=None)
     (rows.exclude(value=but) if but is not None else rows).update(resolved_at=sight.at)
+    dealt_with = Difference.objects.filter(link=sight.link, field=field, is_dealt_with=True)
+    (dealt_with.exclude(value=but) if but is not None else dealt_with).update(is_dealt_with=False)
+
+
+def take_notes(*, link: Link, remote: RemoteTicket, at: datetime) -> None:
+    """Take in the notes of a second record of the same ticket; nothing else of it is followed. Needs a transaction."""
+    ticket = tickets.locked(link.leg.ticket)
+    leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
+    _notes(Sight(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at))
 
 
 def _describe(sight: Sight) -> None:
@@ -287,13 +336,13 @@ def _describe(sight: Sight) -> None:
 def _notes(sight: Sight) -> None:
     """New notes become messages for their mapped audience; the first that has none stops the lane."""
     bound = dict(sight.link.bindings.filter(lane=Lane.NOTES).values_list("remote_key", "fingerprint"))
-    for note in sorted(sight.remote.notes or (), key=lambda note: (note.created_at, _number(note.key))):
+    for note in sorted(sight.remote.notes or (), key=lambda note: (note.created_at, number_of(note.key))):
         print_now = _fingerprint(note.text, note.visibility)
         if note.key in bound:
             if bound[note.key] not in ("", print_now):
                 _correct(sight, note, print_now)
             continue
-        if _bind_own(sight, Lane.NOTES, note):
+        if _bind_own(sight, Lane.NOTES, note) or _came_home(sight, note):
             continue
         audience = _audience(sight, note.visibility)
         if audience is None:
@@ -302,13 +351,18 @@ def _notes(sight: Sight) -> None:
             continue
         message = _say(sight, note.text, note.author, note.created_at, audience)
         Binding.objects.create(
-            link=sight.link, lane=Lane.NOTES, remote_key=note.key, message=message, fingerprint=print_now
+            link=sight.link,
+            lane=Lane.NOTES,
+            remote_key=note.key,
+            message=message,
+            fingerprint=print_now,
+            hops="@".join(marks.hops_in(note.mark)[: marks.MOST_HOPS + 1]),
         )
 
 
 def _files(sight: Sight, contents: Contents) -> None:
     bound = set(sight.link.bindings.filter(lane=Lane.FILES).values_list("remote_key", flat=True))
-    for file in sorted(sight.remote.files or (), key=lambda file: (file.created_at, _number(file.key))):
+    for file in sorted(sight.remote.files or (), key=lambda file: (file.created_at, number_of(file.key))):
         if file.key in bound or _bind_own(sight, Lane.FILES, file):
             continue
         if file.key not in contents:
@@ -342,6 +396,20 @@ def _bind_own(sight: Sight, lane: Lane, record: RemoteNote | RemoteFile) -> bool
         return False
     outbox.bind(sight.link, item, record.key)
     return True
+
+
+def _came_home(sight: Sight, note: RemoteNote) -> bool:
+    """What we said ourselves and another hub passed on to here is bound, and said to nobody again.
+
+    A person who quotes such a note says something new, so the text has to be one of ours as well.
+    """
+    hops = marks.hops_in(note.mark)
+    is_home = marks.hub() in hops[:-1] and Message.objects.filter(body=note.text).exists()
+    if is_home:
+        Binding.objects.create(
+            link=sight.link, lane=Lane.NOTES, remote_key=note.key, fingerprint=_fingerprint(note.text, note.visibility)
+        )
+    return is_home
 
 
 def _audience(sight: Sight, visibility: str) -> str | None:
@@ -411,5 +479,6 @@ def _fingerprint(text: str, visibility: str) -> str:
     return hashlib.sha256(f"{visibility}\x1f{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _number(key: str) -> tuple[int, str]:
+def number_of(key: str) -> tuple[int, str]:
+    """Keys in the order they were given out: numbers as numbers."""
     return (int(key), "") if key.isdigit() else (0, key)

@@ -12,20 +12,22 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
-from connectors.engine import health, mapping, marks, outbox, registry
+from connectors.engine import health, identity, leases, mapping, marks, outbox, reconcile, registry
+from connectors.engine.leases import Fenced
 from connectors.engine.mapping import Mapped, NotMapped
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Change, Connector, Pushed, RemoteTicket
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
-from connectors.models import Attempt, Connection, Difference, Lane, Link, Outbound
+from connectors.models import Attempt, Binding, Connection, Difference, Lane, Link, Outbound
 from hub.clock import now
 from hub.domain.actors import Actor
-from hub.models import Leg, Ticket
+from hub.models import Leg, Message, Ticket
 from workflows import handoffs
 
 SEND_WITHIN = timedelta(seconds=10)
@@ -35,13 +37,13 @@ EFFECT_WITHIN = timedelta(seconds=60)
 FOUND_WITHIN = timedelta(seconds=30)
 """L: what was made can be found by its mark within this."""
 SETTLE = SEND_WITHIN + EFFECT_WITHIN + FOUND_WITHIN + timedelta(seconds=1)
-LEASE = timedelta(seconds=120)
 BEHIND = timedelta(seconds=30)
 MOST_ATTEMPTS = 8
+PACE = timedelta(hours=1)
 
 
-class Fenced(Exception):
-    """Somebody else has taken the link over: stop at once, write nothing."""
+class TooMany(Exception):
+    """The link was written to so often within an hour that two systems seem to answer each other."""
 
 
 def due_links(*, at: datetime, limit: int = 50) -> list[int]:
@@ -63,13 +65,9 @@ def due_links(*, at: datetime, limit: int = 50) -> list[int]:
 
 def send(*, link_id: int) -> int:
     """Say what is due on one link, lane by lane, in order; how many things were settled."""
-    at = timezone.now()
-    claimed = Link.objects.filter(
-        Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk=link_id, state=Link.State.ACTIVE
-    ).update(lease_until=at + LEASE, epoch=F("epoch") + 1)
-    if not claimed:
+    link = leases.claim(link_id)
+    if link is None:
         return 0
-    link = Link.objects.select_related("connection__organisation", "leg__ticket", "leg__organisation").get(pk=link_id)
     settled = 0
     try:
         with registry.ready(link.connection) as connector:
@@ -78,9 +76,13 @@ def send(*, link_id: int) -> int:
                 settled += sender.send_lane(lane)
     except Fenced:
         return settled
+    except TooMany as error:
+        Link.objects.filter(pk=link_id, epoch=link.epoch).update(state=Link.State.PAUSED, why=str(error))
+    except identity.Mistaken as error:
+        identity.quarantine(link, str(error))
     except (CannotUnseal, registry.UnknownConnector) as error:
         health.lock_out(link.connection, str(error))
-    Link.objects.filter(pk=link_id, epoch=link.epoch).update(lease_until=None)
+    leases.release(link)
     return settled
 
 
@@ -98,6 +100,8 @@ class Sender:
     def __init__(self, link: Link, connector: Connector) -> None:
         self.link, self.connector = link, connector
         self.mapped: Mapped = mapping.published(link.connection)
+        self.seen: RemoteTicket | None = None
+        """Their record as it was read under this lease, before anything was written to it."""
 
     def send_lane(self, lane: Lane) -> int:
         settled = 0
@@ -132,14 +136,16 @@ class Sender:
         try:
             if item.intent_at is not None and not self._look_up(item):
                 return item.state == Outbound.State.DONE
+            self._see()
             ready = self._prepare(item)
             if ready is None:
                 self._finish(item, Outbound.State.DONE)
                 return True
             pushed = self._push(item, ready)
             self._complete(item, ready, pushed)
-        except Fenced:
-            raise
+        except Missing as error:
+            self._note_attempt(item, began, type(error).__name__, str(error))
+            return self._gone(item, error)
         except ConnectorError as error:
             self._note_attempt(item, began, type(error).__name__, str(error))
             return self._failed(item, error)
@@ -166,7 +172,7 @@ class Sender:
             known = self.link.agreed.get(field)
             if not self.mapped.goes_out(field, is_insert=is_insert) or (known is not None and known["ours"] == mine):
                 continue
-            theirs = mapping.outgoing(self.mapped, ticket, leg, field, is_insert=is_insert)
+            theirs = self._fitting(field, mapping.outgoing(self.mapped, ticket, leg, field, is_insert=is_insert))
             ours[field] = mine
             if theirs is not None and (known is None or known["theirs"] != theirs):
                 fields[field] = theirs
@@ -183,6 +189,21 @@ class Sender:
         )
         return _Ready(change, ours)
 
+    def _fitting(self, field: str, theirs: str | None) -> str | None:
+        """Their value as long as they take it; a description made there says which hubs the ticket came through."""
+        if theirs is None:
+            return None
+        hops = self._hops_of_ticket() if field == "description" else []
+        trail = f"\n\n{marks.trail(hops)}" if hops else ""
+        limit = self.connector.lengths.get(field)
+        if limit is not None and len(theirs) + len(trail) > limit:
+            theirs = theirs[: limit - len(trail) - 1] + "…"
+        return theirs + trail
+
+    def _hops_of_ticket(self) -> list[str]:
+        links = Link.objects.filter(leg__ticket=self.link.leg.ticket_id).exclude(pk=self.link.pk).order_by("pk")
+        return next((list(hops) for hops in links.values_list("hops", flat=True) if hops), [])
+
     def _agreed_theirs(self, field: str) -> str:
         return str(self.link.agreed.get(field, {}).get("theirs", self.link.heard.get(field, "")))
 
@@ -191,7 +212,7 @@ class Sender:
         assert message is not None
         visibility = self.mapped.visibility(is_for_requester=message.is_for_requester)
         about = f"{message.author_organisation}, {message.author_name}".rstrip(", ")
-        mark = marks.sign(item.public_id)
+        mark = marks.sign(item.public_id, hops=self._hops_of(message))
         common = {"id": item.public_id, "kind": item.kind, "key": self.link.remote_key, "visibility": visibility}
         if item.attachment is None:
             text = message.body
@@ -202,13 +223,49 @@ class Sender:
             content = file.read()
         return _Ready(Change(**common, mark=mark, name=item.attachment.name, content=content), {})
 
+    def _hops_of(self, message: Message) -> list[str]:
+        """The hubs a message came through; one that has been through too many goes no further."""
+        bindings = Binding.objects.filter(message=message).exclude(hops="")
+        hops = next((found.split("@") for found in bindings.values_list("hops", flat=True)), [])
+        if len(hops) >= marks.MOST_HOPS:
+            raise Refused(f"This message came here through {len(hops)} other hubs; it is not passed on again.")
+        return hops
+
     # saying it
 
+    def _see(self) -> None:
+        """Read their record once under this lease: is it the linked one, and what did they change meanwhile?"""
+        if not self.link.remote_key or self.seen is not None:
+            return
+        self.seen = self.connector.glance(self.link.remote_key)
+        reconcile.apply(connection=self.link.connection, remote=self.seen, at=now())
+        fresh = Link.objects.get(pk=self.link.pk)
+        if fresh.epoch != self.link.epoch:
+            raise Fenced
+        if fresh.state != Link.State.ACTIVE:
+            raise identity.Mistaken(fresh.why)
+        self.link.agreed, self.link.heard, self.link.missed = fresh.agreed, fresh.heard, fresh.missed
+
+    def _keep_pace(self) -> None:
+        """TooMany where two systems seem to answer each other through this link."""
+        since = timezone.now() - PACE
+        if self.link.paced_from is not None:
+            since = max(since, self.link.paced_from)
+        written = Attempt.objects.filter(
+            outbound__link=self.link, began_at__gte=since, outcome__in=["ok", Unclear.__name__]
+        ).count()
+        if written >= settings.WRITES_PER_LINK_PER_HOUR:
+            raise TooMany(
+                f"It was written to {written} times within an hour: two systems may be answering each other. "
+                "Its queue is kept. Look at the ticket on both sides, then let the link go on."
+            )
+
     def _push(self, item: Outbound, ready: _Ready) -> Pushed:
+        self._keep_pace()
         if item.kind == Outbound.Kind.CREATE:
             found = self.connector.find(self.link.reference)
-            if found is not None:
-                return Pushed(key=found, ticket=self.connector.fetch(found))
+            if found:
+                return Pushed(key=found[0], ticket=self.connector.fetch(found[0]))
         intended = time.monotonic()
         self._intend(item, ready)
         if time.monotonic() - intended > SEND_WITHIN.total_seconds():
@@ -218,7 +275,7 @@ class Sender:
 
     def _intend(self, item: Outbound, ready: _Ready) -> None:
         item.intent_at = timezone.now()
-        item.intent = {"fields": dict(ready.change.fields), "ours": ready.ours}
+        item.intent = {"fields": dict(ready.change.fields), "ours": ready.ours, "reference": ready.change.reference}
         self._write(item, intent_at=item.intent_at, intent=item.intent)
 
     def _look_up(self, item: Outbound) -> bool:
@@ -243,12 +300,13 @@ class Sender:
 
     def _found(self, item: Outbound) -> Pushed | None:
         if item.kind == Outbound.Kind.CREATE:
-            key = self.connector.find(self.link.reference)
-            return None if key is None else Pushed(key=key, ticket=self.connector.fetch(key))
+            keys = self.connector.find(self.link.reference)
+            return Pushed(key=keys[0], ticket=self.connector.fetch(keys[0])) if keys else None
         ticket = self.connector.fetch(self.link.remote_key)
         if item.kind == Outbound.Kind.FIELDS:
             wanted = item.intent.get("fields", {})
-            is_there = all(ticket.fields.get(name) == value for name, value in wanted.items())
+            reference = item.intent.get("reference") or ticket.reference
+            is_there = ticket.reference == reference and all(ticket.fields.get(f) == v for f, v in wanted.items())
             return Pushed(key=ticket.key, ticket=ticket) if is_there else None
         records = ticket.notes if item.kind == Outbound.Kind.NOTE else ticket.files
         for record in records or ():
@@ -260,7 +318,7 @@ class Sender:
 
     def _complete(self, item: Outbound, ready: _Ready, pushed: Pushed) -> None:
         with transaction.atomic():
-            self._fence()
+            leases.hold(self.link)
             if item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE):
                 outbox.bind(self.link, item, pushed.key)
             else:
@@ -312,8 +370,15 @@ class Sender:
         if isinstance(error, Unsupported):
             self._finish(item, Outbound.State.SKIPPED, error=str(error))
             return True
-        assert isinstance(error, Refused | Missing)
+        assert isinstance(error, Refused)
         self._park(item, str(error))
+        return False
+
+    def _gone(self, item: Outbound, error: Missing) -> bool:
+        """Their record was not found: ask again a few times, then let the link stand still."""
+        wait = health.rest(self.link.missed + 1)
+        self._write(item, intent_at=None, intent={}, next_attempt_at=timezone.now() + wait, error=str(error))
+        identity.not_found(self.link, error)
         return False
 
     def _postpone(self, item: Outbound, error: TryLater) -> None:
@@ -353,8 +418,4 @@ class Sender:
             changes |= {"state": Outbound.State.SKIPPED, "next_attempt_at": None, "intent_at": None}
             written = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch).update(**changes)
         if not written:
-            raise Fenced
-
-    def _fence(self) -> None:
-        if not Link.objects.select_for_update(of=("self",)).filter(pk=self.link.pk, epoch=self.link.epoch).exists():
             raise Fenced

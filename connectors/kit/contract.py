@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Protocol
 from .errors import Unsupported
 from .http import Http
 
-MARK = re.compile(r"\[TH:([0-9A-HJKMNP-TV-Z]{26}:[0-9a-f]{12})\]")
-"""Our mark on a note or file at a vendor: the operation's id and a signature of it."""
+MARK = re.compile(r"\[TH:([0-9A-HJKMNP-TV-Z]{26}:[0-9a-f]{12}(?:@[0-9A-HJKMNP-TV-Z]{8}){0,9})\]")
+"""A hub's mark on a note or file: the operation's id, its signature, and the hubs it came through."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,8 @@ class RemoteTicket:
     changed_at: datetime
     author: str = ""
     assignee: str = ""
+    is_ours: bool = False
+    """Whether our own API user made it."""
     reference: str = ""
     """What stands in the field that carries our reference."""
     notes: tuple[RemoteNote, ...] | None = None
@@ -163,6 +165,8 @@ class Connector:
     settings: ClassVar[tuple[Setting, ...]] = ()
     fields: ClassVar[tuple[str, ...]] = ("title", "description", "status", "priority")
     """The fields of a ticket that can be mapped."""
+    lengths: ClassVar[Mapping[str, int]] = {}
+    """The most characters a field takes; longer text is cut before it is written, never refused."""
 
     def __init__(self, values: Mapping[str, str], ports: Ports) -> None:
         self.values = values
@@ -184,9 +188,17 @@ class Connector:
         """One ticket with all its notes and files."""
         raise Unsupported(f"{self.label} cannot read a ticket.")
 
-    def find(self, reference: str) -> str | None:
-        """The key of the ticket that carries our reference."""
+    def glance(self, key: str) -> RemoteTicket:
+        """One ticket without its notes and files, where that is cheaper; else with them."""
+        return self.fetch(key)
+
+    def find(self, reference: str) -> tuple[str, ...]:
+        """The keys of the tickets that carry our reference, the oldest first: it should be one."""
         raise Unsupported(f"{self.label} cannot search.")
+
+    def carrying(self, prefix: str, since: datetime) -> Mapping[str, tuple[str, ...]]:
+        """Keys, the oldest first, by reference, of tickets that changed since and whose reference begins so."""
+        raise Unsupported(f"{self.label} cannot search by the beginning of a reference.")
 
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
         """All notes of one ticket."""

@@ -43,6 +43,13 @@ class Link(models.Model):
     heard = models.JSONField(default=dict)
     agreed = models.JSONField(default=dict)
     heard_at = models.DateTimeField(null=True)
+    born_at = models.DateTimeField(_("made there at"), null=True)
+    """When their record was made: another instant under the same key is another record."""
+    missed = models.PositiveIntegerField(_("times not found"), default=0)
+    paced_from = models.DateTimeField(null=True)
+    """Writes before this do not count towards the limit of writes per hour: a person has looked."""
+    hops = models.JSONField(default=list)
+    """Ids of the other hubs this ticket came through before it was adopted here."""
     is_dirty = models.BooleanField(default=False)
     next_look_at = models.DateTimeField(null=True)
     look_failures = models.PositiveIntegerField(default=0)
@@ -203,6 +210,8 @@ class Binding(models.Model):
     message = models.ForeignKey(Message, models.PROTECT, null=True, related_name="bindings")
     attachment = models.ForeignKey(Attachment, models.PROTECT, null=True, related_name="bindings")
     fingerprint = models.CharField(max_length=64, blank=True)
+    hops = models.CharField(max_length=100, blank=True)
+    """Ids of the hubs a note of theirs came through, joined by @."""
 
     class Meta:
         verbose_name = _("binding")
@@ -237,6 +246,8 @@ class Difference(models.Model):
     why = models.TextField(_("why"))
     heard_at = models.DateTimeField(_("heard at"))
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
+    is_dealt_with = models.BooleanField(_("dealt with"), default=False)
+    """A person has dealt with it: it is not raised again while they say the same."""
 
     class Meta:
         verbose_name = _("difference")

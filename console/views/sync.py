@@ -9,10 +9,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from connectors import queries
-from connectors.engine import inbox, outbox
-from connectors.models import Connection, Inbound, Outbound
+from connectors.engine import identity, inbox, outbox
+from connectors.models import Connection, Difference, Inbound, Link, Outbound
 from console.access import person, workers_only
 from console.views.board import live_cursor
+from hub.clock import now
 
 
 @require_GET
@@ -35,6 +36,8 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
         outbox.retry(get_object_or_404(Outbound, pk=row_id))
     elif kind == "inbound":
         inbox.retry(get_object_or_404(Inbound, pk=row_id))
+    elif kind == "link":
+        identity.release(get_object_or_404(Link, pk=row_id))
     else:
         raise Http404
     messages.success(request, _("It is in its turn again."))
@@ -52,4 +55,13 @@ def skip(request: HttpRequest, row_id: int) -> HttpResponse:
     else:
         outbox.skip(item, why=f"Skipped by {person(request)}: {reason}"[:1000])
         messages.success(request, _("It is left out; what stood behind it goes on."))
+    return redirect("console:sync")
+
+
+@require_POST
+@workers_only
+def settle(request: HttpRequest, row_id: int) -> HttpResponse:
+    """A person has dealt with a difference: it is not shown any more."""
+    Difference.objects.filter(pk=row_id, resolved_at=None).update(resolved_at=now(), is_dealt_with=True)
+    messages.success(request, _("Settled. It comes back only if they say something else."))
     return redirect("console:sync")

@@ -121,8 +121,8 @@ def test_a_ticket_is_made_read_back_and_found_by_our_reference(autotask: Connect
     key = create(autotask)
 
     assert tenant.tickets[key]["externalID"] == "TH-1"
-    assert autotask.find("TH-1") == key
-    assert autotask.find("TH-2") is None
+    assert autotask.find("TH-1") == (key,)
+    assert autotask.find("TH-2") == ()
     assert autotask.fetch(key).fields == {
         "title": "Printing fails",
         "description": "0x11b",
@@ -282,7 +282,7 @@ def test_a_database_that_moved_is_found_in_its_new_zone(
     connector = wired(Autotask, values(tenant), moved, now=time, watch=watch)
     connector.ports.memory["zone"] = f"{old}/ATServicesRest"
 
-    assert connector.find("TH-1") is None
+    assert connector.find("TH-1") == ()
     assert [url.split("/ATServicesRest")[0] for url in called] == [old, BASE, BASE]
 
 

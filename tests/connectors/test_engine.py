@@ -16,7 +16,7 @@ from django.utils import timezone
 from connectors.autotask.connector import signature
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.engine import compare, dispatcher, inbox, marks, outbox, publishing, reconcile, registry, sending, vault
-from connectors.kit.contract import Change, Connector, Ports, Pushed
+from connectors.kit.contract import Change, Connector, Ports, Pushed, RemoteTicket
 from connectors.models import (
     Binding,
     Connection,
@@ -432,6 +432,12 @@ class Overtaken(Connector):
     """While it sends, another worker takes the link over."""
 
     slug, label = "overtaken", "Overtaken"
+
+    def fetch(self, key: str) -> RemoteTicket:
+        link = Link.objects.get()
+        return RemoteTicket(
+            key=key, number="", url="", fields=link.heard, created_at=now(), changed_at=now(), reference=link.reference
+        )
 
     def push(self, change: Change) -> Pushed:
         Link.objects.update(epoch=99, lease_until=None)
