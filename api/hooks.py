@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from connectors.engine import inbox, registry
+from connectors.engine import hooks, inbox, registry
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import BadSignature
 from connectors.models import Connection
@@ -37,4 +38,13 @@ def hook(request: HttpRequest, connection_id: str) -> HttpResponse:
         return HttpResponse("The signature is wrong.", status=401)
     except (CannotUnseal, registry.UnknownConnector, DatabaseError):
         return HttpResponse("It cannot be stored now; try again.", status=503, headers={"Retry-After": "30"})
+    return HttpResponse(status=202)
+
+
+@csrf_exempt
+@require_POST
+def deactivated(request: HttpRequest, connection_id: str) -> HttpResponse:
+    """A vendor switched its webhook off. Not signed, so it only makes us look."""
+    connection = get_object_or_404(Connection.objects.exclude(hook_id=""), public_id=connection_id)
+    hooks.switched_off(connection)
     return HttpResponse(status=202)

@@ -8,4 +8,7 @@ from api import hooks
 
 app_name = "api"
 
-urlpatterns = [path("<str:connection_id>/", hooks.hook, name="hook")]
+urlpatterns = [
+    path("<str:connection_id>/", hooks.hook, name="hook"),
+    path("<str:connection_id>/deactivated/", hooks.deactivated, name="deactivated"),
+]

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from connectors.engine import inbox, outbox, publishing, registry, vault
+from connectors.engine import hooks, inbox, outbox, publishing, registry, vault
 from connectors.kit.contract import Connector
 from connectors.kit.errors import ConnectorError, Refused
 from connectors.models import (
@@ -121,7 +121,7 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def register_hook(self, request: HttpRequest, rows: QuerySet[Connection]) -> None:
         for connection in rows:
             try:
-                publishing.register_hook(connection, hub_url=settings.PUBLIC_URL)
+                hooks.register(connection, hub_url=settings.PUBLIC_URL)
             except ConnectorError as error:
                 self.message_user(request, f"{connection}: {error}", messages.ERROR)
             else:

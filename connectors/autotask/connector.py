@@ -19,6 +19,8 @@ from connectors.kit.contract import (
     Choice,
     Connector,
     Hook,
+    Hooked,
+    Limits,
     Page,
     Pushed,
     RemoteFile,
@@ -66,11 +68,22 @@ def in_its_zone(verb: Verb) -> Verb:
     return cast(Verb, asked)
 
 
+def endpoint(path: str) -> str:
+    """The object a path is about: three calls at once are allowed for each.
+
+    >>> endpoint("V1.0/Tickets/7/Notes"), endpoint("https://x/ATServicesRest/V1.0/Tickets/query?paging=1")
+    ('Tickets', 'Tickets')
+    """
+    return path.partition("V1.0/")[2].partition("/")[0].partition("?")[0]
+
+
 class Autotask(Connector):
     """Tickets, notes and attachments of one Autotask database."""
 
     slug: ClassVar[str] = "autotask"
     label: ClassVar[str] = "Autotask PSA"
+    lengths: ClassVar[Mapping[str, int]] = {"title": 255, "description": 8000}
+    limits: ClassVar[Limits | None] = Limits(requests=10_000, seconds=3600, share=0.2, threads=2, endpoint=endpoint)
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="user_name", label="API user name", help="The API-only user, like abc123@TENANT.COM."),
         Setting(name="secret", label="Secret", help="The API user's password.", is_secret=True),
@@ -230,7 +243,20 @@ class Autotask(Connector):
         return Hook(key=str(key), delivery=delivery)
 
     @in_its_zone
-    def register_hook(self, url: str) -> str:
+    def register_hook(self, url: str) -> Hooked:
+        """One webhook for our address: a missing one is made, one they switched off is switched on again."""
+        if not self.values.get("hook_secret"):
+            raise Refused("A webhook needs a secret to be signed with.", field="hook_secret")
+        ours = [hook for hook in self._query("TicketWebhooks", [_gte("id", 0)]) if hook.get("webhookUrl") == url]
+        if not ours:
+            return Hooked(key=self._make_hook(url))
+        hook = min(ours, key=lambda each: int(each["id"]))
+        if hook.get("isActive"):
+            return Hooked(key=str(hook["id"]))
+        self._http().write("PATCH", "V1.0/TicketWebhooks", {"id": hook["id"], "isActive": True})
+        return Hooked(key=str(hook["id"]), was_off="Autotask had switched the webhook off, as after 25 lost events.")
+
+    def _make_hook(self, url: str) -> str:
         http = self._http()
         made = http.write(
             "POST",
@@ -478,7 +504,7 @@ _NUMBERS = frozenset({"status", "priority"})
 def explain(status: int, body: Any) -> ConnectorError | None:
     """Autotask answers 500 for what it refuses: with `errors` it is a no, without it is a fault of theirs."""
     if status == 401:
-        return LockedOut("Autotask does not accept the user name and secret, or this is not its zone.")
+        return LockedOut("Autotask does not accept the user name and secret, or this is not its zone.", field="secret")
     if status == 403:
         return LockedOut("Autotask accepts the user but gives it too few rights.")
     errors = body.get("errors") if isinstance(body, dict) else None
@@ -486,7 +512,7 @@ def explain(status: int, body: Any) -> ConnectorError | None:
         return None
     said = " ".join(str(error) for error in errors)[:500]
     if "IntegrationCode" in said:
-        return LockedOut("Autotask does not accept the tracking identifier.")
+        return LockedOut("Autotask does not accept the tracking identifier.", field="integration_code")
     return Refused(f"Autotask says: {said}")
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from connectors.engine import duplicates, health, identity, reconcile, registry, snapshots
+from connectors.engine import duplicates, health, hooks, identity, limits, reconcile, registry, snapshots
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Connector, RemoteTicket
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater, Unsupported
@@ -103,7 +103,7 @@ def poll(*, connection_id: int) -> int:
         return 0
     stored = 0
     try:
-        with registry.ready(connection) as connector:
+        with registry.ready(connection, share=limits.POLL_SHARE) as connector:
             more = True
             while more:
                 page = connector.changes_since(connection.cursor)
@@ -132,6 +132,7 @@ def _heal(connection: Connection, connector: Connector) -> None:
     if connection.healed_at is not None and at - connection.healed_at < HEAL_EVERY:
         return
     Connection.objects.filter(pk=connection.pk).update(healed_at=at)
+    hooks.keep(connection, connector)
     if connection.healed_at is not None:
         under_way = Link.objects.filter(connection=connection, state=Link.State.ACTIVE, leg__stage__in=OPEN_STAGES)
         under_way.update(is_dirty=True, next_look_at=None)
@@ -187,7 +188,13 @@ def read(*, inbound_id: int) -> None:
     except LockedOut as error:
         health.lock_out(row.connection, str(error))
         Inbound.objects.filter(pk=row.pk).update(lease_until=None, error=str(error))
-    except (Missing, reconcile.LeftAlone) as error:
+    except Missing as error:
+        # A hook says it was deleted; whether our record is gone is asked for again before it is believed.
+        Link.objects.filter(connection=row.connection, remote_key=row.remote_key, state=Link.State.ACTIVE).update(
+            is_dirty=True
+        )
+        _end(row, Inbound.State.IGNORED, str(error))
+    except reconcile.LeftAlone as error:
         _end(row, Inbound.State.IGNORED, str(error))
     except ConnectorError as error:
         _end(row, Inbound.State.PARKED, str(error))
@@ -205,6 +212,9 @@ def _understand(row: Inbound) -> Link | None:
     with registry.ready(row.connection) as connector:
         is_snapshot = row.kind == Inbound.Kind.POLL
         remote = snapshots.load(bytes(row.body)) if is_snapshot else connector.fetch(row.remote_key)
+        if remote.notes is None and reconcile.is_of_interest(row.connection, remote):
+            # A list without notes: what concerns us is read whole.
+            remote = connector.fetch(remote.key)
         return _apply(row.connection, connector, remote)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import Max
 
-from connectors.engine import inbox, outbox, registry
+from connectors.engine import inbox, outbox
 from connectors.models import Connection, FieldRule, Link, Mapping, NoteRule, StatusRule, ValueRule
 from hub.models import Publication, UnmappedValue
 
@@ -43,20 +43,6 @@ def new_mapping_version(mapping: Mapping) -> Mapping:
             rule.pk, rule.mapping = None, draft
             rule.save(force_insert=True)
     return draft
-
-
-def register_hook(connection: Connection, *, hub_url: str) -> None:
-    """Ask the vendor's system to call us; asked again for the same address, nothing happens.
-
-    Raises the connector's errors; makes calls, so it belongs in no transaction.
-    """
-    if connection.hook_id and connection.memory.get("hook_url") == hub_url:
-        return
-    with registry.ready(connection) as connector:
-        connection.own_user = connector.check().own_user
-        connection.hook_id = connector.register_hook(f"{hub_url}/hooks/{connection.public_id}/")
-        connector.ports.memory["hook_url"] = hub_url
-    connection.save(update_fields=["hook_id", "own_user"])
 
 
 def resume(connection: Connection) -> None:

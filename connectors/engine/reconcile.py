@@ -19,7 +19,7 @@ from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket
 from connectors.models import Binding, Connection, Difference, Lane, Link, NoteRule, Outbound
 from hub.domain import messages, tickets, unmapped
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, Leg, Message, Priority, Service, Ticket
+from hub.models import OPEN_STAGES, Leg, Message, Priority, Service, Stage, Ticket
 from workflows import handoffs, moves
 
 
@@ -89,12 +89,21 @@ def apply(
     if link.heard_at is None or remote.changed_at >= link.heard_at:
         # Notes first: a question is asked before the status says that they wait for its answer.
         _fields(sight)
+        _accept_if_assigned(sight)
         _reference(sight)
         link.heard, link.heard_at = dict(remote.fields), remote.changed_at
     _describe(sight)
     link.born_at, link.missed = link.born_at or remote.created_at, 0
     link.save()
     return link
+
+
+def is_of_interest(connection: Connection, remote: RemoteTicket) -> bool:
+    """Whether a ticket that stood in a list is linked, or would be taken in."""
+    if Link.objects.filter(connection=connection, remote_key=remote.key).exists() or remote.reference:
+        return True
+    is_in_scope = not connection.intake_queues or remote.queue in connection.intake_queues
+    return connection.intake == Connection.Intake.ADOPT and is_in_scope
 
 
 def _link(connection: Connection, remote: RemoteTicket) -> Link | None:
@@ -115,6 +124,8 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
         return None
     if remote.reference.startswith(marks.prefix()):
         raise LeftAlone(f"Record {remote.key} carries our reference {remote.reference}, whose leg is elsewhere.")
+    if connection.intake_queues and remote.queue not in connection.intake_queues:
+        raise LeftAlone(f"Record {remote.key} lies in {remote.queue or 'no queue'}, which is not taken in.")
     hops = marks.hops_of_ticket(reference=remote.reference, description=remote.fields.get("description", ""))
     if marks.hub() in hops or len(hops) > marks.MOST_HOPS:
         raise LeftAlone(f"Record {remote.key} is a ticket of ours that came back by way of other hubs.")
@@ -250,6 +261,20 @@ def _follow_status(sight: Sight, theirs: str) -> None:
     sight.leg = Leg.objects.select_related("organisation", "ticket").get(pk=sight.leg.pk)
     sight.ticket = tickets.locked(sight.ticket)
     _agree(sight, "status", theirs)
+
+
+def _accept_if_assigned(sight: Sight) -> None:
+    """Where the connection says so, a name on their ticket is their acceptance (rules.md 2)."""
+    is_enough = sight.connection.acceptance != Connection.Acceptance.STATUS
+    if is_enough and sight.remote.assignee and sight.leg.stage == Stage.OFFERED and sight.leg.delivered_at:
+        sight.leg = handoffs.accept(
+            leg=sight.leg,
+            actor=sight.actor(),
+            at=sight.at,
+            occurred_at=min(sight.remote.changed_at, sight.at),
+            origin=sight.origin,
+        )
+        sight.ticket = tickets.locked(sight.ticket)
 
 
 _FOLLOW = {
@@ -391,6 +416,11 @@ def _bind_own(sight: Sight, lane: Lane, record: RemoteNote | RemoteFile) -> bool
     A reply that quotes our mark, or a mark somebody forged, is not ours.
     """
     operation = marks.operation_in(record.mark) if record.is_ours else ""
+    made = Outbound.Kind.CREATE
+    if operation and sight.link.outbound.filter(public_id=operation, kind=made).exists():
+        # Their system made a note of the description we sent with the ticket.
+        Binding.objects.create(link=sight.link, lane=lane, remote_key=record.key)
+        return True
     item = sight.link.outbound.filter(public_id=operation, lane=lane).first() if operation else None
     if item is None or item.remote_key not in ("", record.key):
         return False

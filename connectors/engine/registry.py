@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from django.conf import settings
 
 import connectors
-from connectors.engine import vault
+from connectors.engine import limits, vault
 from connectors.kit.contract import Connector, Ports
-from connectors.kit.http import Explain, Http
+from connectors.kit.http import TOTAL_SECONDS, Explain, Http
 from connectors.models import Connection
 from hub.clock import now
 from hub.egress import Policy, open_session
@@ -56,21 +56,36 @@ def kind_of(connection: Connection) -> type[Connector]:
 
 
 @contextmanager
-def ready(connection: Connection) -> Iterator[Connector]:
-    """The connector of this connection with its settings and ports; what it learned is kept afterwards."""
+def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
+    """The connector of this connection with its settings and ports; what it learned is kept afterwards.
+
+    `share` is the part of our part of the vendor's limit that this work may use up.
+    """
     memory: dict[str, str] = dict(connection.memory)
     known = dict(memory)
     policy = Policy.of(settings.EGRESS_ALLOW)
     session = open_session(policy)
 
-    def open_http(*, base: str, headers: Mapping[str, str], explain: Explain | None = None) -> Http:
-        session.headers.clear()
-        return Http(policy=policy, base=base, headers=headers, explain=explain, session=session)
+    kind = kind_of(connection)
+    gate = limits.Gate(connection, kind.limits, share=share) if kind.limits and connection.pk else None
+
+    def open_http(
+        *, base: str, headers: Mapping[str, str], explain: Explain | None = None, seconds: float = TOTAL_SECONDS
+    ) -> Http:
+        return Http(
+            policy=policy,
+            base=base,
+            headers=headers,
+            explain=explain,
+            session=session,
+            seconds=seconds,
+            turn=gate.turn if gate else None,
+        )
 
     ports = Ports(open_http=open_http, now=now, memory=memory)
     values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
     try:
-        yield kind_of(connection)(values, ports)
+        yield kind(values, ports)
     finally:
         session.close()
         if memory != known:

@@ -172,6 +172,8 @@ class Sender:
             known = self.link.agreed.get(field)
             if not self.mapped.goes_out(field, is_insert=is_insert) or (known is not None and known["ours"] == mine):
                 continue
+            if field in self.connector.insert_only and not is_insert:
+                continue
             theirs = self._fitting(field, mapping.outgoing(self.mapped, ticket, leg, field, is_insert=is_insert))
             ours[field] = mine
             if theirs is not None and (known is None or known["theirs"] != theirs):
@@ -186,6 +188,7 @@ class Sender:
             key=self.link.remote_key,
             reference=reference,
             fields=fields,
+            mark=marks.sign(item.public_id) if is_insert else "",
         )
         return _Ready(change, ours)
 

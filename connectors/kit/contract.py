@@ -62,6 +62,10 @@ class RemoteTicket:
     changed_at: datetime
     author: str = ""
     assignee: str = ""
+    queue: str = ""
+    """The queue or board it lies in, as in the picklist "queue"."""
+    merged_into: str = ""
+    """The key of the ticket it was merged into, where they did that."""
     is_ours: bool = False
     """Whether our own API user made it."""
     reference: str = ""
@@ -87,6 +91,10 @@ class Choice:
     value: str
     label: str
     is_active: bool = True
+    is_closed: bool = False
+    """For a status: their ticket is closed with it."""
+    hint: str = ""
+    """What their system says of its meaning, in its own words; for proposals only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +156,31 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hooked:
+    """How their calls to us stand after `register_hook`."""
+
+    key: str
+    """The id of the registration there; several are joined by commas."""
+    was_off: str = ""
+    """Why their calls had stopped and were switched on again; empty where they had not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a vendor lets one integration do; the engine keeps all workers together inside it."""
+
+    requests: int
+    seconds: int
+    """So many requests within so many seconds, whoever of us makes them."""
+    share: float = 1.0
+    """The part of it we take unless an admin says otherwise: others use the same system."""
+    threads: int | None = None
+    """So many calls at once per endpoint."""
+    endpoint: Callable[[str], str] = lambda path: ""
+    """Which endpoint a path belongs to."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ports:
     """What the engine gives a connector: the world outside, so that tests can give another one."""
 
@@ -165,6 +198,9 @@ class Connector:
     settings: ClassVar[tuple[Setting, ...]] = ()
     fields: ClassVar[tuple[str, ...]] = ("title", "description", "status", "priority")
     """The fields of a ticket that can be mapped."""
+    insert_only: ClassVar[frozenset[str]] = frozenset()
+    """Fields they take only when a ticket is made."""
+    limits: ClassVar[Limits | None] = None
     lengths: ClassVar[Mapping[str, int]] = {}
     """The most characters a field takes; longer text is cut before it is written, never refused."""
 
@@ -216,8 +252,8 @@ class Connector:
         """Check a hook's signature over the raw body, then read what it is about; else BadSignature."""
         raise Unsupported(f"{self.label} sends no hooks.")
 
-    def register_hook(self, url: str) -> str:
-        """Ask them to call this URL; the id of the registration."""
+    def register_hook(self, url: str) -> Hooked:
+        """See to it that they call this URL, exactly once for each piece of news: asked for again, it heals."""
         raise Unsupported(f"{self.label} sends no hooks.")
 
 

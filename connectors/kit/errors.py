@@ -23,7 +23,14 @@ class Unclear(ConnectorError):
 
 
 class LockedOut(ConnectorError):
-    """Our credentials are not accepted: stop the connection, keep its messages, tell a person."""
+    """Our credentials are not accepted: stop the connection, keep its messages, tell a person.
+
+    `field` names the setting that is probably wrong.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Refused(ConnectorError):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -27,6 +29,20 @@ TOTAL_SECONDS = 25.0
 LARGEST_ANSWER = 64 * 1024 * 1024
 LONGEST_WAIT = 3600.0
 
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer that was a yes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    """The decoded JSON; None where there was none."""
+    content: bytes
+
+
+Turn = Callable[[str], AbstractContextManager[object]]
+"""Waits for a call's turn at a path, as the vendor's limits want it, and ends it."""
 Explain = Callable[[int, Any], ConnectorError | None]
 """What a vendor means by a status and its decoded body; None leaves it to the usual meaning."""
 
@@ -42,13 +58,17 @@ class Http:
         headers: Mapping[str, str],
         explain: Explain | None = None,
         session: requests.Session | None = None,
+        turn: Turn | None = None,
+        seconds: float = TOTAL_SECONDS,
     ) -> None:
         self.base = base.rstrip("/")
         self.host = urlsplit(base).netloc
         self.policy = policy
         self.explain = explain
         self.session = session or open_session(policy)
-        self.session.headers.update(headers)
+        self.headers = dict(headers)
+        self.turn = turn or (lambda _path: nullcontext())
+        self.seconds = seconds
 
     def get(self, path: str, **params: str) -> Any:
         """The decoded JSON answer of a read."""
@@ -62,6 +82,18 @@ class Http:
         """A call that changes something there; Unclear where nobody can know whether it did."""
         return self.call(method, path, body=body, is_write=True, headers=headers)
 
+    def page(self, path: str, *, headers: Mapping[str, str] | None = None, **params: str) -> Reply:
+        """A read whose headers count, as where they say which page is next."""
+        return self.exchange("GET", path, is_write=False, params=params, headers=headers)
+
+    def download(self, path: str) -> bytes:
+        """A read of a file, whatever its kind."""
+        return self.exchange("GET", path, is_write=False, is_json=False).content
+
+    def upload(self, path: str, fields: Mapping[str, str], file: tuple[str, bytes]) -> Any:
+        """A write of a file as multipart/form-data, in the field `file`."""
+        return self.exchange("POST", path, is_write=True, form=(fields, file)).body
+
     def call(
         self,
         method: str,
@@ -72,22 +104,49 @@ class Http:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
+        return self.exchange(method, path, is_write=is_write, params=params, body=body, headers=headers).body
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        is_write: bool,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        form: tuple[Mapping[str, str], tuple[str, bytes]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        is_json: bool = True,
+    ) -> Reply:
+        """One call in its turn: what came back, or the error that says what to do next."""
         url = path if "://" in path else f"{self.base}/{path.lstrip('/')}"
-        if urlsplit(url).netloc != self.host:
+        if urlsplit(url)[:2] != urlsplit(self.base)[:2]:
             raise Refused("They sent us to another host; credentials never leave the vendor's own.")
-        deadline = time.monotonic() + TOTAL_SECONDS
+        kind = {"Content-Type": "application/json"} if form is None else {}
+        with self.turn(path):
+            answer, content = self._sent(
+                method,
+                url,
+                is_write,
+                params=dict(params or {}),
+                data=form[0] if form else None if body is None else json.dumps(body),
+                files={"file": form[1]} if form else None,
+                headers={**self.headers, **kind, **(headers or {})},
+            )
+        return self._understood(answer, content, is_write, is_json)
+
+    def _sent(self, method: str, url: str, is_write: bool, **what: Any) -> tuple[requests.Response, bytes]:
+        deadline = time.monotonic() + self.seconds
         try:
             answer = self.session.request(
                 method,
                 url,
-                params=dict(params or {}),
-                data=None if body is None else json.dumps(body),
-                headers={"Content-Type": "application/json", **(headers or {})},
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                timeout=(CONNECT_SECONDS, min(READ_SECONDS, self.seconds)),
                 allow_redirects=False,
                 stream=True,
+                **what,
             )
-            content = _read(answer, deadline)
+            return answer, _read(answer, deadline)
         except EgressDenied as error:
             raise Refused(str(error)) from error
         except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
@@ -96,19 +155,21 @@ class Http:
             raise _lost(error, is_write) from error
         except (requests.RequestException, ReadTimeoutError, ProtocolError, TimeoutError) as error:
             raise _unanswered(is_write) from error
-        return self._understood(answer, content, is_write)
 
-    def _understood(self, answer: requests.Response, content: bytes, is_write: bool) -> Any:
+    def _understood(self, answer: requests.Response, content: bytes, is_write: bool, is_json: bool) -> Reply:
         status = answer.status_code
         # Cut inside the headers, an answer looks like an empty one: only 204 may be empty.
-        decoded = None if status == 204 else _decoded(content)
+        is_plain = 200 <= status < 300 and not is_json
+        decoded = None if status == 204 or is_plain else _decoded(content)
         said = self.explain(status, decoded) if self.explain else None
         if said is not None:
             raise said
         if 200 <= status < 300:
             if decoded is _NOT_JSON:
                 raise _unanswered(is_write, "They answered with something that is not JSON.")
-            return decoded
+            if is_plain and len(content) != int(answer.headers.get("Content-Length") or len(content)):
+                raise _unanswered(is_write, "Their file was cut off.")
+            return Reply(status=status, headers=answer.headers, body=decoded, content=content)
         raise _meaning(status, answer.headers, is_write)
 
 

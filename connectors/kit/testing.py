@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 from hub.egress import Policy
 
 from .contract import Connector, Ports
-from .http import Explain, Http
+from .http import TOTAL_SECONDS, Explain, Http, Turn
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Watcher = Callable[[requests.PreparedRequest], object]
@@ -40,6 +40,7 @@ class WsgiAdapter(BaseAdapter):
             "QUERY_STRING": parts.query,
             "CONTENT_LENGTH": str(len(content)),
             "wsgi.input": io.BytesIO(content),
+            "HTTP_HOST": parts.netloc,
             **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in request.headers.items()},
         }
         chunks = self.application(environ, lambda status, headers: began.extend([status, headers]))
@@ -61,6 +62,7 @@ def wired(
     *,
     now: Callable[[], datetime],
     watch: Watcher | None = None,
+    turn: Turn | None = None,
 ) -> Connector:
     """A connector whose every call goes to the application."""
     session = requests.Session()
@@ -68,8 +70,11 @@ def wired(
     session.mount("http://", adapter)
     session.mount("https://", adapter)
 
-    def open_http(*, base: str, headers: Mapping[str, str], explain: Explain | None = None) -> Http:
-        session.headers.clear()
-        return Http(policy=Policy(), base=base, headers=headers, explain=explain, session=session)
+    def open_http(
+        *, base: str, headers: Mapping[str, str], explain: Explain | None = None, seconds: float = TOTAL_SECONDS
+    ) -> Http:
+        return Http(
+            policy=Policy(), base=base, headers=headers, explain=explain, session=session, turn=turn, seconds=seconds
+        )
 
     return kind(values, Ports(open_http=open_http, now=now, memory={}))

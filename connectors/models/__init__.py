@@ -1,6 +1,6 @@
 """Nouns of the engine: connections and their mappings, links and what is under way on them."""
 
-from .connection import Connection, FieldRule, Mapping, NoteRule, StatusRule, ValueRule
+from .connection import Connection, FieldRule, Mapping, NoteRule, StatusRule, Turn, Usage, ValueRule
 from .link import Attempt, Binding, Difference, Inbound, Lane, Link, Outbound
 
 __all__ = [
@@ -16,5 +16,7 @@ __all__ = [
     "NoteRule",
     "Outbound",
     "StatusRule",
+    "Turn",
+    "Usage",
     "ValueRule",
 ]

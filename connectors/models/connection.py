@@ -24,6 +24,10 @@ class Connection(models.Model):
         ADOPT = "adopt", _("adopt: a ticket born there becomes one of ours")
         IGNORE = "ignore", _("ignore: only tickets we sent")
 
+    class Acceptance(models.TextChoices):
+        STATUS = "status", _("their status says so")
+        ASSIGNED = "assigned", _("their status says so, or somebody there is assigned")
+
     public_id = PublicIdField()
     name = models.CharField(_("name"), max_length=150, unique=True)
     organisation = models.ForeignKey(
@@ -34,6 +38,9 @@ class Connection(models.Model):
     settings = models.JSONField(_("settings"), default=dict, blank=True)
     sealed = models.BinaryField(_("credentials"), blank=True, default=b"", editable=False)
     intake = models.CharField(_("tickets born there"), max_length=16, choices=Intake, default=Intake.ADOPT)
+    intake_queues = models.JSONField(_("queues taken in"), default=list, blank=True)
+    """Values of their queue picklist; empty takes in every queue our user sees."""
+    acceptance = models.CharField(_("accepted when"), max_length=16, choices=Acceptance, default=Acceptance.STATUS)
     service = models.ForeignKey(
         "hub.Service",
         models.PROTECT,
@@ -47,6 +54,9 @@ class Connection(models.Model):
     memory = models.JSONField(default=dict, blank=True, editable=False)
     cursor = models.CharField(_("cursor"), max_length=255, blank=True, editable=False)
     hook_id = models.CharField(_("hook registration"), max_length=64, blank=True, editable=False)
+    hook_note = models.CharField(_("what happened to their calls"), max_length=255, blank=True, editable=False)
+    hook_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    share = models.PositiveIntegerField(_("our part of their limit, percent"), null=True, blank=True)
     rejected_hooks = models.PositiveIntegerField(_("hooks with a wrong signature"), default=0, editable=False)
     next_poll_at = models.DateTimeField(null=True, blank=True, editable=False)
     healed_at = models.DateTimeField(_("every link read at"), null=True, blank=True, editable=False)
@@ -244,3 +254,39 @@ class NoteRule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label or self.theirs}: {self.get_audience_display()}"
+
+
+class Usage(models.Model):
+    """How many requests all of our workers together made within one slice of a connection's window."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="usage")
+    slice = models.BigIntegerField()
+    used = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("usage")
+        verbose_name_plural = _("usage")
+        constraints = [models.UniqueConstraint(fields=["connection", "slice"], name="usage_once_per_slice")]
+
+    def __str__(self) -> str:
+        return f"{self.connection}: {self.used}"
+
+
+class Turn(models.Model):
+    """One of the few calls that may be under way at once at an endpoint of theirs."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="turns")
+    endpoint = models.CharField(max_length=64)
+    number = models.PositiveIntegerField()
+    until = models.FloatField(default=0)
+    """Seconds since 1970 until which it is taken, whoever took it."""
+
+    class Meta:
+        verbose_name = _("turn")
+        verbose_name_plural = _("turns")
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "endpoint", "number"], name="turn_once_per_endpoint")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connection} {self.endpoint} {self.number}"

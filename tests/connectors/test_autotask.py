@@ -100,8 +100,8 @@ def test_check_learns_the_zone_and_who_we_are(autotask: Connector) -> None:
     ("wrong", "error", "field"),
     [
         ({"user_name": "hub@nowhere.test"}, Refused, "user_name"),
-        ({"secret": "no"}, LockedOut, None),
-        ({"integration_code": "no"}, LockedOut, None),
+        ({"secret": "no"}, LockedOut, "secret"),
+        ({"integration_code": "no"}, LockedOut, "integration_code"),
         ({"queue_id": "99"}, Refused, "queue_id"),
         ({"note_type": "99"}, Refused, "note_type"),
         ({"company_id": "99"}, Refused, "company_id"),
@@ -316,7 +316,7 @@ def test_a_hook_that_is_not_signed_with_our_secret_is_refused(secret: str, heade
 
 
 def test_a_hook_is_registered_with_our_own_writes_excluded(autotask: Connector, tenant: Tenant) -> None:
-    made = autotask.register_hook("https://hub.example/hooks/1/")
+    made = autotask.register_hook("https://hub.example/hooks/1/").key
 
     hook = tenant.hooks[made]
     assert hook["excluded"] == [502]

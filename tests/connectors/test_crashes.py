@@ -26,9 +26,11 @@ from workflows import conversations, handoffs
 
 pytestmark = pytest.mark.django_db
 
-POINTS = 96
+POINTS = 104
 """At least as many as there are; `test_every_point_is_tried` holds it."""
 COMMIT = "RELEASE SAVEPOINT"
+COUNTS = {"connectors_usage", "connectors_turn"}
+"""How often we called: a count that is lost or stays is of no consequence, so no point of its own."""
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -52,6 +54,8 @@ class Death:
         self.left -= 1
 
     def statement(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if COUNTS & set(sql.split('"')):
+            return execute(sql, *rest)
         is_outside = len(database.savepoint_ids) == self.outside
         if is_outside and sql.startswith(COMMIT):
             try:

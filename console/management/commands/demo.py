@@ -23,7 +23,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 from django.db.models import Max
 
-from connectors.engine import publishing
+from connectors.engine import hooks
 from connectors.models import Connection
 from console.processes import Tree, free_port, wait_for, web_command
 from fixtures.demo import cast, seed, story
@@ -93,7 +93,7 @@ class Command(BaseCommand):
             self.stderr.write("The servers did not start; see the messages above.")
             return False
         for connection in Connection.objects.filter(state=Connection.State.ACTIVE):
-            publishing.register_hook(connection, hub_url=f"http://127.0.0.1:{web}")
+            hooks.register(connection, hub_url=f"http://127.0.0.1:{web}")
         tree.manage("worker", "work")
         self._welcome(web, vendors)
         if is_told and not options["once"]:

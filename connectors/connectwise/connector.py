@@ -1,0 +1,601 @@
+"""ConnectWise PSA, REST API 3.0: what we learned of it stands in README.md beside this file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any, ClassVar, TypeVar, cast
+from urllib.parse import quote, urlsplit
+
+from connectors.connectwise.wire import (
+    DISCUSSION,
+    FLAGS,
+    INTERNAL,
+    RESOLUTION,
+    check_signature,
+    explain,
+    instant,
+    moment,
+    quoted,
+    text_of,
+    visibility_of,
+)
+from connectors.kit.contract import (
+    Change,
+    Checked,
+    Choice,
+    Connector,
+    Hook,
+    Hooked,
+    Limits,
+    Page,
+    Pushed,
+    RemoteFile,
+    RemoteNote,
+    RemoteTicket,
+    Setting,
+    mark_in,
+)
+from connectors.kit.errors import BadSignature, ConnectorError, Missing, Refused
+from connectors.kit.http import Http, Reply
+
+Json = dict[str, Any]
+PAGE_SIZE = 1000
+MOST_PAGES = 500
+MOST_IN_LIST = 100
+OVERLAP = timedelta(minutes=10)
+"""Wide, because their search has been seen to misread time zones; what repeats does no harm."""
+KEY_SECONDS = 3.0
+KEY_KEPT_SECONDS = 3600
+CLOUDS = ("na", "eu", "au", "aus", "za")
+CLOUD_HOSTS = frozenset({*(f"{name}.myconnectwise.net" for name in CLOUDS), "staging.connectwisedev.com"})
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+def in_its_codebase(verb: Verb) -> Verb:
+    """After an upgrade the address has another codebase: on a 404 ask once whether it changed."""
+
+    @wraps(verb)
+    def asked(self: ConnectWise, *args: Any) -> Any:
+        known = self.ports.memory.get("base")
+        try:
+            return verb(self, *args)
+        except Missing:
+            if known is None:
+                raise
+            self.ports.memory.pop("base")
+            if self._base() == known:
+                raise
+            return verb(self, *args)
+
+    return cast(Verb, asked)
+
+
+class ConnectWise(Connector):
+    """Service tickets, their notes, time entries and documents, of one ConnectWise company."""
+
+    slug: ClassVar[str] = "connectwise"
+    label: ClassVar[str] = "ConnectWise PSA"
+    lengths: ClassVar[Mapping[str, int]] = {"title": 100}
+    insert_only: ClassVar[frozenset[str]] = frozenset({"description"})
+    limits: ClassVar[Limits | None] = Limits(requests=1000, seconds=60, share=0.6)
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="site",
+            label="Site",
+            help="Where you log in, like na.myconnectwise.net; for your own server its name.",
+        ),
+        Setting(name="company", label="Company", help="The company you enter when you log in."),
+        Setting(name="public_key", label="Public key", help="Of the API member (My Account > API Keys)."),
+        Setting(name="private_key", label="Private key", help="Shown once when the keys were made.", is_secret=True),
+        Setting(name="client_id", label="Client id", help="The GUID of the integration.", is_secret=True),
+        Setting(name="member", label="API member", help="The member id of the API member the keys belong to."),
+        Setting(name="company_id", label="Our company", help="The id of the company that is us in their system."),
+        Setting(name="board_id", label="Board", help="The id of the service board new tickets go to."),
+        Setting(
+            name="version",
+            label="API version",
+            help="The model we ask for; theirs may be newer.",
+            is_required=False,
+            default="2025.1",
+        ),
+        Setting(
+            name="times",
+            label="Times in conditions",
+            help="“zone” writes 09:30:00Z; “naive” leaves the Z out, for servers that misread it.",
+            is_required=False,
+            default="zone",
+        ),
+        Setting(
+            name="notify",
+            label="E-mail their contacts",
+            help="“yes” lets their notification mails go out for what we write.",
+            is_required=False,
+            default="no",
+        ),
+    )
+
+    # -- who we are there
+
+    def check(self) -> Checked:
+        """Site, company, keys, member, our company and board: each error names its setting."""
+        self.ports.memory.pop("base", None)
+        http = self._http()
+        info = http.get("system/info")
+        member = self._member()
+        company = self._one(f"company/companies/{_number(self.values['company_id'])}", "company_id", "company")
+        board = self._one(f"service/boards/{_number(self.values['board_id'])}", "board_id", "board")
+        if board.get("inactiveFlag"):
+            raise Refused("This board is inactive.", field="board_id")
+        if not any(choice.is_active for choice in self.picklists()["status"]):
+            raise Refused("This board has no active status that our member may see.", field="board_id")
+        return Checked(
+            own_user=str(member["identifier"]),
+            facts={
+                "version": str(info.get("version", "")),
+                "time zone": str(info.get("serverTimeZone", "")),
+                "company": str(company.get("name", "")),
+                "board": str(board.get("name", "")),
+            },
+        )
+
+    def _member(self) -> Json:
+        found = self._http().get("system/members", conditions=f"identifier={quoted(self.values['member'])}")
+        if not found:
+            raise Refused("There is no member with this id that our keys may see.", field="member")
+        return dict(found[0])
+
+    def _one(self, path: str, field: str, what: str) -> Json:
+        try:
+            return dict(self._http().get(path))
+        except Missing as error:
+            raise Refused(f"There is no {what} with this id that our member may see.", field=field) from error
+
+    @in_its_codebase
+    def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
+        board = _number(self.values["board_id"])
+        statuses = self._listed(f"service/boards/{board}/statuses")
+        priorities = self._listed("service/priorities")
+        boards = self._listed("service/boards")
+        return {
+            "status": tuple(
+                Choice(
+                    value=str(s["id"]),
+                    label=s["name"],
+                    is_active=not s.get("inactive"),
+                    is_closed=bool(s.get("closedStatus")),
+                    hint=str(s.get("escalationStatus") or ""),
+                )
+                for s in statuses
+            ),
+            "priority": tuple(
+                Choice(value=str(p["id"]), label=p["name"], hint=str(p.get("level") or "")) for p in priorities
+            ),
+            "queue": tuple(
+                Choice(value=str(b["id"]), label=b["name"], is_active=not b.get("inactiveFlag")) for b in boards
+            ),
+            "company": tuple(
+                Choice(value=str(c["id"]), label=c["name"])
+                for c in self._listed("company/companies", conditions="deletedFlag=false")
+            ),
+            "visibility": (
+                Choice(value=DISCUSSION, label="Discussion (their customer sees it)"),
+                Choice(value=RESOLUTION, label="Resolution (their customer sees it)"),
+                Choice(value=INTERNAL, label="Internal"),
+            ),
+        }
+
+    # -- reading
+
+    @in_its_codebase
+    def changes_since(self, cursor: str) -> Page:
+        """Tickets of our company that changed, or on which time was booked; their notes are read one by one later."""
+        if not cursor:
+            return Page(tickets=(), cursor=_cursor(self.ports.now()))
+        since = moment(cursor) - OVERLAP
+        mine = f"company/id={_number(self.values['company_id'])}"
+        items = {str(item["id"]): item for item in self._changed("service/tickets", since, f"{mine} and ")}
+        booked = {
+            text_of(entry.get("chargeToId"))
+            for entry in self._changed("time/entries", since, 'chargeToType="ServiceTicket" and ')
+        }
+        for item in self._by_ids(booked - items.keys(), mine):
+            items[str(item["id"])] = item
+        tickets = tuple(self._ticket(items[key]) for key in sorted(items, key=int))
+        newest = max([moment(cursor), *(ticket.changed_at for ticket in tickets)])
+        return Page(tickets=tickets, cursor=_cursor(newest))
+
+    def _changed(self, path: str, since: datetime, also: str) -> Iterator[Json]:
+        """Records changed since; what their search lets through by mistake is left out here."""
+        literal = instant(since, is_naive=self.values.get("times") == "naive")
+        for item in self._listed(path, conditions=f"{also}lastUpdated > {literal}"):
+            if moment(_info(item).get("lastUpdated")) > since:
+                yield item
+
+    def _by_ids(self, keys: Iterable[str], also: str) -> Iterator[Json]:
+        wanted = sorted(int(key) for key in keys if key.isdigit())
+        for start in range(0, len(wanted), MOST_IN_LIST):
+            ids = ",".join(str(key) for key in wanted[start : start + MOST_IN_LIST])
+            yield from self._listed("service/tickets", conditions=f"id in ({ids}) and {also}")
+
+    @in_its_codebase
+    def fetch(self, key: str) -> RemoteTicket:
+        ticket = self.glance(key)
+        return replace(ticket, notes=self.notes(key), files=self._files(key))
+
+    @in_its_codebase
+    def glance(self, key: str) -> RemoteTicket:
+        item = self._http().get(f"service/tickets/{_number(key)}")
+        if not isinstance(item, dict) or "id" not in item:
+            raise Refused("ConnectWise answered without a ticket.")
+        return self._ticket(item)
+
+    @in_its_codebase
+    def find(self, reference: str) -> tuple[str, ...]:
+        found = self._listed("service/tickets", conditions=f"externalXRef={quoted(reference)}")
+        return tuple(sorted((str(item["id"]) for item in found if item.get("externalXRef") == reference), key=int))
+
+    @in_its_codebase
+    def carrying(self, prefix: str, since: datetime) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[int]] = {}
+        for item in self._changed("service/tickets", since, f"externalXRef like {quoted(prefix + '%')} and "):
+            found.setdefault(str(item.get("externalXRef")), []).append(int(item["id"]))
+        return {
+            reference: tuple(str(key) for key in sorted(keys))
+            for reference, keys in found.items()
+            if reference.startswith(prefix)
+        }
+
+    @in_its_codebase
+    def notes(self, key: str) -> tuple[RemoteNote, ...]:
+        """Notes, and what engineers wrote into their time entries: half of the conversation stands there."""
+        number = _number(key)
+        notes = [self._note(note) for note in self._listed(f"service/tickets/{number}/notes")]
+        entries = self._listed("time/entries", conditions=f'chargeToType="ServiceTicket" and chargeToId={number}')
+        booked = [note for entry in entries for note in self._booked(entry)]
+        return tuple(sorted([*notes, *booked], key=lambda note: note.created_at))
+
+    def _files(self, key: str) -> tuple[RemoteFile, ...]:
+        found = self._listed("system/documents", recordType="Ticket", recordId=str(_number(key)))
+        return tuple(self._file(document) for document in found)
+
+    @in_its_codebase
+    def content(self, key: str, file: RemoteFile) -> bytes:
+        return self._http().download(f"system/documents/{_number(file.key)}/download")
+
+    # -- writing
+
+    @in_its_codebase
+    def push(self, change: Change) -> Pushed:
+        return {"create": self._create, "fields": self._patch, "note": self._add_note, "file": self._add_file}[
+            change.kind
+        ](change)
+
+    def _create(self, change: Change) -> Pushed:
+        fields = dict(change.fields)
+        body: Json = {
+            "summary": fields.get("title", ""),
+            "company": {"id": _number(self.values["company_id"])},
+            "board": {"id": _number(self.values["board_id"])},
+            "externalXRef": change.reference,
+            "processNotifications": self._notifies,
+            "skipCallback": True,
+        }
+        for name in ("status", "priority"):
+            if fields.get(name):
+                body[name] = {"id": _number(fields[name])}
+        if fields.get("description"):
+            # Their system makes the first note of it; the mark tells that it is ours.
+            body["initialDescription"] = _marked(fields["description"], change.mark)
+        made = self._http().write("POST", "service/tickets", body)
+        ticket = self._ticket(made)
+        return Pushed(key=ticket.key, ticket=ticket)
+
+    def _patch(self, change: Change) -> Pushed:
+        wanted: Json = {}
+        for name, value in change.fields.items():
+            wanted[_PATHS[name]] = {"id": _number(value)} if name in ("status", "priority") else value
+        if change.reference:
+            wanted["externalXRef"] = change.reference
+        operations = [{"op": "replace", "path": path, "value": value} for path, value in wanted.items()]
+        answer = self._http().write("PATCH", f"service/tickets/{_number(change.key)}", operations)
+        unchanged = [path for path, value in wanted.items() if text_of(answer.get(path)) != text_of(value)]
+        if unchanged:
+            raise Refused(f"ConnectWise answered yes but did not change: {', '.join(unchanged)}.")
+        return Pushed(key=change.key, ticket=self._ticket(answer))
+
+    def _add_note(self, change: Change) -> Pushed:
+        if change.visibility not in FLAGS:
+            raise Refused(f"ConnectWise knows no place for notes called {change.visibility!r}.")
+        text = f"{change.name}:\n{change.text}" if change.name else change.text
+        body: Json = {flag: place == change.visibility for place, flag in FLAGS.items()}
+        body |= {
+            "text": _marked(text, change.mark),
+            "member": {"identifier": self.values["member"]},
+            "processNotifications": self._notifies,
+            "customerUpdatedFlag": False,
+        }
+        made = self._http().write("POST", f"service/tickets/{_number(change.key)}/notes", body)
+        return Pushed(key=str(made["id"]))
+
+    def _add_file(self, change: Change) -> Pushed:
+        made = self._http().upload(
+            "system/documents",
+            {
+                "recordType": "Ticket",
+                "recordId": str(_number(change.key)),
+                "title": _marked(change.name[:150], change.mark, gap=" "),
+                "privateFlag": "true" if change.visibility == INTERNAL else "false",
+                "readOnlyFlay": "false",  # their spelling
+                "isAvatar": "false",
+            },
+            (change.name, change.content),
+        )
+        return Pushed(key=str(made["id"]))
+
+    @property
+    def _notifies(self) -> bool:
+        return self.values.get("notify") == "yes"
+
+    # -- callbacks
+
+    def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
+        """A callback names where its key lies; only our own vendor's host is ever asked for one."""
+        news = json.loads(body.decode("utf-8", "replace"))
+        if not isinstance(news, dict):
+            raise BadSignature("The callback is not signed by ConnectWise.")
+        key_url = (news.get("Metadata") or {}).get("key_url") if isinstance(news.get("Metadata"), dict) else None
+        check_signature(self._signing_key(key_url), headers, body)
+        return Hook(key=_subject(news), delivery=f"{news.get('MessageId')}.{hashlib.sha256(body).hexdigest()[:16]}")
+
+    def _signing_key(self, key_url: Any) -> str:
+        ours = urlsplit(self._site())
+        try:
+            asked = urlsplit(key_url if isinstance(key_url, str) else "")
+            is_theirs = (asked.scheme, asked.netloc) == (ours.scheme, ours.netloc)
+        except ValueError:
+            is_theirs = False
+        if not is_theirs or "/callbackkey/" not in asked.path or asked.username:
+            raise BadSignature("The callback names no key at its own vendor.")
+        kept, found = _KEYS.get(key_url, (0.0, ""))
+        if time.monotonic() - kept < KEY_KEPT_SECONDS and found:
+            return found
+        http = self.ports.open_http(base=self._site(), headers={}, seconds=KEY_SECONDS)
+        try:
+            answer = http.get(key_url)
+        except ConnectorError as error:
+            raise BadSignature("The key of the callback could not be read.") from error
+        found = str(answer.get("signing_key") or "") if isinstance(answer, dict) else ""
+        if len(_KEYS) > 200:
+            _KEYS.clear()
+        _KEYS[key_url] = (time.monotonic(), found)
+        return found
+
+    @in_its_codebase
+    def register_hook(self, url: str) -> Hooked:
+        """Exactly one callback each for our board's tickets and our company's time; strays are removed."""
+        wanted = {
+            ("ticket", "board", _number(self.values["board_id"])),
+            ("time", "company", _number(self.values["company_id"])),
+        }
+        address = f"{url}?recordId="
+        there = self._listed("system/callbacks", conditions=f"url contains {quoted(urlsplit(url).netloc)}")
+        kept: dict[tuple[str, str, int], Json] = {}
+        was_off = False
+        for entry in sorted((e for e in there if str(e.get("url", "")).startswith(url)), key=lambda e: int(e["id"])):
+            what = (str(entry["type"]).lower(), str(entry["level"]).lower(), int(entry["objectId"]))
+            if what not in wanted or what in kept or entry["url"] != address:
+                self._http().write("DELETE", f"system/callbacks/{entry['id']}", None)
+                continue
+            kept[what] = entry
+            if entry.get("inactiveFlag"):
+                was_off = True
+                back_on = [{"op": "replace", "path": "inactiveFlag", "value": False}]
+                self._http().write("PATCH", f"system/callbacks/{entry['id']}", back_on)
+        for what in sorted(wanted - kept.keys()):
+            kind, level, object_id = what
+            kept[what] = self._http().write(
+                "POST",
+                "system/callbacks",
+                {
+                    "description": "Ticket Hub",
+                    "url": address,
+                    "objectId": object_id,
+                    "type": kind,
+                    "level": level,
+                    "inactiveFlag": False,
+                    "isSelfSuppressedFlag": True,
+                },
+            )
+        return Hooked(
+            key=",".join(str(kept[what]["id"]) for what in sorted(kept)),
+            was_off="ConnectWise had switched a callback off, as after three days of failures." if was_off else "",
+        )
+
+    # -- their records as ours
+
+    def _ticket(self, item: Json) -> RemoteTicket:
+        info = _info(item)
+        owner = item.get("owner") or {}
+        return RemoteTicket(
+            key=str(item["id"]),
+            number=str(item["id"]),
+            url=f"{self._site()}/v4_6_release/services/system_io/Service/fv_sr100_request.rails"
+            f"?service_recid={item['id']}&companyName={quote(self.values['company'])}",
+            fields={
+                "title": text_of(item.get("summary")),
+                "description": "",
+                "status": text_of(item.get("status")),
+                "priority": text_of(item.get("priority")),
+            },
+            created_at=moment(info.get("dateEntered")),
+            changed_at=moment(info.get("lastUpdated")),
+            author=str(info.get("updatedBy") or ""),
+            assignee=str(owner.get("name") or owner.get("identifier") or item.get("resources") or ""),
+            queue=text_of(item.get("board")),
+            merged_into=text_of(item.get("mergedParentTicket")),
+            is_ours=_is(info.get("enteredBy"), self.values["member"]),
+            reference=text_of(item.get("externalXRef")),
+            raw=item,
+        )
+
+    def _note(self, note: Json) -> RemoteNote:
+        member, contact = note.get("member") or {}, note.get("contact") or {}
+        text = str(note.get("text") or "")
+        return RemoteNote(
+            key=str(note["id"]),
+            text=text,
+            visibility=visibility_of(note),
+            author=str(member.get("name") or contact.get("name") or note.get("createdBy") or ""),
+            is_ours=_is(note.get("createdBy"), self.values["member"]),
+            created_at=moment(note.get("dateCreated")),
+            mark=mark_in(text),
+        )
+
+    def _booked(self, entry: Json) -> Iterator[RemoteNote]:
+        member = entry.get("member") or {}
+        shown = {
+            "detailDescriptionFlag": entry.get("addToDetailDescriptionFlag"),
+            "resolutionFlag": entry.get("addToResolutionFlag"),
+        }
+        for suffix, text, visibility in (
+            ("", entry.get("notes"), visibility_of(shown)),
+            (".internal", entry.get("internalNotes"), INTERNAL),
+        ):
+            if text:
+                yield RemoteNote(
+                    key=f"time.{entry['id']}{suffix}",
+                    text=str(text),
+                    visibility=visibility,
+                    author=str(member.get("name") or entry.get("enteredBy") or ""),
+                    is_ours=_is(member.get("identifier"), self.values["member"]),
+                    created_at=moment(entry.get("dateEntered") or _info(entry).get("lastUpdated")),
+                    mark=mark_in(str(text)),
+                )
+
+    def _file(self, document: Json) -> RemoteFile:
+        title = str(document.get("title") or "")
+        info = _info(document)
+        return RemoteFile(
+            key=str(document["id"]),
+            name=str(document.get("fileName") or title or "file"),
+            size=int(document.get("size") or 0),
+            visibility=DISCUSSION if document.get("publicFlag", True) else INTERNAL,
+            author=str(document.get("owner") or ""),
+            is_ours=_is(document.get("owner"), self.values["member"]),
+            created_at=moment(document.get("createdOnDate") or info.get("lastUpdated")),
+            mark=mark_in(title),
+        )
+
+    # -- reaching them
+
+    def _listed(self, path: str, **params: str) -> Iterator[Json]:
+        """Every record of a list, by id, forward only: no page shifts while records change."""
+        http = self._http()
+        last = "0"
+        for _ in range(MOST_PAGES):
+            reply = http.page(
+                path, headers={"pagination-type": "forward-only"}, pageSize=str(PAGE_SIZE), pageId=last, **params
+            )
+            if not isinstance(reply.body, list):
+                raise Refused("ConnectWise answered a query without a list.")
+            yield from reply.body
+            if not _has_more(reply):
+                return
+            highest = str(reply.body[-1]["id"])
+            if int(highest) <= int(last):
+                raise Refused("ConnectWise's pages do not end.")
+            last = highest
+        raise Refused("ConnectWise's pages do not end.")
+
+    def _http(self) -> Http:
+        return self.ports.open_http(base=self._base(), headers=self._headers(), explain=explain)
+
+    def _headers(self) -> dict[str, str]:
+        user = f"{self.values['company']}+{self.values['public_key']}:{self.values['private_key']}"
+        return {
+            "Authorization": f"Basic {base64.b64encode(user.encode()).decode()}",
+            "clientId": self.values["client_id"],
+            "Accept": f"application/vnd.connectwise.com+json; version={self.values.get('version') or '2025.1'}",
+        }
+
+    def _site(self) -> str:
+        site = self.values["site"].strip().rstrip("/")
+        return site if "://" in site else f"https://{site}"
+
+    def _base(self) -> str:
+        """The API's base URL: the codebase is asked for once, without credentials, and remembered."""
+        memory = self.ports.memory
+        if "base" not in memory:
+            site = self._site()
+            http = self.ports.open_http(base=site, headers={}, explain=_explain_site)
+            found = http.get(f"login/companyinfo/{quote(self.values['company'], safe='')}")
+            if found is None:
+                raise Refused("ConnectWise knows no company of this name at this site.", field="company")
+            codebase = str(found.get("Codebase") or "") if isinstance(found, dict) else ""
+            if not codebase or not all(c.isalnum() or c in "_./" for c in codebase) or ".." in codebase:
+                raise Refused("This site does not answer like ConnectWise.", field="site")
+            parts = urlsplit(site)
+            # Their cloud answers under api-; without it every call is refused with "SSL is required".
+            host = f"api-{parts.netloc}" if parts.netloc in CLOUD_HOSTS else parts.netloc
+            memory["base"] = f"{parts.scheme}://{host}/{codebase.strip('/')}/apis/3.0"
+        return memory["base"]
+
+
+_KEYS: dict[str, tuple[float, str]] = {}
+"""Signing keys by their URL, in this process only, and when they were read."""
+_PATHS = {"title": "summary", "status": "status", "priority": "priority"}
+
+
+def _explain_site(status: int, _body: Any) -> ConnectorError | None:
+    return Refused("This site does not answer like ConnectWise.", field="site") if 400 <= status < 500 else None
+
+
+def _has_more(reply: Reply) -> bool:
+    """Forward-only lists always send a Link; it names a next page until there is none."""
+    link = next((value for name, value in reply.headers.items() if name.lower() == "link"), None)
+    if link is None:
+        return len(reply.body) >= PAGE_SIZE
+    return bool(reply.body) and 'rel="next"' in link
+
+
+def _subject(news: Json) -> str:
+    """The ticket a callback is about; for booked time it stands in the entity, which is JSON in a string."""
+    key = news.get("ID")
+    if str(news.get("Type", "")).lower() == "time":
+        entity = json.loads(news.get("Entity") or "{}")
+        key = entity.get("chargeToId") if isinstance(entity, dict) else None
+    if isinstance(key, bool) or not isinstance(key, int | str) or not str(key).isascii() or not str(key).isdigit():
+        raise Refused("The callback names no ticket.")
+    return str(key)
+
+
+def _number(text: Any) -> int:
+    """An id of theirs: anything else must not get into a path or a condition."""
+    if not str(text).isascii() or not str(text).isdigit():
+        raise Refused(f"{str(text)[:40]!r} is not an id of ConnectWise's.")
+    return int(text)
+
+
+def _info(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = item.get("_info")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _is(name: Any, member: str) -> bool:
+    return isinstance(name, str) and name.lower() == member.lower()
+
+
+def _marked(text: str, mark: str, *, gap: str = "\n\n") -> str:
+    return f"{text}{gap}[TH:{mark}]" if mark else text
+
+
+def _cursor(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

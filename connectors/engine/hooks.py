@@ -1,0 +1,63 @@
+"""That a vendor calls us when something changes, and goes on calling."""
+
+from __future__ import annotations
+
+import logging
+
+from django.utils import timezone
+
+from connectors.engine import registry
+from connectors.kit.contract import Connector
+from connectors.kit.errors import ConnectorError
+from connectors.models import Connection
+
+log = logging.getLogger(__name__)
+
+
+def register(connection: Connection, *, hub_url: str) -> None:
+    """Ask the vendor's system to call us; asked again for the same address, nothing happens.
+
+    Raises the connector's errors; makes calls, so it belongs in no transaction.
+    """
+    if connection.hook_id and connection.memory.get("hook_url") == hub_url:
+        return
+    with registry.ready(connection) as connector:
+        connection.own_user = connector.check().own_user
+        connection.hook_id = connector.register_hook(address(connection, hub_url)).key
+        connector.ports.memory["hook_url"] = hub_url
+    connection.hook_note, connection.hook_checked_at = "", timezone.now()
+    connection.save(update_fields=["hook_id", "own_user", "hook_note", "hook_checked_at"])
+
+
+def keep(connection: Connection, connector: Connector) -> None:
+    """Where their calls are registered, see that they still are; what they had switched off is switched on again.
+
+    What was missed meanwhile the polls have brought: a hook is never more than a hint.
+    """
+    hub_url = connector.ports.memory.get("hook_url", "")
+    if not connection.hook_id or not hub_url:
+        return
+    note = ""
+    try:
+        hooked = connector.register_hook(address(connection, hub_url))
+    except ConnectorError as error:
+        note = f"Their calls could not be checked: {error}"
+        Connection.objects.filter(pk=connection.pk).update(hook_note=note[:255], hook_checked_at=timezone.now())
+        return
+    if hooked.was_off or hooked.key != connection.hook_id:
+        why = hooked.was_off or "The registration was gone there."
+        note = f"{why} It is on again since {timezone.now():%Y-%m-%d %H:%M} UTC; polls brought what was missed."
+        log.warning("%s: %s", connection, note)
+    changes: dict[str, object] = {"hook_checked_at": timezone.now(), "hook_id": hooked.key}
+    if note:
+        changes["hook_note"] = note[:255]
+    Connection.objects.filter(pk=connection.pk).update(**changes)
+
+
+def switched_off(connection: Connection) -> None:
+    """The vendor says it will not call any more: look at once. What it says is only a hint, so nothing is believed."""
+    Connection.objects.filter(pk=connection.pk, state=Connection.State.ACTIVE).update(healed_at=None, next_poll_at=None)
+
+
+def address(connection: Connection, hub_url: str) -> str:
+    return f"{hub_url}/hooks/{connection.public_id}/"

@@ -1,0 +1,93 @@
+"""All our workers together stay inside what a vendor lets one integration do.
+
+The counts are rows, so that every process on every machine sees them. A request that would be too many
+is not made: it waits in its queue like everything that has to be tried later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+
+from django.db import IntegrityError
+from django.db.models import F, Sum
+
+from connectors.kit.contract import Limits
+from connectors.kit.errors import TryLater
+from connectors.models import Connection, Turn, Usage
+
+SLICES = 60
+TURN_SECONDS = 60.0
+"""A turn whose process died is free again after this; longer than any call lasts."""
+PATIENCE_SECONDS = 5.0
+POLL_SHARE = 0.6
+"""A poll leaves the rest of our part to what people are waiting for."""
+
+
+class Gate:
+    """What every call of one connection passes."""
+
+    def __init__(self, connection: Connection, limits: Limits, *, share: float = 1.0) -> None:
+        self.connection, self.limits = connection, limits
+        ours = limits.share if connection.share is None else connection.share / 100
+        self.most = max(1, int(limits.requests * ours * share))
+
+    @contextmanager
+    def turn(self, path: str) -> Iterator[None]:
+        """One call; TryLater where it would be one too many."""
+        self._count()
+        if self.limits.threads is None:
+            yield
+            return
+        taken = self._take(self.limits.endpoint(path)[:64])
+        try:
+            yield
+        finally:
+            Turn.objects.filter(pk=taken.pk, until=taken.until).update(until=0)
+
+    def _count(self) -> None:
+        length = self.limits.seconds / SLICES
+        current = int(time.time() / length)
+        rows = Usage.objects.filter(connection=self.connection)
+        used = rows.filter(slice__gt=current - SLICES).aggregate(used=Sum("used"))["used"] or 0
+        if used >= self.most:
+            raise TryLater(
+                f"We used our part of their limit: {used} requests within {self.limits.seconds // 60} minutes. "
+                "It goes on by itself.",
+                after=max(1.0, self._until_free(current, length)),
+            )
+        if not rows.filter(slice=current).update(used=F("used") + 1):
+            try:
+                Usage.objects.create(connection=self.connection, slice=current, used=1)
+            except IntegrityError:
+                rows.filter(slice=current).update(used=F("used") + 1)
+            rows.filter(slice__lte=current - SLICES).delete()
+
+    def _until_free(self, current: int, length: float) -> float:
+        oldest = Usage.objects.filter(connection=self.connection, slice__gt=current - SLICES).order_by("slice").first()
+        return (oldest.slice + SLICES - current) * length if oldest else length
+
+    def _take(self, endpoint: str) -> Turn:
+        """A free turn at the endpoint, waited for a few seconds."""
+        pause = Event()
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            at = time.time()
+            for number in range(self.limits.threads or 1):
+                turn, _ = Turn.objects.get_or_create(connection=self.connection, endpoint=endpoint, number=number)
+                until = at + TURN_SECONDS
+                if Turn.objects.filter(pk=turn.pk, until__lte=at).update(until=until):
+                    turn.until = until
+                    return turn
+            if time.monotonic() > end:
+                raise TryLater("As many of our calls as they allow at once are under way there.", after=5)
+            pause.wait(0.05)
+
+
+def used(connection: Connection, limits: Limits) -> int:
+    """How many requests we made within the last window."""
+    current = int(time.time() / (limits.seconds / SLICES))
+    rows = Usage.objects.filter(connection=connection, slice__gt=current - SLICES)
+    return rows.aggregate(used=Sum("used"))["used"] or 0
