@@ -35,12 +35,16 @@ from connectors.kit.http import Http
 PAGE_SIZE = 500
 MOST_PAGES = 200
 MOST_IN_LIST = 200
-OVERLAP = timedelta(minutes=2)
+OVERLAP = timedelta(minutes=15)
+"""As wrong as their clock may go without a change being lost; what repeats does no harm."""
 LIMIT_CHECKED_EVERY = timedelta(minutes=5)
 POLL_UNTIL = 0.6
 """The share of the hourly limit after which a poll lets the connection rest, so that others are not refused."""
 ZONE_LOOKUP = "https://webservices.autotask.net/ATServicesRest"
-WORKFLOW_NOTE = "13"
+WORKFLOW_NOTE, COMPLETE, TICKET_PARENT = "13", "5", 4
+EXTERNAL_ID = "externalID"
+TIME_SUMMARY, TIME_INTERNAL = "time.summary", "time.internal"
+"""Time entries have no publish of their own: what they say has two visibilities more, mapped like the others."""
 SUBSCRIBED = ("status", "priority", "title", "description", "assignedResourceID", "queueID")
 
 Json = dict[str, Any]
@@ -98,6 +102,19 @@ class Autotask(Connector):
         Setting(name="source_id", label="Source", help="The id of a ticket source, if required.", is_required=False),
         Setting(name="note_type", label="Note type", help="The id of the note type our notes get."),
         Setting(
+            name="reference_field",
+            label="Field for our reference",
+            help="externalID, or the name of a user-defined field if another integration uses that.",
+            is_required=False,
+            default=EXTERNAL_ID,
+        ),
+        Setting(
+            name="impersonate_id",
+            label="Write as resource",
+            help="The id of a resource in whose name we write; its security level has to allow it.",
+            is_required=False,
+        ),
+        Setting(
             name="due_hours",
             label="Due after hours",
             help="Autotask wants a due date.",
@@ -126,30 +143,53 @@ class Autotask(Connector):
         http = self._http()
         http.get("V1.0/ThresholdInformation")
         choices = self.picklists()
-        if self.values["queue_id"] not in {choice.value for choice in choices["queueID"] if choice.is_active}:
+        if self.values["queue_id"] not in {choice.value for choice in choices["queue"] if choice.is_active}:
             raise Refused("There is no active queue with this id.", field="queue_id")
         if self.values["note_type"] not in {choice.value for choice in choices["noteType"] if choice.is_active}:
             raise Refused("There is no active note type with this id.", field="note_type")
-        company = http.get(f"V1.0/Companies/{self.values['company_id']}")
-        if not (company or {}).get("item"):
-            raise Refused("There is no company with this id that our user may see.", field="company_id")
+        impersonated = self.values.get("impersonate_id")
+        if impersonated and not list(self._by_ids("Resources", [impersonated])):
+            raise Refused("There is no resource with this id that our user may see.", field="impersonate_id")
+        company = self._company()
         return Checked(
             own_user=self._own_user(),
-            facts={"zone": self.ports.memory["zone"], "company": str(company["item"].get("companyName", ""))},
+            facts={"zone": self.ports.memory["zone"], "company": str(company.get("companyName", ""))},
         )
+
+    def _company(self) -> Json:
+        """The company that is us; a record that is not there is a 404 or an empty item."""
+        try:
+            answer = self._http().get(f"V1.0/Companies/{_id(self.values['company_id'], field='company_id')}")
+        except Missing:
+            answer = None
+        if not (answer or {}).get("item"):
+            raise Refused("There is no company with this id that our user may see.", field="company_id")
+        return dict(answer["item"])
 
     @in_its_zone
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
         http = self._http()
         found: dict[str, tuple[Choice, ...]] = {}
-        for entity, names in (("Tickets", ("status", "priority", "queueID", "source")), ("TicketNotes", _NOTE_LISTS)):
+        for entity, names in _LISTS.items():
             for field in http.get(f"V1.0/{entity}/entityInformation/fields")["fields"]:
                 if field["name"] in names and field.get("isPickList"):
                     # The values are text here and integers on the ticket.
-                    found[field["name"]] = tuple(
-                        Choice(value=str(v["value"]), label=v["label"], is_active=v.get("isActive", True))
+                    found[names[field["name"]]] = tuple(
+                        Choice(
+                            value=str(v["value"]),
+                            label=v["label"],
+                            is_active=v.get("isActive", True),
+                            is_closed=field["name"] == "status" and str(v["value"]) == COMPLETE,
+                        )
                         for v in field.get("picklistValues") or ()
                     )
+        found["visibility"] = (*found.get("visibility", ()), *_TIME_CHOICES)
+        found["company"] = tuple(
+            Choice(
+                value=str(c["id"]), label=str(c.get("companyName") or c["id"]), is_active=bool(c.get("isActive", True))
+            )
+            for c in self._query("Companies", [_eq("isActive", True)])
+        )
         return found
 
     @in_its_zone
@@ -165,61 +205,101 @@ class Autotask(Connector):
         mine = _eq("companyID", int(self.values["company_id"]))
         tickets = {str(item["id"]): item for item in self._query("Tickets", [_gte("lastActivityDate", since), mine])}
         notes = list(self._query("TicketNotes", [_gte("lastActivityDate", since)]))
+        times = list(self._query("TimeEntries", [_gte("lastModifiedDateTime", since), _exists("ticketID")]))
         # Parents of other kinds share the numbers: a file counts only for a ticket that moved, too.
         files = list(self._query("AttachmentInfo", [_gte("attachDate", since)]))
-        touched = {str(note["ticketID"]) for note in notes}
+        touched = {str(record["ticketID"]) for record in (*notes, *times)}
+        touched |= {str(file["parentID"]) for file in files if file.get("parentType") in (None, TICKET_PARENT)}
         for item in self._by_ids("Tickets", touched - tickets.keys(), more=[mine]):
             tickets[str(item["id"])] = item
         newest = max([cursor, *(item["lastActivityDate"] for item in tickets.values())], key=lambda text: _time(text))
-        self._learn_names(tickets.values(), notes)
+        self._learn_names(tickets.values(), [*notes, *times])
         return Page(
             tickets=tuple(
                 self._ticket(
                     item,
                     [note for note in notes if str(note["ticketID"]) == key],
+                    [entry for entry in times if str(entry["ticketID"]) == key],
                     [file for file in files if str(file["parentID"]) == key],
                 )
                 for key, item in sorted(tickets.items(), key=lambda pair: int(pair[0]))
             ),
             cursor=_write_time(_time(newest)),
+            gone=self._deleted(since),
         )
+
+    def _deleted(self, since: str) -> tuple[str, ...]:
+        """Tickets people deleted: the API tells of them in a log of its own, if our user may read it."""
+        try:
+            found = list(self._query("DeletedTicketLogs", [_gte("deletedDateTime", since)]))
+        except (Refused, Missing):
+            return ()
+        return tuple(str(log["ticketID"]) for log in found if log.get("ticketID"))
 
     @in_its_zone
     def fetch(self, key: str) -> RemoteTicket:
         item = self._item(key)
         notes = list(self._children(key, "Notes"))
-        files = list(self._query("AttachmentInfo", [_eq("parentID", int(key))]))
-        self._learn_names([item], notes)
-        return self._ticket(item, notes, files)
+        times = self._times(key)
+        files = list(self._query("AttachmentInfo", [_eq("parentID", _id(key))]))
+        self._learn_names([item], [*notes, *times])
+        return self._ticket(item, notes, times, files)
+
+    def _times(self, key: str) -> list[Json]:
+        return list(self._query("TimeEntries", [_eq("ticketID", _id(key))]))
 
     @in_its_zone
     def glance(self, key: str) -> RemoteTicket:
         item = self._item(key)
         self._learn_names([item], [])
-        return replace(self._ticket(item, [], []), notes=None, files=None)
+        return replace(self._ticket(item, [], [], []), notes=None, files=None)
 
     @in_its_zone
     def find(self, reference: str) -> tuple[str, ...]:
-        found = self._query("Tickets", [_eq("externalID", reference)])
+        found = self._query("Tickets", [self._referring("eq", reference)])
         return tuple(sorted((str(item["id"]) for item in found), key=int))
 
     @in_its_zone
     def carrying(self, prefix: str, since: datetime) -> Mapping[str, tuple[str, ...]]:
-        begins = {"op": "beginsWith", "field": "externalID", "value": prefix}
+        begins = self._referring("beginsWith", prefix)
         found: dict[str, list[int]] = {}
         for item in self._query("Tickets", [begins, _gte("createDate", _write_time(since))]):
-            found.setdefault(_text(item["externalID"]), []).append(int(item["id"]))
+            found.setdefault(self._reference(item), []).append(int(item["id"]))
         return {reference: tuple(str(key) for key in sorted(keys)) for reference, keys in found.items()}
+
+    def _referring(self, op: str, value: str) -> Json:
+        """A filter on the field that carries our reference."""
+        name = self.values.get("reference_field") or EXTERNAL_ID
+        leaf: Json = {"op": op, "field": name, "value": value}
+        return leaf if name == EXTERNAL_ID else leaf | {"udf": True}
+
+    def _reference(self, item: Json) -> str:
+        name = self.values.get("reference_field") or EXTERNAL_ID
+        if name == EXTERNAL_ID:
+            return _text(item.get(EXTERNAL_ID))
+        udfs = item.get("userDefinedFields") or ()
+        return next((_text(udf.get("value")) for udf in udfs if udf.get("name") == name), "")
+
+    def _refer(self, reference: str) -> Json:
+        name = self.values.get("reference_field") or EXTERNAL_ID
+        if name == EXTERNAL_ID:
+            return {EXTERNAL_ID: reference}
+        return {"userDefinedFields": [{"name": name, "value": reference}]}
 
     @in_its_zone
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
-        found = list(self._children(key, "Notes"))
-        self._learn_names([], found)
-        return tuple(self._note(note) for note in found if _is_told(note))
+        found, times = list(self._children(key, "Notes")), self._times(key)
+        self._learn_names([], [*found, *times])
+        return self._conversation(found, times)
+
+    def _conversation(self, notes: Iterable[Json], times: Iterable[Json]) -> tuple[RemoteNote, ...]:
+        """Notes but those of workflow rules, and what people wrote into their time entries."""
+        told = [self._note(note) for note in notes if _is_told(note)]
+        return (*told, *(note for entry in times for note in self._booked(entry)))
 
     @in_its_zone
     def content(self, key: str, file: RemoteFile) -> bytes:
-        items = self._http().get(f"V1.0/Tickets/{key}/Attachments/{file.key}")["items"]
+        items = self._http().get(f"V1.0/Tickets/{_id(key)}/Attachments/{_id(file.key)}")["items"]
         if not items:
             raise Missing("They do not have this attachment.")
         return base64.b64decode(items[0]["data"])
@@ -301,47 +381,53 @@ class Autotask(Connector):
             "companyID": int(self.values["company_id"]),
             "queueID": int(self.values["queue_id"]),
             "dueDateTime": _write_time(due),
-            "externalID": change.reference,
+            **self._refer(change.reference),
             **_typed(change.fields),
         }
         if self.values.get("source_id"):
             body["source"] = int(self.values["source_id"])
-        made = self._http().write("POST", "V1.0/Tickets", body)
+        made = self._http().write("POST", "V1.0/Tickets", body, headers=self._as_whom())
         key = str(made["itemId"])
         return Pushed(key=key, ticket=self.fetch(key))
 
     def _patch(self, change: Change) -> Pushed:
         # The id stands in the body: PATCH /Tickets/{id} does not exist.
-        body: Json = {"id": int(change.key), **_typed(change.fields)}
+        body: Json = {"id": _id(change.key), **_typed(change.fields)}
         if change.reference:
-            body["externalID"] = change.reference
+            body |= self._refer(change.reference)
         self._http().write("PATCH", "V1.0/Tickets", body)
         return Pushed(key=change.key, ticket=self.fetch(change.key))
 
     def _add_note(self, change: Change) -> Pushed:
         made = self._http().write(
             "POST",
-            f"V1.0/Tickets/{change.key}/Notes",
+            f"V1.0/Tickets/{_id(change.key)}/Notes",
             {
                 # A title can be mandatory, so there always is one; it also carries our mark.
                 "title": f"{change.name[:150]} [TH:{change.mark}]",
                 "description": change.text,
                 "noteType": int(self.values["note_type"]),
-                "publish": int(change.visibility),
+                "publish": _publish(change.visibility),
             },
+            headers=self._as_whom(),
         )
         return Pushed(key=str(made["itemId"]))
+
+    def _as_whom(self) -> dict[str, str]:
+        """In whose name we write; never sent with a read."""
+        resource = self.values.get("impersonate_id")
+        return {"ImpersonationResourceId": resource} if resource else {}
 
     def _add_file(self, change: Change) -> Pushed:
         made = self._http().write(
             "POST",
-            f"V1.0/Tickets/{change.key}/Attachments",
+            f"V1.0/Tickets/{_id(change.key)}/Attachments",
             {
                 "id": 0,
                 "attachmentType": "FILE_ATTACHMENT",
                 "fullPath": change.name,
                 "title": f"{change.name[:150]} [TH:{change.mark}]",
-                "publish": int(change.visibility),
+                "publish": _publish(change.visibility),
                 "data": base64.b64encode(change.content).decode(),
             },
         )
@@ -350,10 +436,12 @@ class Autotask(Connector):
     # -- reading
 
     def _item(self, key: str) -> Json:
-        item = (self._http().get(f"V1.0/Tickets/{int(key)}") or {}).get("item")
-        if not item:
+        answer = self._http().get(f"V1.0/Tickets/{_id(key)}")
+        if not isinstance(answer, dict) or "item" not in answer:
+            raise Refused("Autotask answered without a ticket.")
+        if not answer["item"]:
             raise Missing("They do not have this ticket.")
-        return dict(item)
+        return dict(answer["item"])
 
     def _query(self, entity: str, filters: list[Json]) -> Iterator[Json]:
         """Every record of a query; the next page is asked for with the same body again."""
@@ -378,15 +466,17 @@ class Autotask(Connector):
 
     def _children(self, key: str, name: str) -> Iterator[Json]:
         http = self._http()
-        path: str | None = f"V1.0/Tickets/{int(key)}/{name}"
+        path: str | None = f"V1.0/Tickets/{_id(key)}/{name}"
         for _ in range(MOST_PAGES):
             if not path:
                 return
             answer = http.get(path)
+            if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+                raise Refused("They answered a query without a list.")
             yield from answer["items"]
             path = (answer.get("pageDetails") or {}).get("nextPageUrl")
 
-    def _ticket(self, item: Json, notes: Iterable[Json], files: Iterable[Json]) -> RemoteTicket:
+    def _ticket(self, item: Json, notes: Iterable[Json], times: Iterable[Json], files: Iterable[Json]) -> RemoteTicket:
         return RemoteTicket(
             key=str(item["id"]),
             number=item.get("ticketNumber") or "",
@@ -400,8 +490,9 @@ class Autotask(Connector):
             author=self._name(item.get("lastActivityResourceID")),
             assignee=self._name(item.get("assignedResourceID")),
             is_ours=_text(item.get("creatorResourceID")) == self._own_user(),
-            reference=_text(item.get("externalID")),
-            notes=tuple(self._note(note) for note in notes if _is_told(note)),
+            queue=_text(item.get("queueID")),
+            reference=self._reference(item),
+            notes=self._conversation(notes, times),
             files=tuple(self._file(file) for file in files),
             raw=item,
         )
@@ -412,10 +503,27 @@ class Autotask(Connector):
             text=note.get("description") or note.get("title") or "",
             visibility=_text(note.get("publish")),
             author=self._name(note.get("creatorResourceID")),
-            is_ours=_text(note.get("creatorResourceID")) == self._own_user(),
+            # Written in somebody else's name it is still ours.
+            is_ours=self._own_user()
+            in (_text(note.get("creatorResourceID")), _text(note.get("impersonatorCreatorResourceID"))),
             created_at=_time(note["createDateTime"]),
             mark=mark_in(note.get("title") or ""),
         )
+
+    def _booked(self, entry: Json) -> Iterator[RemoteNote]:
+        for visibility, text in (
+            (TIME_SUMMARY, entry.get("summaryNotes")),
+            (TIME_INTERNAL, entry.get("internalNotes")),
+        ):
+            if text:
+                yield RemoteNote(
+                    key=f"{visibility}.{entry['id']}",
+                    text=str(text),
+                    visibility=visibility,
+                    author=self._name(entry.get("resourceID")),
+                    is_ours=_text(entry.get("resourceID")) == self._own_user(),
+                    created_at=_time(entry.get("createDateTime") or entry["dateWorked"]),
+                )
 
     def _file(self, file: Json) -> RemoteFile:
         title = file.get("title") or ""
@@ -433,7 +541,7 @@ class Autotask(Connector):
     def _learn_names(self, tickets: Iterable[Json], notes: Iterable[Json]) -> None:
         """Look up the resources we have not met, all in one query."""
         seen = {_text(t.get(name)) for t in tickets for name in ("assignedResourceID", "lastActivityResourceID")}
-        seen |= {_text(note.get("creatorResourceID")) for note in notes}
+        seen |= {_text(note.get("creatorResourceID") or note.get("resourceID")) for note in notes}
         unknown = {key for key in seen if key.isdigit() and f"resource.{key}" not in self.ports.memory}
         for person in self._by_ids("Resources", unknown):
             name = f"{person.get('firstName', '')} {person.get('lastName', '')}".strip()
@@ -497,7 +605,15 @@ class Autotask(Connector):
         return memory["zone"]
 
 
-_NOTE_LISTS = ("noteType", "publish")
+_LISTS: Mapping[str, Mapping[str, str]] = {
+    "Tickets": {"status": "status", "priority": "priority", "queueID": "queue", "source": "source"},
+    "TicketNotes": {"noteType": "noteType", "publish": "visibility"},
+}
+"""Their picklists per entity, and what the kit calls them."""
+_TIME_CHOICES = (
+    Choice(value=TIME_SUMMARY, label="Time entry: summary"),
+    Choice(value=TIME_INTERNAL, label="Time entry: internal notes"),
+)
 _NUMBERS = frozenset({"status", "priority"})
 
 
@@ -545,6 +661,23 @@ def _typed(fields: Mapping[str, str]) -> Json:
 def _is_told(note: Json) -> bool:
     """Notes that workflow rules write are the machine talking to itself."""
     return _text(note.get("noteType")) != WORKFLOW_NOTE
+
+
+def _id(key: Any, *, field: str = "") -> int:
+    """An id of theirs: anything else must not get into a path or a filter."""
+    if not str(key).isascii() or not str(key).isdigit():
+        raise Refused(f"{str(key)[:40]!r} is not an id of Autotask's.", field=field)
+    return int(key)
+
+
+def _publish(visibility: str) -> int:
+    if not visibility.isdigit():
+        raise Refused(f"A note cannot be published to {visibility!r}; map the audience to a publish value.")
+    return int(visibility)
+
+
+def _exists(field: str) -> Json:
+    return {"op": "exist", "field": field}
 
 
 def _eq(field: str, value: Any) -> Json:

@@ -57,11 +57,13 @@ class Api:
     # -- tickets
 
     def ticket(self, rest: list[str], _data: Json) -> Json:
-        return {"item": self.tenant.tickets.get(rest[0])}
+        self._parent(rest[0])
+        return {"item": self.tenant.tickets[rest[0]]}
 
     def company(self, rest: list[str], _data: Json) -> Json:
-        name = self.tenant.companies.get(rest[0])
-        return {"item": {"id": int(rest[0]), "companyName": name, "isActive": True} if name else None}
+        if rest[0] not in self.tenant.companies:
+            raise refused("The company does not exist.", status=404)
+        return {"item": {"id": int(rest[0]), "companyName": self.tenant.companies[rest[0]], "isActive": True}}
 
     def create(self, _rest: list[str], data: Json) -> Json:
         for name in ("companyID", "title", "status", "priority"):

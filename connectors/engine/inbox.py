@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -109,6 +109,7 @@ def poll(*, connection_id: int) -> int:
                 page = connector.changes_since(connection.cursor)
                 with transaction.atomic():
                     stored += sum(_keep_snapshot(connection, remote) for remote in page.tickets)
+                    _look_at(connection, page.gone)
                     Connection.objects.filter(pk=connection_id).update(
                         cursor=page.cursor, last_in_at=timezone.now(), failures=0, resting_until=None, last_error=""
                     )
@@ -138,6 +139,12 @@ def _heal(connection: Connection, connector: Connector) -> None:
         under_way.update(is_dirty=True, next_look_at=None)
         with suppress(Unsupported):
             duplicates.search(connection, connector, since=connection.healed_at - DUPLICATES_SINCE)
+
+
+def _look_at(connection: Connection, keys: Sequence[str]) -> None:
+    """Read these again: they are said to be gone, and what is not there three times is believed to be."""
+    links = Link.objects.filter(connection=connection, remote_key__in=keys, state=Link.State.ACTIVE, is_dirty=False)
+    links.update(is_dirty=True, next_look_at=None)
 
 
 def _keep_snapshot(connection: Connection, remote: RemoteTicket) -> bool:
@@ -190,9 +197,7 @@ def read(*, inbound_id: int) -> None:
         Inbound.objects.filter(pk=row.pk).update(lease_until=None, error=str(error))
     except Missing as error:
         # A hook says it was deleted; whether our record is gone is asked for again before it is believed.
-        Link.objects.filter(connection=row.connection, remote_key=row.remote_key, state=Link.State.ACTIVE).update(
-            is_dirty=True
-        )
+        _look_at(row.connection, [row.remote_key])
         _end(row, Inbound.State.IGNORED, str(error))
     except reconcile.LeftAlone as error:
         _end(row, Inbound.State.IGNORED, str(error))

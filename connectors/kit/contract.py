@@ -82,6 +82,8 @@ class Page:
     tickets: tuple[RemoteTicket, ...]
     cursor: str
     more: bool = False
+    gone: tuple[str, ...] = ()
+    """Keys of tickets that were deleted there, as far as they tell."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,8 +15,9 @@ from connectors.autotask.connector import Autotask, check_signature, signature
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.kit.contract import Change, Connector
 from connectors.kit.errors import BadSignature, LockedOut, Missing, Refused, TryLater, Unclear
+from connectors.kit.simulating import Answer, Request
 from connectors.kit.testing import wired
-from tests.conftest import SHARED
+from tests.connectors import wire
 
 BASE = "https://webservices5.autotask.test"
 MARK = "01JZZZZZZZZZZZZZZZZZZZZZZZ:0123456789ab"
@@ -33,30 +34,17 @@ class Time:
         return self.at
 
 
-@pytest.fixture(scope="session")
-def wire_contract() -> Callable[[requests.PreparedRequest], object]:
-    """Refuses every request that the reference document would not accept; without the document, nothing."""
-    path = SHARED / "specs" / "autotask-wire-oas3.json"
-    if not path.exists():
-        return lambda request: None
-    from openapi_core import Config, OpenAPI
-    from openapi_core.contrib.requests import RequestsOpenAPIRequest
-
-    document = json.loads(path.read_text())
-    document["servers"] = [{"url": f"{BASE}/ATServicesRest"}]
-    document.pop("security", None)
-    api = OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))
-    return lambda request: api.validate_request(RequestsOpenAPIRequest(request))
-
-
 @pytest.fixture
 def time() -> Time:
     return Time()
 
 
 @pytest.fixture
-def double(tenant: Tenant, time: Time) -> Simulator:
-    return Simulator([tenant], base=BASE, now=time)
+def double(tenant: Tenant, time: Time) -> Iterator[Simulator]:
+    made = Simulator([tenant], base=BASE, now=time)
+    wrong = wire.watched(made, wire.autotask())
+    yield made
+    assert wrong == []
 
 
 def values(tenant: Tenant, **more: str) -> dict[str, str]:
@@ -73,8 +61,8 @@ def values(tenant: Tenant, **more: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def autotask(double: Simulator, tenant: Tenant, time: Time, wire_contract: Any) -> Connector:
-    return wired(Autotask, values(tenant), double, now=time, watch=wire_contract)
+def autotask(double: Simulator, tenant: Tenant, time: Time) -> Connector:
+    return wired(Autotask, values(tenant), double, now=time)
 
 
 def create(autotask: Connector, **more: Any) -> str:
@@ -82,11 +70,19 @@ def create(autotask: Connector, **more: Any) -> str:
     return autotask.push(Change(id="1", kind="create", reference="TH-1", fields=fields | more)).key
 
 
-def test_every_request_is_checked(wire_contract: Any, shared: Any) -> None:
-    wrong = requests.Request("POST", f"{BASE}/ATServicesRest/V1.0/Tickets", json={"title": "x"}).prepare()
+def test_every_call_and_every_answer_is_checked(double: Simulator, shared: Any) -> None:
+    contract = wire.autotask()
+    assert contract is not None
+    call = Request(
+        method="POST", path="/ATServicesRest/V1.0/Tickets", query={}, body=b'{"title": "x"}',
+        headers={"content-type": "application/json", "username": "u", "secret": "s", "apiintegrationcode": "c"},
+    )  # fmt: skip
 
-    with pytest.raises(Exception, match=r"(?i)validat|error|missing"):
-        wire_contract(wrong)
+    with pytest.raises(Exception, match=r"(?i)validat|error|missing|body"):
+        contract.judge(call, Answer(body={"itemId": 1}))
+    listed = Request(method="GET", path="/ATServicesRest/V1.0/Tickets/1", query={}, body=b"", headers=call.headers)
+    with pytest.raises(Exception, match=r"(?i)data|schema"):
+        contract.judge(listed, Answer(body={"item": {"id": "seven"}}))
 
 
 def test_check_learns_the_zone_and_who_we_are(autotask: Connector) -> None:
@@ -190,7 +186,7 @@ def test_polling_rests_while_the_hourly_limit_is_mostly_used(autotask: Connector
 
     assert len(page.tickets) == 1
     # Tickets, notes, attachments: the limit is asked for once in five minutes.
-    assert tenant.requests - asked == 3
+    assert tenant.requests - asked == 5
 
 
 def test_what_a_workflow_rule_wrote_is_not_conversation(autotask: Connector, double: Simulator, tenant: Tenant) -> None:
@@ -265,9 +261,7 @@ def test_an_answer_that_is_no_answer_is_never_an_empty_list(
         wired(Autotask, values(tenant), broken, now=time).find("TH-1")
 
 
-def test_a_database_that_moved_is_found_in_its_new_zone(
-    double: Simulator, tenant: Tenant, time: Time, wire_contract: Any
-) -> None:
+def test_a_database_that_moved_is_found_in_its_new_zone(double: Simulator, tenant: Tenant, time: Time) -> None:
     old = "https://webservices1.autotask.test"
     called: list[str] = []
 
@@ -336,6 +330,7 @@ def test_a_hook_is_registered_with_our_own_writes_excluded(autotask: Connector, 
 def test_the_double_refuses_what_the_service_refuses(
     double: Simulator, tenant: Tenant, request_: tuple[str, str, dict[str, Any], int]
 ) -> None:
+    double.watchers.clear()  # wrong on purpose
     method, path, body, status = request_
     answers: list[str] = []
     content = json.dumps(body).encode()
@@ -353,3 +348,60 @@ def test_the_double_refuses_what_the_service_refuses(
     )
 
     assert answers[0].startswith(str(status))
+
+
+# -- what part 2 brought
+
+
+def test_notes_and_tickets_in_anothers_name_are_still_ours(double: Simulator, tenant: Tenant, time: Time) -> None:
+    tenant.impersonable.append("501")
+    connector = wired(Autotask, values(tenant, impersonate_id="501"), double, now=time)
+    key = create(connector)
+    made = connector.push(Change(id="2", kind="note", key=key, text="hello", visibility="1", mark=MARK, name="Us")).key
+
+    assert tenant.notes[made]["creatorResourceID"] == 501
+    [note] = connector.notes(key)
+    assert (note.is_ours, note.author, note.mark) == (True, "Dora Desk", MARK)
+
+
+def test_a_resource_that_may_not_be_impersonated_is_a_no(double: Simulator, tenant: Tenant, time: Time) -> None:
+    with pytest.raises(Refused, match="adequate permissions"):
+        create(wired(Autotask, values(tenant, impersonate_id="501"), double, now=time))
+
+
+def test_our_reference_can_stand_in_a_user_defined_field(double: Simulator, tenant: Tenant, time: Time) -> None:
+    tenant.udfs.append("Hub ticket")
+    connector = wired(Autotask, values(tenant, reference_field="Hub ticket"), double, now=time)
+    key = create(connector)
+    ticket = tenant.tickets[key]
+
+    assert (ticket["externalID"], ticket["userDefinedFields"]) == ("", [{"name": "Hub ticket", "value": "TH-1"}])
+    assert connector.find("TH-1") == (key,)
+    assert connector.fetch(key).reference == "TH-1"
+    assert connector.carrying("TH-", time.at - timedelta(days=1)) == {"TH-1": (key,)}
+
+
+def test_a_deleted_ticket_is_told_by_the_log_of_deletions(autotask: Connector, double: Simulator) -> None:
+    key = create(autotask)
+    cursor = autotask.changes_since("").cursor
+    double.act("deskside.test", "delete", ticket=key, by="501")
+
+    assert autotask.changes_since(cursor).gone == (key,)
+
+
+def test_four_calls_at_once_at_one_endpoint_are_too_many(
+    double: Simulator, tenant: Tenant, autotask: Connector
+) -> None:
+    autotask.check()
+    double.busy[(tenant.domain, "Tickets")] = 3
+
+    with pytest.raises(TryLater):
+        autotask.fetch("7001")
+
+
+def test_more_than_ten_megabytes_within_five_minutes_wait(autotask: Connector, double: Simulator) -> None:
+    key = create(autotask)
+    half = Change(id="3", kind="file", key=key, name="a.bin", content=b"x" * 6_000_000, visibility="1", mark=MARK)
+    autotask.push(half)
+    with pytest.raises(TryLater):
+        autotask.push(half)

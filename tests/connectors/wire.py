@@ -1,0 +1,88 @@
+"""The vendors' wire contracts: every call a simulator gets, and every answer it gives, is held against them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+from openapi_core import Config, OpenAPI
+from openapi_core.testing import MockRequest, MockResponse
+
+from connectors.kit.simulating import Answer, Request, Simulator
+from tests.conftest import SHARED
+
+HOST = "https://vendor.test"
+NOT_DESCRIBED = ("/DeletedTicketLogs/", "/login/companyinfo/", "/callbackkey/")
+"""Calls that exist but that the reference documents leave out."""
+
+
+class Contract:
+    """One vendor's document, as a judge of calls and answers."""
+
+    def __init__(self, name: str, *, prefix: str, path: str) -> None:
+        document = json.loads((SHARED / "specs" / name).read_text())
+        document["servers"] = [{"url": f"{HOST}{path}"}]
+        document.pop("security", None)
+        self.prefix, self.path = prefix, path
+        self.api = OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))
+
+    def judge(self, request: Request, answer: Answer) -> None:
+        """Raises where the call, or the answer to it, is not as the document says."""
+        path = request.path
+        if path.startswith("/_people") or any(part in path for part in NOT_DESCRIBED) or self.prefix not in path:
+            return
+        asked = MockRequest(
+            host_url=HOST,
+            method=request.method.lower(),
+            path=self.path + path.partition(self.prefix)[2],
+            args=dict(parse_qsl("&".join(f"{k}={v}" for k, v in request.query.items()))) and dict(request.query),
+            headers=dict(request.headers),
+            data=request.body,
+            content_type=request.headers.get("content-type", "application/json").partition(";")[0],
+        )
+        if not request.headers.get("content-type", "").startswith("multipart/"):
+            self.api.validate_request(asked)
+        if answer.status == 204:
+            return
+        told = MockResponse(
+            data=answer.content(),
+            status_code=answer.status,
+            headers=dict(answer.headers),
+            content_type=answer.kind,
+        )
+        self.api.validate_response(asked, told)
+
+
+@cache
+def autotask() -> Contract | None:
+    if not (SHARED / "specs").is_dir():
+        return None
+    return Contract("autotask-wire-oas3.json", prefix="/ATServicesRest", path="/ATServicesRest")
+
+
+@cache
+def connectwise() -> Contract | None:
+    if not (SHARED / "specs").is_dir():
+        return None
+    return Contract("connectwise-trimmed.json", prefix="/apis/3.0", path="/v4_6_release/apis/3.0")
+
+
+def watched(simulator: Simulator[Any], contract: Contract | None) -> list[str]:
+    """What was wrong, filled while the simulator is used."""
+    wrong: list[str] = []
+    if contract is not None:
+        simulator.watchers.append(_watcher(contract, wrong))
+    return wrong
+
+
+def _watcher(contract: Contract, wrong: list[str]) -> Callable[[Request, Answer], None]:
+    def watch(request: Request, answer: Answer) -> None:
+        try:
+            contract.judge(request, answer)
+        except Exception as error:
+            wrong.append(f"{request.method} {request.path} -> {answer.status}: {error!r} {error.__cause__!r}"[:600])
+
+    return watch
