@@ -27,6 +27,7 @@ from connectors.models import (
     StatusRule,
     ValueRule,
 )
+from connectors.wizard import views as wizard
 from hub.admin import Final, LookOnly
 
 
@@ -96,6 +97,9 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ["name"]
     autocomplete_fields = ["organisation", "service"]
     actions = ["resume", "register_hook"]
+
+    def get_urls(self) -> list[Any]:
+        return [*wizard.urls(), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
         settings = [f"setting_{s.name}" for s in self._kind(request, obj).settings]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max, Q
+from django.db.models import Count, Max, Min, Q
 
+from connectors.engine import limits, registry
 from connectors.models import Attempt, Connection, Difference, Inbound, Link, Outbound
 from hub.models import Message, Reaction, Ticket, UnmappedValue
 
@@ -24,11 +26,13 @@ class Stuck:
     why: str
     at: datetime
     connection: str = ""
+    connection_pk: int | None = None
     ticket: Ticket | None = None
+    can_be_a_comment: bool = False
 
 
-def stuck(*, most: int = 50) -> list[Stuck]:
-    """Everything of the synchronisation that a person has to look at, newest first."""
+def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck]:
+    """Everything of the synchronisation that a person has to look at, newest first; of one connection if given."""
     names = dict(Connection.objects.values_list("public_id", "name"))
     found = [*_connections(), *_links(most), *_outbound(most), *_inbound(most), *_differences(most)]
     found += [
@@ -53,6 +57,8 @@ def stuck(*, most: int = 50) -> list[Stuck]:
         )
         for row in Reaction.objects.filter(done_at=None).select_related("event__ticket").order_by("-failed_at")[:most]
     ]
+    if connection is not None:
+        found = [item for item in found if item.connection == connection.name]
     return sorted(found, key=lambda item: item.at, reverse=True)
 
 
@@ -106,7 +112,9 @@ def _outbound(most: int) -> list[Stuck]:
             why=row.error,
             at=row.queued_at,
             connection=row.link.connection.name,
+            connection_pk=row.link.connection_id,
             ticket=row.link.leg.ticket,
+            can_be_a_comment=row.kind in (Outbound.Kind.FIELDS, Outbound.Kind.FILE),
         )
         for row in rows.order_by("-queued_at", "-pk")[:most]
     ]
@@ -143,6 +151,73 @@ def _differences(most: int) -> list[Stuck]:
         )
         for row in rows.order_by("-heard_at", "-pk")[:most]
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """How one connection is, in numbers."""
+
+    waiting: int
+    unclear: int
+    parked: int
+    unread: int
+    oldest: datetime | None
+    """Since when the oldest thing waits to be said."""
+    links: int
+    still: int
+    """Links that stand still until a person has looked."""
+    used: int | None
+    most: int | None
+    """Requests of ours within their window, and how many may be."""
+
+
+def condition(connection: Connection) -> Condition:
+    """The numbers of a connection's page."""
+    said = Outbound.objects.filter(link__connection=connection)
+    open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]
+    counts = dict(said.filter(state__in=open_states).values_list("state").annotate(count=Count("pk")))
+    waiting = said.filter(state__in=[Outbound.State.READY, Outbound.State.UNCLEAR])
+    links = Link.objects.filter(connection=connection).exclude(state=Link.State.ARCHIVED)
+    allowed = registry.connectors_by_slug().get(connection.connector)
+    gate = limits.Gate(connection, allowed.limits) if allowed and allowed.limits else None
+    return Condition(
+        waiting=counts.get(Outbound.State.READY, 0),
+        unclear=counts.get(Outbound.State.UNCLEAR, 0),
+        parked=counts.get(Outbound.State.PARKED, 0),
+        unread=Inbound.objects.filter(connection=connection, state=Inbound.State.NEW).count(),
+        oldest=waiting.aggregate(oldest=Min("queued_at"))["oldest"],
+        links=links.count(),
+        still=links.exclude(state=Link.State.ACTIVE).count(),
+        used=limits.used(connection, gate.limits) if gate else None,
+        most=gate.most if gate else None,
+    )
+
+
+def unmapped(connection: Connection) -> list[UnmappedValue]:
+    """Values of theirs that have no meaning yet, the most frequent first."""
+    return list(UnmappedValue.objects.filter(source=connection.public_id, resolved_at=None).order_by("-count", "pk"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """Something that came in, as it came."""
+
+    row: Inbound
+    text: str
+
+
+def raw(connection: Connection, *, most: int = 20) -> list[Raw]:
+    """The newest payloads, cut where they are very long; for those who may see them."""
+    rows = Inbound.objects.filter(connection=connection).order_by("-pk")[:most]
+    return [Raw(row=row, text=_pretty(bytes(row.body))) for row in rows]
+
+
+def _pretty(body: bytes) -> str:
+    try:
+        text = json.dumps(json.loads(body), indent=1, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = body.decode("utf-8", "replace")
+    return text[:20_000]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from console.views import board, first_run, sync, tickets
+from console.views import board, connections, first_run, sync, tickets
 
 app_name = "console"
 
@@ -22,6 +22,9 @@ urlpatterns = [
     path("tickets/<str:public_id>/legs/<str:leg_id>/", tickets.act_on_leg, name="leg"),
     path("files/<str:public_id>/", tickets.attachment, name="attachment"),
     path("sync/", sync.sync, name="sync"),
+    path("sync/connections/<str:public_id>/", connections.connection, name="connection"),
+    path("sync/connections/<str:public_id>/map/<int:row_id>/", connections.give_meaning, name="give_meaning"),
+    path("sync/outbound/<int:row_id>/say/", connections.say_as_comment, name="say_as_comment"),
     path("sync/<str:kind>/<int:row_id>/retry/", sync.retry, name="retry"),
     path("sync/outbound/<int:row_id>/skip/", sync.skip, name="skip"),
     path("sync/difference/<int:row_id>/settle/", sync.settle, name="settle"),

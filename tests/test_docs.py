@@ -36,7 +36,7 @@ def test_every_command_has_its_heading() -> None:
 
 
 def test_every_connector_has_its_page_and_its_evidence() -> None:
-    assert list(connectors_by_slug()) == ["autotask"]
+    assert list(connectors_by_slug()) == ["autotask", "connectwise"]
     for slug in connectors_by_slug():
         folder = ROOT / "connectors" / slug
         quality = tomllib.loads((folder / "quality.toml").read_text())

@@ -97,10 +97,18 @@ class Autotask(Connector):
             help="ApiIntegrationCode of the API user (Admin > Resources > API user).",
             is_secret=True,
         ),
-        Setting(name="company_id", label="Company", help="The id of the company that is us in their database."),
-        Setting(name="queue_id", label="Queue", help="The id of the queue new tickets go to."),
-        Setting(name="source_id", label="Source", help="The id of a ticket source, if required.", is_required=False),
-        Setting(name="note_type", label="Note type", help="The id of the note type our notes get."),
+        Setting(
+            name="company_id", label="Company", help="The company that is us in their database.", picklist="company"
+        ),
+        Setting(name="queue_id", label="Queue", help="The queue new tickets go to.", picklist="queue"),
+        Setting(
+            name="source_id",
+            label="Source",
+            help="The source of tickets, if they require one.",
+            is_required=False,
+            picklist="source",
+        ),
+        Setting(name="note_type", label="Note type", help="The note type our notes get.", picklist="noteType"),
         Setting(
             name="reference_field",
             label="Field for our reference",

@@ -97,8 +97,8 @@ class ConnectWise(Connector):
         Setting(name="private_key", label="Private key", help="Shown once when the keys were made.", is_secret=True),
         Setting(name="client_id", label="Client id", help="The GUID of the integration.", is_secret=True),
         Setting(name="member", label="API member", help="The member id of the API member the keys belong to."),
-        Setting(name="company_id", label="Our company", help="The id of the company that is us in their system."),
-        Setting(name="board_id", label="Board", help="The id of the service board new tickets go to."),
+        Setting(name="company_id", label="Our company", help="The company that is us there.", picklist="company"),
+        Setting(name="board_id", label="Board", help="The service board new tickets go to.", picklist="queue"),
         Setting(
             name="version",
             label="API version",
@@ -160,8 +160,9 @@ class ConnectWise(Connector):
 
     @in_its_codebase
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
-        board = _number(self.values["board_id"])
-        statuses = self._listed(f"service/boards/{board}/statuses")
+        board = self.values.get("board_id") or ""
+        # Statuses belong to a board: before one is chosen there are none to choose from.
+        statuses = self._listed(f"service/boards/{_number(board)}/statuses") if board else iter(())
         priorities = self._listed("service/priorities")
         boards = self._listed("service/boards")
         return {

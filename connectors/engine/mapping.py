@@ -78,14 +78,20 @@ class Mapped:
         for rule in self.notes.values():
             if rule.is_written and rule.audience == wanted:
                 return rule.theirs
+        for rule in self.notes.values():
+            if rule.is_written_for_legs and not is_for_requester:
+                return rule.theirs
         raise NotMapped("audience", str(wanted))
 
 
 def published(connection: Connection) -> Mapped:
     """The mapping in force; empty, so that everything is held, where none is published."""
     mapping = Mapping.objects.filter(connection=connection, status=Publication.PUBLISHED).first()
-    if mapping is None:
-        return Mapped(fields={}, values=(), statuses={}, notes={})
+    return Mapped(fields={}, values=(), statuses={}, notes={}) if mapping is None else of(mapping)
+
+
+def of(mapping: Mapping) -> Mapped:
+    """One version of a mapping, draft or not."""
     return Mapped(
         fields={rule.field: rule for rule in mapping.fields.order_by("pk")},
         values=tuple(mapping.values.order_by("pk")),

@@ -15,7 +15,7 @@ from hub.clock import now
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Message
 from hub.signals import reacts
-from workflows import handoffs
+from workflows import conversations, handoffs
 
 FIELDS_KINDS = frozenset(
     {
@@ -207,3 +207,35 @@ def skip(item: Outbound, *, why: str) -> None:
         state=Outbound.State.SKIPPED, done_at=timezone.now(), error=why
     )
     wake(item.link)
+
+
+@transaction.atomic
+def say_as_comment(item: Outbound, *, actor: Actor) -> Message:
+    """Say a parked change of fields, or that a file cannot be had, in words instead; the item is left out."""
+    item = Outbound.objects.select_related("link__leg__ticket", "link__connection", "attachment").get(pk=item.pk)
+    if item.state != Outbound.State.PARKED or item.kind not in (Outbound.Kind.FIELDS, Outbound.Kind.FILE):
+        raise ValueError("Only a parked change of fields or a parked file can be said as a comment.")
+    message = conversations.comment(
+        ticket=item.link.leg.ticket, body=_in_words(item), legs=[item.link.leg], actor=actor, at=now()
+    )
+    skip(item, why=f"Said as a comment instead. {item.error}"[:1000])
+    return message
+
+
+def _in_words(item: Outbound) -> str:
+    if item.attachment is not None:
+        return f"The file {item.attachment.name} could not be attached in your system. Ask us, we send it another way."
+    link = item.link
+    mapped = mapping.published(link.connection)
+    ticket, leg = link.leg.ticket, Leg.objects.get(pk=link.leg_id)
+    lines = [
+        f"{field.capitalize()}: {ours}"
+        for field in mapped.fields
+        if mapped.goes_out(field, is_insert=False)
+        and (ours := mapping.ours(ticket, leg, field)) != link.agreed.get(field, {}).get("ours")
+    ]
+    return (
+        "\n".join(["This changed here:", *lines])
+        if lines
+        else "Something changed here; nothing of it is open any more."
+    )

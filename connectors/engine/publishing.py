@@ -7,7 +7,7 @@ from django.db.models import Max
 
 from connectors.engine import inbox, outbox
 from connectors.models import Connection, FieldRule, Link, Mapping, NoteRule, StatusRule, ValueRule
-from hub.models import Publication, UnmappedValue
+from hub.models import Priority, Publication, UnmappedValue
 
 
 @transaction.atomic
@@ -43,6 +43,29 @@ def new_mapping_version(mapping: Mapping) -> Mapping:
             rule.pk, rule.mapping = None, draft
             rule.save(force_insert=True)
     return draft
+
+
+@transaction.atomic
+def give_meaning(connection: Connection, *, field: str, value: str, meaning: str, waits_on: str = "") -> Mapping:
+    """Map one value of theirs and publish: what waited for it goes on. ValueError says what does not fit.
+
+    `meaning` is a verb for a status, a priority of ours, or an audience for a visibility.
+    """
+    published = Mapping.objects.filter(connection=connection, status=Publication.PUBLISHED).first()
+    if published is None:
+        raise ValueError(f"{connection} has no mapping yet; make one first.")
+    draft = new_mapping_version(published)
+    if field == "status" and meaning in StatusRule.Verb.values:
+        if (meaning == StatusRule.Verb.WAIT) != bool(waits_on):
+            raise ValueError("Say on whom it waits, for waiting and for nothing else.")
+        StatusRule.objects.create(mapping=draft, theirs=value, label=value, verb=meaning, waits_on=waits_on)
+    elif field == "priority" and meaning in Priority.values:
+        ValueRule.objects.create(mapping=draft, field=field, ours=meaning, theirs=value, label=value)
+    elif field == "visibility" and meaning in NoteRule.Audience.values:
+        NoteRule.objects.create(mapping=draft, theirs=value, label=value, audience=meaning)
+    else:
+        raise ValueError(f"{meaning!r} is no meaning of a {field}.")
+    return publish_mapping(draft)
 
 
 def resume(connection: Connection) -> None:

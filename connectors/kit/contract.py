@@ -151,6 +151,8 @@ class Setting:
     is_secret: bool = False
     is_required: bool = True
     default: str = ""
+    picklist: str = ""
+    """The picklist its value is chosen from, once we may read theirs."""
 
 
 class Clock(Protocol):

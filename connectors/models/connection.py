@@ -166,9 +166,7 @@ class ValueRule(models.Model):
     class Meta:
         verbose_name = _("value rule")
         verbose_name_plural = _("value rules")
-        constraints = [
-            models.UniqueConstraint(fields=["mapping", "field", "theirs"], name="value_rule_once_per_theirs")
-        ]
+        constraints = [models.UniqueConstraint(fields=["mapping", "field", "ours", "theirs"], name="value_rule_once")]
 
     def __str__(self) -> str:
         return f"{self.ours} = {self.theirs}"
@@ -240,6 +238,11 @@ class NoteRule(models.Model):
     audience = models.CharField(_("audience here"), max_length=16, choices=Audience)
     is_written = models.BooleanField(
         _("used for ours"), default=False, help_text=_("A message of ours for this audience is marked so there.")
+    )
+    is_written_for_legs = models.BooleanField(
+        _("used for organisations too"),
+        default=False,
+        help_text=_("A message of ours for organisations only is marked so there as well, if nothing else is."),
     )
 
     class Meta:

@@ -28,7 +28,7 @@ def first_run(request: HttpRequest) -> HttpResponse:
         else:
             user = set_up(**form.cleaned_data)
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-            return redirect("admin:connectors_connection_add")
+            return redirect("admin:connectors_connect")
     return render(request, "console/first_run.html", {"form": form})
 
 

@@ -270,7 +270,7 @@ def test_a_new_installation_leads_to_its_first_page_once() -> None:
         },
     )
 
-    assert done["Location"] == "/admin/connectors/connection/add/"
+    assert done["Location"] == "/admin/connectors/connection/connect/"
     user = User.objects.get()
     assert (user.email, user.is_superuser, user.check_password("a-long-enough-one")) == (
         "abel@example.test",

@@ -127,7 +127,7 @@ class Command(BaseCommand):
         self.stdout.write("")
         self.stdout.write(f"  Console      http://127.0.0.1:{web}/")
         self.stdout.write(f"  Admin        http://127.0.0.1:{web}/admin/")
-        self.stdout.write(f"  Vendors      http://127.0.0.1:{vendors}/ (simulated Autotask tenants)")
+        self.stdout.write(f"  Vendors      http://127.0.0.1:{vendors}/ (simulated Autotask and ConnectWise)")
         for email, _name, role, _staff in cast.PEOPLE:
             self.stdout.write(f"  {role:<12} {email} / {cast.PASSWORD}")
         self.stdout.write("")

@@ -1,0 +1,159 @@
+"""What their values probably mean: a first mapping for a person to look over. Pure.
+
+Where a label says nothing clear there is no proposal, and where two readings are possible the one that
+hides more and blames nobody else is proposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from connectors.kit.contract import Choice
+from connectors.models import FieldRule, NoteRule, StatusRule
+
+Verb, Says = StatusRule.Verb, StatusRule.Says
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusProposal:
+    """What one status of theirs means, and what of ours is written so."""
+
+    choice: Choice
+    verb: str = ""
+    waits_on: str = ""
+    says: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoteProposal:
+    """Who sees a note of theirs, and for whom ours are written so."""
+
+    choice: Choice
+    audience: str = ""
+    is_written: bool = False
+    is_written_for_legs: bool = False
+
+
+FIELDS = (
+    ("title", FieldRule.Direction.OUT, FieldRule.Authority.OURS, FieldRule.SyncWhen.UPDATE),
+    ("description", FieldRule.Direction.OUT, FieldRule.Authority.OURS, FieldRule.SyncWhen.INSERT),
+    ("priority", FieldRule.Direction.OUT, FieldRule.Authority.OURS, FieldRule.SyncWhen.UPDATE),
+    ("status", FieldRule.Direction.BOTH, FieldRule.Authority.THEIRS, FieldRule.SyncWhen.UPDATE),
+)
+"""How fields travel unless an admin says otherwise: we own the ticket, they own how far they are."""
+
+_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (Verb.RETURN, ("return", "back to", "not ours", "reassign", "zurück")),
+    (Verb.DECLINE, ("declin", "reject", "refus", "abgelehnt")),
+    (Verb.WAIT, ("wait", "await", "hold", "pending", "parts", "material", "warte", "blocked")),
+    (Verb.DONE, ("complete", "closed", "resolved", "done", "solved", "fixed", "erledigt", "geschlossen")),
+    (Verb.RETURN, ("cancel",)),
+    (Verb.WORK, ("progress", "working", "assigned", "scheduled", "escalat", "bearbeit", "re-opened", "reopened")),
+    (Verb.ACKNOWLEDGE, ("new", "received", "logged", "open", "triage", "neu", "queued")),
+)
+_OWN = ("vendor", "supplier", "third", "part", "material", "schedul", "lieferant")
+_LEVELS = (
+    ("P1", ("critical", "emergency", "urgent", "kritisch")),
+    ("P2", ("high", "quick", "hoch")),
+    ("P3", ("medium", "normal", "mittel", "standard")),
+    ("P4", ("low", "maintenance", "niedrig", "minor")),
+)
+
+
+def statuses(choices: Iterable[Choice]) -> list[StatusProposal]:
+    """A proposal per active status; each of our words is written as the first status that means it."""
+    rows = [_status(choice) for choice in choices if choice.is_active]
+    said = {Verb.ACKNOWLEDGE: Says.OFFERED, Verb.WORK: Says.WORKING, Verb.RETURN: Says.RECALLED}
+    found: list[StatusProposal] = []
+    taken: set[str] = set()
+    for row in rows:
+        word = Says.CLOSED if row.choice.is_closed else said.get(Verb(row.verb), "") if row.verb else ""
+        says = word if word and word not in taken else ""
+        taken |= {says}
+        found.append(StatusProposal(choice=row.choice, verb=row.verb, waits_on=row.waits_on, says=says))
+    return found
+
+
+def _status(choice: Choice) -> StatusProposal:
+    label = choice.label.lower()
+    verb: str = Verb.DONE if choice.is_closed or choice.hint == "Resolved" else ""
+    for meaning, words in _WORDS:
+        if any(word in label for word in words):
+            # Closed with a word of refusal in its name is still a refusal.
+            verb = meaning if not verb or meaning in (Verb.RETURN, Verb.DECLINE) else verb
+            break
+    if not verb and choice.hint == "Responded":
+        verb = Verb.WORK
+    waits_on = ""
+    if verb == Verb.WAIT:
+        # "The customer" may be us or the requester: waiting on us pauses nobody's clock without need.
+        waits_on = "own" if any(word in label for word in _OWN) else "us"
+    return StatusProposal(choice=choice, verb=verb, waits_on=waits_on)
+
+
+def priorities(choices: Iterable[Choice]) -> dict[str, str]:
+    """Ours -> theirs, as far as labels or their own levels tell."""
+    found: dict[str, str] = {}
+    rows = [choice for choice in choices if choice.is_active]
+    for ours, words in _LEVELS:
+        for choice in rows:
+            text = f"{choice.label} {choice.hint}".lower()
+            if choice.value not in found.values() and any(word in text for word in words):
+                found[ours] = choice.value
+                break
+    return found
+
+
+def notes(choices: Iterable[Choice]) -> list[NoteProposal]:
+    """Who sees what: internal stays here; what their customers see is for the requester."""
+    rows = [choice for choice in choices if choice.is_active]
+    shared = next((c.value for c in rows if "co-managed" in c.label.lower()), None)
+    public = next((c.value for c in rows if _is_public(c)), None)
+    found = []
+    for choice in rows:
+        audience: str = NoteRule.Audience.US
+        if choice.value == shared:
+            audience = NoteRule.Audience.LEGS
+        elif _is_public(choice):
+            audience = NoteRule.Audience.REQUESTER
+        found.append(
+            NoteProposal(
+                choice=choice,
+                audience=audience,
+                is_written=choice.value in (shared, public),
+                is_written_for_legs=shared is None and choice.value == public,
+            )
+        )
+    return found
+
+
+def _is_public(choice: Choice) -> bool:
+    label = choice.label.lower()
+    if "internal" in label or "time entry" in label or "private" in label or "co-managed" in label:
+        return False
+    return any(word in label for word in ("all", "public", "customer", "discussion", "everyone", "external"))
+
+
+def complaints(
+    statuses: Iterable[StatusProposal], priorities: Mapping[str, str], notes: Iterable[NoteProposal]
+) -> list[str]:
+    """What a mapping like this would leave unsaid, in words; empty where nothing would be held."""
+    rows, shown = list(statuses), list(notes)
+    found = []
+    for word, what in ((Says.OFFERED, "a ticket that is offered to them"), (Says.CLOSED, "that a ticket is closed")):
+        if not any(row.says == word for row in rows):
+            found.append(f"No status of theirs is written for {what}.")
+    unclear = [row.choice.label for row in rows if not row.verb]
+    if unclear:
+        found.append(f"Without a meaning, so held and shown to you when they occur: {', '.join(unclear)}.")
+    if not any(row.verb == Verb.DONE for row in rows):
+        found.append("No status of theirs means done: they could never finish.")
+    missing = [ours for ours in ("P1", "P2", "P3", "P4") if not priorities.get(ours)]
+    if missing:
+        found.append(f"Priorities that cannot be said to them: {', '.join(missing)}. Such tickets would be parked.")
+    if not any(row.is_written and row.audience == NoteRule.Audience.REQUESTER for row in shown):
+        found.append("Messages for the requester cannot be said to them: no visibility is used for ours.")
+    if not any((row.is_written and row.audience == NoteRule.Audience.LEGS) or row.is_written_for_legs for row in shown):
+        found.append("Messages for organisations only cannot be said to them: no visibility is used for ours.")
+    return found

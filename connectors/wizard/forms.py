@@ -1,0 +1,225 @@
+"""What each page of the wizard asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from connectors.engine import proposing, registry, vault
+from connectors.kit.contract import Choice, Connector, Setting
+from connectors.models import Connection, NoteRule, StatusRule
+from hub.models import Organisation, Priority, Service
+
+Picklists = Mapping[str, tuple[Choice, ...]]
+
+
+class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Whose system, and of which kind."""
+
+    class Meta:
+        model = Connection
+        fields = ["organisation", "connector", "name"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kinds = registry.connectors_by_slug()
+        self.fields["connector"] = forms.ChoiceField(
+            label=_("Their system"), choices=[(kind.slug, kind.label) for kind in kinds.values()]
+        )
+        vendors = Organisation.objects.exclude(kind__in=[Organisation.Kind.CUSTOMER]).filter(is_us=False)
+        self.fields["organisation"] = forms.ModelChoiceField(vendors.order_by("name"), label=_("Organisation"))
+        self.fields["name"].required = False
+        self.fields["name"].help_text = _("Left empty it becomes “organisation (system)”.")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors and not cleaned.get("name"):
+            kind = registry.connectors_by_slug()[cleaned["connector"]]
+            cleaned["name"] = f"{cleaned['organisation']} ({kind.label})"
+            self.instance.name = cleaned["name"]
+            if Connection.objects.filter(name=cleaned["name"]).exists():
+                self.add_error("name", _("There is a connection of this name; give this one another."))
+        return cleaned
+
+
+class SettingsForm(forms.Form):
+    """Some of a connector's settings; secrets are never shown again, and kept where nothing is entered."""
+
+    def __init__(
+        self, connection: Connection, settings: Iterable[Setting], picklists: Picklists, *args: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.connection, self.settings = connection, list(settings)
+        kept = vault.unseal(connection) if connection.sealed else {}
+        for setting in self.settings:
+            self.fields[setting.name] = _field(connection, setting, picklists, is_kept=setting.name in kept)
+
+    def keep(self) -> None:
+        """Put what was entered into the connection's row; the caller saves it."""
+        secrets = vault.unseal(self.connection) if self.connection.sealed else {}
+        for setting in self.settings:
+            value = str(self.cleaned_data.get(setting.name) or "").strip()
+            if not setting.is_secret:
+                self.connection.settings[setting.name] = value
+            elif value:
+                secrets[setting.name] = value
+        vault.seal(self.connection, secrets)
+        # What was learned with other settings may be wrong with these.
+        self.connection.memory = {}
+
+
+def _field(connection: Connection, setting: Setting, picklists: Picklists, *, is_kept: bool) -> forms.Field:
+    initial = connection.settings.get(setting.name, setting.default)
+    choices = [c for c in picklists.get(setting.picklist, ()) if c.is_active or c.value == initial]
+    if setting.picklist and choices:
+        return forms.ChoiceField(
+            label=setting.label,
+            help_text=setting.help,
+            required=setting.is_required,
+            initial=initial,
+            choices=[("", "—"), *((c.value, f"{c.label} ({c.value})") for c in choices)],
+        )
+    return forms.CharField(
+        label=setting.label,
+        help_text=f"{setting.help} {_('Kept as it is if left empty.') if is_kept else ''}".strip(),
+        required=setting.is_required and not is_kept,
+        initial="" if setting.is_secret else initial,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "vTextField"})
+        if setting.is_secret
+        else forms.TextInput(attrs={"class": "vTextField"}),
+    )
+
+
+def access_settings(kind: type[Connector]) -> list[Setting]:
+    """What is needed to read their picklists at all."""
+    return [setting for setting in kind.settings if not setting.picklist]
+
+
+def place_settings(kind: type[Connector]) -> list[Setting]:
+    return [setting for setting in kind.settings if setting.picklist]
+
+
+class IntakeForm(forms.Form):
+    """Which of their tickets become ours, and how we know that they accepted one of ours."""
+
+    intake = forms.ChoiceField(label=_("Tickets born there"), choices=Connection.Intake.choices)
+    intake_queues = forms.MultipleChoiceField(
+        label=_("Queues taken in"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None chosen: every queue our user sees."),
+    )
+    service = forms.ModelChoiceField(
+        Service.objects.order_by("name"), label=_("Service of tickets born there"), required=False
+    )
+    acceptance = forms.ChoiceField(label=_("A ticket of ours is accepted when"), choices=Connection.Acceptance.choices)
+
+    def __init__(self, connection: Connection, picklists: Picklists, *args: Any, **kwargs: Any) -> None:
+        kwargs["initial"] = {
+            "intake": connection.intake,
+            "intake_queues": connection.intake_queues,
+            "service": connection.service_id,
+            "acceptance": connection.acceptance,
+        }
+        super().__init__(*args, **kwargs)
+        queues = [(c.value, c.label) for c in picklists.get("queue", ()) if c.is_active]
+        self.fields["intake_queues"] = forms.MultipleChoiceField(
+            label=_("Queues taken in"),
+            required=False,
+            choices=queues,
+            widget=forms.CheckboxSelectMultiple,
+            help_text=_("None chosen: every queue our user sees."),
+        )
+
+    def keep(self, connection: Connection) -> None:
+        for name in ("intake", "intake_queues", "service", "acceptance"):
+            setattr(connection, name, self.cleaned_data[name])
+
+
+NO_VERB = ("", _("— held until it has a meaning —"))
+
+
+class WordsForm(forms.Form):
+    """Statuses, priorities and visibilities of theirs, each beside what it means here."""
+
+    def __init__(
+        self,
+        statuses: list[proposing.StatusProposal],
+        priorities: Mapping[str, str],
+        choices: Picklists,
+        notes: list[proposing.NoteProposal],
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.statuses, self.notes, self.choices = statuses, notes, choices
+        for index, row in enumerate(statuses):
+            self._add(f"verb_{index}", [NO_VERB, *StatusRule.Verb.choices], row.verb, _("means"))
+            waits = [("", "—"), ("requester", _("the requester")), ("us", _("us")), ("own", _("itself"))]
+            self._add(f"waits_{index}", waits, row.waits_on, _("waits on"))
+            self._add(f"says_{index}", StatusRule.Says.choices, row.says, _("is written for"))
+        theirs = [("", "—"), *((c.value, c.label) for c in choices.get("priority", ()) if c.is_active)]
+        for ours in Priority.values:
+            self._add(f"priority_{ours}", theirs, priorities.get(ours, ""), _("theirs"))
+        for index, note in enumerate(notes):
+            audiences = [("", _("— held —")), *NoteRule.Audience.choices]
+            self._add(f"audience_{index}", audiences, note.audience, _("audience here"))
+            for name, value in (("written", note.is_written), ("legs", note.is_written_for_legs)):
+                self.fields[f"{name}_{index}"] = forms.BooleanField(required=False, initial=value)
+
+    def _add(self, name: str, choices: Iterable[Any], initial: str, label: Any) -> None:
+        self.fields[name] = forms.ChoiceField(choices=list(choices), required=False, initial=initial, label=label)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        said: dict[str, str] = {}
+        for index, row in enumerate(self.statuses):
+            verb, waits, says = (cleaned.get(f"{name}_{index}") or "" for name in ("verb", "waits", "says"))
+            if verb == StatusRule.Verb.WAIT and not waits:
+                self.add_error(f"waits_{index}", _("Say on whom it waits: that decides whose clock runs."))
+            if verb != StatusRule.Verb.WAIT and waits:
+                self.add_error(f"waits_{index}", _("Only a status that means waiting waits on somebody."))
+            if says and not verb:
+                self.add_error(f"verb_{index}", _("What we write there needs a meaning when it is read."))
+            if says and says in said:
+                self.add_error(f"says_{index}", _("“%s” is written so already.") % said[says])
+            said[says] = row.choice.label
+        written: set[str] = set()
+        for index, _note in enumerate(self.notes):
+            audience = cleaned.get(f"audience_{index}") or ""
+            if cleaned.get(f"written_{index}"):
+                if audience in ("", NoteRule.Audience.US):
+                    self.add_error(f"audience_{index}", _("What is for us only is never written there."))
+                if audience in written:
+                    self.add_error(f"audience_{index}", _("Only one visibility can be used for this audience."))
+                written.add(audience)
+            if cleaned.get(f"legs_{index}") and audience in ("", NoteRule.Audience.US):
+                self.add_error(f"audience_{index}", _("What is for us only is never written there."))
+        return cleaned
+
+    def status_rows(self) -> list[dict[str, Any]]:
+        """The table of the page: their label and our three fields."""
+        return [
+            {
+                "label": row.choice.label,
+                "value": row.choice.value,
+                "fields": self._fields(index, "verb", "waits", "says"),
+            }
+            for index, row in enumerate(self.statuses)
+        ]
+
+    def note_rows(self) -> list[dict[str, Any]]:
+        names = ("audience", "written", "legs")
+        return [
+            {"label": row.choice.label, "value": row.choice.value, "fields": self._fields(index, *names)}
+            for index, row in enumerate(self.notes)
+        ]
+
+    def priority_rows(self) -> list[dict[str, Any]]:
+        return [{"label": ours, "fields": [self[f"priority_{ours}"]]} for ours in Priority.values]
+
+    def _fields(self, index: int, *names: str) -> list[Any]:
+        return [self[f"{name}_{index}"] for name in names]

@@ -1,0 +1,230 @@
+"""The pages of the wizard. Every page can be come back to; nothing is written there before the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+
+from connectors.engine import hooks, mapping, preview, proposing, publishing, registry
+from connectors.engine.vault import CannotUnseal
+from connectors.kit.errors import ConnectorError
+from connectors.models import Connection
+from connectors.wizard import drafts
+from connectors.wizard.forms import (
+    ChooseForm,
+    IntakeForm,
+    Picklists,
+    SettingsForm,
+    WordsForm,
+    access_settings,
+    place_settings,
+)
+from hub.models import Publication
+
+STEPS = (
+    ("choose", _("Whose system")),
+    ("access", _("Access")),
+    ("place", _("Place")),
+    ("words", _("Words")),
+    ("look", _("Look and go live")),
+)
+View = Callable[..., HttpResponse]
+
+
+def urls() -> list[Any]:
+    """The wizard's doors, below the admin's list of connections."""
+    return [
+        path("connect/", _for_admins(choose), name="connectors_connect"),
+        path("<int:pk>/access/", _for_admins(access), name="connectors_access"),
+        path("<int:pk>/place/", _for_admins(place), name="connectors_place"),
+        path("<int:pk>/words/", _for_admins(words), name="connectors_words"),
+        path("<int:pk>/look/", _for_admins(look), name="connectors_look"),
+    ]
+
+
+def _for_admins(view: View) -> View:
+    def guarded(request: HttpRequest, *args: Any, **more: Any) -> HttpResponse:
+        if not request.user.has_perm("connectors.change_connection"):
+            raise PermissionDenied
+        return view(request, *args, **more)
+
+    return admin.site.admin_view(guarded)
+
+
+def _page(
+    request: HttpRequest, step: str, connection: Connection | None, *, title: str, **context: Any
+) -> HttpResponse:
+    pages = [
+        {
+            "name": label,
+            "is_here": name == step,
+            "url": _url(name, connection) if connection and name != "choose" else "",
+        }
+        for name, label in STEPS
+    ]
+    everything = {
+        **admin.site.each_context(request),
+        "title": title,
+        "connection": connection,
+        "opts": Connection._meta,
+        "steps": pages,
+        **context,
+    }
+    return render(request, f"admin/connectors/connection/{step}.html", everything)
+
+
+def _url(step: str, connection: Connection) -> str:
+    return reverse(f"admin:connectors_{step}", args=[connection.pk])
+
+
+def choose(request: HttpRequest) -> HttpResponse:
+    """Page 1: whose system, and of which kind."""
+    form = ChooseForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        return redirect(_url("access", form.save()))
+    return _page(request, "choose", None, title=_("Connect a system"), form=form)
+
+
+def access(request: HttpRequest, pk: int) -> HttpResponse:
+    """Page 2: credentials; they are tried at once, and an error stands at the setting that is wrong."""
+    connection = get_object_or_404(Connection, pk=pk)
+    kind = registry.kind_of(connection)
+    form = SettingsForm(connection, access_settings(kind), {}, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        form.keep()
+        if _tried(connection, form, lambda connector: connector.picklists()) is not None:
+            connection.save()
+            messages.success(request, _("They let us in."))
+            return redirect(_url("place", connection))
+    return _page(request, "access", connection, title=_("Access to %s") % kind.label, form=form, kind=kind)
+
+
+def place(request: HttpRequest, pk: int) -> HttpResponse:
+    """Page 3: who we are there, where our tickets go, which of theirs become ours."""
+    connection = get_object_or_404(Connection, pk=pk)
+    kind = registry.kind_of(connection)
+    picklists = _read(request, connection)
+    if picklists is None:
+        return redirect(_url("access", connection))
+    form = SettingsForm(connection, place_settings(kind), picklists, request.POST or None)
+    intake = IntakeForm(connection, picklists, request.POST or None)
+    if request.method == "POST" and form.is_valid() and intake.is_valid():
+        form.keep()
+        intake.keep(connection)
+        checked = _tried(connection, form, lambda connector: connector.check())
+        if checked is not None:
+            connection.own_user = checked.own_user
+            connection.save()
+            facts = ", ".join(f"{name}: {value}" for name, value in checked.facts.items() if value)
+            messages.success(request, _("The check succeeded. %s") % facts)
+            return redirect(_url("words", connection))
+    seen = {name: [c for c in picklists.get(name, ()) if c.is_active] for name in ("company", "queue")}
+    return _page(request, "place", connection, title=_("Where we are there"), form=form, intake=intake, seen=seen)
+
+
+def words(request: HttpRequest, pk: int) -> HttpResponse:
+    """Page 4: their statuses, priorities and visibilities, each with a proposal of what it means."""
+    connection = get_object_or_404(Connection, pk=pk)
+    picklists = _read(request, connection)
+    if picklists is None:
+        return redirect(_url("access", connection))
+    form = WordsForm(*_arguments(connection, picklists), request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        drafts.write(connection, form)
+        return redirect(_url("look", connection))
+    statuses, priorities, notes = drafts.proposals(connection, picklists)
+    held = proposing.complaints(statuses, priorities, notes)
+    return _page(request, "words", connection, title=_("Their words and ours"), form=form, held=held)
+
+
+def _arguments(connection: Connection, picklists: Picklists) -> tuple[Any, ...]:
+    statuses, priorities, notes = drafts.proposals(connection, picklists)
+    return statuses, priorities, picklists, notes
+
+
+def look(request: HttpRequest, pk: int) -> HttpResponse:
+    """Page 5: what they would see, who would see theirs, a week rehearsed; then go live."""
+    connection = get_object_or_404(Connection, pk=pk)
+    draft = drafts.newest(connection)
+    if draft is None:
+        return redirect(_url("words", connection))
+    if request.method == "POST":
+        return _go_live(request, connection)
+    mapped = mapping.of(draft)
+    context: Mapping[str, Any] = {}
+    try:
+        with registry.ready(connection) as connector:
+            context = {
+                "seen": preview.seen_there(connector, mapped),
+                "rehearsal": preview.rehearse(connection, connector, mapped),
+            }
+    except (ConnectorError, CannotUnseal) as error:
+        messages.error(request, _("The rehearsal could not read their tickets: %s") % error)
+    return _page(
+        request,
+        "look",
+        connection,
+        title=_("What would happen"),
+        draft=draft,
+        canaries=preview.canaries(mapped),
+        heard=preview.heard_here(mapped),
+        other=_other(connection),
+        is_public=settings.PUBLIC_URL.startswith("https://"),
+        **context,
+    )
+
+
+def _other(connection: Connection) -> Connection | None:
+    """The live connection of the same organisation that this one would take the place of."""
+    rows = Connection.objects.filter(organisation=connection.organisation, state=Connection.State.ACTIVE)
+    return rows.exclude(pk=connection.pk).first()
+
+
+def _go_live(request: HttpRequest, connection: Connection) -> HttpResponse:
+    other = _other(connection)
+    if other is not None:
+        messages.error(request, _("%s is live for this organisation; pause or archive it first.") % other)
+        return redirect(_url("look", connection))
+    draft = drafts.newest(connection)
+    if draft is not None and draft.status == Publication.DRAFT:
+        publishing.publish_mapping(draft)
+    Connection.objects.filter(pk=connection.pk).update(state=Connection.State.ACTIVE, last_error="", failures=0)
+    connection.refresh_from_db()
+    messages.success(request, _("%s is live.") % connection)
+    if request.POST.get("hook"):
+        try:
+            hooks.register(connection, hub_url=settings.PUBLIC_URL)
+        except ConnectorError as error:
+            messages.warning(request, _("They will not call us: %s Polls bring everything all the same.") % error)
+    return redirect("console:connection", public_id=connection.public_id)
+
+
+def _read(request: HttpRequest, connection: Connection) -> Picklists | None:
+    """Their picklists as they are now; None, and a message, where they cannot be read."""
+    try:
+        with registry.ready(connection) as connector:
+            return connector.picklists()
+    except (ConnectorError, CannotUnseal, KeyError) as error:
+        messages.error(request, _("Their values could not be read: %s") % error)
+        return None
+
+
+def _tried(connection: Connection, form: SettingsForm, call: Callable[[Any], Any]) -> Any:
+    """What real calls with these settings answered; None where the form now says what is wrong."""
+    try:
+        with registry.ready(connection) as connector:
+            return call(connector)
+    except (ConnectorError, CannotUnseal) as error:
+        field = getattr(error, "field", "")
+        form.add_error(field if field in form.fields else None, str(error))
+    except ValueError:
+        form.add_error(None, _("A setting has a form that cannot be right; look at ids and addresses."))
+    return None

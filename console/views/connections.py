@@ -1,0 +1,75 @@
+"""One connection: how it is, what stands still on it, what has no meaning yet."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from connectors import queries
+from connectors.engine import outbox, publishing
+from connectors.models import Connection, NoteRule, Outbound, StatusRule
+from console.access import person, workers_only
+from console.views.board import live_cursor
+from hub.domain.actors import Actor
+from hub.domain.tickets import us
+from hub.models import Priority, UnmappedValue
+
+MEANINGS = {
+    "status": StatusRule.Verb.choices,
+    "priority": Priority.choices,
+    "visibility": NoteRule.Audience.choices,
+}
+
+
+@require_GET
+@workers_only
+def connection(request: HttpRequest, public_id: str) -> HttpResponse:
+    found = get_object_or_404(Connection.objects.select_related("organisation", "service"), public_id=public_id)
+    is_admin = person(request).is_staff and person(request).has_perm("connectors.change_connection")
+    context = {
+        "connection": found,
+        "condition": queries.condition(found),
+        "stuck": [item for item in queries.stuck(connection=found) if item.kind != "unmapped"],
+        "unmapped": [{"row": row, "choices": MEANINGS.get(row.field, [])} for row in queries.unmapped(found)],
+        "raw": queries.raw(found) if is_admin else [],
+        "is_admin": is_admin,
+        "page": "sync",
+        "cursor": live_cursor(),
+    }
+    return render(request, "console/connection.html", context)
+
+
+@require_POST
+@workers_only
+def give_meaning(request: HttpRequest, public_id: str, row_id: int) -> HttpResponse:
+    """Map one value with one click; what waited for it goes on."""
+    if not person(request).has_perm("connectors.change_mapping"):
+        raise PermissionDenied
+    found = get_object_or_404(Connection, public_id=public_id)
+    row = get_object_or_404(UnmappedValue, pk=row_id, source=public_id)
+    meaning, _colon, waits_on = request.POST.get("meaning", "").partition(":")
+    try:
+        mapping = publishing.give_meaning(found, field=row.field, value=row.value, meaning=meaning, waits_on=waits_on)
+    except ValueError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("%s is in force; what waited for it is read again.") % mapping)
+    return redirect("console:connection", public_id=public_id)
+
+
+@require_POST
+@workers_only
+def say_as_comment(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Say a parked change in words instead."""
+    item = get_object_or_404(Outbound.objects.select_related("link__connection"), pk=row_id)
+    try:
+        outbox.say_as_comment(item, actor=Actor.person(person(request), us()))
+    except ValueError as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("It is said as a comment; what stood behind it goes on."))
+    return redirect("console:connection", public_id=item.link.connection.public_id)

@@ -1,0 +1,227 @@
+"""A fresh tenant of either vendor is connected in the browser, by somebody who makes mistakes on the way."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.autotask.simulator import Simulator as AutotaskSimulator
+from connectors.autotask.simulator import Tenant as AutotaskTenant
+from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
+from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
+from connectors.engine import dispatcher
+from connectors.kit.simulating import QuietServer, Simulator
+from connectors.models import Connection
+from hub.domain import tickets
+from hub.domain.actors import Actor
+from hub.models import Leg, Organisation, Person, State, Ticket, User, Workflow, WorkflowVersion
+from tests import factories
+from tests.conftest import SilentHandler
+from workflows import handoffs
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+
+SHOTS = os.environ.get("TICKETHUB_SHOTS", "")
+"""A folder for pictures of every page, for whoever wants to look at them."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def serve(simulator_of: Any, tenant: Any, settings: Any) -> Iterator[Simulator[Any]]:
+    server = QuietServer(("127.0.0.1", 0), SilentHandler)
+    base = f"http://127.0.0.1:{server.server_port}"
+    app = simulator_of([tenant], base=base, now=lambda: datetime.now(UTC))
+    server.set_app(app)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    settings.EGRESS_ALLOW = [f"127.0.0.1:{server.server_port}"]
+    yield app
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def autotask(settings: Any) -> Iterator[Simulator[Any]]:
+    tenant = AutotaskTenant(
+        name="Deskside", domain="deskside.test", companies={"175": "Northwind", "176": "Somebody else"},
+        people={"501": "Dora Desk"},
+    )  # fmt: skip
+    tenant.publish["4"] = "Internal & Co-Managed"
+    tenant.queues["9"] = "Sales"
+    yield from serve(AutotaskSimulator, tenant, settings)
+
+
+@pytest.fixture
+def connectwise(settings: Any) -> Iterator[Simulator[Any]]:
+    tenant = ConnectWiseTenant(
+        name="Ledgerline", domain="ledgerline.test", company="ledgerline", companies={"250": "Northwind"},
+        people={"lledger": "Lena Ledger"},
+    )  # fmt: skip
+    yield from serve(ConnectWiseSimulator, tenant, settings)
+
+
+class Admin:
+    """The admin at work in the browser, and what the browser complained about."""
+
+    def __init__(self, browser: Any, url: str, name: str) -> None:
+        self.page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        self.url, self.name, self.number = url, name, 0
+        self.complaints: list[str] = []
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(f"{url}/log-in/")
+        self.fill("E-mail address", "abel@example.test")
+        self.fill("Password", "a-long-enough-one")
+        self.press("Log in")
+
+    def fill(self, label: str, text: str) -> None:
+        self.page.get_by_label(label, exact=True).fill(text)
+
+    def choose(self, label: str, option: str) -> None:
+        self.page.get_by_label(label, exact=True).select_option(label=option)
+
+    def press(self, name: str) -> None:
+        self.look()
+        self.page.get_by_role("button", name=name).click()
+        self.page.wait_for_load_state()
+
+    def look(self) -> None:
+        if SHOTS:
+            self.number += 1
+            self.page.screenshot(path=Path(SHOTS) / f"{self.name}-{self.number:02}.png", full_page=True)
+
+    def sees(self, text: str) -> None:
+        self.page.get_by_text(text).first.wait_for(timeout=10_000)
+
+
+@pytest.fixture
+def vendor(us: Organisation) -> Organisation:
+    if not State.objects.exists():
+        version = WorkflowVersion.objects.create(
+            workflow=Workflow.objects.create(name="Standard", is_default=True), status="published"
+        )
+        for slug, phase in (("new", "new"), ("in-progress", "active")):
+            State.objects.create(version=version, slug=slug, name=slug, phase=phase, is_default=True)
+    User.objects.create_superuser("abel@example.test", "a-long-enough-one", name="Abel Admin")
+    factories.member("admin", us, email="other@example.test")
+    abel = User.objects.get(email="abel@example.test")
+    abel.memberships.create(organisation=us, role="admin")
+    requester: Person = factories.PersonFactory(name="Priya Invoice")
+    agent = Actor.person(abel, us)
+    for title in ("Printing fails", "VPN down", "Screen black"):
+        tickets.open_ticket(title=title, description="Since noon", requester=requester, actor=agent, at=now())
+    made: Organisation = factories.OrganisationFactory(name="The vendor")
+    return made
+
+
+def begin(browser: Any, live_server: Any, name: str, system: str) -> Admin:
+    admin = Admin(browser, live_server.url, name)
+    admin.page.goto(f"{live_server.url}/admin/connectors/connection/")
+    admin.page.get_by_role("link", name="Connect a system, step by step").click()
+    admin.choose("Organisation", "The vendor")
+    admin.choose("Their system", system)
+    admin.press("Go on")
+    return admin
+
+
+def end(admin: Admin) -> Connection:
+    admin.press("Save as a draft and look")
+    admin.sees("What they would see")
+    admin.sees("never leaves this house")
+    admin.press("Go live")
+    admin.sees("is live.")
+    admin.sees("How it is")
+    admin.look()
+    assert admin.complaints == []
+    return Connection.objects.get()
+
+
+def offer_one(connection: Connection) -> Leg:
+    us = Organisation.objects.get(is_us=True)
+    agent = Actor.person(User.objects.get(email="abel@example.test"), us)
+    leg = handoffs.offer(
+        ticket=Ticket.objects.order_by("pk")[0], organisation=connection.organisation, actor=agent, at=now()
+    )
+    dispatcher.drain(most=2)
+    return Leg.objects.get(pk=leg.pk)
+
+
+def test_a_fresh_autotask_tenant_is_connected_in_the_browser(
+    browser: Any, live_server: Any, vendor: Organisation, autotask: AutotaskSimulator
+) -> None:
+    tenant = autotask.tenants["deskside.test"]
+    autotask.act("deskside.test", "open", by="501", title="Born there", status=7)
+    admin = begin(browser, live_server, "autotask", "Autotask PSA")
+    admin.fill("API user name", tenant.api_user)
+    admin.fill("Secret", "guessed")
+    admin.fill("Tracking identifier", tenant.integration_code)
+    admin.fill("Zone lookup", f"{autotask.base}/ATServicesRest")
+    admin.press("Check and go on")
+    admin.sees("Autotask does not accept the user name and secret")
+    assert "guessed" not in admin.page.content()
+
+    admin.fill("Secret", tenant.secret)
+    admin.fill("Tracking identifier", tenant.integration_code)
+    admin.press("Check and go on")
+    admin.sees("Our key sees 2 companies and 2 queues there")
+    admin.choose("Company", "Northwind (175)")
+    admin.choose("Queue", "Service Desk (8)")
+    admin.choose("Note type", "Task Summary (1)")
+    admin.page.get_by_label("Service Desk", exact=True).check()
+    admin.press("Check and go on")
+    admin.sees("The check succeeded.")
+    admin.choose("Waiting Customer waits on", "the requester")
+    connection = end(admin)
+
+    assert (connection.state, connection.intake_queues) == (Connection.State.ACTIVE, ["8"])
+    assert tenant.secret not in str(connection.settings)
+    assert offer_one(connection).delivered_at is not None
+    assert [t["title"] for t in tenant.tickets.values()] == ["Born there", "Printing fails"]
+
+
+def test_a_fresh_connectwise_tenant_is_connected_in_the_browser(
+    browser: Any, live_server: Any, vendor: Organisation, connectwise: ConnectWiseSimulator
+) -> None:
+    tenant = connectwise.tenants["ledgerline.test"]
+    admin = begin(browser, live_server, "connectwise", "ConnectWise PSA")
+    admin.fill("Site", connectwise.base)
+    admin.fill("Company", "ledgerlin")
+    admin.fill("Public key", tenant.public_key)
+    admin.fill("Private key", tenant.private_key)
+    admin.fill("Client id", tenant.client_id)
+    admin.fill("API member", tenant.api_member)
+    admin.press("Check and go on")
+    admin.sees("ConnectWise knows no company of this name")
+
+    admin.fill("Company", "ledgerline")
+    admin.fill("Private key", tenant.private_key)
+    admin.fill("Client id", tenant.client_id)
+    admin.press("Check and go on")
+    admin.choose("Our company", "Northwind (250)")
+    admin.choose("Board", "Service Desk (1)")
+    admin.press("Check and go on")
+    admin.sees("The check succeeded.")
+    connection = end(admin)
+
+    assert offer_one(connection).delivered_at is not None
+    assert [t["summary"] for t in tenant.tickets.values()] == ["Printing fails"]
+
+
+def test_an_address_inside_our_own_network_is_refused(browser: Any, live_server: Any, vendor: Organisation) -> None:
+    admin = begin(browser, live_server, "inside", "ConnectWise PSA")
+    for label in ("Company", "Public key", "Private key", "Client id", "API member"):
+        admin.fill(label, "x")
+    for address in ("http://127.0.0.1:1", "https://169.254.169.254", "https://10.0.0.7", "https://[::1]"):
+        admin.fill("Site", address)
+        admin.press("Check and go on")
+        admin.page.get_by_role("alert").first.wait_for()
+        assert "/access/" in admin.page.url
