@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from connectors.engine.registry import connectors_by_slug
+from connectors.kit import quality
+from connectors.kit.conformance import Conformance
+from docs import include
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "connectors").rglob("README.md")])
@@ -28,7 +30,7 @@ def test_every_setting_has_its_heading() -> None:
 def test_every_command_has_its_heading() -> None:
     commands = {
         path.stem
-        for folder in ("hub", "console")
+        for folder in ("hub", "connectors", "console")
         for path in (ROOT / folder / "management" / "commands").glob("[a-z]*.py")
     }
 
@@ -37,14 +39,29 @@ def test_every_command_has_its_heading() -> None:
 
 def test_every_connector_has_its_page_and_its_evidence() -> None:
     assert list(connectors_by_slug()) == ["autotask", "connectwise"]
-    for slug in connectors_by_slug():
-        folder = ROOT / "connectors" / slug
-        quality = tomllib.loads((folder / "quality.toml").read_text())
-        assert (quality["slug"], (ROOT / quality["evidence"]).is_file(), (folder / "README.md").is_file()) == (
-            slug,
-            True,
-            True,
-        )
+    for slug, kind in connectors_by_slug().items():
+        claim = quality.of(kind)
+        assert claim.slug == slug
+        assert (ROOT / "connectors" / slug / "README.md").is_file()
+        for test in (claim.evidence, *claim.also.values()):
+            path, _, name = test.partition("::")
+            assert re.search(rf"^(class|def) {name}\b", (ROOT / path).read_text(), re.MULTILINE), test
+
+
+def test_the_matrix_in_the_docs_shows_every_capability_and_nothing_that_failed() -> None:
+    page = (ROOT / "docs" / "connectors.md").read_text()
+    for capability in Conformance.capabilities():
+        assert f"| {capability} |" in page
+    for kind in connectors_by_slug().values():
+        assert all(f"| {what} |" in page for what in quality.of(kind).also)
+    assert "✗" not in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_in_a_page_is_the_code_that_runs(page: Path) -> None:
+    text = page.read_text()
+
+    assert include.included(text) == text, "python docs/include.py puts it right"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

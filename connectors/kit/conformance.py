@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -46,6 +46,19 @@ SPOILT_ANSWERS = {
 }
 
 
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+def shows(capability: str) -> Callable[[Test], Test]:
+    """Says which capability a behaviour is evidence of; `connector_matrix` counts them so."""
+
+    def mark(test: Test) -> Test:
+        test.capability = capability  # type: ignore[attr-defined]
+        return test
+
+    return mark
+
+
 class Time:
     """A clock that a test moves; each look is a second later."""
 
@@ -73,6 +86,15 @@ class Stage:
 
 class Conformance:
     """What a connector has to do right."""
+
+    @classmethod
+    def capabilities(cls) -> dict[str, list[str]]:
+        """The names of the behaviours by the capability they are evidence of, in order."""
+        found: dict[str, list[str]] = {}
+        for name, value in vars(Conformance).items():
+            if name.startswith("test_"):
+                found.setdefault(value.capability, []).append(name)
+        return found
 
     connector: ClassVar[type[Connector]]
     domain: ClassVar[str]
@@ -193,15 +215,18 @@ class Conformance:
 
     # -- credentials and settings
 
+    @shows("check, credentials, secrets")
     def test_check_succeeds_and_says_who_we_are(self, stage: Stage) -> None:
         checked = stage.connector.check()
         assert checked.own_user
         assert all(isinstance(value, str) for value in checked.facts.values())
 
+    @shows("check, credentials, secrets")
     def test_check_changes_nothing_there(self, stage: Stage) -> None:
         stage.connector.check()
         assert stage.writes == []
 
+    @shows("check, credentials, secrets")
     def test_check_names_each_setting_that_is_wrong(self) -> None:
         for name, value in self.wrong.items():
             time = Time()
@@ -210,6 +235,7 @@ class Conformance:
                 stage.connector.check()
             assert getattr(refused.value, "field", "") == name, name
 
+    @shows("check, credentials, secrets")
     def test_no_secret_stands_in_any_error(self) -> None:
         secrets = [setting.name for setting in self.connector.settings if setting.is_secret]
         for name, value in self.wrong.items():
@@ -222,11 +248,13 @@ class Conformance:
             for secret in secrets:
                 assert self.values(simulator)[secret] not in told, (name, secret)
 
+    @shows("check, credentials, secrets")
     def test_every_setting_has_a_label_and_every_required_one_a_help(self) -> None:
         for setting in self.connector.settings:
             assert setting.label
             assert setting.help or not setting.is_required, setting.name
 
+    @shows("check, credentials, secrets")
     def test_credentials_that_end_in_mid_flight_lock_us_out(self, stage: Stage) -> None:
         key = self.create(stage).key
         self.lock_out(stage.simulator)
@@ -235,6 +263,7 @@ class Conformance:
         with pytest.raises(LockedOut):
             self.say(stage, key, "hello")
 
+    @shows("check, credentials, secrets")
     def test_every_call_goes_to_the_vendors_own_hosts(self, stage: Stage) -> None:
         key = self.create(stage).key
         stage.connector.check()
@@ -243,6 +272,7 @@ class Conformance:
         hosts = {urlsplit(request.url or "").netloc for request in stage.seen}
         assert hosts <= self.hosts
 
+    @shows("check, credentials, secrets")
     def test_credentials_never_stand_in_an_address(self, stage: Stage) -> None:
         self.create(stage)
         stage.connector.check()
@@ -253,6 +283,7 @@ class Conformance:
 
     # -- picklists
 
+    @shows("picklists")
     def test_picklists_are_texts_with_labels(self, stage: Stage) -> None:
         choices = stage.connector.picklists()
         assert {"status", "priority", "visibility", "queue"} <= choices.keys()
@@ -261,12 +292,14 @@ class Conformance:
         assert set(self.statuses) <= {choice.value for choice in choices["status"]}
         assert {self.shown, self.hidden} <= {choice.value for choice in choices["visibility"]}
 
+    @shows("picklists")
     def test_picklists_that_changed_overnight_are_read_anew(self, stage: Stage) -> None:
         stage.connector.picklists()
         self.switch_off_value(stage.simulator, self.statuses[1])
         active = {c.value: c.is_active for c in stage.connector.picklists()["status"]}
         assert active[self.statuses[1]] is False
 
+    @shows("picklists")
     def test_a_value_that_was_switched_off_is_refused_in_words(self, stage: Stage) -> None:
         key = self.create(stage).key
         self.switch_off_value(stage.simulator, self.statuses[1])
@@ -276,22 +309,26 @@ class Conformance:
 
     # -- what changed
 
+    @shows("changes by poll")
     def test_an_empty_cursor_begins_now(self, stage: Stage) -> None:
         self.open(stage, "Old")
         page = stage.connector.changes_since("")
         assert (page.tickets, bool(page.cursor)) == ((), True)
 
+    @shows("changes by poll")
     def test_a_new_ticket_is_listed(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         key = self.open(stage)
         assert [ticket.key for ticket in stage.connector.changes_since(cursor).tickets] == [key]
 
+    @shows("changes by poll")
     def test_the_same_page_can_be_asked_for_twice(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         self.open(stage)
         first = stage.connector.changes_since(cursor)
         assert stage.connector.changes_since(cursor) == first
 
+    @shows("changes by poll")
     def test_a_change_in_the_second_of_the_cursor_is_not_lost(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         self.open(stage)
@@ -300,12 +337,14 @@ class Conformance:
         late = self.open(stage, "In the same second")
         assert late in {ticket.key for ticket in stage.connector.changes_since(page.cursor).tickets}
 
+    @shows("changes by poll")
     def test_a_quiet_vendor_lists_nothing_and_moves_no_cursor_back(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         stage.time.at += timedelta(days=1)
         page = stage.connector.changes_since(cursor)
         assert (page.tickets, page.cursor >= cursor) == ((), True)
 
+    @shows("changes by poll")
     def test_a_changed_status_is_listed(self, stage: Stage) -> None:
         key = self.open(stage)
         stage.time.at += timedelta(hours=2)
@@ -314,6 +353,7 @@ class Conformance:
         [ticket] = stage.connector.changes_since(cursor).tickets
         assert (ticket.key, ticket.fields["status"]) == (key, self.statuses[1])
 
+    @shows("changes by poll")
     def test_a_note_makes_its_ticket_listed(self, stage: Stage) -> None:
         key = self.open(stage)
         stage.time.at += timedelta(hours=2)
@@ -321,6 +361,7 @@ class Conformance:
         self.note(stage.simulator, key, "Looking", self.shown)
         assert key in {ticket.key for ticket in stage.connector.changes_since(cursor).tickets}
 
+    @shows("changes by poll")
     def test_a_file_makes_its_ticket_listed(self, stage: Stage) -> None:
         key = self.open(stage)
         stage.time.at += timedelta(hours=2)
@@ -328,6 +369,7 @@ class Conformance:
         self.attach(stage.simulator, key, "trace.txt", "abc")
         assert key in {ticket.key for ticket in stage.connector.changes_since(cursor).tickets}
 
+    @shows("booked time")
     def test_booked_time_makes_its_ticket_listed(self, stage: Stage) -> None:
         self.need("time")
         key = self.open(stage)
@@ -336,6 +378,7 @@ class Conformance:
         stage.simulator.act(self.domain, "time", ticket=key, by=self.person, text="Replaced the fuser")
         assert key in {ticket.key for ticket in stage.connector.changes_since(cursor).tickets}
 
+    @shows("changes by poll")
     @pytest.mark.parametrize("minutes", [-10, 10])
     def test_a_clock_that_goes_wrong_there_loses_nothing(self, stage: Stage, minutes: int) -> None:
         stage.simulator.now = lambda: stage.time() + timedelta(minutes=minutes)
@@ -346,11 +389,13 @@ class Conformance:
             stage.time.at += timedelta(minutes=1)
         assert keys <= {ticket.key for ticket in stage.connector.changes_since(cursor).tickets}
 
+    @shows("changes by poll")
     def test_more_than_one_page_is_read_to_its_end(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         keys = {self.open(stage, f"No {number}") for number in range(1100)}
         assert {ticket.key for ticket in stage.connector.changes_since(cursor).tickets} == keys
 
+    @shows("changes by poll")
     def test_the_title_listed_is_the_title_there(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         self.open(stage, TEXTS[0])
@@ -358,6 +403,7 @@ class Conformance:
 
     # -- one ticket
 
+    @shows("reading a ticket")
     def test_times_are_aware_and_in_utc(self, stage: Stage) -> None:
         key = self.create(stage).key
         self.note(stage.simulator, key, "Looking", self.shown)
@@ -366,30 +412,36 @@ class Conformance:
         assert len(times) >= 4
         assert all(at.utcoffset() == timedelta(0) for at in times)
 
+    @shows("reading a ticket")
     def test_values_are_texts(self, stage: Stage) -> None:
         ticket = stage.connector.fetch(self.create(stage).key)
         assert set(ticket.fields) == set(self.connector.fields)
         assert all(isinstance(value, str) for value in ticket.fields.values())
         assert (ticket.fields["status"], ticket.fields["priority"]) == (self.statuses[0], self.priorities[0])
 
+    @shows("reading a ticket")
     def test_a_ticket_reads_equal_to_itself(self, stage: Stage) -> None:
         key = self.create(stage).key
         assert stage.connector.fetch(key) == stage.connector.fetch(key)
 
+    @shows("reading a ticket")
     def test_a_glance_sees_the_same_fields_as_a_look(self, stage: Stage) -> None:
         key = self.create(stage).key
         seen, looked = stage.connector.glance(key), stage.connector.fetch(key)
         assert (seen.fields, seen.reference, seen.created_at) == (looked.fields, looked.reference, looked.created_at)
 
+    @shows("reading a ticket")
     def test_ours_are_known_as_ours_and_theirs_as_theirs(self, stage: Stage) -> None:
         ours, theirs = self.create(stage), self.open(stage)
         assert ours.is_ours
         assert not stage.connector.fetch(theirs).is_ours
 
+    @shows("reading a ticket")
     def test_a_ticket_that_is_not_there_is_missing(self, stage: Stage) -> None:
         with pytest.raises(Missing):
             stage.connector.fetch("99999999")
 
+    @shows("reading a ticket")
     @pytest.mark.parametrize("key", ["../companies/1", "1 or id>0", "", "1/notes", "%2e%2e"])
     def test_a_key_that_is_none_reaches_nothing(self, stage: Stage, key: str) -> None:
         with pytest.raises((Refused, Missing, ValueError)):
@@ -398,37 +450,44 @@ class Conformance:
 
     # -- making a ticket
 
+    @shows("making a ticket exactly once")
     def test_what_is_made_is_read_back(self, stage: Stage) -> None:
         ticket = self.create(stage)
         assert (ticket.fields["title"], ticket.reference) == ("Printing fails", REFERENCE)
         assert ticket.number
         assert ticket.url == "" or ticket.url.startswith(("http://", "https://"))
 
+    @shows("making a ticket exactly once")
     def test_it_is_found_by_our_reference(self, stage: Stage) -> None:
         assert stage.connector.find(REFERENCE) == ()
         key = self.create(stage).key
         assert stage.connector.find(REFERENCE) == (key,)
         assert stage.connector.find(REFERENCE[:-1]) == ()
 
+    @shows("making a ticket exactly once")
     def test_two_with_one_reference_are_both_found_oldest_first(self, stage: Stage) -> None:
         keys = (self.create(stage).key, self.create(stage).key)
         assert stage.connector.find(REFERENCE) == keys
         assert stage.connector.carrying("TH-ABCDEFGH-", datetime(2026, 3, 1, tzinfo=UTC)) == {REFERENCE: keys}
 
+    @shows("making a ticket exactly once")
     def test_a_reference_cannot_end_the_search_it_stands_in(self, stage: Stage) -> None:
         self.create(stage)
         assert stage.connector.find('x" or id>0 or externalXRef="') == ()
 
+    @shows("making a ticket exactly once")
     def test_after_a_lost_answer_it_is_found(self, stage: Stage) -> None:
         self.fail(stage, "POST", status=504, loses_answer=True)
         with pytest.raises(Unclear):
             self.create(stage)
         assert len(stage.connector.find(REFERENCE)) == 1
 
+    @shows("making a ticket exactly once")
     def test_the_longest_title_they_take_is_taken(self, stage: Stage) -> None:
         title = "x" * self.connector.lengths.get("title", 255)
         assert self.create(stage, title=title).fields["title"] == title
 
+    @shows("making a ticket exactly once")
     @pytest.mark.parametrize("text", TEXTS)
     def test_every_script_survives(self, stage: Stage, text: str) -> None:
         title = text.replace("\n", " ")[: self.connector.lengths.get("title", 255)]
@@ -440,6 +499,7 @@ class Conformance:
 
     # -- changing it
 
+    @shows("changing fields")
     def test_only_what_is_named_is_changed(self, stage: Stage) -> None:
         before = self.create(stage)
         pushed = stage.connector.push(
@@ -449,6 +509,7 @@ class Conformance:
         assert pushed.ticket.fields == {**before.fields, "status": self.statuses[1]}
         assert pushed.ticket.reference == REFERENCE
 
+    @shows("changing fields")
     def test_the_same_change_twice_changes_nothing_more(self, stage: Stage) -> None:
         key = self.create(stage).key
         fields = {"title": "Printing works", "priority": self.priorities[1]}
@@ -458,21 +519,25 @@ class Conformance:
         assert second.ticket is not None
         assert first.ticket.fields == second.ticket.fields
 
+    @shows("changing fields")
     def test_a_reference_alone_can_be_written(self, stage: Stage) -> None:
         key = self.open(stage)
         stage.connector.push(Change(id="1", kind="fields", key=key, reference=REFERENCE))
         assert stage.connector.fetch(key).reference == REFERENCE
 
+    @shows("changing fields")
     def test_a_value_they_do_not_know_is_refused_in_words(self, stage: Stage) -> None:
         key = self.create(stage).key
         with pytest.raises(Refused) as refused:
             stage.connector.push(Change(id="1", kind="fields", key=key, fields={"status": "987654"}))
         assert len(str(refused.value)) > 20
 
+    @shows("changing fields")
     def test_a_change_of_what_is_not_there_is_missing(self, stage: Stage) -> None:
         with pytest.raises(Missing):
             stage.connector.push(Change(id="1", kind="fields", key="99999999", fields={"title": "x"}))
 
+    @shows("a yes that was none")
     def test_a_yes_that_was_none_is_noticed(self, stage: Stage) -> None:
         self.need("false_yes")
         key = self.create(stage).key
@@ -482,6 +547,7 @@ class Conformance:
 
     # -- notes
 
+    @shows("notes with visibility")
     def test_a_note_arrives_with_its_visibility_and_our_mark(self, stage: Stage) -> None:
         key = self.create(stage).key
         made = {self.say(stage, key, f"for {place}", place): place for place in (self.shown, self.hidden)}
@@ -489,6 +555,7 @@ class Conformance:
         assert {k: note.visibility for k, note in found.items()} == made
         assert {(note.is_ours, note.mark) for note in found.values()} == {(True, MARK)}
 
+    @shows("notes with visibility")
     def test_a_visibility_they_do_not_know_is_refused_and_never_shown_to_more(self, stage: Stage) -> None:
         key = self.create(stage).key
         before = len(stage.connector.notes(key))
@@ -496,6 +563,7 @@ class Conformance:
             self.say(stage, key, "secret", "987")
         assert len(stage.connector.notes(key)) == before
 
+    @shows("notes with visibility")
     def test_a_note_of_theirs_is_theirs_even_if_it_quotes_our_mark(self, stage: Stage) -> None:
         key = self.create(stage).key
         self.note(stage.simulator, key, f"you wrote [TH:{MARK}]", self.shown)
@@ -503,6 +571,7 @@ class Conformance:
         assert not note.is_ours
         assert note.author
 
+    @shows("notes with visibility")
     def test_after_a_lost_answer_a_note_is_found_by_its_mark(self, stage: Stage) -> None:
         key = self.create(stage).key
         self.fail(stage, "POST", status=504, loses_answer=True)
@@ -511,6 +580,7 @@ class Conformance:
             self.say(stage, key, "hello", mark=other)
         assert [note.mark for note in stage.connector.notes(key)].count(other) == 1
 
+    @shows("notes with visibility")
     def test_notes_have_keys_of_their_own(self, stage: Stage) -> None:
         key = self.create(stage).key
         for number in range(3):
@@ -518,11 +588,13 @@ class Conformance:
         keys = [note.key for note in stage.connector.notes(key)]
         assert len(keys) == len(set(keys)) >= 3
 
+    @shows("notes with visibility")
     def test_an_internal_note_of_theirs_is_internal(self, stage: Stage) -> None:
         key = self.open(stage)
         self.note(stage.simulator, key, "canary", self.hidden)
         assert [n.visibility for n in stage.connector.notes(key) if "canary" in n.text] == [self.hidden]
 
+    @shows("booked time")
     def test_booked_time_is_part_of_the_conversation(self, stage: Stage) -> None:
         self.need("time")
         key = self.open(stage)
@@ -533,6 +605,7 @@ class Conformance:
         assert "Replaced the fuser" in texts
         assert texts["took long"] == (self.hidden_time or self.hidden)
 
+    @shows("notes with visibility")
     def test_a_note_longer_than_a_page_is_whole(self, stage: Stage) -> None:
         key = self.create(stage).key
         text = "word " * 5000 + "end"
@@ -541,6 +614,7 @@ class Conformance:
 
     # -- files
 
+    @shows("attachments")
     def test_a_file_arrives_unchanged(self, stage: Stage) -> None:
         key = self.create(stage).key
         content = bytes(range(256)) * 40
@@ -549,12 +623,14 @@ class Conformance:
         assert (file.size, file.is_ours, file.mark, file.name) == (len(content), True, MARK, "dump.bin")
         assert stage.connector.content(key, file) == content
 
+    @shows("attachments")
     def test_a_file_of_theirs_can_be_read(self, stage: Stage) -> None:
         key = self.open(stage)
         self.attach(stage.simulator, key, "trace.txt", "abc")
         [file] = stage.connector.fetch(key).files or ()
         assert (file.name, file.is_ours, stage.connector.content(key, file)) == ("trace.txt", False, b"abc")
 
+    @shows("attachments")
     def test_a_file_of_ten_megabytes_arrives_or_is_refused_in_words(self, stage: Stage) -> None:
         key = self.create(stage).key
         content = b"0123456789abcdef" * (10 * 1024 * 1024 // 16)
@@ -569,6 +645,7 @@ class Conformance:
 
     # -- what goes wrong while reading
 
+    @shows("faults while reading")
     @pytest.mark.parametrize("spoilt", SPOILT_ANSWERS.values(), ids=SPOILT_ANSWERS)
     def test_an_answer_that_makes_no_sense_is_tried_again_or_refused(self, stage: Stage, spoilt: bytes) -> None:
         key = self.create(stage).key
@@ -576,6 +653,7 @@ class Conformance:
         with pytest.raises((TryLater, Refused, Missing)):
             stage.connector.fetch(key)
 
+    @shows("faults while reading")
     @pytest.mark.parametrize("spoilt", SPOILT_ANSWERS.values(), ids=SPOILT_ANSWERS)
     def test_a_list_that_makes_no_sense_is_never_an_empty_one(self, stage: Stage, spoilt: bytes) -> None:
         self.create(stage)
@@ -584,6 +662,7 @@ class Conformance:
         with pytest.raises((TryLater, Refused)):
             stage.connector.changes_since(cursor)
 
+    @shows("faults while reading")
     def test_an_answer_cut_at_any_byte_is_never_half_understood(self, stage: Stage) -> None:
         key = self.create(stage).key
         stage.connector.glance(key)
@@ -593,6 +672,7 @@ class Conformance:
                 stage.connector.glance(key)
             assert fault.times == 0
 
+    @shows("faults while reading")
     @pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
     def test_a_vendor_that_is_down_is_tried_later(self, stage: Stage, status: int) -> None:
         key = self.create(stage).key
@@ -600,6 +680,7 @@ class Conformance:
         with pytest.raises(TryLater):
             stage.connector.fetch(key)
 
+    @shows("faults while reading")
     @pytest.mark.parametrize(
         ("header", "least", "most"),
         [
@@ -624,6 +705,7 @@ class Conformance:
             assert later.value.after is not None
             assert least <= later.value.after <= most
 
+    @shows("faults while reading")
     def test_a_redirect_is_not_followed(self, stage: Stage) -> None:
         key = self.create(stage).key
         self.fail(stage, status=302, headers=(("Location", "http://169.254.169.254/latest"),), times=9)
@@ -631,6 +713,7 @@ class Conformance:
             stage.connector.fetch(key)
         assert not [request.url for request in stage.seen if "169.254" in (request.url or "")]
 
+    @shows("faults while reading")
     def test_an_error_page_is_not_told_to_people(self, stage: Stage) -> None:
         key = self.create(stage).key
         self.fail(stage, status=503, body=b"<html>canary stack trace</html>", times=9)
@@ -640,6 +723,7 @@ class Conformance:
 
     # -- what goes wrong while writing
 
+    @shows("faults while writing")
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
     def test_a_write_whose_end_nobody_knows_is_unclear(self, stage: Stage, status: int) -> None:
         key = self.create(stage).key
@@ -647,12 +731,14 @@ class Conformance:
         with pytest.raises(Unclear):
             self.say(stage, key, "hello")
 
+    @shows("faults while writing")
     def test_a_write_that_was_too_many_is_tried_later(self, stage: Stage) -> None:
         key = self.create(stage).key
         self.fail(stage, "POST", status=429)
         with pytest.raises(TryLater):
             self.say(stage, key, "hello")
 
+    @shows("faults while writing")
     @pytest.mark.parametrize("spoilt", [b"", b"<html>", b'{"item'])
     def test_a_yes_that_cannot_be_read_is_unclear(self, stage: Stage, spoilt: bytes) -> None:
         key = self.create(stage).key
@@ -662,28 +748,33 @@ class Conformance:
 
     # -- their calls to us
 
+    @shows("signed webhooks")
     def test_a_signed_hook_names_its_ticket(self, stage: Stage) -> None:
         self.need("hooks")
         headers, body = self.hook(stage.simulator, "4711", 1)
         assert stage.connector.read_hook(headers, body).key == "4711"
 
+    @shows("signed webhooks")
     def test_the_same_hook_twice_is_the_same_delivery_and_other_news_another(self, stage: Stage) -> None:
         self.need("hooks")
         first = stage.connector.read_hook(*self.hook(stage.simulator, "4711", 1))
         assert stage.connector.read_hook(*self.hook(stage.simulator, "4711", 1)) == first
         assert stage.connector.read_hook(*self.hook(stage.simulator, "4711", 2)).delivery != first.delivery
 
+    @shows("signed webhooks")
     def test_header_names_are_read_in_any_case(self, stage: Stage) -> None:
         self.need("hooks")
         headers, body = self.hook(stage.simulator, "4711", 1)
         assert stage.connector.read_hook({name.upper(): v for name, v in headers.items()}, body).key == "4711"
 
+    @shows("signed webhooks")
     def test_a_hook_with_another_body_is_not_theirs(self, stage: Stage) -> None:
         self.need("hooks")
         headers, body = self.hook(stage.simulator, "4711", 1)
         with pytest.raises(BadSignature):
             stage.connector.read_hook(headers, body.replace(b"4711", b"4712"))
 
+    @shows("signed webhooks")
     @pytest.mark.parametrize("value", ["", "sha1=", "AAAA", "é", "sha1=" + "A" * 5000])
     def test_a_hook_with_a_made_up_signature_is_not_theirs(self, stage: Stage, value: str) -> None:
         self.need("hooks")
@@ -693,6 +784,7 @@ class Conformance:
         with pytest.raises(BadSignature):
             stage.connector.read_hook({}, body)
 
+    @shows("signed webhooks")
     def test_a_signed_hook_that_names_no_ticket_is_refused_not_believed(self, stage: Stage) -> None:
         self.need("hooks")
         _headers, body = self.hook(stage.simulator, "4711", 1)
@@ -701,6 +793,7 @@ class Conformance:
             with pytest.raises((ConnectorError, ValueError, TypeError, AttributeError)):
                 stage.connector.read_hook(self.sign(stage.simulator, spoilt), spoilt)
 
+    @shows("signed webhooks")
     def test_asking_twice_to_be_called_registers_once(self, stage: Stage) -> None:
         self.need("hooks")
         first = stage.connector.register_hook("https://hub.example/hooks/1/")
@@ -708,6 +801,7 @@ class Conformance:
         assert stage.connector.register_hook("https://hub.example/hooks/1/") == first
         assert self.registered(stage.simulator) == count >= 1
 
+    @shows("signed webhooks")
     def test_another_connections_registration_is_left_alone(self, stage: Stage) -> None:
         self.need("hooks")
         stage.connector.register_hook("https://hub.example/hooks/1/")
@@ -715,6 +809,7 @@ class Conformance:
         stage.connector.register_hook("https://hub.example/hooks/2/")
         assert self.registered(stage.simulator) == 2 * count
 
+    @shows("signed webhooks")
     def test_calls_that_were_switched_off_are_switched_on_again_and_it_is_said(self, stage: Stage) -> None:
         self.need("hooks")
         first = stage.connector.register_hook("https://hub.example/hooks/1/")
@@ -725,6 +820,7 @@ class Conformance:
 
     # -- the end of a ticket
 
+    @shows("deletion")
     def test_a_deleted_ticket_is_missing(self, stage: Stage) -> None:
         self.need("delete")
         key = self.create(stage).key

@@ -15,6 +15,7 @@ from connectors.connectwise import connector as connectwise
 from connectors.connectwise import wire as connectwise_wire
 from connectors.connectwise.simulated_tenant import Tenant as ConnectWiseTenant
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
+from connectors.kit import quality
 from connectors.kit.conformance import Conformance, Time
 from connectors.kit.simulating import Simulator
 from tests.connectors import wire
@@ -53,7 +54,7 @@ class TestAutotask(Watched):
         "company_id": "99",
         "impersonate_id": "99",
     }
-    cannot = frozenset({"false_yes"})
+    cannot = frozenset(quality.of(autotask.Autotask).cannot)
     hosts = frozenset({"webservices5.autotask.test"})
 
     def start(self, time: Time) -> Simulator[Any]:

@@ -1,0 +1,111 @@
+"""Print what each connector can do, from evidence: its conformance tests are run, and counted by capability.
+
+manage.py connector_matrix                      run the evidence and print the table
+manage.py connector_matrix --write docs/connectors.md    and put it into the page, between its marks
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree  # our own report, written by pytest a moment ago
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from connectors.engine.registry import connectors_by_slug
+from connectors.kit import quality
+from connectors.kit.quality import Quality
+
+BEGIN, END = "<!-- matrix -->", "<!-- end of matrix -->"
+Outcomes = Mapping[str, Counter[str]]
+"""Name of a test -> how often it passed, failed or was skipped, over its parameters."""
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--write", metavar="PAGE", help="the page whose table is written anew")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        claims = {slug: quality.of(kind) for slug, kind in connectors_by_slug().items()}
+        shown = {slug: _run(claim) for slug, claim in claims.items()}
+        table = _table(claims, shown)
+        self.stdout.write(table)
+        if options["write"]:
+            _write(Path(settings.BASE_DIR) / options["write"], table)
+        failed = [slug for slug, outcomes in shown.items() if any(each["failed"] for each in outcomes.values())]
+        if failed:
+            raise CommandError(f"The evidence of {', '.join(failed)} does not hold; see the ✗ above.")
+
+
+def _run(claim: Quality) -> Outcomes:
+    """Run a connector's evidence in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        tests = [claim.evidence, *claim.also.values()]
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *tests],
+            cwd=settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not report.exists():
+            last = (done.stdout + done.stderr).strip().splitlines()[-1:]
+            raise CommandError(f"The evidence of {claim.slug} cannot be run here (make test installs pytest): {last}")
+        return _read(report)
+
+
+def _read(report: Path) -> Outcomes:
+    found: dict[str, Counter[str]] = {}
+    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314
+        outcome = "passed"
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome = "failed"
+        elif case.find("skipped") is not None:
+            outcome = "skipped"
+        found.setdefault(str(case.get("name")).partition("[")[0], Counter())[outcome] += 1
+    return found
+
+
+def _table(claims: Mapping[str, Quality], shown: Mapping[str, Outcomes]) -> str:
+    from connectors.kit.conformance import Conformance  # needs pytest, which only evidence needs
+
+    lines = [
+        f"| capability | {' | '.join(claims)} |",
+        f"|---|{'---|' * len(claims)}",
+    ]
+    for capability, tests in Conformance.capabilities().items():
+        cells = [_cell(tests, shown[slug]) for slug in claims]
+        lines.append(f"| {capability} | {' | '.join(cells)} |")
+    for slug, claim in claims.items():
+        for what, test in claim.also.items():
+            name = test.rpartition("::")[2]
+            cells = [_cell([name], shown[slug]) if each == slug else "" for each in claims]
+            lines.append(f"| {what} | {' | '.join(cells)} |")
+    lines += ["", "✓ and how many tests showed it; – where the vendor has no way to:"]
+    lines += [f"* {slug}, {name}: {why}." for slug, claim in claims.items() for name, why in claim.cannot.items()]
+    return "\n".join(lines)
+
+
+def _cell(tests: list[str], outcomes: Outcomes) -> str:
+    total: Counter[str] = Counter()
+    for name in tests:
+        total += outcomes.get(name, Counter({"failed": 1}))
+    if total["failed"]:
+        return f"✗ {total['failed']} of {total.total()}"
+    return f"✓ {total['passed']}" if total["passed"] else "–"
+
+
+def _write(page: Path, table: str) -> None:
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")

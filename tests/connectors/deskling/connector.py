@@ -1,0 +1,262 @@
+"""Deskling, API v1."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from connectors.kit.contract import (
+    Change,
+    Checked,
+    Choice,
+    Connector,
+    Hook,
+    Hooked,
+    Limits,
+    Page,
+    Pushed,
+    RemoteFile,
+    RemoteNote,
+    RemoteTicket,
+    Setting,
+    mark_in,
+)
+from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Refused
+from connectors.kit.http import Http
+
+OVERLAP = timedelta(minutes=15)
+PAGE_SIZE = 100
+MOST_PAGES = 1000
+
+
+# how-to: settings
+class Deskling(Connector):
+    slug = "deskling"
+    label = "Deskling"
+    settings = (
+        Setting(name="address", label="Address", help="Where Deskling answers, like https://acme.deskling.example."),
+        Setting(name="api_key", label="API key", help="Made under Settings, API.", is_secret=True),
+        Setting(name="queue_id", label="Queue", help="The queue new tickets go to.", picklist="queue"),
+        Setting(
+            name="hook_secret", label="Webhook secret", help="Signs their calls.", is_secret=True, is_required=False
+        ),
+    )
+    lengths = {"title": 200}
+    limits = Limits(requests=600, seconds=60, share=0.5)
+
+    def _http(self) -> Http:
+        return self.ports.open_http(
+            base=self.values["address"], headers={"X-Api-Key": self.values["api_key"]}, explain=explain
+        )
+
+    # how-to: check
+    def check(self) -> Checked:
+        me = self._me()
+        queues = {choice.value for choice in self.picklists()["queue"]}
+        if self.values["queue_id"] not in queues:
+            raise Refused("There is no queue with this id.", field="queue_id")
+        return Checked(own_user=me, facts={"user": me})
+
+    def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
+        lists = _dict(self._http().get("api/v1/lists"))
+        return {
+            name: tuple(Choice(value=str(v["id"]), label=v["name"], is_active=v["active"]) for v in values)
+            for name, values in lists.items()
+        }
+
+    def _me(self) -> str:
+        """Who we are there; remembered, because every record is held against it."""
+        memory = self.ports.memory
+        if "me" not in memory:
+            memory["me"] = str(_dict(self._http().get("api/v1/me"))["id"])
+        return memory["me"]
+
+    # how-to: reading
+    def changes_since(self, cursor: str) -> Page:
+        if not cursor:
+            return Page(tickets=(), cursor=_written(self.ports.now()))
+        since = _written(_moment(cursor) - OVERLAP)
+        items = {str(item["id"]): item for item in self._all("api/v1/tickets", changed_after=since)}
+        tickets = tuple(self._ticket(items[key]) for key in sorted(items, key=int))
+        newest = max([_moment(cursor), *(ticket.changed_at for ticket in tickets)])
+        return Page(tickets=tickets, cursor=_written(newest))
+
+    def fetch(self, key: str) -> RemoteTicket:
+        files = tuple(self._file(file) for file in self._all(f"api/v1/tickets/{_id(key)}/files"))
+        return replace(self.glance(key), notes=self.notes(key), files=files)
+
+    def glance(self, key: str) -> RemoteTicket:
+        item = _dict(self._http().get(f"api/v1/tickets/{_id(key)}"))
+        if "id" not in item:
+            raise Refused("Deskling answered without a ticket.")
+        return self._ticket(item)
+
+    def find(self, reference: str) -> tuple[str, ...]:
+        found = self._all("api/v1/tickets", external_id=reference)
+        return tuple(sorted((str(item["id"]) for item in found if item["external_id"] == reference), key=int))
+
+    def carrying(self, prefix: str, since: datetime) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[int]] = {}
+        for item in self._all("api/v1/tickets", changed_after=_written(since)):
+            if item["external_id"].startswith(prefix):
+                found.setdefault(item["external_id"], []).append(int(item["id"]))
+        return {reference: tuple(str(key) for key in sorted(keys)) for reference, keys in found.items()}
+
+    def notes(self, key: str) -> tuple[RemoteNote, ...]:
+        return tuple(self._note(note) for note in self._all(f"api/v1/tickets/{_id(key)}/comments"))
+
+    def content(self, key: str, file: RemoteFile) -> bytes:
+        return self._http().download(f"api/v1/tickets/{_id(key)}/files/{_id(file.key)}")
+
+    def _all(self, path: str, **filters: str) -> Iterator[dict[str, Any]]:
+        """Every record of a list; a list that is none is never an empty one."""
+        last = "0"
+        for _ in range(MOST_PAGES):
+            page = self._http().get(path, after_id=last, limit=str(PAGE_SIZE), **filters)
+            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+                raise Refused("Deskling answered a query without a list.")
+            yield from page["items"]
+            if len(page["items"]) < PAGE_SIZE:
+                return
+            last = str(page["items"][-1]["id"])
+        raise Refused("Deskling's pages do not end.")
+
+    # how-to: records
+    def _ticket(self, item: dict[str, Any]) -> RemoteTicket:
+        return RemoteTicket(
+            key=str(item["id"]),
+            number=f"D-{item['id']}",
+            url=f"{self.values['address']}/tickets/{item['id']}",
+            fields={name: str(item[name]) for name in self.fields},
+            created_at=_moment(item["created_at"]),
+            changed_at=_moment(item["changed_at"]),
+            assignee=item["assignee"],
+            queue=str(item["queue"]),
+            is_ours=str(item["created_by"]) == self._me(),
+            reference=item["external_id"],
+            raw=item,
+        )
+
+    def _note(self, note: dict[str, Any]) -> RemoteNote:
+        return RemoteNote(
+            key=str(note["id"]),
+            text=note["text"],
+            visibility="public" if note["public"] else "private",
+            author=note["author_name"],
+            is_ours=str(note["author"]) == self._me(),
+            created_at=_moment(note["created_at"]),
+            mark=mark_in(note["text"]),
+        )
+
+    def _file(self, file: dict[str, Any]) -> RemoteFile:
+        return RemoteFile(
+            key=str(file["id"]),
+            name=file["name"],
+            size=file["size"],
+            visibility="public" if file["public"] else "private",
+            author=file["author_name"],
+            is_ours=str(file["author"]) == self._me(),
+            created_at=_moment(file["created_at"]),
+            mark=mark_in(file["description"]),
+        )
+
+    # how-to: writing
+    def push(self, change: Change) -> Pushed:
+        ways = {"create": self._create, "fields": self._patch, "note": self._add_note, "file": self._add_file}
+        return ways[change.kind](change)
+
+    def _create(self, change: Change) -> Pushed:
+        body = {**change.fields, "queue": self.values["queue_id"], "external_id": change.reference}
+        ticket = self._ticket(self._http().write("POST", "api/v1/tickets", body))
+        return Pushed(key=ticket.key, ticket=ticket)
+
+    def _patch(self, change: Change) -> Pushed:
+        body = dict(change.fields)
+        if change.reference:
+            body["external_id"] = change.reference
+        item = self._http().write("PATCH", f"api/v1/tickets/{_id(change.key)}", body)
+        return Pushed(key=change.key, ticket=self._ticket(item))
+
+    def _add_note(self, change: Change) -> Pushed:
+        text = f"{change.name}:\n{change.text}\n\n[TH:{change.mark}]"
+        body = {"text": text, "public": _is_public(change.visibility)}
+        made = self._http().write("POST", f"api/v1/tickets/{_id(change.key)}/comments", body)
+        return Pushed(key=str(made["id"]))
+
+    def _add_file(self, change: Change) -> Pushed:
+        body = {
+            "name": change.name,
+            "description": f"[TH:{change.mark}]",
+            "public": _is_public(change.visibility),
+            "data": base64.b64encode(change.content).decode(),
+        }
+        made = self._http().write("POST", f"api/v1/tickets/{_id(change.key)}/files", body)
+        return Pushed(key=str(made["id"]))
+
+    # how-to: hooks
+    def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
+        sent = {name.lower(): value for name, value in headers.items()}.get("x-deskling-signature", "")
+        secret = self.values.get("hook_secret", "")
+        if not secret or not hmac.compare_digest(sent.encode(), signature(secret, body).encode()):
+            raise BadSignature("The hook is not signed with our secret.")
+        news = json.loads(body)
+        return Hook(key=str(_id(news["ticket"])), delivery=str(news["event"]))
+
+    def register_hook(self, url: str) -> Hooked:
+        ours = [hook for hook in self._all("api/v1/hooks") if hook["url"] == url]
+        if not ours:
+            made = self._http().write("POST", "api/v1/hooks", {"url": url, "secret": self.values["hook_secret"]})
+            return Hooked(key=str(made["id"]))
+        hook = ours[0]
+        if hook["active"]:
+            return Hooked(key=str(hook["id"]))
+        self._http().write("PATCH", f"api/v1/hooks/{hook['id']}", {"active": True})
+        return Hooked(key=str(hook["id"]), was_off="Deskling had switched the webhook off.")
+
+
+# how-to: helpers
+def explain(status: int, body: Any) -> ConnectorError | None:
+    """What Deskling means by an answer; None leaves it to the usual meaning of the status."""
+    if status == 401:
+        return LockedOut("Deskling does not accept the API key.", field="api_key")
+    if status == 422 and isinstance(body, dict) and body.get("error"):
+        return Refused(f"Deskling says: {body['error']}")
+    return None
+
+
+def signature(secret: str, body: bytes) -> str:
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _id(key: Any) -> int:
+    """An id of theirs; anything else must not get into a path."""
+    if isinstance(key, bool) or not str(key).isascii() or not str(key).isdigit():
+        raise Refused(f"{str(key)[:40]!r} is not an id of Deskling's.")
+    return int(key)
+
+
+def _is_public(visibility: str) -> bool:
+    """Never guessed: what is neither is refused."""
+    if visibility not in ("public", "private"):
+        raise Refused(f"Deskling knows no visibility {visibility!r}.")
+    return visibility == "public"
+
+
+def _dict(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise Refused("Deskling answered with something else than a record.")
+    return answer
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
