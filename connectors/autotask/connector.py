@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
 
+from connectors.kit import sweeps
 from connectors.kit.contract import (
     Change,
     Checked,
@@ -31,6 +32,7 @@ from connectors.kit.contract import (
 )
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, TryLater
 from connectors.kit.http import Http
+from connectors.kit.sweeps import Sweep
 
 PAGE_SIZE = 500
 MOST_PAGES = 200
@@ -43,6 +45,8 @@ POLL_UNTIL = 0.6
 ZONE_LOOKUP = "https://webservices.autotask.net/ATServicesRest"
 WORKFLOW_NOTE, COMPLETE, TICKET_PARENT = "13", "5", 4
 EXTERNAL_ID = "externalID"
+REST = "rest"
+"""The stage of a sweep that follows the tickets that moved themselves."""
 TIME_SUMMARY, TIME_INTERNAL = "time.summary", "time.internal"
 """Time entries have no publish of their own: what they say has two visibilities more, mapped like the others."""
 SUBSCRIBED = ("status", "priority", "title", "description", "assignedResourceID", "queueID")
@@ -202,39 +206,75 @@ class Autotask(Connector):
 
     @in_its_zone
     def changes_since(self, cursor: str) -> Page:
-        """Tickets of our company whose fields, notes or attachments changed.
+        """Tickets of our company whose fields, notes, time or attachments changed, at most a page of them.
 
         "gte" and an overlap, not "gt": same-second changes repeat, and reconcile does not mind repeats.
         """
+        now = self.ports.now()
         if not cursor:
-            return Page(tickets=(), cursor=_write_time(self.ports.now()))
-        self._spare_the_limit()
-        since = _write_time(_time(cursor) - OVERLAP)
-        mine = _eq("companyID", int(self.values["company_id"]))
-        tickets = {str(item["id"]): item for item in self._query("Tickets", [_gte("lastActivityDate", since), mine])}
-        notes = list(self._query("TicketNotes", [_gte("lastActivityDate", since)]))
-        times = list(self._query("TimeEntries", [_gte("lastModifiedDateTime", since), _exists("ticketID")]))
-        # Parents of other kinds share the numbers: a file counts only for a ticket that moved, too.
-        files = list(self._query("AttachmentInfo", [_gte("attachDate", since)]))
-        touched = {str(record["ticketID"]) for record in (*notes, *times)}
-        touched |= {str(file["parentID"]) for file in files if file.get("parentType") in (None, TICKET_PARENT)}
-        for item in self._by_ids("Tickets", touched - tickets.keys(), more=[mine]):
-            tickets[str(item["id"])] = item
-        newest = max([cursor, *(item["lastActivityDate"] for item in tickets.values())], key=lambda text: _time(text))
-        self._learn_names(tickets.values(), [*notes, *times])
-        return Page(
-            tickets=tuple(
-                self._ticket(
-                    item,
-                    [note for note in notes if str(note["ticketID"]) == key],
-                    [entry for entry in times if str(entry["ticketID"]) == key],
-                    [file for file in files if str(file["parentID"]) == key],
-                )
-                for key, item in sorted(tickets.items(), key=lambda pair: int(pair[0]))
-            ),
-            cursor=_write_time(_time(newest)),
-            gone=self._deleted(since),
+            return Page(tickets=(), cursor=sweeps.start(now))
+        sweep = sweeps.begin(cursor, now=now)
+        if not sweep.stage and not sweep.after:
+            self._spare_the_limit()
+        return self._rest_of(sweep) if sweep.stage == REST else self._page_of(sweep)
+
+    def _mine(self) -> Json:
+        return _eq("companyID", _id(self.values["company_id"], field="company_id"))
+
+    def _page_of(self, sweep: Sweep) -> Page:
+        """The tickets that moved themselves, by id."""
+        moved = _gte("lastActivityDate", _write_time(sweep.from_(OVERLAP)))
+        items = self._first_page("Tickets", [moved, self._mine(), {"op": "gt", "field": "id", "value": sweep.after}])
+        tickets = self._with_news(items, sweep)
+        newest = max((ticket.changed_at for ticket in tickets), default=None)
+        if len(items) < PAGE_SIZE:
+            return Page(tickets=tickets, cursor=str(sweep.on(after=0, newest=newest).next_stage(REST)), more=True)
+        after = max(int(item["id"]) for item in items)
+        if after <= sweep.after:
+            raise Refused("Their pages do not end.")
+        return Page(tickets=tickets, cursor=str(sweep.on(after=after, newest=newest)), more=True)
+
+    def _rest_of(self, sweep: Sweep) -> Page:
+        """Tickets that did not move, but on which something was written, booked or attached."""
+        since = _write_time(sweep.from_(OVERLAP))
+        notes = self._query("TicketNotes", [_gte("lastActivityDate", since)], only=("id", "ticketID"))
+        times = self._query(
+            "TimeEntries", [_gte("lastModifiedDateTime", since), _exists("ticketID")], only=("id", "ticketID")
         )
+        files = self._query("AttachmentInfo", [_gte("attachDate", since)], only=("id", "parentID", "parentType"))
+        touched = {int(record["ticketID"]) for record in (*notes, *times) if record.get("ticketID")}
+        touched |= {int(f["parentID"]) for f in files if f.get("parentType") in (None, TICKET_PARENT)}
+        wanted = sorted(key for key in touched if key > sweep.after)
+        still = {"op": "lt", "field": "lastActivityDate", "value": since}
+        items = list(self._by_ids("Tickets", map(str, wanted[:MOST_IN_LIST]), more=[self._mine(), still]))
+        tickets = self._with_news(items, sweep)
+        if len(wanted) > MOST_IN_LIST:
+            return Page(tickets=tickets, cursor=str(sweep.on(after=wanted[MOST_IN_LIST - 1])), more=True)
+        return Page(tickets=tickets, cursor=sweep.end, gone=self._deleted(since))
+
+    def _with_news(self, items: list[Json], sweep: Sweep) -> tuple[RemoteTicket, ...]:
+        """These tickets with what was said on them since the sweep's time."""
+        since = _write_time(sweep.from_(OVERLAP))
+        keys = sorted(int(item["id"]) for item in items)
+        notes = self._of_parents("TicketNotes", "ticketID", keys, _gte("lastActivityDate", since))
+        times = self._of_parents("TimeEntries", "ticketID", keys, _gte("lastModifiedDateTime", since))
+        files = self._of_parents("AttachmentInfo", "parentID", keys, _gte("attachDate", since))
+        self._learn_names(items, [record for rows in (*notes.values(), *times.values()) for record in rows])
+        return tuple(
+            self._ticket(item, notes.get(key, ()), times.get(key, ()), files.get(key, ()))
+            for item in sorted(items, key=lambda each: int(each["id"]))
+            for key in (str(item["id"]),)
+        )
+
+    def _of_parents(self, entity: str, parent: str, keys: list[int], since: Json) -> dict[str, list[Json]]:
+        found: dict[str, list[Json]] = {}
+        for start in range(0, len(keys), MOST_IN_LIST):
+            chunk = {"op": "in", "field": parent, "value": keys[start : start + MOST_IN_LIST]}
+            for record in self._query(entity, [chunk, since]):
+                # Parents of other kinds share the numbers.
+                if entity != "AttachmentInfo" or record.get("parentType") in (None, TICKET_PARENT):
+                    found.setdefault(str(record[parent]), []).append(record)
+        return found
 
     def _deleted(self, since: str) -> tuple[str, ...]:
         """Tickets people deleted: the API tells of them in a log of its own, if our user may read it."""
@@ -451,10 +491,19 @@ class Autotask(Connector):
             raise Missing("They do not have this ticket.")
         return dict(answer["item"])
 
-    def _query(self, entity: str, filters: list[Json]) -> Iterator[Json]:
+    def _first_page(self, entity: str, filters: list[Json]) -> list[Json]:
+        """The first page of a query, in the order of ids."""
+        answer = self._http().ask(f"V1.0/{entity}/query", {"filter": filters, "MaxRecords": PAGE_SIZE})
+        if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+            raise Refused("They answered a query without a list.")
+        return list(answer["items"])
+
+    def _query(self, entity: str, filters: list[Json], *, only: tuple[str, ...] = ()) -> Iterator[Json]:
         """Every record of a query; the next page is asked for with the same body again."""
         http = self._http()
         body: Json = {"filter": filters, "MaxRecords": PAGE_SIZE}
+        if only:
+            body["IncludeFields"] = list(only)
         path: str | None = f"V1.0/{entity}/query"
         for _ in range(MOST_PAGES):
             answer = http.ask(path or "", body)

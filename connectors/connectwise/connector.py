@@ -6,9 +6,9 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import quote, urlsplit
@@ -26,6 +26,7 @@ from connectors.connectwise.wire import (
     text_of,
     visibility_of,
 )
+from connectors.kit import sweeps
 from connectors.kit.contract import (
     Change,
     Checked,
@@ -44,13 +45,16 @@ from connectors.kit.contract import (
 )
 from connectors.kit.errors import BadSignature, ConnectorError, Missing, Refused
 from connectors.kit.http import Http, Reply
+from connectors.kit.sweeps import Sweep
 
 Json = dict[str, Any]
 PAGE_SIZE = 1000
 MOST_PAGES = 500
 MOST_IN_LIST = 100
-OVERLAP = timedelta(minutes=10)
+OVERLAP = timedelta(minutes=15)
 """Wide, because their search has been seen to misread time zones; what repeats does no harm."""
+BOOKED = "booked"
+"""The stage of a sweep that follows the tickets that changed themselves."""
 KEY_SECONDS = 3.0
 KEY_KEPT_SECONDS = 3600
 CLOUDS = ("na", "eu", "au", "aus", "za")
@@ -198,32 +202,48 @@ class ConnectWise(Connector):
     @in_its_codebase
     def changes_since(self, cursor: str) -> Page:
         """Tickets of our company that changed, or on which time was booked; their notes are read one by one later."""
+        now = self.ports.now()
         if not cursor:
-            return Page(tickets=(), cursor=_cursor(self.ports.now()))
-        since = moment(cursor) - OVERLAP
-        mine = f"company/id={_number(self.values['company_id'])}"
-        items = {str(item["id"]): item for item in self._changed("service/tickets", since, f"{mine} and ")}
+            return Page(tickets=(), cursor=sweeps.start(now))
+        sweep = sweeps.begin(cursor, now=now)
+        return self._booked_on(sweep) if sweep.stage == BOOKED else self._page_of(sweep)
+
+    def _page_of(self, sweep: Sweep) -> Page:
+        """The tickets that changed themselves, by id."""
+        since = sweep.from_(OVERLAP)
+        rows, more = self._one_page("service/tickets", sweep.after, conditions=f"{self._mine} and {self._after(since)}")
+        tickets = tuple(self._ticket(item) for item in rows if _changed_since(item, since))
+        newest = max((ticket.changed_at for ticket in tickets), default=None)
+        if more:
+            return Page(tickets=tickets, cursor=str(sweep.on(after=int(rows[-1]["id"]), newest=newest)), more=True)
+        return Page(tickets=tickets, cursor=str(sweep.on(after=0, newest=newest).next_stage(BOOKED)), more=True)
+
+    def _booked_on(self, sweep: Sweep) -> Page:
+        """Tickets that did not change, but on which time was booked."""
+        since = sweep.from_(OVERLAP)
+        conditions = f'chargeToType="ServiceTicket" and {self._after(since)}'
         booked = {
             text_of(entry.get("chargeToId"))
-            for entry in self._changed("time/entries", since, 'chargeToType="ServiceTicket" and ')
+            for entry in self._listed("time/entries", conditions=conditions)
+            if _changed_since(entry, since)
         }
-        for item in self._by_ids(booked - items.keys(), mine):
-            items[str(item["id"])] = item
-        tickets = tuple(self._ticket(items[key]) for key in sorted(items, key=int))
-        newest = max([moment(cursor), *(ticket.changed_at for ticket in tickets)])
-        return Page(tickets=tickets, cursor=_cursor(newest))
+        wanted = sorted(int(key) for key in booked if key.isdigit() and int(key) > sweep.after)
+        items = list(self._by_ids(wanted[:MOST_IN_LIST], self._mine))
+        tickets = tuple(self._ticket(item) for item in items if not _changed_since(item, since))
+        if len(wanted) > MOST_IN_LIST:
+            return Page(tickets=tickets, cursor=str(sweep.on(after=wanted[MOST_IN_LIST - 1])), more=True)
+        return Page(tickets=tickets, cursor=sweep.end)
 
-    def _changed(self, path: str, since: datetime, also: str) -> Iterator[Json]:
-        """Records changed since; what their search lets through by mistake is left out here."""
-        literal = instant(since, is_naive=self.values.get("times") == "naive")
-        for item in self._listed(path, conditions=f"{also}lastUpdated > {literal}"):
-            if moment(_info(item).get("lastUpdated")) > since:
-                yield item
+    @property
+    def _mine(self) -> str:
+        return f"company/id={_number(self.values['company_id'])}"
 
-    def _by_ids(self, keys: Iterable[str], also: str) -> Iterator[Json]:
-        wanted = sorted(int(key) for key in keys if key.isdigit())
-        for start in range(0, len(wanted), MOST_IN_LIST):
-            ids = ",".join(str(key) for key in wanted[start : start + MOST_IN_LIST])
+    def _after(self, since: datetime) -> str:
+        return f"lastUpdated > {instant(since, is_naive=self.values.get('times') == 'naive')}"
+
+    def _by_ids(self, keys: list[int], also: str) -> Iterator[Json]:
+        if keys:
+            ids = ",".join(str(key) for key in keys)
             yield from self._listed("service/tickets", conditions=f"id in ({ids}) and {also}")
 
     @in_its_codebase
@@ -246,7 +266,8 @@ class ConnectWise(Connector):
     @in_its_codebase
     def carrying(self, prefix: str, since: datetime) -> Mapping[str, tuple[str, ...]]:
         found: dict[str, list[int]] = {}
-        for item in self._changed("service/tickets", since, f"externalXRef like {quoted(prefix + '%')} and "):
+        conditions = f"externalXRef like {quoted(prefix + '%')} and {self._after(since)}"
+        for item in self._listed("service/tickets", conditions=conditions):
             found.setdefault(str(item.get("externalXRef")), []).append(int(item["id"]))
         return {
             reference: tuple(str(key) for key in sorted(keys))
@@ -499,22 +520,25 @@ class ConnectWise(Connector):
 
     def _listed(self, path: str, **params: str) -> Iterator[Json]:
         """Every record of a list, by id, forward only: no page shifts while records change."""
-        http = self._http()
-        last = "0"
+        last, more = 0, True
         for _ in range(MOST_PAGES):
-            reply = http.page(
-                path, headers={"pagination-type": "forward-only"}, pageSize=str(PAGE_SIZE), pageId=last, **params
-            )
-            if not isinstance(reply.body, list):
-                raise Refused("ConnectWise answered a query without a list.")
-            yield from reply.body
-            if not _has_more(reply):
+            if not more:
                 return
-            highest = str(reply.body[-1]["id"])
-            if int(highest) <= int(last):
-                raise Refused("ConnectWise's pages do not end.")
-            last = highest
+            rows, more = self._one_page(path, last, **params)
+            yield from rows
+            last = int(rows[-1]["id"]) if rows else last
         raise Refused("ConnectWise's pages do not end.")
+
+    def _one_page(self, path: str, after: int, **params: str) -> tuple[list[Json], bool]:
+        """The records after an id, and whether there are more."""
+        forward = {"pagination-type": "forward-only"}
+        reply = self._http().page(path, headers=forward, pageSize=str(PAGE_SIZE), pageId=str(after), **params)
+        if not isinstance(reply.body, list):
+            raise Refused("ConnectWise answered a query without a list.")
+        more = _has_more(reply)
+        if more and int(reply.body[-1]["id"]) <= after:
+            raise Refused("ConnectWise's pages do not end.")
+        return reply.body, more
 
     def _http(self) -> Http:
         return self.ports.open_http(base=self._base(), headers=self._headers(), explain=explain)
@@ -585,6 +609,11 @@ def _number(text: Any) -> int:
     return int(text)
 
 
+def _changed_since(item: Json, since: datetime) -> bool:
+    """What their search lets through by mistake is left out."""
+    return moment(_info(item).get("lastUpdated")) > since
+
+
 def _info(item: Mapping[str, Any]) -> Mapping[str, Any]:
     found = item.get("_info")
     return found if isinstance(found, Mapping) else {}
@@ -596,7 +625,3 @@ def _is(name: Any, member: str) -> bool:
 
 def _marked(text: str, mark: str, *, gap: str = "\n\n") -> str:
     return f"{text}{gap}[TH:{mark}]" if mark else text
-
-
-def _cursor(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from .contract import Change, Connector, RemoteFile, RemoteNote, RemoteTicket
+from .contract import Change, Connector, Page, RemoteFile, RemoteNote, RemoteTicket
 from .errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear
 from .simulating import Injected, Simulator
 from .testing import WsgiAdapter, wired
@@ -35,6 +35,8 @@ TEXTS = (
     "line one\nline two\n\n    indented",
     "日本語の長い文" * 20,
 )
+MOST_PAGES = 1000
+MOST_IN_A_PAGE = 1000
 SPOILT_ANSWERS = {
     "nothing": b"",
     "a log-in page": b"<html><body>Sign in</body></html>",
@@ -267,7 +269,7 @@ class Conformance:
     def test_every_call_goes_to_the_vendors_own_hosts(self, stage: Stage) -> None:
         key = self.create(stage).key
         stage.connector.check()
-        stage.connector.changes_since("2026-03-01T00:00:00Z")
+        changes(stage.connector, "2026-03-01T00:00:00Z")
         stage.connector.fetch(key)
         hosts = {urlsplit(request.url or "").netloc for request in stage.seen}
         assert hosts <= self.hosts
@@ -319,29 +321,29 @@ class Conformance:
     def test_a_new_ticket_is_listed(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         key = self.open(stage)
-        assert [ticket.key for ticket in stage.connector.changes_since(cursor).tickets] == [key]
+        assert [ticket.key for ticket in changes(stage.connector, cursor).tickets] == [key]
 
     @shows("changes by poll")
     def test_the_same_page_can_be_asked_for_twice(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         self.open(stage)
-        first = stage.connector.changes_since(cursor)
-        assert stage.connector.changes_since(cursor) == first
+        first = changes(stage.connector, cursor)
+        assert changes(stage.connector, cursor) == first
 
     @shows("changes by poll")
     def test_a_change_in_the_second_of_the_cursor_is_not_lost(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         self.open(stage)
-        page = stage.connector.changes_since(cursor)
+        page = changes(stage.connector, cursor)
         stage.simulator.now = lambda: page.tickets[-1].changed_at
         late = self.open(stage, "In the same second")
-        assert late in {ticket.key for ticket in stage.connector.changes_since(page.cursor).tickets}
+        assert late in {ticket.key for ticket in changes(stage.connector, page.cursor).tickets}
 
     @shows("changes by poll")
     def test_a_quiet_vendor_lists_nothing_and_moves_no_cursor_back(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         stage.time.at += timedelta(days=1)
-        page = stage.connector.changes_since(cursor)
+        page = changes(stage.connector, cursor)
         assert (page.tickets, page.cursor >= cursor) == ((), True)
 
     @shows("changes by poll")
@@ -350,7 +352,7 @@ class Conformance:
         stage.time.at += timedelta(hours=2)
         cursor = stage.connector.changes_since("").cursor
         stage.simulator.act(self.domain, "set", ticket=key, by=self.person, status=int(self.statuses[1]))
-        [ticket] = stage.connector.changes_since(cursor).tickets
+        [ticket] = changes(stage.connector, cursor).tickets
         assert (ticket.key, ticket.fields["status"]) == (key, self.statuses[1])
 
     @shows("changes by poll")
@@ -359,7 +361,7 @@ class Conformance:
         stage.time.at += timedelta(hours=2)
         cursor = stage.connector.changes_since("").cursor
         self.note(stage.simulator, key, "Looking", self.shown)
-        assert key in {ticket.key for ticket in stage.connector.changes_since(cursor).tickets}
+        assert key in {ticket.key for ticket in changes(stage.connector, cursor).tickets}
 
     @shows("changes by poll")
     def test_a_file_makes_its_ticket_listed(self, stage: Stage) -> None:
@@ -367,7 +369,7 @@ class Conformance:
         stage.time.at += timedelta(hours=2)
         cursor = stage.connector.changes_since("").cursor
         self.attach(stage.simulator, key, "trace.txt", "abc")
-        assert key in {ticket.key for ticket in stage.connector.changes_since(cursor).tickets}
+        assert key in {ticket.key for ticket in changes(stage.connector, cursor).tickets}
 
     @shows("booked time")
     def test_booked_time_makes_its_ticket_listed(self, stage: Stage) -> None:
@@ -376,7 +378,7 @@ class Conformance:
         stage.time.at += timedelta(hours=2)
         cursor = stage.connector.changes_since("").cursor
         stage.simulator.act(self.domain, "time", ticket=key, by=self.person, text="Replaced the fuser")
-        assert key in {ticket.key for ticket in stage.connector.changes_since(cursor).tickets}
+        assert key in {ticket.key for ticket in changes(stage.connector, cursor).tickets}
 
     @shows("changes by poll")
     @pytest.mark.parametrize("minutes", [-10, 10])
@@ -387,19 +389,53 @@ class Conformance:
         for _ in range(3):
             keys.add(self.open(stage))
             stage.time.at += timedelta(minutes=1)
-        assert keys <= {ticket.key for ticket in stage.connector.changes_since(cursor).tickets}
+        assert keys <= {ticket.key for ticket in changes(stage.connector, cursor).tickets}
 
     @shows("changes by poll")
     def test_more_than_one_page_is_read_to_its_end(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         keys = {self.open(stage, f"No {number}") for number in range(1100)}
-        assert {ticket.key for ticket in stage.connector.changes_since(cursor).tickets} == keys
+        assert {ticket.key for ticket in changes(stage.connector, cursor).tickets} == keys
+
+    @shows("changes by poll")
+    def test_no_page_grows_with_what_changed(self, stage: Stage) -> None:
+        """A page is bounded, so that a poll after a long silence takes no more memory than another."""
+        cursor = stage.connector.changes_since("").cursor
+        for number in range(2300):
+            self.open(stage, f"No {number}")
+        most, seen = 0, set()
+        for _ in range(MOST_PAGES):
+            page = stage.connector.changes_since(cursor)
+            most = max(most, len(page.tickets))
+            seen |= {ticket.key for ticket in page.tickets}
+            if not page.more:
+                break
+            cursor = page.cursor
+        assert (most <= MOST_IN_A_PAGE, len(seen)) == (True, 2300)
+
+    @shows("changes by poll")
+    def test_a_change_behind_a_sweep_is_seen_by_the_next(self, stage: Stage) -> None:
+        """While page after page is read, tickets that were read already go on changing."""
+        cursor = stage.connector.changes_since("").cursor
+        first = self.open(stage, "First")
+        for number in range(1100):
+            self.open(stage, f"No {number}")
+        page = stage.connector.changes_since(cursor)
+        stage.time.at += timedelta(hours=1)
+        stage.simulator.act(self.domain, "set", ticket=first, by=self.person, status=int(self.statuses[1]))
+        self.open(stage, "Last")
+        stage.time.at += timedelta(hours=1)
+        seen = {ticket.key: ticket.fields["status"] for ticket in page.tickets}
+        rest = changes(stage.connector, page.cursor)
+        seen |= {ticket.key: ticket.fields["status"] for ticket in rest.tickets}
+        seen |= {ticket.key: ticket.fields["status"] for ticket in changes(stage.connector, rest.cursor).tickets}
+        assert seen[first] == self.statuses[1]
 
     @shows("changes by poll")
     def test_the_title_listed_is_the_title_there(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
         self.open(stage, TEXTS[0])
-        assert [ticket.fields["title"] for ticket in stage.connector.changes_since(cursor).tickets] == [TEXTS[0]]
+        assert [ticket.fields["title"] for ticket in changes(stage.connector, cursor).tickets] == [TEXTS[0]]
 
     # -- one ticket
 
@@ -660,7 +696,7 @@ class Conformance:
         cursor = stage.connector.changes_since("").cursor
         self.fail(stage, status=200, body=spoilt, times=9)
         with pytest.raises((TryLater, Refused)):
-            stage.connector.changes_since(cursor)
+            changes(stage.connector, cursor)
 
     @shows("faults while reading")
     def test_an_answer_cut_at_any_byte_is_never_half_understood(self, stage: Stage) -> None:
@@ -828,6 +864,20 @@ class Conformance:
         with pytest.raises(Missing):
             stage.connector.fetch(key)
         assert stage.connector.find(REFERENCE) == ()
+
+
+def changes(connector: Connector, cursor: str) -> Page:
+    """Everything since a cursor, page after page, as the engine reads it."""
+    tickets: list[RemoteTicket] = []
+    gone: list[str] = []
+    for _ in range(MOST_PAGES):
+        page = connector.changes_since(cursor)
+        tickets += page.tickets
+        gone += page.gone
+        if not page.more or page.cursor == cursor:
+            return Page(tickets=tuple(tickets), cursor=page.cursor, gone=tuple(gone))
+        cursor = page.cursor
+    raise AssertionError("the pages of changes_since do not end")
 
 
 def _times(ticket: RemoteTicket) -> Iterator[datetime]:

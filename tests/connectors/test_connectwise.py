@@ -15,7 +15,7 @@ from connectors.connectwise.simulated_conditions import compiled
 from connectors.connectwise.simulated_tenant import Tenant
 from connectors.connectwise.simulator import Simulator
 from connectors.connectwise.wire import explain, instant, quoted, signature, visibility_of
-from connectors.kit.conformance import Time
+from connectors.kit.conformance import Time, changes
 from connectors.kit.contract import Change, Connector
 from connectors.kit.errors import BadSignature, LockedOut, Refused, TryLater
 from connectors.kit.simulating import Fault, Injected
@@ -257,7 +257,7 @@ def test_what_their_search_lets_through_by_mistake_is_left_out(double: Simulator
     fault = Injected("GET", "/service/tickets", status=200, body=json.dumps(list(company.tickets.values())).encode())
     double.faults.append(fault)
 
-    assert cw.changes_since(cursor).tickets == ()
+    assert changes(cw, cursor).tickets == ()
 
 
 def test_pages_that_never_end_are_noticed(double: Simulator, company: Tenant, cw: Connector) -> None:

@@ -1,4 +1,4 @@
-"""Killed at any instant: before every commit, before and after every call to the vendor.
+"""Killed at any instant: before every commit, before and after every write to the vendor.
 
 What a killed process had not committed is gone, and so is its memory; another one goes on after the
 leases have run out and the settle time has passed. Nothing may be lost, and nothing done twice.
@@ -26,7 +26,7 @@ from workflows import conversations, handoffs
 
 pytestmark = pytest.mark.django_db
 
-POINTS = 120
+POINTS = 80
 """At least as many as there are; `test_every_point_is_tried` holds it."""
 COMMIT = "RELEASE SAVEPOINT"
 COUNTS = {"connectors_usage", "connectors_turn"}
@@ -69,16 +69,21 @@ class Death:
 
     @contextmanager
     def lurking(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        call = Http.call
+        exchange = Http.exchange
 
         def mortal(http: Http, *args: Any, **more: Any) -> Any:
+            if not more["is_write"]:
+                # A read has no effect: killed around it is killed before what comes next.
+                if self.is_dead:
+                    raise Killed
+                return exchange(http, *args, **more)
             self.pass_point()
-            answer = call(http, *args, **more)
+            answer = exchange(http, *args, **more)
             self.pass_point()
             return answer
 
         with monkeypatch.context() as patch, database.execute_wrapper(self.statement):
-            patch.setattr(Http, "call", mortal)
+            patch.setattr(Http, "exchange", mortal)
             yield
 
 
@@ -147,4 +152,4 @@ def test_every_point_is_tried(
     with never.lurking(monkeypatch):
         dispatcher.drain(most=3)
 
-    assert 40 < never.passed <= POINTS
+    assert 30 < never.passed <= POINTS

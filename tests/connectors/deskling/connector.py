@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.kit import sweeps
 from connectors.kit.contract import (
     Change,
     Checked,
@@ -79,13 +80,18 @@ class Deskling(Connector):
 
     # how-to: reading
     def changes_since(self, cursor: str) -> Page:
+        """A page of what changed, by id; the cursor says how far the sweep is."""
+        now = self.ports.now()
         if not cursor:
-            return Page(tickets=(), cursor=_written(self.ports.now()))
-        since = _written(_moment(cursor) - OVERLAP)
-        items = {str(item["id"]): item for item in self._all("api/v1/tickets", changed_after=since)}
-        tickets = tuple(self._ticket(items[key]) for key in sorted(items, key=int))
-        newest = max([_moment(cursor), *(ticket.changed_at for ticket in tickets)])
-        return Page(tickets=tickets, cursor=_written(newest))
+            return Page(tickets=(), cursor=sweeps.start(now))
+        sweep = sweeps.begin(cursor, now=now)
+        since = _written(sweep.from_(OVERLAP))
+        items = self._page("api/v1/tickets", sweep.after, changed_after=since)
+        tickets = tuple(self._ticket(item) for item in items)
+        newest = max((ticket.changed_at for ticket in tickets), default=None)
+        if len(items) < PAGE_SIZE:
+            return Page(tickets=tickets, cursor=sweep.on(after=0, newest=newest).end)
+        return Page(tickets=tickets, cursor=str(sweep.on(after=items[-1]["id"], newest=newest)), more=True)
 
     def fetch(self, key: str) -> RemoteTicket:
         files = tuple(self._file(file) for file in self._all(f"api/v1/tickets/{_id(key)}/files"))
@@ -115,17 +121,22 @@ class Deskling(Connector):
         return self._http().download(f"api/v1/tickets/{_id(key)}/files/{_id(file.key)}")
 
     def _all(self, path: str, **filters: str) -> Iterator[dict[str, Any]]:
-        """Every record of a list; a list that is none is never an empty one."""
-        last = "0"
+        """Every record of a list, page by page."""
+        last = 0
         for _ in range(MOST_PAGES):
-            page = self._http().get(path, after_id=last, limit=str(PAGE_SIZE), **filters)
-            if not isinstance(page, dict) or not isinstance(page.get("items"), list):
-                raise Refused("Deskling answered a query without a list.")
-            yield from page["items"]
-            if len(page["items"]) < PAGE_SIZE:
+            items = self._page(path, last, **filters)
+            yield from items
+            if len(items) < PAGE_SIZE:
                 return
-            last = str(page["items"][-1]["id"])
+            last = items[-1]["id"]
         raise Refused("Deskling's pages do not end.")
+
+    def _page(self, path: str, after: int, **filters: str) -> list[dict[str, Any]]:
+        """A list that is none is never an empty one."""
+        page = self._http().get(path, after_id=str(after), limit=str(PAGE_SIZE), **filters)
+        if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+            raise Refused("Deskling answered a query without a list.")
+        return list(page["items"])
 
     # how-to: records
     def _ticket(self, item: dict[str, Any]) -> RemoteTicket:
