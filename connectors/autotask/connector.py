@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import wraps
+from itertools import chain
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -242,15 +243,17 @@ class Autotask(Connector):
             "TimeEntries", [_gte("lastModifiedDateTime", since), _exists("ticketID")], only=("id", "ticketID")
         )
         files = self._query("AttachmentInfo", [_gte("attachDate", since)], only=("id", "parentID", "parentType"))
-        touched = {int(record["ticketID"]) for record in (*notes, *times) if record.get("ticketID")}
+        touched = {int(record["ticketID"]) for record in chain(notes, times) if record.get("ticketID")}
         touched |= {int(f["parentID"]) for f in files if f.get("parentType") in (None, TICKET_PARENT)}
         wanted = sorted(key for key in touched if key > sweep.after)
         still = {"op": "lt", "field": "lastActivityDate", "value": since}
-        items = list(self._by_ids("Tickets", map(str, wanted[:MOST_IN_LIST]), more=[self._mine(), still]))
-        tickets = self._with_news(items, sweep)
-        if len(wanted) > MOST_IN_LIST:
-            return Page(tickets=tickets, cursor=str(sweep.on(after=wanted[MOST_IN_LIST - 1])), more=True)
-        return Page(tickets=tickets, cursor=sweep.end, gone=self._deleted(since))
+        items: list[Json] = []
+        for start in range(0, len(wanted), MOST_IN_LIST):
+            chunk = wanted[start : start + MOST_IN_LIST]
+            items += self._by_ids("Tickets", map(str, chunk), more=[self._mine(), still])
+            if len(items) >= MOST_IN_LIST:
+                return Page(tickets=self._with_news(items, sweep), cursor=str(sweep.on(after=chunk[-1])), more=True)
+        return Page(tickets=self._with_news(items, sweep), cursor=sweep.end, gone=self._deleted(since))
 
     def _with_news(self, items: list[Json], sweep: Sweep) -> tuple[RemoteTicket, ...]:
         """These tickets with what was said on them since the sweep's time."""

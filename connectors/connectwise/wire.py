@@ -8,6 +8,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Refused, TryLater
@@ -94,6 +95,11 @@ def moment(text: Any) -> datetime:
     """A time as they write it, aware, UTC."""
     if not isinstance(text, str):
         raise Refused("ConnectWise did not say when something was made or changed.")
+    return _moment(text)
+
+
+@lru_cache(maxsize=4096)
+def _moment(text: str) -> datetime:
     at = datetime.fromisoformat(text.replace(" ", ""))
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
 

@@ -297,8 +297,12 @@ class Sender:
             self._complete(item, ready, found)
             item.state = Outbound.State.DONE
             return False
+        item.attempts += 1
+        if item.attempts >= MOST_ATTEMPTS:
+            self._park(item, f"Sent {item.attempts} times, and never found there afterwards. {item.error}")
+            return False
         item.intent_at, item.intent = None, {}
-        self._write(item, intent_at=None, intent={}, state=Outbound.State.READY)
+        self._write(item, intent_at=None, intent={}, state=Outbound.State.READY, attempts=item.attempts)
         return True
 
     def _found(self, item: Outbound) -> Pushed | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, TypeVar
@@ -707,6 +708,16 @@ class Conformance:
             with pytest.raises((TryLater, Refused)):
                 stage.connector.glance(key)
             assert fault.times == 0
+
+    @shows("faults while reading")
+    def test_a_record_without_what_it_should_have_is_refused_not_crashed_on(self, stage: Stage) -> None:
+        key = self.create(stage).key
+        for spoilt in (b"{}", b"[]", b"[{}]", b'{"item": {}}', b'{"items": [{}]}', b'{"items": [null]}', b'"x"'):
+            fault = self.fail(stage, status=200, body=spoilt, times=9)
+            for call in (lambda: stage.connector.fetch(key), lambda: stage.connector.find(REFERENCE)):
+                with suppress(ConnectorError):
+                    call()
+            fault.times = 0
 
     @shows("faults while reading")
     @pytest.mark.parametrize("status", [500, 502, 503, 504, 408])

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import wraps
 from typing import Any, ClassVar, Protocol
 
-from .errors import Unsupported
+from .errors import ConnectorError, Refused, Unclear, Unsupported
 from .http import Http
 
 MARK = re.compile(r"\[TH:([0-9A-HJKMNP-TV-Z]{26}:[0-9a-f]{12}(?:@[0-9A-HJKMNP-TV-Z]{8}){0,9})\]")
@@ -194,6 +195,29 @@ class Ports:
     """Small facts kept between calls (a zone, a name): written back by the engine."""
 
 
+_VERBS = {
+    "check": False, "picklists": False, "changes_since": False, "fetch": False, "glance": False, "find": False,
+    "carrying": False, "notes": False, "content": False, "push": True, "register_hook": True,
+}  # fmt: skip
+"""The verbs that make calls, and whether they change something there."""
+
+
+def _guarded(verb: Callable[..., Any], *, is_write: bool) -> Callable[..., Any]:
+    @wraps(verb)
+    def guarded(self: Connector, *args: Any, **more: Any) -> Any:
+        try:
+            return verb(self, *args, **more)
+        except ConnectorError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            what = f"{type(error).__name__} in {verb.__name__}"
+            why = f"{self.label} answered with something that was not expected ({what})."
+            # A write may have taken effect before its answer was not understood.
+            raise (Unclear(why) if is_write else Refused(why)) from error
+
+    return guarded
+
+
 class Connector:
     """Base of every connector: override what the vendor can do; the rest is Unsupported."""
 
@@ -207,6 +231,13 @@ class Connector:
     limits: ClassVar[Limits | None] = None
     lengths: ClassVar[Mapping[str, int]] = {}
     """The most characters a field takes; longer text is cut before it is written, never refused."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Only errors of the kit leave a connector, whatever a vendor's record looks like."""
+        super().__init_subclass__(**more)
+        for name, is_write in _VERBS.items():
+            if name in cls.__dict__:
+                setattr(cls, name, _guarded(cls.__dict__[name], is_write=is_write))
 
     def __init__(self, values: Mapping[str, str], ports: Ports) -> None:
         self.values = values

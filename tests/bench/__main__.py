@@ -37,6 +37,16 @@ class Measured:
     ratio_high: float
 
 
+@dataclass(frozen=True)
+class Counted:
+    """Something that is counted, not timed, and what it should be."""
+
+    name: str
+    value: str
+    goal: str
+    is_met: bool
+
+
 Side = Callable[[], int]
 """Does the work once; how many operations it was."""
 
@@ -76,7 +86,7 @@ def _time(side: Side) -> tuple[float, float, int]:
     return time.perf_counter() - began, time.process_time() - cpu, operations
 
 
-def table(found: list[Measured]) -> str:
+def table(found: list[Measured], counted: list[Counted]) -> str:
     lines = [
         "| what | hub a second | floor | floor a second | times the floor (range) | CPU an operation, hub / floor |",
         "|---|---|---|---|---|---|",
@@ -86,6 +96,8 @@ def table(found: list[Measured]) -> str:
         f"| {m.ratio:.2f} ({m.ratio_low:.2f} to {m.ratio_high:.2f}) | {m.hub_cpu_us:,.0f} / {m.floor_cpu_us:,.0f} µs |"
         for m in found
     ]
+    lines += ["", "| what is counted | found | goal |", "|---|---|---|"]
+    lines += [f"| {c.name} | {c.value} | {c.goal}{'' if c.is_met else ': NOT MET'} |" for c in counted]
     return "\n".join(lines) + "\n"
 
 
@@ -97,20 +109,23 @@ def main() -> None:
     from django.conf import settings
     from django.test.utils import setup_databases, teardown_databases
 
-    from tests.bench import clocks, importing
+    from tests.bench import clocks, importing, polling
 
     databases = setup_databases(verbosity=0, interactive=False)
     try:
-        found = [clocks.entry(), importing.entry()]
+        polls, counted = polling.entries()
+        found = [clocks.entry(), importing.entry(), *polls]
     finally:
         teardown_databases(databases, verbosity=0)
     folder = Path(settings.BASE_DIR) / "var" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     vendor = settings.DATABASES["default"]["ENGINE"].rsplit(".", 1)[-1]
-    report = {"database": vendor, "python": platform.python_version(), "entries": [asdict(m) for m in found]}
+    report = {"database": vendor, "python": platform.python_version(), "entries": [asdict(m) for m in found]} | {
+        "counted": [asdict(c) for c in counted]
+    }
     (folder / "bench.json").write_text(json.dumps(report, indent=2) + "\n")
-    (folder / "bench.md").write_text(table(found))
-    sys.stdout.write(f"On {vendor}, Python {platform.python_version()}, {ROUNDS} rounds:\n\n{table(found)}")
+    (folder / "bench.md").write_text(table(found, counted))
+    sys.stdout.write(f"On {vendor}, Python {platform.python_version()}, {ROUNDS} rounds:\n\n{table(found, counted)}")
     sys.stdout.write(f"\nWritten to {folder / 'bench.json'} and bench.md.\n")
 
 

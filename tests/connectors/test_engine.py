@@ -589,3 +589,20 @@ def test_two_workers_on_one_link_say_it_once(connection: Connection, agent: Acto
 
     assert len(tenant.tickets) == 1
     assert Outbound.objects.get(kind="create").state == Outbound.State.DONE
+
+
+def test_what_is_never_found_after_being_sent_is_parked_in_the_end(
+    offered: Link, agent: Actor, simulator: Simulator, tenant: Tenant
+) -> None:
+    """A vendor that answers 504 and does nothing: no lane goes round for ever."""
+    Connection.objects.update(poll_seconds=3600, next_poll_at=timezone.now() + timedelta(hours=1))
+    simulator.faults.append(Injected("POST", "/Notes", status=504, times=99))
+    conversations.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
+    for _ in range(10):
+        work()
+        settle()
+        Connection.objects.update(next_poll_at=timezone.now() + timedelta(hours=1))
+
+    item = Outbound.objects.get(kind="note")
+    assert (item.state, tenant.notes) == (Outbound.State.PARKED, {})
+    assert "never found there afterwards" in item.error

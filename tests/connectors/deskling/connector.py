@@ -1,5 +1,6 @@
 """Deskling, API v1."""
 
+# how-to: imports
 from __future__ import annotations
 
 import base64

@@ -1,5 +1,6 @@
 """The connector of the how-to passes the conformance suite."""
 
+# how-to: imports
 from __future__ import annotations
 
 import json
