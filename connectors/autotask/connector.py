@@ -30,6 +30,7 @@ from connectors.kit.contract import (
     RemoteTicket,
     Setting,
     mark_in,
+    understood,
 )
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, TryLater
 from connectors.kit.http import Http
@@ -226,14 +227,14 @@ class Autotask(Connector):
         """The tickets that moved themselves, by id."""
         moved = _gte("lastActivityDate", _write_time(sweep.from_(OVERLAP)))
         items = self._first_page("Tickets", [moved, self._mine(), {"op": "gt", "field": "id", "value": sweep.after}])
-        tickets = self._with_news(items, sweep)
-        newest = max((ticket.changed_at for ticket in tickets), default=None)
+        page = self._with_news(items, sweep)
+        newest = max((ticket.changed_at for ticket in page.tickets), default=None)
         if len(items) < PAGE_SIZE:
-            return Page(tickets=tickets, cursor=str(sweep.on(after=0, newest=newest).next_stage(REST)), more=True)
+            return replace(page, cursor=str(sweep.on(after=0, newest=newest).next_stage(REST)), more=True)
         after = max(int(item["id"]) for item in items)
         if after <= sweep.after:
             raise Refused("Their pages do not end.")
-        return Page(tickets=tickets, cursor=str(sweep.on(after=after, newest=newest)), more=True)
+        return replace(page, cursor=str(sweep.on(after=after, newest=newest)), more=True)
 
     def _rest_of(self, sweep: Sweep) -> Page:
         """Tickets that did not move, but on which something was written, booked or attached."""
@@ -252,22 +253,24 @@ class Autotask(Connector):
             chunk = wanted[start : start + MOST_IN_LIST]
             items += self._by_ids("Tickets", map(str, chunk), more=[self._mine(), still])
             if len(items) >= MOST_IN_LIST:
-                return Page(tickets=self._with_news(items, sweep), cursor=str(sweep.on(after=chunk[-1])), more=True)
-        return Page(tickets=self._with_news(items, sweep), cursor=sweep.end, gone=self._deleted(since))
+                return replace(self._with_news(items, sweep), cursor=str(sweep.on(after=chunk[-1])), more=True)
+        return replace(self._with_news(items, sweep), cursor=sweep.end, gone=self._deleted(since))
 
-    def _with_news(self, items: list[Json], sweep: Sweep) -> tuple[RemoteTicket, ...]:
-        """These tickets with what was said on them since the sweep's time."""
+    def _with_news(self, items: list[Json], sweep: Sweep) -> Page:
+        """These tickets with what was said on them since the sweep's time; where to go on is not in it yet."""
         since = _write_time(sweep.from_(OVERLAP))
         keys = sorted(int(item["id"]) for item in items)
         notes = self._of_parents("TicketNotes", "ticketID", keys, _gte("lastActivityDate", since))
         times = self._of_parents("TimeEntries", "ticketID", keys, _gte("lastModifiedDateTime", since))
         files = self._of_parents("AttachmentInfo", "parentID", keys, _gte("attachDate", since))
         self._learn_names(items, [record for rows in (*notes.values(), *times.values()) for record in rows])
-        return tuple(
-            self._ticket(item, notes.get(key, ()), times.get(key, ()), files.get(key, ()))
-            for item in sorted(items, key=lambda each: int(each["id"]))
-            for key in (str(item["id"]),)
-        )
+
+        def read(item: Json) -> RemoteTicket:
+            key = str(item["id"])
+            return self._ticket(item, notes.get(key, ()), times.get(key, ()), files.get(key, ()))
+
+        tickets, unread = understood(sorted(items, key=lambda item: int(item["id"])), read)
+        return Page(tickets=tickets, unread=unread, cursor="")
 
     def _of_parents(self, entity: str, parent: str, keys: list[int], since: Json) -> dict[str, list[Json]]:
         found: dict[str, list[Json]] = {}

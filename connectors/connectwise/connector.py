@@ -42,6 +42,7 @@ from connectors.kit.contract import (
     RemoteTicket,
     Setting,
     mark_in,
+    understood,
 )
 from connectors.kit.errors import BadSignature, ConnectorError, Missing, Refused
 from connectors.kit.http import Http, Reply
@@ -212,11 +213,14 @@ class ConnectWise(Connector):
         """The tickets that changed themselves, by id."""
         since = sweep.from_(OVERLAP)
         rows, more = self._one_page("service/tickets", sweep.after, conditions=f"{self._mine} and {self._after(since)}")
-        tickets = tuple(self._ticket(item) for item in rows if _changed_since(item, since))
+        found, unread = understood(rows, self._ticket)
+        # What their search lets through by mistake is left out.
+        tickets = tuple(ticket for ticket in found if ticket.changed_at > since)
         newest = max((ticket.changed_at for ticket in tickets), default=None)
-        if more:
-            return Page(tickets=tickets, cursor=str(sweep.on(after=int(rows[-1]["id"]), newest=newest)), more=True)
-        return Page(tickets=tickets, cursor=str(sweep.on(after=0, newest=newest).next_stage(BOOKED)), more=True)
+        further = sweep.on(after=int(rows[-1]["id"]) if more else 0, newest=newest)
+        return Page(
+            tickets=tickets, unread=unread, cursor=str(further if more else further.next_stage(BOOKED)), more=True
+        )
 
     def _booked_on(self, sweep: Sweep) -> Page:
         """Tickets that did not change, but on which time was booked."""
@@ -229,10 +233,12 @@ class ConnectWise(Connector):
         }
         wanted = sorted(int(key) for key in booked if key.isdigit() and int(key) > sweep.after)
         items = list(self._by_ids(wanted[:MOST_IN_LIST], self._mine))
-        tickets = tuple(self._ticket(item) for item in items if not _changed_since(item, since))
+        found, unread = understood(items, self._ticket)
+        tickets = tuple(ticket for ticket in found if ticket.changed_at <= since)
         if len(wanted) > MOST_IN_LIST:
-            return Page(tickets=tickets, cursor=str(sweep.on(after=wanted[MOST_IN_LIST - 1])), more=True)
-        return Page(tickets=tickets, cursor=sweep.end)
+            further = str(sweep.on(after=wanted[MOST_IN_LIST - 1]))
+            return Page(tickets=tickets, unread=unread, cursor=further, more=True)
+        return Page(tickets=tickets, unread=unread, cursor=sweep.end)
 
     @property
     def _mine(self) -> str:

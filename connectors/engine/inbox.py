@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from connectors.engine import duplicates, health, hooks, identity, limits, reconcile, registry, snapshots
 from connectors.engine.vault import CannotUnseal
-from connectors.kit.contract import Connector, RemoteTicket
+from connectors.kit.contract import Connector, RemoteTicket, Unread
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater, Unsupported
 from connectors.models import Connection, Inbound, Link
 from hub.clock import now
@@ -110,6 +110,7 @@ def poll(*, connection_id: int) -> int:
                 with transaction.atomic():
                     stored += sum(_keep_snapshot(connection, remote) for remote in page.tickets)
                     _look_at(connection, page.gone)
+                    stored += sum(_keep_unread(connection, unread) for unread in page.unread)
                     Connection.objects.filter(pk=connection_id).update(
                         cursor=page.cursor, last_in_at=timezone.now(), failures=0, resting_until=None, last_error=""
                     )
@@ -151,6 +152,21 @@ def _keep_snapshot(connection: Connection, remote: RemoteTicket) -> bool:
     content = snapshots.dump(remote)
     delivery = f"poll.{remote.key}.{snapshots.digest(content)[:40]}"
     return _keep(connection, Inbound.Kind.POLL, delivery, content, {}, remote_key=remote.key)
+
+
+def _keep_unread(connection: Connection, unread: Unread) -> bool:
+    """A record that made no sense is parked for a person; tried again, its ticket is read anew."""
+    body = unread.raw.encode()
+    return _keep(
+        connection,
+        Inbound.Kind.HOOK,
+        f"unread.{unread.key}.{snapshots.digest(body)[:40]}",
+        body,
+        {},
+        remote_key=unread.key,
+        state=Inbound.State.PARKED,
+        error=f"Record {unread.key} of theirs cannot be understood: {unread.why}"[:500],
+    )
 
 
 def _poll_failed(connection: Connection, error: Exception) -> None:

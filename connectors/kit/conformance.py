@@ -163,6 +163,10 @@ class Conformance:
         """A status becomes inactive there."""
         raise NotImplementedError
 
+    def spoil_record(self, simulator: Simulator[Any], key: str, date: str) -> None:
+        """The ticket's record says that it was made at this date."""
+        raise NotImplementedError
+
     def spoil_write(self, simulator: Simulator[Any], key: str) -> None:
         """The next change of the ticket's status is answered with yes and not done ("false_yes")."""
         raise NotImplementedError
@@ -397,6 +401,20 @@ class Conformance:
         cursor = stage.connector.changes_since("").cursor
         keys = {self.open(stage, f"No {number}") for number in range(1100)}
         assert {ticket.key for ticket in changes(stage.connector, cursor).tickets} == keys
+
+    @shows("changes by poll")
+    @pytest.mark.parametrize("date", ["2026-06-30T23:59:60Z", "0001-01-01T00:00:00+14:00", "infinity", "", "12.5.26"])
+    def test_one_record_that_makes_no_sense_stops_no_other(self, stage: Stage, date: str) -> None:
+        cursor = stage.connector.changes_since("").cursor
+        keys = [self.open(stage) for _ in range(3)]
+        self.spoil_record(stage.simulator, keys[1], date)
+        pages, more = [], True
+        while more:
+            pages.append(stage.connector.changes_since(cursor))
+            cursor, more = pages[-1].cursor, pages[-1].more
+        assert [ticket.key for page in pages for ticket in page.tickets] == [keys[0], keys[2]]
+        assert {unread.key for page in pages for unread in page.unread} == {keys[1]}
+        assert all(unread.why for page in pages for unread in page.unread)
 
     @shows("changes by poll")
     def test_no_page_grows_with_what_changed(self, stage: Stage) -> None:

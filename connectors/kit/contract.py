@@ -6,8 +6,9 @@ Times are aware, UTC.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
@@ -77,6 +78,15 @@ class RemoteTicket:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unread:
+    """A record of a page that makes no sense: it stops nothing else, and a person sees it."""
+
+    key: str
+    why: str
+    raw: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """Tickets that changed, and where to go on. The cursor may be handed in again: repeats do no harm."""
 
@@ -85,6 +95,8 @@ class Page:
     more: bool = False
     gone: tuple[str, ...] = ()
     """Keys of tickets that were deleted there, as far as they tell."""
+    unread: tuple[Unread, ...] = ()
+    """Records of this page that could not be understood."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +214,26 @@ _VERBS = {
 """The verbs that make calls, and whether they change something there."""
 
 
+NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What goes wrong with a record that is not as it should be: a missing name, a date that cannot be."""
+
+
+def understood(
+    items: Iterable[Any], read: Callable[[Any], RemoteTicket]
+) -> tuple[tuple[RemoteTicket, ...], tuple[Unread, ...]]:
+    """Read the records of a page one by one: one that makes no sense stops none of the others."""
+    tickets: list[RemoteTicket] = []
+    unread: list[Unread] = []
+    for item in items:
+        try:
+            tickets.append(read(item))
+        except (Refused, *NOT_UNDERSTOOD) as error:
+            key = str(item.get("id", "")) if isinstance(item, Mapping) else ""
+            why = f"{type(error).__name__}: {error}"[:300]
+            unread.append(Unread(key=key, why=why, raw=json.dumps(item, default=str)[:100_000]))
+    return tuple(tickets), tuple(unread)
+
+
 def _guarded(verb: Callable[..., Any], *, is_write: bool) -> Callable[..., Any]:
     @wraps(verb)
     def guarded(self: Connector, *args: Any, **more: Any) -> Any:
@@ -209,7 +241,7 @@ def _guarded(verb: Callable[..., Any], *, is_write: bool) -> Callable[..., Any]:
             return verb(self, *args, **more)
         except ConnectorError:
             raise
-        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except NOT_UNDERSTOOD as error:
             what = f"{type(error).__name__} in {verb.__name__}"
             why = f"{self.label} answered with something that was not expected ({what})."
             # A write may have taken effect before its answer was not understood.

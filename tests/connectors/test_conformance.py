@@ -98,6 +98,10 @@ class TestAutotask(Watched):
     def registered(self, simulator: Simulator[Any]) -> int:
         return len(simulator.tenants[self.domain].hooks)
 
+    def spoil_record(self, simulator: Simulator[Any], key: str, date: str) -> None:
+        simulator.watchers.clear()
+        simulator.tenants[self.domain].tickets[key]["createDate"] = date
+
     def switch_off_value(self, simulator: Simulator[Any], status: str) -> None:
         simulator.tenants[self.domain].inactive.append(f"status:{status}")
 
@@ -174,6 +178,10 @@ class TestConnectWise(Watched):
 
     def registered(self, simulator: Simulator[Any]) -> int:
         return len(simulator.tenants[self.domain].callbacks)
+
+    def spoil_record(self, simulator: Simulator[Any], key: str, date: str) -> None:
+        simulator.watchers.clear()
+        simulator.tenants[self.domain].tickets[key]["_info"]["dateEntered"] = date
 
     def switch_off_value(self, simulator: Simulator[Any], status: str) -> None:
         simulator.tenants[self.domain].boards["1"]["statuses"][status]["inactive"] = True

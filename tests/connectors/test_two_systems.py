@@ -19,6 +19,7 @@ from connectors.engine import (
     compare,
     dispatcher,
     hooks,
+    inbox,
     limits,
     mapping,
     preview,
@@ -217,6 +218,25 @@ def test_a_deleted_ticket_is_told_and_believed_only_after_three_looks(
         Link.objects.update(next_look_at=None, is_dirty=True)
         work()
     assert Link.objects.get().state == Link.State.QUARANTINED
+
+
+def test_a_record_that_makes_no_sense_is_parked_and_delays_nobody(
+    connection: Connection, simulator: Simulator, tenant: Tenant
+) -> None:
+    bad = simulator.act(DOMAIN, "open", by="501", title="Bad date")
+    simulator.act(DOMAIN, "open", by="501", title="Good one")
+    tenant.tickets[str(bad["id"])]["createDate"] = "0001-01-01T00:00:00+14:00"
+    work()
+    work()
+
+    assert [ticket.title for ticket in Ticket.objects.all()] == ["Good one"]
+    [parked] = Inbound.objects.filter(state="parked")
+    assert "cannot be understood" in parked.error
+
+    tenant.tickets[str(bad["id"])]["createDate"] = "2026-01-01T00:00:00Z"
+    inbox.retry(parked)
+    work()
+    assert {ticket.title for ticket in Ticket.objects.all()} == {"Good one", "Bad date"}
 
 
 def test_what_engineers_book_is_part_of_the_story(link: Link, simulator: Simulator) -> None:

@@ -28,6 +28,7 @@ from connectors.kit.contract import (
     RemoteTicket,
     Setting,
     mark_in,
+    understood,
 )
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Refused
 from connectors.kit.http import Http
@@ -88,11 +89,12 @@ class Deskling(Connector):
         sweep = sweeps.begin(cursor, now=now)
         since = _written(sweep.from_(OVERLAP))
         items = self._page("api/v1/tickets", sweep.after, changed_after=since)
-        tickets = tuple(self._ticket(item) for item in items)
+        tickets, unread = understood(items, self._ticket)
         newest = max((ticket.changed_at for ticket in tickets), default=None)
         if len(items) < PAGE_SIZE:
-            return Page(tickets=tickets, cursor=sweep.on(after=0, newest=newest).end)
-        return Page(tickets=tickets, cursor=str(sweep.on(after=items[-1]["id"], newest=newest)), more=True)
+            return Page(tickets=tickets, unread=unread, cursor=sweep.on(after=0, newest=newest).end)
+        further = sweep.on(after=items[-1]["id"], newest=newest)
+        return Page(tickets=tickets, unread=unread, cursor=str(further), more=True)
 
     def fetch(self, key: str) -> RemoteTicket:
         files = tuple(self._file(file) for file in self._all(f"api/v1/tickets/{_id(key)}/files"))

@@ -52,6 +52,9 @@ class TestDeskling(Conformance):
     def registered(self, simulator: Simulator[Any]) -> int:
         return len(simulator.tenants[self.domain].hooks)
 
+    def spoil_record(self, simulator: Simulator[Any], key: str, date: str) -> None:
+        simulator.tenants[self.domain].tickets[key]["created_at"] = date
+
     def switch_off_value(self, simulator: Simulator[Any], status: str) -> None:
         for row in simulator.tenants[self.domain].lists["status"]:
             row["active"] = row["active"] and row["id"] != status
