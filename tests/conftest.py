@@ -129,6 +129,7 @@ def connection(us: Organisation, simulator: Simulator, tenant: Tenant) -> Connec
             "zone_lookup": f"{simulator.base}/ATServicesRest",
         },
         poll_seconds=0,
+        share=100,  # nobody else uses this tenant, and tests poll without a pause
         cursor="2020-01-01T00:00:00Z",
     )
     made.save()

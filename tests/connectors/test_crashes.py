@@ -26,7 +26,7 @@ from workflows import conversations, handoffs
 
 pytestmark = pytest.mark.django_db
 
-POINTS = 80
+POINTS = 60
 """At least as many as there are; `test_every_point_is_tried` holds it."""
 COMMIT = "RELEASE SAVEPOINT"
 COUNTS = {"connectors_usage", "connectors_turn"}
@@ -152,4 +152,4 @@ def test_every_point_is_tried(
     with never.lurking(monkeypatch):
         dispatcher.drain(most=3)
 
-    assert 30 < never.passed <= POINTS
+    assert 30 < never.passed <= POINTS, never.passed

@@ -64,6 +64,7 @@ def link(connection: Connection, agent: Actor) -> Link:
 
 
 def gate(connection: Connection, **more: Any) -> limits.Gate:
+    connection.share = more.pop("percent", None)
     return limits.Gate(connection, Limits(**({"requests": 10, "seconds": 3600, "share": 0.5} | more)))
 
 
@@ -80,8 +81,7 @@ def test_all_workers_together_keep_to_our_part_of_the_limit(connection: Connecti
 
 
 def test_an_admin_may_say_how_much_is_ours(connection: Connection) -> None:
-    connection.share = 80
-    assert gate(connection).most == 8
+    assert gate(connection, percent=80).most == 8
 
 
 def test_a_poll_leaves_the_rest_to_what_people_wait_for(connection: Connection) -> None:

@@ -31,7 +31,7 @@ def test_an_offer_becomes_a_ticket_there_and_what_happens_there_is_followed(
     )
 
     leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
-    dispatcher.drain()
+    dispatcher.drain(most=5)
 
     link = Link.objects.get(leg=leg)
     item = tenant.tickets[link.remote_key]
