@@ -141,7 +141,11 @@ def complaints(
     """What a mapping like this would leave unsaid, in words; empty where nothing would be held."""
     rows, shown = list(statuses), list(notes)
     found = []
-    for word, what in ((Says.OFFERED, "a ticket that is offered to them"), (Says.CLOSED, "that a ticket is closed")):
+    for word, what in (
+        (Says.OFFERED, "a ticket that is offered to them"),
+        (Says.RECALLED, "a ticket that is taken back"),
+        (Says.CLOSED, "a ticket that is closed"),
+    ):
         if not any(row.says == word for row in rows):
             found.append(f"No status of theirs is written for {what}.")
     unclear = [row.choice.label for row in rows if not row.verb]
