@@ -4,16 +4,42 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from itertools import chain
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
 
+from connectors.autotask.wire import (
+    COMPLETE,
+    EXTERNAL_ID,
+    LISTS,
+    REST,
+    SUBSCRIBED,
+    TICKET_PARENT,
+    TIME_CHOICES,
+    TIME_INTERNAL,
+    TIME_SUMMARY,
+    ZONE_LOOKUP,
+    Json,
+    check_signature,
+    endpoint,
+    eq,
+    exists,
+    explain,
+    explain_zone,
+    gte,
+    id_of,
+    is_told,
+    moment,
+    publish_value,
+    text_of,
+    typed,
+    written,
+)
 from connectors.kit import sweeps
 from connectors.kit.contract import (
     Change,
@@ -32,7 +58,7 @@ from connectors.kit.contract import (
     mark_in,
     understood,
 )
-from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, TryLater
+from connectors.kit.errors import LockedOut, Missing, Refused, TryLater
 from connectors.kit.http import Http
 from connectors.kit.sweeps import Sweep
 
@@ -44,16 +70,6 @@ OVERLAP = timedelta(minutes=15)
 LIMIT_CHECKED_EVERY = timedelta(minutes=5)
 POLL_UNTIL = 0.6
 """The share of the hourly limit after which a poll lets the connection rest, so that others are not refused."""
-ZONE_LOOKUP = "https://webservices.autotask.net/ATServicesRest"
-WORKFLOW_NOTE, COMPLETE, TICKET_PARENT = "13", "5", 4
-EXTERNAL_ID = "externalID"
-REST = "rest"
-"""The stage of a sweep that follows the tickets that moved themselves."""
-TIME_SUMMARY, TIME_INTERNAL = "time.summary", "time.internal"
-"""Time entries have no publish of their own: what they say has two visibilities more, mapped like the others."""
-SUBSCRIBED = ("status", "priority", "title", "description", "assignedResourceID", "queueID")
-
-Json = dict[str, Any]
 
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -76,15 +92,6 @@ def in_its_zone(verb: Verb) -> Verb:
             return verb(self, *args)
 
     return cast(Verb, asked)
-
-
-def endpoint(path: str) -> str:
-    """The object a path is about: three calls at once are allowed for each.
-
-    >>> endpoint("V1.0/Tickets/7/Notes"), endpoint("https://x/ATServicesRest/V1.0/Tickets/query?paging=1")
-    ('Tickets', 'Tickets')
-    """
-    return path.partition("V1.0/")[2].partition("/")[0].partition("?")[0]
 
 
 class Autotask(Connector):
@@ -173,7 +180,7 @@ class Autotask(Connector):
     def _company(self) -> Json:
         """The company that is us; a record that is not there is a 404 or an empty item."""
         try:
-            answer = self._http().get(f"V1.0/Companies/{_id(self.values['company_id'], field='company_id')}")
+            answer = self._http().get(f"V1.0/Companies/{id_of(self.values['company_id'], field='company_id')}")
         except Missing:
             answer = None
         if not (answer or {}).get("item"):
@@ -184,7 +191,7 @@ class Autotask(Connector):
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
         http = self._http()
         found: dict[str, tuple[Choice, ...]] = {}
-        for entity, names in _LISTS.items():
+        for entity, names in LISTS.items():
             for field in http.get(f"V1.0/{entity}/entityInformation/fields")["fields"]:
                 if field["name"] in names and field.get("isPickList"):
                     # The values are text here and integers on the ticket.
@@ -197,12 +204,12 @@ class Autotask(Connector):
                         )
                         for v in field.get("picklistValues") or ()
                     )
-        found["visibility"] = (*found.get("visibility", ()), *_TIME_CHOICES)
+        found["visibility"] = (*found.get("visibility", ()), *TIME_CHOICES)
         found["company"] = tuple(
             Choice(
                 value=str(c["id"]), label=str(c.get("companyName") or c["id"]), is_active=bool(c.get("isActive", True))
             )
-            for c in self._query("Companies", [_eq("isActive", True)])
+            for c in self._query("Companies", [eq("isActive", True)])
         )
         return found
 
@@ -221,11 +228,11 @@ class Autotask(Connector):
         return self._rest_of(sweep) if sweep.stage == REST else self._page_of(sweep)
 
     def _mine(self) -> Json:
-        return _eq("companyID", _id(self.values["company_id"], field="company_id"))
+        return eq("companyID", id_of(self.values["company_id"], field="company_id"))
 
     def _page_of(self, sweep: Sweep) -> Page:
         """The tickets that moved themselves, by id."""
-        moved = _gte("lastActivityDate", _write_time(sweep.from_(OVERLAP)))
+        moved = gte("lastActivityDate", written(sweep.from_(OVERLAP)))
         items = self._first_page("Tickets", [moved, self._mine(), {"op": "gt", "field": "id", "value": sweep.after}])
         page = self._with_news(items, sweep)
         newest = max((ticket.changed_at for ticket in page.tickets), default=None)
@@ -238,12 +245,12 @@ class Autotask(Connector):
 
     def _rest_of(self, sweep: Sweep) -> Page:
         """Tickets that did not move, but on which something was written, booked or attached."""
-        since = _write_time(sweep.from_(OVERLAP))
-        notes = self._query("TicketNotes", [_gte("lastActivityDate", since)], only=("id", "ticketID"))
+        since = written(sweep.from_(OVERLAP))
+        notes = self._query("TicketNotes", [gte("lastActivityDate", since)], only=("id", "ticketID"))
         times = self._query(
-            "TimeEntries", [_gte("lastModifiedDateTime", since), _exists("ticketID")], only=("id", "ticketID")
+            "TimeEntries", [gte("lastModifiedDateTime", since), exists("ticketID")], only=("id", "ticketID")
         )
-        files = self._query("AttachmentInfo", [_gte("attachDate", since)], only=("id", "parentID", "parentType"))
+        files = self._query("AttachmentInfo", [gte("attachDate", since)], only=("id", "parentID", "parentType"))
         touched = {int(record["ticketID"]) for record in chain(notes, times) if record.get("ticketID")}
         touched |= {int(f["parentID"]) for f in files if f.get("parentType") in (None, TICKET_PARENT)}
         wanted = sorted(key for key in touched if key > sweep.after)
@@ -258,11 +265,11 @@ class Autotask(Connector):
 
     def _with_news(self, items: list[Json], sweep: Sweep) -> Page:
         """These tickets with what was said on them since the sweep's time; where to go on is not in it yet."""
-        since = _write_time(sweep.from_(OVERLAP))
+        since = written(sweep.from_(OVERLAP))
         keys = sorted(int(item["id"]) for item in items)
-        notes = self._of_parents("TicketNotes", "ticketID", keys, _gte("lastActivityDate", since))
-        times = self._of_parents("TimeEntries", "ticketID", keys, _gte("lastModifiedDateTime", since))
-        files = self._of_parents("AttachmentInfo", "parentID", keys, _gte("attachDate", since))
+        notes = self._of_parents("TicketNotes", "ticketID", keys, gte("lastActivityDate", since))
+        times = self._of_parents("TimeEntries", "ticketID", keys, gte("lastModifiedDateTime", since))
+        files = self._of_parents("AttachmentInfo", "parentID", keys, gte("attachDate", since))
         self._learn_names(items, [record for rows in (*notes.values(), *times.values()) for record in rows])
 
         def read(item: Json) -> RemoteTicket:
@@ -285,7 +292,7 @@ class Autotask(Connector):
     def _deleted(self, since: str) -> tuple[str, ...]:
         """Tickets people deleted: the API tells of them in a log of its own, if our user may read it."""
         try:
-            found = list(self._query("DeletedTicketLogs", [_gte("deletedDateTime", since)]))
+            found = list(self._query("DeletedTicketLogs", [gte("deletedDateTime", since)]))
         except (Refused, Missing):
             return ()
         return tuple(str(log["ticketID"]) for log in found if log.get("ticketID"))
@@ -295,12 +302,12 @@ class Autotask(Connector):
         item = self._item(key)
         notes = list(self._children(key, "Notes"))
         times = self._times(key)
-        files = list(self._query("AttachmentInfo", [_eq("parentID", _id(key))]))
+        files = list(self._query("AttachmentInfo", [eq("parentID", id_of(key))]))
         self._learn_names([item], [*notes, *times])
         return self._ticket(item, notes, times, files)
 
     def _times(self, key: str) -> list[Json]:
-        return list(self._query("TimeEntries", [_eq("ticketID", _id(key))]))
+        return list(self._query("TimeEntries", [eq("ticketID", id_of(key))]))
 
     @in_its_zone
     def glance(self, key: str) -> RemoteTicket:
@@ -317,7 +324,7 @@ class Autotask(Connector):
     def carrying(self, prefix: str, since: datetime) -> Mapping[str, tuple[str, ...]]:
         begins = self._referring("beginsWith", prefix)
         found: dict[str, list[int]] = {}
-        for item in self._query("Tickets", [begins, _gte("createDate", _write_time(since))]):
+        for item in self._query("Tickets", [begins, gte("createDate", written(since))]):
             found.setdefault(self._reference(item), []).append(int(item["id"]))
         return {reference: tuple(str(key) for key in sorted(keys)) for reference, keys in found.items()}
 
@@ -330,9 +337,9 @@ class Autotask(Connector):
     def _reference(self, item: Json) -> str:
         name = self.values.get("reference_field") or EXTERNAL_ID
         if name == EXTERNAL_ID:
-            return _text(item.get(EXTERNAL_ID))
+            return text_of(item.get(EXTERNAL_ID))
         udfs = item.get("userDefinedFields") or ()
-        return next((_text(udf.get("value")) for udf in udfs if udf.get("name") == name), "")
+        return next((text_of(udf.get("value")) for udf in udfs if udf.get("name") == name), "")
 
     def _refer(self, reference: str) -> Json:
         name = self.values.get("reference_field") or EXTERNAL_ID
@@ -348,12 +355,12 @@ class Autotask(Connector):
 
     def _conversation(self, notes: Iterable[Json], times: Iterable[Json]) -> tuple[RemoteNote, ...]:
         """Notes but those of workflow rules, and what people wrote into their time entries."""
-        told = [self._note(note) for note in notes if _is_told(note)]
+        told = [self._note(note) for note in notes if is_told(note)]
         return (*told, *(note for entry in times for note in self._booked(entry)))
 
     @in_its_zone
     def content(self, key: str, file: RemoteFile) -> bytes:
-        items = self._http().get(f"V1.0/Tickets/{_id(key)}/Attachments/{_id(file.key)}")["items"]
+        items = self._http().get(f"V1.0/Tickets/{id_of(key)}/Attachments/{id_of(file.key)}")["items"]
         if not items:
             raise Missing("They do not have this attachment.")
         return base64.b64decode(items[0]["data"])
@@ -381,7 +388,7 @@ class Autotask(Connector):
         """One webhook for our address: a missing one is made, one they switched off is switched on again."""
         if not self.values.get("hook_secret"):
             raise Refused("A webhook needs a secret to be signed with.", field="hook_secret")
-        ours = [hook for hook in self._query("TicketWebhooks", [_gte("id", 0)]) if hook.get("webhookUrl") == url]
+        ours = [hook for hook in self._query("TicketWebhooks", [gte("id", 0)]) if hook.get("webhookUrl") == url]
         if not ours:
             return Hooked(key=self._make_hook(url))
         hook = min(ours, key=lambda each: int(each["id"]))
@@ -434,9 +441,9 @@ class Autotask(Connector):
         body: Json = {
             "companyID": int(self.values["company_id"]),
             "queueID": int(self.values["queue_id"]),
-            "dueDateTime": _write_time(due),
+            "dueDateTime": written(due),
             **self._refer(change.reference),
-            **_typed(change.fields),
+            **typed(change.fields),
         }
         if self.values.get("source_id"):
             body["source"] = int(self.values["source_id"])
@@ -446,7 +453,7 @@ class Autotask(Connector):
 
     def _patch(self, change: Change) -> Pushed:
         # The id stands in the body: PATCH /Tickets/{id} does not exist.
-        body: Json = {"id": _id(change.key), **_typed(change.fields)}
+        body: Json = {"id": id_of(change.key), **typed(change.fields)}
         if change.reference:
             body |= self._refer(change.reference)
         self._http().write("PATCH", "V1.0/Tickets", body)
@@ -455,13 +462,13 @@ class Autotask(Connector):
     def _add_note(self, change: Change) -> Pushed:
         made = self._http().write(
             "POST",
-            f"V1.0/Tickets/{_id(change.key)}/Notes",
+            f"V1.0/Tickets/{id_of(change.key)}/Notes",
             {
                 # A title can be mandatory, so there always is one; it also carries our mark.
                 "title": f"{change.name[:150]} [TH:{change.mark}]",
                 "description": change.text,
                 "noteType": int(self.values["note_type"]),
-                "publish": _publish(change.visibility),
+                "publish": publish_value(change.visibility),
             },
             headers=self._as_whom(),
         )
@@ -475,13 +482,13 @@ class Autotask(Connector):
     def _add_file(self, change: Change) -> Pushed:
         made = self._http().write(
             "POST",
-            f"V1.0/Tickets/{_id(change.key)}/Attachments",
+            f"V1.0/Tickets/{id_of(change.key)}/Attachments",
             {
                 "id": 0,
                 "attachmentType": "FILE_ATTACHMENT",
                 "fullPath": change.name,
                 "title": f"{change.name[:150]} [TH:{change.mark}]",
-                "publish": _publish(change.visibility),
+                "publish": publish_value(change.visibility),
                 "data": base64.b64encode(change.content).decode(),
             },
         )
@@ -490,7 +497,7 @@ class Autotask(Connector):
     # -- reading
 
     def _item(self, key: str) -> Json:
-        answer = self._http().get(f"V1.0/Tickets/{_id(key)}")
+        answer = self._http().get(f"V1.0/Tickets/{id_of(key)}")
         if not isinstance(answer, dict) or "item" not in answer:
             raise Refused("Autotask answered without a ticket.")
         if not answer["item"]:
@@ -529,7 +536,7 @@ class Autotask(Connector):
 
     def _children(self, key: str, name: str) -> Iterator[Json]:
         http = self._http()
-        path: str | None = f"V1.0/Tickets/{_id(key)}/{name}"
+        path: str | None = f"V1.0/Tickets/{id_of(key)}/{name}"
         for _ in range(MOST_PAGES):
             if not path:
                 return
@@ -547,13 +554,13 @@ class Autotask(Connector):
             f"?Code=OpenTicketDetail&TicketID={item['id']}"
             if self.ports.memory.get("web")
             else "",
-            fields={name: _text(item.get(name)) for name in self.fields},
-            created_at=_time(item["createDate"]),
-            changed_at=_time(item["lastActivityDate"]),
+            fields={name: text_of(item.get(name)) for name in self.fields},
+            created_at=moment(item["createDate"]),
+            changed_at=moment(item["lastActivityDate"]),
             author=self._name(item.get("lastActivityResourceID")),
             assignee=self._name(item.get("assignedResourceID")),
-            is_ours=_text(item.get("creatorResourceID")) == self._own_user(),
-            queue=_text(item.get("queueID")),
+            is_ours=text_of(item.get("creatorResourceID")) == self._own_user(),
+            queue=text_of(item.get("queueID")),
             reference=self._reference(item),
             notes=self._conversation(notes, times),
             files=tuple(self._file(file) for file in files),
@@ -564,12 +571,12 @@ class Autotask(Connector):
         return RemoteNote(
             key=str(note["id"]),
             text=note.get("description") or note.get("title") or "",
-            visibility=_text(note.get("publish")),
+            visibility=text_of(note.get("publish")),
             author=self._name(note.get("creatorResourceID")),
             # Written in somebody else's name it is still ours.
             is_ours=self._own_user()
-            in (_text(note.get("creatorResourceID")), _text(note.get("impersonatorCreatorResourceID"))),
-            created_at=_time(note["createDateTime"]),
+            in (text_of(note.get("creatorResourceID")), text_of(note.get("impersonatorCreatorResourceID"))),
+            created_at=moment(note["createDateTime"]),
             mark=mark_in(note.get("title") or ""),
         )
 
@@ -584,8 +591,8 @@ class Autotask(Connector):
                     text=str(text),
                     visibility=visibility,
                     author=self._name(entry.get("resourceID")),
-                    is_ours=_text(entry.get("resourceID")) == self._own_user(),
-                    created_at=_time(entry.get("createDateTime") or entry["dateWorked"]),
+                    is_ours=text_of(entry.get("resourceID")) == self._own_user(),
+                    created_at=moment(entry.get("createDateTime") or entry["dateWorked"]),
                 )
 
     def _file(self, file: Json) -> RemoteFile:
@@ -594,17 +601,17 @@ class Autotask(Connector):
             key=str(file["id"]),
             name=file.get("fullPath") or title or "file",
             size=int(file.get("fileSize") or 0),
-            visibility=_text(file.get("publish")),
+            visibility=text_of(file.get("publish")),
             author=self._name(file.get("attachedByResourceID")),
-            is_ours=_text(file.get("attachedByResourceID")) == self._own_user(),
-            created_at=_time(file["attachDate"]),
+            is_ours=text_of(file.get("attachedByResourceID")) == self._own_user(),
+            created_at=moment(file["attachDate"]),
             mark=mark_in(title),
         )
 
     def _learn_names(self, tickets: Iterable[Json], notes: Iterable[Json]) -> None:
         """Look up the resources we have not met, all in one query."""
-        seen = {_text(t.get(name)) for t in tickets for name in ("assignedResourceID", "lastActivityResourceID")}
-        seen |= {_text(note.get("creatorResourceID") or note.get("resourceID")) for note in notes}
+        seen = {text_of(t.get(name)) for t in tickets for name in ("assignedResourceID", "lastActivityResourceID")}
+        seen |= {text_of(note.get("creatorResourceID") or note.get("resourceID")) for note in notes}
         unknown = {key for key in seen if key.isdigit() and f"resource.{key}" not in self.ports.memory}
         for person in self._by_ids("Resources", unknown):
             name = f"{person.get('firstName', '')} {person.get('lastName', '')}".strip()
@@ -617,7 +624,7 @@ class Autotask(Connector):
         """The id of our API user there, by which our own writes are known."""
         memory = self.ports.memory
         if "own_user" not in memory:
-            found = list(self._query("Resources", [_eq("userName", self.values["user_name"])]))
+            found = list(self._query("Resources", [eq("userName", self.values["user_name"])]))
             if not found:
                 raise Refused("Our own user cannot be found among their resources.", field="user_name")
             memory["own_user"] = str(found[0]["id"])
@@ -630,7 +637,7 @@ class Autotask(Connector):
         """
         memory, now = self.ports.memory, self.ports.now()
         checked = memory.get("limit_checked_at")
-        if checked and now - _time(checked) < LIMIT_CHECKED_EVERY:
+        if checked and now - moment(checked) < LIMIT_CHECKED_EVERY:
             return
         found = self._http().get("V1.0/ThresholdInformation") or {}
         limit, used = found.get("externalRequestThreshold") or 0, found.get("currentTimeframeRequestCount") or 0
@@ -639,7 +646,7 @@ class Autotask(Connector):
                 f"{used} of {limit} requests of this hour are used; the connection rests and goes on by itself.",
                 after=LIMIT_CHECKED_EVERY.total_seconds(),
             )
-        memory["limit_checked_at"] = _write_time(now)
+        memory["limit_checked_at"] = written(now)
 
     # -- reaching them
 
@@ -658,7 +665,7 @@ class Autotask(Connector):
         memory = self.ports.memory
         if "zone" not in memory:
             http = self.ports.open_http(
-                base=self.values.get("zone_lookup") or ZONE_LOOKUP, headers={}, explain=_explain_zone
+                base=self.values.get("zone_lookup") or ZONE_LOOKUP, headers={}, explain=explain_zone
             )
             found = http.get("V1.0/ZoneInformation", user=self.values["user_name"])
             if not isinstance(found, dict) or not urlsplit(str(found.get("url", ""))).netloc:
@@ -666,100 +673,3 @@ class Autotask(Connector):
             memory["zone"] = str(found["url"]).rstrip("/")
             memory["web"] = str(found.get("webUrl") or "")
         return memory["zone"]
-
-
-_LISTS: Mapping[str, Mapping[str, str]] = {
-    "Tickets": {"status": "status", "priority": "priority", "queueID": "queue", "source": "source"},
-    "TicketNotes": {"noteType": "noteType", "publish": "visibility"},
-}
-"""Their picklists per entity, and what the kit calls them."""
-_TIME_CHOICES = (
-    Choice(value=TIME_SUMMARY, label="Time entry: summary"),
-    Choice(value=TIME_INTERNAL, label="Time entry: internal notes"),
-)
-_NUMBERS = frozenset({"status", "priority"})
-
-
-def explain(status: int, body: Any) -> ConnectorError | None:
-    """Autotask answers 500 for what it refuses: with `errors` it is a no, without it is a fault of theirs."""
-    if status == 401:
-        return LockedOut("Autotask does not accept the user name and secret, or this is not its zone.", field="secret")
-    if status == 403:
-        return LockedOut("Autotask accepts the user but gives it too few rights.")
-    errors = body.get("errors") if isinstance(body, dict) else None
-    if status < 400 or status in (404, 429) or not isinstance(errors, list) or not errors:
-        return None
-    said = " ".join(str(error) for error in errors)[:500]
-    if "IntegrationCode" in said:
-        return LockedOut("Autotask does not accept the tracking identifier.", field="integration_code")
-    return Refused(f"Autotask says: {said}")
-
-
-def _explain_zone(status: int, body: Any) -> ConnectorError | None:
-    if status == 500 and isinstance(body, dict) and body.get("errors"):
-        return Refused("Autotask knows no zone for this user name.", field="user_name")
-    return None
-
-
-def signature(secret: str, body: bytes) -> str:
-    """What X-Hook-Signature says of a raw body: HMAC-SHA1 in base64, not hex.
-
-    >>> signature("key", b"{}")
-    'sha1=yZY7g3GD3GZxBkYbPekdCIX1ObM='
-    """
-    return "sha1=" + base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha1).digest()).decode()
-
-
-def check_signature(secret: str, headers: Mapping[str, str], body: bytes) -> None:
-    """BadSignature unless the body was signed with the secret; an empty secret accepts nothing."""
-    sent = {name.lower(): value for name, value in headers.items()}.get("x-hook-signature", "")
-    if not secret or not hmac.compare_digest(sent.encode("utf-8", "replace"), signature(secret, body).encode()):
-        raise BadSignature("The hook is not signed with our secret.")
-
-
-def _typed(fields: Mapping[str, str]) -> Json:
-    return {name: int(value) if name in _NUMBERS and value else value for name, value in fields.items()}
-
-
-def _is_told(note: Json) -> bool:
-    """Notes that workflow rules write are the machine talking to itself."""
-    return _text(note.get("noteType")) != WORKFLOW_NOTE
-
-
-def _id(key: Any, *, field: str = "") -> int:
-    """An id of theirs: anything else must not get into a path or a filter."""
-    if not str(key).isascii() or not str(key).isdigit():
-        raise Refused(f"{str(key)[:40]!r} is not an id of Autotask's.", field=field)
-    return int(key)
-
-
-def _publish(visibility: str) -> int:
-    if not visibility.isdigit():
-        raise Refused(f"A note cannot be published to {visibility!r}; map the audience to a publish value.")
-    return int(visibility)
-
-
-def _exists(field: str) -> Json:
-    return {"op": "exist", "field": field}
-
-
-def _eq(field: str, value: Any) -> Json:
-    return {"op": "eq", "field": field, "value": value}
-
-
-def _gte(field: str, value: Any) -> Json:
-    return {"op": "gte", "field": field, "value": value}
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _time(text: str) -> datetime:
-    """All times are UTC; the precision varies, and the Z is sometimes missing."""
-    at = datetime.fromisoformat(text)
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-
-
-def _write_time(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

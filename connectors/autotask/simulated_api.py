@@ -7,13 +7,10 @@ import json
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from connectors.autotask.simulated_tenant import Tenant, is_ready, moment, new_ticket, refused
+from connectors.autotask.simulated_tenant import Desk, Tenant, is_ready, moment, new_ticket, refused
 from connectors.kit.simulating import Fault, Json, Request
-
-if TYPE_CHECKING:
-    from connectors.autotask.simulator import Simulator
 
 API_LICENCE = 7
 ATTACHED_BYTES, ATTACHED_WITHIN = 10_000_000, timedelta(minutes=5)
@@ -22,7 +19,7 @@ ATTACHED_BYTES, ATTACHED_WITHIN = 10_000_000, timedelta(minutes=5)
 class Api:
     """The routes for one call."""
 
-    def __init__(self, simulator: Simulator, tenant: Tenant, request: Request) -> None:
+    def __init__(self, simulator: Desk, tenant: Tenant, request: Request) -> None:
         self.simulator, self.tenant, self.request = simulator, tenant, request
         self.me = tenant.api_resource
 

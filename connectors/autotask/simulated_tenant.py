@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 from connectors.kit.simulating import Fault, Headers, Json
 
@@ -91,3 +92,16 @@ def new_ticket(tenant: Tenant, at: str, by: str) -> Json:
 def moment(text: str) -> datetime:
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+class Desk(Protocol):
+    """What the API has done behind it: the same that people of the tenant do."""
+
+    @property
+    def base(self) -> str: ...
+    def now(self) -> datetime: ...
+    def stamp(self) -> str: ...
+    def touch(self, item: Json, by: str) -> None: ...
+    def changed(self, tenant: Tenant, item: Json, action: str, by: str, fields: list[str]) -> None: ...
+    def add_note(self, tenant: Tenant, ticket: str, by: str, data: Json) -> Json: ...
+    def add_file(self, tenant: Tenant, ticket: str, by: str, data: Json) -> Json: ...

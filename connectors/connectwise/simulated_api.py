@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from email import message_from_bytes, policy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from connectors.connectwise.simulated_conditions import compiled
-from connectors.connectwise.simulated_tenant import Tenant, invalid, reference, refused
+from connectors.connectwise.simulated_tenant import Desk, Tenant, invalid, reference, refused
 from connectors.kit.simulating import Answer, Json, Request
-
-if TYPE_CHECKING:
-    from connectors.connectwise.simulator import Simulator
 
 LARGEST_PAGE, USUAL_PAGE = 1000, 25
 NOTE_FLAGS = ("detailDescriptionFlag", "internalAnalysisFlag", "resolutionFlag")
@@ -23,7 +20,7 @@ INSIDE_A_REFERENCE = "/"
 class Api:
     """The routes for one call."""
 
-    def __init__(self, simulator: Simulator, tenant: Tenant, request: Request) -> None:
+    def __init__(self, simulator: Desk, tenant: Tenant, request: Request) -> None:
         self.simulator, self.tenant, self.request = simulator, tenant, request
 
     def answer(self, parts: list[str]) -> Answer:

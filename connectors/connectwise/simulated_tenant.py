@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from connectors.kit.simulating import Fault, Headers, Json
 
@@ -98,3 +98,17 @@ def invalid(what: str, field: str, message: str, code: str = "InvalidField") -> 
 
 def reference(key: str, name: str) -> dict[str, Any]:
     return {"id": int(key), "name": name}
+
+
+class Desk(Protocol):
+    """What the API has done behind it: the same that people of the tenant do."""
+
+    @property
+    def base(self) -> str: ...
+    def touch(self, item: Json, by: str) -> None: ...
+    def changed(self, tenant: Tenant, item: Json, action: str, by: str) -> None: ...
+    def new_ticket(self, tenant: Tenant, board: str, by: str) -> Json: ...
+    def new_note(self, tenant: Tenant, ticket: str, by: str, data: Json, *, member: str = "") -> Json: ...
+    def new_document(
+        self, tenant: Tenant, ticket: str, by: str, *, name: str, title: str, content: bytes, is_private: bool
+    ) -> Json: ...

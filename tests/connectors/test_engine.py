@@ -13,8 +13,8 @@ from django.db import connection as database
 from django.test import Client
 from django.utils import timezone
 
-from connectors.autotask.connector import signature
 from connectors.autotask.simulator import Injected, Simulator, Tenant
+from connectors.autotask.wire import signature
 from connectors.engine import compare, dispatcher, inbox, marks, outbox, publishing, reconcile, registry, sending, vault
 from connectors.kit.contract import Change, Connector, Ports, Pushed, RemoteTicket
 from connectors.models import (
