@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import wraps
@@ -213,6 +213,7 @@ class ConnectWise(Connector):
         """The tickets that changed themselves, by id."""
         since = sweep.from_(OVERLAP)
         rows, more = self._one_page("service/tickets", sweep.after, conditions=f"{self._mine} and {self._after(since)}")
+        self._learn_names(_info(item).get("updatedBy") for item in rows if isinstance(item, dict))
         found, unread = understood(rows, self._ticket)
         # What their search lets through by mistake is left out.
         tickets = tuple(ticket for ticket in found if ticket.changed_at > since)
@@ -262,6 +263,7 @@ class ConnectWise(Connector):
         item = self._http().get(f"service/tickets/{_number(key)}")
         if not isinstance(item, dict) or "id" not in item:
             raise Refused("ConnectWise answered without a ticket.")
+        self._learn_names([_info(item).get("updatedBy")])
         return self._ticket(item)
 
     @in_its_codebase
@@ -291,7 +293,8 @@ class ConnectWise(Connector):
         return tuple(sorted([*notes, *booked], key=lambda note: note.created_at))
 
     def _files(self, key: str) -> tuple[RemoteFile, ...]:
-        found = self._listed("system/documents", recordType="Ticket", recordId=str(_number(key)))
+        found = list(self._listed("system/documents", recordType="Ticket", recordId=str(_number(key))))
+        self._learn_names(document.get("owner") for document in found)
         return tuple(self._file(document) for document in found)
 
     @in_its_codebase
@@ -465,7 +468,7 @@ class ConnectWise(Connector):
             },
             created_at=moment(info.get("dateEntered")),
             changed_at=moment(info.get("lastUpdated")),
-            author=str(info.get("updatedBy") or ""),
+            author=self._name(info.get("updatedBy")),
             assignee=str(owner.get("name") or owner.get("identifier") or item.get("resources") or ""),
             queue=text_of(item.get("board")),
             merged_into=text_of(item.get("mergedParentTicket")),
@@ -473,6 +476,22 @@ class ConnectWise(Connector):
             reference=text_of(item.get("externalXRef")),
             raw=item,
         )
+
+    def _learn_names(self, identifiers: Iterable[Any]) -> None:
+        """Look up the members we have not met, all in one query; records name them by their member id only."""
+        memory = self.ports.memory
+        unknown = sorted({str(each) for each in identifiers if each and f"member.{each}".lower() not in memory})
+        if not unknown:
+            return
+        names = ",".join(quoted(each) for each in unknown[:MOST_IN_LIST])
+        for member in self._listed("system/members", conditions=f"identifier in ({names})"):
+            name = f"{member.get('firstName') or ''} {member.get('lastName') or ''}".strip()
+            memory[f"member.{member['identifier']}".lower()] = name or str(member["identifier"])
+        for each in unknown[:MOST_IN_LIST]:
+            memory.setdefault(f"member.{each}".lower(), each)
+
+    def _name(self, identifier: Any) -> str:
+        return self.ports.memory.get(f"member.{identifier}".lower(), str(identifier or ""))
 
     def _note(self, note: Json) -> RemoteNote:
         member, contact = note.get("member") or {}, note.get("contact") or {}
@@ -516,7 +535,7 @@ class ConnectWise(Connector):
             name=str(document.get("fileName") or title or "file"),
             size=int(document.get("size") or 0),
             visibility=DISCUSSION if document.get("publicFlag", True) else INTERNAL,
-            author=str(document.get("owner") or ""),
+            author=self._name(document.get("owner")),
             is_ours=_is(document.get("owner"), self.values["member"]),
             created_at=moment(document.get("createdOnDate") or info.get("lastUpdated")),
             mark=mark_in(title),

@@ -85,7 +85,7 @@ class _Parser:
         operator = self.take()[1].lower()
         if operator == "in":
             values = self.several()
-            return lambda record: _at(record, path) in values
+            return lambda record: any(_same(_at(record, path), value) for value in values)
         if operator not in _COMPARE:
             raise self.wrong()
         value = self.value()

@@ -281,3 +281,15 @@ def test_conditions_are_understood_there() -> None:
     ticket = {"id": 7, "board": {"id": 3}, "status": {"name": "New"}, "closedFlag": False}
     assert compiled('board/id in (3,2) and status/name!="Closed" and (id=7 or id=8) and closedFlag=false')(ticket)
     assert not compiled('status/name like "Clo*" or summary contains "x"')(ticket)
+
+
+def test_people_are_called_by_their_names_and_asked_for_once(double: Simulator, company: Tenant, time: Time) -> None:
+    asked: list[str] = []
+    cw = wired(ConnectWise, values(company), double, now=time, watch=lambda r: asked.append(str(r.url)))
+    key = str(double.act(DOMAIN, "open", by="lledger", title="Theirs")["id"])
+    double.act(DOMAIN, "file", ticket=key, by="lledger", name="a.txt", text="a")
+    ticket = cw.fetch(key)
+    cw.fetch(key)
+
+    assert (ticket.author, [file.author for file in ticket.files or ()]) == ("Lena Ledger", ["Lena Ledger"])
+    assert len([url for url in asked if "/system/members" in url]) == 1
