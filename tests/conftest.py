@@ -19,13 +19,13 @@ from connectors.engine import vault
 from connectors.models import Connection
 from hub.domain.actors import Actor
 from hub.models import Organisation
-from tests import factories
+from tests import factories, wire
+from tests.wire import SHARED
 
 hypothesis.settings.register_profile("here", database=None)
 hypothesis.settings.load_profile("here")
 
 REQUIRE_ALL = os.environ.get("TICKETHUB_REQUIRE_ALL") == "1"
-SHARED = Path(os.environ.get("TICKETHUB_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 
 
 def need(found: object, reason: str) -> None:
@@ -107,10 +107,12 @@ def simulator(tenant: Tenant, settings: Any) -> Iterator[Simulator]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     settings.EGRESS_ALLOW = [f"127.0.0.1:{server.server_port}"]
+    wrong = wire.watched(app, wire.autotask())
     yield app
     server.shutdown()
     server.server_close()
     thread.join()
+    assert wrong == []
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.engine.registry import connectors_by_slug
 from connectors.kit import quality
-from connectors.kit.conformance import Conformance
+from connectors.kit.testing import Conformance
 from docs import include
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,1 +1,1 @@
-"""All that the author of a connector reads: contract, errors, http, testing."""
+"""All that the author of a connector reads: contract, errors, http, sweeps, simulating, testing."""

@@ -21,7 +21,7 @@ from connectors.connectwise.connector import ConnectWise
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
 from connectors.kit.contract import Connector
-from connectors.kit.testing import WsgiAdapter, wired
+from connectors.kit.wiring import WsgiAdapter, wired
 from tests.bench.__main__ import Counted, Measured, measure
 
 TICKETS, FEWER = 10_000, 2_000

@@ -35,7 +35,7 @@ from connectors.models import Connection, Inbound, Link, Mapping, NoteRule, Outb
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Stage, Ticket, UnmappedValue
-from tests import factories
+from tests import factories, wire
 from tests.conftest import SilentHandler
 from workflows import conversations, handoffs
 
@@ -436,10 +436,12 @@ def consultant(us: Organisation, settings: Any) -> Iterator[tuple[Connection, Co
         rules.values.create(field="priority", ours=ours, theirs=theirs)
     NoteRule.objects.create(mapping=rules, theirs="discussion", audience="requester", is_written=True)
     NoteRule.objects.create(mapping=rules, theirs="internal", audience="legs", is_written=True)
+    wrong = wire.watched(app, wire.connectwise())
     yield made, app
     server.shutdown()
     server.server_close()
     thread.join()
+    assert wrong == []
 
 
 def test_a_ticket_travels_through_connectwise_and_both_sides_are_equal(
@@ -525,3 +527,18 @@ def test_an_organisation_has_one_live_connection(connection: Connection, us: Org
     second.refresh_from_db()
     assert second.state == Connection.State.DRAFT
     publishing.resume(connection)
+
+
+def test_a_third_partys_connector_comes_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.metadata import EntryPoint
+
+    def installed(*, group: str) -> list[EntryPoint]:
+        return [EntryPoint("deskling", "tests.connectors.deskling.connector:Deskling", group)]
+
+    monkeypatch.setattr(registry, "entry_points", installed)
+    registry.connectors_by_slug.cache_clear()
+    try:
+        assert list(registry.connectors_by_slug()) == ["autotask", "connectwise", "deskling"]
+        assert registry.connectors_by_slug()["deskling"].label == "Deskling"
+    finally:
+        registry.connectors_by_slug.cache_clear()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,8 +14,9 @@ from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 
 from connectors.kit.simulating import Answer, Request, Simulator
-from tests.conftest import SHARED
 
+SHARED = Path(os.environ.get("TICKETHUB_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+"""The folder with reference material beside the project."""
 HOST = "https://vendor.test"
 NOT_DESCRIBED = ("/DeletedTicketLogs/", "/login/companyinfo/", "/callbackkey/")
 """Calls that exist but that the reference documents leave out."""

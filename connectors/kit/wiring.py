@@ -1,0 +1,80 @@
+"""What a connector's author tests with: the connector wired to a WSGI double of the vendor, without a socket."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+
+from hub.egress import Policy
+
+from .contract import Connector, Ports
+from .http import TOTAL_SECONDS, Explain, Http, Turn
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Watcher = Callable[[requests.PreparedRequest], object]
+
+
+class WsgiAdapter(BaseAdapter):
+    """Sends every request to a WSGI application; `watch` sees each before it is sent."""
+
+    def __init__(self, application: Application, watch: Watcher | None = None) -> None:
+        super().__init__()
+        self.application, self.watch = application, watch
+
+    def send(self, request: requests.PreparedRequest, *_args: Any, **_kwargs: Any) -> requests.Response:
+        if self.watch is not None:
+            self.watch(request)
+        began: list[Any] = []
+        body = request.body or b""
+        content = body if isinstance(body, bytes) else str(body).encode()
+        parts = urlsplit(request.url or "")
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": request.method,
+            "PATH_INFO": parts.path,
+            "QUERY_STRING": parts.query,
+            "CONTENT_LENGTH": str(len(content)),
+            "wsgi.input": io.BytesIO(content),
+            "HTTP_HOST": parts.netloc,
+            **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in request.headers.items()},
+        }
+        chunks = self.application(environ, lambda status, headers: began.extend([status, headers]))
+        answer = requests.Response()
+        answer.status_code = int(began[0].split(" ")[0])
+        answer.headers.update(dict(began[1]))
+        answer.raw = io.BytesIO(b"".join(chunks))
+        answer.url, answer.request = request.url or "", request
+        return answer
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def wired(
+    kind: type[Connector],
+    values: Mapping[str, str],
+    application: Application,
+    *,
+    now: Callable[[], datetime],
+    watch: Watcher | None = None,
+    turn: Turn | None = None,
+) -> Connector:
+    """A connector whose every call goes to the application."""
+    session = requests.Session()
+    adapter = WsgiAdapter(application, watch)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+
+    def open_http(
+        *, base: str, headers: Mapping[str, str], explain: Explain | None = None, seconds: float = TOTAL_SECONDS
+    ) -> Http:
+        return Http(
+            policy=Policy(), base=base, headers=headers, explain=explain, session=session, turn=turn, seconds=seconds
+        )
+
+    return kind(values, Ports(open_http=open_http, now=now, memory={}))
