@@ -15,6 +15,7 @@ import pytest
 
 from connectors.autotask.simulator import QuietServer, Simulator, Tenant
 from hub.clock import now
+from tests import wire
 from tests.conftest import SilentHandler, need
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,7 +70,9 @@ def test_an_offer_travels_through_the_broker(tmp_path: Path, processes: list[sub
     tenant = Tenant(name="Deskside", domain="deskside.test", companies={"175": "N"}, people={"501": "Dora Desk"})
     server = QuietServer(("127.0.0.1", 0), SilentHandler)
     base = f"http://127.0.0.1:{server.server_port}"
-    server.set_app(Simulator([tenant], base=base, now=now))
+    app = Simulator([tenant], base=base, now=now)
+    wrong = wire.watched(app, wire.autotask())
+    server.set_app(app)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     env = {
         **os.environ,
@@ -96,3 +99,4 @@ def test_an_offer_travels_through_the_broker(tmp_path: Path, processes: list[sub
     server.server_close()
 
     assert [ticket["title"] for ticket in tenant.tickets.values()] == ["Through the broker"]
+    assert wrong == []

@@ -21,7 +21,7 @@ from connectors.models import Connection
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Organisation, Person, State, Ticket, User, Workflow, WorkflowVersion
-from tests import factories
+from tests import factories, wire
 from tests.conftest import SilentHandler
 from workflows import handoffs
 
@@ -43,10 +43,12 @@ def serve(simulator_of: Any, tenant: Any, settings: Any) -> Iterator[Simulator[A
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     settings.EGRESS_ALLOW = [f"127.0.0.1:{server.server_port}"]
+    wrong = wire.watched(app, wire.autotask() if simulator_of is AutotaskSimulator else wire.connectwise())
     yield app
     server.shutdown()
     server.server_close()
     thread.join()
+    assert wrong == []
 
 
 @pytest.fixture
