@@ -294,17 +294,13 @@ def _agree(sight: Sight, field: str, theirs: str) -> None:
 def _reference(sight: Sight) -> None:
     """Our reference was overwritten or cleared there: it is put back once, and a person is told."""
     agreed = sight.link.agreed.get("reference")
-    if agreed is None or sight.remote.reference == agreed["theirs"] or _is_on_its_way(sight.link):
+    if agreed is None or sight.remote.reference == agreed["theirs"] or _pending(sight.link):
         _resolve_differences(sight, "reference")
         return
     _differ(
         sight, "reference", sight.remote.reference, "Our reference was changed there; it is put back.",
         is_corrected=True,
     )  # fmt: skip
-
-
-def _is_on_its_way(link: Link) -> bool:
-    return bool(_pending(link))
 
 
 def _differ(sight: Sight, field: str, theirs: str, why: str, *, is_corrected: bool = False) -> None:

@@ -24,7 +24,7 @@ import requests
 from .contract import Change, Connector, Page, RemoteFile, RemoteNote, RemoteTicket
 from .errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear
 from .simulating import Injected, Simulator
-from .wiring import WsgiAdapter, wired
+from .wiring import wired
 
 MARK = "01JZZZZZZZZZZZZZZZZZZZZZZZ:0123456789ab@ABCDEFGH"
 REFERENCE = "TH-ABCDEFGH-01JZZZZZZZZZZZZZZZZZZZZZZZ"
@@ -918,4 +918,4 @@ def _times(ticket: RemoteTicket) -> Iterator[datetime]:
                 yield value
 
 
-__all__ = ["Conformance", "RemoteNote", "Stage", "Time", "WsgiAdapter"]
+__all__ = ["Conformance", "Stage", "Time", "changes", "shows"]
