@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
+from email import message_from_bytes, policy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,7 @@ class Contract:
         document = json.loads((SHARED / "specs" / name).read_text())
         document["servers"] = [{"url": f"{HOST}{path}"}]
         document.pop("security", None)
-        self.prefix, self.path = prefix, path
+        self.document, self.prefix, self.path = document, prefix, path
         self.api = OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))
 
     def judge(self, request: Request, answer: Answer) -> None:
@@ -44,10 +47,10 @@ class Contract:
             args=dict(parse_qsl("&".join(f"{k}={v}" for k, v in request.query.items()))) and dict(request.query),
             headers=dict(request.headers),
             data=request.body,
-            content_type=request.headers.get("content-type", "application/json").partition(";")[0],
+            content_type=request.headers.get("content-type", "application/json"),
         )
-        if not request.headers.get("content-type", "").startswith("multipart/"):
-            self.api.validate_request(asked)
+        self.api.validate_request(asked)
+        self._judge_parts(request, asked.path)
         if answer.status == 204:
             return
         told = MockResponse(
@@ -57,6 +60,18 @@ class Contract:
             content_type=answer.kind,
         )
         self.api.validate_response(asked, told)
+
+    def _judge_parts(self, request: Request, path: str) -> None:
+        """A form's fields have to be named in the document: its schema alone would let any pass."""
+        kind = request.headers.get("content-type", "")
+        if not kind.startswith("multipart/"):
+            return
+        body = self.document["paths"][path.removeprefix(self.path)][request.method.lower()]["requestBody"]
+        known = body["content"]["multipart/form-data"]["schema"]["properties"]
+        form = message_from_bytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + request.body, policy=policy.HTTP)
+        names = {str(part.get_param("name", header="content-disposition")) for part in form.iter_parts()}
+        if unknown := names - known.keys():
+            raise ValueError(f"form fields that are not described: {sorted(unknown)}")
 
 
 @cache
@@ -81,11 +96,31 @@ def watched(simulator: Simulator[Any], contract: Contract | None) -> list[str]:
     return wrong
 
 
+ANY_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+ANY_MARK = re.compile(rb"[0-9A-HJKMNP-TV-Z]{26}(:[0-9a-f]{12})?")
+
+
 def _watcher(contract: Contract, wrong: list[str]) -> Callable[[Request, Answer], None]:
     def watch(request: Request, answer: Answer) -> None:
+        alike = _shape(contract, request, answer)
+        if alike in _FOUND_RIGHT:
+            return
         try:
             contract.judge(request, answer)
         except Exception as error:
             wrong.append(f"{request.method} {request.path} -> {answer.status}: {error!r} {error.__cause__!r}"[:600])
+        else:
+            _FOUND_RIGHT.add(alike)
 
     return watch
+
+
+_FOUND_RIGHT: set[bytes] = set()
+"""Digests of what was judged: the same call again, at another time and with another mark, is as right."""
+
+
+def _shape(contract: Contract, request: Request, answer: Answer) -> bytes:
+    headers = sorted((name, value) for name, value in request.headers.items() if name != "content-length")
+    whole = repr((contract.path, request.method, request.path, sorted(request.query.items()), headers, answer.status))
+    content = b"\0".join((whole.encode(), request.body, answer.content()))
+    return hashlib.sha256(ANY_MARK.sub(b"mark", ANY_TIME.sub(b"time", content))).digest()

@@ -56,6 +56,7 @@ from connectors.kit.contract import (
     RemoteTicket,
     Setting,
     mark_in,
+    several,
     understood,
 )
 from connectors.kit.errors import LockedOut, Missing, Refused, TryLater
@@ -112,6 +113,14 @@ class Autotask(Connector):
         ),
         Setting(
             name="company_id", label="Company", help="The company that is us in their database.", picklist="company"
+        ),
+        Setting(
+            name="more_companies",
+            label="Further companies of ours",
+            help="Other companies there that are us as well: their tickets are taken in, too.",
+            is_required=False,
+            picklist="company",
+            is_many=True,
         ),
         Setting(name="queue_id", label="Queue", help="The queue new tickets go to.", picklist="queue"),
         Setting(
@@ -227,8 +236,15 @@ class Autotask(Connector):
             self._spare_the_limit()
         return self._rest_of(sweep) if sweep.stage == REST else self._page_of(sweep)
 
+    @property
+    def _companies(self) -> list[int]:
+        """The companies there that are us; the first one is that of tickets we open."""
+        more = [id_of(key, field="more_companies") for key in several(self.values.get("more_companies", ""))]
+        return [id_of(self.values["company_id"], field="company_id"), *more]
+
     def _mine(self) -> Json:
-        return eq("companyID", id_of(self.values["company_id"], field="company_id"))
+        first, *more = self._companies
+        return {"op": "in", "field": "companyID", "value": [first, *more]} if more else eq("companyID", first)
 
     def _page_of(self, sweep: Sweep) -> Page:
         """The tickets that moved themselves, by id."""
@@ -560,6 +576,7 @@ class Autotask(Connector):
             author=self._name(item.get("lastActivityResourceID")),
             assignee=self._name(item.get("assignedResourceID")),
             is_ours=text_of(item.get("creatorResourceID")) == self._own_user(),
+            is_foreign=item.get("companyID") not in self._companies,
             queue=text_of(item.get("queueID")),
             reference=self._reference(item),
             notes=self._conversation(notes, times),

@@ -42,6 +42,7 @@ from connectors.kit.contract import (
     RemoteTicket,
     Setting,
     mark_in,
+    several,
     understood,
 )
 from connectors.kit.errors import BadSignature, ConnectorError, Missing, Refused
@@ -103,6 +104,14 @@ class ConnectWise(Connector):
         Setting(name="client_id", label="Client id", help="The GUID of the integration.", is_secret=True),
         Setting(name="member", label="API member", help="The member id of the API member the keys belong to."),
         Setting(name="company_id", label="Our company", help="The company that is us there.", picklist="company"),
+        Setting(
+            name="more_companies",
+            label="Further companies of ours",
+            help="Other companies there that are us as well: their tickets are taken in, too.",
+            is_required=False,
+            picklist="company",
+            is_many=True,
+        ),
         Setting(name="board_id", label="Board", help="The service board new tickets go to.", picklist="queue"),
         Setting(
             name="version",
@@ -242,8 +251,14 @@ class ConnectWise(Connector):
         return Page(tickets=tickets, unread=unread, cursor=sweep.end)
 
     @property
+    def _companies(self) -> list[int]:
+        """The companies there that are us; the first one is that of tickets we open."""
+        return [_number(key) for key in (self.values["company_id"], *several(self.values.get("more_companies", "")))]
+
+    @property
     def _mine(self) -> str:
-        return f"company/id={_number(self.values['company_id'])}"
+        first, *more = self._companies
+        return f"company/id in ({','.join(map(str, [first, *more]))})" if more else f"company/id={first}"
 
     def _after(self, since: datetime) -> str:
         return f"lastUpdated > {instant(since, is_naive=self.values.get('times') == 'naive')}"
@@ -411,11 +426,9 @@ class ConnectWise(Connector):
 
     @in_its_codebase
     def register_hook(self, url: str) -> Hooked:
-        """Exactly one callback each for our board's tickets and our company's time; strays are removed."""
-        wanted = {
-            ("ticket", "board", _number(self.values["board_id"])),
-            ("time", "company", _number(self.values["company_id"])),
-        }
+        """Exactly one callback each for our board's tickets and our companies' time; strays are removed."""
+        wanted = {("ticket", "board", _number(self.values["board_id"]))}
+        wanted |= {("time", "company", company) for company in self._companies}
         address = f"{url}?recordId="
         there = self._listed("system/callbacks", conditions=f"url contains {quoted(urlsplit(url).netloc)}")
         kept: dict[tuple[str, str, int], Json] = {}
@@ -473,6 +486,7 @@ class ConnectWise(Connector):
             queue=text_of(item.get("board")),
             merged_into=text_of(item.get("mergedParentTicket")),
             is_ours=_is(info.get("enteredBy"), self.values["member"]),
+            is_foreign=(item.get("company") or {}).get("id") not in self._companies,
             reference=text_of(item.get("externalXRef")),
             raw=item,
         )

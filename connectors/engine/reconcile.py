@@ -103,7 +103,7 @@ def is_of_interest(connection: Connection, remote: RemoteTicket) -> bool:
     if Link.objects.filter(connection=connection, remote_key=remote.key).exists() or remote.reference:
         return True
     is_in_scope = not connection.intake_queues or remote.queue in connection.intake_queues
-    return connection.intake == Connection.Intake.ADOPT and is_in_scope
+    return connection.intake == Connection.Intake.ADOPT and is_in_scope and not remote.is_foreign
 
 
 def _link(connection: Connection, remote: RemoteTicket) -> Link | None:
@@ -122,6 +122,8 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
     """A ticket that was born there becomes one of ours, if the connection takes such in."""
     if connection.intake != Connection.Intake.ADOPT:
         return None
+    if remote.is_foreign:
+        raise LeftAlone(f"Record {remote.key} belongs to another customer of {connection.organisation}.")
     if remote.reference.startswith(marks.prefix()):
         raise LeftAlone(f"Record {remote.key} carries our reference {remote.reference}, whose leg is elsewhere.")
     if connection.intake_queues and remote.queue not in connection.intake_queues:

@@ -70,6 +70,8 @@ class RemoteTicket:
     """The key of the ticket it was merged into, where they did that."""
     is_ours: bool = False
     """Whether our own API user made it."""
+    is_foreign: bool = False
+    """Whether it belongs to another customer of theirs: such a ticket is never taken in."""
     reference: str = ""
     """What stands in the field that carries our reference."""
     notes: tuple[RemoteNote, ...] | None = None
@@ -166,6 +168,17 @@ class Setting:
     default: str = ""
     picklist: str = ""
     """The picklist its value is chosen from, once we may read theirs."""
+    is_many: bool = False
+    """Whether several of the picklist may be chosen; the value then holds them all, see `several`."""
+
+
+def several(value: str) -> tuple[str, ...]:
+    """The values of a setting that holds more than one.
+
+    >>> several("175, 180,,")
+    ('175', '180')
+    """
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 class Clock(Protocol):

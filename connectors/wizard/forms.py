@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from connectors.engine import proposing, registry, vault
-from connectors.kit.contract import Choice, Connector, Setting
+from connectors.kit.contract import Choice, Connector, Setting, several
 from connectors.models import Connection, NoteRule, StatusRule
 from hub.models import Organisation, Priority, Service
 
@@ -61,7 +61,8 @@ class SettingsForm(forms.Form):
         """Put what was entered into the connection's row; the caller saves it."""
         secrets = vault.unseal(self.connection) if self.connection.sealed else {}
         for setting in self.settings:
-            value = str(self.cleaned_data.get(setting.name) or "").strip()
+            entered = self.cleaned_data.get(setting.name) or ""
+            value = ",".join(entered) if isinstance(entered, list) else str(entered).strip()
             if not setting.is_secret:
                 self.connection.settings[setting.name] = value
             elif value:
@@ -73,7 +74,17 @@ class SettingsForm(forms.Form):
 
 def _field(connection: Connection, setting: Setting, picklists: Picklists, *, is_kept: bool) -> forms.Field:
     initial = connection.settings.get(setting.name, setting.default)
-    choices = [c for c in picklists.get(setting.picklist, ()) if c.is_active or c.value == initial]
+    chosen = several(initial) if setting.is_many else (initial,)
+    choices = [c for c in picklists.get(setting.picklist, ()) if c.is_active or c.value in chosen]
+    if setting.is_many and choices:
+        return forms.MultipleChoiceField(
+            label=setting.label,
+            help_text=setting.help,
+            required=setting.is_required,
+            initial=list(chosen),
+            choices=[(c.value, f"{c.label} ({c.value})") for c in choices],
+            widget=forms.CheckboxSelectMultiple,
+        )
     if setting.picklist and choices:
         return forms.ChoiceField(
             label=setting.label,

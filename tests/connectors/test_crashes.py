@@ -123,9 +123,6 @@ def test_killed_at_any_point_nothing_is_lost_or_done_twice(
     monkeypatch: pytest.MonkeyPatch,
     point: int,
 ) -> None:
-    if point % 10:
-        # The same calls each time: every tenth play is held against the wire contract, the others are quicker.
-        simulator.watchers.clear()
     link = begin(connection, agent, simulator)
     death = Death(point)
     with death.lurking(monkeypatch):

@@ -198,6 +198,33 @@ def test_only_queues_that_are_taken_in_bring_tickets(
     assert Inbound.objects.filter(state="ignored", error__contains="lies in 9").count() == 1
 
 
+def test_another_customers_ticket_is_never_taken_in(
+    connection: Connection, simulator: Simulator, tenant: Tenant
+) -> None:
+    """Their system calls for every customer's tickets: what is not ours stays out, whichever way it was told."""
+    tenant.companies |= {"180": "Northwind Labs", "900": "Somebody else"}
+    hooks.register(connection, hub_url="https://hub.example")
+    born = {
+        number: simulator.act(DOMAIN, "open", by="501", title=f"Of {number}", companyID=number)
+        for number in (175, 180, 900)
+    }
+    told = [int(born[number]["id"]) for number in born]
+    for key in told:
+        Inbound.objects.create(
+            connection=connection, kind=Inbound.Kind.HOOK, delivery=f"call-{key}", remote_key=str(key), body=b"{}",
+            received_at=timezone.now(), next_attempt_at=timezone.now(),
+        )  # fmt: skip
+    work()
+    assert [ticket.title for ticket in Ticket.objects.all()] == ["Of 175"]
+    ignored = Inbound.objects.filter(state="ignored", error__contains="another customer of Deskside")
+    assert {int(row.remote_key) for row in ignored} == {int(born[180]["id"]), int(born[900]["id"])}
+
+    connection.refresh_from_db()
+    Connection.objects.update(settings=connection.settings | {"more_companies": "180"}, cursor="2020-01-01T00:00:00Z")
+    work()
+    assert {ticket.title for ticket in Ticket.objects.all()} == {"Of 175", "Of 180"}
+
+
 @pytest.mark.parametrize(("acceptance", "stage"), [("status", Stage.OFFERED), ("assigned", Stage.ACCEPTED)])
 def test_a_name_on_their_ticket_is_acceptance_where_the_connection_says_so(
     link: Link, simulator: Simulator, acceptance: str, stage: str
@@ -442,6 +469,31 @@ def consultant(us: Organisation, settings: Any) -> Iterator[tuple[Connection, Co
     server.server_close()
     thread.join()
     assert wrong == []
+
+
+def test_of_several_companies_all_that_are_us_are_taken_in(
+    consultant: tuple[Connection, ConnectWiseSimulator],
+) -> None:
+    connection, app = consultant
+    tenant = app.tenants["ledgerline.test"]
+    tenant.companies |= {251: "Northwind Labs", 900: "Somebody else"}
+    Connection.objects.update(settings=connection.settings | {"more_companies": "251"}, cursor="2020-01-01T00:00:00Z")
+    for number in (250, 251, 900):
+        made = app.act("ledgerline.test", "open", by="lledger", title=f"Of {number}")
+        tenant.tickets[str(made["id"])]["company"]["id"] = number
+        Inbound.objects.create(
+            connection=connection, kind=Inbound.Kind.HOOK, delivery=f"call-{number}", remote_key=str(made["id"]),
+            body=b"{}", received_at=timezone.now(), next_attempt_at=timezone.now(),
+        )  # fmt: skip
+    hooks.register(Connection.objects.get(), hub_url="https://hub.example")
+    for _ in range(2):
+        work()
+
+    assert {ticket.title for ticket in Ticket.objects.all()} == {"Of 250", "Of 251"}
+    called = {
+        (hook["type"].lower(), hook["level"].lower(), int(hook["objectId"])) for hook in tenant.callbacks.values()
+    }
+    assert called == {("ticket", "board", 1), ("time", "company", 250), ("time", "company", 251)}
 
 
 def test_a_ticket_travels_through_connectwise_and_both_sides_are_equal(
