@@ -96,10 +96,12 @@ class ConnectWise(Connector):
         Setting(
             name="site",
             label="Site",
-            help="Where you log in, like na.myconnectwise.net; for your own server its name.",
+            help="Where their people log in, like na.myconnectwise.net; for a server of their own its name.",
         ),
-        Setting(name="company", label="Company", help="The company you enter when you log in."),
-        Setting(name="public_key", label="Public key", help="Of the API member (My Account > API Keys)."),
+        Setting(name="company", label="Company", help="The company their people enter when they log in."),
+        Setting(
+            name="public_key", label="Public key", help="Of the API member (System > Members > API Members > API Keys)."
+        ),
         Setting(name="private_key", label="Private key", help="Shown once when the keys were made.", is_secret=True),
         Setting(name="client_id", label="Client id", help="The GUID of the integration.", is_secret=True),
         Setting(name="member", label="API member", help="The member id of the API member the keys belong to."),
@@ -123,16 +125,18 @@ class ConnectWise(Connector):
         Setting(
             name="times",
             label="Times in conditions",
-            help="“zone” writes 09:30:00Z; “naive” leaves the Z out, for servers that misread it.",
+            help="Without Z only if their server misreads times.",
             is_required=False,
             default="zone",
+            choices=(("zone", "09:30:00Z (usual)"), ("naive", "09:30:00")),
         ),
         Setting(
             name="notify",
             label="E-mail their contacts",
-            help="“yes” lets their notification mails go out for what we write.",
+            help="Whether their notification mails go out for what we write.",
             is_required=False,
             default="no",
+            choices=(("no", "No"), ("yes", "Yes")),
         ),
     )
 

@@ -30,7 +30,8 @@ def explain(status: int, body: Any) -> ConnectorError | None:
     said = _said(body)
     if status == 401:
         field = "client_id" if "clientid" in said.lower() else "private_key"
-        return LockedOut(f"ConnectWise does not accept our keys. {said}".strip(), field=field)
+        what = "the client id" if field == "client_id" else "the company with this pair of keys"
+        return LockedOut(f"ConnectWise does not accept {what}.", field=field)
     if status == 403:
         return LockedOut(f"The security role of our API member allows too little. {said}".strip())
     if status == 409:

@@ -168,6 +168,8 @@ class Setting:
     default: str = ""
     picklist: str = ""
     """The picklist its value is chosen from, once we may read theirs."""
+    choices: tuple[tuple[str, str], ...] = ()
+    """The few values it can have, each with what an admin reads."""
     is_many: bool = False
     """Whether several of the picklist may be chosen; the value then holds them all, see `several`."""
 

@@ -19,9 +19,18 @@ Picklists = Mapping[str, tuple[Choice, ...]]
 class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
     """Whose system, and of which kind."""
 
+    new_organisation = forms.CharField(
+        label=_("Or a new organisation"),
+        required=False,
+        max_length=200,
+        help_text=_("The vendor's name, if it is not in the list yet; it is added as a vendor."),
+    )
+
     class Meta:
         model = Connection
         fields = ["organisation", "connector", "name"]
+
+    field_order = ("organisation", "new_organisation", "connector", "name")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -30,12 +39,24 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
             label=_("Their system"), choices=[(kind.slug, kind.label) for kind in kinds.values()]
         )
         vendors = Organisation.objects.exclude(kind__in=[Organisation.Kind.CUSTOMER]).filter(is_us=False)
-        self.fields["organisation"] = forms.ModelChoiceField(vendors.order_by("name"), label=_("Organisation"))
+        self.fields["organisation"] = forms.ModelChoiceField(
+            vendors.order_by("name"), label=_("Organisation"), required=False
+        )
+        self.order_fields(self.field_order)
         self.fields["name"].required = False
         self.fields["name"].help_text = _("Left empty it becomes “organisation (system)”.")
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        new = (cleaned.get("new_organisation") or "").strip()
+        if not cleaned.get("organisation") and not new:
+            self.add_error("organisation", _("Choose the vendor, or enter its name below."))
+        elif new and Organisation.objects.filter(name__iexact=new).exists():
+            self.add_error("new_organisation", _("There is an organisation of this name: choose it above."))
+        elif new and cleaned.get("organisation"):
+            self.add_error("new_organisation", _("Either choose one or enter a new one, not both."))
+        elif new:
+            cleaned["organisation"] = self.instance.organisation = Organisation(name=new, kind=Organisation.Kind.VENDOR)
         if not self.errors and not cleaned.get("name"):
             kind = registry.connectors_by_slug()[cleaned["connector"]]
             cleaned["name"] = f"{cleaned['organisation']} ({kind.label})"
@@ -43,6 +64,14 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
             if Connection.objects.filter(name=cleaned["name"]).exists():
                 self.add_error("name", _("There is a connection of this name; give this one another."))
         return cleaned
+
+    def save(self, commit: bool = True) -> Connection:
+        """The connection, and its organisation where that is new."""
+        if self.instance.organisation.pk is None:
+            self.instance.organisation.save()
+            self.instance.organisation = self.instance.organisation
+        made: Connection = super().save(commit)
+        return made
 
 
 class SettingsForm(forms.Form):
@@ -74,6 +103,14 @@ class SettingsForm(forms.Form):
 
 def _field(connection: Connection, setting: Setting, picklists: Picklists, *, is_kept: bool) -> forms.Field:
     initial = connection.settings.get(setting.name, setting.default)
+    if setting.choices:
+        return forms.ChoiceField(
+            label=setting.label,
+            help_text=setting.help,
+            required=setting.is_required,
+            initial=initial,
+            choices=setting.choices,
+        )
     chosen = several(initial) if setting.is_many else (initial,)
     choices = [c for c in picklists.get(setting.picklist, ()) if c.is_active or c.value in chosen]
     if setting.is_many and choices:
@@ -86,6 +123,8 @@ def _field(connection: Connection, setting: Setting, picklists: Picklists, *, is
             widget=forms.CheckboxSelectMultiple,
         )
     if setting.picklist and choices:
+        if len(choices) == 1 and setting.is_required:
+            initial = initial or choices[0].value
         return forms.ChoiceField(
             label=setting.label,
             help_text=setting.help,

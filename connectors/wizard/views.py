@@ -66,7 +66,7 @@ def _page(
         {
             "name": label,
             "is_here": name == step,
-            "url": _url(name, connection) if connection and name != "choose" else "",
+            "url": _url(name, connection) if connection and _is_open(name, connection) else "",
         }
         for name, label in STEPS
     ]
@@ -79,6 +79,11 @@ def _page(
         **context,
     }
     return render(request, f"admin/connectors/connection/{step}.html", everything)
+
+
+def _is_open(step: str, connection: Connection) -> bool:
+    """Whether a page can be shown yet: each one builds on the one before."""
+    return step == "access" or (step != "choose" and bool(connection.settings))
 
 
 def _url(step: str, connection: Connection) -> str:
@@ -100,8 +105,9 @@ def access(request: HttpRequest, pk: int) -> HttpResponse:
     form = SettingsForm(connection, access_settings(kind), {}, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.keep()
+        # Kept even if it is wrong: only what is wrong has to be entered again.
+        connection.save()
         if _tried(connection, form, lambda connector: connector.picklists()) is not None:
-            connection.save()
             messages.success(request, _("They let us in."))
             return redirect(_url("place", connection))
     return _page(request, "access", connection, title=_("Access to %s") % kind.label, form=form, kind=kind)

@@ -109,12 +109,14 @@ def main() -> None:
     from django.conf import settings
     from django.test.utils import setup_databases, teardown_databases
 
-    from tests.bench import clocks, importing, polling
+    from tests.bench import clocks, importing, mail, polling
 
     databases = setup_databases(verbosity=0, interactive=False)
     try:
         polls, counted = polling.entries()
-        found = [clocks.entry(), importing.entry(), *polls]
+        mails, told = mail.entries()
+        found = [clocks.entry(), importing.entry(), *polls, *mails]
+        counted += told
     finally:
         teardown_databases(databases, verbosity=0)
     folder = Path(settings.BASE_DIR) / "var" / "bench"

@@ -1,0 +1,266 @@
+"""What mail systems say of a message's fate: RFC 3464 where they keep to it, their own words where not.
+
+The addresses come from flufl.bounce, which knows some thirty ways of saying it, from the fields of
+RFC 3464, and last from the sentences themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email import message_from_string
+from email.message import Message
+from email.utils import parseaddr
+from enum import StrEnum
+
+from flufl.bounce import all_failures
+
+from connectors.email import parts
+
+
+class Fate(StrEnum):
+    FAILED = "failed"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    """Delivered, relayed, or read: a receipt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a mail system tells: of whom, and what had been sent."""
+
+    fate: Fate
+    addresses: tuple[str, ...]
+    status: str = ""
+    """The status code of RFC 3463, as 5.1.1, where they tell one."""
+    diagnosis: str = ""
+    original_ids: tuple[str, ...] = ()
+    """Message-IDs found in what they return of the original."""
+
+
+_SENDERS = re.compile(
+    r"^(mailer-?daemon|mail-?daemon|postmaster|mdaemon|post(-|_)?master|mail[._-]?delivery|bounces?|ndr|"
+    r"symantec_antivirus.*|imss|system administrator|e500_smtp.*)([+._-].*)?@|^<?>?$",
+    re.IGNORECASE,
+)
+_SENDER_NAMES = re.compile(
+    r"mail(er)?[ -]?(delivery|daemon)|delivery (sub)?system|mail administrator|mail delivery|postmaster|"
+    r"system administrator|mailer.?daemon|lsmtp|mailserver",
+    re.IGNORECASE,
+)
+_SUBJECTS = re.compile(
+    r"undeliver|non[- ]?deliver|not (be )?deliver|delivery (status|report|fail|notification|problem|incomplete|warning|"
+    r"error|has)|fail(ed|ure)?:? (mail|notice|delivery)|mail (delivery|failure|error|system error|could not)|returned"
+    r"( to sender| mail)|message (delayed|delivery|not)|delayed mail|could not be delivered|permanent delivery|"
+    r"delivery.{0,20}(failed|failure|delay)|unzustellbar|nicht zugestellt|zustellung|non remis|non distribu|"
+    r"échec de (la )?remise|no entregado|no se (pudo|puede) entregar|error de entrega|mancato recapito|"
+    r"recapito fallito|onbestelbaar|niet (worden )?(bezorgd|afgeleverd)|не доставлен|недоставлен|"
+    r"niedostarczon|nie (została|można) dostarcz|kunde inte levereras|kunne ikke leveres|退信|投递失败|"
+    r"無法傳遞|배달 실패|retour de courrier|delivery warning|warning: (message|could not)|failure notice|failed mail|"
+    r"automatically rejected|mail not delivered|user unknown|recensé",
+    re.IGNORECASE,
+)
+_DELAYS = re.compile(
+    r"delay(ed)?\b|still being retried|not yet been delivered|will (continue to )?(be )?(re)?tr(y|ied)|"
+    r"this is a warning message only|you do not need to resend|verzögert|retard[ée]|vertraagd|задерж",
+    re.IGNORECASE,
+)
+_FINAL = re.compile(
+    r"permanent|fatal error|gave up|giving up|given up|could not be delivered|unknown user|user unknown|returned to "
+    r"sender|has failed|too long|not listed",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
+_STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+_RECEIPTS = ("delivered", "relayed", "expanded", "displayed", "dispatched", "processed")
+MOST_ADDRESSES = 200
+
+
+def report(message: Message, bodies: parts.Bodies) -> Report | None:
+    """What is told of a delivery; None where this is no such report."""
+    notes = _notes(message)
+    is_told = _is_from_a_system(message, notes)
+    if not is_told and not _sounds_like_one(message):
+        return None
+    fields = [fields for note in notes for fields in _recipients(note)]
+    failed, delayed = _found_by_library(message)
+    if not is_told and not failed and not delayed:
+        # People write of mail that does not arrive, too: their tickets are no reports.
+        return None
+    if not failed and not delayed:
+        failed, delayed = _in_fields(fields, "fail"), _in_fields(fields, "delay")
+    failed = failed or _with([], *re.findall(_ADDRESS, parts.header(message, "x-failed-recipients")))
+    told = {one.get("action", "").strip().lower() for one in fields} - {""}
+    text = bodies.plain or bodies.html
+    fate = _fate(message, told, text, failed, delayed)
+    if fate is None:
+        return None
+    if not failed and not delayed and fate != Fate.DELIVERED:
+        failed = _in_sentences(text)
+    addresses = [*failed, *(address for address in delayed if address not in failed)]
+    status, diagnosis = _why(fields, text)
+    return Report(
+        fate=fate,
+        addresses=tuple(sorted(addresses)[:MOST_ADDRESSES]),
+        status=status,
+        diagnosis=diagnosis,
+        original_ids=tuple(_original_ids(message)),
+    )
+
+
+def _in_fields(fields: list[dict[str, str]], action: str) -> list[str]:
+    """The recipients of whom the fields of RFC 3464 tell this."""
+    told = [one for one in fields if one.get("action", "").strip().lower().startswith(action)]
+    return _with([], *(one.get("final-recipient") or one.get("original-recipient", "") for one in told))
+
+
+def _is_from_a_system(message: Message, notes: list[Message]) -> bool:
+    """Whether its structure or its sender says that a mail system wrote it."""
+    if notes or "x-failed-recipients" in message or message.get_content_type() == "multipart/report":
+        return True
+    name, address = parseaddr(parts.header(message, "from"))
+    is_system = bool(_SENDERS.search(address) and "from" in message) or bool(_SENDER_NAMES.search(name))
+    return is_system or parts.header(message, "return-path").strip() == "<>"
+
+
+def _sounds_like_one(message: Message) -> bool:
+    subject = parts.header(message, "subject")
+    is_answer = "in-reply-to" in message and "auto-submitted" not in message
+    return bool(_SUBJECTS.search(subject)) and not is_answer and not _is_passed_on(subject)
+
+
+def _is_passed_on(subject: str) -> bool:
+    return re.match(r"\s*(fwd?|wg|tr|rv)\s*:", subject, re.IGNORECASE) is not None
+
+
+def _notes(message: Message) -> list[Message]:
+    """The machine-readable parts: delivery-status and disposition-notification."""
+    kinds = ("message/delivery-status", "message/disposition-notification", "message/global-delivery-status")
+    return [part for part in _walk(message) if part.get_content_type() in kinds]
+
+
+def _walk(message: Message) -> list[Message]:
+    """Its parts, but not those of messages within it."""
+    found: list[Message] = []
+    waiting = [message]
+    while waiting and len(found) < parts.MOST_PARTS:
+        part = waiting.pop()
+        found.append(part)
+        inside = part.get_payload()
+        if part.get_content_maintype() == "multipart" and isinstance(inside, list):
+            waiting += [child for child in reversed(inside) if isinstance(child, Message)]
+    return found
+
+
+def _recipients(note: Message) -> list[dict[str, str]]:
+    """Blocks of fields, one for each recipient."""
+    inside = note.get_payload()
+    if isinstance(inside, list):
+        blocks = list(inside)
+    else:
+        content = parts.content(note).decode("utf-8", "replace").replace("\r\n", "\n")
+        blocks = [message_from_string(block) for block in re.split(r"\n\s*\n", content)]
+    found = []
+    for block in blocks:
+        if "message/disposition-notification" in note.get_content_type():
+            found.append({"action": parts.header(block, "disposition").rpartition(";")[2].partition("/")[0].strip()})
+        else:
+            found.append({name.lower(): parts.header(block, name.lower()) for name in set(block)})
+    return found
+
+
+def _found_by_library(message: Message) -> tuple[list[str], list[str]]:
+    if not parts.addresses(message, "from") and "from" not in message:
+        return [], []
+    try:
+        temporary, permanent = all_failures(message)
+    except Exception:  # it reads whatever strangers send, and not every way of failing is its own
+        return [], []
+    return _with([], *map(_as_text, permanent)), _with([], *map(_as_text, temporary))
+
+
+def _as_text(address: object) -> str:
+    return address.decode("utf-8", "replace") if isinstance(address, bytes) else str(address)
+
+
+def _with(known: list[str], *more: str) -> list[str]:
+    """These too, if they can be addresses."""
+    found = list(known)
+    for address in more:
+        plain = _address(address)
+        if plain and plain not in found:
+            found.append(plain)
+    return found
+
+
+def _address(told: str) -> str:
+    """The address in ``rfc822; <a@b.test>``; empty where it cannot be one."""
+    plain = told.rpartition(";")[2].strip().strip("<>\"' ")
+    return plain if _ADDRESS.fullmatch(plain) and ".." not in plain else ""
+
+
+def _fate(message: Message, told: set[str], text: str, failed: list[str], delayed: list[str]) -> Fate | None:
+    if any(action.startswith("fail") for action in told):
+        return Fate.FAILED
+    if any(action.startswith("delay") for action in told):
+        return Fate.DELAYED
+    if told and all(action.startswith(_RECEIPTS) for action in told) and not failed:
+        return Fate.DELIVERED
+    if failed:
+        return Fate.FAILED
+    subject = parts.header(message, "subject")
+    if delayed or (_DELAYS.search(f"{subject}\n{text[:3000]}") and not _FINAL.search(text[:3000])):
+        return Fate.DELAYED
+    is_report = message.get_content_type() == "multipart/report" and bool(_notes(message))
+    name, address = parseaddr(parts.header(message, "from"))
+    is_system = bool(_SENDERS.search(address)) or bool(_SENDER_NAMES.search(name))
+    says_so = bool(_SUBJECTS.search(subject)) or bool(_SUBJECTS.search(text[:1500]))
+    return Fate.FAILED if is_report or (is_system and says_so) else None
+
+
+_SENTENCE = re.compile(
+    r"(?:deliver|recipient|address|user|fail|undeliver|unknown|rejected|destinat|empf[äa]nger|адрес)[^\n]{0,80}\n?"
+    r"(?:[ \t]*\n){0,3}[^\n@]{0,60}?<?(" + _ADDRESS.pattern + r")",
+    re.IGNORECASE,
+)
+
+
+def _in_sentences(text: str) -> list[str]:
+    """Addresses beside a word of failing, before what is returned of the original begins."""
+    told = re.split(
+        r"\n[^\n]{0,40}(?:original message|returned message|copy of|message headers|received: )",
+        text[:6000],
+        maxsplit=1,
+        flags=re.IGNORECASE,
+    )[0]
+    return _with([], *(found for found in _SENTENCE.findall(told)))
+
+
+def _why(fields: list[dict[str, str]], text: str) -> tuple[str, str]:
+    status = next((one["status"].strip() for one in fields if one.get("status")), "")
+    found = _STATUS.search(status) or _STATUS.search(text[:6000])
+    diagnosis = next((one["diagnostic-code"] for one in fields if one.get("diagnostic-code")), "")
+    return (found[1] if found else ""), diagnosis.partition(";")[2].strip()[:300] or diagnosis[:300]
+
+
+def _original_ids(message: Message) -> list[str]:
+    """The Message-IDs in what is returned, and those the report refers to."""
+    found: list[str] = []
+    for part in _walk(message):
+        if part.get_content_type() in ("message/rfc822", "message/rfc822-headers", "text/rfc822-headers",
+                                       "message/global", "message/global-headers"):  # fmt: skip
+            inside = part.get_payload()
+            original = inside[0] if isinstance(inside, list) and inside else None
+            if not isinstance(original, Message):
+                original = message_from_string(parts.content(part).decode("utf-8", "replace"))
+            found += re.findall(r"<[^<>\s]{3,250}>", parts.header(original, "message-id"))
+    for name in ("references", "in-reply-to"):
+        found += re.findall(r"<[^<>\s]{3,250}>", parts.header(message, name))
+    if not found:
+        found += re.findall(r"^message-id:\s*(<[^<>\s]{3,250}>)", _whole_text(message), re.IGNORECASE | re.MULTILINE)
+    return list(dict.fromkeys(found))[:20]
+
+
+def _whole_text(message: Message) -> str:
+    texts = [parts.content(part) for part in _walk(message) if part.get_content_maintype() == "text"]
+    return b"\n".join(texts)[:100_000].decode("utf-8", "replace")

@@ -1,0 +1,277 @@
+"""What a message holds: headers and bodies as text whatever their charset, attachments with safe names.
+
+Works on the standard library's oldest message class: it never fails on a header, and it is quick. Depth,
+number of parts and size of text are bounded (a message may be made to hurt), decoding never fails.
+"""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.generator import BytesGenerator
+from email.header import decode_header
+from email.message import Message
+from email.utils import getaddresses, parsedate_to_datetime
+from functools import lru_cache
+from io import BytesIO
+
+DEEPEST = 60
+MOST_PARTS = 500
+LONGEST_TEXT = 500_000
+"""So many characters of a body are read; the whole message is kept verbatim beside it."""
+LONGEST_NAME = 120
+
+_CHARSETS = {
+    "us-ascii": "utf-8", "ascii": "utf-8", "ansi_x3.4-1968": "utf-8", "uft-8": "utf-8", "utf8": "utf-8",
+    "iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "unicode-1-1-utf-7": "utf-7",
+    "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "ks_c_5601-1987": "cp949", "euc-kr": "cp949",
+    "shift_jis": "cp932", "x-sjis": "cp932", "iso-8859-8-i": "iso-8859-8", "x-mac-roman": "mac-roman",
+    "windows-874": "cp874", "x-windows-949": "cp949",
+}  # fmt: skip
+"""What mail calls a charset -> what reads it, as the WHATWG's encoding standard has it."""
+
+
+class TooComplex(Exception):
+    """The message is built to be hard to read; the text says how."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attached:
+    """One attachment; `name` is fit for a person and for no file system."""
+
+    name: str
+    kind: str
+    content: bytes = field(repr=False)
+    content_id: str = ""
+    is_inline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bodies:
+    """What a person would read, as plain text and as HTML where either is there, and what is attached."""
+
+    plain: str
+    html: str
+    attachments: tuple[Attached, ...]
+    is_sealed: bool = False
+    """Encrypted: only its receiver can read it."""
+
+
+def parsed(raw: bytes) -> Message:
+    """The message; TooComplex where its parts lie deeper in each other than anybody's do."""
+    if raw.startswith(b"From "):
+        # The line before a message in an mbox file.
+        raw = raw.partition(b"\n")[2]
+    try:
+        return message_from_bytes(raw)
+    except RecursionError as error:
+        raise TooComplex("Its parts lie too deep in each other.") from error
+
+
+# -- headers
+
+
+def header(message: Message, name: str) -> str:
+    """A header as one line of text; empty where it is missing."""
+    return next(iter(headers(message, name)), "")
+
+
+def headers(message: Message, name: str) -> list[str]:
+    """Each header of this name as one line of text."""
+    return [_one_line(value) for value in _raw(message, name)]
+
+
+def _raw(message: Message, name: str) -> list[str]:
+    """As it stands there: `get` replaces bytes outside ASCII, and they would be lost."""
+    return [str(value) for key, value in message.raw_items() if key.lower() == name]
+
+
+def _one_line(value: str) -> str:
+    text = _plain(value)
+    if "=?" in text:
+        text = _unfolded(text)
+    return _clean(" ".join(text.split()))
+
+
+def _plain(value: str) -> str:
+    """A raw header; bytes outside ASCII are UTF-8, else what western mailers meant by them."""
+    return value if value.isascii() else _decoded(value.encode("utf-8", "surrogateescape"), "utf-8")
+
+
+def _unfolded(text: str) -> str:
+    try:
+        chunks = decode_header(text)
+    except (binascii.Error, ValueError, UnicodeError):
+        return text
+    return "".join(
+        chunk if isinstance(chunk, str) else _decoded(chunk, charset or "utf-8") for chunk, charset in chunks
+    )
+
+
+_HIDDEN = re.compile(
+    "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
+"""Control characters, what is not seen, and what turns the direction of writing."""
+
+
+def _clean(text: str) -> str:
+    return _HIDDEN.sub("", text)
+
+
+def addresses(message: Message, *names: str) -> list[tuple[str, str]]:
+    """Name and address of everybody in these headers; what is no address is left out."""
+    # Addresses are told apart before encoded words are read: what those bring is text, never another address.
+    values = [_clean(" ".join(_plain(value).split())) for name in names for value in _raw(message, name)]
+    try:
+        found = getaddresses(values)
+    except (ValueError, IndexError):
+        return []
+    return [(_one_line(name), address.strip()) for name, address in found if "@" in address]
+
+
+def sent_at(message: Message) -> datetime | None:
+    """When it says it was sent, UTC; None where it does not, or says what cannot be."""
+    try:
+        found = parsedate_to_datetime(header(message, "date"))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+# -- bodies
+
+
+def bodies(message: Message) -> Bodies:
+    """Everything in the message, in its order."""
+    plain: list[str] = []
+    html: list[str] = []
+    attachments: list[Attached] = []
+    is_sealed = message.get_content_type() in ("multipart/encrypted", "application/pkcs7-mime")
+    for part in _leaves(message):
+        kind = part.get_content_type()
+        if kind.startswith("multipart/"):
+            # It says it has parts, and has none (no boundary, say): what stands there is text.
+            kind = "text/plain"
+        name = filename(part)
+        is_attached = part.get_content_disposition() == "attachment" or bool(name)
+        if kind == "text/plain" and not is_attached:
+            plain.append(_text(part))
+        elif kind == "text/html" and not is_attached:
+            html.append(_text(part))
+        else:
+            attachments.append(_attached(part, kind, name))
+    return Bodies(plain=_joined(plain), html=_joined(html), attachments=tuple(attachments), is_sealed=is_sealed)
+
+
+def _leaves(message: Message) -> Iterator[Message]:
+    """Parts that hold no other parts of this message; a message within it is one of them."""
+    waiting = [(message, 0)]
+    count = 0
+    while waiting:
+        part, depth = waiting.pop()
+        count += 1
+        if depth > DEEPEST or count > MOST_PARTS:
+            raise TooComplex(f"It has more than {DEEPEST} parts in each other, or {MOST_PARTS} in all.")
+        inside = part.get_payload()
+        if part.get_content_maintype() == "multipart" and isinstance(inside, list):
+            waiting += [(child, depth + 1) for child in reversed(inside) if isinstance(child, Message)]
+        elif part.get_content_type() == "message/rfc822" and depth == 0 and isinstance(inside, list):
+            # Nothing but a forwarded message: what it holds is what there is to read.
+            waiting += [(child, depth + 1) for child in inside[:1] if isinstance(child, Message)]
+        else:
+            yield part
+
+
+def _attached(part: Message, kind: str, name: str) -> Attached:
+    content_id = header(part, "content-id").strip("<> ")
+    disposition = part.get_content_disposition()
+    return Attached(
+        name=name or _named_after(kind),
+        kind=kind,
+        content=content(part),
+        content_id=content_id,
+        is_inline=disposition == "inline" or (bool(content_id) and disposition != "attachment"),
+    )
+
+
+def content(part: Message) -> bytes:
+    """The bytes of a part; a message within the message is itself again."""
+    inside = part.get_payload()
+    if isinstance(inside, list):
+        out = BytesIO()
+        for child in inside:
+            BytesGenerator(out, mangle_from_=False).flatten(child)
+        return out.getvalue()
+    try:
+        found = part.get_payload(decode=True)
+    except (ValueError, LookupError, AssertionError):
+        found = None
+    return found if isinstance(found, bytes) else str(inside or "").encode("utf-8", "surrogateescape")
+
+
+def filename(part: Message) -> str:
+    """The name of an attachment, without folders, hidden characters and tricks; empty where it has none."""
+    for name in ("content-disposition", "content-type"):
+        if (told := "".join(_raw(part, name)[:1])) and not told.isascii():
+            part.replace_header(name, _plain(told))
+    try:
+        raw = part.get_filename() or ""
+    except (ValueError, LookupError, TypeError):
+        raw = str(part.get_param("name") or "")
+    name = unicodedata.normalize("NFC", _one_line(raw)).replace("\\", "/").rpartition("/")[2].strip(". \t")
+    if len(name) <= LONGEST_NAME:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem[: LONGEST_NAME - 12]}…{dot}{ending[:10]}" if dot else name[:LONGEST_NAME]
+
+
+def _named_after(kind: str) -> str:
+    known = {"message/rfc822": "message.eml", "text/calendar": "invitation.ics", "application/ms-tnef": "winmail.dat",
+             "text/html": "page.html", "text/plain": "text.txt"}  # fmt: skip
+    return known.get(kind) or f"attachment.{re.sub('[^a-z0-9]', '', kind.partition('/')[2])[:8] or 'bin'}"
+
+
+def _text(part: Message) -> str:
+    raw = content(part)[: 4 * LONGEST_TEXT]
+    try:
+        charset = part.get_content_charset("") or ""
+    except (LookupError, UnicodeError):
+        charset = ""
+    return _decoded(raw, charset or "utf-8")[:LONGEST_TEXT].replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _joined(texts: list[str]) -> str:
+    return "\n".join(text.strip("\n") for text in texts if text.strip())[:LONGEST_TEXT]
+
+
+# -- charsets
+
+
+def _decoded(raw: bytes, charset: str) -> str:
+    """Text of these bytes: as they say, else UTF-8, else what western mailers meant."""
+    for name in (_reads(charset.lower().strip("'\" ")), "utf-8"):
+        if name:
+            try:
+                return raw.decode(name)
+            except (UnicodeError, ValueError):
+                continue
+    return raw.decode("cp1252", "replace")
+
+
+@lru_cache(maxsize=256)
+def _reads(charset: str) -> str:
+    """The codec for a charset's name as it is found in mail; empty for one that nobody knows."""
+    for name in (charset, _CHARSETS.get(charset, ""), charset.strip("_").partition("$")[0]):
+        known = _CHARSETS.get(name, name)
+        try:
+            if known and codecs.lookup(known)._is_text_encoding:
+                return known
+        except (LookupError, ValueError):
+            continue
+    return ""

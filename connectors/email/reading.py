@@ -1,0 +1,285 @@
+"""One message, understood: what kind it is, where it belongs, what was said, and what to do with it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.message import Message
+from enum import StrEnum
+
+from connectors.email import bounces, markup, parts, replies, threads
+from connectors.email.bounces import Fate, Report
+from connectors.email.parts import Attached
+from connectors.email.threads import Evidence, Keys
+
+LARGEST = 40 * 1024 * 1024
+"""Longer messages are kept, and a person is told; nothing in them is read."""
+MARK = "X-Ticket-Hub"
+"""The header on each of our messages: the hubs it came through."""
+MOST_HOPS = 60
+
+
+class Kind(StrEnum):
+    TICKET = "ticket"
+    REPLY = "reply"
+    BOUNCE = "bounce"
+    DELAY = "delay"
+    RECEIPT = "receipt"
+    AUTO_REPLY = "auto_reply"
+    GENERATED = "generated"
+    CHALLENGE = "challenge"
+    LIST = "list"
+    LOOP = "loop"
+    UNREADABLE = "unreadable"
+
+
+class Action(StrEnum):
+    OPEN_TICKET = "open_ticket"
+    ADD_MESSAGE = "add_message"
+    DELIVERY_FAILED = "delivery_failed"
+    IGNORE = "ignore"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """A message as read. `text` is what its author wrote, `quoted` what was quoted below or above it."""
+
+    kind: Kind
+    action: Action
+    why: str
+    message_id: str = ""
+    subject: str = ""
+    sender: str = ""
+    """The address in From, lower case."""
+    sender_name: str = ""
+    reply_to: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    sent_at: datetime | None = None
+    text: str = ""
+    quoted: str = ""
+    html: str = ""
+    """The HTML body, cleaned; empty where there is none."""
+    attachments: tuple[Attached, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    failing: tuple[str, ...] = ()
+    report: Report | None = None
+    authentication: tuple[str, ...] = ()
+    """Authentication-Results headers, the newest first, as they stand there; who wrote them is not said by them."""
+    marks: tuple[str, ...] = ()
+    digest: str = ""
+
+    @property
+    def leg(self) -> str:
+        """The leg it belongs to by signed evidence; empty where nothing signed is there."""
+        return next((one.leg for one in self.evidence if one.is_signed), "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """How mail is read here: with which keys tags are signed, which addresses and which hub are ours."""
+
+    keys: Keys
+    own_addresses: Collection[str] = field(default_factory=frozenset)
+    hub: str = ""
+
+    def read(self, raw: bytes) -> Mail:
+        """Never fails: what cannot be understood is a message to hold, with a reason."""
+        digest = hashlib.sha256(raw).hexdigest()
+        if len(raw) > LARGEST:
+            return _held(f"It is longer than {LARGEST // 2**20} MB.", digest)
+        try:
+            message = parts.parsed(raw)
+            bodies = parts.bodies(message)
+        except parts.TooComplex as error:
+            return _held(str(error), digest)
+        except RecursionError:
+            return _held("Its parts lie too deep in each other.", digest)
+        return self._understood(message, bodies, digest)
+
+    def _understood(self, message: Message, bodies: parts.Bodies, digest: str) -> Mail:
+        senders = parts.addresses(message, "from")
+        name, sender = senders[0] if senders else ("", "")
+        subject = parts.header(message, "subject")
+        report = bounces.report(message, bodies)
+        referred = _ids(message, "references", "in-reply-to") if report is None else list(report.original_ids)
+        recipients = [address for _name, address in parts.addresses(message, *_RECIPIENTS)]
+        evidence = threads.evidence(self.keys, referred=referred, addresses=recipients, subject=subject)
+        html = markup.cleaned(bodies.html) if bodies.html else ""
+        text, quoted = _said(bodies.plain or markup.text_of(html), subject)
+        is_answer = bool(referred) or bool(quoted) or _RE.match(subject) is not None
+        marks = tuple(parts.header(message, MARK.lower()).split())
+        kind, why = self._kind(message, report, sender.lower(), marks, text, is_answer=is_answer)
+        if kind in (Kind.TICKET, Kind.REPLY):
+            kind, why = _readable(message, bodies, text, subject, kind)
+        is_ours = any(one.is_signed for one in evidence)
+        action, because = _action(kind, report, is_ours=is_ours)
+        return Mail(
+            kind=kind,
+            action=action,
+            why=why or because,
+            message_id="".join(_ids(message, "message-id")[:1]),
+            subject=threads.without_tag(subject),
+            sender=sender.lower(),
+            sender_name=name,
+            reply_to=tuple(address.lower() for _name, address in parts.addresses(message, "reply-to")),
+            recipients=tuple(recipients),
+            sent_at=parts.sent_at(message),
+            text=text,
+            quoted=quoted,
+            html=html,
+            attachments=bodies.attachments,
+            evidence=tuple(evidence),
+            failing=report.addresses if report and report.fate != Fate.DELIVERED else (),
+            report=report,
+            authentication=tuple(parts.headers(message, "authentication-results")),
+            marks=marks,
+            digest=digest,
+        )
+
+    def _kind(
+        self,
+        message: Message,
+        report: Report | None,
+        sender: str,
+        marks: tuple[str, ...],
+        text: str,
+        *,
+        is_answer: bool,
+    ) -> tuple[Kind, str]:
+        own_id = threads.evidence(self.keys, referred=_ids(message, "message-id"), addresses=(), subject="")
+        if (self.hub and self.hub in marks) or sender in self.own_addresses or any(one.is_signed for one in own_id):
+            return Kind.LOOP, "It is a message of ours that came back."
+        if len(parts.headers(message, "received")) > MOST_HOPS:
+            return Kind.LOOP, f"It passed more than {MOST_HOPS} servers."
+        if report is not None:
+            return {
+                Fate.FAILED: (Kind.BOUNCE, "A mail system could not deliver a message."),
+                Fate.DELAYED: (Kind.DELAY, "A mail system still tries to deliver a message."),
+                Fate.DELIVERED: (Kind.RECEIPT, "A receipt: a message was delivered or read."),
+            }[report.fate]
+        subject = parts.header(message, "subject")
+        if _is_challenge(message, subject, text):
+            return Kind.CHALLENGE, "A challenge: their system wants to be told that the sender is a person."
+        if why := _automatic(message, subject):
+            return Kind.AUTO_REPLY, why
+        if _is_list(message):
+            return Kind.LIST, "It came from a mailing list."
+        submitted = parts.header(message, "auto-submitted").lower()
+        if submitted and not submitted.startswith("no"):
+            return Kind.GENERATED, "A program wrote it, not in answer to anything (RFC 3834 auto-generated)."
+        return (Kind.REPLY if is_answer else Kind.TICKET), ""
+
+
+_RECIPIENTS = ("to", "cc", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "resent-to")
+_RE = re.compile(r"\s*(re|aw|sv|antw|ref|res|r|odp|vá|ynt|回复|答复|回覆|отв)\s*(\[\d+\])?\s*[:：]", re.IGNORECASE)
+_AUTO_SUBJECT = re.compile(
+    r"^\s*(re:\s*|aw:\s*)?\[?(auto(matic|mated|mat)?[ -_]?(reply|response|responder|antwort|svar)|autoreply|auto:|"
+    r"out[ -]of[ -](the[ -])?office|ooo\b|i am (out|away)|away from (my|the)|on vacation|"
+    r"vacation (reply|response|notice)|"
+    r"automatische (antwort|abwesenheit)|abwesenheits|abwesend|nicht im (büro|haus)|réponse automatique|"
+    r"absence du bureau|absent du bureau|respuesta automática|fuera de (la )?oficina|risposta automatica|"
+    r"fuori (sede|ufficio)|resposta automática|automatisch antwoord|afwezig|automatiskt svar|frånvaro|autosvar|fravær|"
+    r"automatyczna odpowiedź|poza biurem|автоответ|автоматический ответ|automaattinen vastaus|otomatik yanıt|"
+    r"自动回复|自動回覆|自動返信|자동 회신)",
+    re.IGNORECASE,
+)
+_CHALLENGE = re.compile(
+    r"(please )?(confirm|verify) (your|that you|the) (message|e-?mail|sender|identity|are)|sender (verification|"
+    r"confirmation|address verification)|boxtrapper|spam ?arrest|challenge[/-]response|your email (requires|needs) "
+    r"verification|confirm(ation)? (required|needed) to deliver|prove you are (a )?human|bestätigen sie.{0,30}absender",
+    re.IGNORECASE,
+)
+_CHALLENGE_HEADERS = ("x-boxtrapper", "x-boxtrapper-version", "x-spamarrest", "x-tmda-fingerprint", "x-asgk",
+                      "x-qconfirm", "x-verify-sender", "x-uol-confirm")  # fmt: skip
+
+
+def _is_challenge(message: Message, subject: str, text: str) -> bool:
+    if any(name in message for name in _CHALLENGE_HEADERS):
+        return True
+    if _CHALLENGE.search(subject) is None:
+        return False
+    # A person may write of such things; a challenge asks for an answer or a click.
+    asked = re.search(r"https?://|reply to this|respond to this|click|antworten", text[:4000], re.IGNORECASE)
+    return asked is not None
+
+
+def _automatic(message: Message, subject: str) -> str:
+    """Why this is an answer that nobody wrote; empty where it is not."""
+    submitted = parts.header(message, "auto-submitted").lower()
+    if submitted.startswith(("auto-replied", "auto-notified")):
+        return "It answers by itself (Auto-Submitted)."
+    if parts.header(message, "precedence").lower().replace("-", "_") in ("auto_reply", "junk"):
+        return "It answers by itself (Precedence)."
+    for name in _AUTO_HEADERS:
+        if name in message and parts.header(message, name).lower() not in ("no", "false", "0"):
+            return f"It answers by itself ({name})."
+    if _AUTO_SUBJECT.match(subject):
+        return "It answers by itself, as its subject says."
+    if parts.header(message, "return-path") == "<>":
+        return "It answers by itself: nobody can answer it (empty Return-Path, RFC 3834)."
+    return ""
+
+
+_AUTO_HEADERS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-mail-autoreply", "x-vacation",
+                 "x-autoreply-from", "x-autogenerated", "delivered-to-autoresponder", "x-fc-machinegenerated",
+                 "x-ms-exchange-inbox-rules-loop", "x-post-messageclass")  # fmt: skip
+
+
+def _is_list(message: Message) -> bool:
+    if any(name in message for name in ("list-id", "list-post", "list-help", "mailing-list", "x-mailman-version",
+                                        "x-beenthere", "x-mailing-list")):  # fmt: skip
+        return True
+    precedence = parts.header(message, "precedence").lower()
+    if precedence == "list" or ("feedback-id" in message and "list-unsubscribe" in message):
+        return True
+    # "bulk" alone says little: some servers write it on what people send.
+    sender = parts.header(message, "sender").lower()
+    by_list = sender.startswith("owner-") or "-owner@" in sender or "-request@" in sender or "-bounces@" in sender
+    return precedence == "bulk" and (by_list or "list-unsubscribe" in message or "x-loop" in message)
+
+
+def _readable(message: Message, bodies: parts.Bodies, text: str, subject: str, kind: Kind) -> tuple[Kind, str]:
+    """Whether a person's message can be used; else why somebody has to look at it."""
+    senders = {address.lower() for _name, address in parts.addresses(message, "from")}
+    if not senders:
+        return Kind.UNREADABLE, "It does not say who sent it."
+    if len(parts.headers(message, "from")) > 1 or len(senders) > 1:
+        return Kind.UNREADABLE, "It names more than one sender."
+    if bodies.is_sealed:
+        return Kind.UNREADABLE, "It is encrypted; ask the sender to send it in the clear, or open it where the key is."
+    if not text and not subject and not bodies.attachments:
+        return Kind.UNREADABLE, "There is nothing in it."
+    return kind, ""
+
+
+def _action(kind: Kind, report: Report | None, *, is_ours: bool) -> tuple[Action, str]:
+    if kind in (Kind.TICKET, Kind.REPLY):
+        if is_ours:
+            return Action.ADD_MESSAGE, "It belongs to a ticket of ours."
+        return Action.OPEN_TICKET, "Nothing signed by us is in it: it is something new."
+    if kind == Kind.BOUNCE:
+        has_address = bool(report and report.addresses)
+        return (Action.DELIVERY_FAILED, "") if has_address or is_ours else (Action.IGNORE, "")
+    if kind == Kind.GENERATED:
+        return (Action.ADD_MESSAGE, "") if is_ours else (Action.HOLD, "")
+    return (Action.HOLD, "") if kind == Kind.UNREADABLE else (Action.IGNORE, "")
+
+
+def _held(why: str, digest: str) -> Mail:
+    return Mail(kind=Kind.UNREADABLE, action=Action.HOLD, why=why, digest=digest)
+
+
+def _said(text: str, subject: str) -> tuple[str, str]:
+    return (text.strip(), "") if replies.is_forward(subject) else replies.separated(text)
+
+
+def _ids(message: Message, *names: str) -> list[str]:
+    found = [one for name in names for value in parts.headers(message, name) for one in _MESSAGE_ID.findall(value)]
+    return list(dict.fromkeys(found))[:100]
+
+
+_MESSAGE_ID = re.compile(r"<[^<>\s]{3,300}>")

@@ -1,0 +1,179 @@
+"""What somebody wrote, apart from what they quoted.
+
+Looks for the shapes that mail programs give a quotation, rather than for their words alone: lines
+with ">", a line that names who wrote when above such lines, the block of headers that Outlook copies,
+a line of dashes around a few words. What is quoted is kept. Where nothing would be left, all of it is what they wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+MOST_LINES = 20_000
+MARKER = "-- please write above this line --"
+"""A line of ours: whatever stands below it is quoted, however a program quotes."""
+
+_QUOTE = re.compile(r"[ \t]{0,3}>")
+_DASHES = re.compile(r"\s*[-–—_*]{2,20}\s*(?P<words>\w[\w\s'’.,/-]{2,60}?)\s*[-–—_*]{2,20}\s*", re.UNICODE)
+_RULE = re.compile(r"\s*(_{5,}|-{8,}|={8,}|\*{8,})\s*")
+_FORWARDED = re.compile(
+    r"original (message|appointment)|forwarded|weitergeleitete|ursprüngliche nachricht|originalnachricht|"
+    r"message (d'origine|original|transféré)|mail original|mensaje (original|reenviado)|"
+    r"mensagem (original|encaminhada)|messaggio (originale|inoltrato)|oorspronkelijk bericht|doorgestuurd|"
+    r"ursprungligt meddelande|vidarebefordra|"
+    r"opprinnelig melding|oprindelig meddelelse|videresendt|исходное сообщение|пересылаем|oryginalna wiadomość|"
+    r"wiadomość (oryginalna|przekaz)|původní zpráva|eredeti üzenet|alkuperäinen viesti|özgün ileti",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"[>\s|*_]{0,6}(?P<label>[^\W\d_][^\n:：]{0,24}?)[ \t\xa0*_]{0,3}[:：][ \t\xa0*_]{0,3}(?P<value>.*)"
+)
+_FROM = {
+    "from", "von", "de", "da", "van", "från", "fra", "od", "от", "lähettäjä", "kimden", "gönderen", "发件人",
+    "寄件者", "差出人", "보낸 사람", "feladó", "odesílatel", "expéditeur", "mittente", "remitente", "от кого", "від",
+}  # fmt: skip
+_OTHERS = {
+    "sent", "date", "to", "subject", "cc", "reply-to", "gesendet", "datum", "an", "betreff", "envoyé", "à", "objet",
+    "enviado", "enviado el", "enviada em", "para", "asunto", "assunto", "inviato", "data", "a", "oggetto", "verzonden",
+    "aan", "onderwerp", "skickat", "till", "ämne", "sendt", "til", "emne", "wysłano", "do", "temat", "отправлено",
+    "дата", "кому", "тема", "lähetetty", "vastaanottaja", "aihe", "gönderme zamanı", "kime", "konu", "发送时间",
+    "收件人", "主题", "寄件日期", "收件者", "主旨", "送信日時", "宛先", "件名", "보낸 날짜", "받는 사람", "제목",
+    "elküldve", "címzett", "tárgy", "odesláno", "komu", "předmět", "importance", "organization", "organisation",
+}  # fmt: skip
+_WROTE = re.compile(
+    r"\b(wrote|writes|schrieb|schrieben|a écrit|écrit|escribió|ha scritto|scrive|schreef|skrev|napisał\(?a?\)?|pisze|"
+    r"escreveu|kirjoitti|yazdı|написала?|писала?|пишет|napsala?|írta|έγραψε|написав)\b|写道|書きました|님이 작성",
+    re.IGNORECASE,
+)
+_WHEN_OR_WHO = re.compile(r"@|\d{1,2}[:.h]\d\d|\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
+_ENDS = re.compile(r"[:：]\s*$")
+_FORWARD_SUBJECT = re.compile(r"\s*(fwd?|wg|tr|rv|enc|doorst|vs|vb|i|пересл)\s*:", re.IGNORECASE)
+MOST_JOINED = 5
+LONGEST_ATTRIBUTION = 500
+
+
+def is_forward(subject: str) -> bool:
+    """Whether the subject says that what follows is somebody else's message, which then is what is meant."""
+    return _FORWARD_SUBJECT.match(subject) is not None
+
+
+def separated(text: str) -> tuple[str, str]:
+    r"""What was written and what was quoted, each as text.
+
+    >>> separated("Hello\n\nOn Mon, 2 Apr 2012, Bob <b@x.test> wrote:\n> Hi\n")
+    ('Hello', 'On Mon, 2 Apr 2012, Bob <b@x.test> wrote:\n> Hi')
+    >>> separated("On 04/02/2012 06:26 PM, Megan wrote:\n> Hi\nHello, below")[0]
+    'Hello, below'
+    >>> separated("> all of it\n> is quoted")[0]
+    '> all of it\n> is quoted'
+    """
+    lines = text.split("\n")
+    head, rest = lines[:MOST_LINES], lines[MOST_LINES:]
+    marks = _marks(head)
+    written = _text(line for line, is_quoted in zip(head, marks, strict=True) if not is_quoted)
+    if not written.strip():
+        return text.strip(), ""
+    quoted = _text(line for line, is_quoted in zip(head, marks, strict=True) if is_quoted)
+    return written, _text([quoted, *rest]) if rest else quoted
+
+
+def _text(lines: object) -> str:
+    return "\n".join(lines).strip("\n \t\xa0")  # type: ignore[arg-type]
+
+
+def _marks(lines: Sequence[str]) -> list[bool]:
+    """For each line whether it is quoted."""
+    marks = [_QUOTE.match(line) is not None for line in lines]
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if not marks[at] and line.strip():
+            if _cuts(lines, at):
+                marks[at:] = [True] * (len(lines) - at)
+                break
+            length = _attribution(lines, marks, at)
+            if length:
+                follows = _next_written(lines, at + length)
+                marks[at : at + length] = [True] * length
+                if follows is None or not marks[follows]:
+                    # Quoted without ">": nothing tells where that ends.
+                    marks[at:] = [True] * (len(lines) - at)
+                    break
+                at += length - 1
+        at += 1
+    return marks
+
+
+def _cuts(lines: Sequence[str], at: int) -> bool:
+    """Whether everything from here on is somebody else's message."""
+    line = lines[at]
+    if MARKER in line.lower():
+        return True
+    if len(line) > 200:
+        return False
+    dashes = _DASHES.fullmatch(line)
+    if dashes and (_FORWARDED.search(dashes["words"]) or _is_header_block(lines, at + 1)):
+        return True
+    if _RULE.fullmatch(line):
+        return _is_header_block(lines, at + 1)
+    return _label(line) in _FROM and _is_header_block(lines, at)
+
+
+def _label(line: str) -> str:
+    found = _LABEL.match(line)
+    return found["label"].strip().lower() if found else ""
+
+
+def _is_header_block(lines: Sequence[str], at: int) -> bool:
+    """Whether the next lines are headers of a message: who it is from, and two more."""
+    labels: list[str] = []
+    seen = 0
+    for line in lines[at : at + 14]:
+        if not line.strip():
+            if labels and seen:
+                break
+            continue
+        seen += 1
+        label = _label(line)
+        if label in _FROM or label in _OTHERS:
+            labels.append(label)
+        elif not labels:
+            return False
+    return any(label in _FROM for label in labels) and len(set(labels)) >= 3
+
+
+def _next_written(lines: Sequence[str], at: int) -> int | None:
+    """The next line with something in it, at most three lines on."""
+    return next((number for number in range(at, min(at + 4, len(lines))) if lines[number].strip()), None)
+
+
+def _attribution(lines: Sequence[str], marks: Sequence[bool], at: int) -> int:
+    """Of how many lines from here the sentence is that says who wrote when; 0 where there is none."""
+    joined = ""
+    for length in range(1, MOST_JOINED + 1):
+        number = at + length - 1
+        if number >= len(lines) or marks[number] or not lines[number].strip():
+            return 0
+        joined = f"{joined} {lines[number].strip()}".strip()
+        if len(joined) > LONGEST_ATTRIBUTION:
+            return 0
+        if _ENDS.search(joined):
+            if not _WHEN_OR_WHO.search(joined):
+                return 0
+            follows = _next_written(lines, at + length)
+            is_above_quote = follows is not None and marks[follows] and _starts_like_one(lines[at])
+            return length if is_above_quote or (_WROTE.search(joined) and _starts_like_one(lines[at])) else 0
+    return 0
+
+
+_STARTS = re.compile(
+    r"[\s\-–—<(*_]{0,8}(on|at|am|le|el|il|op|den|em|w dniu|v|dne|в|у|il giorno|a|\d|[\w.+'’\"-]{1,60}\s*[<(\[@]|"
+    r"[^\W\d_][\w.'’-]+( [\w.'’-]+){0,4},? ?(wrote|schrieb|a écrit|\d))",
+    re.IGNORECASE,
+)
+
+
+def _starts_like_one(line: str) -> bool:
+    """Whether such a sentence may begin so: with a preposition, a date, or a name with an address."""
+    return _STARTS.match(line) is not None or (_WROTE.search(line) is not None) or _WHEN_OR_WHO.search(line) is not None

@@ -1,0 +1,99 @@
+"""Reading mail beside the standard library's own parser with `policy.default` on the same messages.
+
+The floor parses and takes the body a person would read; ours classifies, looks for threads and bounces,
+separates the answer from the quotation and cleans HTML as well. The corpus is the reference material's
+where it lies beside the project, else messages written here. What hostile text costs is a ratio, too: four
+times the text must not cost much more than four times the time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from connectors.email.reading import Reader
+from connectors.email.threads import Keys
+from tests.bench.__main__ import Counted, Measured, measure
+from tests.wire import SHARED
+
+READER = Reader(keys=Keys((b"a key",)))
+HOSTILE: tuple[Callable[[int], str], ...] = (
+    lambda n: "On " * n,
+    lambda n: ">" * n,
+    lambda n: "From: x\n" * n,
+    lambda n: "<a@b.test " * n,
+    lambda n: "delivery to " * n,
+    lambda n: "_" * n + "\n" + "To: \n" * n,
+    lambda n: "wrote: 10:10 @" * n,
+    lambda n: "<blockquote><div>" * n,
+)
+
+
+def entries() -> tuple[list[Measured], list[Counted]]:
+    messages = _messages()
+    found = measure(
+        "mails read, told apart, separated and cleaned",
+        lambda: _ours(messages),
+        "email's policy.default on the same messages",
+        lambda: _floor(messages),
+    )
+    goal = Counted(
+        name="mails a second as a part of policy.default's",
+        value=f"{1 / found.ratio:.2f}",
+        goal="at least 0.4, aim 0.7",
+        is_met=1 / found.ratio >= 0.4,
+    )
+    growth = max(_growth(text) for text in HOSTILE)
+    hostile = Counted(
+        name="time for four times the hostile text",
+        value=f"{growth:.1f} times",
+        goal="under 8 times: never quadratic",
+        is_met=growth < 8,
+    )
+    return [found], [goal, hostile]
+
+
+def _messages() -> list[bytes]:
+    files = sorted((SHARED / "mail" / "corpus").rglob("*.eml"))
+    return [file.read_bytes() for file in files] or [_written(number) for number in range(200)]
+
+
+def _written(number: int) -> bytes:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "Vera <v@vendor.test>", "hub@x.test", f"Re: Printer {number}"
+    message.set_content(f"Done, {number}.\n\nOn 2 Mar 2026, Hub <hub@x.test> wrote:\n\n" + "> please look\n" * 20)
+    message.add_alternative(f"<p>Done, {number}.</p><blockquote>please look</blockquote>", subtype="html")
+    return message.as_bytes()
+
+
+def _ours(messages: list[bytes]) -> int:
+    for raw in messages:
+        READER.read(raw)
+    return len(messages)
+
+
+def _floor(messages: list[bytes]) -> int:
+    for raw in messages:
+        message = message_from_bytes(raw, policy=policy.default)
+        try:
+            body = message.get_body(("plain", "html"))
+            _ = body.get_content() if body else ""
+        except (LookupError, KeyError, ValueError):
+            continue
+    return len(messages)
+
+
+def _growth(text: Callable[[int], str], size: int = 4_000) -> float:
+    def seconds(length: int) -> float:
+        taken = []
+        for _ in range(5):
+            began = time.process_time()
+            for sender in (b"a@b.test", b"mailer-daemon@b.test"):
+                READER.read(b"From: %s\nSubject: Undeliverable\n\n%s" % (sender, text(length).encode()))
+                READER.read(b"From: %s\nContent-Type: text/html\n\n%s" % (sender, text(length).encode()))
+            taken.append(time.process_time() - began)
+        return min(taken)
+
+    return seconds(4 * size) / seconds(size)

@@ -1,0 +1,330 @@
+"""Messages as they come: what they are, where they belong, what to do with them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from email.message import EmailMessage
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from connectors.email import threads
+from connectors.email.reading import Kind, Mail, Reader
+from connectors.email.threads import Keys
+
+KEYS = Keys((b"a key", b"an older key"))
+READER = Reader(keys=KEYS, own_addresses={"hub@northwind.example"}, hub="HUBHUBHU")
+LEG = "01JZZZZZZZZZZZZZZZZZZZZZZ1"
+OTHER = "01JZZZZZZZZZZZZZZZZZZZZZZ2"
+OPERATION = "01JZZZZZZZZZZZZZZZZZZZZZZ3"
+
+
+def mail(text: str = "Hello", **headers: str) -> bytes:
+    message = EmailMessage()
+    given = {"From": "Vera <vera@vendor.test>", "To": "hub@northwind.example", "Subject": "Printer"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    for name, value in given.items():
+        if value:
+            message[name] = value
+    message.set_content(text)
+    return message.as_bytes()
+
+
+def read(raw: bytes) -> Mail:
+    return READER.read(raw)
+
+
+# -- the corpus
+
+
+def corpus(shared: Path) -> list[dict[str, str]]:
+    with (shared / "mail" / "index.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+PEOPLE_AMONG_BOUNCES = {"flufl_bounce/groupwise_03.eml"}
+"""A person's answer with attachments, kept among bounces because it looked like one to somebody."""
+
+
+def test_every_message_of_the_corpus_leads_where_its_index_says(shared: Path) -> None:
+    rows = corpus(shared)
+    assert len(rows) == 198
+    wrong = []
+    for row in rows:
+        found = read((shared / "mail" / "corpus" / row["file"]).read_bytes())
+        expected = row["expected"]
+        if row["kind"] == "bounce":
+            is_right = sorted(found.failing) == sorted(expected.split(";") if expected else [])
+            is_right &= (found.action == "open_ticket") == (row["file"] in PEOPLE_AMONG_BOUNCES)
+        elif row["kind"] == "reply":
+            is_right = found.action == "open_ticket"
+            is_right &= not expected or _lines(found.text) == _lines(expected)
+        elif row["kind"] == "ticket":
+            is_right = found.action == "open_ticket"
+        else:
+            is_right = found.kind in Kind
+        if not is_right:
+            wrong.append((row["file"], found.kind, found.action, found.failing, found.text[:80]))
+    assert wrong == []
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+def test_read_mail_tells_one_line_a_message_without_a_database(shared: Path) -> None:
+    out = StringIO()
+    call_command("read_mail", str(shared / "mail" / "corpus"), stdout=out)
+    told = [json.loads(line) for line in out.getvalue().splitlines()]
+
+    assert len(told) == 198
+    by_file = {one["file"]: one for one in told}
+    assert by_file["talon/thunderbird.eml"]["reply_text"] == "Hello"
+    assert "> Hi" in by_file["talon/thunderbird.eml"]["quoted_text"]
+    assert by_file["flufl_bounce/dsn_05.eml"]["action"] == "ignore"
+    assert by_file["flufl_bounce/dsn_05.eml"]["kind"] == "delay"
+    assert by_file["django_mailbox/message_with_utf8_attachment.eml"]["attachments"][0]["type"] == "image/jpeg"
+
+
+def test_read_mail_says_what_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="No such file"):
+        call_command("read_mail", str(tmp_path / "missing.eml"))
+    (tmp_path / "two.mbox").write_bytes(b"".join(b"From x\n" + mail(text) + b"\n" for text in ("one", "two")))
+    out = StringIO()
+    call_command("read_mail", str(tmp_path / "two.mbox"), stdout=out)
+    assert [json.loads(line)["reply_text"] for line in out.getvalue().splitlines()] == ["one", "two"]
+
+
+# -- threads
+
+
+def test_our_message_id_is_evidence_and_a_forged_one_is_none() -> None:
+    ours = threads.message_id(KEYS, leg=LEG, operation=OPERATION, host="hub.test")
+    found = read(mail("Yes", In_Reply_To=ours, Subject="Re: Printer"))
+    forged = read(mail("Yes", In_Reply_To=ours.replace(LEG.lower(), OTHER.lower()), Subject="Re: Printer"))
+
+    assert (found.kind, found.action, found.leg) == ("reply", "add_message", LEG)
+    assert found.evidence[0].operation == OPERATION
+    assert (forged.kind, forged.action, forged.leg) == ("reply", "open_ticket", "")
+    assert [one.is_signed for one in forged.evidence] == [False]
+
+
+def test_an_address_and_a_subject_carry_tags_and_words_carry_nothing() -> None:
+    address = threads.reply_address(KEYS, leg=LEG, mailbox="hub@northwind.example")
+    tag = threads.subject_tag(KEYS, leg=LEG)
+
+    assert read(mail(To=address)).leg == LEG
+    assert read(mail(To=address.upper())).leg == LEG
+    assert read(mail(Delivered_To=address)).leg == LEG
+    assert (read(mail(Subject=f"AW: {tag} Printer")).leg, read(mail(Subject=f"AW: {tag} Printer")).subject) == (
+        LEG, "AW: Printer",
+    )  # fmt: skip
+    assert read(mail(Subject="Re: Printer TH-1001")).action == "open_ticket"
+    assert len(address.partition("@")[0]) <= 64
+
+
+def test_the_strongest_evidence_decides() -> None:
+    ours = threads.message_id(KEYS, leg=LEG, operation=OPERATION, host="hub.test")
+    tag = threads.subject_tag(KEYS, leg=OTHER)
+    found = read(mail(References=f"<a@b.test> {ours}", Subject=f"Re: {tag}"))
+
+    assert found.leg == LEG
+    assert [(one.kind, one.leg) for one in found.evidence] == [("message-id", LEG), ("subject", OTHER)]
+
+
+def test_what_an_older_key_signed_is_still_believed_and_another_hubs_is_not() -> None:
+    old, stranger = Keys((b"an older key",)), Keys((b"somebody else's",))
+
+    assert read(mail(Subject=threads.subject_tag(old, leg=LEG))).leg == LEG
+    assert read(mail(Subject=threads.subject_tag(stranger, leg=LEG))).leg == ""
+
+
+# -- what nobody wrote
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "action"),
+    [
+        ({"Auto_Submitted": "auto-replied"}, "auto_reply", "ignore"),
+        ({"Auto_Submitted": "auto-generated"}, "generated", "hold"),
+        ({"Auto_Submitted": "no"}, "ticket", "open_ticket"),
+        ({"Precedence": "auto_reply"}, "auto_reply", "ignore"),
+        ({"Precedence": "bulk"}, "ticket", "open_ticket"),
+        ({"Precedence": "list"}, "list", "ignore"),
+        ({"List_Id": "<news.vendor.test>"}, "list", "ignore"),
+        ({"X_Autoreply": "yes"}, "auto_reply", "ignore"),
+        ({"Return_Path": "<>"}, "auto_reply", "ignore"),
+        ({"Subject": "Automatic reply: Printer"}, "auto_reply", "ignore"),
+        ({"Subject": "Abwesenheitsnotiz: Drucker"}, "auto_reply", "ignore"),
+        ({"Subject": "Réponse automatique : Imprimante"}, "auto_reply", "ignore"),
+        ({"Subject": "Automatic door of the office is broken"}, "ticket", "open_ticket"),
+        ({"Subject": "Out of paper"}, "ticket", "open_ticket"),
+        ({"X_Ticket_Hub": "OTHEROTH HUBHUBHU"}, "loop", "ignore"),
+        ({"X_Ticket_Hub": "OTHEROTH"}, "ticket", "open_ticket"),
+        ({"From": "hub@northwind.example"}, "loop", "ignore"),
+        ({"X_Boxtrapper": "1"}, "challenge", "ignore"),
+        ({"Subject": "Undeliverable mail to our customers"}, "ticket", "open_ticket"),
+        ({"From": "postmaster@vendor.test", "Subject": "New certificate"}, "ticket", "open_ticket"),
+        ({"From": "", "Subject": "x"}, "unreadable", "hold"),
+    ],
+)
+def test_each_kind_leads_to_its_action(headers: dict[str, str], kind: str, action: str) -> None:
+    found = read(mail("I cannot send mail to bob@customer.test since noon.", **headers))
+
+    assert (found.kind, found.action) == (kind, action)
+    assert found.why
+
+
+def test_a_challenge_asks_for_a_click() -> None:
+    asked = read(mail("Click https://x.test/1 to prove it", Subject="Please confirm your message"))
+    person = read(mail("As we spoke about it", Subject="Please confirm your message"))
+
+    assert (asked.kind, person.kind) == ("challenge", "ticket")
+
+
+def test_our_own_message_that_comes_back_is_a_loop_whatever_else_it_carries() -> None:
+    ours = threads.message_id(KEYS, leg=LEG, operation=OPERATION, host="hub.test")
+
+    assert read(mail(Message_ID=ours)).kind == "loop"
+
+
+def test_a_bounce_of_ours_names_the_delivery_that_failed() -> None:
+    ours = threads.message_id(KEYS, leg=LEG, operation=OPERATION, host="hub.test")
+    found = read(dsn(ours, action="failed"))
+
+    assert (found.kind, found.action, found.failing) == ("bounce", "delivery_failed", ("gone@vendor.test",))
+    assert (found.leg, found.evidence[0].operation) == (LEG, OPERATION)
+    assert found.report is not None
+    assert (found.report.status, found.report.diagnosis) == ("5.1.1", "550 5.1.1 no such user")
+
+
+@pytest.mark.parametrize(("action", "kind"), [("delayed", "delay"), ("delivered", "receipt"), ("relayed", "receipt")])
+def test_a_delay_or_a_receipt_is_no_failure(action: str, kind: str) -> None:
+    found = read(dsn("<x@y.test>", action=action))
+
+    assert (found.kind, found.action) == (kind, "ignore")
+
+
+def dsn(message_id: str, *, action: str) -> bytes:
+    return (
+        "From: Mail Delivery System <MAILER-DAEMON@mx.test>\nTo: hub@northwind.example\nSubject: Delivery report\n"
+        'MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
+        "--b\n\nYour message.\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.test\n\n"
+        f"Final-Recipient: rfc822; gone@vendor.test\nAction: {action}\nStatus: 5.1.1\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 no such user\n\n"
+        f"--b\nContent-Type: text/rfc822-headers\n\nMessage-ID: {message_id}\nSubject: Printer\n\n--b--\n"
+    ).encode()
+
+
+# -- what strangers send
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"From: a@b.test\nContent-Type: text/plain; charset=nobody-knows\n\ncaf\xe9", "café"),
+        (b"From: a@b.test\nContent-Type: text/plain; charset=us-ascii\n\ncaf\xc3\xa9", "café"),
+        (b"From: a@b.test\nContent-Type: text/plain; charset=gb2312\n\n\xc4\xe3\xba\xc3", "你好"),
+        (b"From: a@b.test\nContent-Type: text/plain; charset=iso-8859-1\n\n\x93quoted\x94", "“quoted”"),
+        (b"From: a@b.test\nContent-Type: text/plain; charset=utf-7\n\n+AOQ-", "ä"),
+        (b"From: a@b.test\nContent-Type: text/plain; charset=hex\n\nabc", "abc"),
+        (b"From: a@b.test\nContent-Transfer-Encoding: base64\n\n!!!not base64!!!", None),
+        (b"From: a@b.test\nContent-Type: multipart/mixed\n\nno boundary", "no boundary"),
+    ],
+)
+def test_every_charset_becomes_text(raw: bytes, text: str | None) -> None:
+    found = read(raw)
+
+    assert text is None or found.text == text
+
+
+def test_raw_bytes_in_headers_are_read() -> None:
+    found = read(b"From: J\xc3\xb6rg <j@b.test>\nSubject: caf\xe9 =?utf-8?q?=E2=82=AC?= =?nope?x?y?=\n\nx")
+
+    assert (found.sender_name, found.subject.startswith("café")) == ("Jörg", True)
+
+
+def test_an_encoded_word_brings_no_second_sender() -> None:
+    found = read(b"From: =?utf-8?q?boss=40northwind=2Eexample=2C_?= <evil@b.test>\nSubject: x\n\nx")
+
+    assert (found.sender, found.action) == ("evil@b.test", "open_ticket")
+
+
+@pytest.mark.parametrize("senders", [("a@b.test", "c@d.test"), ("a@b.test, c@d.test",)])
+def test_two_senders_are_a_case_for_a_person(senders: tuple[str, ...]) -> None:
+    raw = b"".join(f"From: {sender}\n".encode() for sender in senders) + b"Subject: x\n\nx"
+
+    assert (read(raw).action, read(raw).why) == ("hold", "It names more than one sender.")
+
+
+def test_parts_too_deep_in_each_other_are_held_not_fatal() -> None:
+    for depth in (200, 2_000, 20_000):
+        raw = b"From: a@b.test\nSubject: deep\n"
+        opened = b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d\n' % (n, n) for n in range(depth))
+        found = read(raw + opened + b"\nx")
+        assert (found.kind, found.action) == ("unreadable", "hold")
+
+
+def test_a_message_of_thirty_megabytes_is_read_and_one_that_is_longer_is_held() -> None:
+    big = EmailMessage()
+    big["From"], big["Subject"] = "a@b.test", "big"
+    big.set_content("see attached")
+    big.add_attachment(b"x" * 22 * 2**20, maintype="application", subtype="zip", filename="big.zip")
+    raw = big.as_bytes()
+    assert len(raw) > 28 * 2**20
+
+    found = read(raw)
+    assert (found.action, len(found.attachments[0].content)) == ("open_ticket", 22 * 2**20)
+    assert read(b"From: a@b.test\n\n" + b"x" * 41 * 2**20).why == "It is longer than 40 MB."
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("../../etc/passwd", "passwd"), ("C:\\temp\\x.exe", "x.exe"), ("\u200b.htaccess", "htaccess"),
+        ("inv\u202efdp.exe", "invfdp.exe"), ("a" * 300 + ".pdf", "a" * 108 + "….pdf"), ("", "attachment.pdf"),
+    ],
+)  # fmt: skip
+def test_names_of_attachments_are_fit_for_people(given: str, shown: str) -> None:
+    message = EmailMessage()
+    message["From"], message["Subject"] = "a@b.test", "x"
+    message.set_content("x")
+    message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename=given or None)
+
+    assert [one.name for one in read(message.as_bytes()).attachments] == [shown]
+
+
+def test_pictures_in_the_text_a_message_in_it_and_an_invitation_are_attachments() -> None:
+    message = EmailMessage()
+    message["From"], message["Subject"] = "a@b.test", "x"
+    message.set_content("plain")
+    message.add_alternative('<p>html <img src="cid:logo"></p>', subtype="html")
+    message.get_payload()[1].add_related(b"PNG", "image", "png", cid="<logo>")  # type: ignore[index,union-attr]
+    inner = EmailMessage()
+    inner["Subject"] = "inner"
+    inner.set_content("inner text")
+    message.add_attachment(inner)
+    message.add_attachment("BEGIN:VCALENDAR", subtype="calendar", filename="invite.ics")
+    found = read(message.as_bytes())
+
+    assert (found.text, found.html) == ("plain", "<p>html </p>")
+    assert [(one.kind, one.is_inline) for one in found.attachments] == [
+        ("image/png", True), ("message/rfc822", False), ("text/calendar", False),
+    ]  # fmt: skip
+    assert b"inner text" in found.attachments[1].content
+
+
+def test_an_encrypted_message_is_for_a_person() -> None:
+    raw = b'From: a@b.test\nSubject: x\nContent-Type: multipart/encrypted; boundary="b"\n\n--b\n\nx\n--b--\n'
+
+    assert (read(raw).action, "encrypted" in read(raw).why) == ("hold", True)
+
+
+def test_signed_tags_do_not_depend_on_case_and_differ_by_purpose() -> None:
+    assert KEYS.sign("address", LEG) == KEYS.sign("address", LEG.lower())
+    assert KEYS.sign("address", LEG) != KEYS.sign("subject", LEG)
