@@ -10,10 +10,11 @@ from datetime import datetime
 from email.message import Message
 from enum import StrEnum
 
-from connectors.email import bounces, markup, parts, replies, threads
+from connectors.email import bounces, parts, replies, threads
 from connectors.email.bounces import Fate, Report
 from connectors.email.parts import Attached
 from connectors.email.threads import Evidence, Keys
+from connectors.kit import markup
 
 LARGEST = 40 * 1024 * 1024
 """Longer messages are kept, and a person is told; nothing in them is read."""

@@ -154,6 +154,8 @@ class Hook:
     key: str
     delivery: str
     """What tells two deliveries of the same news apart from two pieces of news."""
+    also: tuple[str, ...] = ()
+    """Further records that a batch is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +221,11 @@ class Ports:
     open_http: Callable[..., Http]
     now: Clock
     memory: MutableMapping[str, str]
-    """Small facts kept between calls (a zone, a name): written back by the engine."""
+    """Small facts kept between calls (a zone, a name): written back by the engine. Never a secret."""
+    secret: Callable[[str], str] = lambda name: ""
+    """A sealed setting as it is now: another worker may have renewed it."""
+    keep_secret: Callable[[str, str], None] = lambda name, value: None
+    """Seal a setting that they changed, as a refresh token."""
 
 
 _VERBS = {

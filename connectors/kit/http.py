@@ -45,6 +45,8 @@ Turn = Callable[[str], AbstractContextManager[object]]
 """Waits for a call's turn at a path, as the vendor's limits want it, and ends it."""
 Explain = Callable[[int, Any], ConnectorError | None]
 """What a vendor means by a status and its decoded body; None leaves it to the usual meaning."""
+Judge = Callable[[Reply], ConnectorError | None]
+"""The same of the whole answer, headers and all; also a yes can be a no."""
 
 
 class Http:
@@ -115,25 +117,30 @@ class Http:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         form: tuple[Mapping[str, str], tuple[str, bytes]] | None = None,
+        file_field: str = "file",
+        data: tuple[str, bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         is_json: bool = True,
+        may_be_empty: bool = False,
+        judge: Judge | None = None,
     ) -> Reply:
         """One call in its turn: what came back, or the error that says what to do next."""
         url = path if "://" in path else f"{self.base}/{path.lstrip('/')}"
         if urlsplit(url)[:2] != urlsplit(self.base)[:2]:
             raise Refused("They sent us to another host; credentials never leave the vendor's own.")
-        kind = {"Content-Type": "application/json"} if form is None else {}
+        kind = {} if form else {"Content-Type": data[0] if data else "application/json"}
+        plain = data[1] if data else None if body is None else json.dumps(body)
         with self.turn(path):
             answer, content = self._sent(
                 method,
                 url,
                 is_write,
                 params=dict(params or {}),
-                data=form[0] if form else None if body is None else json.dumps(body),
-                files={"file": form[1]} if form else None,
+                data=form[0] if form else plain,
+                files={file_field: form[1]} if form else None,
                 headers={**self.headers, **kind, **(headers or {})},
             )
-        return self._understood(answer, content, is_write, is_json)
+        return self._understood(answer, content, is_write, is_json, may_be_empty, judge)
 
     def _sent(self, method: str, url: str, is_write: bool, **what: Any) -> tuple[requests.Response, bytes]:
         deadline = time.monotonic() + self.seconds
@@ -156,12 +163,24 @@ class Http:
         except (requests.RequestException, ReadTimeoutError, ProtocolError, TimeoutError) as error:
             raise _unanswered(is_write) from error
 
-    def _understood(self, answer: requests.Response, content: bytes, is_write: bool, is_json: bool) -> Reply:
+    def _understood(
+        self,
+        answer: requests.Response,
+        content: bytes,
+        is_write: bool,
+        is_json: bool,
+        may_be_empty: bool,
+        judge: Judge | None,
+    ) -> Reply:
         status = answer.status_code
         # Cut inside the headers, an answer looks like an empty one: only 204 may be empty.
         is_plain = 200 <= status < 300 and not is_json
-        decoded = None if status == 204 or is_plain else _decoded(content)
+        is_empty = may_be_empty and not content and answer.headers.get("Content-Length", "0") == "0"
+        decoded = None if status == 204 or is_plain or is_empty else _decoded(content)
         said = self.explain(status, decoded) if self.explain else None
+        if said is None and judge is not None and (decoded is not _NOT_JSON or status >= 300):
+            body = None if decoded is _NOT_JSON else decoded
+            said = judge(Reply(status=status, headers=answer.headers, body=body, content=content))
         if said is not None:
             raise said
         if 200 <= status < 300:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.email.markup import cleaned, text_of
+from connectors.kit.markup import cleaned, text_of
 from connectors.email.replies import MARKER, is_forward, separated
 
 ANSWERS = {

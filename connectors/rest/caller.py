@@ -1,0 +1,386 @@
+"""Runs the operations of a profile: one request after the other, each answer judged, lists page by page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from connectors.kit.contract import Ports
+from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
+from connectors.kit.http import Http, Reply, retry_after
+from hub.expr import Failed, text
+
+from . import letting_in
+from .profile import ErrorRow, Profile, Step
+
+Values = dict[str, Any]
+MOST_PAGES = 1000
+_NEXT = re.compile(r"<([^<>]*)>\s*;[^,]*?\brel\s*=\s*\"?next\"?", re.IGNORECASE)
+
+
+class Conflict(Exception):
+    """Somebody changed the record between our reading and our writing."""
+
+
+@dataclass
+class Done:
+    """What an operation came to: the last answer, and what its steps pick from theirs."""
+
+    answer: Any = None
+    content: bytes = b""
+    items: list[Any] | None = None
+    item: Any = None
+    key: str = ""
+    ran: int = 0
+    """How many of its requests were made."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Caller:
+    """One connection's way to the system its profile describes."""
+
+    def __init__(self, profile: Profile, values: Mapping[str, str], ports: Ports) -> None:
+        self.profile, self.ports = profile, ports
+        secrets = {row.name for row in profile.settings if row.secret}
+        plain = {row.name: values.get(row.name) or row.default for row in profile.settings}
+        self.known: Values = {
+            "settings": {name: value for name, value in plain.items() if name not in secrets},
+            "secrets": {name: value for name, value in plain.items() if name in secrets},
+            "memory": ports.memory,
+            "me": ports.memory.get("me", ""),
+        }
+        connect = profile.connect
+        self.tokens = letting_in.Tokens(connect.token, self.known, ports, connect.wrong) if connect.token else None
+        self._http: Http | None = None
+
+    # -- the connection
+
+    def http(self) -> Http:
+        if self._http is None:
+            self.known["discovered"] = letting_in.discovered(self.profile.connect, self.known, self.ports)
+            base = self.profile.connect.base.text(self.known)
+            if not base.startswith(("https://", "http://")):
+                raise Refused("The address has to begin with https://.", field=self._field_of_base())
+            self._http = self.ports.open_http(base=base, headers={"Accept": "application/json"})
+        return self._http
+
+    def _field_of_base(self) -> str:
+        names = [str(part.steps[1]) for part in self.profile.connect.base.parts
+                 if not isinstance(part, str) and len(part.steps) == 2]  # fmt: skip
+        return names[0] if names else ""
+
+    def _headers(self) -> dict[str, str]:
+        connect = self.profile.connect
+        found = {name: value.text(self.known) for name, value in connect.headers.items()}
+        if connect.user is not None:
+            password = connect.password.text(self.known) if connect.password else ""
+            found["Authorization"] = letting_in.basic(connect.user.text(self.known), password)
+        elif connect.bearer is not None:
+            found["Authorization"] = f"Bearer {connect.bearer.text(self.known)}"
+        elif self.tokens is not None:
+            found["Authorization"] = self.tokens.header()
+        return found
+
+    # -- operations
+
+    def has(self, name: str) -> bool:
+        return name in self.profile.operations
+
+    def run(self, name: str, values: Mapping[str, Any] | None = None, *, is_write: bool = False) -> Done:
+        """All requests of an operation, each with the answers of those before."""
+        steps = self.profile.operations.get(name)
+        if steps is None:
+            raise Unsupported(f"{self.profile.name} has no way for this ({name}).")
+        again = any(step.conflict_again for step in steps)
+        try:
+            return self._run(steps, values or {}, is_write)
+        except Conflict:
+            if not again:
+                raise TryLater("Somebody changed the record at the same moment.", after=5) from None
+        try:
+            return self._run(steps, values or {}, is_write)
+        except Conflict:
+            raise TryLater("Somebody changes the record again and again.", after=60) from None
+
+    def _run(self, steps: tuple[Step, ...], given: Mapping[str, Any], is_write: bool) -> Done:
+        done = Done()
+        values: Values = {**self.known, **given, "steps": {}, "heads": {}, "now": self.ports.now()}
+        has_written = False
+        for step in steps:
+            if step.when is not None and step.when(values) is not True:
+                continue
+            if step.require is not None and step.require(values) is not True:
+                why = step.refuse.text(values) if step.refuse else "Something that has to be so there is not."
+                raise Unclear(why) if has_written else Refused(why)
+            writes = is_write and not step.is_read and step.method != "GET"
+            reply = self._twice(step, values, writes)
+            has_written = has_written or writes
+            self._pick(step, values, reply, done)
+        return done
+
+    def _pick(self, step: Step, values: Values, reply: Reply, done: Done) -> None:
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        done.answer, done.content, done.headers, done.ran = reply.body, reply.content, headers, done.ran + 1
+        if step.name:
+            values["steps"] = {**values["steps"], step.name: reply.body}
+            values["heads"] = {**values["heads"], step.name: headers}
+        told = self._told(reply, values)
+        if step.items is not None:
+            found = step.items(told)
+            if not isinstance(found, list):
+                raise Refused(f"{self.profile.name} answered a query without a list.")
+            done.items = found
+        if step.item is not None:
+            done.item = step.item(told)
+        if step.key is not None:
+            done.key = text(step.key(told))
+
+    def _told(self, reply: Reply, values: Mapping[str, Any]) -> Values:
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        return {"settings": self.known["settings"], "me": self.known["me"], "answer": reply.body, "status": reply.status,
+                "headers": headers, "steps": values.get("steps", {})}  # fmt: skip
+
+    # -- one request
+
+    def _twice(self, step: Step, values: Values, writes: bool) -> Reply:
+        """Once more where a token ran out or the address moved: a 401 had no effect."""
+        try:
+            return self._call(step, values, writes)
+        except (LockedOut, Missing) as error:
+            row = self.profile.connect.discover
+            is_token = self.tokens is not None and isinstance(error, LockedOut)
+            wants = row is not None and ((401 in row.again_on and isinstance(error, LockedOut)) or
+                                         (404 in row.again_on and isinstance(error, Missing)))  # fmt: skip
+            if not is_token and not (wants and letting_in.forget_discovered(self.ports)):
+                raise
+            if self.tokens is not None:
+                self.tokens.forget()
+            if wants:
+                self._http = None
+            return self._call(step, values, writes)
+
+    def _call(self, step: Step, values: Values, writes: bool) -> Reply:
+        http = self.http()
+        try:
+            path = step.path.path(values)
+            query = [*self._parts(self.profile.connect.query, values), *self._parts(step.query, values)]
+            body = step.body.value(values) if step.body is not None else None
+            data, form = self._data(step, values)
+            headers = self._headers() | {name: value.text(values) for name, value in step.headers.items()}
+        except (Failed, ValueError) as error:
+            raise Refused(f"This cannot be said to {self.profile.name}: {error}") from error
+        params: Any = _merged(query)
+        if self.profile.connect.signed is not None:
+            told = {"method": step.method, "path": urlsplit(path).path, "query": urlencode(query), "headers": headers,
+                    "body": letting_in.body_text(body, data), "host": http.host}  # fmt: skip
+            headers |= letting_in.signature(self.profile.connect.signed, values, told)
+        reply = http.exchange(
+            step.method,
+            path,
+            is_write=writes,
+            params=params,
+            body=body,
+            data=data,
+            form=form,
+            file_field=step.file_field,
+            headers={name: value for name, value in headers.items() if value},
+            may_be_empty=step.empty,
+            judge=lambda reply: self._judged(step, reply, values, writes),
+        )
+        self._mind_the_limit(reply, writes)
+        return reply
+
+    def download(self, values: Mapping[str, Any]) -> bytes:
+        """The bytes of a file; only its last request is one for bytes."""
+        *before, last = self.profile.operations["download"]
+        told: Values = {**self.known, **values, "steps": {}, "heads": {}, "now": self.ports.now()}
+        for step in before:
+            self._pick(step, told, self._twice(step, told, False), Done())
+        try:
+            path = last.path.path(told)
+        except (Failed, ValueError) as error:
+            raise Refused(f"This file cannot be asked for: {error}") from error
+        headers = self._headers() | {name: value.text(told) for name, value in last.headers.items()}
+        params: Any = _merged([*self._parts(self.profile.connect.query, told), *self._parts(last.query, told)])
+        headers.setdefault("Accept", "*/*")
+        return self.http().exchange(
+            last.method, path, is_write=False, params=params, headers=headers, is_json=False
+        ).content
+
+    def _parts(self, table: Mapping[str, Any], values: Values) -> list[tuple[str, str]]:
+        """Names and values of a query; what comes to nothing is left out."""
+        found = [(name, each.value(values)) for name, each in table.items()]
+        return [(name, text(value)) for name, value in found if value is not None]
+
+    def _data(
+        self, step: Step, values: Values
+    ) -> tuple[tuple[str, bytes] | None, tuple[Mapping[str, str], tuple[str, bytes]] | None]:
+        change = values.get("change") or {}
+        if step.form is not None:
+            return ("application/x-www-form-urlencoded", urlencode(self._parts(step.form, values)).encode()), None
+        if step.multipart is not None:
+            return None, (dict(self._parts(step.multipart, values)), (change.get("name", ""), change["content"]))
+        if step.raw:
+            return (step.content_type or "application/octet-stream", change["content"]), None
+        if step.content_type and step.body is not None:
+            return (step.content_type, letting_in.body_text(step.body.value(values), None).encode()), None
+        return None, None
+
+    # -- what an answer means
+
+    def _judged(self, step: Step, reply: Reply, values: Values, writes: bool) -> ConnectorError | None:
+        told = self._told(reply, values)
+        if step.conflict_again and reply.status in (409, 412):
+            raise Conflict
+        for row in self.profile.errors:
+            if row.status and reply.status not in row.status:
+                continue
+            if not row.status and row.when is None:
+                continue
+            try:
+                if row.when is not None and row.when(told) is not True:
+                    continue
+                return self._meant(row, told, reply, step)
+            except Failed:
+                continue
+        if reply.status in (401, 403):
+            field_ = self.profile.connect.wrong if reply.status == 401 else ""
+            return LockedOut(f"{self.profile.name} does not accept our credentials, or gives us too few rights.", field=field_)
+        if 200 <= reply.status < 300 and step.ok is not None:
+            return self._no_after_all(step, told, writes)
+        return None
+
+    def _meant(self, row: ErrorRow, told: Values, reply: Reply, step: Step) -> ConnectorError:
+        said = text(row.message(told)) if row.message is not None else ""
+        why = f"{self.profile.name} says: {said[:500]}" if said else f"{self.profile.name} answered {reply.status}."
+        if row.is_ == "conflict":
+            if step.conflict_again:
+                raise Conflict
+            return TryLater(why, after=5)
+        if row.is_ == "later":
+            after = row.after(told) if row.after is not None else None
+            seconds = float(after) if isinstance(after, int | float) else None
+            return TryLater(why, after=seconds or retry_after(reply.headers, self.ports.now()))
+        if row.is_ == "locked_out":
+            return LockedOut(why, field=row.field or self.profile.connect.wrong)
+        if row.is_ == "missing":
+            return Missing(why)
+        return Unclear(why) if row.is_ == "unclear" else Refused(why, field=row.field)
+
+    def _no_after_all(self, step: Step, told: Values, writes: bool) -> ConnectorError | None:
+        try:
+            is_yes = step.ok is None or step.ok(told) is True
+            said = text(step.message(told)) if step.message is not None else ""
+        except Failed as error:
+            return Unclear(f"Their answer cannot be judged: {error}") if writes else Refused(str(error))
+        if is_yes:
+            return None
+        return Refused(f"{self.profile.name} answered yes, but means no. {said[:500]}".strip())
+
+    def _mind_the_limit(self, reply: Reply, writes: bool) -> None:
+        """Rest before they refuse: what people wait for may still use the last calls."""
+        row = self.profile.limits
+        left = reply.headers.get(row.remaining, "") if row is not None and row.remaining else ""
+        if row is None or writes or not left.strip().isdigit() or int(left) > row.floor:
+            return
+        told = reply.headers.get(row.reset, "") if row.reset else ""
+        wait = float(told) if told.replace(".", "", 1).isdigit() else 60.0
+        wait = wait - self.ports.now().timestamp() if wait > 10_000_000 else wait
+        self.ports.memory["rest_until"] = str(self.ports.now().timestamp() + min(max(wait, 1.0), 3600.0))
+
+    def rest_if_told(self) -> None:
+        until = float(self.ports.memory.get("rest_until", "0"))
+        left = until - self.ports.now().timestamp()
+        if left > 0:
+            raise TryLater(f"{self.profile.name} has few calls left for us; the rest is for what people wait for.", after=left)
+
+    # -- lists
+
+    def pages(self, name: str, values: Mapping[str, Any]) -> Iterator[list[Any]]:
+        """All pages of a list that is read whole."""
+        steps = self.profile.operations[name]
+        token = ""
+        seen: set[str] = set()
+        for _ in range(MOST_PAGES):
+            items, token = self.page(steps, values, token)
+            yield items
+            if not token:
+                return
+            if token in seen:
+                raise Refused(f"The pages of {self.profile.name} go in a circle.")
+            seen.add(token)
+        raise Refused(f"The pages of {self.profile.name} do not end.")
+
+    def page(self, steps: tuple[Step, ...], values: Mapping[str, Any], token: str) -> tuple[list[Any], str]:
+        """One page, and what leads to the next; nothing where this was the last."""
+        step = steps[-1]
+        paging = step.paging
+        if paging is None or paging.style == "none":
+            return self._run(steps, values, False).items or [], ""
+        size = int(paging.size)
+        count = int(token) if token.isdigit() and paging.style in ("page", "offset", "time") else 0
+        given: Values = {**values, "limit": size, "page": paging.first + count, "offset": count, "cursor": None,
+                         "after": None}  # fmt: skip
+        if paging.style in ("cursor", "keyset"):
+            given["cursor"] = given["after"] = token or None
+        if paging.style in ("link", "next_url") and token:
+            return self._followed(step, given, token)
+        done = self._run(steps, given, False)
+        return done.items or [], self._next(step, done, count, size)
+
+    def _followed(self, step: Step, values: Mapping[str, Any], url: str) -> tuple[list[Any], str]:
+        """The page at an address of theirs, on their own host only."""
+        told: Values = {**self.known, **values, "steps": {}, "heads": {}}
+        known = {name for name, _value in parse_qsl(urlsplit(url).query)}
+        extra = [pair for pair in self._parts(self.profile.connect.query, told) if pair[0] not in known]
+        headers = self._headers() | {name: value.text(told) for name, value in step.headers.items()}
+        body = step.body.value(told) if step.body is not None else None
+        params: Any = _merged(extra)
+        reply = self.http().exchange(
+            step.method, url, is_write=False, params=params, body=body, headers=headers,
+            judge=lambda reply: self._judged(step, reply, told, False),
+        )  # fmt: skip
+        done = Done()
+        self._pick(step, told, reply, done)
+        return done.items or [], self._next(step, done, 0, 0)
+
+    def _next(self, step: Step, done: Done, count: int, size: int) -> str:
+        paging = step.paging
+        assert paging is not None
+        items = done.items or []
+        told = {"settings": self.known["settings"], "me": self.known["me"], "answer": done.answer, "items": items,
+                "headers": done.headers, "status": 200, "steps": {}}  # fmt: skip
+        if paging.more is not None and paging.more(told) is not True:
+            return ""
+        if paging.style == "link":
+            found = _NEXT.search(done.headers.get("link", ""))
+            return found[1] if found else ""
+        if paging.style in ("cursor", "next_url"):
+            assert paging.next is not None
+            return text(paging.next(told))
+        if not items:
+            return ""
+        if paging.style == "keyset":
+            assert paging.key is not None
+            return text(paging.key({"item": items[-1]})) if len(items) >= size or paging.more is not None else ""
+        further = count + 1 if paging.style == "page" else count + len(items)
+        total = paging.total(told) if paging.total is not None else None
+        read = (count * size) + len(items) if paging.style == "page" else further
+        # A total that lies is no reason to stop after a full page; where they cap a page it is one to go on.
+        says_more = isinstance(total, int) and read < total
+        return str(further) if len(items) >= size or says_more or paging.more is not None else ""
+
+
+def _merged(query: list[tuple[str, str]]) -> dict[str, str | list[str]]:
+    """A query as a table; a name that stands in it twice keeps both."""
+    found: dict[str, str | list[str]] = {}
+    for name, value in query:
+        if name in found:
+            before = found[name]
+            found[name] = [*([before] if isinstance(before, str) else before), value]
+        else:
+            found[name] = value
+    return found

@@ -1,0 +1,693 @@
+"""Any REST system, by a profile: no code of its own for any of them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from connectors.kit import sweeps
+from connectors.kit.contract import (
+    Change,
+    Checked,
+    Choice,
+    Connector,
+    Hook,
+    Hooked,
+    Limits,
+    Page,
+    Ports,
+    Pushed,
+    RemoteFile,
+    RemoteNote,
+    RemoteTicket,
+    Setting,
+    mark_in,
+    understood,
+)
+from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, Unsupported
+from hub.expr import Expression, Failed, text
+
+from . import profile as profiles
+from .caller import Caller
+from .profile import FileRow, NoteRow, PicklistRow, Profile
+from .times import moment, written, zone
+
+Json = dict[str, Any]
+FORMS = {"number": r"\d{1,19}", "word": r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}", "hex": r"[0-9a-fA-F-]{8,40}",
+         "any": r"[^/?#\s\x00-\x1f]{1,120}"}  # fmt: skip
+FAR_AHEAD = timedelta(days=365)
+IGNORED_FILTER = timedelta(days=2)
+"""So much older than asked for a record may be before we say that they ignored our filter."""
+
+
+class Rest(Connector):
+    """A REST system; `of_profile` makes the connector of one profile."""
+
+    slug: ClassVar[str] = "rest"
+    label: ClassVar[str] = "REST system by profile"
+    takes_profile: ClassVar[bool] = True
+    profile: ClassVar[Profile]
+
+    @classmethod
+    def of_profile(cls, document: str) -> type[Connector]:
+        """The connector of a profile's text; ValueError names every mistake in it."""
+        return _made(document)
+
+    def __init__(self, values: Mapping[str, str], ports: Ports) -> None:
+        super().__init__(values, ports)
+        self.caller = Caller(self.profile, values, ports)
+        row = self.profile.times
+        self.zone = _zone(row.zone.text(self.caller.known) if row.zone else "")
+        self.since_zone = _zone(self.profile.since.zone.text(self.caller.known)) if self.profile.since.zone else None
+
+    # -- who we are there
+
+    def check(self) -> Checked:
+        """Are we let in, do all picklists answer, and does their list keep to our filter?"""
+        for name in ("me", "me_name", "discovered", "rest_until"):
+            self.ports.memory.pop(name, None)
+        facts: dict[str, str] = {}
+        if self.caller.has("who"):
+            self._me()
+            facts["user"] = self.ports.memory.get("me_name") or self.ports.memory["me"]
+        found = self.picklists()
+        for setting in self.settings:
+            chosen = self.values.get(setting.name, "")
+            if setting.picklist and chosen and chosen not in {c.value for c in found.get(setting.picklist, ())}:
+                raise Refused(f"There is no such {setting.picklist} there.", field=setting.name)
+        if "changed_since" not in self.profile.lacks:
+            self._ask_the_future()
+        return Checked(own_user=self.ports.memory.get("me", "") or "known by our marks", facts=facts)
+
+    def _ask_the_future(self) -> None:
+        """Nothing can have changed a year from now: who lists something all the same ignores the filter."""
+        at = self.ports.now() + FAR_AHEAD
+        steps = self.profile.operations["list"]
+        export = steps[-1].paging is not None and steps[-1].paging.export
+        if export:
+            return
+        items, _token = self.caller.page(steps, {"since": self._since(at), "cursor": None}, "")
+        old = [item for item in items if self._changed(item) < at - timedelta(days=1)]
+        if old:
+            raise Refused(
+                f"{self.profile.name} ignored our filter and listed everything: asked for changes after "
+                f"{at:%Y-%m-%d}, it told of {len(old)} older ones. Look at operations.list.query: a field they do "
+                "not know is often ignored in silence."
+            )
+
+    def _changed(self, item: Any) -> datetime:
+        try:
+            return self._moment(self.profile.ticket.changed_at({**self._about(), "item": item, "answer": None}))
+        except ValueError as error:
+            raise Refused(f"A record's time of change cannot be read: {error}.") from error
+
+    def _me(self) -> str:
+        if not self.caller.has("who"):
+            return ""
+        if "me" not in self.ports.memory:
+            done = self.caller.run("who")
+            told = {"settings": self.caller.known["settings"], "answer": done.answer, "status": 200, "me": "",
+                    "headers": done.headers, "steps": {}}  # fmt: skip
+            who = self.profile.who
+            me = text(who.id(told)) if who is not None else ""
+            if not me:
+                raise LockedOut(f"{self.profile.name} does not say who we are.", field=self.profile.connect.wrong)
+            self.ports.memory["me"] = me
+            self.ports.memory["me_name"] = text(who.name(told)) if who and who.name is not None else me
+        self.caller.known["me"] = self.ports.memory["me"]
+        return self.ports.memory["me"]
+
+    def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
+        return {name: self._choices(row) for name, row in self.profile.picklists.items()}
+
+    def _choices(self, row: PicklistRow) -> tuple[Choice, ...]:
+        fixed = [Choice(value=v.value, label=v.label, is_active=v.active, is_closed=v.closed) for v in row.values]
+        if not row.operation:
+            return tuple(fixed)
+        found = []
+        for items in self.caller.pages(row.operation, {}):
+            for item in items:
+                told = {**self._about(), "item": item, "answer": None}
+                value = text(row.value(told)) if row.value else ""
+                if not value:
+                    continue
+                found.append(
+                    Choice(
+                        value=value,
+                        label=text(row.label(told)) if row.label else value,
+                        is_active=row.active is None or row.active(told) is True,
+                        is_closed=row.closed is not None and row.closed(told) is True,
+                        hint=text(row.hint(told)) if row.hint is not None else "",
+                    )
+                )
+        return (*fixed, *found)
+
+    # -- reading
+
+    def changes_since(self, cursor: str) -> Page:
+        """A page of what changed; the cursor says how far the sweep is, and with exports where they said to go on."""
+        now = self.ports.now()
+        steps = self.profile.operations["list"]
+        paging = steps[-1].paging
+        is_export = paging is not None and paging.export
+        if not cursor:
+            return Page(tickets=(), cursor=json.dumps({"since": sweeps.start(now)}))
+        self.caller.rest_if_told()
+        self._me()
+        state = Sweep.read(cursor, now)
+        since = state.since - self._overlap() if not state.token or not is_export else state.since
+        items, token = self.caller.page(steps, {"since": self._since(since)}, state.token)
+        self._heed(items, since)
+        tickets, unread, gone = self._understood(items)
+        newest = max((t.changed_at for t in tickets), default=None)
+        if is_export:
+            end = not token or token == state.token
+            further = state.on(token=token or state.token, newest=newest)
+            return Page(tickets=tickets, unread=unread, gone=gone, cursor=further.text, more=not end)
+        if paging is not None and paging.style == "time" and token:
+            return self._by_time(state, items, tickets, unread, gone, token)
+        if not token:
+            lag = timedelta(seconds=self.profile.since.lag_seconds)
+            return Page(tickets=tickets, unread=unread, gone=gone, cursor=state.on(newest=newest).end(lag))
+        if token in state.seen:
+            raise Refused(f"The pages of {self.profile.name} go in a circle.")
+        return Page(
+            tickets=tickets, unread=unread, gone=gone, cursor=state.on(token=token, newest=newest).text, more=True
+        )
+
+    def _by_time(
+        self, state: Sweep, items: list[Any], tickets: Any, unread: Any, gone: tuple[str, ...], token: str
+    ) -> Page:
+        """On from the newest change of this page: what changes meanwhile moves to the end, and shifts nothing."""
+        last = self._changed(items[-1])
+        resolution = timedelta(seconds=self.profile.since.resolution_seconds)
+        asked = state.since - self._overlap()
+        if last - resolution > asked:
+            further = replace(state.on(newest=last), since=last - resolution + self._overlap(), token="")
+        else:
+            further = state.on(token=token, newest=last)
+        return Page(tickets=tickets, unread=unread, gone=gone, cursor=further.text, more=True)
+
+    def _overlap(self) -> timedelta:
+        row = self.profile.since
+        return timedelta(seconds=row.overlap_seconds + row.resolution_seconds)
+
+    def _since(self, at: datetime) -> str:
+        return written(at, form=self.profile.since.write, zone=self.since_zone or self.zone_of_since())
+
+    def zone_of_since(self) -> Any:
+        return self.since_zone or zone("UTC")
+
+    def _heed(self, items: list[Any], since: datetime) -> None:
+        """The trap of an ignored filter, also when it snaps shut later: everything listed is old."""
+        if "changed_since" in self.profile.lacks or not items:
+            return
+        try:
+            newest = max(self._changed(item) for item in items)
+        except Refused:
+            return
+        limit = since - IGNORED_FILTER - timedelta(seconds=self.profile.since.resolution_seconds)
+        if newest < limit:
+            raise Refused(
+                f"{self.profile.name} ignores our filter: asked for changes after {since:%Y-%m-%d %H:%M} UTC, it lists "
+                "records that are all older. Nothing of this page is used; look at operations.list.query."
+            )
+
+    def _understood(self, items: Iterable[Any]) -> tuple[Any, Any, tuple[str, ...]]:
+        gone: list[str] = []
+        there = []
+        for item in items:
+            row = self.profile.ticket.is_gone
+            if row is not None and isinstance(item, dict) and row({**self._about(), "item": item, "answer": None}) is True:
+                gone.append(text(self.profile.ticket.key({**self._about(), "item": item, "answer": None})))
+            else:
+                there.append(item)
+        tickets, unread = understood(there, lambda item: self._ticket(item, item))
+        return tickets, unread, tuple(gone)
+
+    def fetch(self, key: str) -> RemoteTicket:
+        item, answer = self._read(key)
+        ticket = self._ticket(item, answer)
+        notes = self._notes(key, item, answer) if self.profile.notes else ()
+        files = self._files(key, item, answer) if self.profile.files else ()
+        return replace(ticket, notes=notes, files=files)
+
+    def glance(self, key: str) -> RemoteTicket:
+        item, answer = self._read(key)
+        return self._ticket(item, answer)
+
+    def _read(self, key: str) -> tuple[Any, Any]:
+        self._me()
+        done = self.caller.run("get", {"key": self._key(key)})
+        item = done.item if done.item is not None else done.answer
+        if not isinstance(item, dict) or not item:
+            raise Refused(f"{self.profile.name} answered without a ticket.")
+        return item, done.answer
+
+    def _key(self, key: str) -> str:
+        """An id as theirs are; anything else must not get into a path."""
+        if not re.fullmatch(FORMS[self.profile.ticket.key_form], key) or set(key) <= {"."}:
+            raise Refused(f"{key[:40]!r} is not an id of {self.profile.name}'s.")
+        return key
+
+    def find(self, reference: str) -> tuple[str, ...]:
+        self._me()
+        if not self.caller.has("find"):
+            if "find" not in self.profile.lacks:
+                raise Unsupported(f"{self.profile.name} cannot search.")
+            return self._found(self.caller.pages("list", {"since": self._since(self.ports.now() - LOOK_BACK)}), reference)
+        return self._found(self.caller.pages("find", {"reference": reference}), reference)
+
+    def _found(self, pages: Iterable[list[Any]], reference: str) -> tuple[str, ...]:
+        """What their search lets through by mistake is left out; the oldest first."""
+        found = [ticket for items in pages for ticket in understood(items, lambda i: self._ticket(i, i))[0]]
+        ours = {ticket.key: ticket.created_at for ticket in found if ticket.reference == reference}
+        return tuple(sorted(ours, key=lambda key: (ours[key], key.zfill(20))))
+
+    def carrying(self, prefix: str, since: datetime) -> Mapping[str, tuple[str, ...]]:
+        self._me()
+        values = {"since": self._since(since), "prefix": prefix}
+        name = "carrying" if self.caller.has("carrying") else "list"
+        paging = self.profile.operations[name][-1].paging
+        if paging is not None and paging.export:
+            raise Unsupported(f"{self.profile.name} cannot search by the beginning of a reference.")
+        found: dict[str, list[tuple[datetime, str]]] = {}
+        for items in self.caller.pages(name, values):
+            for ticket in understood(items, lambda i: self._ticket(i, i))[0]:
+                if ticket.reference.startswith(prefix):
+                    found.setdefault(ticket.reference, []).append((ticket.created_at, ticket.key.zfill(20)))
+        return {
+            reference: tuple(dict.fromkeys(key.lstrip("0") or "0" for _at, key in sorted(rows)))
+            for reference, rows in found.items()
+        }
+
+    def notes(self, key: str) -> tuple[RemoteNote, ...]:
+        if not self.profile.notes:
+            raise Unsupported(f"{self.profile.name} has no notes.")
+        if any(row.items is not None for row in self.profile.notes):
+            return self._notes(key, *self._read(key))
+        self._me()
+        return self._notes(self._key(key), None, None)
+
+    def content(self, key: str, file: RemoteFile) -> bytes:
+        self._me()
+        return self.caller.download({"key": self._key(key), "file": self._raw_file(key, file)})
+
+    def _raw_file(self, key: str, file: RemoteFile) -> Json:
+        """Their record of a file; read again, because a snapshot keeps only what the engine needs."""
+        if not self._needs_file_record():
+            return {"id": file.key, "name": file.name}
+        item, answer = self._read(key)
+        for row in self.profile.files:
+            for raw in self._items_of(row.items, row.operation, key, item, answer):
+                if text(row.key({**self._about(), "item": raw, "answer": answer})) == file.key:
+                    return {**raw, "id": file.key, "name": file.name} if isinstance(raw, dict) else {}
+        raise Missing("They do not have this file any more.")
+
+    def _needs_file_record(self) -> bool:
+        steps = self.profile.operations.get("download", ())
+        used = {part.steps for step in steps for part in step.path.parts if isinstance(part, Expression)}
+        return not used <= {("file", "id"), ("file", "name"), ("key",), ("settings",)}
+
+    # -- their records as ours
+
+    def _about(self) -> Json:
+        return {"settings": self.caller.known["settings"], "me": self.caller.known["me"]}
+
+    def _moment(self, value: Any) -> datetime:
+        return moment(value, formats=self.profile.times.read, zone=self.zone)
+
+    def _ticket(self, item: Any, answer: Any) -> RemoteTicket:
+        row = self.profile.ticket
+        told = {**self._about(), "item": item, "answer": answer}
+
+        def pick(expression: Expression | None) -> str:
+            return text(expression(told)) if expression is not None else ""
+
+        try:
+            key = pick(row.key)
+            if not key:
+                raise ValueError("it has no id")
+            me = self.caller.known["me"]
+            return RemoteTicket(
+                key=self._key(key),
+                number=pick(row.number) or key,
+                url=row.url.text(told) if row.url is not None else "",
+                fields={name: pick(each) for name, each in row.fields.items()},
+                created_at=self._moment(row.created_at(told)),
+                changed_at=self._moment(row.changed_at(told)),
+                author=pick(row.author),
+                assignee=pick(row.assignee),
+                queue=pick(row.queue),
+                merged_into=pick(row.merged_into),
+                is_ours=bool(me) and pick(row.made_by) == me,
+                is_foreign=row.is_foreign is not None and row.is_foreign(told) is True,
+                reference=pick(row.reference),
+                raw=item if isinstance(item, dict) else {},
+            )
+        except Failed as error:
+            raise ValueError(str(error)) from error
+
+    def _items_of(self, items: Expression | None, operation: str, key: str, item: Any, answer: Any) -> list[Any]:
+        if operation:
+            return [each for page in self.caller.pages(operation, {"key": key, "item": item}) for each in page]
+        found = items({**self._about(), "item": item, "answer": answer}) if items is not None else None
+        if found is None:
+            return []
+        if not isinstance(found, list):
+            raise Refused(f"{self.profile.name} answered without a list where one has to be.")
+        return found
+
+    def _notes(self, key: str, item: Any, answer: Any) -> tuple[RemoteNote, ...]:
+        found = [
+            note
+            for row in self.profile.notes
+            for raw in self._items_of(row.items, row.operation, key, item, answer)
+            if (note := self._note(row, key, raw, answer)) is not None
+        ]
+        return tuple(sorted(found, key=lambda note: (note.created_at, note.key.zfill(20))))
+
+    def _note(self, row: NoteRow, key: str, raw: Any, answer: Any) -> RemoteNote | None:
+        told = {**self._about(), "item": raw, "answer": answer, "detail": None}
+        if row.detail:
+            told["detail"] = self.caller.run(row.detail, {"key": key, "note": raw, "item": raw}).answer
+        if row.only is not None and row.only(told) is not True:
+            return None
+        said = text(row.text(told))
+        author, made_by = (text(e(told)) if e is not None else "" for e in (row.author, row.made_by))
+        created_at = self._moment(row.created_at(told))
+        me = self.caller.known["me"]
+        mark = mark_in(said)
+        return RemoteNote(
+            key=text(row.key(told)) if row.key is not None else _made_up(author, created_at, said),
+            text=said,
+            visibility=text(row.visibility(told)),
+            author=author,
+            # Where they do not say who we are, our own mark has to do; its signature is looked at later.
+            is_ours=made_by == me if me else bool(mark),
+            created_at=created_at,
+            mark=mark,
+        )
+
+    def _files(self, key: str, item: Any, answer: Any) -> tuple[RemoteFile, ...]:
+        return tuple(
+            file
+            for row in self.profile.files
+            for raw in self._items_of(row.items, row.operation, key, item, answer)
+            if (file := self._file(row, raw, answer)) is not None
+        )
+
+    def _file(self, row: FileRow, raw: Any, answer: Any) -> RemoteFile | None:
+        told = {**self._about(), "item": raw, "answer": answer}
+        if row.only is not None and row.only(told) is not True:
+            return None
+        name = text(row.name(told))
+        size = text(row.size(told)) if row.size is not None else ""
+        me = self.caller.known["me"]
+        mark = text(row.mark(told)) if row.mark is not None else mark_in(name)
+        return RemoteFile(
+            key=text(row.key(told)),
+            name=name,
+            size=int(float(size)) if size.replace(".", "", 1).isdigit() else 0,
+            visibility=text(row.visibility(told)) if row.visibility is not None else "",
+            author=text(row.author(told)) if row.author is not None else "",
+            is_ours=text(row.made_by(told)) == me if me and row.made_by is not None else bool(mark),
+            created_at=self._moment(row.created_at(told)),
+            mark=mark,
+        )
+
+    # -- writing
+
+    def push(self, change: Change) -> Pushed:
+        self._me()
+        if change.kind == "create":
+            return self._create(change)
+        self._key(change.key)
+        if change.kind == "fields":
+            return self._update(change)
+        return self._say(change)
+
+    def _values(self, change: Change) -> Json:
+        told = f"{change.name}:\n{change.text}" if change.kind == "note" and change.name else change.text
+        mark = f"[TH:{change.mark}]" if change.mark else ""
+        return {
+            "key": change.key,
+            "fields": dict(change.fields),
+            "change": {
+                "id": change.id, "kind": change.kind, "key": change.key, "reference": change.reference,
+                "visibility": change.visibility, "text": told, "marked": f"{told}\n\n{mark}".strip(), "mark": mark,
+                "name": change.name, "content": change.content, "size": len(change.content),
+            },
+        }  # fmt: skip
+
+    def _create(self, change: Change) -> Pushed:
+        done = self.caller.run("create", self._values(change), is_write=True)
+        if isinstance(done.item, dict) and done.item:
+            ticket = self._ticket(done.item, done.answer)
+            return Pushed(key=ticket.key, ticket=ticket)
+        if not done.key:
+            raise ValueError("the answer names no new record")
+        return Pushed(key=done.key, ticket=self.glance(self._key(done.key)))
+
+    def _update(self, change: Change) -> Pushed:
+        done = self.caller.run("update", self._values(change), is_write=True)
+        if not done.ran:
+            raise Refused(f"Nothing in the profile writes {', '.join(change.fields) or 'our reference'}.")
+        if isinstance(done.item, dict) and done.item and not self.profile.verify:
+            return Pushed(key=change.key, ticket=self._ticket(done.item, done.answer))
+        ticket = self.glance(change.key)
+        if self.profile.verify:
+            self._verify(change, ticket)
+        return Pushed(key=change.key, ticket=ticket)
+
+    def _verify(self, change: Change, ticket: RemoteTicket) -> None:
+        """Read back: some systems answer yes and keep what they had (21)."""
+        kept = [name for name, value in change.fields.items() if not _same(ticket.fields.get(name, ""), value)]
+        if change.reference and ticket.reference != change.reference:
+            kept.append("our reference")
+        if kept:
+            raise Refused(f"{self.profile.name} answered yes but did not change: {', '.join(kept)}.")
+
+    def _say(self, change: Change) -> Pushed:
+        known = self.profile.picklists.get("visibility")
+        if known is not None and known.values and change.visibility not in {v.value for v in known.values}:
+            raise Refused(f"{self.profile.name} knows no visibility {change.visibility!r}.")
+        if change.kind == "file" and len(change.content) > self.profile.largest_file:
+            limit = int(self.profile.largest_file) // 2**20
+            raise Refused(f"{change.name} is larger than the {limit} MB {self.profile.name} takes.")
+        done = self.caller.run(change.kind, self._values(change), is_write=True)
+        if not done.ran:
+            raise Refused(f"{self.profile.name} has no way to say this with the visibility {change.visibility!r}.")
+        return Pushed(key=done.key or self._key_of_mark(change))
+
+    def _key_of_mark(self, change: Change) -> str:
+        """They did not say which record they made: ours is the one with our mark."""
+        try:
+            item, answer = self._read(change.key)
+            records: Iterable[RemoteNote | RemoteFile] = (
+                self._notes(change.key, item, answer) if change.kind == "note" else self._files(change.key, item, answer)
+            )
+            return next(record.key for record in records if record.mark == change.mark)
+        except (ConnectorError, StopIteration) as error:
+            raise ValueError("what was said is not found there") from error
+
+    # -- their calls to us
+
+    def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
+        row = self.profile.hook
+        if row is None:
+            raise Unsupported(f"{self.profile.name} sends no hooks.")
+        sent = {name.lower(): value for name, value in headers.items()}
+        self._check_signature(sent, body)
+        news = json.loads(body) if body.strip() else None
+        told = {"answer": news, "headers": sent, "settings": self.caller.known["settings"]}
+        self._check_age(told)
+        found = row.keys(told) if row.keys is not None else [row.key(told)] if row.key is not None else []
+        keys = [self._key(text(key)) for key in found or [] if text(key)]
+        if not keys:
+            raise Refused("The call names no record.")
+        named = text(row.delivery(told)) if row.delivery is not None else ""
+        delivery = f"{named}.{hashlib.sha256(body).hexdigest()[:24]}"[:100]
+        return Hook(key=keys[0], delivery=delivery, also=tuple(keys[1:200]))
+
+    def _check_signature(self, sent: Mapping[str, str], body: bytes) -> None:
+        row = self.profile.hook
+        assert row is not None
+        if row.check == "secret_path":
+            return
+        secret = row.secret.text(self.caller.known) if row.secret is not None else ""
+        if not secret:
+            raise BadSignature("No secret is entered for their calls.")
+        if row.check == "basic":
+            told, wanted = sent.get("authorization", ""), "Basic " + base64.b64encode(secret.encode()).decode()
+        elif row.check == "header":
+            told, wanted = sent.get(row.header.lower(), ""), f"{row.prefix}{secret}"
+        else:
+            told, wanted = sent.get(row.header.lower(), ""), row.prefix + self._mac(secret, sent, body)
+        if not told or not hmac.compare_digest(told.strip().encode(), wanted.encode()):
+            raise BadSignature("The call is not signed with our secret.")
+
+    def _mac(self, secret: str, sent: Mapping[str, str], body: bytes) -> str:
+        row = self.profile.hook
+        assert row is not None
+        key = secret.encode()
+        if row.key_form == "sha256":
+            key = hashlib.sha256(key).digest()
+        elif row.key_form == "base64":
+            try:
+                key = base64.b64decode(secret, validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise BadSignature("The secret for their calls is not base64.") from error
+        content = body
+        if row.content is not None:
+            # The body goes in as it came: decoding and encoding it may not change a byte.
+            told = {"body": "\x00body\x00", "headers": dict(sent), "settings": self.caller.known["settings"]}
+            content = row.content.text(told).encode().replace(b"\x00body\x00", body)
+        mac = hmac.new(key, content, getattr(hashlib, row.algorithm))
+        return mac.hexdigest() if row.encoding == "hex" else base64.b64encode(mac.digest()).decode()
+
+    def _check_age(self, told: Mapping[str, Any]) -> None:
+        row = self.profile.hook
+        assert row is not None
+        if row.timestamp is None:
+            return
+        try:
+            at = self._moment(row.timestamp(told))
+        except ValueError as error:
+            raise BadSignature("The call does not say when it was sent.") from error
+        if abs((self.ports.now() - at).total_seconds()) > row.tolerance_seconds:
+            raise BadSignature("The call is too old, or from a clock that is wrong.")
+
+    def register_hook(self, url: str) -> Hooked:
+        if not self.caller.has("hook_create") or not self.caller.has("hooks"):
+            raise Unsupported(f"Enter this address in {self.profile.name} yourself: {url}")
+        row = self.profile.hook
+        assert row is not None
+        ours = []
+        for items in self.caller.pages("hooks", {}):
+            for item in items:
+                if row.url is not None and text(row.url({"item": item})) == url:
+                    ours.append(item)
+        for stray in ours[1:]:
+            if self.caller.has("hook_delete"):
+                self.caller.run("hook_delete", {"hook": {"url": url}, "item": stray}, is_write=True)
+        if not ours:
+            done = self.caller.run("hook_create", {"hook": {"url": url}}, is_write=True)
+            return Hooked(key=done.key)
+        key = text(row.id({"item": ours[0]})) if row.id is not None else ""
+        is_off = row.is_active is not None and row.is_active({"item": ours[0]}) is not True
+        if is_off and self.caller.has("hook_enable"):
+            self.caller.run("hook_enable", {"hook": {"url": url}, "item": ours[0]}, is_write=True)
+            return Hooked(key=key, was_off=f"{self.profile.name} had switched its calls off.")
+        return Hooked(key=key)
+
+
+LOOK_BACK = timedelta(days=7)
+"""How far back a ticket is looked for in a list, where they cannot search."""
+MOST_SEEN = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Where a poll of pages is, as the cursor keeps it."""
+
+    since: datetime
+    began: datetime
+    newest: datetime
+    token: str = ""
+    seen: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, cursor: str, now: datetime) -> Sweep:
+        raw = json.loads(cursor) if cursor.startswith("{") else {"since": cursor}
+        since = _time(raw["since"])
+        return cls(
+            since=since,
+            began=_time(raw["began"]) if "began" in raw else max(now, since),
+            newest=_time(raw["newest"]) if "newest" in raw else since,
+            token=raw.get("token", ""),
+            seen=tuple(raw.get("seen", ())),
+        )
+
+    def on(self, *, token: str = "", newest: datetime | None = None) -> Sweep:
+        seen = (*self.seen, token)[-MOST_SEEN:] if token else ()
+        return replace(self, token=token, newest=max(self.newest, newest or self.newest), seen=seen)
+
+    @property
+    def text(self) -> str:
+        """The cursor within a sweep."""
+        told: Json = {"since": _told(self.since), "began": _told(self.began), "newest": _told(self.newest)}
+        if self.token:
+            told |= {"token": self.token, "seen": [_short(token) for token in self.seen]}
+        return json.dumps(told)
+
+    def end(self, lag: timedelta) -> str:
+        """The cursor after the last page: never later than the beginning, lest a change behind us is lost."""
+        return json.dumps({"since": _told(max(self.since, min(self.newest, self.began - lag)))})
+
+
+def _short(token: str) -> str:
+    return token if len(token) <= 32 else hashlib.sha256(token.encode()).hexdigest()[:32]
+
+
+def _time(told: str) -> datetime:
+    return sweeps.begin(told, now=datetime.fromisoformat(told)).since
+
+
+def _told(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _made_up(author: str, at: datetime, said: str) -> str:
+    """A key for a note that has none: the same as long as author, time and text are."""
+    return "made." + hashlib.sha256(f"{author}\n{at.isoformat()}\n{said}".encode()).hexdigest()[:24]
+
+
+def _same(theirs: str, ours: str) -> bool:
+    """Whether they kept what we wrote; line ends and spaces around it are theirs to tidy."""
+    return theirs == ours or theirs.replace("\r\n", "\n").strip() == ours.replace("\r\n", "\n").strip()
+
+
+def _zone(name: str) -> Any:
+    try:
+        return zone(name)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+@lru_cache(maxsize=64)
+def _made(document: str) -> type[Connector]:
+    found = profiles.read(document)
+    limits = None
+    if found.limits is not None:
+        row = found.limits
+        limits = Limits(requests=int(row.requests), seconds=int(row.seconds), share=row.share, threads=row.threads)
+    made: dict[str, Any] = {
+        "__module__": Rest.__module__,
+        "__doc__": found.about,
+        "slug": f"rest.{found.slug}",
+        "label": found.name,
+        "profile": found,
+        "takes_profile": False,
+        "settings": tuple(
+            Setting(
+                name=row.name, label=row.label, help=row.help, is_secret=row.secret, is_required=row.required,
+                default=row.default, picklist=row.picklist, choices=tuple(row.choices.items()),
+            )
+            for row in found.settings
+        ),
+        "fields": tuple(found.ticket.fields),
+        "insert_only": frozenset(found.insert_only),
+        "limits": limits,
+        "lengths": {name: int(value) for name, value in found.lengths.items()},
+    }  # fmt: skip
+    return type(f"Rest_{re.sub('[^A-Za-z0-9]', '_', found.slug)}", (Rest,), made)

@@ -1,0 +1,534 @@
+"""A profile: how one REST system is spoken to, as a TOML document an admin can write from its documentation.
+
+Requests hold texts with {expressions}; what is picked from answers are expressions. docs/how-to/connect-a-rest-vendor.md
+explains each table; the numbers of capabilities are those of the table in the reference material.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from hub.expr import Expression
+
+from .shapes import (
+    BadProfile,
+    Mistake,
+    Place,
+    expr,
+    flag,
+    may,
+    must,
+    named,
+    number,
+    numbers,
+    read_row,
+    table,
+    tables,
+    text,
+    texts,
+    tree,
+    word,
+    words,
+)
+from .texts import Text, Tree
+from .words import FUNCTIONS
+
+LONGEST = 100_000
+REQUEST = ("settings", "secrets", "memory", "me", "steps", "heads", "now")
+"""What the texts of every request may name."""
+ANSWER = ("settings", "me", "answer", "status", "headers", "steps")
+RECORD = ("settings", "me", "item", "answer")
+CHANGE = ("change", "fields")
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One thing an admin enters."""
+
+    name: str = must(word())
+    label: str = must(word())
+    help: str = may(word(), "")
+    secret: bool = may(flag, False)
+    required: bool = may(flag, True)
+    default: str = may(word(), "")
+    picklist: str = may(word(), "")
+    choices: Mapping[str, str] = may(named(word()), {})
+
+
+@dataclass(frozen=True)
+class Token:
+    """OAuth 2: how a token is asked for (RFC 6749 sections 4.4 and 6)."""
+
+    grant: str = may(word("client_credentials", "refresh_token"), "client_credentials")
+    url: Text = must(text(*REQUEST))
+    form: Mapping[str, Text] = may(texts(*REQUEST), {})
+    query: Mapping[str, Text] = may(texts(*REQUEST), {})
+    client_id: Text = must(text(*REQUEST))
+    client_secret: Text = may(text(*REQUEST))
+    client: str = may(word("body", "basic"), "body")
+    refresh: str = may(word(), "")
+    """The secret setting that holds the refresh token; a new one takes its place."""
+    pick: Expression = may(expr("answer"))
+    expires: Expression = may(expr("answer"))
+    skew_seconds: float = may(number(0, 3600), 60)
+    prefix: str = may(word(), "Bearer ")
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Requests signed with HMAC."""
+
+    header: str = must(word())
+    key: Text = must(text(*REQUEST))
+    content: Text = must(text(*REQUEST, "method", "path", "query", "body", "headers", "host"))
+    algorithm: str = may(word("sha1", "sha256", "sha384", "sha512"), "sha256")
+    encoding: str = may(word("hex", "base64"), "hex")
+    prefix: Text = may(text(*REQUEST, "headers"))
+
+
+@dataclass(frozen=True)
+class Discover:
+    """Where the address itself has to be asked for (1)."""
+
+    url: Text = must(text("settings", "secrets"))
+    pick: Expression = must(expr("answer", "settings"))
+    keep_seconds: float = may(number(60, 30 * 86400), 86400)
+    again_on: tuple[int, ...] = may(numbers, ())
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Where they answer and how we are let in (1, 2, 3)."""
+
+    base: Text = must(text("settings", "discovered"))
+    headers: Mapping[str, Text] = may(texts(*REQUEST), {})
+    query: Mapping[str, Text] = may(texts(*REQUEST), {})
+    user: Text = may(text("settings", "secrets"))
+    password: Text = may(text("settings", "secrets"))
+    bearer: Text = may(text("settings", "secrets"))
+    token: Token = may(table(Token))
+    signed: Signed = may(table(Signed))
+    discover: Discover = may(table(Discover))
+    wrong: str = may(word(), "")
+    """The setting that is probably wrong where they do not let us in."""
+
+
+@dataclass(frozen=True)
+class LimitsRow:
+    """What they let one integration do (19)."""
+
+    requests: float = must(number(1, 1e7))
+    seconds: float = must(number(1, 86400))
+    share: float = may(number(0.01, 1), 0.5)
+    threads: int = may(number(1, 100))
+    remaining: str = may(word(), "")
+    """The header that tells how many calls are left."""
+    floor: float = may(number(0, 1e6), 5)
+    reset: str = may(word(), "")
+    """The header with seconds to wait, or the time in seconds of 1970."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """How times are written in their records (25)."""
+
+    read: tuple[str, ...] = may(words, ("iso",))
+    zone: Text = may(text("settings"))
+    """Of times without one."""
+
+
+@dataclass(frozen=True)
+class Since:
+    """How "changed since" is written, which need not be how times are read (8)."""
+
+    write: str = may(word(), "%Y-%m-%dT%H:%M:%SZ")
+    """A format of strftime, or epoch, epoch_ms."""
+    zone: Text = may(text("settings"))
+    resolution_seconds: float = may(number(1, 86400), 1)
+    overlap_seconds: float = may(number(0, 7 * 86400), 900)
+    lag_seconds: float = may(number(0, 3600), 0)
+    """The newest changes they leave out of the list, as exports do."""
+
+
+@dataclass(frozen=True)
+class Paging:
+    """How a list goes on (7)."""
+
+    style: str = may(word("none", "page", "offset", "cursor", "link", "next_url", "keyset", "time"), "none")
+    size: int = may(number(1, 10_000), 100)
+    first: int = may(number(0, 1), 1)
+    next: Expression = may(expr(*ANSWER, "items"))
+    """Of cursor and next_url: what leads to the next page; nothing where this was the last."""
+    more: Expression = may(expr(*ANSWER, "items"))
+    """Whether there is more, where they say so."""
+    total: Expression = may(expr(*ANSWER, "items"))
+    key: Expression = may(expr("item"))
+    """Of keyset: what in a record is counted up."""
+    export: bool = may(flag, False)
+    """Whether the cursor of the last page is where the next poll goes on, as with incremental exports."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One request of an operation (4, 5, 6)."""
+
+    method: str = may(word("GET", "POST", "PUT", "PATCH", "DELETE"), "GET")
+    path: Text = must(text(*REQUEST, *CHANGE, "key", "item", "file", "hook", "since", "page", "offset", "limit",
+                           "cursor", "after", "reference", "prefix", "note"))  # fmt: skip
+    query: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key", "item", "file", "hook", "since", "page", "offset",
+                                          "limit", "cursor", "after", "reference", "prefix", "note"), {})  # fmt: skip
+    headers: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key"), {})
+    body: Tree = may(tree(*REQUEST, *CHANGE, "key", "hook", "since", "page", "offset", "limit", "cursor", "after",
+                          "reference", "prefix", "file"))  # fmt: skip
+    form: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key"))
+    multipart: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key"))
+    file_field: str = may(word(), "file")
+    raw: bool = may(flag, False)
+    """Whether the file's bytes are the body."""
+    content_type: str = may(word(), "")
+    name: str = may(word(), "")
+    """By which later steps find the answer: steps.NAME, and its headers: heads.NAME."""
+    when: Expression = may(expr(*REQUEST, *CHANGE, "key"))
+    require: Expression = may(expr(*REQUEST, *CHANGE, "key"))
+    refuse: Text = may(text(*REQUEST, *CHANGE, "key"))
+    """What a person is told where `require` does not hold."""
+    ok: Expression = may(expr(*ANSWER))
+    """Whether a 2xx is really a yes (20)."""
+    message: Expression = may(expr(*ANSWER))
+    empty: bool = may(flag, False)
+    """Whether a yes may come without a body."""
+    is_read: bool = may(flag, False)
+    """Whether it changes nothing there, though it is no GET."""
+    items: Expression = may(expr(*ANSWER))
+    item: Expression = may(expr(*ANSWER))
+    key: Expression = may(expr(*ANSWER))
+    paging: Paging = may(table(Paging))
+    conflict_again: bool = may(flag, False)
+    """Whether 409 and 412 mean: read again, then try once more (22)."""
+
+
+@dataclass(frozen=True)
+class TicketRow:
+    """What of a record is what of a ticket (9, 14, 23)."""
+
+    key: Expression = must(expr(*RECORD))
+    key_form: str = may(word("number", "word", "hex", "any"), "word")
+    number: Expression = may(expr(*RECORD))
+    url: Text = may(text(*RECORD))
+    created_at: Expression = must(expr(*RECORD))
+    changed_at: Expression = must(expr(*RECORD))
+    made_by: Expression = may(expr(*RECORD))
+    """Who made it, as in who.id: so we know ours."""
+    author: Expression = may(expr(*RECORD))
+    """Who changed it last, or made it, as people call them."""
+    assignee: Expression = may(expr(*RECORD))
+    queue: Expression = may(expr(*RECORD))
+    merged_into: Expression = may(expr(*RECORD))
+    is_foreign: Expression = may(expr(*RECORD))
+    is_gone: Expression = may(expr(*RECORD))
+    reference: Expression = may(expr(*RECORD))
+    fields: Mapping[str, Expression] = must(named(expr(*RECORD)))
+
+
+@dataclass(frozen=True)
+class NoteRow:
+    """Where notes are found, and what of them is what (12, 13)."""
+
+    items: Expression = may(expr(*RECORD))
+    """Within the ticket's own answer; else the operation is asked."""
+    operation: str = may(word(), "")
+    detail: str = may(word(), "")
+    """An operation that reads one note, where the list leaves its text out; its answer is `detail`."""
+    only: Expression = may(expr(*RECORD, "detail"))
+    key: Expression = may(expr(*RECORD, "detail"))
+    text: Expression = must(expr(*RECORD, "detail"))
+    visibility: Expression = must(expr(*RECORD, "detail"))
+    author: Expression = may(expr(*RECORD, "detail"))
+    made_by: Expression = may(expr(*RECORD, "detail"))
+    created_at: Expression = must(expr(*RECORD, "detail"))
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """Where attachments are found, and what of them is what (15)."""
+
+    items: Expression = may(expr(*RECORD))
+    operation: str = may(word(), "")
+    only: Expression = may(expr(*RECORD))
+    key: Expression = must(expr(*RECORD))
+    name: Expression = must(expr(*RECORD))
+    size: Expression = may(expr(*RECORD))
+    visibility: Expression = may(expr(*RECORD))
+    author: Expression = may(expr(*RECORD))
+    made_by: Expression = may(expr(*RECORD))
+    created_at: Expression = must(expr(*RECORD))
+    mark: Expression = may(expr(*RECORD))
+    """Our mark on it, where it has a place for one."""
+
+
+@dataclass(frozen=True)
+class ValueRow:
+    value: str = must(word())
+    label: str = must(word())
+    closed: bool = may(flag, False)
+    active: bool = may(flag, True)
+
+
+@dataclass(frozen=True)
+class PicklistRow:
+    """The values of a field: fixed, or asked for (10)."""
+
+    values: tuple[ValueRow, ...] = may(tables(ValueRow), ())
+    operation: str = may(word(), "")
+    value: Expression = may(expr(*RECORD))
+    label: Expression = may(expr(*RECORD))
+    active: Expression = may(expr(*RECORD))
+    closed: Expression = may(expr(*RECORD))
+    hint: Expression = may(expr(*RECORD))
+
+
+@dataclass(frozen=True)
+class WhoRow:
+    """Who we are there (18)."""
+
+    id: Expression = must(expr(*ANSWER))
+    name: Expression = may(expr(*ANSWER))
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """What one kind of no means (20)."""
+
+    status: tuple[int, ...] = may(numbers, ())
+    when: Expression = may(expr(*ANSWER))
+    is_: str = must(word("later", "unclear", "locked_out", "refused", "missing", "conflict"))
+    message: Expression = may(expr(*ANSWER))
+    after: Expression = may(expr(*ANSWER))
+    field: str = may(word(), "")
+
+
+@dataclass(frozen=True)
+class HookRow:
+    """How their calls to us are signed and read (16)."""
+
+    check: str = may(word("secret_path", "hmac", "header", "basic"), "secret_path")
+    header: str = may(word(), "")
+    prefix: str = may(word(), "")
+    algorithm: str = may(word("sha1", "sha256", "sha384", "sha512"), "sha256")
+    encoding: str = may(word("hex", "base64"), "hex")
+    secret: Text = may(text("settings", "secrets"))
+    key_form: str = may(word("raw", "sha256", "base64"), "raw")
+    content: Text = may(text("body", "headers", "settings"))
+    """What is signed, where it is not the body alone."""
+    timestamp: Expression = may(expr("headers", "answer"))
+    tolerance_seconds: float = may(number(10, 86400), 300)
+    key: Expression = may(expr("answer", "headers", "settings"))
+    keys: Expression = may(expr("answer", "headers", "settings"))
+    """Of a batch: all of them."""
+    delivery: Expression = may(expr("answer", "headers"))
+    url: Expression = may(expr("item"))
+    id: Expression = may(expr("item"))
+    is_active: Expression = may(expr("item"))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One system, as its profile tells it."""
+
+    slug: str = must(word())
+    name: str = must(word())
+    about: str = may(word(), "")
+    documentation: str = may(word(), "")
+    settings: tuple[SettingRow, ...] = must(tables(SettingRow))
+    connect: Connect = must(table(Connect))
+    limits: LimitsRow = may(table(LimitsRow))
+    times: Times = may(table(Times), Times())
+    since: Since = may(table(Since), Since())
+    operations: Mapping[str, tuple[Step, ...]] = must(named(tables(Step)))
+    who: WhoRow = may(table(WhoRow))
+    ticket: TicketRow = must(table(TicketRow))
+    notes: tuple[NoteRow, ...] = may(tables(NoteRow), ())
+    files: tuple[FileRow, ...] = may(tables(FileRow), ())
+    picklists: Mapping[str, PicklistRow] = may(named(table(PicklistRow)), {})
+    errors: tuple[ErrorRow, ...] = may(tables(ErrorRow), ())
+    hook: HookRow = may(table(HookRow))
+    lengths: Mapping[str, float] = may(named(number(1, 1e7)), {})
+    insert_only: tuple[str, ...] = may(words, ())
+    verify: bool = may(flag, True)
+    """Whether a change is read back: a yes that changed nothing is a no (21)."""
+    largest_file: float = may(number(1, 100 * 2**20), 20 * 2**20)
+    lacks: Mapping[str, str] = may(named(word()), {})
+    """What they have no way for, by its name, and why: see LACKS."""
+    digest: str = may(word(), "")
+
+
+KNOWN_OPERATIONS = ("who", "list", "get", "find", "carrying", "create", "update", "notes", "note", "files", "file",
+                    "download", "hooks", "hook_create", "hook_enable", "hook_delete")  # fmt: skip
+LACKS = {
+    "changed_since": "The list is read whole with every poll; what has not changed has no effect.",
+    "find": "A ticket whose making was not answered is looked for in the list, by our reference in its record.",
+    "reference": "No field takes our reference: it stands in the description.",
+    "note_key": "Notes have no ids: a note is known by its author, time and text.",
+    "notes": "Nothing is said to them, and nothing read.",
+    "files": "Attachments are skipped.",
+    "hooks": "They do not call us; polls bring everything.",
+    "who": "We are known by nothing but our marks.",
+}
+"""What a profile may declare that a system lacks, and what is done then."""
+DEFAULT_WHO = ("who",)
+
+
+def read(document: str) -> Profile:
+    """The profile of a TOML text; BadProfile names every mistake and its place."""
+    return _read(document)
+
+
+@lru_cache(maxsize=64)
+def _read(document: str) -> Profile:
+    if len(document) > LONGEST:
+        raise BadProfile([Mistake("profile", f"It is longer than {LONGEST} characters.")])
+    try:
+        raw = tomllib.loads(document)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadProfile([Mistake("profile", f"This is no TOML: {error}.")]) from error
+    mistakes: list[Mistake] = []
+    functions: Mapping[str, Callable[..., Any]] = FUNCTIONS
+    raw["digest"] = hashlib.sha256(document.encode()).hexdigest()[:16]
+    found = read_row(Profile, Place("", mistakes, functions=functions), raw)
+    if found is not None and not mistakes:
+        _judge(found, mistakes)
+    if mistakes or found is None:
+        raise BadProfile(mistakes)
+    return found
+
+
+def _judge(profile: Profile, mistakes: list[Mistake]) -> None:
+    """What no single value shows: things that need each other."""
+
+    def wrong(where: str, what: str) -> None:
+        mistakes.append(Mistake(where, what))
+
+    names = {row.name for row in profile.settings}
+    if len(names) != len(profile.settings):
+        wrong("settings", "Two settings have the same name.")
+    for name in profile.lacks.keys() - LACKS.keys():
+        wrong(f"lacks.{name}", f"There is no such lack; there are: {', '.join(LACKS)}.")
+    _judge_operations(profile, wrong)
+    _judge_parts(profile, wrong)
+    for place, used in _used_settings(profile):
+        for name in sorted(used - names):
+            wrong(place, f"It names a setting “{name}” that [[settings]] does not have.")
+
+
+def _judge_operations(profile: Profile, wrong: Callable[[str, str], None]) -> None:
+    needed = {"list", "get", "create", "update"}
+    needed |= set() if "who" in profile.lacks else {"who"}
+    needed |= set() if "notes" in profile.lacks else {"note"}
+    needed |= set() if "files" in profile.lacks else {"file", "download"}
+    needed |= set() if "find" in profile.lacks else {"find"}
+    for name in sorted(needed - profile.operations.keys()):
+        lack = f", or a line in [lacks] that says why not: {name} = “…”" if name in LACKS else ""
+        wrong(f"operations.{name}", f"This operation is missing{lack}.")
+    own = {row.operation for row in (*profile.notes, *profile.files, *profile.picklists.values())}
+    own |= {row.detail for row in profile.notes}
+    for name, steps in profile.operations.items():
+        if name not in KNOWN_OPERATIONS and name not in own:
+            wrong(f"operations.{name}", "Nothing uses this operation. Is its name right?")
+        for number_, step in enumerate(steps):
+            where = f"operations.{name}" if len(steps) == 1 else f"operations.{name}.{number_}"
+            if step.paging is not None:
+                _judge_paging(step.paging, where, wrong)
+            if sum(x is not None and x is not False for x in (step.body, step.form, step.multipart, step.raw)) > 1:
+                wrong(where, "A request has one of body, form, multipart and raw.")
+    for name in sorted(own - {""} - profile.operations.keys()):
+        wrong("operations", f"There is no operation “{name}”, though a table above asks for it.")
+    for name in ("list", "find", "notes", "files"):
+        for step in profile.operations.get(name, ())[-1:]:
+            if step.items is None:
+                wrong(f"operations.{name}.items", "This is missing: where in the answer is the list?")
+    for step in profile.operations.get("create", ())[-1:]:
+        steps = profile.operations["create"]
+        if all(each.key is None and each.item is None for each in steps):
+            wrong("operations.create.key", "This is missing: where in the answer is the new id?")
+    if "changed_since" not in profile.lacks:
+        used = {name for step in profile.operations.get("list", ()) for name in _names(step)}
+        if "since" not in used and "cursor" not in used:
+            wrong("operations.list", "It does not use {since}; if they cannot tell what changed, say so in [lacks].")
+
+
+def _judge_paging(paging: Paging, where: str, wrong: Callable[[str, str], None]) -> None:
+    if paging.style in ("cursor", "next_url") and paging.next is None:
+        wrong(f"{where}.paging.next", f"This is missing: with “{paging.style}” the answer has to say what is next.")
+    if paging.style == "keyset" and paging.key is None:
+        wrong(f"{where}.paging.key", "This is missing: what in a record is counted up?")
+
+
+def _judge_parts(profile: Profile, wrong: Callable[[str, str], None]) -> None:
+    for name in ("status", "priority"):
+        if name in profile.ticket.fields and name not in profile.picklists:
+            wrong(f"picklists.{name}", "This is missing: which values can it have?")
+    if not profile.notes and "notes" not in profile.lacks:
+        wrong("notes", "This is missing: where are notes found? If there are none, say so in [lacks].")
+    if profile.notes and "visibility" not in profile.picklists:
+        wrong("picklists.visibility", "This is missing: who can a note be for? Visibility is never guessed.")
+    for number_, note in enumerate(profile.notes):
+        if note.items is None and not note.operation:
+            wrong(f"notes.{number_}", "Say where the notes are: items in the ticket's answer, or an operation.")
+        if note.key is None and "note_key" not in profile.lacks:
+            wrong(f"notes.{number_}.key", "This is missing; if notes have no ids, say so in [lacks] (note_key).")
+    for number_, file in enumerate(profile.files):
+        if file.items is None and not file.operation:
+            wrong(f"files.{number_}", "Say where the files are: items in the ticket's answer, or an operation.")
+    if profile.ticket.reference is None:
+        wrong("ticket.reference", "This is missing: where is our reference read back? It may stand in the description.")
+    for name, row in profile.picklists.items():
+        if not row.values and (not row.operation or row.value is None):
+            wrong(f"picklists.{name}", "Give values, or an operation with value and label.")
+    if profile.hook is not None:
+        if profile.hook.key is None and profile.hook.keys is None:
+            wrong("hook.key", "This is missing: which record is the call about?")
+        if profile.hook.check in ("hmac", "header", "basic") and profile.hook.secret is None:
+            wrong("hook.secret", f"This is missing: “{profile.hook.check}” needs a secret.")
+        if profile.hook.check in ("hmac", "header") and not profile.hook.header:
+            wrong("hook.header", "This is missing: in which header does it stand?")
+
+
+def _names(step: Step) -> set[str]:
+    found = step.path.names
+    for table_ in (step.query, step.form or {}, step.multipart or {}):
+        found |= {name for each in table_.values() for name in each.names}
+    return found | (_tree_names(step.body.root) if step.body else set())
+
+
+def _tree_names(node: Any) -> set[str]:
+    if isinstance(node, Text):
+        return node.names
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return {name for each in inner for name in _tree_names(each)}
+
+
+def _used_settings(profile: Profile) -> list[tuple[str, set[str]]]:
+    """Which settings the connection's own texts name, so that a slip of the pen is found."""
+    found = []
+    connect = profile.connect
+    pairs: list[tuple[str, Text | None]] = [("connect.base", connect.base), ("connect.user", connect.user),
+             ("connect.password", connect.password), ("connect.bearer", connect.bearer)]  # fmt: skip
+    pairs += [(f"connect.headers.{name}", value) for name, value in connect.headers.items()]
+    pairs += [(f"connect.query.{name}", value) for name, value in connect.query.items()]
+    for name, steps in profile.operations.items():
+        for step in steps:
+            pairs += [(f"operations.{name}.path", step.path)]
+            pairs += [(f"operations.{name}.query.{key}", value) for key, value in step.query.items()]
+    for place, value in pairs:
+        used = {
+            str(part.steps[1])
+            for part in (value.parts if value else ())
+            if isinstance(part, Expression) and len(part.steps) == 2 and part.steps[0] in ("settings", "secrets")
+        }
+        found.append((place, used))
+    return found

@@ -1,0 +1,165 @@
+"""Texts with {expressions} in them, and bodies made of such texts.
+
+A text that is one expression and nothing else keeps the expression's own kind: "{number(fields.status)}" is
+a number in JSON. In a body, a key whose text comes to nothing is left out; a table with "$when" is left out
+where that is not true. "{{" and "}}" stand for the braces themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from hub.expr import BadExpression, Expression, expression
+from hub.expr import text as plain
+
+Functions = Mapping[str, Callable[..., Any]]
+WHEN = "$when"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text and the expressions in it, in turns."""
+
+    parts: tuple[str | Expression, ...]
+
+    def value(self, values: Mapping[str, Any]) -> Any:
+        """What it comes to: of its own kind where it is one expression, else text."""
+        if len(self.parts) == 1 and isinstance(self.parts[0], Expression):
+            return self.parts[0](values)
+        return self.text(values)
+
+    def text(self, values: Mapping[str, Any]) -> str:
+        return "".join(part if isinstance(part, str) else plain(part(values)) for part in self.parts)
+
+    def path(self, values: Mapping[str, Any]) -> str:
+        """As a part of an address: what the expressions come to cannot leave its place in the path.
+
+        A path that begins with an expression is an address of theirs, and stays as it is.
+        """
+        if self.parts and isinstance(self.parts[0], Expression):
+            return self.text(values)
+        found = []
+        for part in self.parts:
+            told = part if isinstance(part, str) else quote(plain(part(values)), safe="")
+            if not isinstance(part, str) and told in ("", ".", ".."):
+                raise ValueError("A part of the address is empty or leads elsewhere.")
+            found.append(told)
+        return "".join(found)
+
+    @property
+    def names(self) -> set[str]:
+        return {name for part in self.parts if isinstance(part, Expression) for name in part.names}
+
+
+def text_of(source: str, *, names: Collection[str], functions: Functions) -> Text:
+    """The text ready to be filled; BadExpression for a brace that does not close, or what stands in one.
+
+    >>> text_of("/issues/{item.id}.json", names=["item"], functions={}).path({"item": {"id": "a/b"}})
+    '/issues/a%2Fb.json'
+    >>> text_of("{item.id}", names=["item"], functions={}).value({"item": {"id": 5}})
+    5
+    >>> text_of("{{x}}", names=[], functions={}).value({})
+    '{x}'
+    """
+    parts: list[str | Expression] = []
+    literal = ""
+    at = 0
+    while at < len(source):
+        if source[at : at + 2] in ("{{", "}}"):
+            literal += source[at]
+            at += 2
+        elif source[at] == "{":
+            end = _end(source, at)
+            if literal:
+                parts.append(literal)
+                literal = ""
+            parts.append(expression(source[at + 1 : end], names=names, functions=functions))
+            at = end + 1
+        elif source[at] == "}":
+            raise BadExpression("There is a } without a {; write }} for the brace itself.")
+        else:
+            literal += source[at]
+            at += 1
+    if literal or not parts:
+        parts.append(literal)
+    return Text(tuple(parts))
+
+
+def _end(source: str, at: int) -> int:
+    """Where the brace closes: those in texts do not count, those of CEL's own maps do."""
+    depth = 0
+    quoted = ""
+    while at < len(source):
+        char = source[at]
+        if quoted:
+            if char == "\\":
+                at += 1
+            elif char == quoted:
+                quoted = ""
+        elif char in "\"'":
+            quoted = char
+        elif char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+            if depth == 0:
+                return at
+        at += 1
+    raise BadExpression("There is a { without a }; write {{ for the brace itself.")
+
+
+_NOTHING = object()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A body: what in it is fixed and what is filled in."""
+
+    root: Any
+
+    def value(self, values: Mapping[str, Any]) -> Any:
+        found = _filled(self.root, values)
+        return None if found is _NOTHING else found
+
+
+def _filled(node: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(node, Text):
+        found = node.value(values)
+        return _NOTHING if found is None else found
+    if isinstance(node, dict):
+        when = node.get(WHEN)
+        if when is not None and when.value(values) is not True:
+            return _NOTHING
+        filled = {key: _filled(inner, values) for key, inner in node.items() if key != WHEN}
+        return {key: inner for key, inner in filled.items() if inner is not _NOTHING}
+    if isinstance(node, list):
+        return [inner for inner in (_filled(each, values) for each in node) if inner is not _NOTHING]
+    return node
+
+
+def tree_of(
+    value: Any,
+    *,
+    names: Collection[str],
+    functions: Functions,
+    bad: Callable[[str, BadExpression], None],
+) -> Tree:
+    """A body ready to be filled; `bad` is told of each text in it that cannot be one, and where."""
+
+    def made(node: Any, where: str) -> Any:
+        if isinstance(node, str):
+            try:
+                return text_of(node, names=names, functions=functions)
+            except BadExpression as error:
+                bad(where, error)
+                return None
+        if isinstance(node, Mapping):
+            return {str(key): made(inner, f"{where}.{key}".strip(".")) for key, inner in node.items()}
+        if isinstance(node, list):
+            return [made(inner, f"{where}.{n}".strip(".")) for n, inner in enumerate(node)]
+        return node
+
+    return Tree(made(value, ""))

@@ -1,0 +1,70 @@
+"""Times of REST systems: as many ways to write them as there are systems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from email.utils import parsedate_to_datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECONDS_FROM = 100_000_000_000
+"""Numbers from here on count milliseconds: as seconds they would lie three thousand years ahead."""
+
+
+def zone(name: str) -> tzinfo:
+    """A zone by its name; ValueError with a sentence for one that there is not."""
+    if name in ("", "UTC", "Z"):
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"There is no time zone “{name[:60]}”; write one like Europe/Berlin.") from error
+
+
+def moment(value: Any, *, formats: Sequence[str], zone: tzinfo) -> datetime:
+    """What a record says, as an aware time in UTC; ValueError where no format fits.
+
+    >>> moment("2026-03-02 10:11:12", formats=["iso"], zone=UTC).isoformat()
+    '2026-03-02T10:11:12+00:00'
+    >>> moment(1772446272, formats=["iso"], zone=UTC).isoformat() == moment(1772446272000, formats=[], zone=UTC).isoformat()
+    True
+    >>> moment("02/03/2026 10:11", formats=["iso", "%d/%m/%Y %H:%M"], zone=ZoneInfo("Europe/Berlin")).isoformat()
+    '2026-03-02T09:11:00+00:00'
+    """
+    if isinstance(value, bool) or value is None or value == "":
+        raise ValueError("there is no time where one has to be")
+    if isinstance(value, int | float) or (isinstance(value, str) and value.replace(".", "", 1).isdigit()):
+        seconds = float(value)
+        seconds = seconds / 1000 if abs(seconds) >= MILLISECONDS_FROM else seconds
+        return EPOCH + timedelta(seconds=seconds)
+    text = str(value).strip()
+    for form in formats or ("iso",):
+        try:
+            found = _read(text, form)
+        except ValueError:
+            continue
+        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    raise ValueError(f"{text[:40]!r} is no time in any of the forms {', '.join(formats)}")
+
+
+def _read(text: str, form: str) -> datetime:
+    if form == "iso":
+        return datetime.fromisoformat(text)
+    if form in ("http", "rfc2822"):
+        return parsedate_to_datetime(text)
+    return datetime.strptime(text, form)  # noqa: DTZ007 (the zone comes after it)
+
+
+def written(at: datetime, *, form: str, zone: tzinfo) -> str:
+    """A time as they want it in a query.
+
+    >>> written(datetime(2026, 1, 1, tzinfo=UTC), form="epoch", zone=UTC)
+    '1767225600'
+    """
+    if form == "epoch":
+        return str(int(at.timestamp()))
+    if form == "epoch_ms":
+        return str(int(at.timestamp() * 1000))
+    return at.astimezone(zone).strftime(form)
