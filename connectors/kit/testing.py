@@ -114,6 +114,10 @@ class Conformance:
     """The visibility of internal words in booked time, if it is one of its own."""
     ticket_path: ClassVar[str]
     """A part of the path of the calls that read or write a ticket."""
+    note_method: ClassVar[str] = "POST"
+    """With which method a note is written."""
+    many: ClassVar[tuple[int, int]] = (1100, 2300)
+    """How many tickets are more than one page, and how many are a lot."""
     wrong: ClassVar[Mapping[str, str]]
     """For each setting that `check` can find to be wrong, a wrong value."""
     cannot: ClassVar[frozenset[str]] = frozenset()
@@ -301,6 +305,7 @@ class Conformance:
 
     @shows("picklists")
     def test_picklists_that_changed_overnight_are_read_anew(self, stage: Stage) -> None:
+        self.need("value_off")
         stage.connector.picklists()
         self.switch_off_value(stage.simulator, self.statuses[1])
         active = {c.value: c.is_active for c in stage.connector.picklists()["status"]}
@@ -308,6 +313,7 @@ class Conformance:
 
     @shows("picklists")
     def test_a_value_that_was_switched_off_is_refused_in_words(self, stage: Stage) -> None:
+        self.need("value_off")
         key = self.create(stage).key
         self.switch_off_value(stage.simulator, self.statuses[1])
         with pytest.raises(Refused) as refused:
@@ -399,12 +405,13 @@ class Conformance:
     @shows("changes by poll")
     def test_more_than_one_page_is_read_to_its_end(self, stage: Stage) -> None:
         cursor = stage.connector.changes_since("").cursor
-        keys = {self.open(stage, f"No {number}") for number in range(1100)}
+        keys = {self.open(stage, f"No {number}") for number in range(self.many[0])}
         assert {ticket.key for ticket in changes(stage.connector, cursor).tickets} == keys
 
     @shows("changes by poll")
     @pytest.mark.parametrize("date", ["2026-06-30T23:59:60Z", "0001-01-01T00:00:00+14:00", "infinity", "", "12.5.26"])
     def test_one_record_that_makes_no_sense_stops_no_other(self, stage: Stage, date: str) -> None:
+        self.need("spoilt_record")
         cursor = stage.connector.changes_since("").cursor
         keys = [self.open(stage) for _ in range(3)]
         self.spoil_record(stage.simulator, keys[1], date)
@@ -420,7 +427,7 @@ class Conformance:
     def test_no_page_grows_with_what_changed(self, stage: Stage) -> None:
         """A page is bounded, so that a poll after a long silence takes no more memory than another."""
         cursor = stage.connector.changes_since("").cursor
-        for number in range(2300):
+        for number in range(self.many[1]):
             self.open(stage, f"No {number}")
         most, seen = 0, set()
         for _ in range(MOST_PAGES):
@@ -430,14 +437,14 @@ class Conformance:
             if not page.more:
                 break
             cursor = page.cursor
-        assert (most <= MOST_IN_A_PAGE, len(seen)) == (True, 2300)
+        assert (most <= MOST_IN_A_PAGE, len(seen)) == (True, self.many[1])
 
     @shows("changes by poll")
     def test_a_change_behind_a_sweep_is_seen_by_the_next(self, stage: Stage) -> None:
         """While page after page is read, tickets that were read already go on changing."""
         cursor = stage.connector.changes_since("").cursor
         first = self.open(stage, "First")
-        for number in range(1100):
+        for number in range(self.many[0]):
             self.open(stage, f"No {number}")
         page = stage.connector.changes_since(cursor)
         stage.time.at += timedelta(hours=1)
@@ -629,7 +636,7 @@ class Conformance:
     @shows("notes with visibility")
     def test_after_a_lost_answer_a_note_is_found_by_its_mark(self, stage: Stage) -> None:
         key = self.create(stage).key
-        self.fail(stage, "POST", status=504, loses_answer=True)
+        self.fail(stage, self.note_method, status=504, loses_answer=True)
         other = "01JZZZZZZZZZZZZZZZZZZZZZZY:0123456789ab@ABCDEFGH"
         with pytest.raises(Unclear):
             self.say(stage, key, "hello", mark=other)
@@ -792,14 +799,14 @@ class Conformance:
     @pytest.mark.parametrize("status", [500, 502, 503, 504])
     def test_a_write_whose_end_nobody_knows_is_unclear(self, stage: Stage, status: int) -> None:
         key = self.create(stage).key
-        self.fail(stage, "POST", status=status)
+        self.fail(stage, self.note_method, status=status)
         with pytest.raises(Unclear):
             self.say(stage, key, "hello")
 
     @shows("faults while writing")
     def test_a_write_that_was_too_many_is_tried_later(self, stage: Stage) -> None:
         key = self.create(stage).key
-        self.fail(stage, "POST", status=429)
+        self.fail(stage, self.note_method, status=429)
         with pytest.raises(TryLater):
             self.say(stage, key, "hello")
 
@@ -807,7 +814,7 @@ class Conformance:
     @pytest.mark.parametrize("spoilt", [b"", b"<html>", b'{"item'])
     def test_a_yes_that_cannot_be_read_is_unclear(self, stage: Stage, spoilt: bytes) -> None:
         key = self.create(stage).key
-        self.fail(stage, "POST", status=200, body=spoilt, loses_answer=True)
+        self.fail(stage, self.note_method, status=200, body=spoilt, loses_answer=True)
         with pytest.raises(Unclear):
             self.say(stage, key, "hello")
 

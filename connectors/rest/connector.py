@@ -496,8 +496,8 @@ class Rest(Connector):
             records: Iterable[RemoteNote | RemoteFile] = (
                 self._notes(change.key, item, answer) if change.kind == "note" else self._files(change.key, item, answer)
             )
-            return next(record.key for record in records if record.mark == change.mark)
-        except (ConnectorError, StopIteration) as error:
+            return [record.key for record in records if record.mark == change.mark][-1]
+        except (ConnectorError, IndexError) as error:
             raise ValueError("what was said is not found there") from error
 
     # -- their calls to us
