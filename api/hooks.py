@@ -17,7 +17,7 @@ from connectors.models import Connection
 
 @csrf_exempt
 @require_POST
-def hook(request: HttpRequest, connection_id: str) -> HttpResponse:
+def hook(request: HttpRequest, connection_id: str, token: str = "") -> HttpResponse:
     """202 stored, 401 wrong signature (only counted), 404 no such connection, 413 too large, 503 try again."""
     length = request.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > settings.HOOK_BODY_LIMIT:
@@ -33,6 +33,8 @@ def hook(request: HttpRequest, connection_id: str) -> HttpResponse:
     if connection is None:
         return HttpResponse("There is no such connection.", status=404)
     try:
+        if not hooks.is_let_in(connection, token):
+            return HttpResponse("There is no such connection.", status=404)
         inbox.accept_hook(connection=connection, headers=dict(request.headers), body=body)
     except BadSignature:
         return HttpResponse("The signature is wrong.", status=401)

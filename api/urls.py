@@ -11,4 +11,5 @@ app_name = "api"
 urlpatterns = [
     path("<str:connection_id>/", hooks.hook, name="hook"),
     path("<str:connection_id>/deactivated/", hooks.deactivated, name="deactivated"),
+    path("<str:connection_id>/<str:token>/", hooks.hook, name="hook_with_token"),
 ]

@@ -27,8 +27,11 @@ from connectors.models import (
     StatusRule,
     ValueRule,
 )
+from connectors.wizard import profile_admin
 from connectors.wizard import views as wizard
 from hub.admin import Final, LookOnly
+
+__all__ = ["profile_admin"]
 
 
 class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -40,12 +43,18 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        kinds = registry.connectors_by_slug()
+        kinds = {slug: kind for slug, kind in registry.connectors_by_slug().items() if not kind.takes_profile}
         self.fields["connector"] = forms.ChoiceField(
             label=_("Connector"), choices=[(kind.slug, kind.label) for kind in kinds.values()]
         )
         chosen = self.data.get("connector") or self.instance.connector or next(iter(kinds))
         self.kind: type[Connector] = kinds.get(chosen, next(iter(kinds.values())))
+        if self.instance.profile_id:
+            # What a connection speaks stays as it was chosen; its profile says which settings there are.
+            self.fields["connector"] = forms.ChoiceField(
+                label=_("Connector"), choices=[(self.instance.connector, str(self.instance.profile))]
+            )
+            self.kind = registry.kind_of(self.instance)
         for setting in self.kind.settings:
             kept = bool(self.instance.pk and setting.is_secret and self.instance.sealed)
             self.fields[f"setting_{setting.name}"] = forms.CharField(
@@ -114,7 +123,9 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().get_form(request, obj, change, **kwargs)
 
     def _kind(self, request: HttpRequest, obj: Connection | None) -> type[Connector]:
-        kinds = registry.connectors_by_slug()
+        if obj is not None and obj.profile_id:
+            return registry.kind_of(obj)
+        kinds = {slug: kind for slug, kind in registry.connectors_by_slug().items() if not kind.takes_profile}
         chosen = request.POST.get("connector") or (obj.connector if obj else "")
         return kinds.get(chosen, next(iter(kinds.values())))
 

@@ -178,8 +178,11 @@ def condition(connection: Connection) -> Condition:
     counts = dict(said.filter(state__in=open_states).values_list("state").annotate(count=Count("pk")))
     waiting = said.filter(state__in=[Outbound.State.READY, Outbound.State.UNCLEAR])
     links = Link.objects.filter(connection=connection).exclude(state=Link.State.ARCHIVED)
-    allowed = registry.connectors_by_slug().get(connection.connector)
-    gate = limits.Gate(connection, allowed.limits) if allowed and allowed.limits else None
+    try:
+        allowed = registry.kind_of(connection).limits
+    except registry.UnknownConnector:
+        allowed = None
+    gate = limits.Gate(connection, allowed) if allowed else None
     return Condition(
         waiting=counts.get(Outbound.State.READY, 0),
         unclear=counts.get(Outbound.State.UNCLEAR, 0),

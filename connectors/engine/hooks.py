@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import logging
 
+from django.conf import settings
 from django.utils import timezone
 
 from connectors.engine import registry
@@ -60,4 +63,20 @@ def switched_off(connection: Connection) -> None:
 
 
 def address(connection: Connection, hub_url: str) -> str:
-    return f"{hub_url}/hooks/{connection.public_id}/"
+    """Where they call us; where they cannot sign, the address itself is the secret."""
+    return f"{hub_url}/hooks/{connection.public_id}/{'' if _signs(connection) else f'{token(connection)}/'}"
+
+
+def token(connection: Connection) -> str:
+    """What only this hub can know of a connection, for its address."""
+    told = f"hook-path:{connection.public_id}".encode()
+    return hmac.new(settings.SECRET_KEY.encode(), told, hashlib.sha256).hexdigest()[:32]
+
+
+def is_let_in(connection: Connection, given: str) -> bool:
+    """Whether a call at this address may be looked at: where calls are signed, the signature decides."""
+    return _signs(connection) if not given else hmac.compare_digest(given.encode(), token(connection).encode())
+
+
+def _signs(connection: Connection) -> bool:
+    return registry.kind_of(connection).signs_hooks

@@ -49,7 +49,11 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
                 error=f"The hook cannot be understood: {error}"[:500],
             )
             return
-    _keep(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)
+    with transaction.atomic():
+        _keep(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)
+        for number, key in enumerate(hook.also, 2):
+            # A batch: each record is a piece of news of its own; the body is kept once.
+            _keep(connection, Inbound.Kind.HOOK, f"{hook.delivery}.{number}", b"", headers, remote_key=key)
 
 
 def _keep(

@@ -50,9 +50,17 @@ def _classes(name: str) -> Iterator[type[Connector]]:
 
 def kind_of(connection: Connection) -> type[Connector]:
     try:
-        return connectors_by_slug()[connection.connector]
+        kind = connectors_by_slug()[connection.connector]
     except KeyError as error:
         raise UnknownConnector(f"There is no connector called {connection.connector!r}.") from error
+    if not kind.takes_profile:
+        return kind
+    if connection.profile is None:
+        raise UnknownConnector(f"{connection} has no profile: choose one for it.")
+    try:
+        return kind.of_profile(connection.profile.document)
+    except ValueError as error:
+        raise UnknownConnector(f"The profile {connection.profile} cannot be used: {error}") from error
 
 
 @contextmanager
@@ -82,7 +90,13 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
             turn=gate.turn if gate else None,
         )
 
-    ports = Ports(open_http=open_http, now=now, memory=memory)
+    ports = Ports(
+        open_http=open_http,
+        now=now,
+        memory=memory,
+        secret=lambda name: vault.secret(connection, name),
+        keep_secret=lambda name, value: vault.keep(connection, name, value),
+    )
     values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
     try:
         yield kind(values, ports)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.db import transaction
 
 from connectors.models import Connection
 
@@ -36,6 +37,21 @@ def unseal(connection: Connection) -> dict[str, str]:
     if found["for"] != connection.public_id:
         raise CannotUnseal("These credentials belong to another connection; enter them again.")
     return dict(found["secrets"])
+
+
+def secret(connection: Connection, name: str) -> str:
+    """One secret as it is now; another worker may have renewed it since the connection was read."""
+    fresh = Connection.objects.filter(pk=connection.pk).first()
+    return unseal(fresh).get(name, "") if fresh is not None else ""
+
+
+@transaction.atomic
+def keep(connection: Connection, name: str, value: str) -> None:
+    """Seal one secret that the vendor changed."""
+    fresh = Connection.objects.select_for_update().get(pk=connection.pk)
+    seal(fresh, unseal(fresh) | {name: value})
+    fresh.save(update_fields=["sealed"])
+    connection.sealed = fresh.sealed
 
 
 def rotate(connection: Connection) -> None:

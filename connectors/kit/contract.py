@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
@@ -185,6 +185,14 @@ def several(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Previewed:
+    """One record of a sample answer, as a table of what and value."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
 class Clock(Protocol):
     def __call__(self) -> datetime: ...
 
@@ -277,6 +285,10 @@ class Connector:
     slug: ClassVar[str]
     label: ClassVar[str]
     settings: ClassVar[tuple[Setting, ...]] = ()
+    takes_profile: ClassVar[bool] = False
+    """Whether it is told by a document how to speak to a system: see `of_profile`."""
+    signs_hooks: ClassVar[bool] = True
+    """Whether their calls are signed; else a secret in the address has to do."""
     fields: ClassVar[tuple[str, ...]] = ("title", "description", "status", "priority")
     """The fields of a ticket that can be mapped."""
     insert_only: ClassVar[frozenset[str]] = frozenset()
@@ -295,6 +307,21 @@ class Connector:
     def __init__(self, values: Mapping[str, str], ports: Ports) -> None:
         self.values = values
         self.ports = ports
+
+    @classmethod
+    def of_profile(cls, document: str) -> type[Connector]:
+        """The connector of one profile; ValueError names every mistake in the document."""
+        raise NotImplementedError(f"{cls.label} takes no profile.")
+
+    @classmethod
+    def preview(cls, what: str, answer: str) -> Sequence[Previewed]:
+        """A sample answer as it would be understood; ValueError says what cannot be."""
+        raise NotImplementedError(f"{cls.label} shows no samples.")
+
+    @classmethod
+    def shipped_profiles(cls) -> Mapping[str, str]:
+        """The profiles that come with it: documents by their short name."""
+        return {}
 
     def check(self) -> Checked:
         """Make real calls with these settings; errors name the setting at fault."""

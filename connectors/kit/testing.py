@@ -339,7 +339,7 @@ class Conformance:
         cursor = stage.connector.changes_since("").cursor
         self.open(stage)
         first = changes(stage.connector, cursor)
-        assert changes(stage.connector, cursor) == first
+        assert changes(stage.connector, cursor).tickets == first.tickets
 
     @shows("changes by poll")
     def test_a_change_in_the_second_of_the_cursor_is_not_lost(self, stage: Stage) -> None:

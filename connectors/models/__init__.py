@@ -2,6 +2,7 @@
 
 from .connection import Connection, FieldRule, Mapping, NoteRule, StatusRule, Turn, Usage, ValueRule
 from .link import Attempt, Binding, Difference, Inbound, Lane, Link, Outbound
+from .profile import Profile
 
 __all__ = [
     "Attempt",
@@ -15,6 +16,7 @@ __all__ = [
     "Mapping",
     "NoteRule",
     "Outbound",
+    "Profile",
     "StatusRule",
     "Turn",
     "Usage",

@@ -34,6 +34,14 @@ class Connection(models.Model):
         Organisation, models.PROTECT, related_name="connections", verbose_name=_("organisation")
     )
     connector = models.SlugField(_("connector"))
+    profile = models.ForeignKey(
+        "connectors.Profile",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="connections",
+        verbose_name=_("profile"),
+    )
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.DRAFT)
     settings = models.JSONField(_("settings"), default=dict, blank=True)
     sealed = models.BinaryField(_("credentials"), blank=True, default=b"", editable=False)
@@ -52,7 +60,7 @@ class Connection(models.Model):
     poll_seconds = models.PositiveIntegerField(_("poll every … seconds"), default=60)
     own_user = models.CharField(_("our user there"), max_length=64, blank=True, editable=False)
     memory = models.JSONField(default=dict, blank=True, editable=False)
-    cursor = models.CharField(_("cursor"), max_length=255, blank=True, editable=False)
+    cursor = models.TextField(_("cursor"), blank=True, editable=False)
     hook_id = models.CharField(_("hook registration"), max_length=64, blank=True, editable=False)
     hook_note = models.CharField(_("what happened to their calls"), max_length=255, blank=True, editable=False)
     hook_checked_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -140,8 +140,8 @@ class Caller:
 
     def _told(self, reply: Reply, values: Mapping[str, Any]) -> Values:
         headers = {name.lower(): value for name, value in reply.headers.items()}
-        return {"settings": self.known["settings"], "me": self.known["me"], "answer": reply.body, "status": reply.status,
-                "headers": headers, "steps": values.get("steps", {})}  # fmt: skip
+        about = {"settings": self.known["settings"], "me": self.known["me"], "steps": values.get("steps", {})}
+        return {**about, "answer": reply.body, "status": reply.status, "headers": headers}
 
     # -- one request
 
@@ -206,9 +206,11 @@ class Caller:
         headers = self._headers() | {name: value.text(told) for name, value in last.headers.items()}
         params: Any = _merged([*self._parts(self.profile.connect.query, told), *self._parts(last.query, told)])
         headers.setdefault("Accept", "*/*")
-        return self.http().exchange(
-            last.method, path, is_write=False, params=params, headers=headers, is_json=False
-        ).content
+        return (
+            self.http()
+            .exchange(last.method, path, is_write=False, params=params, headers=headers, is_json=False)
+            .content
+        )
 
     def _parts(self, table: Mapping[str, Any], values: Values) -> list[tuple[str, str]]:
         """Names and values of a query; what comes to nothing is left out."""
@@ -222,7 +224,8 @@ class Caller:
         if step.form is not None:
             return ("application/x-www-form-urlencoded", urlencode(self._parts(step.form, values)).encode()), None
         if step.multipart is not None:
-            return None, (dict(self._parts(step.multipart, values)), (change.get("name", ""), change["content"]))
+            name = step.file_name.text(values) if step.file_name is not None else change.get("name", "")
+            return None, (dict(self._parts(step.multipart, values)), (name, change["content"]))
         if step.raw:
             return (step.content_type or "application/octet-stream", change["content"]), None
         if step.content_type and step.body is not None:
@@ -248,7 +251,9 @@ class Caller:
                 continue
         if reply.status in (401, 403):
             field_ = self.profile.connect.wrong if reply.status == 401 else ""
-            return LockedOut(f"{self.profile.name} does not accept our credentials, or gives us too few rights.", field=field_)
+            return LockedOut(
+                f"{self.profile.name} does not accept our credentials, or gives us too few rights.", field=field_
+            )
         if 200 <= reply.status < 300 and step.ok is not None:
             return self._no_after_all(step, told, writes)
         return None
@@ -295,7 +300,9 @@ class Caller:
         until = float(self.ports.memory.get("rest_until", "0"))
         left = until - self.ports.now().timestamp()
         if left > 0:
-            raise TryLater(f"{self.profile.name} has few calls left for us; the rest is for what people wait for.", after=left)
+            raise TryLater(
+                f"{self.profile.name} has few calls left for us; the rest is for what people wait for.", after=left
+            )
 
     # -- lists
 

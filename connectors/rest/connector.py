@@ -8,10 +8,11 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from importlib.resources import files
 from typing import Any, ClassVar
 
 from connectors.kit import sweeps
@@ -25,6 +26,7 @@ from connectors.kit.contract import (
     Limits,
     Page,
     Ports,
+    Previewed,
     Pushed,
     RemoteFile,
     RemoteNote,
@@ -37,6 +39,7 @@ from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missi
 from hub.expr import Expression, Failed, text
 
 from . import profile as profiles
+from . import samples
 from .caller import Caller
 from .profile import FileRow, NoteRow, PicklistRow, Profile
 from .times import moment, written, zone
@@ -61,6 +64,20 @@ class Rest(Connector):
     def of_profile(cls, document: str) -> type[Connector]:
         """The connector of a profile's text; ValueError names every mistake in it."""
         return _made(document)
+
+    @classmethod
+    def shipped_profiles(cls) -> Mapping[str, str]:
+        folder = files(__package__) / "profiles"
+        return {
+            each.name: (each / "profile.toml").read_text(encoding="utf-8")
+            for each in sorted(folder.iterdir(), key=lambda each: each.name)
+            if each.is_dir() and (each / "profile.toml").is_file()
+        }
+
+    @classmethod
+    def preview(cls, what: str, answer: str) -> Sequence[Previewed]:
+        """A sample of theirs as records of ours."""
+        return samples.previewed(cls, what, answer)
 
     def __init__(self, values: Mapping[str, str], ports: Ports) -> None:
         super().__init__(values, ports)
@@ -227,7 +244,11 @@ class Rest(Connector):
         there = []
         for item in items:
             row = self.profile.ticket.is_gone
-            if row is not None and isinstance(item, dict) and row({**self._about(), "item": item, "answer": None}) is True:
+            if (
+                row is not None
+                and isinstance(item, dict)
+                and row({**self._about(), "item": item, "answer": None}) is True
+            ):
                 gone.append(text(self.profile.ticket.key({**self._about(), "item": item, "answer": None})))
             else:
                 there.append(item)
@@ -264,7 +285,9 @@ class Rest(Connector):
         if not self.caller.has("find"):
             if "find" not in self.profile.lacks:
                 raise Unsupported(f"{self.profile.name} cannot search.")
-            return self._found(self.caller.pages("list", {"since": self._since(self.ports.now() - LOOK_BACK)}), reference)
+            return self._found(
+                self.caller.pages("list", {"since": self._since(self.ports.now() - LOOK_BACK)}), reference
+            )
         return self._found(self.caller.pages("find", {"reference": reference}), reference)
 
     def _found(self, pages: Iterable[list[Any]], reference: str) -> tuple[str, ...]:
@@ -293,10 +316,7 @@ class Rest(Connector):
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
         if not self.profile.notes:
             raise Unsupported(f"{self.profile.name} has no notes.")
-        if any(row.items is not None for row in self.profile.notes):
-            return self._notes(key, *self._read(key))
-        self._me()
-        return self._notes(self._key(key), None, None)
+        return self._notes(key, *self._read(key))
 
     def content(self, key: str, file: RemoteFile) -> bytes:
         self._me()
@@ -403,11 +423,12 @@ class Rest(Connector):
             file
             for row in self.profile.files
             for raw in self._items_of(row.items, row.operation, key, item, answer)
-            if (file := self._file(row, raw, answer)) is not None
+            if (file := self._file(row, raw, answer, item)) is not None
         )
 
-    def _file(self, row: FileRow, raw: Any, answer: Any) -> RemoteFile | None:
+    def _file(self, row: FileRow, raw: Any, answer: Any, item: Any) -> RemoteFile | None:
         told = {**self._about(), "item": raw, "answer": answer}
+        born = self.profile.ticket.created_at({**self._about(), "item": item, "answer": answer})
         if row.only is not None and row.only(told) is not True:
             return None
         name = text(row.name(told))
@@ -421,9 +442,58 @@ class Rest(Connector):
             visibility=text(row.visibility(told)) if row.visibility is not None else "",
             author=text(row.author(told)) if row.author is not None else "",
             is_ours=text(row.made_by(told)) == me if me and row.made_by is not None else bool(mark),
-            created_at=self._moment(row.created_at(told)),
+            created_at=self._moment(row.created_at(told) if row.created_at is not None else born),
             mark=mark,
         )
+
+    # -- samples, for the workbench
+
+    def items_of_sample(self, what: str, answer: Any) -> list[Any]:
+        """The records in an answer to `list` or `get`."""
+        step = self.profile.operations[what][-1]
+        told = {**self._about(), "answer": answer, "status": 200, "headers": {}, "steps": {}}
+        if what == "list":
+            found = step.items(told) if step.items is not None else None
+            if not isinstance(found, list):
+                raise Refused(
+                    f"There is no list at {step.items.source if step.items else 'items'}: operations.list.items."
+                )
+            return found
+        item = step.item(told) if step.item is not None else answer
+        if not isinstance(item, dict):
+            raise Refused(
+                f"There is no record at {step.item.source if step.item else 'the answer'}: operations.get.item."
+            )
+        return [item]
+
+    def ticket_of_sample(self, item: Any, answer: Any) -> RemoteTicket:
+        ticket = self._ticket(item, answer)
+        notes = [self._note(row, ticket.key, raw, answer) for row in self.profile.notes if row.items is not None
+                 for raw in self._items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
+        files = [self._file(row, raw, answer, item) for row in self.profile.files if row.items is not None
+                 for raw in self._items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
+        return replace(ticket, notes=tuple(n for n in notes if n), files=tuple(f for f in files if f))
+
+    def notes_of_sample(self, answer: Any) -> list[RemoteNote]:
+        """The notes in an answer to the operation that lists them."""
+        row = next((row for row in self.profile.notes if row.operation), None)
+        if row is None:
+            raise Refused("Notes stand in the ticket's own answer: choose “one ticket”.")
+        step = self.profile.operations[row.operation][-1]
+        told = {**self._about(), "answer": answer, "status": 200, "headers": {}, "steps": {}}
+        found = step.items(told) if step.items is not None else None
+        if not isinstance(found, list):
+            raise Refused(
+                f"There is no list at {step.items.source if step.items else 'items'}: operations.{row.operation}.items."
+            )
+        return [note for raw in found if (note := self._note(row, "0", raw, answer)) is not None]
+
+    def keys_of_sample_hook(self, body: bytes) -> tuple[str, tuple[str, ...]]:
+        """Which records a call of theirs would be about, whatever its signature."""
+        if self.profile.hook is None:
+            raise Refused("The profile has no [hook].")
+        keys = self._keys_of_hook(json.loads(body), {})
+        return keys[0], tuple(keys[1:])
 
     # -- writing
 
@@ -494,7 +564,9 @@ class Rest(Connector):
         try:
             item, answer = self._read(change.key)
             records: Iterable[RemoteNote | RemoteFile] = (
-                self._notes(change.key, item, answer) if change.kind == "note" else self._files(change.key, item, answer)
+                self._notes(change.key, item, answer)
+                if change.kind == "note"
+                else self._files(change.key, item, answer)
             )
             return [record.key for record in records if record.mark == change.mark][-1]
         except (ConnectorError, IndexError) as error:
@@ -511,13 +583,20 @@ class Rest(Connector):
         news = json.loads(body) if body.strip() else None
         told = {"answer": news, "headers": sent, "settings": self.caller.known["settings"]}
         self._check_age(told)
+        keys = self._keys_of_hook(news, sent)
+        named = text(row.delivery(told)) if row.delivery is not None else ""
+        delivery = f"{named}.{hashlib.sha256(body).hexdigest()[:24]}"[:100]
+        return Hook(key=keys[0], delivery=delivery, also=tuple(keys[1:200]))
+
+    def _keys_of_hook(self, news: Any, sent: Mapping[str, str]) -> list[str]:
+        row = self.profile.hook
+        assert row is not None
+        told = {"answer": news, "headers": dict(sent), "settings": self.caller.known["settings"]}
         found = row.keys(told) if row.keys is not None else [row.key(told)] if row.key is not None else []
         keys = [self._key(text(key)) for key in found or [] if text(key)]
         if not keys:
             raise Refused("The call names no record.")
-        named = text(row.delivery(told)) if row.delivery is not None else ""
-        delivery = f"{named}.{hashlib.sha256(body).hexdigest()[:24]}"[:100]
-        return Hook(key=keys[0], delivery=delivery, also=tuple(keys[1:200]))
+        return keys
 
     def _check_signature(self, sent: Mapping[str, str], body: bytes) -> None:
         row = self.profile.hook
@@ -678,6 +757,7 @@ def _made(document: str) -> type[Connector]:
         "label": found.name,
         "profile": found,
         "takes_profile": False,
+        "signs_hooks": found.hook is None or found.hook.check != "secret_path",
         "settings": tuple(
             Setting(
                 name=row.name, label=row.label, help=row.help, is_secret=row.secret, is_required=row.required,

@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 from connectors.kit.contract import Ports
 from connectors.kit.errors import ConnectorError, LockedOut, Refused
-from connectors.kit.http import Http, Reply
+from connectors.kit.http import Reply
 from hub.expr import text
 
 from .profile import Connect, Signed, Token
@@ -99,7 +99,9 @@ class Tokens:
 
         def judge(reply: Reply) -> ConnectorError | None:
             if reply.status in (400, 401, 403):
-                return LockedOut("They gave us no token: client id, secret or scope are not accepted.", field=self.wrong)
+                return LockedOut(
+                    "They gave us no token: client id, secret or scope are not accepted.", field=self.wrong
+                )
             return None
 
         answer = http.exchange("POST", url, is_write=False, params=query, data=data, judge=judge).body
@@ -143,5 +145,3 @@ def body_text(body: Any, data: tuple[str, bytes] | None) -> str:
     if data is not None:
         return data[1].decode("utf-8", "replace")
     return "" if body is None else json.dumps(body)
-
-

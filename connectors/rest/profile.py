@@ -1,7 +1,8 @@
 """A profile: how one REST system is spoken to, as a TOML document an admin can write from its documentation.
 
-Requests hold texts with {expressions}; what is picked from answers are expressions. docs/how-to/connect-a-rest-vendor.md
-explains each table; the numbers of capabilities are those of the table in the reference material.
+Requests hold texts with {expressions}; what is picked from answers are expressions.
+docs/how-to/connect-a-rest-vendor.md explains each table; the numbers are those of the table of
+capabilities there.
 """
 
 from __future__ import annotations
@@ -188,6 +189,8 @@ class Step:
     form: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key"))
     multipart: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key"))
     file_field: str = may(word(), "file")
+    file_name: Text = may(text(*REQUEST, *CHANGE))
+    """What the file is called there; the mark may stand in it where nothing else carries one."""
     raw: bool = may(flag, False)
     """Whether the file's bytes are the body."""
     content_type: str = may(word(), "")
@@ -266,7 +269,8 @@ class FileRow:
     visibility: Expression = may(expr(*RECORD))
     author: Expression = may(expr(*RECORD))
     made_by: Expression = may(expr(*RECORD))
-    created_at: Expression = must(expr(*RECORD))
+    created_at: Expression = may(expr(*RECORD))
+    """Where they do not say it, the ticket's own time stands for it."""
     mark: Expression = may(expr(*RECORD))
     """Our mark on it, where it has a place for one."""
 
@@ -434,7 +438,8 @@ def _judge_operations(profile: Profile, wrong: Callable[[str, str], None]) -> No
     for name in sorted(needed - profile.operations.keys()):
         lack = f", or a line in [lacks] that says why not: {name} = “…”" if name in LACKS else ""
         wrong(f"operations.{name}", f"This operation is missing{lack}.")
-    own = {row.operation for row in (*profile.notes, *profile.files, *profile.picklists.values())}
+    own = {row.operation for row in profile.notes} | {row.operation for row in profile.files}
+    own |= {row.operation for row in profile.picklists.values()}
     own |= {row.detail for row in profile.notes}
     for name, steps in profile.operations.items():
         if name not in KNOWN_OPERATIONS and name not in own:
@@ -451,10 +456,9 @@ def _judge_operations(profile: Profile, wrong: Callable[[str, str], None]) -> No
         for step in profile.operations.get(name, ())[-1:]:
             if step.items is None:
                 wrong(f"operations.{name}.items", "This is missing: where in the answer is the list?")
-    for step in profile.operations.get("create", ())[-1:]:
-        steps = profile.operations["create"]
-        if all(each.key is None and each.item is None for each in steps):
-            wrong("operations.create.key", "This is missing: where in the answer is the new id?")
+    creates = profile.operations.get("create", ())
+    if creates and all(each.key is None and each.item is None for each in creates):
+        wrong("operations.create.key", "This is missing: where in the answer is the new id?")
     if "changed_since" not in profile.lacks:
         used = {name for step in profile.operations.get("list", ()) for name in _names(step)}
         if "since" not in used and "cursor" not in used:

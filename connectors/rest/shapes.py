@@ -231,9 +231,7 @@ def read_row(kind: type[Row], place: Place, value: Any) -> Row | None:
             found = each.metadata["read"](place.at(key), value[key])
             if found is not None:
                 made[each.name] = found
-        elif each.metadata.get("must"):
-            place.at(key).wrong("This is missing.")
-        elif each.default is MISSING and each.default_factory is MISSING:
+        elif each.metadata.get("must") or (each.default is MISSING and each.default_factory is MISSING):
             place.at(key).wrong("This is missing.")
     return kind(**made)
 

@@ -25,9 +25,7 @@ def statuses() -> dict[str, Json]:
 
 def priorities() -> dict[str, Json]:
     names = ("Low", "Normal", "High", "Urgent", "Immediate")
-    return {
-        str(n): {"id": n, "name": name, "is_default": n == 2, "active": True} for n, name in enumerate(names, 1)
-    }
+    return {str(n): {"id": n, "name": name, "is_default": n == 2, "active": True} for n, name in enumerate(names, 1)}
 
 
 @dataclass
@@ -189,7 +187,10 @@ class Simulator(simulating.Simulator[Tenant]):
         if tenant.priorities.get(priority, {}).get("active"):
             item["priority"] = {"id": int(priority), "name": tenant.priorities[priority]["name"]}
         if data.get("assigned_to_id"):
-            item["assigned_to"] = {"id": int(data["assigned_to_id"]), "name": tenant.people[str(data["assigned_to_id"])]}
+            item["assigned_to"] = {
+                "id": int(data["assigned_to_id"]),
+                "name": tenant.people[str(data["assigned_to_id"])],
+            }
         for each in data.get("custom_fields") or ():
             if each.get("id") == REFERENCE_FIELD:
                 item["custom_fields"][0]["value"] = str(each.get("value") or "")

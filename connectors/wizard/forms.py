@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from connectors.engine import proposing, registry, vault
+from connectors.engine import profiles, proposing, vault
 from connectors.kit.contract import Choice, Connector, Setting, several
 from connectors.models import Connection, NoteRule, StatusRule
 from hub.models import Organisation, Priority, Service
@@ -34,10 +34,7 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        kinds = registry.connectors_by_slug()
-        self.fields["connector"] = forms.ChoiceField(
-            label=_("Their system"), choices=[(kind.slug, kind.label) for kind in kinds.values()]
-        )
+        self.fields["connector"] = forms.ChoiceField(label=_("Their system"), choices=profiles.choices())
         vendors = Organisation.objects.exclude(kind__in=[Organisation.Kind.CUSTOMER]).filter(is_us=False)
         self.fields["organisation"] = forms.ModelChoiceField(
             vendors.order_by("name"), label=_("Organisation"), required=False
@@ -57,9 +54,12 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("new_organisation", _("Either choose one or enter a new one, not both."))
         elif new:
             cleaned["organisation"] = self.instance.organisation = Organisation(name=new, kind=Organisation.Kind.VENDOR)
+        choice = cleaned.get("connector", "")
+        label = dict(profiles.choices()).get(choice, "").partition(" (")[0]
+        if not self.errors:
+            cleaned["connector"], self.instance.profile = profiles.chosen(choice)
         if not self.errors and not cleaned.get("name"):
-            kind = registry.connectors_by_slug()[cleaned["connector"]]
-            cleaned["name"] = f"{cleaned['organisation']} ({kind.label})"
+            cleaned["name"] = f"{cleaned['organisation']} ({label})"
             self.instance.name = cleaned["name"]
             if Connection.objects.filter(name=cleaned["name"]).exists():
                 self.add_error("name", _("There is a connection of this name; give this one another."))

@@ -73,9 +73,7 @@ class Expression:
         return f"Expression({self.source!r})"
 
 
-def expression(
-    source: str, *, names: Collection[str], functions: Mapping[str, Function] | None = None
-) -> Expression:
+def expression(source: str, *, names: Collection[str], functions: Mapping[str, Function] | None = None) -> Expression:
     """An expression over these names; BadExpression for what is none.
 
     >>> expression("item.status.name", names=["item"])({"item": {"status": {"name": "New"}}})
@@ -235,6 +233,7 @@ FUNCTIONS: dict[str, Function] = {
     "text": text,
     "number": number,
     "first": first,
+    "flat": lambda value: [each for inner in value or () for each in (inner if isinstance(inner, list) else [inner])],
     "last": lambda value: value[-1] if isinstance(value, list) and value else None,
     "lower": lambda value: text(value).lower(),
     "upper": lambda value: text(value).upper(),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.kit.markup import cleaned, text_of
 from connectors.email.replies import MARKER, is_forward, separated
+from connectors.kit.markup import cleaned, text_of
 
 ANSWERS = {
     "outlook": "Done\n\nFrom: Hub <hub@x.test>\nSent: Monday, 2 March 2026 10:11\nTo: Ulf\nSubject: x\n\nold",

@@ -1,19 +1,15 @@
-"""The Redmine profile against the kit's conformance suite: on the double, and on a real Redmine where one runs."""
+"""The Redmine profile against the kit's conformance suite, on the double."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from typing import Any, ClassVar
 
-import pytest
-
 from connectors.kit.simulating import Simulator
 from connectors.kit.testing import Conformance, Time
 from connectors.rest import simulator as double
 from connectors.rest.connector import Rest
-from tests.connectors.rest.real_redmine import Redmine, settings
 
-FOUND = settings()
 PROFILE = (files("connectors.rest") / "profiles" / "redmine" / "profile.toml").read_text()
 
 
@@ -23,7 +19,7 @@ class TestRedmine(Conformance):
     statuses, priorities = ("1", "2"), ("2", "4")
     shown, hidden = "public", "private"
     ticket_path, note_method = "/issues", "PUT"
-    wrong: ClassVar[dict[str, str]] = {"api_key": "not-it", "project": "99", "tracker": "99"}
+    wrong: ClassVar[dict[str, str]] = {"api_key": "not-it", "project": "987654", "tracker": "987654"}
     cannot = frozenset({"time", "hooks", "value_off"})
     hosts = frozenset({"redmine.test"})
 
@@ -47,26 +43,3 @@ class TestRedmine(Conformance):
 
     def spoil_write(self, simulator: Simulator[Any], key: str) -> None:
         simulator.tenants[self.domain].forbidden.append(self.statuses[1])
-
-
-class TestRealRedmine(TestRedmine):
-    """The same on a real Redmine: ../shared/peers/start-redmine.sh starts one."""
-
-    many = (130, 230)
-    cannot = TestRedmine.cannot | {"clock", "spoilt_record", "false_yes"}
-
-    @pytest.fixture(autouse=True)
-    def _is_running(self) -> None:
-        if not FOUND:
-            pytest.skip("no Redmine runs here: start one with ../shared/peers/start-redmine.sh")
-
-    def start(self, time: Time) -> Simulator[Any]:
-        return Redmine(FOUND, domain=self.domain, now=time)
-
-    def values(self, simulator: Simulator[Any]) -> dict[str, str]:
-        tenant = simulator.tenants[self.domain]
-        return {"address": simulator.base, "api_key": tenant.key, "project": tenant.project, "tracker": "3",
-                "reference_field": simulator.reference_field}  # type: ignore[attr-defined]  # fmt: skip
-
-    def lock_out(self, simulator: Simulator[Any]) -> None:
-        simulator.tenants[self.domain].is_locked = True

@@ -1,0 +1,102 @@
+"""Profiles in their versions: taken from those that come with the hub, imported, published, compared with use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.db.models import Max
+
+from connectors.engine import registry
+from connectors.kit.contract import Connector
+from connectors.models import Connection, Profile
+from hub.models import Publication
+
+
+class NotAProfile(ValueError):
+    """The document cannot be used; every mistake in it is a line."""
+
+
+def kinds() -> Mapping[str, type[Connector]]:
+    """The connectors that are told by a profile how to speak."""
+    return {slug: kind for slug, kind in registry.connectors_by_slug().items() if kind.takes_profile}
+
+
+def read(document: str, *, connector: str = "") -> type[Connector]:
+    """The connector that a document makes; NotAProfile says what is wrong, and where."""
+    [kind] = [kinds()[connector]] if connector else list(kinds().values())[:1]
+    try:
+        return kind.of_profile(document)
+    except ValueError as error:
+        raise NotAProfile(str(error)) from error
+
+
+@transaction.atomic
+def take_in(document: str, *, connector: str = "", is_shipped: bool = False) -> Profile:
+    """A new draft from a document, as the next version of its name; the same document again is the same version."""
+    made = read(document, connector=connector)
+    kind = connector or next(iter(kinds()))
+    slug = made.slug.partition(".")[2]
+    rows = Profile.objects.select_for_update().filter(connector=kind, slug=slug)
+    same = next((row for row in rows if row.document == document and row.is_shipped == is_shipped), None)
+    if same is not None:
+        return same
+    last = rows.aggregate(last=Max("version"))["last"] or 0
+    return Profile.objects.create(
+        connector=kind, slug=slug, name=made.label, version=last + 1, document=document, is_shipped=is_shipped
+    )
+
+
+@transaction.atomic
+def publish(profile: Profile) -> Profile:
+    """From now on it stays as it is; new connections take it, those there are stay where they are."""
+    profile = Profile.objects.select_for_update().get(pk=profile.pk)
+    if profile.status != Publication.DRAFT:
+        raise ValueError(f"{profile} is {profile.status} and stays as it is; make a new version of it.")
+    read(profile.document, connector=profile.connector)
+    rows = Profile.objects.filter(connector=profile.connector, slug=profile.slug, status=Publication.PUBLISHED)
+    rows.update(status=Publication.RETIRED)
+    profile.status = Publication.PUBLISHED
+    profile.save(update_fields=["status"])
+    return profile
+
+
+@transaction.atomic
+def new_version(profile: Profile) -> Profile:
+    """A draft that begins as a copy."""
+    rows = Profile.objects.select_for_update().filter(connector=profile.connector, slug=profile.slug)
+    last = rows.aggregate(last=Max("version"))["last"]
+    return Profile.objects.create(
+        connector=profile.connector, slug=profile.slug, name=profile.name, version=last + 1, document=profile.document
+    )
+
+
+def move(connection: Connection, profile: Profile) -> None:
+    """Let a connection use another version; what it had learned with the old one is forgotten."""
+    if connection.profile is None or connection.profile.slug != profile.slug:
+        raise ValueError(f"{profile} is not another version of what {connection} uses.")
+    Connection.objects.filter(pk=connection.pk).update(profile=profile, memory={}, cursor="", next_poll_at=None)
+
+
+def choices() -> list[tuple[str, str]]:
+    """What a connection can be made with: connectors of their own, and profiles for the others."""
+    found = [(slug, kind.label) for slug, kind in registry.connectors_by_slug().items() if not kind.takes_profile]
+    for slug, kind in kinds().items():
+        published = Profile.objects.filter(connector=slug, status=Publication.PUBLISHED).order_by("name")
+        found += [(f"{slug}:{row.slug}", f"{row.name} ({row})") for row in published]
+        known = {row.slug for row in published}
+        for name, document in kind.shipped_profiles().items():
+            if name not in known:
+                found.append((f"{slug}:{name}", read(document, connector=slug).label))
+    return found
+
+
+def chosen(choice: str) -> tuple[str, Profile | None]:
+    """The connector and the profile of a choice; a profile that comes with the hub is taken in with it."""
+    slug, _, name = choice.partition(":")
+    if not name:
+        return slug, None
+    found = Profile.objects.filter(connector=slug, slug=name, status=Publication.PUBLISHED).first()
+    if found is None:
+        found = publish(take_in(kinds()[slug].shipped_profiles()[name], connector=slug, is_shipped=True))
+    return slug, found

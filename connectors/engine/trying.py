@@ -1,0 +1,163 @@
+"""Every capability of a connector, tried on the real system: what an admin wants to know before relying on it.
+
+Reading is always tried. Writing makes one ticket there, with a note of each visibility and a file, and
+only on request.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from connectors.engine import marks
+from connectors.kit.contract import Change, Connector, RemoteTicket
+from connectors.kit.errors import ConnectorError, Unsupported
+from hub.clock import now
+from hub.models.fields import new_ulid
+
+TITLE = "Ticket Hub tries the connection: please ignore and close"
+SHOWN = 5
+SINCE = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """One capability: whether it works, and what was seen."""
+
+    what: str
+    outcome: str
+    """``works``, ``fails`` or ``lacks``."""
+    told: str
+    milliseconds: int
+
+
+class Bench:
+    """One connector on the bench."""
+
+    def __init__(self, connector: Connector) -> None:
+        self.connector = connector
+        self.key = ""
+        self.ticket: RemoteTicket | None = None
+        self.reference = marks.reference(new_ulid())
+
+    def tries(self, *, writes: bool) -> Iterator[Tried]:
+        yield self._one("credentials and settings", self._check)
+        yield self._one("picklists", self._picklists)
+        yield self._one("what changed within a week", self._changes)
+        if writes:
+            yield self._one("making a ticket", self._create)
+            yield self._one("finding it by our reference", self._find)
+        if self.key:
+            yield self._one("one ticket with notes and files", self._fetch)
+        if writes and self.key:
+            yield from self._written()
+
+    def _written(self) -> Iterator[Tried]:
+        lists = self.connector.picklists()
+        for choice in lists.get("visibility", ()):
+            yield self._one(f"a note for “{choice.label}”", partial(self._note, choice.value))
+        yield self._one("a file", lambda: self._file([c.value for c in lists.get("visibility", ())]))
+        yield self._one("changing the priority", lambda: self._field("priority", lists))
+        yield self._one("changing the status", lambda: self._field("status", lists))
+
+    def _one(self, what: str, call: Callable[[], str]) -> Tried:
+        began = time.monotonic()
+        try:
+            told, outcome = call(), "works"
+        except Unsupported as error:
+            told, outcome = str(error), "lacks"
+        except ConnectorError as error:
+            told, outcome = str(error), "fails"
+        except Exception as error:  # on the bench anything may be wrong, and is told
+            told, outcome = f"{type(error).__name__}: {error}"[:300], "fails"
+        return Tried(what=what, outcome=outcome, told=told, milliseconds=int(1000 * (time.monotonic() - began)))
+
+    # -- reading
+
+    def _check(self) -> str:
+        checked = self.connector.check()
+        facts = ", ".join(f"{name}: {value}" for name, value in checked.facts.items() if value)
+        return facts or f"We are {checked.own_user}."
+
+    def _picklists(self) -> str:
+        return "; ".join(
+            f"{name}: {', '.join(choice.label for choice in values[:SHOWN])}{' …' if len(values) > SHOWN else ''}"
+            for name, values in self.connector.picklists().items()
+        )
+
+    def _changes(self) -> str:
+        from_ = f"{now().replace(microsecond=0).timestamp() - 7 * 86400:.0f}"
+        page = self.connector.changes_since(_written(float(from_)))
+        if page.tickets:
+            self.ticket, self.key = page.tickets[-1], page.tickets[-1].key
+        told = ", ".join(f"{ticket.number} {ticket.fields.get('title', '')[:40]}" for ticket in page.tickets[:SHOWN])
+        unread = f" {len(page.unread)} cannot be read, the first because: {page.unread[0].why}" if page.unread else ""
+        return (
+            f"{len(page.tickets)}{' and more' if page.more else ''}: {told}.{unread}"
+            if page.tickets
+            else f"None.{unread}"
+        )
+
+    def _fetch(self) -> str:
+        ticket = self.connector.fetch(self.key)
+        notes = ", ".join(f"“{note.text[:30]}” ({note.visibility})" for note in (ticket.notes or ())[:SHOWN])
+        said = f"{ticket.number}, status {ticket.fields.get('status')}, notes: {notes or 'none'}"
+        return f"{said}, files: {len(ticket.files or ())}."
+
+    # -- writing
+
+    def _create(self) -> str:
+        lists = self.connector.picklists()
+        fields = {"title": TITLE, "description": "Made by Ticket Hub's workbench."}
+        for name in ("status", "priority"):
+            active = [choice.value for choice in lists.get(name, ()) if choice.is_active and not choice.is_closed]
+            if name in self.connector.fields and active:
+                fields[name] = active[0]
+        mark = marks.sign(new_ulid())
+        change = Change(id="try", kind="create", reference=self.reference, fields=fields, mark=mark)
+        pushed = self.connector.push(change)
+        self.key = pushed.key
+        ours = pushed.ticket is not None and pushed.ticket.reference == self.reference
+        return f"{pushed.key}, {'with our reference' if ours else 'but our reference was not read back'}."
+
+    def _find(self) -> str:
+        found = self.connector.find(self.reference)
+        if self.key not in found:
+            raise Unsupported("It is not found (yet) by our reference: some search what was indexed a while ago.")
+        return f"Found: {', '.join(found)}."
+
+    def _note(self, visibility: str) -> str:
+        mark = marks.sign(new_ulid())
+        change = Change(id="try", kind="note", key=self.key, text="A try.", visibility=visibility, mark=mark)
+        made = self.connector.push(change).key
+        note = next((note for note in self.connector.fetch(self.key).notes or () if note.key == made), None)
+        if note is None or note.visibility != visibility or note.mark != mark or not note.is_ours:
+            return f"Written ({made}), but read back as {note.visibility if note else 'nothing'}: check the profile."
+        return f"{made}, read back with its mark and visibility."
+
+    def _file(self, visibilities: list[str]) -> str:
+        mark = marks.sign(new_ulid())
+        content = b"a try"
+        change = Change(id="try", kind="file", key=self.key, name="try.txt", content=content, mark=mark,
+                        visibility=next(iter(visibilities), ""))  # fmt: skip
+        made = self.connector.push(change).key
+        file = next((each for each in self.connector.fetch(self.key).files or () if each.key == made), None)
+        if file is None or self.connector.content(self.key, file) != content:
+            return f"Sent ({made}), but not read back as it was."
+        return f"{made}, read back byte for byte."
+
+    def _field(self, name: str, lists: Any) -> str:
+        now_ = self.connector.glance(self.key).fields.get(name, "")
+        others = [c.value for c in lists.get(name, ()) if c.is_active and not c.is_closed and c.value != now_]
+        if name not in self.connector.fields or not others:
+            raise Unsupported("There is nothing to change it to.")
+        pushed = self.connector.push(Change(id="try", kind="fields", key=self.key, fields={name: others[0]}))
+        told = pushed.ticket.fields.get(name, "") if pushed.ticket else ""
+        return f"{now_} became {told}."
+
+
+def _written(seconds: float) -> str:
+    return time.strftime(SINCE, time.gmtime(seconds))

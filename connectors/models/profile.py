@@ -1,0 +1,39 @@
+"""How a system that has no connector of its own is spoken to: a document an admin owns, in versions."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from hub.models import Publication
+
+
+class Profile(models.Model):
+    """One version of a profile. A connection stays on the version it was made with until somebody moves it."""
+
+    connector = models.SlugField(_("connector"), editable=False)
+    slug = models.SlugField(_("short name"), editable=False)
+    name = models.CharField(_("name"), max_length=150, editable=False)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+    status = models.CharField(
+        _("status"), max_length=16, choices=Publication, default=Publication.DRAFT, editable=False
+    )
+    document = models.TextField(
+        _("document"), help_text=_("TOML; docs/how-to/connect-a-rest-vendor.md explains each table.")
+    )
+    is_shipped = models.BooleanField(_("comes with the hub"), default=False, editable=False)
+    made_at = models.DateTimeField(_("made at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("profile")
+        verbose_name_plural = _("profiles")
+        constraints = [
+            models.UniqueConstraint(fields=["connector", "slug", "version"], name="profile_version_once"),
+            models.CheckConstraint(
+                condition=Q(status__in=["draft", "published", "retired"]), name="profile_status_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"

@@ -1,0 +1,112 @@
+"""Profiles in the admin: written or pasted, judged when saved, in versions, exported as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from connectors.engine import profiles
+from connectors.models import Profile
+from connectors.wizard import workbench
+from hub.models import Publication
+
+
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The document itself; each mistake in it is named with its place."""
+
+    class Meta:
+        model = Profile
+        fields = ["document"]
+        widgets = {"document": forms.Textarea(attrs={"rows": 40, "cols": 120, "spellcheck": "false"})}
+
+    def clean_document(self) -> str:
+        document = str(self.cleaned_data["document"]).replace("\r\n", "\n")
+        try:
+            self.kind = profiles.read(document, connector=self.instance.connector)
+        except profiles.NotAProfile as error:
+            raise forms.ValidationError(str(error).split("\n")) from error
+        if self.instance.pk and self.kind.slug.partition(".")[2] != self.instance.slug:
+            raise forms.ValidationError(
+                _("slug: It stays “%s”; another system is another profile.") % self.instance.slug
+            )
+        return document
+
+
+@admin.register(Profile)
+class ProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = ProfileForm
+    list_display = ["name", "version", "status", "is_shipped", "workbench", "export"]
+    list_filter = ["status", "name"]
+    search_fields = ["name", "slug"]
+    readonly_fields = ["name", "version", "status", "is_shipped"]
+    fields = ["name", "version", "status", "is_shipped", "document"]
+    actions = ["publish", "new_version", "move_connections"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
+        return super().get_queryset(request).order_by("name", "-version")
+
+    def get_urls(self) -> list[Any]:
+        export = path(
+            "<int:pk>/export/", self.admin_site.admin_view(self.export_view), name="connectors_profile_export"
+        )
+        return [export, *workbench.urls(), *super().get_urls()]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        is_final = obj is not None and obj.status != Publication.DRAFT
+        return [*self.readonly_fields, "document"] if is_final else list(self.readonly_fields)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Profile, form: Any, change: bool) -> None:
+        if change:
+            if obj.status == Publication.DRAFT:
+                obj.name = form.kind.label
+                obj.save()
+            return
+        made = profiles.take_in(form.cleaned_data["document"])
+        obj.__dict__.update(made.__dict__)
+
+    @admin.display(description=gettext_lazy("try it"))
+    def workbench(self, obj: Profile) -> str:
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:connectors_profile_workbench", args=[obj.pk]), _("Workbench")
+        )
+
+    @admin.display(description=gettext_lazy("take it along"))
+    def export(self, obj: Profile) -> str:
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:connectors_profile_export", args=[obj.pk]), _("Export")
+        )
+
+    def export_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        profile = Profile.objects.get(pk=pk)
+        answer = HttpResponse(profile.document, content_type="application/toml; charset=utf-8")
+        answer["Content-Disposition"] = f'attachment; filename="{profile.slug}-v{profile.version}.toml"'
+        return answer
+
+    @admin.action(description=gettext_lazy("Publish"))
+    def publish(self, request: HttpRequest, rows: QuerySet[Profile]) -> None:
+        for profile in rows:
+            try:
+                self.message_user(request, _("%s can be used for connections now.") % profiles.publish(profile))
+            except ValueError as refused:
+                self.message_user(request, str(refused), messages.ERROR)
+
+    @admin.action(description=gettext_lazy("New version as a draft"))
+    def new_version(self, request: HttpRequest, rows: QuerySet[Profile]) -> None:
+        for profile in rows:
+            self.message_user(request, _("%s is a draft now.") % profiles.new_version(profile))
+
+    @admin.action(description=gettext_lazy("Let all its connections use this version"))
+    def move_connections(self, request: HttpRequest, rows: QuerySet[Profile]) -> None:
+        for profile in rows.filter(status=Publication.PUBLISHED):
+            workbench.moved(request, profile)

@@ -1,0 +1,45 @@
+"""The Redmine profile on a real Redmine: the whole conformance suite, and a journey both ways."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from connectors.kit.simulating import Simulator
+from connectors.kit.testing import Time
+from hub.domain.actors import Actor
+from tests.connectors.rest import journey, real_redmine, test_redmine
+from tests.connectors.rest.real_redmine import Redmine
+
+FOUND = real_redmine.settings()
+if not FOUND:
+    pytest.skip("no Redmine runs here: start one with ../shared/peers/start-redmine.sh", allow_module_level=True)
+
+
+class TestRealRedmine(test_redmine.TestRedmine):
+    """The same on a real Redmine: ../shared/peers/start-redmine.sh starts one."""
+
+    many = (130, 230)
+    cannot = test_redmine.TestRedmine.cannot | {"clock", "spoilt_record", "false_yes"}
+
+    def start(self, time: Time) -> Simulator[Any]:
+        return Redmine(FOUND, domain=self.domain, now=time)
+
+    def values(self, simulator: Simulator[Any]) -> dict[str, str]:
+        tenant = simulator.tenants[self.domain]
+        return {"address": simulator.base, "api_key": tenant.key, "project": tenant.project, "tracker": "3",
+                "reference_field": simulator.reference_field}  # type: ignore[attr-defined]  # fmt: skip
+
+    def lock_out(self, simulator: Simulator[Any]) -> None:
+        simulator.tenants[self.domain].is_locked = True
+
+
+@pytest.mark.django_db
+def test_the_journey_on_a_real_redmine(agent: Actor, settings: Any) -> None:
+    app = Redmine(FOUND, domain="redmine.test", now=lambda: datetime.now(UTC))
+    tenant = app.tenants["redmine.test"]
+    with journey.serving(app, settings) as server:
+        connection = journey.connected(server, key=tenant.key, project=tenant.project, field=app.reference_field)
+        journey.travel(server, connection, app, "redmine.test", agent)

@@ -1,0 +1,785 @@
+"""Each style that REST systems are found with: ways in, pages, times, writes, errors, calls to us."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from connectors.kit.contract import Change, Connector
+from connectors.kit.errors import (
+    BadSignature,
+    ConnectorError,
+    LockedOut,
+    Missing,
+    Refused,
+    TryLater,
+    Unclear,
+    Unsupported,
+)
+from connectors.kit.simulating import Answer, Request
+from connectors.kit.testing import changes
+from connectors.rest import letting_in
+from tests.connectors.rest.vendor import START, Clock, Vendor, body, connector, document, ticket
+
+SINCE = "2026-03-16T09:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def _no_tokens() -> None:
+    letting_in._TOKENS.clear()
+
+
+def empty(_request: Request) -> Answer:
+    return Answer(body={"items": []})
+
+
+# -- ways in
+
+
+def sent(vendor: Vendor, name: str) -> str:
+    return vendor.calls[-1].headers.get(name, "")
+
+
+@pytest.mark.parametrize(
+    ("connect", "header", "value"),
+    [
+        ('user = "hub"\npassword = "{secrets.key}"', "authorization", letting_in.basic("hub", "s3cret")),
+        ('user = "{secrets.key}"\npassword = "X"', "authorization", "Basic czNjcmV0Olg="),
+        ('bearer = "{secrets.key}"', "authorization", "Bearer s3cret"),
+        ('headers = { X-Api-Key = "{secrets.key}", X-Tenant = "7" }', "x-api-key", "s3cret"),
+    ],
+)  # fmt: skip
+def test_we_are_let_in_by_a_header(connect: str, header: str, value: str) -> None:
+    vendor = Vendor(empty)
+    changes(connector(document(connect=connect), vendor), SINCE)
+
+    assert sent(vendor, header) == value
+
+
+def test_we_are_let_in_by_a_key_in_the_query() -> None:
+    vendor = Vendor(empty)
+    changes(connector(document(connect='query = { api_key = "{secrets.key}" }'), vendor), SINCE)
+
+    assert vendor.calls[-1].query["api_key"] == "s3cret"
+
+
+TOKEN = """
+[connect.token]
+url = "https://desk.test/oauth/token"
+client_id = "hub"
+client_secret = "{secrets.key}"
+form = { scope = "tickets" }
+query = { tenant = "acme" }
+"""
+
+
+class Office:
+    """Gives tokens, and takes only the newest one."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.refresh = "refresh-0"
+
+    def __call__(self, request: Request) -> Answer:
+        if request.path == "/oauth/token":
+            form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
+            if form["grant_type"] == "refresh_token" and form["refresh_token"] != self.refresh:
+                return Answer(status=400, body={"error": "invalid_grant"})
+            if form.get("client_secret") != "s3cret":
+                return Answer(status=401, body={"error": "invalid_client"})
+            self.given += 1
+            self.refresh = f"refresh-{self.given}"
+            told = {"access_token": f"token-{self.given}", "expires_in": 3600}
+            return Answer(body=told | ({"refresh_token": self.refresh} if "refresh" in form["grant_type"] else {}))
+        if request.headers.get("authorization") != f"Bearer token-{self.given}":
+            return Answer(status=401, body={})
+        return Answer(body={"items": []})
+
+
+def test_a_token_is_asked_for_once_and_again_when_it_is_refused() -> None:
+    office = Office()
+    vendor = Vendor(office)
+    one = connector(document(connect=TOKEN), vendor)
+    changes(one, SINCE)
+    changes(one, SINCE)
+    assert office.given == 1
+    assert vendor.calls[0].query == {"tenant": "acme"}
+    assert b"scope=tickets" in vendor.calls[0].body
+
+    office.given = 7  # somebody else's log-in ended ours
+    changes(one, SINCE)
+    assert office.given == 8
+
+
+def test_a_wrong_client_secret_names_its_setting() -> None:
+    with pytest.raises(LockedOut) as refused:
+        changes(connector(document(connect=TOKEN), Vendor(Office()), key="wrong"), SINCE)
+
+    assert (refused.value.field, "s3cret" in str(refused.value)) == ("key", False)
+
+
+def test_a_refresh_token_is_kept_when_it_changes_and_a_quicker_workers_is_used() -> None:
+    office = Office()
+    kept = {"refresh": "refresh-0"}
+    text = document(
+        connect=TOKEN + 'grant = "refresh_token"\nrefresh = "refresh"\n',
+        top='[[settings]]\nname = "refresh"\nlabel = "R"\nsecret = true\n',
+    )
+    one = connector(text, Vendor(office), refresh="refresh-0")
+    tokens = one.caller.tokens  # type: ignore[attr-defined]
+    tokens.ports = _with_secrets(tokens.ports, kept)
+    changes(one, SINCE)
+    assert kept["refresh"] == "refresh-1"
+
+    letting_in._TOKENS.clear()
+    office.refresh = kept["refresh"] = "refresh-9"  # another worker exchanged it meanwhile
+    office.given = 9
+    tokens.ports = _with_secrets(tokens.ports, {"refresh": "refresh-9"}, first="refresh-1")
+    changes(one, SINCE)
+    assert office.given == 10
+
+
+def _with_secrets(ports: Any, kept: dict[str, str], first: str = "") -> Any:
+    from dataclasses import replace
+
+    answers = [first] if first else []
+    return replace(
+        ports,
+        secret=lambda name: answers.pop(0) if answers else kept.get(name, ""),
+        keep_secret=lambda name, value: kept.__setitem__(name, value),
+    )
+
+
+def test_a_request_is_signed() -> None:
+    connect = """
+[connect.signed]
+header = "X-Signature"
+key = "{secrets.key}"
+content = "{method}\\n{path}\\n{query}\\n{body}"
+encoding = "base64"
+prefix = "v1="
+"""
+    vendor = Vendor(lambda request: Answer(status=201, body=ticket(1)))
+    connector(document(connect=connect), vendor).push(Change(id="1", kind="create", fields={"title": "Größe"}))
+    call = vendor.calls[-1]
+    mac = hmac.new(b"s3cret", b"POST\n/tickets\n\n" + call.body, hashlib.sha256).digest()
+
+    assert call.headers["x-signature"] == "v1=" + base64.b64encode(mac).decode()
+
+
+def test_the_address_is_asked_for_and_asked_for_again_when_it_moved() -> None:
+    places = iter(("one", "two"))
+
+    def answer(request: Request) -> Answer:
+        if request.path == "/where":
+            return Answer(body={"url": f"https://desk.test/{next(places)}"})
+        return Answer(body={"items": []}) if request.path.startswith("/two") else Answer(status=404, body={})
+
+    text = document(
+        connect='discover = { url = "{settings.address}/where", pick = "answer.url", again_on = [404] }'
+    ).replace('base = "{settings.address}"', 'base = "{discovered}"')
+    vendor = Vendor(answer)
+    changes(connector(text, vendor), SINCE)
+
+    assert [call.path for call in vendor.calls] == ["/where", "/one/tickets", "/where", "/two/tickets"]
+
+
+# -- pages
+
+
+def paged(style: str, answer: Callable[[Request], Answer], **more: str) -> tuple[Connector, Vendor]:
+    vendor = Vendor(answer)
+    return connector(document(list=f"paging = {style}", **more), vendor), vendor
+
+
+ALL = [ticket(number, changed=START + timedelta(seconds=number)) for number in range(1, 8)]
+
+
+def test_pages_by_number() -> None:
+    one, vendor = paged(
+        '{ style = "page", size = 3 }',
+        lambda r: Answer(body={"items": ALL[(int(r.query.get("p", 1)) - 1) * 3 :][:3]}),
+    )
+    text = document(list='paging = { style = "page", size = 3 }').replace(
+        'query = { since = "{since}" }', 'query = { since = "{since}", p = "{page}", n = "{limit}" }'
+    )
+    one = connector(text, vendor)
+
+    assert [t.key for t in changes(one, SINCE).tickets] == [str(n) for n in range(1, 8)]
+    assert [(c.query["p"], c.query["n"]) for c in vendor.calls] == [("1", "3"), ("2", "3"), ("3", "3")]
+
+
+@pytest.mark.parametrize("total", [7, 3, 0, 99, None])
+def test_pages_by_offset_whatever_total_they_claim(total: int | None) -> None:
+    def answer(request: Request) -> Answer:
+        at = int(request.query["o"])
+        return Answer(body={"items": ALL[at : at + 3], "total": total})
+
+    text = document(list='paging = { style = "offset", size = 3, total = "answer.total" }').replace(
+        'query = { since = "{since}" }', 'query = { since = "{since}", o = "{offset}" }'
+    )
+
+    assert len({t.key for t in changes(connector(text, Vendor(answer)), SINCE).tickets}) == 7
+
+
+def test_a_page_that_they_cap_is_no_reason_to_stop() -> None:
+    def answer(request: Request) -> Answer:
+        at = int(request.query["o"])
+        return Answer(body={"items": ALL[at : at + 2], "total": 7})  # asked for 5, gives 2
+
+    text = document(list='paging = { style = "offset", size = 5, total = "answer.total" }').replace(
+        'query = { since = "{since}" }', 'query = { since = "{since}", o = "{offset}" }'
+    )
+
+    assert len(changes(connector(text, Vendor(answer)), SINCE).tickets) == 7
+
+
+def test_pages_by_cursor_and_one_that_goes_in_a_circle() -> None:
+    def answer(request: Request) -> Answer:
+        at = int(request.query.get("c") or 0)
+        return Answer(body={"items": ALL[at : at + 3], "next": at + 3 if at + 3 < 7 else None})
+
+    text = document(list='paging = { style = "cursor", next = "answer.next" }').replace(
+        'query = { since = "{since}" }', 'query = { since = "{since}", c = "{cursor}" }'
+    )
+    vendor = Vendor(answer)
+    assert len(changes(connector(text, vendor), SINCE).tickets) == 7
+    assert "c" not in vendor.calls[0].query
+
+    round_ = Vendor(lambda r: Answer(body={"items": ALL[:3], "next": "a" if r.query.get("c") == "b" else "b"}))
+    with pytest.raises(Refused, match="circle"):
+        changes(connector(text, round_), SINCE)
+
+
+def test_pages_by_link_header_stay_at_their_own_host() -> None:
+    def answer(request: Request) -> Answer:
+        at = int(request.query.get("at", 0))
+        link = f'<https://desk.test/tickets?at={at + 3}>; rel="next", <https://desk.test/x>; rel="last"'
+        return Answer(body={"items": ALL[at : at + 3]}, headers=[("Link", link)] if at + 3 < 7 else ())
+
+    text = document(list='paging = { style = "link" }')
+    assert len(changes(connector(text, Vendor(answer)), SINCE).tickets) == 7
+
+    away = Vendor(lambda r: Answer(body={"items": ALL[:3]}, headers=[("Link", '<https://evil.test/>; rel="next"')]))
+    with pytest.raises(Refused, match="another host"):
+        changes(connector(text, away), SINCE)
+    assert {call.headers["host"] for call in away.calls} == {"desk.test"}
+
+
+def test_pages_by_an_address_in_the_body() -> None:
+    def answer(request: Request) -> Answer:
+        at = int(request.query.get("at", 0))
+        further = f"https://desk.test/tickets?at={at + 3}" if at + 3 < 7 else None
+        return Answer(body={"items": ALL[at : at + 3], "next_page": further})
+
+    one, vendor = paged('{ style = "next_url", next = "answer.next_page" }', answer,
+                        connect='query = { k = "{secrets.key}" }')  # fmt: skip
+
+    assert len(changes(one, SINCE).tickets) == 7
+    assert [call.query["k"] for call in vendor.calls] == ["s3cret"] * 3
+
+
+def test_pages_by_key() -> None:
+    def answer(request: Request) -> Answer:
+        after = int(request.query.get("a") or 0)
+        return Answer(body={"items": [t for t in ALL if t["id"] > after][:3]})
+
+    text = document(list='paging = { style = "keyset", size = 3, key = "item.id" }').replace(
+        'query = { since = "{since}" }', 'query = { since = "{since}", a = "{after}" }'
+    )
+    vendor = Vendor(answer)
+
+    assert len(changes(connector(text, vendor), SINCE).tickets) == 7
+    assert [call.query.get("a") for call in vendor.calls] == [None, "3", "6"]
+
+
+def test_pages_by_time_lose_nothing_while_records_move_to_the_end() -> None:
+    rows = [ticket(n, changed=START + timedelta(seconds=n)) for n in range(1, 8)]
+
+    def answer(request: Request) -> Answer:
+        found = sorted(
+            (r for r in rows if r["changed"] >= request.query["since"]), key=lambda r: (r["changed"], r["id"])
+        )
+        at = int(request.query["o"])
+        page = found[at : at + 3]
+        rows[0]["changed"] = (START + timedelta(minutes=len(vendor.calls))).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Answer(body={"items": [dict(r) for r in page]})
+
+    vendor = Vendor(answer)
+    text = document(list='paging = { style = "time", size = 3 }', top="[since]\noverlap_seconds = 0").replace(
+        'query = { since = "{since}" }', 'query = { since = "{since}", o = "{offset}" }'
+    )
+    one = connector(text, vendor)
+    cursor, seen = SINCE, set()
+    for _ in range(12):
+        page = one.changes_since(cursor)
+        seen |= {t.key for t in page.tickets}
+        cursor = page.cursor
+        if not page.more:
+            break
+
+    assert seen == {str(n) for n in range(1, 8)}
+
+
+def test_more_in_one_second_than_a_page_holds() -> None:
+    rows = [ticket(n, changed=START) for n in range(1, 9)]
+
+    def answer(request: Request) -> Answer:
+        at = int(request.query["o"])
+        return Answer(body={"items": [r for r in rows if r["changed"] >= request.query["since"]][at : at + 3]})
+
+    text = document(list='paging = { style = "time", size = 3 }').replace(
+        'query = { since = "{since}" }', 'query = { since = "{since}", o = "{offset}" }'
+    )
+
+    assert len({t.key for t in changes(connector(text, Vendor(answer)), SINCE).tickets}) == 8
+
+
+def test_an_export_goes_on_where_it_said() -> None:
+    def answer(request: Request) -> Answer:
+        at = int((request.query.get("c") or "c0")[1:])
+        return Answer(body={"items": ALL[at : at + 3], "after": f"c{min(at + 3, 7)}", "end": at + 3 >= 7})
+
+    text = document(
+        list='paging = { style = "cursor", next = "answer.after", export = true }',
+        top='[since]\nwrite = "epoch"\n',
+    ).replace('query = { since = "{since}" }', 'query = { start_time = "{since}", c = "{cursor}" }')
+    vendor = Vendor(answer)
+    one = connector(text, vendor)
+    first = changes(one, SINCE)
+    assert len({t.key for t in first.tickets}) == 7
+    assert vendor.calls[0].query["start_time"].isdigit()
+
+    ALL.append(ticket(8, changed=START + timedelta(minutes=9)))
+    try:
+        later = one.changes_since(first.cursor)
+    finally:
+        ALL.pop()
+    assert [t.key for t in later.tickets] == ["8"]
+
+
+# -- traps
+
+
+def test_a_filter_that_is_ignored_is_told_before_anybody_relies_on_it() -> None:
+    old = [ticket(n, changed=datetime(2020, 1, 1, tzinfo=UTC)) for n in range(3)]
+    one = connector(document(), Vendor(lambda r: Answer(body={"items": old})))
+
+    with pytest.raises(Refused, match="ignored our filter") as refused:
+        one.check()
+    assert "operations.list.query" in str(refused.value)
+    with pytest.raises(Refused, match="ignores our filter"):
+        one.changes_since(SINCE)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"<html>log in</html>", b"", b"null", b"[]", b'{"items": null}', b'{"items": {"1": {}}}', b'{"error": "x"}']
+)
+def test_what_is_no_list_is_never_an_empty_one(raw: bytes) -> None:
+    one = connector(document(), Vendor(lambda r: Answer(raw=raw)))
+
+    with pytest.raises((Refused, TryLater)):
+        changes(one, SINCE)
+
+
+def test_a_yes_that_means_no_is_a_no() -> None:
+    text = document(list="", create='ok = "answer.success != false"\nmessage = "answer.error"')
+    one = connector(text, Vendor(lambda r: Answer(body={"success": False, "error": "no such queue"})))
+
+    with pytest.raises(Refused, match="no such queue"):
+        one.push(Change(id="1", kind="create", fields={"title": "x"}))
+
+
+def test_a_change_that_was_not_kept_is_a_no() -> None:
+    one = connector(document(), Vendor(lambda r: Answer(body=ticket(1) if r.method == "GET" else {})))
+
+    with pytest.raises(Refused, match="did not change: title"):
+        one.push(Change(id="1", kind="fields", key="1", fields={"title": "Other"}))
+
+
+def test_numbers_as_texts_and_texts_as_numbers_are_read_the_same() -> None:
+    one = connector(
+        document(), Vendor(lambda r: Answer(body={"items": [ticket(5), {**ticket(0), "id": "5", "title": 5}]}))
+    )
+
+    assert [(t.key, t.fields["title"]) for t in changes(one, SINCE).tickets] == [("5", "No 5"), ("5", "5")]
+
+
+# -- times
+
+
+@pytest.mark.parametrize(
+    ("times", "value", "read"),
+    [
+        ('read = ["iso"]\nzone = "Europe/Berlin"', "2026-07-01 12:00:00", "2026-07-01T10:00:00"),
+        ('read = ["%d/%m/%Y %H:%M"]\nzone = "America/New_York"', "01/07/2026 12:00", "2026-07-01T16:00:00"),
+        ('read = ["iso"]', 1782907200, "2026-07-01T12:00:00"),
+        ('read = ["iso"]', 1782907200000, "2026-07-01T12:00:00"),
+        ('read = ["iso"]', "2026-07-01T12:00:00.000+02:00", "2026-07-01T10:00:00"),
+        ('read = ["http"]', "Wed, 01 Jul 2026 12:00:00 GMT", "2026-07-01T12:00:00"),
+    ],
+)
+def test_times_are_read_as_they_write_them(times: str, value: Any, read: str) -> None:
+    one = connector(
+        document(top=f"[times]\n{times}"),
+        Vendor(lambda r: Answer(body={**ticket(1), "made": value, "changed": value})),
+    )
+
+    assert one.fetch("1").created_at.isoformat() == f"{read}+00:00"
+
+
+@pytest.mark.parametrize(
+    ("since", "written"),
+    [
+        ('write = "%Y-%m-%d %H:%M"\nzone = "Europe/Berlin"\nresolution_seconds = 60', "2026-03-16 09:44"),
+        ('write = "epoch"', "1773650699"),
+        ('write = "epoch_ms"\noverlap_seconds = 0', "1773651599000"),
+        ('write = "%Y-%m-%d"\nresolution_seconds = 86400\noverlap_seconds = 0', "2026-03-15"),
+    ],
+)
+def test_since_is_written_as_they_want_it(since: str, written: str) -> None:
+    vendor = Vendor(empty)
+    changes(connector(document(top=f"[since]\n{since}"), vendor), SINCE)
+
+    assert vendor.calls[-1].query["since"] == written
+
+
+# -- writing
+
+
+def test_a_status_that_is_a_transition_is_asked_for_by_name() -> None:
+    moves = [{"id": "31", "to": {"id": "done"}}, {"id": "21", "to": {"id": "work"}}]
+    now = {"status": "new"}
+
+    def answer(request: Request) -> Answer:
+        if request.path.endswith("/transitions"):
+            if request.method == "POST":
+                now["status"] = next(m["to"]["id"] for m in moves if m["id"] == body(request)["transition"]["id"])
+                return Answer(status=204)
+            return Answer(body={"transitions": moves})
+        return Answer(body=ticket(1, **now))
+
+    text = document(
+        operations="""
+[[operations.update]]
+name = "moves"
+when = "has(fields.status)"
+path = "/tickets/{key}/transitions"
+
+[[operations.update]]
+method = "POST"
+when = "has(fields.status)"
+path = "/tickets/{key}/transitions"
+require = "steps.moves.transitions.exists(t, t.to.id == fields.status)"
+refuse = "From {key} there is no way to the status {fields.status}."
+body = { transition = { id = "{first(steps.moves.transitions.filter(t, t.to.id == fields.status)).id}" } }
+""",
+        fields='status = "item.status"',
+        rest='[picklists.status]\nvalues = [{ value = "work", label = "Work" }]\n',
+    )
+    start, end = text.index("[operations.update]\nmethod"), text.index("[[operations.update]]")
+    text = text[:start] + text[end:]
+    vendor = Vendor(answer)
+    one = connector(text, vendor)
+    pushed = one.push(Change(id="1", kind="fields", key="1", fields={"status": "work"}))
+
+    assert pushed.ticket is not None
+    assert pushed.ticket.fields["status"] == "work"
+    with pytest.raises(Refused, match="no way to the status gone"):
+        one.push(Change(id="1", kind="fields", key="1", fields={"status": "gone"}))
+
+
+def test_an_etag_is_read_first_and_a_conflict_is_tried_once_more() -> None:
+    state = {"tag": 1, "title": "old", "refused": 0}
+
+    def answer(request: Request) -> Answer:
+        if request.method == "PATCH":
+            if request.headers["if-match"] != f'"{state["tag"]}"' or not state["refused"]:
+                state["refused"] += 1
+                state["tag"] += 1
+                return Answer(status=412, body={})
+            state["title"] = body(request)["title"]
+            return Answer(body={})
+        return Answer(body=ticket(1, title=state["title"]), headers=[("ETag", f'"{state["tag"]}"')])
+
+    text = document(
+        operations="""
+[[operations.update]]
+name = "now"
+path = "/tickets/{key}"
+
+[[operations.update]]
+method = "PATCH"
+path = "/tickets/{key}"
+headers = { If-Match = "{heads.now.etag}" }
+body = [{ op = "replace", path = "/title", "$when" = "{has(fields.title)}", value = "{fields.title}" }]
+conflict_again = true
+"""
+    )
+    start, end = text.index("[operations.update]\nmethod"), text.index("[[operations.update]]")
+    text = text[:start] + text[end:].replace('"title": ', "")
+    vendor = Vendor(lambda r: answer(r) if r.method != "PATCH" else answer(_flat(r)))
+    connector(text, vendor).push(Change(id="1", kind="fields", key="1", fields={"title": "new"}))
+
+    assert (state["title"], state["refused"]) == ("new", 1)
+    assert vendor.calls[1].body == b'[{"op": "replace", "path": "/title", "value": "new"}]'
+
+
+def _flat(request: Request) -> Request:
+    from dataclasses import replace
+
+    return replace(request, body=json.dumps({op["path"][1:]: op["value"] for op in body(request)}).encode())
+
+
+def test_bodies_in_every_wrapping() -> None:
+    vendor = Vendor(lambda r: Answer(status=201, body=[ticket(1)]))
+    for wrapped, item, expected in (
+        ('[{ title = "{fields.title}" }]', "answer[0]", [{"title": "x"}]),
+        ('{ ticket = { subject = "{fields.title}", fixed = 7, yes = true, none = "{fields.nothing}" } }', "answer[0]",
+         {"ticket": {"subject": "x", "fixed": 7, "yes": True}}),
+    ):  # fmt: skip
+        text = document().replace(
+            'body = { title = "{fields.title}", ref = "{change.reference}" }', f"body = {wrapped}"
+        )
+        connector(text.replace('item = "answer"', f'item = "{item}"'), vendor).push(
+            Change(id="1", kind="create", fields={"title": "x"})
+        )
+        assert body(vendor.calls[-1]) == expected
+
+
+def test_a_form_is_written_as_one() -> None:
+    vendor = Vendor(lambda r: Answer(status=201, body=ticket(1)))
+    text = document().replace('body = { title = "{fields.title}", ref = "{change.reference}" }',
+                              'form = { subject = "{fields.title}", ref = "{change.reference}" }')  # fmt: skip
+    connector(text, vendor).push(Change(id="1", kind="create", reference="TH", fields={"title": "a b&c"}))
+
+    assert (vendor.calls[-1].body, vendor.calls[-1].headers["content-type"]) == (
+        b"subject=a+b%26c&ref=TH", "application/x-www-form-urlencoded",
+    )  # fmt: skip
+
+
+def test_a_create_that_tells_only_an_id_is_read_again() -> None:
+    vendor = Vendor(lambda r: Answer(body=ticket(9) if r.method == "GET" else {"result": {"sys": 9}}))
+    text = document().replace('item = "answer"\n', 'key = "answer.result.sys"\n', 1)
+    pushed = connector(text, vendor).push(Change(id="1", kind="create", fields={"title": "x"}))
+
+    assert pushed.ticket is not None
+    assert (pushed.key, pushed.ticket.fields["title"]) == ("9", "No 9")
+
+
+def test_an_id_cannot_leave_its_place_in_the_path() -> None:
+    vendor = Vendor(lambda r: Answer(body=ticket(1)))
+    one = connector(document(), vendor)
+    for key in ("../admin", "1/2", "1?x=1", "", "..", "1#", "\x00", "x" * 300):
+        with pytest.raises(Refused):
+            one.fetch(key)
+    assert vendor.calls == []
+
+
+# -- what a no means
+
+
+@pytest.mark.parametrize(
+    ("errors", "answer", "error"),
+    [
+        ('status = [500]\nwhen = "size(answer.errors) > 0"\nis = "refused"\nmessage = "first(answer.errors)"',
+         Answer(status=500, body={"errors": ["queue is closed"]}), Refused),
+        ('status = [200]\nwhen = "has(answer.fault)"\nis = "later"\nafter = "answer.fault.wait"',
+         Answer(status=200, body={"fault": {"wait": 17}, "items": []}), TryLater),
+        ('when = "headers[\'x-state\'] == \'locked\'"\nis = "locked_out"',
+         Answer(status=400, body={}, headers=[("X-State", "locked")]), LockedOut),
+        ('status = [410]\nis = "missing"', Answer(status=410, body={}), Missing),
+    ],
+)  # fmt: skip
+def test_errors_are_told_apart_by_status_header_and_body(
+    errors: str, answer: Answer, error: type[ConnectorError]
+) -> None:
+    one = connector(document(rest=f"[[errors]]\n{errors}\n"), Vendor(lambda r: answer))
+
+    with pytest.raises(error) as raised:
+        one.fetch("1")
+    if isinstance(raised.value, TryLater):
+        assert raised.value.after == 17
+    assert "Desk" in str(raised.value)
+
+
+def test_a_write_that_nobody_can_judge_is_unclear() -> None:
+    for answer in (Answer(status=500, body={}), Answer(raw=b"<html>"), Answer(raw=b"")):
+        with pytest.raises(Unclear):
+            connector(document(), Vendor(lambda r, answer=answer: answer)).push(  # type: ignore[misc]
+                Change(id="1", kind="create", fields={"title": "x"})
+            )
+
+
+def test_few_calls_left_let_polls_rest_and_not_what_people_wait_for() -> None:
+    left = {"n": 3}
+    vendor = Vendor(
+        lambda r: Answer(body={"items": []} if "since" in r.query else ticket(1), headers=[("X-Left", str(left["n"])),
+                                                                                             ("X-Reset", "40")])
+    )  # fmt: skip
+    text = document(top='[limits]\nrequests = 100\nseconds = 60\nremaining = "X-Left"\nreset = "X-Reset"\nfloor = 5\n')
+    clock = Clock()
+    one = connector(text, vendor, clock=clock)
+    changes(one, SINCE)
+    with pytest.raises(TryLater) as later:
+        one.changes_since(SINCE)
+    assert later.value.after == 40
+    assert one.fetch("1").key == "1"
+
+    clock.at += timedelta(seconds=41)
+    one.changes_since(SINCE)
+
+
+# -- declared lacks
+
+
+def test_without_changed_since_the_whole_list_is_read() -> None:
+    old = [ticket(n, changed=datetime(2020, 1, 1, tzinfo=UTC)) for n in range(3)]
+    text = document(lacks="".join(f'{name} = "no"\n' for name in ("who", "notes", "files", "find", "changed_since")))
+    text = text.replace('query = { since = "{since}" }\n', "")
+    one = connector(text, Vendor(lambda r: Answer(body={"items": old})))
+    one.check()
+
+    assert len(one.changes_since(SINCE).tickets) == 3
+
+
+def test_without_a_search_our_ticket_is_found_in_the_list() -> None:
+    rows = [ticket(1), ticket(2, ref="TH-MINE")]
+    one = connector(document(), Vendor(lambda r: Answer(body={"items": rows})))
+
+    assert one.find("TH-MINE") == ("2",)
+    with pytest.raises(Unsupported):
+        one.notes("1")
+    with pytest.raises(Unsupported):
+        one.register_hook("https://hub.test/hooks/1/")
+
+
+NOTES = """
+[operations.notes]
+path = "/tickets/{key}/notes"
+items = "answer"
+
+[[operations.note]]
+method = "POST"
+path = "/tickets/{key}/public"
+when = "change.visibility == 'public'"
+body = { text = "{change.marked}" }
+
+[[operations.note]]
+method = "POST"
+path = "/tickets/{key}/internal"
+when = "change.visibility == 'internal'"
+body = { text = "{change.marked}" }
+
+[operations.note_text]
+path = "/notes/{note.nr}"
+"""
+
+
+def test_notes_without_ids_whose_text_is_read_one_by_one_and_whose_place_is_a_path() -> None:
+    said: list[dict[str, Any]] = []
+
+    def answer(request: Request) -> Answer:
+        if request.method == "POST":
+            said.append(
+                {"nr": len(said), "at": SINCE, "by": "us", "place": request.parts[-1], "t": body(request)["text"]}
+            )
+            return Answer(status=201, body={})
+        if request.parts[-1] == "notes":
+            return Answer(body=[{k: v for k, v in note.items() if k != "t"} for note in said])
+        if request.parts[0] == "notes":
+            return Answer(body={"text": said[int(request.parts[-1])]["t"]})
+        return Answer(body=ticket(1))
+
+    text = document(
+        operations=NOTES,
+        rest="""
+[[notes]]
+operation = "notes"
+detail = "note_text"
+text = "detail.text"
+visibility = "item.place"
+author = "item.by"
+created_at = "item.at"
+
+[picklists.visibility]
+values = [{ value = "public", label = "Public" }, { value = "internal", label = "Internal" }]
+""",
+        lacks="".join(f'{name} = "no"\n' for name in ("who", "files", "find", "note_key")),
+    )
+    one = connector(text, Vendor(answer))
+    mark = "01JZZZZZZZZZZZZZZZZZZZZZZZ:0123456789ab@ABCDEFGH"
+    made = one.push(Change(id="1", kind="note", key="1", text="hello", visibility="internal", mark=mark)).key
+    [note] = one.notes("1")
+
+    assert (note.key, note.visibility, note.mark, note.is_ours) == (made, "internal", mark, True)
+    assert one.notes("1") == (note,)
+    with pytest.raises(Refused, match="knows no visibility"):
+        one.push(Change(id="2", kind="note", key="1", text="x", visibility="secret", mark=mark))
+    assert len(said) == 1
+
+
+# -- their calls to us
+
+
+def hooked(rows: str, secret: str = "s3cret") -> Connector:
+    text = document(rest=f'[hook]\nkey = "answer.id"\nsecret = "{{secrets.key}}"\n{rows}\n')
+    return connector(text, Vendor(empty), key=secret)
+
+
+RAW = json.dumps({"id": 7, "t": "ü"}, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("rows", "headers"),
+    [
+        ('check = "hmac"\nheader = "X-Hub-Signature"\nprefix = "sha256="',
+         {"x-hub-signature": "sha256=" + hmac.new(b"s3cret", RAW, hashlib.sha256).hexdigest()}),
+        ('check = "hmac"\nheader = "X-S"\nencoding = "base64"\ncontent = "{headers[\'x-t\']}{body}"',
+         {"X-T": "12", "X-S": base64.b64encode(hmac.new(b"s3cret", b"12" + RAW, hashlib.sha256).digest()).decode()}),
+        ('check = "hmac"\nheader = "X-S"\nkey_form = "sha256"\nalgorithm = "sha1"',
+         {"X-S": hmac.new(hashlib.sha256(b"s3cret").digest(), RAW, hashlib.sha1).hexdigest()}),
+        ('check = "header"\nheader = "X-Token"', {"X-Token": "s3cret"}),
+        ('check = "basic"', {"Authorization": "Basic " + base64.b64encode(b"s3cret").decode()}),
+    ],
+)  # fmt: skip
+def test_a_signed_call_is_believed_and_a_changed_one_is_not(rows: str, headers: dict[str, str]) -> None:
+    one = hooked(rows)
+
+    assert one.read_hook(headers, RAW).key == "7"
+    assert type(one).signs_hooks
+    for spoilt in ({}, dict.fromkeys(headers, "x"), {name: value + "0" for name, value in headers.items()}):
+        with pytest.raises(BadSignature):
+            one.read_hook(spoilt, RAW)
+    if 'check = "hmac"' in rows:
+        with pytest.raises(BadSignature):
+            one.read_hook(headers, RAW.replace(b"7", b"8"))
+    with pytest.raises(BadSignature, match="No secret"):
+        connector(document(rest=f'[hook]\nkey = "answer.id"\nsecret = "{{secrets.none}}"\n{rows}\n'), Vendor(empty)
+                  ).read_hook(headers, RAW)  # fmt: skip
+
+
+def test_a_call_from_another_day_is_not_believed() -> None:
+    one = hooked('check = "header"\nheader = "X-Token"\ntimestamp = "headers[\'x-at\']"')
+    at = (START + timedelta(hours=1)).timestamp()
+
+    assert one.read_hook({"X-Token": "s3cret", "X-At": str(int(at - 200))}, RAW).key == "7"
+    for told in (str(int(at - 400)), str(int(at + 400)), "", "soon"):
+        with pytest.raises(BadSignature):
+            one.read_hook({"X-Token": "s3cret", "X-At": told}, RAW)
+
+
+def test_a_batch_is_about_each_of_its_records() -> None:
+    text = document(rest='[hook]\nkeys = "answer.map(e, e.object_id)"\n')
+    hook = connector(text, Vendor(empty)).read_hook({}, b'[{"object_id": 7}, {"object_id": 9}]')
+
+    assert (hook.key, hook.also) == ("7", ("9",))
+    assert not type(connector(text, Vendor(empty))).signs_hooks
