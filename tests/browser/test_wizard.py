@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
 from connectors.engine import dispatcher
 from connectors.kit.simulating import QuietServer, Simulator
 from connectors.models import Connection
+from connectors.rest.simulator import Simulator as RedmineSimulator
+from connectors.rest.simulator import Tenant as RedmineTenant
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Organisation, Person, State, Ticket, User, Workflow, WorkflowVersion
@@ -27,6 +30,7 @@ from workflows import handoffs
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
+RED = Path(__file__).resolve().parents[2] / "connectors" / "rest" / "profiles" / "redmine"
 SHOTS = os.environ.get("TICKETHUB_SHOTS", "")
 """A folder for pictures of every page, for whoever wants to look at them."""
 
@@ -43,7 +47,8 @@ def serve(simulator_of: Any, tenant: Any, settings: Any) -> Iterator[Simulator[A
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     settings.EGRESS_ALLOW = [f"127.0.0.1:{server.server_port}"]
-    wrong = wire.watched(app, wire.autotask() if simulator_of is AutotaskSimulator else wire.connectwise())
+    contracts = {AutotaskSimulator: wire.autotask, ConnectWiseSimulator: wire.connectwise}
+    wrong = wire.watched(app, contracts[simulator_of]()) if simulator_of in contracts else []
     yield app
     server.shutdown()
     server.server_close()
@@ -60,6 +65,11 @@ def autotask(settings: Any) -> Iterator[Simulator[Any]]:
     tenant.publish["4"] = "Internal & Co-Managed"
     tenant.queues["9"] = "Sales"
     yield from serve(AutotaskSimulator, tenant, settings)
+
+
+@pytest.fixture
+def redmine(settings: Any) -> Iterator[Simulator[Any]]:
+    yield from serve(RedmineSimulator, RedmineTenant(domain="redmine.test", people={"7": "Rita Red"}), settings)
 
 
 @pytest.fixture
@@ -212,6 +222,58 @@ def test_a_fresh_connectwise_tenant_is_connected_in_the_browser(
 
     assert offer_one(connection).delivered_at is not None
     assert [t["summary"] for t in tenant.tickets.values()] == ["Printing fails"]
+
+
+def test_a_redmine_is_connected_by_its_profile_in_the_browser(
+    browser: Any, live_server: Any, vendor: Organisation, redmine: RedmineSimulator
+) -> None:
+    tenant = redmine.tenants["redmine.test"]
+    admin = begin(browser, live_server, "redmine", "Redmine")
+    admin.fill("Address", redmine.base)
+    admin.fill("API key", "guessed")
+    admin.fill("Number of the field for our reference", "1")
+    admin.press("Check and go on")
+    admin.sees("Redmine does not accept our credentials")
+    admin.fill("API key", tenant.api_key)
+    admin.press("Check and go on")
+    admin.sees("They let us in.")
+    admin.press("Check and go on")  # the only project and tracker are chosen already
+    admin.sees("The check succeeded.")
+    admin.look()
+    connection = end(admin)
+    assert offer_one(connection).delivered_at is not None
+    assert [t["subject"] for t in tenant.tickets.values()] == ["Printing fails"]
+
+    admin.page.goto(f"{live_server.url}/admin/connectors/profile/")
+    admin.page.get_by_role("link", name="Workbench").click()
+    admin.page.get_by_label("Their answer").fill('{"issues": []')
+    admin.press("Look at it")
+    admin.sees("This is no JSON")
+    sample = json.loads((RED / "samples" / "get.json").read_text())["answer"]
+    admin.choose("It answers", "one ticket")
+    admin.page.get_by_label("Their answer").fill(json.dumps(sample))
+    admin.press("Look at it")
+    admin.sees("As the profile understands it")
+    admin.choose("With the access of", connection.name)
+    admin.press("Try")
+    admin.sees("one ticket with notes and files")
+    admin.look()
+    assert admin.page.get_by_text("✗ fails").count() == 0
+    assert admin.complaints == []
+
+
+def test_a_profile_with_mistakes_says_where_they_are(browser: Any, live_server: Any, vendor: Organisation) -> None:
+    admin = Admin(browser, live_server.url, "profile")
+    admin.page.goto(f"{live_server.url}/admin/connectors/profile/add/")
+    text = (RED / "profile.toml").read_text().replace('key = "item.id"', 'key = "itme.id"', 1)
+    admin.page.get_by_label("Document").fill(text.replace('slug = "redmine"', 'slug = "ours"', 1))
+    admin.page.get_by_role("button", name="Save", exact=True).click()
+    admin.sees("ticket.key: There is no “itme” here; there are: answer, item, me, settings.")
+    admin.look()
+    admin.page.get_by_label("Document").fill((RED / "profile.toml").read_text().replace("redmine", "ours", 1))
+    admin.page.get_by_role("button", name="Save", exact=True).click()
+    admin.sees("was added successfully")
+    assert admin.complaints == []
 
 
 def test_an_address_inside_our_own_network_is_refused(browser: Any, live_server: Any, vendor: Organisation) -> None:

@@ -6,7 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from connectors.engine import hooks, inbox, profiles, registry
+from connectors.engine.trying import Bench
+from connectors.models import Inbound, Profile
 from connectors.rest import simulator as double
 from hub.domain.actors import Actor
 from tests.connectors.rest import journey
@@ -20,3 +24,90 @@ def test_the_journey_on_the_double(agent: Actor, settings: Any) -> None:
     with journey.serving(app, settings) as server:
         connection = journey.connected(server, key=tenant.api_key, project="1")
         journey.travel(server, connection, app, "redmine.test", agent)
+
+
+# -- profiles in their versions
+
+
+def test_a_shipped_profile_is_taken_in_once_and_published_ones_never_change() -> None:
+    slug, first = profiles.chosen("rest:redmine")
+    assert first is not None
+    assert (slug, first.version, first.status, first.is_shipped) == ("rest", 1, "published", True)
+    assert profiles.chosen("rest:redmine") == (slug, first)
+
+    draft = profiles.new_version(first)
+    draft.document = draft.document.replace('name = "Redmine"', 'name = "Redmine of ours"')
+    draft.save()
+    profiles.publish(draft)
+    first.refresh_from_db()
+    assert (first.status, profiles.chosen("rest:redmine")[1]) == ("retired", draft)
+    with pytest.raises(ValueError, match="stays as it is"):
+        profiles.publish(first)
+
+
+def test_a_connection_stays_on_its_version_until_it_is_moved(agent: Actor, settings: Any) -> None:
+    tenant = double.Tenant(domain="redmine.test", people={"7": "Rita Red"})
+    app = double.Simulator([tenant], base="http://127.0.0.1", now=lambda: datetime.now(UTC))
+    with journey.serving(app, settings) as server:
+        connection = journey.connected(server, key=tenant.api_key, project="1")
+        assert connection.profile is not None
+        newer = profiles.new_version(connection.profile)
+        newer.document = newer.document.replace('name = "Redmine"', 'name = "Newer"')
+        newer.save()
+        profiles.publish(newer)
+        assert registry.kind_of(connection).label == "Redmine"
+
+        profiles.move(connection, newer)
+        connection.refresh_from_db()
+        assert registry.kind_of(connection).label == "Newer"
+
+
+def test_a_profile_that_cannot_be_used_stops_its_connection_in_words(settings: Any) -> None:
+    made = journey.connected(Nowhere(), key="k", project="1")  # type: ignore[arg-type]
+    assert made.profile is not None
+    Profile.objects.filter(pk=made.profile.pk).update(document="slug = 1")
+    inbox.poll(connection_id=made.pk)
+    made.refresh_from_db()
+
+    assert (made.state, "slug: This has to be a text" in made.last_error) == ("locked_out", True)
+
+
+class Nowhere:
+    port = 1
+
+
+def test_all_capabilities_are_tried_and_told(agent: Actor, settings: Any) -> None:
+    tenant = double.Tenant(domain="redmine.test", people={"7": "Rita Red"})
+    app = double.Simulator([tenant], base="http://127.0.0.1", now=lambda: datetime.now(UTC))
+    app.act("redmine.test", "open", by="7", title="Screen black")
+    with journey.serving(app, settings) as server:
+        connection = journey.connected(server, key=tenant.api_key, project="1")
+        with registry.ready(connection) as connector:
+            read = list(Bench(connector).tries(writes=False))
+            before = len(tenant.tickets)
+            written = list(Bench(connector).tries(writes=True))
+
+    assert ({one.outcome for one in read}, before) == ({"works"}, 1)
+    assert {one.what: one.outcome for one in written if one.outcome != "works"} == {}
+    assert len(written) == 11
+    assert len(tenant.tickets) == 2
+
+
+def test_a_call_to_a_secret_path_is_let_in_only_there(agent: Actor, settings: Any) -> None:
+    made = journey.connected(Nowhere(), key="k", project="1")  # type: ignore[arg-type]
+    assert made.profile is not None
+    document = made.profile.document.replace(
+        'hooks = "Redmine itself', 'reference = "x"\n[hook]\nkey = "answer.id"\n[unused]\nhooks = "Redmine itself'
+    )
+    document = document[: document.index("[unused]")].replace('[lacks]\nreference = "x"\n', "")
+    Profile.objects.filter(pk=made.profile.pk).update(document=document)
+    token = hooks.token(made)
+    client = Client()
+    body = {"data": b'{"id": 7}', "content_type": "application/json"}
+
+    assert client.post(f"/hooks/{made.public_id}/", **body).status_code == 404
+    assert client.post(f"/hooks/{made.public_id}/{'0' * 32}/", **body).status_code == 404
+    assert client.post(f"/hooks/{made.public_id}/{token}/", **body).status_code == 202
+    assert Inbound.objects.get().remote_key == "7"
+    made.refresh_from_db()
+    assert hooks.address(made, "https://hub.test") == f"https://hub.test/hooks/{made.public_id}/{token}/"
