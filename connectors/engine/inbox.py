@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from connectors.engine import duplicates, health, hooks, identity, limits, reconcile, registry, snapshots
+from connectors.engine import duplicates, health, hooks, identity, letters, limits, reconcile, registry, snapshots
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Connector, RemoteTicket, Unread
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater, Unsupported
@@ -62,6 +62,8 @@ def _keep(
     delivery: str,
     body: bytes,
     headers: Mapping[str, str],
+    *,
+    kept_headers: Mapping[str, str] | None = None,
     **more: str,
 ) -> bool:
     """Store it once; False where this very delivery is here already."""
@@ -71,7 +73,8 @@ def _keep(
         delivery=delivery[:128],
         defaults={
             "kind": kind,
-            "headers": {name: value for name, value in headers.items() if name.lower() in KEPT_HEADERS},
+            "headers": {name: value for name, value in headers.items() if name.lower() in KEPT_HEADERS}
+            | dict(kept_headers or {}),
             "body": body,
             "received_at": at,
             "next_attempt_at": at,
@@ -108,7 +111,9 @@ def poll(*, connection_id: int) -> int:
     stored = 0
     try:
         with registry.ready(connection, share=limits.POLL_SHARE) as connector:
-            more = True
+            more = connector.keeps_records
+            if not more:
+                stored += _take_letters(connection, connector)
             while more:
                 page = connector.changes_since(connection.cursor)
                 with transaction.atomic():
@@ -120,12 +125,32 @@ def poll(*, connection_id: int) -> int:
                     )
                 more = page.more and page.cursor != connection.cursor
                 connection.cursor = page.cursor
-            _heal(connection, connector)
+            if connector.keeps_records:
+                _heal(connection, connector)
     except (ConnectorError, CannotUnseal, registry.UnknownConnector) as error:
         _poll_failed(connection, error)
     Connection.objects.filter(pk=connection_id).update(
         next_poll_at=timezone.now() + timedelta(seconds=connection.poll_seconds)
     )
+    return stored
+
+
+def _take_letters(connection: Connection, connector: Connector) -> int:
+    """Keep what lies in a mailbox, page by page; only what is kept is marked as read there."""
+    stored, more = 0, True
+    while more:
+        page = connector.letters(connection.cursor)
+        with transaction.atomic():
+            for letter in page.letters:
+                key = f"mail.{snapshots.digest(letter.raw)}"
+                place = {"place": letter.place}
+                stored += _keep(connection, Inbound.Kind.MAIL, key, letter.raw, {}, kept_headers=place)
+            Connection.objects.filter(pk=connection.pk).update(
+                cursor=page.cursor, last_in_at=timezone.now(), failures=0, resting_until=None, last_error=""
+            )
+        connector.taken(page.letters)
+        more = page.more and page.cursor != connection.cursor
+        connection.cursor = page.cursor
     return stored
 
 
@@ -235,6 +260,8 @@ def read(*, inbound_id: int) -> None:
 
 def _understand(row: Inbound) -> Link | None:
     with registry.ready(row.connection) as connector:
+        if row.kind == Inbound.Kind.MAIL:
+            return letters.read(row, connector)
         is_snapshot = row.kind == Inbound.Kind.POLL
         remote = snapshots.load(bytes(row.body)) if is_snapshot else connector.fetch(row.remote_key)
         if remote.notes is None and reconcile.is_of_interest(row.connection, remote):
@@ -316,4 +343,6 @@ def look(*, link_id: int) -> None:
 
 def mark_dirty(connection: Connection) -> int:
     """Have every live link of a connection read again, as after its mapping changed."""
+    if not registry.kind_of(connection).keeps_records:
+        return 0
     return Link.objects.filter(connection=connection, state=Link.State.ACTIVE).update(is_dirty=True, next_look_at=None)

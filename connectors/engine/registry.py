@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from django.conf import settings
 
 import connectors
-from connectors.engine import limits, vault
+from connectors.engine import limits, marks, vault
 from connectors.kit.contract import Connector, Ports
 from connectors.kit.http import TOTAL_SECONDS, Explain, Http
 from connectors.models import Connection
 from hub.clock import now
-from hub.egress import Policy, open_session
+from hub.egress import Policy, dial, open_session
 
 GROUP = "tickethub.connectors"
 
@@ -96,6 +96,9 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         memory=memory,
         secret=lambda name: vault.secret(connection, name),
         keep_secret=lambda name, value: vault.keep(connection, name, value),
+        connect=lambda host, port, seconds: dial(policy, host, port, seconds),
+        keys=tuple(str(key).encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)),
+        hub=marks.hub(),
     )
     values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
     try:

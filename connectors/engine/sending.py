@@ -186,6 +186,8 @@ class Sender:
             id=item.public_id,
             kind=item.kind,
             key=self.link.remote_key,
+            leg=leg.public_id,
+            title=ticket.title,
             reference=reference,
             fields=fields,
             mark=marks.sign(item.public_id) if is_insert else "",
@@ -216,7 +218,10 @@ class Sender:
         visibility = self.mapped.visibility(is_for_requester=message.is_for_requester)
         about = f"{message.author_organisation}, {message.author_name}".rstrip(", ")
         mark = marks.sign(item.public_id, hops=self._hops_of(message))
-        common = {"id": item.public_id, "kind": item.kind, "key": self.link.remote_key, "visibility": visibility}
+        common = {
+            "id": item.public_id, "kind": item.kind, "key": self.link.remote_key, "visibility": visibility,
+            "leg": self.link.leg.public_id, "title": self.link.leg.ticket.title,
+        }  # fmt: skip
         if item.attachment is None:
             text = message.body
             if message.supersedes_id is not None:
@@ -238,7 +243,7 @@ class Sender:
 
     def _see(self) -> None:
         """Read their record once under this lease: is it the linked one, and what did they change meanwhile?"""
-        if not self.link.remote_key or self.seen is not None:
+        if not self.link.remote_key or self.seen is not None or not self.connector.keeps_records:
             return
         self.seen = self.connector.glance(self.link.remote_key)
         reconcile.apply(connection=self.link.connection, remote=self.seen, at=now())
@@ -306,6 +311,9 @@ class Sender:
         return True
 
     def _found(self, item: Outbound) -> Pushed | None:
+        if not self.connector.keeps_records:
+            # Nothing can be looked up; said again, it carries the same id, and is known there as the same.
+            return None
         if item.kind == Outbound.Kind.CREATE:
             keys = self.connector.find(self.link.reference)
             return Pushed(key=keys[0], ticket=self.connector.fetch(keys[0])) if keys else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -130,6 +131,10 @@ class Change:
     kind: str
     """``create``, ``fields``, ``note`` or ``file``."""
     key: str = ""
+    leg: str = ""
+    """The public id of the leg it is about."""
+    title: str = ""
+    """The ticket's title, for systems in which every message needs one."""
     reference: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
@@ -193,6 +198,58 @@ class Previewed:
     rows: tuple[tuple[str, str], ...]
 
 
+def _nowhere() -> socket.socket:
+    raise OSError("no connection was given")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """One message as it lay in a mailbox, not understood yet."""
+
+    raw: bytes = field(repr=False)
+    place: str
+    """Where it lay: folder, UIDVALIDITY and UID."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letters:
+    """New messages, and where to go on. They are marked as read only after they were kept: see `taken`."""
+
+    letters: tuple[Letter, ...]
+    cursor: str
+    more: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadLetter:
+    """What a message says and asks for."""
+
+    action: str
+    """``open_ticket``, ``add_message``, ``delivery_failed``, ``ignore`` or ``hold``."""
+    why: str
+    kind: str = ""
+    key: str = ""
+    """The message's own mark: a digest of what it holds."""
+    leg: str = ""
+    operation: str = ""
+    """Of a bounce: which of ours did not arrive."""
+    subject: str = ""
+    sender: str = ""
+    author: str = ""
+    is_theirs: bool = False
+    """Whether the vendor's own people sent it, as far as that is known; else `doubt` says why not."""
+    doubt: str = ""
+    status: str = ""
+    """What it says of their work, in the words of the status picklist; empty where it says nothing."""
+    text: str = ""
+    quoted: str = ""
+    sent_at: datetime | None = None
+    files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    failing: tuple[str, ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    """What is kept beside it: thread evidence, the receiving server's authentication results."""
+
+
 class Clock(Protocol):
     def __call__(self) -> datetime: ...
 
@@ -234,6 +291,14 @@ class Ports:
     """A sealed setting as it is now: another worker may have renewed it."""
     keep_secret: Callable[[str, str], None] = lambda name, value: None
     """Seal a setting that they changed, as a refresh token."""
+    connect: Callable[[str, int, float], socket.socket] = lambda host, port, seconds: _nowhere()
+    """A connection to a host and port that the egress policy allows, for what is not HTTP."""
+    keys: tuple[bytes, ...] = ()
+    """What this hub signs with, the newest first; derive from it, never send it."""
+    hub: str = ""
+    """This hub's own mark."""
+    door: Callable[[str], str] = lambda leg: ""
+    """The address of the page where somebody without a tool answers for a leg; empty where there is none."""
 
 
 _VERBS = {
@@ -287,6 +352,8 @@ class Connector:
     settings: ClassVar[tuple[Setting, ...]] = ()
     takes_profile: ClassVar[bool] = False
     """Whether it is told by a document how to speak to a system: see `of_profile`."""
+    keeps_records: ClassVar[bool] = True
+    """Whether they keep a record of each ticket that can be read back; a mailbox keeps letters only."""
     signs_hooks: ClassVar[bool] = True
     """Whether their calls are signed; else a secret in the address has to do."""
     fields: ClassVar[tuple[str, ...]] = ("title", "description", "status", "priority")
@@ -362,6 +429,17 @@ class Connector:
     def push(self, change: Change) -> Pushed:
         """Say one thing; what comes back is what they have now."""
         raise Unsupported(f"{self.label} takes no changes.")
+
+    def letters(self, cursor: str) -> Letters:
+        """New messages of the mailbox; nothing is marked as read by reading them."""
+        raise Unsupported(f"{self.label} has no mailbox.")
+
+    def taken(self, letters: Sequence[Letter]) -> None:
+        """These are kept here now: they may be marked as read there."""
+
+    def read_letter(self, raw: bytes) -> ReadLetter:
+        """What one message says; never fails for what is in it."""
+        raise Unsupported(f"{self.label} has no mailbox.")
 
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
         """Check a hook's signature over the raw body, then read what it is about; else BadSignature."""

@@ -17,6 +17,8 @@ class Quality:
     slug: str
     evidence: str
     """The pytest class that shows them, as ``path::Class``."""
+    suite: bool = True
+    """Whether the kit's suite fits it; where not, `also` names all that is claimed."""
     cannot: Mapping[str, str] = field(default_factory=dict)
     """Behaviours by name that this vendor has no way to show, and why."""
     also: Mapping[str, str] = field(default_factory=dict)
@@ -28,5 +30,9 @@ def of(kind: type[Connector]) -> Quality:
     package = kind.__module__.rpartition(".")[0] or kind.__module__
     said = tomllib.loads((files(package) / "quality.toml").read_text(encoding="utf-8"))
     return Quality(
-        slug=said["slug"], evidence=said["evidence"], cannot=said.get("cannot", {}), also=said.get("also", {})
+        slug=said["slug"],
+        evidence=said["evidence"],
+        suite=said.get("suite", True),
+        cannot=said.get("cannot", {}),
+        also=said.get("also", {}),
     )

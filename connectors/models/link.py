@@ -87,6 +87,7 @@ class Inbound(models.Model):
         IGNORED = "ignored", _("ignored")
 
     class Kind(models.TextChoices):
+        MAIL = "mail", _("mail")
         HOOK = "hook", _("hook")
         POLL = "poll", _("poll")
 

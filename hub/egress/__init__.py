@@ -7,5 +7,6 @@ no redirects. Rules: docs/security.md.
 
 from .policy import EgressDenied, Policy
 from .session import open_session
+from .sockets import dial
 
-__all__ = ["EgressDenied", "Policy", "open_session"]
+__all__ = ["EgressDenied", "Policy", "dial", "open_session"]

@@ -12,6 +12,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from .policy import Policy
+from .sockets import dial
 
 
 def open_session(policy: Policy, *, connections: int = 4) -> requests.Session:
@@ -65,26 +66,13 @@ def _pools(policy: Policy) -> dict[str, type[HTTPConnectionPool]]:
 
 
 def _connect(policy: Policy, connection: HTTPConnection) -> socket.socket:
-    """Resolve once, check every address, connect to one that was checked."""
     host, port = connection.host, connection.port or connection.default_port
+    seconds = connection.timeout if isinstance(connection.timeout, int | float) else 10
     try:
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        return dial(policy, host, port, seconds)
     except (socket.gaierror, UnicodeError) as error:
         raise NameResolutionError(host, connection, socket.gaierror(str(error))) from error
-    for _family, _type, _proto, _name, address in found:
-        policy.check_address(host, str(address[0]), port)
-    failed: OSError | None = None
-    for family, kind, proto, _name, address in found:
-        attempt = socket.socket(family, kind, proto)
-        try:
-            attempt.settimeout(connection.timeout if isinstance(connection.timeout, int | float) else 10)
-            attempt.connect(address)
-        except OSError as error:
-            attempt.close()
-            failed = error
-        else:
-            attempt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return attempt
-    if isinstance(failed, TimeoutError):
-        raise ConnectTimeoutError(connection, f"{host} did not answer in time") from failed
-    raise NewConnectionError(connection, f"{host} refused the connection") from failed
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, f"{host} did not answer in time") from error
+    except OSError as error:
+        raise NewConnectionError(connection, f"{host} refused the connection") from error

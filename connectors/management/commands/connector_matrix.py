@@ -84,7 +84,7 @@ def _table(claims: Mapping[str, Quality], shown: Mapping[str, Outcomes]) -> str:
         f"|---|{'---|' * len(claims)}",
     ]
     for capability, tests in Conformance.capabilities().items():
-        cells = [_cell(tests, shown[slug]) for slug in claims]
+        cells = [_cell(tests, shown[slug]) if claim.suite else "–" for slug, claim in claims.items()]
         lines.append(f"| {capability} | {' | '.join(cells)} |")
     for slug, claim in claims.items():
         for what, test in claim.also.items():

@@ -1,0 +1,376 @@
+"""A vendor who works by e-mail: offers, notes and changes go out as mail, answers come back as work done.
+
+The mailbox is no record: nothing is read back from it, and what was said is known by what we sent. A
+message goes out again only with the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from typing import ClassVar
+
+from connectors.email import threads
+from connectors.email.mailbox import Mailbox, Place, settings_of
+from connectors.email.postman import Office, Postman
+from connectors.email.reading import MARK, Kind, Mail, Reader
+from connectors.email.replies import MARKER
+from connectors.email.threads import Keys
+from connectors.email.tokens import access_token
+from connectors.kit.contract import (
+    Change,
+    Checked,
+    Choice,
+    Connector,
+    Letter,
+    Letters,
+    Pushed,
+    ReadLetter,
+    RemoteTicket,
+    Setting,
+)
+from connectors.kit.errors import Refused, Unsupported
+
+OFFERED, ACCEPTED, QUESTION, RESOLVED, DECLINED, RECALLED, CLOSED = (
+    "offered", "accepted", "question", "resolved", "declined", "recalled", "closed",
+)  # fmt: skip
+SECURITY = (("tls", "TLS from the first byte"), ("starttls", "STARTTLS"), ("none", "None (own network only)"))
+VISIBLE = "mail"
+
+_WORDS = (
+    (ACCEPTED, re.compile(r"(i |we )?(hereby )?(accept(ed)?|take it|taken|angenommen|accepté|aceptado)\b", re.I)),
+    (DECLINED, re.compile(r"(i |we )?(declin(e|ed)|reject(ed)?|refuse[ds]?|abgelehnt|refusé|rechazado)\b", re.I)),
+    (QUESTION, re.compile(r"(need(s|ed)? (more )?info(rmation)?|question|rückfrage)\b", re.I)),
+    (RESOLVED, re.compile(r"(resolved?|solved|done|fixed|completed?|erledigt|gelöst|résolu|resuelto)\b", re.I)),
+)
+_ASKS = """Answer with one of these words at the beginning of the first line:
+
+    ACCEPT                      you take it on
+    DECLINE why                 you do not
+    NEED INFORMATION what       you wait for an answer of ours
+    RESOLVED what was done      it is done
+
+Anything else you write is added to the ticket."""
+
+
+class Email(Connector):
+    """One vendor's address, and our mailbox for it."""
+
+    slug: ClassVar[str] = "email"
+    label: ClassVar[str] = "E-mail"
+    keeps_records: ClassVar[bool] = False
+    insert_only: ClassVar[frozenset[str]] = frozenset({"description"})
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(name="to", label="Their address", help="Where our tickets are sent to."),
+        Setting(
+            name="senders",
+            label="Who may answer",
+            help="Addresses and @domains of theirs, separated by commas. Nobody else moves anything.",
+        ),
+        Setting(
+            name="mailbox", label="Our address", help="What we write from; it has to take plus addressing (hub+tag@…)."
+        ),
+        Setting(name="from_name", label="Our name", help="Shown as the sender.", is_required=False),
+        Setting(name="imap_host", label="Mailbox: server", help="The IMAP server."),
+        Setting(name="imap_port", label="Mailbox: port", default="993", is_required=False),
+        Setting(name="imap_security", label="Mailbox: encryption", default="tls", is_required=False, choices=SECURITY),
+        Setting(
+            name="folders",
+            label="Folders",
+            help="Where mail is read, separated by commas.",
+            default="INBOX",
+            is_required=False,
+        ),
+        Setting(name="smtp_host", label="Sending: server", help="The SMTP server."),
+        Setting(name="smtp_port", label="Sending: port", default="465", is_required=False),
+        Setting(name="smtp_security", label="Sending: encryption", default="tls", is_required=False, choices=SECURITY),
+        Setting(name="user", label="User name", help="Of the mailbox; the same for sending."),
+        Setting(name="password", label="Password", is_secret=True, is_required=False),
+        Setting(
+            name="auth",
+            label="Log-in",
+            default="password",
+            is_required=False,
+            choices=(
+                ("password", "User name and password"),
+                ("microsoft", "Microsoft 365 (OAuth 2)"),
+                ("google", "Gmail (OAuth 2)"),
+            ),
+        ),
+        Setting(name="tenant", label="Microsoft: tenant", help="The directory's id.", is_required=False),
+        Setting(name="client_id", label="OAuth: client id", is_required=False),
+        Setting(name="client_secret", label="OAuth: client secret", is_secret=True, is_required=False),
+        Setting(name="refresh_token", label="Gmail: refresh token", is_secret=True, is_required=False),
+        Setting(
+            name="trust",
+            label="Their answers count when",
+            default="results",
+            is_required=False,
+            choices=(
+                ("results", "our mail server verified the sender (Authentication-Results)"),
+                ("address", "the address is right (anybody can forge it)"),
+            ),
+        ),
+        Setting(
+            name="authserv",
+            label="Name of our mail server",
+            help="As it stands first in its Authentication-Results headers, like mx.northwind.example.",
+            is_required=False,
+        ),
+    )
+
+    # -- settings
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self.ports.keys or (b"",))
+
+    def _token(self) -> str:
+        return access_token(self.values, self.ports)
+
+    def _mailbox(self) -> Mailbox:
+        host, port, security = settings_of(self.values, "imap")
+        folders = tuple(name.strip() for name in (self.values.get("folders") or "INBOX").split(",") if name.strip())
+        token = None if self.values.get("auth", "password") == "password" else self._token
+        place = Place(
+            host=host, port=port, security=security, user=self.values["user"], token=token,
+            password=self.values.get("password", ""), folders=folders,
+        )  # fmt: skip
+        return Mailbox(place, self.ports.connect)
+
+    def _postman(self) -> Postman:
+        host, port, security = settings_of(self.values, "smtp")
+        token = None if self.values.get("auth", "password") == "password" else self._token
+        user = "" if self.values.get("password", "") == "" and token is None else self.values["user"]
+        office = Office(host=host, port=port, security=security, user=user, token=token,
+                        password=self.values.get("password", ""))  # fmt: skip
+        return Postman(office, self.ports.connect)
+
+    def check(self) -> Checked:
+        """Both servers let us in, every folder is there, and the addresses are such."""
+        for name in ("to", "mailbox"):
+            if "@" not in parseaddr(self.values[name])[1]:
+                raise Refused("This is no e-mail address.", field=name)
+        if not self._senders():
+            raise Refused("Enter at least one address or @domain of theirs.", field="senders")
+        if self.values.get("trust", "results") == "results" and not self.values.get("authserv"):
+            raise Refused("Enter the name of our mail server, as it signs its results.", field="authserv")
+        facts = self._mailbox().check()
+        self._postman().check()
+        return Checked(own_user=parseaddr(self.values["mailbox"])[1].lower(), facts=facts)
+
+    def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
+        self._mailbox().check()
+        names = (
+            (OFFERED, "Offered (new)"), (ACCEPTED, "Accepted, in progress"), (QUESTION, "Waiting for information"),
+            (RESOLVED, "Resolved"), (DECLINED, "Declined"), (RECALLED, "Taken back (cancelled)"), (CLOSED, "Closed"),
+        )  # fmt: skip
+        return {
+            "status": tuple(Choice(value=value, label=label, is_closed=value == CLOSED) for value, label in names),
+            "priority": tuple(Choice(value=p, label=p) for p in ("P1", "P2", "P3", "P4")),
+            "visibility": (Choice(value=VISIBLE, label="Mail (customer and vendor see it)"),),
+        }
+
+    def _senders(self) -> list[str]:
+        return [part.strip().lower() for part in self.values.get("senders", "").split(",") if "@" in part]
+
+    # -- letters
+
+    def letters(self, cursor: str) -> Letters:
+        if not cursor:
+            return Letters(letters=(), cursor=self._mailbox().start())
+        return self._mailbox().read(cursor)
+
+    def taken(self, letters: Sequence[Letter]) -> None:
+        if letters:
+            self._mailbox().taken(letters)
+
+    def read_letter(self, raw: bytes) -> ReadLetter:
+        own = parseaddr(self.values["mailbox"])[1].lower()
+        mail = Reader(keys=self.keys, own_addresses={own}, hub=self.ports.hub).read(raw)
+        is_theirs, doubt = self._judged(mail)
+        status, text = _status(mail) if mail.kind in (Kind.REPLY, Kind.TICKET) else ("", mail.text)
+        signed = next((one for one in mail.evidence if one.is_signed), None)
+        return ReadLetter(
+            action=mail.action,
+            why=mail.why,
+            kind=mail.kind,
+            key=mail.digest,
+            leg=mail.leg,
+            operation=signed.operation if signed else "",
+            subject=mail.subject,
+            sender=mail.sender,
+            author=mail.sender_name or mail.sender,
+            is_theirs=is_theirs,
+            doubt=doubt,
+            status=status,
+            text=text,
+            quoted=mail.quoted,
+            sent_at=mail.sent_at,
+            files=tuple((each.name, each.content) for each in mail.attachments),
+            failing=mail.failing,
+            evidence={
+                "authentication_results": list(mail.authentication)[:10],
+                "thread": [f"{one.kind}{'' if one.is_signed else ' (not ours)'}" for one in mail.evidence][:10],
+                "from": mail.sender,
+                "message_id": mail.message_id,
+                "diagnosis": f"{mail.report.status} {mail.report.diagnosis}".strip() if mail.report else "",
+            },
+        )
+
+    def _judged(self, mail: Mail) -> tuple[bool, str]:
+        """Whether the vendor sent it: one of its addresses, and verified by our own server."""
+        _name, _at, domain = mail.sender.rpartition("@")
+        if mail.sender not in self._senders() and f"@{domain}" not in self._senders():
+            return False, f"{mail.sender or 'Nobody'} is none of the addresses that may answer for this vendor."
+        if self.values.get("trust", "results") == "address":
+            return True, ""
+        verdict = verified(mail.authentication, self.values.get("authserv", ""), domain)
+        return (True, "") if verdict else (False, f"Our mail server did not verify that {mail.sender} sent it.")
+
+    # -- saying
+
+    def push(self, change: Change) -> Pushed:
+        at = self.ports.now()
+        if change.kind == "create":
+            self._send(change, _offer(change, self.ports.door(change.leg)))
+            return Pushed(key=f"mail-{change.leg.lower()}", ticket=self._ticket(change, at))
+        if change.kind == "fields":
+            if set(change.fields) - {"title"}:
+                self._send(change, _told(change))
+            return Pushed(key=change.key, ticket=self._ticket(change, at))
+        text = f"{change.name} wrote:\n\n{change.text}" if change.kind == "note" else f"Attached: {change.name}"
+        self._send(change, text)
+        return Pushed(key=change.id)
+
+    def find(self, reference: str) -> tuple[str, ...]:
+        return ()
+
+    def _ticket(self, change: Change, at: datetime) -> RemoteTicket:
+        return RemoteTicket(
+            key=change.key or f"mail-{change.leg.lower()}",
+            number="",
+            url="",
+            fields=dict(change.fields),
+            created_at=at,
+            changed_at=at,
+            is_ours=True,
+            reference=change.reference,
+        )
+
+    def _send(self, change: Change, text: str) -> None:
+        if not change.leg:
+            raise Unsupported("This belongs to no leg.")
+        own = parseaddr(self.values["mailbox"])[1]
+        host = own.partition("@")[2]
+        root = threads.message_id(self.keys, leg=change.leg, operation=change.leg, host=host)
+        message = EmailMessage()
+        if change.kind == "create":
+            message["Message-ID"] = root
+        else:
+            message["Message-ID"] = threads.message_id(self.keys, leg=change.leg, operation=change.id, host=host)
+            message["In-Reply-To"] = message["References"] = root
+        told = change.fields.get("title") or change.title or "Your ticket"
+        title = (
+            f"{'' if change.kind == 'create' else 'Re: '}{told[:200]} {threads.subject_tag(self.keys, leg=change.leg)}"
+        )
+        message["Subject"] = " ".join(title.split())
+        message["From"] = _address(self.values.get("from_name", ""), own)
+        message["To"] = parseaddr(self.values["to"])[1]
+        message["Reply-To"] = threads.reply_address(self.keys, leg=change.leg, mailbox=own)
+        message["Date"] = format_datetime(self.ports.now())
+        message["Auto-Submitted"] = "auto-generated"
+        message["X-Auto-Response-Suppress"] = "All"
+        message[MARK] = self.ports.hub or "hub"
+        message.set_content(f"{MARKER}\n\n{text}\n")
+        if change.kind == "file":
+            message.add_attachment(
+                change.content, maintype="application", subtype="octet-stream", filename=change.name or "file"
+            )
+        self._postman().send(message, sender=own, receivers=[parseaddr(self.values["to"])[1]])
+
+
+def _address(name: str, address: str) -> Address:
+    user, _, domain = address.partition("@")
+    plain = " ".join(re.sub(r"[\x00-\x1f]", " ", name).split())
+    return Address(display_name=plain, username=user, domain=domain)
+
+
+def _offer(change: Change, door: str) -> str:
+    fields = change.fields
+    lines = [fields.get("title", ""), ""]
+    if fields.get("priority"):
+        lines += [f"Priority: {fields['priority']}", ""]
+    lines += [fields.get("description", ""), "", "-" * 40, _ASKS]
+    if door:
+        lines += ["", f"Or open this page, without a log-in: {door}"]
+    return "\n".join(lines)
+
+
+_SAID = {
+    RECALLED: "This ticket was taken back. Please do nothing more on it.",
+    CLOSED: "This ticket is closed. Thank you.",
+    ACCEPTED: "Please go on with this ticket.",
+    QUESTION: "This ticket waits.",
+    OFFERED: "This ticket is offered to you again.",
+    RESOLVED: "This ticket counts as resolved.",
+}
+
+
+def _told(change: Change) -> str:
+    lines = [_SAID.get(value, f"Status: {value}") for name, value in change.fields.items() if name == "status"]
+    lines += [f"{name.capitalize()}: {value}" for name, value in change.fields.items() if name in ("priority", "title")]
+    return "\n".join(lines)
+
+
+def _status(mail: Mail) -> tuple[str, str]:
+    """What the first line says of the work, and what is left to read; a mail that is new says nothing of it."""
+    if not mail.leg:
+        return "", mail.text
+    first, _, rest = mail.text.partition("\n")
+    line = first.strip().strip("*_>#. ")
+    for status, words in _WORDS:
+        found = words.match(line)
+        if found is not None and (len(line) - found.end() < 400):
+            said = line[found.end() :].strip(" :.,;–—-!")
+            text = "\n".join(part for part in (said, rest.strip()) if part)
+            return status, text
+    return "", mail.text
+
+
+def verified(results: Sequence[str], authserv: str, domain: str) -> bool:
+    """Whether our own server says that this domain sent it: DMARC, else an aligned DKIM signature (RFC 8601).
+
+    Only the topmost header of our server counts: what a sender wrote himself stands below it.
+
+    >>> verified(["mx.us.test; dmarc=pass header.from=vendor.test"], "mx.us.test", "vendor.test")
+    True
+    >>> verified(["mx.evil.test; dmarc=pass header.from=vendor.test"], "mx.us.test", "vendor.test")
+    False
+    >>> verified(["mx.us.test; dmarc=fail", "mx.us.test; dmarc=pass"], "mx.us.test", "vendor.test")
+    False
+    """
+    for result in results:
+        server, _, told = result.partition(";")
+        if not authserv or server.strip().split(" ")[0].lower() != authserv.strip().lower():
+            continue
+        found = {name: (verdict, rest) for name, verdict, rest in _RESULT.findall(told.lower())}
+        if "dmarc" in found:
+            verdict, rest = found["dmarc"]
+            from_ = re.search(r"header\.from=([\w.-]+)", rest)
+            return verdict == "pass" and (from_ is None or _aligned(from_[1], domain))
+        verdict, rest = found.get("dkim", ("", ""))
+        signed = re.search(r"header\.(?:d|i)=@?([\w.-]+)", rest)
+        return verdict == "pass" and signed is not None and _aligned(signed[1], domain)
+    return False
+
+
+_RESULT = re.compile(r"\b(dmarc|dkim|spf)=(\w+)([^;]*)")
+
+
+def _aligned(signed: str, domain: str) -> bool:
+    return domain == signed or domain.endswith(f".{signed}")

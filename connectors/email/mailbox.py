@@ -1,0 +1,231 @@
+"""A mailbox over IMAP: read without touching, kept by us, then marked as read.
+
+A message is known by folder, UIDVALIDITY and UID while they hold, and by a digest of its content
+beyond that: when UIDVALIDITY changes everything is read again, and what we have is recognised.
+"""
+
+from __future__ import annotations
+
+import base64
+import imaplib
+import json
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.kit.contract import Letter, Letters
+from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater
+from connectors.kit.http import TOTAL_SECONDS
+from hub.egress import EgressDenied
+
+BATCH = 20
+"""Messages of one page: each page is kept in one commit."""
+LARGEST = 40 * 1024 * 1024
+Connect = Callable[[str, int, float], socket.socket]
+_SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
+_UID = re.compile(rb"UID (\d+)")
+_BUSY = ("unavailable", "inuse", "limit", "serverbug", "temporar", "too many", "try again")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the mailbox is, and how we are let in."""
+
+    host: str
+    port: int
+    security: str
+    """``tls``, ``starttls`` or ``none``."""
+    user: str
+    password: str = ""
+    token: Callable[[], str] | None = None
+    """An OAuth 2 access token, where that is asked for instead of a password."""
+    folders: tuple[str, ...] = ("INBOX",)
+
+
+class Mailbox:
+    def __init__(self, place: Place, connect: Connect) -> None:
+        self.place, self.connect = place, connect
+
+    def check(self) -> dict[str, str]:
+        """Log in and look into each folder: how many messages lie there."""
+        with self._session() as session:
+            return {f"folder {name}": f"{self._select(session, name)[1]} messages" for name in self.place.folders}
+
+    def start(self) -> str:
+        """The cursor that begins now: what lies there already is left alone."""
+        with self._session() as session:
+            return json.dumps({name: list(self._now(session, name)) for name in self.place.folders})
+
+    def read(self, cursor: str) -> Letters:
+        """The next messages of all folders; nothing is marked as read."""
+        known = json.loads(cursor)
+        letters: list[Letter] = []
+        more = False
+        with self._session() as session:
+            for folder in self.place.folders:
+                validity, last = known.get(folder, (0, 0))
+                now, _count = self._select(session, folder)
+                if now != validity:
+                    # Numbers were given out anew: read everything again, what we have is recognised.
+                    last = 0
+                uids = self._uids(session, last)
+                for uid in uids[:BATCH]:
+                    raw = self._fetch(session, uid)
+                    if raw is not None:
+                        letters.append(Letter(raw=raw, place=f"{folder}/{now}/{uid}"))
+                    last = uid
+                known[folder] = [now, last]
+                more = more or len(uids) > BATCH
+        return Letters(letters=tuple(letters), cursor=json.dumps(known), more=more)
+
+    def taken(self, letters: Sequence[Letter]) -> None:
+        """Mark as read; what does not succeed does no harm, for we never look at that mark."""
+        by_folder: dict[str, list[str]] = {}
+        for letter in letters:
+            folder, _validity, uid = letter.place.rsplit("/", 2)
+            by_folder.setdefault(folder, []).append(uid)
+        with suppress(ConnectorError), self._session() as session:
+            for folder, uids in by_folder.items():
+                self._select(session, folder)
+                session.uid("STORE", ",".join(uids), "+FLAGS.SILENT", r"(\Seen)")
+
+    # -- IMAP
+
+    @contextmanager
+    def _session(self) -> Iterator[imaplib.IMAP4]:
+        try:
+            session = self._opened()
+        except EgressDenied as error:
+            raise Refused(str(error), field="imap_host") from error
+        except ssl.SSLCertVerificationError as error:
+            raise Refused(f"The certificate of {self.place.host} is not valid for it.", field="imap_host") from error
+        except (OSError, imaplib.IMAP4.error) as error:
+            raise TryLater(f"The mail server {self.place.host} cannot be reached.") from error
+        try:
+            self._log_in(session)
+            yield session
+        except imaplib.IMAP4.abort as error:
+            raise TryLater("The mail server ended the conversation.") from error
+        except imaplib.IMAP4.error as error:
+            raise Refused(f"The mail server refuses: {str(error)[:200]}") from error
+        except OSError as error:
+            raise TryLater("The mail server did not answer.") from error
+        finally:
+            with suppress(OSError, imaplib.IMAP4.error):
+                session.logout()
+            with suppress(OSError):
+                session.shutdown()
+
+    def _opened(self) -> imaplib.IMAP4:
+        place = self.place
+        made = secured(self.connect(place.host, place.port, TOTAL_SECONDS), place.security, place.host)
+
+        class Checked(imaplib.IMAP4):
+            def _create_socket(self, timeout: float | None) -> socket.socket:
+                return made
+
+        try:
+            session = Checked(place.host, place.port, timeout=TOTAL_SECONDS)
+            if place.security == "starttls":
+                session.starttls(ssl.create_default_context())
+        except BaseException:
+            made.close()
+            raise
+        return session
+
+    def _log_in(self, session: imaplib.IMAP4) -> None:
+        place = self.place
+        try:
+            if place.token is not None:
+                told = f"user={place.user}\x01auth=Bearer {place.token()}\x01\x01".encode()
+                session.authenticate("XOAUTH2", lambda _challenge: told)
+            else:
+                session.login(_quoted(place.user), place.password)  # it quotes the password itself
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error as error:
+            if any(word in str(error).lower() for word in _BUSY):
+                raise TryLater("The mail server is busy.") from None
+            field = "password" if place.token is None else "client_secret"
+            raise LockedOut("The mail server does not accept the user name and password.", field=field) from None
+
+    def _select(self, session: imaplib.IMAP4, folder: str) -> tuple[int, int]:
+        """UIDVALIDITY and the number of messages; Refused for a folder that is not there."""
+        answer, data = session.select(_quoted(_utf7(folder)), readonly=False)
+        if answer != "OK":
+            raise Refused(f"There is no folder “{folder}” in the mailbox.", field="folders")
+        told = session.response("UIDVALIDITY")[1]
+        validity = int(told[0]) if told and told[0] else 0
+        return validity, int(data[0] or 0)
+
+    def _now(self, session: imaplib.IMAP4, folder: str) -> tuple[int, int]:
+        validity, _count = self._select(session, folder)
+        uids = self._uids(session, 0)
+        return validity, uids[-1] if uids else 0
+
+    def _uids(self, session: imaplib.IMAP4, after: int) -> list[int]:
+        answer, data = session.uid("SEARCH", "UID", f"{after + 1}:*")
+        if answer != "OK":
+            raise TryLater("The mail server did not list its messages.")
+        # "n:*" always names the last one, also where it is older.
+        return sorted(uid for uid in map(int, (data[0] or b"").split()) if uid > after)
+
+    def _fetch(self, session: imaplib.IMAP4, uid: int) -> bytes | None:
+        """One message, without marking it as read; None where it is gone; a too large one by its beginning."""
+        _answer, data = session.uid("FETCH", str(uid), "(UID RFC822.SIZE)")
+        size = next((int(found[1]) for part in data if isinstance(part, bytes) and (found := _SIZE.search(part))), 0)
+        if not any(isinstance(part, bytes) and _UID.search(part) for part in data):
+            return None
+        what = "(BODY.PEEK[])" if size <= LARGEST else "(BODY.PEEK[]<0.65536>)"
+        answer, data = session.uid("FETCH", str(uid), what)
+        found = next((part[1] for part in data if isinstance(part, tuple)), None)
+        if answer != "OK" or found is None:
+            return None
+        content = bytes(found)
+        if size <= LARGEST and len(content) != size and abs(len(content) - size) > max(1024, size // 10):
+            raise TryLater("A message did not arrive whole.")
+        return content + (b"\n" + b" " * (LARGEST + 1 - len(content)) if size > LARGEST else b"")
+
+
+def secured(made: socket.socket, security: str, host: str) -> socket.socket:
+    """The connection, encrypted from its first byte where that is wanted; closed where it cannot be."""
+    if security != "tls":
+        return made
+    try:
+        return ssl.create_default_context().wrap_socket(made, server_hostname=host)
+    except BaseException:
+        made.close()
+        raise
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _utf7(folder: str) -> str:
+    """A folder's name as IMAP writes it (RFC 3501, 5.1.3).
+
+    >>> _utf7("Entwürfe")
+    'Entw&APw-rfe'
+    """
+    out: list[str] = []
+    for run in re.findall(r"[ -~]+|[^ -~]+", folder):
+        if run.isascii() and run.isprintable():
+            out.append(run.replace("&", "&-"))
+        else:
+            coded = run.encode("utf-16-be")
+
+            out.append("&" + base64.b64encode(coded).decode().rstrip("=").replace("/", ",") + "-")
+    return "".join(out)
+
+
+def settings_of(values: Mapping[str, Any], prefix: str) -> tuple[str, int, str]:
+    """Host, port and security of one of the two servers; Refused where the port is none."""
+    port = str(values.get(f"{prefix}_port") or "").strip()
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise Refused("A port is a number between 1 and 65535.", field=f"{prefix}_port")
+    return str(values.get(f"{prefix}_host", "")).strip(), int(port), str(values.get(f"{prefix}_security") or "tls")

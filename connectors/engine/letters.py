@@ -1,0 +1,156 @@
+"""Letters: kept verbatim, then understood. Where one belongs is signed evidence; who sent it is another question.
+
+A letter that cannot be used is a parked row that a person sees, with the reason. Nothing is ever answered.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from connectors.engine import reconcile
+from connectors.kit.contract import Connector, ReadLetter, RemoteFile, RemoteNote, RemoteTicket
+from connectors.kit.errors import Refused
+from connectors.models import Connection, Inbound, Link, NoteRule, Outbound
+from hub.clock import now
+
+LARGEST_FILE = 20 * 1024 * 1024
+
+
+def read(row: Inbound, connector: Connector) -> Link | None:
+    """Understand one letter; LeftAlone and Refused say why it is ignored or waits for a person."""
+    letter = connector.read_letter(bytes(row.body))
+    Inbound.objects.filter(pk=row.pk).update(headers=row.headers | {"read": dict(letter.evidence), "kind": letter.kind})
+    if letter.action == "ignore":
+        raise reconcile.LeftAlone(letter.why)
+    if letter.action == "delivery_failed":
+        return _undelivered(row.connection, letter)
+    if letter.action == "hold":
+        raise Refused(letter.why)
+    link = _link(row.connection, letter) if letter.leg else None
+    if letter.leg and link is None:
+        if Link.objects.filter(leg__public_id=letter.leg).exclude(connection=row.connection).exists():
+            raise reconcile.LeftAlone("It belongs to another connection, which reads it, too.")
+        raise Refused("It carries a tag of ours, but the leg it names is not linked to this vendor.")
+    if not letter.is_theirs:
+        if link is None and not _is_first(row.connection):
+            raise reconcile.LeftAlone("It is from nobody of this vendor; another connection keeps it for a person.")
+        raise Refused(f"{letter.doubt} Nothing was moved by it.")
+    return _followed(row, link, letter) if link is not None else _adopted(row, letter)
+
+
+def _link(connection: Connection, letter: ReadLetter) -> Link | None:
+    found = Link.objects.filter(connection=connection, leg__public_id=letter.leg)
+    return found.select_related("leg__ticket", "connection__organisation").first()
+
+
+def _is_first(connection: Connection) -> bool:
+    """Of several connections that read one mailbox, one keeps what belongs to none."""
+    same = [
+        row.pk
+        for row in Connection.objects.filter(connector=connection.connector, state=Connection.State.ACTIVE)
+        if all(row.settings.get(name) == connection.settings.get(name) for name in ("imap_host", "user"))
+    ]
+    return not same or min(same) == connection.pk
+
+
+def _undelivered(connection: Connection, letter: ReadLetter) -> Link:
+    """A message of ours did not arrive: its delivery has failed, and a person sees why."""
+    told = letter.evidence.get("diagnosis") or "no reason given"
+    who = ", ".join(letter.failing) or "somebody"
+    why = f"It could not be delivered to {who}: {told}. Correct the address, then try again."
+    link = _link(connection, letter) if letter.leg else None
+    if link is None:
+        raise reconcile.LeftAlone(f"A message that is none of ours here could not be delivered to {who}.")
+    items = Outbound.objects.filter(link=link, state__in=[Outbound.State.DONE, Outbound.State.UNCLEAR])
+    item = items.filter(public_id=letter.operation).first()
+    if item is None and letter.operation == link.leg.public_id:
+        item = items.filter(kind=Outbound.Kind.CREATE).first()
+    if item is None:
+        raise reconcile.LeftAlone(why)
+    Outbound.objects.filter(pk=item.pk).update(
+        state=Outbound.State.PARKED, error=why, next_attempt_at=None, intent_at=None, intent={}, done_at=None
+    )
+    return link
+
+
+def _followed(row: Inbound, link: Link, letter: ReadLetter) -> Link | None:
+    """What they wrote is a note, what they said of their work is a status; nothing else changes."""
+    at = now()
+    heard = dict(link.heard) | ({"status": letter.status} if letter.status else {})
+    remote = RemoteTicket(
+        key=link.remote_key or f"mail-{letter.leg.lower()}",
+        number="",
+        url="",
+        fields=heard,
+        created_at=link.born_at or at,
+        changed_at=at,
+        author=letter.author,
+        reference=link.agreed.get("reference", {}).get("theirs", link.reference),
+        notes=_notes(row, letter, at),
+        files=_files(row, letter, at),
+    )
+    return reconcile.apply(connection=row.connection, remote=remote, at=at, contents=_contents(letter))
+
+
+def _adopted(row: Inbound, letter: ReadLetter) -> Link | None:
+    """A new letter of theirs becomes a ticket, if the connection takes such in."""
+    at = now()
+    remote = RemoteTicket(
+        key=f"mail.{letter.key[:40]}",
+        number="",
+        url="",
+        fields={"title": letter.subject or "(no subject)", "description": letter.text},
+        created_at=_sent(letter, at),
+        changed_at=at,
+        author=letter.author,
+        notes=(),
+        files=_files(row, letter, at),
+    )
+    return reconcile.apply(connection=row.connection, remote=remote, at=at, contents=_contents(letter))
+
+
+def _sent(letter: ReadLetter, at: datetime) -> datetime:
+    """When it was sent, as far as that can be: never in the future."""
+    return min(letter.sent_at or at, at)
+
+
+def _visibility(connection: Connection) -> str:
+    rule = NoteRule.objects.filter(mapping__connection=connection, mapping__status="published").first()
+    return rule.theirs if rule is not None else ""
+
+
+def _notes(row: Inbound, letter: ReadLetter, at: datetime) -> tuple[RemoteNote, ...]:
+    if not letter.text.strip():
+        return ()
+    note = RemoteNote(
+        key=letter.key[:64],
+        text=letter.text,
+        visibility=_visibility(row.connection),
+        author=letter.author,
+        is_ours=False,
+        created_at=_sent(letter, at),
+    )
+    return (note,)
+
+
+def _files(row: Inbound, letter: ReadLetter, at: datetime) -> tuple[RemoteFile, ...]:
+    return tuple(
+        RemoteFile(
+            key=f"{letter.key[:60]}.{number}",
+            name=name,
+            size=len(content),
+            visibility=_visibility(row.connection),
+            author=letter.author,
+            is_ours=False,
+            created_at=_sent(letter, at),
+        )
+        for number, (name, content) in enumerate(letter.files)
+    )
+
+
+def _contents(letter: ReadLetter) -> dict[str, bytes]:
+    return {
+        f"{letter.key[:60]}.{number}": content
+        for number, (_name, content) in enumerate(letter.files)
+        if len(content) <= LARGEST_FILE
+    }

@@ -1,0 +1,27 @@
+"""Connections that are checked at the moment they are made; HTTP and mail both come through here."""
+
+from __future__ import annotations
+
+import socket
+
+from .policy import Policy
+
+
+def dial(policy: Policy, host: str, port: int, seconds: float) -> socket.socket:
+    """Resolve once, check every address, connect to one that was checked. Raises OSError and EgressDenied."""
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    for _family, _type, _proto, _name, address in found:
+        policy.check_address(host, str(address[0]), port)
+    failed: OSError | None = None
+    for family, kind, proto, _name, address in found:
+        attempt = socket.socket(family, kind, proto)
+        try:
+            attempt.settimeout(seconds)
+            attempt.connect(address)
+        except OSError as error:
+            attempt.close()
+            failed = error
+        else:
+            attempt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return attempt
+    raise failed or OSError(f"{host} has no address")
