@@ -148,4 +148,6 @@ class _Reader(HTMLParser):
 
     def text(self) -> str:
         self._end_line(only_if_begun=True)
+        while self.lines and not self.lines[-1].strip("> "):
+            self.lines.pop()
         return "\n".join(line.rstrip() for line in self.lines).replace("\xa0", " ").strip()

@@ -21,6 +21,10 @@ MOST_PAGES = 1000
 _NEXT = re.compile(r"<([^<>]*)>\s*;[^,]*?\brel\s*=\s*\"?next\"?", re.IGNORECASE)
 
 
+class EndOfList(Exception):
+    """They say with an error that there is nothing more."""
+
+
 class Conflict(Exception):
     """Somebody changed the record between our reading and our writing."""
 
@@ -81,7 +85,7 @@ class Caller:
         elif connect.bearer is not None:
             found["Authorization"] = f"Bearer {connect.bearer.text(self.known)}"
         elif self.tokens is not None:
-            found["Authorization"] = self.tokens.header()
+            found |= self.tokens.header()
         return found
 
     # -- operations
@@ -199,6 +203,12 @@ class Caller:
         told: Values = {**self.known, **values, "steps": {}, "heads": {}, "now": self.ports.now()}
         for step in before:
             self._pick(step, told, self._twice(step, told, False), Done())
+        if last.content is not None:
+            reply = self._twice(last, told, False)
+            found = last.content(self._told(reply, told))
+            if not isinstance(found, str | bytes):
+                raise Refused("Their answer holds no file.")
+            return found if isinstance(found, bytes) else found.encode()
         try:
             path = last.path.path(told)
         except (Failed, ValueError) as error:
@@ -265,6 +275,10 @@ class Caller:
             if step.conflict_again:
                 raise Conflict
             return TryLater(why, after=5)
+        if row.is_ == "end":
+            if step.items is not None:
+                raise EndOfList
+            return Refused(why)
         if row.is_ == "later":
             after = row.after(told) if row.after is not None else None
             seconds = float(after) if isinstance(after, int | float) else None
@@ -335,7 +349,10 @@ class Caller:
             given["cursor"] = given["after"] = token or None
         if paging.style in ("link", "next_url") and token:
             return self._followed(step, given, token)
-        done = self._run(steps, given, False)
+        try:
+            done = self._run(steps, given, False)
+        except EndOfList:
+            return [], ""
         return done.items or [], self._next(step, done, count, size)
 
     def _followed(self, step: Step, values: Mapping[str, Any], url: str) -> tuple[list[Any], str]:

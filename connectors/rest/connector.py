@@ -41,7 +41,7 @@ from hub.expr import Expression, Failed, text
 from . import profile as profiles
 from . import samples
 from .caller import Caller
-from .profile import FileRow, NoteRow, PicklistRow, Profile
+from .profile import FileRow, NoteRow, PicklistRow, Profile, Step
 from .times import moment, written, zone
 
 Json = dict[str, Any]
@@ -113,6 +113,7 @@ class Rest(Connector):
         if export:
             return
         items, _token = self.caller.page(steps, {"since": self._since(at), "cursor": None}, "")
+        items = self._whole(steps[-1], items[:1])
         old = [item for item in items if self._changed(item) < at - timedelta(days=1)]
         if old:
             raise Refused(
@@ -183,6 +184,7 @@ class Rest(Connector):
         state = Sweep.read(cursor, now)
         since = state.since - self._overlap() if not state.token or not is_export else state.since
         items, token = self.caller.page(steps, {"since": self._since(since)}, state.token)
+        items = self._whole(steps[-1], items)
         self._heed(items, since)
         tickets, unread, gone = self._understood(items)
         newest = max((t.changed_at for t in tickets), default=None)
@@ -282,13 +284,23 @@ class Rest(Connector):
 
     def find(self, reference: str) -> tuple[str, ...]:
         self._me()
-        if not self.caller.has("find"):
-            if "find" not in self.profile.lacks:
-                raise Unsupported(f"{self.profile.name} cannot search.")
-            return self._found(
-                self.caller.pages("list", {"since": self._since(self.ports.now() - LOOK_BACK)}), reference
-            )
-        return self._found(self.caller.pages("find", {"reference": reference}), reference)
+        if self.caller.has("find"):
+            return self._found(self._all("find", {"reference": reference}), reference)
+        if "find" not in self.profile.lacks:
+            raise Unsupported(f"{self.profile.name} cannot search.")
+        return self._found(self._all("list", {"since": self._since(self.ports.now() - LOOK_BACK)}), reference)
+
+    def _all(self, name: str, values: Json) -> Iterable[list[Any]]:
+        """All pages of a list, each record whole."""
+        step = self.profile.operations[name][-1]
+        return (self._whole(step, items) for items in self.caller.pages(name, values))
+
+    def _whole(self, step: Step, items: list[Any]) -> list[Any]:
+        """The records of a list; read one by one where the list tells too little of them."""
+        if step.again is None:
+            return items
+        keys = [text(step.again({"item": item, "settings": self.caller.known["settings"]})) for item in items]
+        return [self._read(key)[0] for key in keys if key]
 
     def _found(self, pages: Iterable[list[Any]], reference: str) -> tuple[str, ...]:
         """What their search lets through by mistake is left out; the oldest first."""
@@ -304,7 +316,7 @@ class Rest(Connector):
         if paging is not None and paging.export:
             raise Unsupported(f"{self.profile.name} cannot search by the beginning of a reference.")
         found: dict[str, list[tuple[datetime, str]]] = {}
-        for items in self.caller.pages(name, values):
+        for items in self._all(name, values):
             for ticket in understood(items, lambda i: self._ticket(i, i))[0]:
                 if ticket.reference.startswith(prefix):
                     found.setdefault(ticket.reference, []).append((ticket.created_at, ticket.key.zfill(20)))
@@ -328,9 +340,11 @@ class Rest(Connector):
             return {"id": file.key, "name": file.name}
         item, answer = self._read(key)
         for row in self.profile.files:
-            for raw in self._items_of(row.items, row.operation, key, item, answer):
-                if text(row.key({**self._about(), "item": raw, "answer": answer})) == file.key:
-                    return {**raw, "id": file.key, "name": file.name} if isinstance(raw, dict) else {}
+            items = self._items_of(row.items, row.operation, key, item, answer)
+            for raw, parent in self._nested(row, items, answer):
+                told = {**self._about(), "item": raw, "answer": answer, "parent": parent}
+                if isinstance(raw, dict) and text(row.key(told)) == file.key:
+                    return {**raw, "id": file.key, "name": file.name, "parent": parent}
         raise Missing("They do not have this file any more.")
 
     def _needs_file_record(self) -> bool:
@@ -343,8 +357,11 @@ class Rest(Connector):
     def _about(self) -> Json:
         return {"settings": self.caller.known["settings"], "me": self.caller.known["me"]}
 
-    def _moment(self, value: Any) -> datetime:
-        return moment(value, formats=self.profile.times.read, zone=self.zone)
+    def _moment(self, value: Any, of: str = "") -> datetime:
+        try:
+            return moment(value, formats=self.profile.times.read, zone=self.zone)
+        except ValueError as error:
+            raise ValueError(f"{of}: {error}" if of else str(error)) from error
 
     def _ticket(self, item: Any, answer: Any) -> RemoteTicket:
         row = self.profile.ticket
@@ -356,15 +373,15 @@ class Rest(Connector):
         try:
             key = pick(row.key)
             if not key:
-                raise ValueError("it has no id")
+                raise ValueError("ticket.key: it has no id there")
             me = self.caller.known["me"]
             return RemoteTicket(
                 key=self._key(key),
                 number=pick(row.number) or key,
                 url=row.url.text(told) if row.url is not None else "",
                 fields={name: pick(each) for name, each in row.fields.items()},
-                created_at=self._moment(row.created_at(told)),
-                changed_at=self._moment(row.changed_at(told)),
+                created_at=self._moment(row.created_at(told), "ticket.created_at"),
+                changed_at=self._moment(row.changed_at(told), "ticket.changed_at"),
                 author=pick(row.author),
                 assignee=pick(row.assignee),
                 queue=pick(row.queue),
@@ -422,12 +439,19 @@ class Rest(Connector):
         return tuple(
             file
             for row in self.profile.files
-            for raw in self._items_of(row.items, row.operation, key, item, answer)
-            if (file := self._file(row, raw, answer, item)) is not None
+            for raw, parent in self._nested(row, self._items_of(row.items, row.operation, key, item, answer), answer)
+            if (file := self._file(row, raw, answer, item, parent)) is not None
         )
 
-    def _file(self, row: FileRow, raw: Any, answer: Any, item: Any) -> RemoteFile | None:
-        told = {**self._about(), "item": raw, "answer": answer}
+    def _nested(self, row: FileRow, items: list[Any], answer: Any) -> Iterable[tuple[Any, Any]]:
+        """Each file with the record it lies in, if it lies in one."""
+        if row.within is None:
+            return [(raw, None) for raw in items]
+        about = {**self._about(), "answer": answer}
+        return [(raw, parent) for parent in items for raw in row.within({**about, "item": parent}) or ()]
+
+    def _file(self, row: FileRow, raw: Any, answer: Any, item: Any, parent: Any = None) -> RemoteFile | None:
+        told = {**self._about(), "item": raw, "answer": answer, "parent": parent}
         born = self.profile.ticket.created_at({**self._about(), "item": item, "answer": answer})
         if row.only is not None and row.only(told) is not True:
             return None

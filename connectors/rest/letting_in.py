@@ -39,11 +39,13 @@ class Tokens:
     def __init__(self, row: Token, values: Mapping[str, Any], ports: Ports, wrong: str) -> None:
         self.row, self.values, self.ports, self.wrong = row, values, ports, wrong
         secret = self.row.client_secret.text(values) if self.row.client_secret else ""
-        parts = (row.url.text(values), row.client_id.text(values), secret, row.grant)
+        client = row.client_id.text(values) if row.client_id else ""
+        told = sorted(f"{name}: {each.text(values)}" for name, each in row.headers.items())
+        parts = (row.url.text(values), client, secret, row.grant, *told)
         self.key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def header(self) -> str:
-        return self.row.prefix + self.token()
+    def header(self) -> dict[str, str]:
+        return {self.row.header: self.row.prefix + self.token()}
 
     def token(self) -> str:
         """One that still holds; asked for once, however many threads want it."""
@@ -65,6 +67,8 @@ class Tokens:
             _TOKENS.pop(self.key, None)
 
     def _asked(self) -> Mapping[str, Any]:
+        if self.row.grant == "none":
+            return self._exchange({})
         if self.row.grant == "client_credentials":
             return self._exchange({"grant_type": "client_credentials"})
         name = self.row.refresh
@@ -86,16 +90,18 @@ class Tokens:
         url = self.row.url.text(self.values)
         form = dict(grant) | {name: each.text(self.values) for name, each in self.row.form.items()}
         headers = {"Accept": "application/json"}
-        client, secret = self.row.client_id.text(self.values), ""
+        headers |= {name: each.text(self.values) for name, each in self.row.headers.items()}
+        client, secret = self.row.client_id.text(self.values) if self.row.client_id else "", ""
         if self.row.client_secret:
             secret = self.row.client_secret.text(self.values)
         if self.row.client == "basic":
             headers["Authorization"] = basic(client, secret)
-        else:
+        elif client:
             form |= {"client_id": client} | ({"client_secret": secret} if secret else {})
         http = self.ports.open_http(base=f"{urlsplit(url).scheme}://{urlsplit(url).netloc}", headers=headers)
         query = {name: each.text(self.values) for name, each in self.row.query.items()}
-        data = ("application/x-www-form-urlencoded", urlencode(form).encode())
+        body = self.row.body.value(self.values) if self.row.body is not None else None
+        data = ("application/x-www-form-urlencoded", urlencode(form).encode()) if form and body is None else None
 
         def judge(reply: Reply) -> ConnectorError | None:
             if reply.status in (400, 401, 403):
@@ -104,7 +110,9 @@ class Tokens:
                 )
             return None
 
-        answer = http.exchange("POST", url, is_write=False, params=query, data=data, judge=judge).body
+        answer = http.exchange(
+            self.row.method, url, is_write=False, params=query, data=data, body=body, judge=judge
+        ).body
         if not isinstance(answer, Mapping):
             raise Refused("They answered our request for a token with something else.")
         return answer

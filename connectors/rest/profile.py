@@ -16,6 +16,7 @@ from typing import Any
 
 from hub.expr import Expression
 
+from .judging import judge
 from .shapes import (
     BadProfile,
     Mistake,
@@ -65,11 +66,17 @@ class SettingRow:
 class Token:
     """OAuth 2: how a token is asked for (RFC 6749 sections 4.4 and 6)."""
 
-    grant: str = may(word("client_credentials", "refresh_token"), "client_credentials")
+    grant: str = may(word("client_credentials", "refresh_token", "none"), "client_credentials")
+    """``none`` is a log-in of their own making: what is sent is told by method, headers, form and body."""
+    method: str = may(word("GET", "POST"), "POST")
+    headers: Mapping[str, Text] = may(texts("settings", "secrets"), {})
+    body: Tree = may(tree("settings", "secrets"))
+    header: str = may(word(), "Authorization")
+    """In which header the token is sent."""
     url: Text = must(text(*REQUEST))
     form: Mapping[str, Text] = may(texts(*REQUEST), {})
     query: Mapping[str, Text] = may(texts(*REQUEST), {})
-    client_id: Text = must(text(*REQUEST))
+    client_id: Text = may(text(*REQUEST))
     client_secret: Text = may(text(*REQUEST))
     client: str = may(word("body", "basic"), "body")
     refresh: str = may(word(), "")
@@ -210,6 +217,10 @@ class Step:
     items: Expression = may(expr(*ANSWER))
     item: Expression = may(expr(*ANSWER))
     key: Expression = may(expr(*ANSWER))
+    again: Expression = may(expr("item", "settings"))
+    """Of a list that tells too little: the id by which each of its records is read by `get`."""
+    content: Expression = may(expr(*ANSWER))
+    """Of a download whose answer is JSON: where the file's bytes are, as with from_base64."""
     paging: Paging = may(table(Paging))
     conflict_again: bool = may(flag, False)
     """Whether 409 and 412 mean: read again, then try once more (22)."""
@@ -262,16 +273,18 @@ class FileRow:
 
     items: Expression = may(expr(*RECORD))
     operation: str = may(word(), "")
-    only: Expression = may(expr(*RECORD))
-    key: Expression = must(expr(*RECORD))
-    name: Expression = must(expr(*RECORD))
-    size: Expression = may(expr(*RECORD))
-    visibility: Expression = may(expr(*RECORD))
-    author: Expression = may(expr(*RECORD))
-    made_by: Expression = may(expr(*RECORD))
-    created_at: Expression = may(expr(*RECORD))
+    within: Expression = may(expr(*RECORD))
+    """Of each item, where its files are, as with files of notes; the item is `parent` then."""
+    only: Expression = may(expr(*RECORD, "parent"))
+    key: Expression = must(expr(*RECORD, "parent"))
+    name: Expression = must(expr(*RECORD, "parent"))
+    size: Expression = may(expr(*RECORD, "parent"))
+    visibility: Expression = may(expr(*RECORD, "parent"))
+    author: Expression = may(expr(*RECORD, "parent"))
+    made_by: Expression = may(expr(*RECORD, "parent"))
+    created_at: Expression = may(expr(*RECORD, "parent"))
     """Where they do not say it, the ticket's own time stands for it."""
-    mark: Expression = may(expr(*RECORD))
+    mark: Expression = may(expr(*RECORD, "parent"))
     """Our mark on it, where it has a place for one."""
 
 
@@ -310,7 +323,8 @@ class ErrorRow:
 
     status: tuple[int, ...] = may(numbers, ())
     when: Expression = may(expr(*ANSWER))
-    is_: str = must(word("later", "unclear", "locked_out", "refused", "missing", "conflict"))
+    is_: str = must(word("later", "unclear", "locked_out", "refused", "missing", "conflict", "end"))
+    """``end``: of a list, that there is nothing more."""
     message: Expression = may(expr(*ANSWER))
     after: Expression = may(expr(*ANSWER))
     field: str = may(word(), "")
@@ -371,22 +385,6 @@ class Profile:
     digest: str = may(word(), "")
 
 
-KNOWN_OPERATIONS = ("who", "list", "get", "find", "carrying", "create", "update", "notes", "note", "files", "file",
-                    "download", "hooks", "hook_create", "hook_enable", "hook_delete")  # fmt: skip
-LACKS = {
-    "changed_since": "The list is read whole with every poll; what has not changed has no effect.",
-    "find": "A ticket whose making was not answered is looked for in the list, by our reference in its record.",
-    "reference": "No field takes our reference: it stands in the description.",
-    "note_key": "Notes have no ids: a note is known by its author, time and text.",
-    "notes": "Nothing is said to them, and nothing read.",
-    "files": "Attachments are skipped.",
-    "hooks": "They do not call us; polls bring everything.",
-    "who": "We are known by nothing but our marks.",
-}
-"""What a profile may declare that a system lacks, and what is done then."""
-DEFAULT_WHO = ("who",)
-
-
 def read(document: str) -> Profile:
     """The profile of a TOML text; BadProfile names every mistake and its place."""
     return _read(document)
@@ -405,134 +403,7 @@ def _read(document: str) -> Profile:
     raw["digest"] = hashlib.sha256(document.encode()).hexdigest()[:16]
     found = read_row(Profile, Place("", mistakes, functions=functions), raw)
     if found is not None and not mistakes:
-        _judge(found, mistakes)
+        judge(found, mistakes)
     if mistakes or found is None:
         raise BadProfile(mistakes)
-    return found
-
-
-def _judge(profile: Profile, mistakes: list[Mistake]) -> None:
-    """What no single value shows: things that need each other."""
-
-    def wrong(where: str, what: str) -> None:
-        mistakes.append(Mistake(where, what))
-
-    names = {row.name for row in profile.settings}
-    if len(names) != len(profile.settings):
-        wrong("settings", "Two settings have the same name.")
-    for name in profile.lacks.keys() - LACKS.keys():
-        wrong(f"lacks.{name}", f"There is no such lack; there are: {', '.join(LACKS)}.")
-    _judge_operations(profile, wrong)
-    _judge_parts(profile, wrong)
-    for place, used in _used_settings(profile):
-        for name in sorted(used - names):
-            wrong(place, f"It names a setting “{name}” that [[settings]] does not have.")
-
-
-def _judge_operations(profile: Profile, wrong: Callable[[str, str], None]) -> None:
-    needed = {"list", "get", "create", "update"}
-    needed |= set() if "who" in profile.lacks else {"who"}
-    needed |= set() if "notes" in profile.lacks else {"note"}
-    needed |= set() if "files" in profile.lacks else {"file", "download"}
-    needed |= set() if "find" in profile.lacks else {"find"}
-    for name in sorted(needed - profile.operations.keys()):
-        lack = f", or a line in [lacks] that says why not: {name} = “…”" if name in LACKS else ""
-        wrong(f"operations.{name}", f"This operation is missing{lack}.")
-    own = {row.operation for row in profile.notes} | {row.operation for row in profile.files}
-    own |= {row.operation for row in profile.picklists.values()}
-    own |= {row.detail for row in profile.notes}
-    for name, steps in profile.operations.items():
-        if name not in KNOWN_OPERATIONS and name not in own:
-            wrong(f"operations.{name}", "Nothing uses this operation. Is its name right?")
-        for number_, step in enumerate(steps):
-            where = f"operations.{name}" if len(steps) == 1 else f"operations.{name}.{number_}"
-            if step.paging is not None:
-                _judge_paging(step.paging, where, wrong)
-            if sum(x is not None and x is not False for x in (step.body, step.form, step.multipart, step.raw)) > 1:
-                wrong(where, "A request has one of body, form, multipart and raw.")
-    for name in sorted(own - {""} - profile.operations.keys()):
-        wrong("operations", f"There is no operation “{name}”, though a table above asks for it.")
-    for name in ("list", "find", "notes", "files"):
-        for step in profile.operations.get(name, ())[-1:]:
-            if step.items is None:
-                wrong(f"operations.{name}.items", "This is missing: where in the answer is the list?")
-    creates = profile.operations.get("create", ())
-    if creates and all(each.key is None and each.item is None for each in creates):
-        wrong("operations.create.key", "This is missing: where in the answer is the new id?")
-    if "changed_since" not in profile.lacks:
-        used = {name for step in profile.operations.get("list", ()) for name in _names(step)}
-        if "since" not in used and "cursor" not in used:
-            wrong("operations.list", "It does not use {since}; if they cannot tell what changed, say so in [lacks].")
-
-
-def _judge_paging(paging: Paging, where: str, wrong: Callable[[str, str], None]) -> None:
-    if paging.style in ("cursor", "next_url") and paging.next is None:
-        wrong(f"{where}.paging.next", f"This is missing: with “{paging.style}” the answer has to say what is next.")
-    if paging.style == "keyset" and paging.key is None:
-        wrong(f"{where}.paging.key", "This is missing: what in a record is counted up?")
-
-
-def _judge_parts(profile: Profile, wrong: Callable[[str, str], None]) -> None:
-    for name in ("status", "priority"):
-        if name in profile.ticket.fields and name not in profile.picklists:
-            wrong(f"picklists.{name}", "This is missing: which values can it have?")
-    if not profile.notes and "notes" not in profile.lacks:
-        wrong("notes", "This is missing: where are notes found? If there are none, say so in [lacks].")
-    if profile.notes and "visibility" not in profile.picklists:
-        wrong("picklists.visibility", "This is missing: who can a note be for? Visibility is never guessed.")
-    for number_, note in enumerate(profile.notes):
-        if note.items is None and not note.operation:
-            wrong(f"notes.{number_}", "Say where the notes are: items in the ticket's answer, or an operation.")
-        if note.key is None and "note_key" not in profile.lacks:
-            wrong(f"notes.{number_}.key", "This is missing; if notes have no ids, say so in [lacks] (note_key).")
-    for number_, file in enumerate(profile.files):
-        if file.items is None and not file.operation:
-            wrong(f"files.{number_}", "Say where the files are: items in the ticket's answer, or an operation.")
-    if profile.ticket.reference is None:
-        wrong("ticket.reference", "This is missing: where is our reference read back? It may stand in the description.")
-    for name, row in profile.picklists.items():
-        if not row.values and (not row.operation or row.value is None):
-            wrong(f"picklists.{name}", "Give values, or an operation with value and label.")
-    if profile.hook is not None:
-        if profile.hook.key is None and profile.hook.keys is None:
-            wrong("hook.key", "This is missing: which record is the call about?")
-        if profile.hook.check in ("hmac", "header", "basic") and profile.hook.secret is None:
-            wrong("hook.secret", f"This is missing: “{profile.hook.check}” needs a secret.")
-        if profile.hook.check in ("hmac", "header") and not profile.hook.header:
-            wrong("hook.header", "This is missing: in which header does it stand?")
-
-
-def _names(step: Step) -> set[str]:
-    found = step.path.names
-    for table_ in (step.query, step.form or {}, step.multipart or {}):
-        found |= {name for each in table_.values() for name in each.names}
-    return found | (_tree_names(step.body.root) if step.body else set())
-
-
-def _tree_names(node: Any) -> set[str]:
-    if isinstance(node, Text):
-        return node.names
-    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return {name for each in inner for name in _tree_names(each)}
-
-
-def _used_settings(profile: Profile) -> list[tuple[str, set[str]]]:
-    """Which settings the connection's own texts name, so that a slip of the pen is found."""
-    found = []
-    connect = profile.connect
-    pairs: list[tuple[str, Text | None]] = [("connect.base", connect.base), ("connect.user", connect.user),
-             ("connect.password", connect.password), ("connect.bearer", connect.bearer)]  # fmt: skip
-    pairs += [(f"connect.headers.{name}", value) for name, value in connect.headers.items()]
-    pairs += [(f"connect.query.{name}", value) for name, value in connect.query.items()]
-    for name, steps in profile.operations.items():
-        for step in steps:
-            pairs += [(f"operations.{name}.path", step.path)]
-            pairs += [(f"operations.{name}.query.{key}", value) for key, value in step.query.items()]
-    for place, value in pairs:
-        used = {
-            str(part.steps[1])
-            for part in (value.parts if value else ())
-            if isinstance(part, Expression) and len(part.steps) == 2 and part.steps[0] in ("settings", "secrets")
-        }
-        found.append((place, used))
     return found

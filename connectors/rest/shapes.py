@@ -181,7 +181,10 @@ def tables(kind: type[Row], *names: str) -> Reader:
 
     def read(place: Place, value: Any) -> Any:
         if isinstance(value, list):
-            return tuple(read_row(kind, place.at(str(n)).knowing(*names), each) for n, each in enumerate(value))
+            return tuple(
+                read_row(kind, place.at(_called(each, number)).knowing(*names), each)
+                for number, each in enumerate(value)
+            )
         return (read_row(kind, place.knowing(*names), value),)
 
     return read
@@ -234,6 +237,12 @@ def read_row(kind: type[Row], place: Place, value: Any) -> Row | None:
         elif each.metadata.get("must") or (each.default is MISSING and each.default_factory is MISSING):
             place.at(key).wrong("This is missing.")
     return kind(**made)
+
+
+def _called(row: Any, number: int) -> str:
+    """What one of several tables is called in a sentence: by its name, if it has one."""
+    named = row.get("name") if isinstance(row, Mapping) else None
+    return named if isinstance(named, str) and named else str(number)
 
 
 def _key(each: Field[Any]) -> str:

@@ -179,8 +179,13 @@ def _sentence(error: Exception) -> str:
     """The engine's own words, shortened: for a mistake of writing, the place."""
     text = str(error)
     found = re.search(r"<input>:\d+:(\d+): (?:Syntax error: )?([^\n]+)", text)
+    if found and "<EOF>" in found[2]:
+        return "It ends too early: something is missing at its end, or a bracket is not closed."
+    if found and "token recognition" in found[2]:
+        hint = "a new line in a text is written \\n (in TOML \\\\n)"
+        return f"At character {found[1]} stands something that cannot; {hint}."
     if found:
-        return f"At character {found[1]}: {found[2][:160]}."
+        return f"At character {found[1]}: {found[2].partition(' expecting ')[0][:120]}."
     return text.split("\n")[0][:200]
 
 
@@ -245,6 +250,8 @@ FUNCTIONS: dict[str, Function] = {
     "quoted": lambda value: json.dumps(text(value), ensure_ascii=False),
     "html": _escaped,
     "base64": lambda value: base64.b64encode(value if isinstance(value, bytes) else text(value).encode()).decode(),
+    "from_base64": lambda value: base64.b64decode(text(value), validate=False),
+    "split": lambda value, between: text(value).split(text(between)),
     "sha256": lambda value: hashlib.sha256(value if isinstance(value, bytes) else text(value).encode()).hexdigest(),
 }
 """What an expression may call beside CEL's own functions."""

@@ -14,6 +14,7 @@ import pytest
 from connectors.rest import profile as profiles
 from connectors.rest import samples
 from connectors.rest.connector import Rest
+from connectors.rest.judging import judge
 from connectors.rest.profile import BadProfile
 from connectors.rest.shapes import Mistake, Place, read_row
 from connectors.rest.words import FUNCTIONS
@@ -43,7 +44,7 @@ def judged(raw: dict[str, Any]) -> list[Mistake]:
     mistakes: list[Mistake] = []
     found = read_row(profiles.Profile, Place("", mistakes, functions=FUNCTIONS), raw)
     if found is not None and not mistakes:
-        profiles._judge(found, mistakes)
+        judge(found, mistakes)
     return mistakes
 
 
@@ -116,7 +117,7 @@ def test_a_text_that_is_no_profile_is_refused_in_words(document: str, told: str)
     [
         ('path = "/issues/{item.id"', "There is a { without a }"),
         ('path = "/issues/{ticket.id}"', "There is no “ticket” here"),
-        ('path = "/issues/{settings.adress}"', "a setting “adress” that [[settings]] does not have"),
+        ('path = "/issues/{settings.adress}"', "There is no “settings.adress”; there are: address"),
         ('path = "/issues/{item.a.map(x, x.b.map(y, y))}"', "within another is not allowed"),
         ("path = \"/issues/{matches(key, '(a+)+$')}\"", "Patterns (matches) are not allowed"),
     ],
@@ -128,6 +129,39 @@ def test_expressions_are_judged_when_saved(change: str, told: str) -> None:
 
     assert told in str(refused.value)
     assert str(refused.value).startswith("operations.")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("{secrets.api_key}", "{secrets.apikey}", "connect.headers.X-Redmine-API-Key: There is no “secrets.apikey”"),
+        ("{secrets.api_key}", "{settings.api_key}", "“api_key” is a secret: write {secrets.api_key}"),
+        ("{fields.title}", "{fields.titel}", "There is no “fields.titel”; there are: description"),
+        ("{change.marked}", "{change.text}", "operations.note: Nothing writes {change.marked}"),
+        ("{change.visibility == 'private'}", "{false}", "operations.note: Nothing uses {change.visibility}"),
+        ("steps.upload.upload", "steps.uplaod.upload", "There is no “steps.uplaod”; there are: upload"),
+        ('wrong = "api_key"', 'wrong = "key"', "connect.wrong: There is no setting “key”"),
+        (
+            'picklist = "tracker"',
+            'picklist = "trackers"',
+            "tracker.picklist: There is no [picklists.trackers]",
+        ),
+        ('insert_only = ["description"]', 'insert_only = ["details"]', "insert_only: There is no “details”"),
+        ('offset = "{offset}" }\nitems = "answer.issues"', 'x = "1" }\nitems = "answer.issues"', "uses {offset}"),
+        ('value = "{change.reference}" }]', 'value = "x" }]', "operations.create: Nothing writes {change.reference}"),
+        ("[lacks]", '[times]\nread = ["izo"]\n[lacks]', "times.read: “izo” is neither"),
+        ("[lacks]", '[times]\nzone = "Mars"\n[lacks]', "times.zone: There is no time zone “Mars”"),
+        ("[lacks]", '[lacks]\nnotes = "none"', "lacks.notes: There is a [[notes]] as well"),
+        ('base = "{settings.address}"', 'base = "{discovered}"', "connect.base: {discovered} needs"),
+    ],
+)
+def test_names_that_lead_nowhere_are_found_when_saved(old: str, new: str, told: str) -> None:
+    text = SHIPPED["redmine"].replace(old, new, 1)
+    assert text != SHIPPED["redmine"]
+    with pytest.raises(BadProfile) as refused:
+        profiles.read(text)
+
+    assert told in str(refused.value)
 
 
 @pytest.mark.parametrize(("name", "file"), SAMPLES)

@@ -158,6 +158,86 @@ def _with_secrets(ports: Any, kept: dict[str, str], first: str = "") -> Any:
     )
 
 
+def test_a_log_in_of_their_own_making_gives_a_session() -> None:
+    connect = """
+[connect.token]
+grant = "none"
+method = "GET"
+url = "https://desk.test/initSession"
+headers = { Authorization = "user_token {secrets.key}" }
+pick = "answer.session_token"
+header = "Session-Token"
+prefix = ""
+"""
+
+    def answer(request: Request) -> Answer:
+        if request.path == "/initSession":
+            assert (request.method, request.headers["authorization"]) == ("GET", "user_token s3cret")
+            return Answer(body={"session_token": "abc"})
+        return Answer(body={"items": []})
+
+    vendor = Vendor(answer)
+    one = connector(document(connect=connect), vendor)
+    changes(one, SINCE)
+    changes(one, SINCE)
+    assert [call.path for call in vendor.calls] == ["/initSession", "/tickets", "/tickets"]
+    assert sent(vendor, "session-token") == "abc"
+
+
+def test_a_list_that_tells_too_little_and_ends_with_an_error() -> None:
+    def answer(request: Request) -> Answer:
+        if request.path == "/tickets":
+            at = int(request.query["o"])
+            if at >= 6:
+                return Answer(status=400, body=["ERROR_RANGE_EXCEED_TOTAL", "x"])
+            return Answer(body={"items": [{"2": n} for n in range(at + 1, at + 4)]})
+        return Answer(body=ticket(int(request.parts[-1])))
+
+    text = document(
+        list='again = "item[\'2\']"\npaging = { style = "offset", size = 3 }',
+        rest='[[errors]]\nstatus = [400]\nwhen = "answer[0] == \'ERROR_RANGE_EXCEED_TOTAL\'"\nis = "end"\n',
+    ).replace('query = { since = "{since}" }', 'query = { since = "{since}", o = "{offset}" }')
+
+    assert [t.key for t in changes(connector(text, Vendor(answer)), SINCE).tickets] == [str(n) for n in range(1, 7)]
+
+
+def test_files_that_lie_in_notes_and_come_as_base64() -> None:
+    def answer(request: Request) -> Answer:
+        if request.parts[0] == "files":
+            return Answer(body={"data": base64.b64encode(b"trace").decode()})
+        notes = [{"nr": 4, "by": "Mia", "files": [{"id": 8, "name": "a.txt"}]}, {"nr": 5, "by": "Ben", "files": []}]
+        return Answer(body={**ticket(1), "notes": notes})
+
+    text = document(
+        operations="""
+[operations.file]
+method = "POST"
+path = "/tickets/{key}/files"
+body = { name = "{change.mark} {change.name}" }
+
+[operations.download]
+path = "/files/{file.parent.nr}/{file.id}"
+content = "from_base64(answer.data)"
+""",
+        rest="""
+[[files]]
+items = "item.notes"
+within = "item.files"
+key = "item.id"
+name = "item.name"
+author = "parent.by"
+""",
+        lacks="".join(f'{name} = "no"\n' for name in ("who", "notes", "find")),
+    )
+    vendor = Vendor(answer)
+    one = connector(text, vendor)
+    [file] = one.fetch("1").files or ()
+
+    assert (file.key, file.name, file.author) == ("8", "a.txt", "Mia")
+    assert one.content("1", file) == b"trace"
+    assert vendor.calls[-1].path == "/files/4/8"
+
+
 def test_a_request_is_signed() -> None:
     connect = """
 [connect.signed]
@@ -204,10 +284,7 @@ ALL = [ticket(number, changed=START + timedelta(seconds=number)) for number in r
 
 
 def test_pages_by_number() -> None:
-    one, vendor = paged(
-        '{ style = "page", size = 3 }',
-        lambda r: Answer(body={"items": ALL[(int(r.query.get("p", 1)) - 1) * 3 :][:3]}),
-    )
+    vendor = Vendor(lambda r: Answer(body={"items": ALL[(int(r.query.get("p", 1)) - 1) * 3 :][:3]}))
     text = document(list='paging = { style = "page", size = 3 }').replace(
         'query = { since = "{since}" }', 'query = { since = "{since}", p = "{page}", n = "{limit}" }'
     )
@@ -542,15 +619,15 @@ def _flat(request: Request) -> Request:
 def test_bodies_in_every_wrapping() -> None:
     vendor = Vendor(lambda r: Answer(status=201, body=[ticket(1)]))
     for wrapped, item, expected in (
-        ('[{ title = "{fields.title}" }]', "answer[0]", [{"title": "x"}]),
-        ('{ ticket = { subject = "{fields.title}", fixed = 7, yes = true, none = "{fields.nothing}" } }', "answer[0]",
-         {"ticket": {"subject": "x", "fixed": 7, "yes": True}}),
+        ('[{ title = "{fields.title}", ref = "{change.reference}" }]', "answer[0]", [{"title": "x", "ref": "TH"}]),
+        ('{ ticket = { ref = "{change.reference}", fixed = 7, yes = true, none = "{change.key == \'\' ? null : 1}" } }',
+         "answer[0]", {"ticket": {"ref": "TH", "fixed": 7, "yes": True}}),
     ):  # fmt: skip
         text = document().replace(
             'body = { title = "{fields.title}", ref = "{change.reference}" }', f"body = {wrapped}"
         )
         connector(text.replace('item = "answer"', f'item = "{item}"'), vendor).push(
-            Change(id="1", kind="create", fields={"title": "x"})
+            Change(id="1", kind="create", reference="TH", fields={"title": "x"})
         )
         assert body(vendor.calls[-1]) == expected
 
@@ -762,9 +839,13 @@ def test_a_signed_call_is_believed_and_a_changed_one_is_not(rows: str, headers: 
     if 'check = "hmac"' in rows:
         with pytest.raises(BadSignature):
             one.read_hook(headers, RAW.replace(b"7", b"8"))
+    text = document(
+        top='[[settings]]\nname = "none"\nlabel = "N"\nsecret = true\n',
+        rest=f'[hook]\nkey = "answer.id"\nsecret = "{{secrets.none}}"\n{rows}\n',
+    )
+    unset = connector(text, Vendor(empty))
     with pytest.raises(BadSignature, match="No secret"):
-        connector(document(rest=f'[hook]\nkey = "answer.id"\nsecret = "{{secrets.none}}"\n{rows}\n'), Vendor(empty)
-                  ).read_hook(headers, RAW)  # fmt: skip
+        unset.read_hook(headers, RAW)
 
 
 def test_a_call_from_another_day_is_not_believed() -> None:

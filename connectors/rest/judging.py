@@ -1,0 +1,221 @@
+"""What no single value of a profile shows: things that need each other, and names that have to be there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from hub.expr import Expression
+
+from .shapes import Mistake
+from .texts import Text, Tree
+from .times import zone
+
+if TYPE_CHECKING:
+    from .profile import Paging, Profile, Step
+
+Wrong = Callable[[str, str], None]
+KNOWN_OPERATIONS = ("who", "list", "get", "find", "carrying", "create", "update", "notes", "note", "files", "file",
+                    "download", "hooks", "hook_create", "hook_enable", "hook_delete")  # fmt: skip
+LACKS = {
+    "changed_since": "The list is read whole with every poll; what has not changed has no effect.",
+    "find": "A ticket whose making was not answered is looked for in the list, by our reference in its record.",
+    "reference": "No field takes our reference: it stands in the description.",
+    "note_key": "Notes have no ids: a note is known by its author, time and text.",
+    "notes": "Nothing is said to them, and nothing read.",
+    "files": "Attachments are skipped.",
+    "hooks": "They do not call us; polls bring everything.",
+    "who": "We are known by nothing but our marks.",
+}
+"""What a profile may declare that a system lacks, and what is done then."""
+CHANGE = {"id", "kind", "key", "reference", "visibility", "text", "marked", "mark", "name", "content", "size"}
+ASKS_WITH = {"page": "page", "offset": "offset", "time": "offset", "keyset": "after", "cursor": "cursor"}
+_NAMED = re.compile(r"(?<![\w.])(settings|secrets|fields|change|steps|heads)\.([A-Za-z_]\w*)")
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+
+
+def judge(profile: Profile, mistakes: list[Mistake]) -> None:
+    def wrong(where: str, what: str) -> None:
+        mistakes.append(Mistake(where, what))
+
+    for name in profile.lacks.keys() - LACKS.keys():
+        wrong(f"lacks.{name}", f"There is no such lack; there are: {', '.join(LACKS)}.")
+    for name in ("notes", "files"):
+        if name in profile.lacks and getattr(profile, name):
+            wrong(f"lacks.{name}", f"There is a [[{name}]] as well: leave out one of the two.")
+    _settings(profile, wrong)
+    _operations(profile, wrong)
+    _records(profile, wrong)
+    _times(profile, wrong)
+    _hooks(profile, wrong)
+    _names(profile, wrong)
+
+
+def _settings(profile: Profile, wrong: Wrong) -> None:
+    names = [row.name for row in profile.settings]
+    if len(set(names)) != len(names):
+        wrong("settings", "Two settings have the same name.")
+    for row in profile.settings:
+        if row.picklist and row.picklist not in profile.picklists:
+            wrong(f"settings.{row.name}.picklist", f"There is no [picklists.{row.picklist}].")
+    if profile.connect.wrong and profile.connect.wrong not in names:
+        wrong("connect.wrong", f"There is no setting “{profile.connect.wrong}”.")
+    if "discovered" in profile.connect.base.names and profile.connect.discover is None:
+        wrong("connect.base", "{discovered} needs a [connect.discover].")
+    for field in (*profile.insert_only, *profile.lengths):
+        if field not in profile.ticket.fields:
+            place = "insert_only" if field in profile.insert_only else f"lengths.{field}"
+            wrong(place, f"There is no “{field}” in [ticket.fields].")
+
+
+def _operations(profile: Profile, wrong: Wrong) -> None:
+    lacks, there = profile.lacks, profile.operations
+    needed = {"list", "get", "create", "update"} | {name for name in ("who", "find") if name not in lacks}
+    needed |= set() if "notes" in lacks else {"note"}
+    needed |= set() if "files" in lacks else {"file", "download"}
+    for name in sorted(needed - there.keys()):
+        lack = f", or a line in [lacks] that says why not: {name} = “…”" if name in LACKS else ""
+        wrong(f"operations.{name}", f"This operation is missing{lack}.")
+    own = {row.operation for row in profile.notes} | {row.operation for row in profile.files}
+    own |= {row.operation for row in profile.picklists.values()} | {row.detail for row in profile.notes}
+    for name in sorted(own - {""} - there.keys()):
+        wrong("operations", f"There is no operation “{name}”, though a table above asks for it.")
+    for name, steps in there.items():
+        if name not in KNOWN_OPERATIONS and name not in own:
+            wrong(f"operations.{name}", "Nothing uses this operation. Is its name right?")
+        for number, step in enumerate(steps):
+            _step(step, f"operations.{name}" if len(steps) == 1 else f"operations.{name}.{number}", wrong)
+    for name in ("list", "find", "notes", "files"):
+        if there.get(name) and there[name][-1].items is None:
+            wrong(f"operations.{name}.items", "This is missing: where in the answer is the list?")
+    creates = there.get("create", ())
+    if creates and all(each.key is None and each.item is None for each in creates):
+        wrong("operations.create.key", "This is missing: where in the answer is the new id?")
+    if creates and not _mentions(creates, "change.reference"):
+        wrong("operations.create", "Nothing writes {change.reference}: without it a ticket could be made twice.")
+    if there.get("note") and not _mentions(there["note"], "change.mark"):
+        wrong("operations.note", "Nothing writes {change.marked}: without our mark a note could be said twice.")
+    many = len(profile.picklists["visibility"].values) > 1 if "visibility" in profile.picklists else False
+    if there.get("note") and many and not _mentions(there["note"], "change.visibility"):
+        wrong("operations.note", "Nothing uses {change.visibility}: every note would be seen by the same people.")
+    if "changed_since" not in lacks and there.get("list") and not _mentions(there["list"], "since", "cursor"):
+        wrong("operations.list", "It does not use {since}; if they cannot tell what changed, say so in [lacks].")
+
+
+def _step(step: Step, where: str, wrong: Wrong) -> None:
+    if sum(x is not None and x is not False for x in (step.body, step.form, step.multipart, step.raw)) > 1:
+        wrong(where, "A request has one of body, form, multipart and raw.")
+    if step.paging is not None:
+        _paging(step, step.paging, where, wrong)
+
+
+def _paging(step: Step, paging: Paging, where: str, wrong: Wrong) -> None:
+    if paging.style in ("cursor", "next_url") and paging.next is None:
+        wrong(f"{where}.paging.next", f"This is missing: with “{paging.style}” the answer has to say what is next.")
+    if paging.style == "keyset" and paging.key is None:
+        wrong(f"{where}.paging.key", "This is missing: what in a record is counted up?")
+    asks = ASKS_WITH.get(paging.style)
+    if asks and not _mentions((step,), asks):
+        wrong(f"{where}.paging.style", f"Nothing in the request uses {{{asks}}}: every page would be the first.")
+
+
+def _records(profile: Profile, wrong: Wrong) -> None:
+    for name in ("status", "priority"):
+        if name in profile.ticket.fields and name not in profile.picklists:
+            wrong(f"picklists.{name}", "This is missing: which values can it have?")
+    if not profile.notes and "notes" not in profile.lacks:
+        wrong("notes", "This is missing: where are notes found? If there are none, say so in [lacks].")
+    if profile.notes and "visibility" not in profile.picklists:
+        wrong("picklists.visibility", "This is missing: who can a note be for? Visibility is never guessed.")
+    for number, note in enumerate(profile.notes):
+        if note.items is None and not note.operation:
+            wrong(f"notes.{number}", "Say where the notes are: items in the ticket's answer, or an operation.")
+        if note.key is None and "note_key" not in profile.lacks:
+            wrong(f"notes.{number}.key", "This is missing; if notes have no ids, say so in [lacks] (note_key).")
+    for number, file in enumerate(profile.files):
+        if file.items is None and not file.operation:
+            wrong(f"files.{number}", "Say where the files are: items in the ticket's answer, or an operation.")
+    if profile.ticket.reference is None:
+        wrong("ticket.reference", "This is missing: where is our reference read back? It may stand in the description.")
+    for name, row in profile.picklists.items():
+        if not row.values and (not row.operation or row.value is None):
+            wrong(f"picklists.{name}", "Give values, or an operation with value and label.")
+
+
+def _times(profile: Profile, wrong: Wrong) -> None:
+    for form in profile.times.read:
+        if form not in ("iso", "http", "rfc2822") and "%" not in form:
+            wrong("times.read", f"“{form}” is neither iso, http nor a form like %d.%m.%Y %H:%M.")
+    if profile.since.write not in ("epoch", "epoch_ms") and "%" not in profile.since.write:
+        wrong("since.write", f"“{profile.since.write}” is neither epoch, epoch_ms nor a form like %Y-%m-%d %H:%M:%S.")
+    for place, text in (("times.zone", profile.times.zone), ("since.zone", profile.since.zone)):
+        if text is None or text.names:
+            continue
+        try:
+            zone(text.text({}))
+        except ValueError as error:
+            wrong(place, str(error))
+
+
+def _hooks(profile: Profile, wrong: Wrong) -> None:
+    hook = profile.hook
+    if hook is None:
+        return
+    if hook.key is None and hook.keys is None:
+        wrong("hook.key", "This is missing: which record is the call about?")
+    if hook.check in ("hmac", "header", "basic") and hook.secret is None:
+        wrong("hook.secret", f"This is missing: “{hook.check}” needs a secret.")
+    if hook.check in ("hmac", "header") and not hook.header:
+        wrong("hook.header", "This is missing: in which header does it stand?")
+
+
+# -- names
+
+
+def _names(profile: Profile, wrong: Wrong) -> None:
+    """Every setting, field and step that is named has to be there."""
+    plain = {row.name for row in profile.settings if not row.secret}
+    secret = {row.name for row in profile.settings if row.secret}
+    steps = {name: {step.name for step in group if step.name} for name, group in profile.operations.items()}
+    known: Mapping[str, set[str]] = {
+        "settings": plain, "secrets": secret, "fields": set(profile.ticket.fields), "change": CHANGE,
+    }  # fmt: skip
+    for place, source in _sources(profile, ""):
+        for what, name in _NAMED.findall(_QUOTED.sub("''", source)):
+            group = steps.get(place.split(".")[1], set()) if place.startswith("operations.") else None
+            there = known.get(what, group)
+            if there is None or name in there:
+                continue
+            if what == "settings" and name in secret:
+                wrong(place, f"“{name}” is a secret: write {{secrets.{name}}}, in requests only.")
+            elif what == "secrets" and name in plain:
+                wrong(place, f"“{name}” is no secret: write {{settings.{name}}}.")
+            else:
+                wrong(place, f"There is no “{what}.{name}”; there are: {', '.join(sorted(there)) or 'none'}.")
+
+
+def _sources(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every expression of a profile with its place."""
+    if isinstance(node, Expression):
+        yield path, node.source
+    elif isinstance(node, Text):
+        yield from ((path, part.source) for part in node.parts if isinstance(part, Expression))
+    elif isinstance(node, Tree):
+        yield from _sources(node.root, path)
+    elif is_dataclass(node):
+        for each in fields(node):
+            yield from _sources(getattr(node, each.name), f"{path}.{each.name.rstrip('_')}".strip("."))
+    elif isinstance(node, Mapping):
+        for key, inner in node.items():
+            yield from _sources(inner, f"{path}.{key}".strip("."))
+    elif isinstance(node, list | tuple):
+        for number, inner in enumerate(node):
+            yield from _sources(inner, path if len(node) == 1 else f"{path}.{number}")
+
+
+def _mentions(steps: tuple[Step, ...], *what: str) -> bool:
+    """Whether a request of these uses one of these names."""
+    found = " ".join(source for step in steps for _place, source in _sources(step, ""))
+    return any(re.search(rf"\b{re.escape(each)}", found) for each in what)
