@@ -82,6 +82,7 @@ class Rest(Connector):
     def __init__(self, values: Mapping[str, str], ports: Ports) -> None:
         super().__init__(values, ports)
         self.caller = Caller(self.profile, values, ports)
+        self.key_form = re.compile(FORMS[self.profile.ticket.key_form])
         row = self.profile.times
         self.zone = _zone(row.zone.text(self.caller.known) if row.zone else "")
         self.since_zone = _zone(self.profile.since.zone.text(self.caller.known)) if self.profile.since.zone else None
@@ -278,7 +279,7 @@ class Rest(Connector):
 
     def _key(self, key: str) -> str:
         """An id as theirs are; anything else must not get into a path."""
-        if not re.fullmatch(FORMS[self.profile.ticket.key_form], key) or set(key) <= {"."}:
+        if not self.key_form.fullmatch(key) or key.startswith("."):
             raise Refused(f"{key[:40]!r} is not an id of {self.profile.name}'s.")
         return key
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -33,6 +34,12 @@ def moment(value: Any, *, formats: Sequence[str], zone: tzinfo) -> datetime:
     >>> moment("02/03/2026 10:11", formats=["iso", "%d/%m/%Y %H:%M"], zone=ZoneInfo("Europe/Berlin")).isoformat()
     '2026-03-02T09:11:00+00:00'
     """
+    if type(value) is str:
+        return _of_text(value, tuple(formats), zone)
+    return _of(value, tuple(formats), zone)
+
+
+def _of(value: Any, formats: tuple[str, ...], zone: tzinfo) -> datetime:
     if isinstance(value, bool) or value is None or value == "":
         raise ValueError("there is no time where one has to be")
     if isinstance(value, int | float) or (isinstance(value, str) and value.replace(".", "", 1).isdigit()):
@@ -47,6 +54,12 @@ def moment(value: Any, *, formats: Sequence[str], zone: tzinfo) -> datetime:
             continue
         return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     raise ValueError(f"{text[:40]!r} is no time in any of the forms {', '.join(formats)}")
+
+
+@lru_cache(maxsize=512)
+def _of_text(value: str, formats: tuple[str, ...], zone: tzinfo) -> datetime:
+    """The same text comes again and again: made and changed, page after page."""
+    return _of(value, formats, zone)
 
 
 def _read(text: str, form: str) -> datetime:

