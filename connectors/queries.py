@@ -12,7 +12,7 @@ from django.db.models import Count, Max, Min, Q
 
 from connectors.engine import limits, registry
 from connectors.models import Attempt, Connection, Difference, Inbound, Link, Outbound
-from hub.models import Message, Reaction, Ticket, UnmappedValue
+from hub.models import Leg, Message, Reaction, Ticket, UnmappedValue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,3 +248,14 @@ def cursor() -> str:
     """Changes whenever something was said or failed to be said; part of what the console polls."""
     newest = Attempt.objects.aggregate(newest=Max("pk"))["newest"] or 0
     return f"{newest}.{Inbound.objects.aggregate(newest=Max('pk'))['newest'] or 0}"
+
+
+# -- the page of a vendor with no tool
+
+
+def origin_without_record(leg: Leg) -> str:
+    """The connection that what is done on the page counts as coming from; empty where their system has to be told."""
+    link = Link.objects.filter(leg=leg).select_related("connection__profile").first()
+    if link is None or registry.kind_of(link.connection).keeps_records:
+        return ""
+    return str(link.connection.public_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from console.views import board, connections, first_run, sync, tickets
+from console.views import board, connections, door, first_run, sync, tickets
 
 app_name = "console"
 
@@ -28,6 +28,9 @@ urlpatterns = [
     path("sync/<str:kind>/<int:row_id>/retry/", sync.retry, name="retry"),
     path("sync/outbound/<int:row_id>/skip/", sync.skip, name="skip"),
     path("sync/difference/<int:row_id>/settle/", sync.settle, name="settle"),
+    path("tickets/<str:public_id>/legs/<str:leg_id>/door/", tickets.leg_door, name="leg_door"),
+    path("v/<str:token>/", door.door, name="door"),
+    path("v/<str:token>/files/<str:public_id>/", door.door_file, name="door_file"),
     path("log-in/", LoginView.as_view(template_name="console/log_in.html"), name="log_in"),
     path("log-out/", LogoutView.as_view(), name="log_out"),
     path("first-run/", first_run.first_run, name="first_run"),

@@ -105,6 +105,18 @@ def queue_fields(link: Link) -> None:
         _add(link, Lane.FIELDS, Outbound.Kind.FIELDS)
 
 
+def known_to_them(leg: Leg) -> None:
+    """Our side as it is now counts as known there: for what somebody of theirs did in our own pages."""
+    link = Link.objects.filter(leg=leg).select_related("connection", "leg__ticket").first()
+    if link is None:
+        return
+    mapped = mapping.published(link.connection)
+    ours = mapping.ours(link.leg.ticket, Leg.objects.get(pk=leg.pk), "status")
+    if "status" in mapped.fields:
+        link.agreed["status"] = {"theirs": link.agreed.get("status", {}).get("theirs", ""), "ours": ours}
+        link.save(update_fields=["agreed"])
+
+
 def say_again(link: Link, message: Message) -> None:
     """Say a message on a link once more, as where the record it stood on was a second one."""
     _add(link, Lane.NOTES, Outbound.Kind.NOTE, message=message)

@@ -19,6 +19,8 @@ from connectors.kit.http import TOTAL_SECONDS, Explain, Http
 from connectors.models import Connection
 from hub.clock import now
 from hub.egress import Policy, dial, open_session
+from hub.models import Leg
+from workflows import doors
 
 GROUP = "tickethub.connectors"
 
@@ -99,6 +101,7 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         connect=lambda host, port, seconds: dial(policy, host, port, seconds),
         keys=tuple(str(key).encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)),
         hub=marks.hub(),
+        door=_door,
     )
     values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
     try:
@@ -108,6 +111,12 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         if memory != known:
             connection.memory = memory
             Connection.objects.filter(pk=connection.pk).update(memory=memory)
+
+
+def _door(leg_id: str) -> str:
+    """The address of the page of a leg, for what is sent to somebody without a tool."""
+    leg = Leg.objects.filter(public_id=leg_id).first()
+    return doors.address(doors.open_for(leg, at=now()), hub_url=settings.PUBLIC_URL) if leg is not None else ""
 
 
 def _defaults(connection: Connection) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.storage import default_storage
@@ -22,7 +23,7 @@ from hub.domain.actors import Actor
 from hub.models import Attachment, Leg, Organisation, Priority, Ticket
 from hub.queries import tickets as questions
 from hub.queries import timeline, visibility
-from workflows import conversations, handoffs, moves
+from workflows import conversations, doors, handoffs, moves
 
 PAGE = 50
 SHOWS = [
@@ -174,6 +175,26 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
             _act(leg, form.cleaned_data["act"], form.cleaned_data["reason"], Actor.person(person(request)))
         except handoffs.HandoffRefused as refused:
             messages.error(request, str(refused))
+    return redirect(ticket)
+
+
+@require_POST
+@workers_only
+def leg_door(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
+    """Make the address on which the leg's organisation can work without a tool, or close it."""
+    ticket = visibility.get_ticket_for(person(request), public_id)
+    leg = ticket.legs.select_related("organisation", "ticket").filter(public_id=leg_id).first()
+    if leg is None:
+        raise Http404
+    if request.POST.get("close"):
+        doors.close(leg=leg, actor=Actor.person(person(request)), at=now())
+        messages.success(request, _("The page of %s is closed; its address opens nothing any more.") % leg.organisation)
+    else:
+        made = doors.open_for(leg, at=now())
+        where = doors.address(made, hub_url=settings.PUBLIC_URL)
+        messages.success(request, _("%(name)s can work here without a log-in: %(where)s") % {
+            "name": leg.organisation, "where": where,
+        })  # fmt: skip
     return redirect(ticket)
 
 

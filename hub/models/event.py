@@ -57,6 +57,9 @@ class EventKind(models.TextChoices):
     LEG_WAITING = "leg.waiting", _("waiting")
     # leg, organisation: what we last told them has arrived at their system
     LEG_REACHED = "leg.reached", _("reached")
+    # leg, organisation: the page of a vendor with no tool
+    DOOR_OPENED = "door.opened", _("page opened")
+    DOOR_CLOSED = "door.closed", _("page closed")
     # message, author_kind, organisation, is_for_requester, legs, supersedes; the body's digest is chained
     MESSAGE_ADDED = "message.added", _("message")
     # message, reason

@@ -27,7 +27,8 @@ from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Stage, Ticket
 from tests import factories
-from workflows import conversations, handoffs
+from workflows import conversations, doors, handoffs
+from workflows.models import Door
 
 HOME = Path(os.environ.get("LIVE_HOME") or Path(tempfile.gettempdir()) / "tickethub-peers")
 HUB, VENDOR = "hub@hub.example.test", "vendor-a@vendor-a.example.test"
@@ -193,6 +194,7 @@ def test_an_offer_arrives_as_a_mail_that_says_how_to_answer(offered: Offered) ->
     assert mail["Auto-Submitted"] == "auto-generated"
     assert str(mail["From"]) == f"Northwind <{HUB}>"
     assert leg.public_id.lower() in str(mail["Reply-To"])
+    assert f"/v/{doors.token(Door.objects.get())}/" in text
     assert all(word in text for word in ("ACCEPT", "DECLINE", "NEED INFORMATION", "RESOLVED", "größer", "P2"))
 
 
@@ -227,6 +229,23 @@ def test_the_same_stages_and_events_as_with_any_other_vendor(
     assert not Outbound.objects.exclude(state="done").exists()
     assert history.verify(done) is None
     assert ledger.verify(done) == []
+
+
+def test_what_is_done_on_the_page_is_not_told_to_them_again(
+    offered: Offered, person: Person, agent: Actor, client: Any
+) -> None:
+    ticket, leg, _mail = offered
+    where = f"/v/{doors.token(Door.objects.get())}/"
+    client.post(where, {"act": "accept", "name": "Vera", "text": "On it"})
+    work()
+    tickets.set_priority(ticket=ticket, priority="P1", actor=agent, at=now())
+    work()
+
+    assert Leg.objects.get(pk=leg.pk).stage == Stage.ACCEPTED
+    told = [each.get_content() for each in person.received(ticket.title)]
+    assert len(told) == 2
+    assert "P1" in told[1]
+    assert "On it" not in told[1]
 
 
 def test_who_is_not_the_vendor_moves_nothing_and_a_person_sees_it(offered: Offered, person: Person) -> None:

@@ -1,0 +1,142 @@
+"""The page of a vendor with no tool. The address is the key; nothing here asks for a log-in."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from connectors import queries as synchronisation
+from connectors.engine import outbox
+from hub.clock import now
+from hub.domain.actors import Actor
+from hub.domain.messages import NotSaid
+from hub.models import Attachment, Leg, Message
+from workflows import doors, handoffs
+from workflows.models import Door
+
+LARGEST = 20 * 1024 * 1024
+LABELS = {
+    "accept": _("Accept"),
+    "decline": _("Decline"),
+    "ask": _("Ask, and wait for an answer"),
+    "resume": _("Go on working"),
+    "resolve": _("Resolved"),
+    "note": _("Add to the ticket"),
+}
+
+
+class DoorForm(forms.Form):
+    """What somebody says and does; the name is remembered by their browser."""
+
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "name"}),
+    )
+    text = forms.CharField(
+        label=_("What you have to say"),
+        max_length=20_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5, "class": "form-control"}),
+    )
+    file = forms.FileField(
+        label=_("A file or a photo"),
+        required=False,
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"class": "form-control"}),
+    )
+    act = forms.ChoiceField(choices=list(LABELS.items()))
+
+    def clean_file(self) -> object:
+        file = self.cleaned_data.get("file")
+        if file is not None and file.size > LARGEST:
+            raise forms.ValidationError(_("A file may have at most 20 MB."))
+        return file
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def door(request: HttpRequest, token: str) -> HttpResponse:
+    """Look, or do one thing. Opening the page does nothing: mail scanners open addresses, too."""
+    found = doors.find(token)
+    if found is None:
+        raise Http404
+    at = now()
+    if not doors.is_open(found, at=at):
+        return _closed(render(request, "console/door_closed.html", {"leg": found.leg}, status=410))
+    name = request.POST.get("name") or request.COOKIES.get("door_name", "")
+    try:
+        doors.use(found, at=at, actor=Actor.vendor(found.leg.organisation, name))
+    except doors.TooOften as refused:
+        return _closed(HttpResponse(str(refused), status=429, headers={"Retry-After": "600"}))
+    form = DoorForm(request.POST or None, request.FILES or None, initial={"name": name})
+    if request.method == "POST" and form.is_valid() and _done(request, found, form):
+        answer = redirect("console:door", token=token)
+        answer.set_cookie("door_name", form.cleaned_data["name"], max_age=90 * 86400, path="/v/", httponly=True,
+                          secure=request.is_secure(), samesite="Strict")  # fmt: skip
+        return _closed(answer)
+    return _closed(render(request, "console/door.html", _shown(found, form, token)))
+
+
+def _closed(response: HttpResponse) -> HttpResponse:
+    """Nothing of this page is kept, indexed, or told to another site."""
+    response["Referrer-Policy"] = "same-origin"  # with less a browser sends no origin, and the form is refused
+    response["X-Robots-Tag"] = "noindex, nofollow"
+    return response
+
+
+def _done(request: HttpRequest, found: Door, form: DoorForm) -> bool:
+    given = form.cleaned_data
+    file = (given["file"].name, given["file"].read()) if given.get("file") else None
+    origin = synchronisation.origin_without_record(found.leg)
+    try:
+        doors.act(
+            leg=found.leg, verb=given["act"], name=given["name"], text=given["text"], file=file, at=now(), origin=origin
+        )
+    except (handoffs.HandoffRefused, NotSaid) as refused:
+        form.add_error(None, str(refused))
+        return False
+    if origin:
+        outbox.known_to_them(found.leg)
+    messages.success(request, _("Thank you: “%s” is recorded.") % LABELS[given["act"]])
+    return True
+
+
+def _shown(found: Door, form: DoorForm, token: str) -> dict[str, object]:
+    leg = Leg.objects.select_related("ticket", "organisation").get(pk=found.leg_id)
+    said = Message.objects.filter(ticket=leg.ticket, legs=leg, withdrawn_at=None).order_by("pk")
+    return {
+        "leg": leg,
+        "ticket": leg.ticket,
+        "form": form,
+        "token": token,
+        "door": found,
+        "said": said.select_related("author_organisation").prefetch_related("attachments"),
+        "acts": [(verb, LABELS[verb]) for verb in doors.verbs(leg)],
+    }
+
+
+@never_cache
+@require_GET
+def door_file(request: HttpRequest, token: str, public_id: str) -> HttpResponse | FileResponse:
+    """A file of a message that this leg may read; never shown inside the page."""
+    found = doors.find(token)
+    if found is None or not doors.is_open(found, at=now()):
+        raise Http404
+    file = Attachment.objects.filter(
+        public_id=public_id, ticket=found.leg.ticket, message__legs=found.leg, message__withdrawn_at=None
+    ).first()
+    if file is None:
+        raise Http404
+    response = FileResponse(
+        default_storage.open(file.path), as_attachment=True, filename=file.name, content_type="application/octet-stream"
+    )
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    _closed(response)  # type: ignore[arg-type]
+    return response

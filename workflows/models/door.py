@@ -1,0 +1,30 @@
+"""The page on which somebody without a tool, and without a log-in, works on one leg."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from hub.models import Leg
+from hub.models.fields import PublicIdField
+
+
+class Door(models.Model):
+    """One signed address for one leg. It ends by itself, can be closed, and every use of it is an event."""
+
+    public_id = PublicIdField()
+    leg = models.ForeignKey(Leg, models.CASCADE, related_name="doors", verbose_name=_("leg"))
+    made_at = models.DateTimeField(_("made at"))
+    expires_at = models.DateTimeField(_("ends at"))
+    revoked_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    opened_at = models.DateTimeField(_("last opened at"), null=True, blank=True)
+    window_at = models.DateTimeField(null=True, blank=True)
+    window_uses = models.PositiveIntegerField(default=0)
+    """Uses within the hour that began at `window_at`."""
+
+    class Meta:
+        verbose_name = _("vendor page")
+        verbose_name_plural = _("vendor pages")
+
+    def __str__(self) -> str:
+        return f"{self.leg} {self.public_id}"
