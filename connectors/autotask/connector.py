@@ -133,7 +133,7 @@ class Autotask(Connector):
         Setting(
             name="note_type",
             label="Note type",
-            help="The type our notes get there; it changes nothing else. “Task Detail” is usual.",
+            help="The type our notes get there; it changes nothing else.",
             picklist="noteType",
             default="1",
         ),

@@ -65,6 +65,12 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.add_error("name", _("There is a connection of this name; give this one another."))
         return cleaned
 
+    def _get_validation_exclusions(self) -> set[str]:
+        """A new organisation has no row yet; it gets one when the connection is saved."""
+        found: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        is_new = self.instance.organisation_id is None and bool(self.cleaned_data.get("new_organisation"))
+        return found | {"organisation"} if is_new else found
+
     def save(self, commit: bool = True) -> Connection:
         """The connection, and its organisation where that is new."""
         if self.instance.organisation.pk is None:
@@ -96,6 +102,9 @@ class SettingsForm(forms.Form):
                 self.connection.settings[setting.name] = value
             elif value:
                 secrets[setting.name] = value
+                # Shown again after a refusal, it need not be entered a second time.
+                self.fields[setting.name].required = False
+                self.fields[setting.name].help_text = f"{setting.help} {_('Kept as it is if left empty.')}".strip()
         vault.seal(self.connection, secrets)
         # What was learned with other settings may be wrong with these.
         self.connection.memory = {}

@@ -83,7 +83,7 @@ def _page(
 
 def _is_open(step: str, connection: Connection) -> bool:
     """Whether a page can be shown yet: each one builds on the one before."""
-    return step == "access" or (step != "choose" and bool(connection.settings))
+    return step == "access" or (step != "choose" and bool(connection.own_user))
 
 
 def _url(step: str, connection: Connection) -> str:

@@ -135,11 +135,14 @@ def vendor(us: Organisation) -> Organisation:
     return made
 
 
-def begin(browser: Any, live_server: Any, name: str, system: str) -> Admin:
+def begin(browser: Any, live_server: Any, name: str, system: str, *, new: str = "") -> Admin:
     admin = Admin(browser, live_server.url, name)
     admin.page.goto(f"{live_server.url}/admin/connectors/connection/")
     admin.page.get_by_role("link", name="Connect a system, step by step").click()
-    admin.choose("Organisation", "The vendor")
+    if new:
+        admin.fill("Or a new organisation", new)
+    else:
+        admin.choose("Organisation", "The vendor")
     admin.choose("Their system", system)
     admin.press("Go on")
     return admin
@@ -203,7 +206,7 @@ def test_a_fresh_connectwise_tenant_is_connected_in_the_browser(
     browser: Any, live_server: Any, vendor: Organisation, connectwise: ConnectWiseSimulator
 ) -> None:
     tenant = connectwise.tenants["ledgerline.test"]
-    admin = begin(browser, live_server, "connectwise", "ConnectWise PSA")
+    admin = begin(browser, live_server, "connectwise", "ConnectWise PSA", new="Ledgerline")
     admin.fill("Site", connectwise.base)
     admin.fill("Company", "ledgerlin")
     admin.fill("Public key", tenant.public_key)
@@ -220,6 +223,7 @@ def test_a_fresh_connectwise_tenant_is_connected_in_the_browser(
     admin.sees("The check succeeded.")
     connection = end(admin)
 
+    assert (connection.name, connection.organisation.name) == ("Ledgerline (ConnectWise PSA)", "Ledgerline")
     assert offer_one(connection).delivered_at is not None
     assert [t["summary"] for t in tenant.tickets.values()] == ["Printing fails"]
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from django.db import DatabaseError, connections
 from django.db.models import Max
 
 from connectors.engine import hooks
+from connectors.kit.errors import Unsupported
 from connectors.models import Connection
 from console.processes import Tree, free_port, wait_for, web_command
 from fixtures.demo import cast, seed, story
@@ -93,7 +95,8 @@ class Command(BaseCommand):
             self.stderr.write("The servers did not start; see the messages above.")
             return False
         for connection in Connection.objects.filter(state=Connection.State.ACTIVE):
-            hooks.register(connection, hub_url=f"http://127.0.0.1:{web}")
+            with suppress(Unsupported):  # who cannot call us is polled
+                hooks.register(connection, hub_url=f"http://127.0.0.1:{web}")
         tree.manage("worker", "work")
         self._welcome(web, vendors)
         if is_told and not options["once"]:
@@ -127,7 +130,7 @@ class Command(BaseCommand):
         self.stdout.write("")
         self.stdout.write(f"  Console      http://127.0.0.1:{web}/")
         self.stdout.write(f"  Admin        http://127.0.0.1:{web}/admin/")
-        self.stdout.write(f"  Vendors      http://127.0.0.1:{vendors}/ (simulated Autotask and ConnectWise)")
+        self.stdout.write(f"  Vendors      http://127.0.0.1:{vendors}/ (simulated Autotask, ConnectWise and Redmine)")
         for email, _name, role, _staff in cast.PEOPLE:
             self.stdout.write(f"  {role:<12} {email} / {cast.PASSWORD}")
         self.stdout.write("")

@@ -1,9 +1,10 @@
-"""Run the vendors of the demonstration: simulated Autotask and ConnectWise tenants on one loopback port."""
+"""Run the vendors of the demonstration on one loopback port: Autotask and ConnectWise tenants, and a Redmine."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Mapping
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler
 
@@ -12,11 +13,16 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from connectors.autotask.simulator import Simulator as AutotaskSimulator
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
-from connectors.kit.simulating import QuietServer
+from connectors.kit.simulating import QuietServer, Simulator
+from connectors.rest.simulator import Simulator as RedmineSimulator
 from fixtures.demo import cast
 from hub.clock import now
 
-KINDS: dict[str, Any] = {"autotask": AutotaskSimulator, "connectwise": ConnectWiseSimulator}
+KINDS: dict[str, Any] = {
+    "autotask": AutotaskSimulator,
+    "connectwise": ConnectWiseSimulator,
+    "rest:redmine": RedmineSimulator,
+}
 
 
 class _Silent(WSGIRequestHandler):
@@ -36,22 +42,26 @@ class Command(BaseCommand):
         server = QuietServer(("127.0.0.1", options["port"]), _Silent)
         base = f"http://127.0.0.1:{options['port']}"
         tenants = {kind: [v.tenant() for v in cast.VENDORS if v.system.connector == kind] for kind in KINDS}
-        simulators = [
-            KINDS[kind](tenants[kind], base=base, now=now, path=folder / f"{kind}.json") for kind in sorted(KINDS)
-        ]
-        server.set_app(_both(*simulators))
+        apps = {
+            kind: KINDS[kind](tenants[kind], base=base, now=now, path=folder / f"{kind.replace(':', '-')}.json")
+            for kind in sorted(KINDS)
+        }
+        server.set_app(_together(apps))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         server.serve_forever(poll_interval=0.1)
         server.server_close()
 
 
-def _both(autotask: AutotaskSimulator, connectwise: ConnectWiseSimulator) -> Any:
-    """One port for both: the path says whose API it is, or which tenant's people act."""
+def _together(apps: Mapping[str, Simulator[Any]]) -> Any:
+    """One port for all: the path says whose API it is, or which tenant's people act."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
         parts = environ["PATH_INFO"].strip("/").split("/")
-        is_autotask = parts[0].lower() == "atservicesrest" or (parts[0] == "_people" and parts[1] in autotask.tenants)
-        return (autotask if is_autotask else connectwise)(environ, start_response)
+        named = parts[1] if parts[0] == "_people" and len(parts) > 1 else parts[0]
+        mine = next((app for app in apps.values() if named in app.tenants), None)
+        if mine is None:
+            mine = apps["autotask" if named.lower() == "atservicesrest" else "connectwise"]
+        return mine(environ, start_response)
 
     return application
