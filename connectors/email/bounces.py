@@ -146,7 +146,7 @@ def _walk(message: Message) -> list[Message]:
     while waiting and len(found) < parts.MOST_PARTS:
         part = waiting.pop()
         found.append(part)
-        inside = part.get_payload()
+        inside = parts.inside_of(part)
         if part.get_content_maintype() == "multipart" and isinstance(inside, list):
             waiting += [child for child in reversed(inside) if isinstance(child, Message)]
     return found
@@ -154,7 +154,7 @@ def _walk(message: Message) -> list[Message]:
 
 def _recipients(note: Message) -> list[dict[str, str]]:
     """Blocks of fields, one for each recipient."""
-    inside = note.get_payload()
+    inside = parts.inside_of(note)
     if isinstance(inside, list):
         blocks = list(inside)
     else:
@@ -249,7 +249,7 @@ def _original_ids(message: Message) -> list[str]:
     for part in _walk(message):
         if part.get_content_type() in ("message/rfc822", "message/rfc822-headers", "text/rfc822-headers",
                                        "message/global", "message/global-headers"):  # fmt: skip
-            inside = part.get_payload()
+            inside = parts.inside_of(part)
             original = inside[0] if isinstance(inside, list) and inside else None
             if not isinstance(original, Message):
                 original = message_from_string(parts.content(part).decode("utf-8", "replace"))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.errors import MessageError
 from email.generator import BytesGenerator
 from email.header import decode_header
 from email.message import Message
@@ -107,7 +108,7 @@ def _plain(value: str) -> str:
 def _unfolded(text: str) -> str:
     try:
         chunks = decode_header(text)
-    except (binascii.Error, ValueError, UnicodeError):
+    except (binascii.Error, ValueError, UnicodeError, MessageError):
         return text
     return "".join(
         chunk if isinstance(chunk, str) else _decoded(chunk, charset or "utf-8") for chunk, charset in chunks
@@ -178,7 +179,7 @@ def _leaves(message: Message) -> Iterator[Message]:
         count += 1
         if depth > DEEPEST or count > MOST_PARTS:
             raise TooComplex(f"It has more than {DEEPEST} parts in each other, or {MOST_PARTS} in all.")
-        inside = part.get_payload()
+        inside = inside_of(part)
         if part.get_content_maintype() == "multipart" and isinstance(inside, list):
             waiting += [(child, depth + 1) for child in reversed(inside) if isinstance(child, Message)]
         elif part.get_content_type() == "message/rfc822" and depth == 0 and isinstance(inside, list):
@@ -202,28 +203,48 @@ def _attached(part: Message, kind: str, name: str) -> Attached:
 
 def content(part: Message) -> bytes:
     """The bytes of a part; a message within the message is itself again."""
-    inside = part.get_payload()
+    inside = inside_of(part)
     if isinstance(inside, list):
-        out = BytesIO()
-        for child in inside:
-            BytesGenerator(out, mangle_from_=False).flatten(child)
-        return out.getvalue()
+        return b"".join(_whole(child) for child in inside)
     try:
         found = part.get_payload(decode=True)
-    except (ValueError, LookupError, AssertionError):
+    except (ValueError, LookupError, AssertionError, TypeError):
         found = None
     return found if isinstance(found, bytes) else str(inside or "").encode("utf-8", "surrogateescape")
 
 
+def inside_of(part: Message) -> object:
+    """The parts of a part, or its text as it stands; the library stumbles over what some write as a charset."""
+    try:
+        return part.get_payload()
+    except (ValueError, LookupError, TypeError):
+        return part.__dict__.get("_payload", "")
+
+
+def _whole(message: object) -> bytes:
+    """A message within a message as bytes; where it cannot be put together again, its headers and text."""
+    if not isinstance(message, Message):
+        return str(message).encode("utf-8", "surrogateescape")
+    out = BytesIO()
+    try:
+        BytesGenerator(out, mangle_from_=False).flatten(message)
+        return out.getvalue()
+    except (UnicodeError, MessageError, ValueError, LookupError, TypeError, AttributeError):
+        told = "".join(f"{name}: {value}\n" for name, value in message.raw_items())
+        text = inside_of(message)
+        return f"{told}\n{text if isinstance(text, str) else ''}".encode("utf-8", "surrogateescape")
+
+
 def filename(part: Message) -> str:
     """The name of an attachment, without folders, hidden characters and tricks; empty where it has none."""
+    probe = Message()
     for name in ("content-disposition", "content-type"):
-        if (told := "".join(_raw(part, name)[:1])) and not told.isascii():
-            part.replace_header(name, _plain(told))
+        if told := "".join(_raw(part, name)[:1]):
+            probe[name] = _plain(told)
     try:
-        raw = part.get_filename() or ""
+        raw = probe.get_filename() or ""
     except (ValueError, LookupError, TypeError):
-        raw = str(part.get_param("name") or "")
+        raw = str(probe.get_param("name") or "")
     name = unicodedata.normalize("NFC", _one_line(raw)).replace("\\", "/").rpartition("/")[2].strip(". \t")
     if len(name) <= LONGEST_NAME:
         return name

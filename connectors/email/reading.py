@@ -94,12 +94,13 @@ class Reader:
             return _held(f"It is longer than {LARGEST // 2**20} MB.", digest)
         try:
             message = parts.parsed(raw)
-            bodies = parts.bodies(message)
+            return self._understood(message, parts.bodies(message), digest)
         except parts.TooComplex as error:
             return _held(str(error), digest)
         except RecursionError:
             return _held("Its parts lie too deep in each other.", digest)
-        return self._understood(message, bodies, digest)
+        except Exception as error:  # what strangers write has no end of ways to be wrong; none of them stops the rest
+            return _held(f"It cannot be read ({type(error).__name__}).", digest)
 
     def _understood(self, message: Message, bodies: parts.Bodies, digest: str) -> Mail:
         senders = parts.addresses(message, "from")
