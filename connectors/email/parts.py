@@ -262,7 +262,7 @@ def _text(part: Message) -> str:
     raw = content(part)[: 4 * LONGEST_TEXT]
     try:
         charset = part.get_content_charset("") or ""
-    except (LookupError, UnicodeError):
+    except (LookupError, ValueError, TypeError):
         charset = ""
     return _decoded(raw, charset or "utf-8")[:LONGEST_TEXT].replace("\r\n", "\n").replace("\r", "\n")
 
