@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib.resources import files
@@ -21,8 +18,6 @@ from connectors.kit.contract import (
     Checked,
     Choice,
     Connector,
-    Hook,
-    Hooked,
     Limits,
     Page,
     Ports,
@@ -35,13 +30,15 @@ from connectors.kit.contract import (
     mark_in,
     understood,
 )
-from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, Unsupported
+from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, Unsupported
 from hub.expr import Expression, Failed, text
 
 from . import profile as profiles
 from . import samples
 from .caller import Caller
+from .calls_in import TakesCalls
 from .profile import FileRow, NoteRow, PicklistRow, Profile, Step
+from .sweeping import Sweep
 from .times import moment, written, zone
 
 Json = dict[str, Any]
@@ -52,7 +49,7 @@ IGNORED_FILTER = timedelta(days=2)
 """So much older than asked for a record may be before we say that they ignored our filter."""
 
 
-class Rest(Connector):
+class Rest(TakesCalls):
     """A REST system; `of_profile` makes the connector of one profile."""
 
     slug: ClassVar[str] = "rest"
@@ -198,7 +195,7 @@ class Rest(Connector):
         if not token:
             lag = timedelta(seconds=self.profile.since.lag_seconds)
             return Page(tickets=tickets, unread=unread, gone=gone, cursor=state.on(newest=newest).end(lag))
-        if token in state.seen:
+        if state.has_seen(token):
             raise Refused(f"The pages of {self.profile.name} go in a circle.")
         return Page(
             tickets=tickets, unread=unread, gone=gone, cursor=state.on(token=token, newest=newest).text, more=True
@@ -597,158 +594,9 @@ class Rest(Connector):
         except (ConnectorError, IndexError) as error:
             raise ValueError("what was said is not found there") from error
 
-    # -- their calls to us
-
-    def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
-        row = self.profile.hook
-        if row is None:
-            raise Unsupported(f"{self.profile.name} sends no hooks.")
-        sent = {name.lower(): value for name, value in headers.items()}
-        self._check_signature(sent, body)
-        news = json.loads(body) if body.strip() else None
-        told = {"answer": news, "headers": sent, "settings": self.caller.known["settings"]}
-        self._check_age(told)
-        keys = self._keys_of_hook(news, sent)
-        named = text(row.delivery(told)) if row.delivery is not None else ""
-        delivery = f"{named}.{hashlib.sha256(body).hexdigest()[:24]}"[:100]
-        return Hook(key=keys[0], delivery=delivery, also=tuple(keys[1:200]))
-
-    def _keys_of_hook(self, news: Any, sent: Mapping[str, str]) -> list[str]:
-        row = self.profile.hook
-        assert row is not None
-        told = {"answer": news, "headers": dict(sent), "settings": self.caller.known["settings"]}
-        found = row.keys(told) if row.keys is not None else [row.key(told)] if row.key is not None else []
-        keys = [self._key(text(key)) for key in found or [] if text(key)]
-        if not keys:
-            raise Refused("The call names no record.")
-        return keys
-
-    def _check_signature(self, sent: Mapping[str, str], body: bytes) -> None:
-        row = self.profile.hook
-        assert row is not None
-        if row.check == "secret_path":
-            return
-        secret = row.secret.text(self.caller.known) if row.secret is not None else ""
-        if not secret:
-            raise BadSignature("No secret is entered for their calls.")
-        if row.check == "basic":
-            told, wanted = sent.get("authorization", ""), "Basic " + base64.b64encode(secret.encode()).decode()
-        elif row.check == "header":
-            told, wanted = sent.get(row.header.lower(), ""), f"{row.prefix}{secret}"
-        else:
-            told, wanted = sent.get(row.header.lower(), ""), row.prefix + self._mac(secret, sent, body)
-        if not told or not hmac.compare_digest(told.strip().encode(), wanted.encode()):
-            raise BadSignature("The call is not signed with our secret.")
-
-    def _mac(self, secret: str, sent: Mapping[str, str], body: bytes) -> str:
-        row = self.profile.hook
-        assert row is not None
-        key = secret.encode()
-        if row.key_form == "sha256":
-            key = hashlib.sha256(key).digest()
-        elif row.key_form == "base64":
-            try:
-                key = base64.b64decode(secret, validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise BadSignature("The secret for their calls is not base64.") from error
-        content = body
-        if row.content is not None:
-            # The body goes in as it came: decoding and encoding it may not change a byte.
-            told = {"body": "\x00body\x00", "headers": dict(sent), "settings": self.caller.known["settings"]}
-            content = row.content.text(told).encode().replace(b"\x00body\x00", body)
-        mac = hmac.new(key, content, getattr(hashlib, row.algorithm))
-        return mac.hexdigest() if row.encoding == "hex" else base64.b64encode(mac.digest()).decode()
-
-    def _check_age(self, told: Mapping[str, Any]) -> None:
-        row = self.profile.hook
-        assert row is not None
-        if row.timestamp is None:
-            return
-        try:
-            at = self._moment(row.timestamp(told))
-        except ValueError as error:
-            raise BadSignature("The call does not say when it was sent.") from error
-        if abs((self.ports.now() - at).total_seconds()) > row.tolerance_seconds:
-            raise BadSignature("The call is too old, or from a clock that is wrong.")
-
-    def register_hook(self, url: str) -> Hooked:
-        if not self.caller.has("hook_create") or not self.caller.has("hooks"):
-            raise Unsupported(f"Enter this address in {self.profile.name} yourself: {url}")
-        row = self.profile.hook
-        assert row is not None
-        ours = []
-        for items in self.caller.pages("hooks", {}):
-            for item in items:
-                if row.url is not None and text(row.url({"item": item})) == url:
-                    ours.append(item)
-        for stray in ours[1:]:
-            if self.caller.has("hook_delete"):
-                self.caller.run("hook_delete", {"hook": {"url": url}, "item": stray}, is_write=True)
-        if not ours:
-            done = self.caller.run("hook_create", {"hook": {"url": url}}, is_write=True)
-            return Hooked(key=done.key)
-        key = text(row.id({"item": ours[0]})) if row.id is not None else ""
-        is_off = row.is_active is not None and row.is_active({"item": ours[0]}) is not True
-        if is_off and self.caller.has("hook_enable"):
-            self.caller.run("hook_enable", {"hook": {"url": url}, "item": ours[0]}, is_write=True)
-            return Hooked(key=key, was_off=f"{self.profile.name} had switched its calls off.")
-        return Hooked(key=key)
-
 
 LOOK_BACK = timedelta(days=7)
 """How far back a ticket is looked for in a list, where they cannot search."""
-MOST_SEEN = 50
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sweep:
-    """Where a poll of pages is, as the cursor keeps it."""
-
-    since: datetime
-    began: datetime
-    newest: datetime
-    token: str = ""
-    seen: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, cursor: str, now: datetime) -> Sweep:
-        raw = json.loads(cursor) if cursor.startswith("{") else {"since": cursor}
-        since = _time(raw["since"])
-        return cls(
-            since=since,
-            began=_time(raw["began"]) if "began" in raw else max(now, since),
-            newest=_time(raw["newest"]) if "newest" in raw else since,
-            token=raw.get("token", ""),
-            seen=tuple(raw.get("seen", ())),
-        )
-
-    def on(self, *, token: str = "", newest: datetime | None = None) -> Sweep:
-        seen = (*self.seen, token)[-MOST_SEEN:] if token else ()
-        return replace(self, token=token, newest=max(self.newest, newest or self.newest), seen=seen)
-
-    @property
-    def text(self) -> str:
-        """The cursor within a sweep."""
-        told: Json = {"since": _told(self.since), "began": _told(self.began), "newest": _told(self.newest)}
-        if self.token:
-            told |= {"token": self.token, "seen": [_short(token) for token in self.seen]}
-        return json.dumps(told)
-
-    def end(self, lag: timedelta) -> str:
-        """The cursor after the last page: never later than the beginning, lest a change behind us is lost."""
-        return json.dumps({"since": _told(max(self.since, min(self.newest, self.began - lag)))})
-
-
-def _short(token: str) -> str:
-    return token if len(token) <= 32 else hashlib.sha256(token.encode()).hexdigest()[:32]
-
-
-def _time(told: str) -> datetime:
-    return sweeps.begin(told, now=datetime.fromisoformat(told)).since
-
-
-def _told(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _made_up(author: str, at: datetime, said: str) -> str:

@@ -30,6 +30,7 @@ from connectors.rest import letting_in
 from tests.connectors.rest.vendor import START, Clock, Vendor, body, connector, document, ticket
 
 SINCE = "2026-03-16T09:00:00Z"
+LONG = "a-cursor-that-is-longer-than-most-" * 9
 
 
 @pytest.fixture(autouse=True)
@@ -331,7 +332,7 @@ def test_pages_by_cursor_and_one_that_goes_in_a_circle() -> None:
     assert len(changes(connector(text, vendor), SINCE).tickets) == 7
     assert "c" not in vendor.calls[0].query
 
-    round_ = Vendor(lambda r: Answer(body={"items": ALL[:3], "next": "a" if r.query.get("c") == "b" else "b"}))
+    round_ = Vendor(lambda r: Answer(body={"items": ALL[:3], "next": LONG if r.query.get("c") == "b" else "b"}))
     with pytest.raises(Refused, match="circle"):
         changes(connector(text, round_), SINCE)
 

@@ -1,0 +1,70 @@
+"""Where a poll of pages is, as its cursor keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.kit import sweeps
+
+Json = dict[str, Any]
+MOST_SEEN = 50
+"""So many tokens of pages are remembered, to notice pages that go in a circle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Where a poll of pages is, as the cursor keeps it."""
+
+    since: datetime
+    began: datetime
+    newest: datetime
+    token: str = ""
+    seen: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, cursor: str, now: datetime) -> Sweep:
+        raw = json.loads(cursor) if cursor.startswith("{") else {"since": cursor}
+        since = _time(raw["since"])
+        return cls(
+            since=since,
+            began=_time(raw["began"]) if "began" in raw else max(now, since),
+            newest=_time(raw["newest"]) if "newest" in raw else since,
+            token=raw.get("token", ""),
+            seen=tuple(raw.get("seen", ())),
+        )
+
+    def on(self, *, token: str = "", newest: datetime | None = None) -> Sweep:
+        seen = (*self.seen, _short(token))[-MOST_SEEN:] if token else ()
+        return replace(self, token=token, newest=max(self.newest, newest or self.newest), seen=seen)
+
+    def has_seen(self, token: str) -> bool:
+        """Whether this page was asked for before in this sweep: then their pages go in a circle."""
+        return _short(token) in self.seen
+
+    @property
+    def text(self) -> str:
+        """The cursor within a sweep."""
+        told: Json = {"since": _told(self.since), "began": _told(self.began), "newest": _told(self.newest)}
+        if self.token:
+            told |= {"token": self.token, "seen": list(self.seen)}
+        return json.dumps(told)
+
+    def end(self, lag: timedelta) -> str:
+        """The cursor after the last page: never later than the beginning, lest a change behind us is lost."""
+        return json.dumps({"since": _told(max(self.since, min(self.newest, self.began - lag)))})
+
+
+def _short(token: str) -> str:
+    return token if len(token) <= 32 else hashlib.sha256(token.encode()).hexdigest()[:32]
+
+
+def _time(told: str) -> datetime:
+    return sweeps.begin(told, now=datetime.fromisoformat(told)).since
+
+
+def _told(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
