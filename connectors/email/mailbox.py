@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.email.reading import LARGEST
 from connectors.kit.contract import Letter, Letters
 from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater
 from connectors.kit.http import TOTAL_SECONDS
@@ -24,7 +25,6 @@ from hub.egress import EgressDenied
 
 BATCH = 20
 """Messages of one page: each page is kept in one commit."""
-LARGEST = 40 * 1024 * 1024
 Connect = Callable[[str, int, float], socket.socket]
 _SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
 _UID = re.compile(rb"UID (\d+)")

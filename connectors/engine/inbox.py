@@ -25,7 +25,6 @@ LEASE = timedelta(seconds=120)
 DUPLICATES_SINCE = timedelta(days=1)
 MOST_ATTEMPTS = 5
 HEAL_EVERY = timedelta(hours=1)
-LARGEST_FILE = 20 * 1024 * 1024
 KEPT_HEADERS = ("content-type", "user-agent")
 
 
@@ -276,7 +275,7 @@ def _apply(connection: Connection, connector: Connector, remote: RemoteTicket) -
         duplicates.settle(doubled, connector, connector.fetch(remote.key))
         return doubled
     wanted = reconcile.unread_files(connection, remote)
-    contents = {file.key: connector.content(remote.key, file) for file in wanted if file.size <= LARGEST_FILE}
+    contents = {file.key: connector.content(remote.key, file) for file in wanted if file.size <= letters.LARGEST_FILE}
     return reconcile.apply(connection=connection, remote=remote, at=now(), contents=contents)
 
 

@@ -82,7 +82,8 @@ class Rest(TakesCalls):
         self.key_form = re.compile(FORMS[self.profile.ticket.key_form])
         row = self.profile.times
         self.zone = _zone(row.zone.text(self.caller.known) if row.zone else "")
-        self.since_zone = _zone(self.profile.since.zone.text(self.caller.known)) if self.profile.since.zone else None
+        of_since = self.profile.since.zone
+        self.since_zone = _zone(of_since.text(self.caller.known) if of_since else "")
 
     # -- who we are there
 
@@ -219,10 +220,7 @@ class Rest(TakesCalls):
         return timedelta(seconds=row.overlap_seconds + row.resolution_seconds)
 
     def _since(self, at: datetime) -> str:
-        return written(at, form=self.profile.since.write, zone=self.since_zone or self.zone_of_since())
-
-    def zone_of_since(self) -> Any:
-        return self.since_zone or zone("UTC")
+        return written(at, form=self.profile.since.write, zone=self.since_zone)
 
     def _heed(self, items: list[Any], since: datetime) -> None:
         """The trap of an ignored filter, also when it snaps shut later: everything listed is old."""

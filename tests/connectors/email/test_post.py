@@ -85,10 +85,15 @@ class Person:
             session.select(self.folder)
             _answer, data = session.fetch("1:*", "(BODY.PEEK[])")
             kept = [part[1] for part in data if isinstance(part, tuple)]
+            before = session.response("UIDVALIDITY")[1]
             session.close()
-            session.delete(self.folder)
-            time.sleep(1.1)  # UIDVALIDITY is the time in seconds there: a folder made anew in one second keeps it
-            session.create(self.folder)
+            while True:  # its number is the time in seconds there: made anew within one second it may be the same
+                session.delete(self.folder)
+                session.create(self.folder)
+                session.select(self.folder)
+                if session.response("UIDVALIDITY")[1] != before:
+                    break
+                session.close()
             for raw in kept:
                 session.append(self.folder, "", imaplib.Time2Internaldate(time.time()), raw)
 
