@@ -121,6 +121,7 @@ class Autotask(Connector):
             is_required=False,
             picklist="company",
             is_many=True,
+            is_rare=True,
         ),
         Setting(name="queue_id", label="Queue", help="The queue new tickets go to.", picklist="queue"),
         Setting(
@@ -129,6 +130,7 @@ class Autotask(Connector):
             help="Only if they made the source of a ticket a required field.",
             is_required=False,
             picklist="source",
+            is_rare=True,
         ),
         Setting(
             name="note_type",
@@ -143,12 +145,14 @@ class Autotask(Connector):
             help="externalID, or the name of a user-defined field if another integration uses that.",
             is_required=False,
             default=EXTERNAL_ID,
+            is_rare=True,
         ),
         Setting(
             name="impersonate_id",
             label="Write in the name of",
             help="The id of one of their resources, if our notes shall bear its name; usually empty.",
             is_required=False,
+            is_rare=True,
         ),
         Setting(
             name="due_hours",
@@ -156,6 +160,7 @@ class Autotask(Connector):
             help="Autotask wants a due date on a ticket that has no contract there.",
             is_required=False,
             default="24",
+            is_rare=True,
         ),
         Setting(
             name="hook_secret",
@@ -170,6 +175,7 @@ class Autotask(Connector):
             help="The address that tells in which zone a database lies. Leave it, unless the vendor names another.",
             is_required=False,
             default=ZONE_LOOKUP,
+            is_rare=True,
         ),
     )
 

@@ -113,6 +113,7 @@ class ConnectWise(Connector):
             is_required=False,
             picklist="company",
             is_many=True,
+            is_rare=True,
         ),
         Setting(name="board_id", label="Board", help="The service board new tickets go to.", picklist="queue"),
         Setting(
@@ -121,6 +122,7 @@ class ConnectWise(Connector):
             help="The model we ask for; theirs may be newer.",
             is_required=False,
             default="2025.1",
+            is_rare=True,
         ),
         Setting(
             name="times",
@@ -129,6 +131,7 @@ class ConnectWise(Connector):
             is_required=False,
             default="zone",
             choices=(("zone", "09:30:00Z (usual)"), ("naive", "09:30:00")),
+            is_rare=True,
         ),
         Setting(
             name="notify",
@@ -137,6 +140,7 @@ class ConnectWise(Connector):
             is_required=False,
             default="no",
             choices=(("no", "No"), ("yes", "Yes")),
+            is_rare=True,
         ),
     )
 

@@ -179,6 +179,8 @@ class Setting:
     """The few values it can have, each with what an admin reads."""
     is_many: bool = False
     """Whether several of the picklist may be chosen; the value then holds them all, see `several`."""
+    is_rare: bool = False
+    """Usually left as it is: the wizard folds it away."""
 
 
 def several(value: str) -> tuple[str, ...]:

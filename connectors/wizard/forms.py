@@ -92,6 +92,16 @@ class SettingsForm(forms.Form):
         for setting in self.settings:
             self.fields[setting.name] = _field(connection, setting, picklists, is_kept=setting.name in kept)
 
+    def rare(self) -> list[Any]:
+        """Fields that are folded away until somebody needs them."""
+        return [self[setting.name] for setting in self.settings if setting.is_rare]
+
+    def usual(self) -> list[Any]:
+        return [self[setting.name] for setting in self.settings if not setting.is_rare]
+
+    def is_rare_wrong(self) -> bool:
+        return any(field.errors for field in self.rare())
+
     def keep(self) -> None:
         """Put what was entered into the connection's row; the caller saves it."""
         secrets = vault.unseal(self.connection) if self.connection.sealed else {}
@@ -266,9 +276,22 @@ class WordsForm(forms.Form):
                 "label": row.choice.label,
                 "value": row.choice.value,
                 "fields": self._fields(index, "verb", "waits", "says"),
+                "means": dict(StatusRule.Verb.choices).get(row.verb, ""),
             }
             for index, row in enumerate(self.statuses)
         ]
+
+    def open_rows(self) -> list[dict[str, Any]]:
+        """Statuses a person has to decide: no proposal, a wait (on whom is a guess), or refused when saved."""
+        return [row for row in self.status_rows() if not self._is_clear(row)]
+
+    def clear_rows(self) -> list[dict[str, Any]]:
+        """Statuses whose label says what they mean."""
+        return [row for row in self.status_rows() if self._is_clear(row)]
+
+    def _is_clear(self, row: dict[str, Any]) -> bool:
+        verb = str(row["fields"][0].value() or "")
+        return verb not in ("", StatusRule.Verb.WAIT) and not any(field.errors for field in row["fields"])
 
     def note_rows(self) -> list[dict[str, Any]]:
         names = ("audience", "written", "legs")
@@ -278,7 +301,15 @@ class WordsForm(forms.Form):
         ]
 
     def priority_rows(self) -> list[dict[str, Any]]:
-        return [{"label": ours, "fields": [self[f"priority_{ours}"]]} for ours in Priority.values]
+        names = {choice.value: choice.label for choice in self.choices.get("priority", ())}
+        rows = [(ours, self[f"priority_{ours}"]) for ours in Priority.values]
+        return [
+            {"label": ours, "fields": [field], "means": names.get(str(field.value() or ""), "")} for ours, field in rows
+        ]
+
+    def priorities_are_clear(self) -> bool:
+        """Whether each of ours has one of theirs, and none was refused."""
+        return all(row["means"] and not row["fields"][0].errors for row in self.priority_rows())
 
     def _fields(self, index: int, *names: str) -> list[Any]:
         return [self[f"{name}_{index}"] for name in names]

@@ -25,6 +25,7 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Organisation, Person, State, Ticket, User, Workflow, WorkflowVersion
 from tests import factories, wire
+from tests.browser.effort import SHOWN, Effort
 from tests.conftest import SilentHandler
 from workflows import handoffs
 
@@ -88,6 +89,7 @@ class Admin:
         self.page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
         self.url, self.name, self.number = url, name, 0
         self.complaints: list[str] = []
+        self.effort = Effort()
         self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(f"{url}/log-in/")
@@ -97,12 +99,22 @@ class Admin:
 
     def fill(self, label: str, text: str) -> None:
         self.page.get_by_label(label, exact=True).fill(text)
+        self.effort.copies() if len(text) > 12 else self.effort.types(text)
 
     def choose(self, label: str, option: str) -> None:
         self.page.get_by_label(label, exact=True).select_option(label=option)
+        self.effort.chooses()
+
+    def unfold(self) -> None:
+        self.page.get_by_text("More, usually left as it is").click()
+
+    def reads(self) -> None:
+        self.effort.reads(self.page.evaluate(SHOWN))
 
     def press(self, name: str) -> None:
         self.look()
+        self.reads()
+        self.effort.presses()
         self.page.get_by_role("button", name=name).click()
         self.page.wait_for_load_state()
 
@@ -135,8 +147,17 @@ def vendor(us: Organisation) -> Organisation:
     return made
 
 
+def how_to(system: str) -> str:
+    """What the how-to says to whoever connects this system: its first part, and the table of what to have ready."""
+    page = (Path(__file__).resolve().parents[2] / "docs/how-to/connect-a-vendor.md").read_text()
+    parts = page.partition("## Page by page")[0].split("### ")
+    return parts[0] + "".join(part for part in parts[1:] if part.split()[0] in system)
+
+
 def begin(browser: Any, live_server: Any, name: str, system: str, *, new: str = "") -> Admin:
     admin = Admin(browser, live_server.url, name)
+    admin.effort = Effort()
+    admin.effort.reads(how_to(system))
     admin.page.goto(f"{live_server.url}/admin/connectors/connection/")
     admin.page.get_by_role("link", name="Connect a system, step by step").click()
     if new:
@@ -153,7 +174,11 @@ def end(admin: Admin) -> Connection:
     admin.sees("What they would see")
     admin.sees("never leaves this house")
     admin.press("Go live")
+    took = admin.effort
     admin.sees("is live.")
+    if SHOTS:
+        (Path(SHOTS) / f"{admin.name}.txt").write_text(str(took))
+    assert took.total < 300, str(took)
     admin.sees("How it is")
     admin.look()
     assert admin.complaints == []
@@ -179,7 +204,9 @@ def test_a_fresh_autotask_tenant_is_connected_in_the_browser(
     admin.fill("API user name", tenant.api_user)
     admin.fill("Secret", "guessed")
     admin.fill("Tracking identifier", tenant.integration_code)
-    admin.fill("Zone lookup", f"{autotask.base}/ATServicesRest")
+    admin.unfold()  # only because this tenant is a simulated one: the real one is found at the usual address
+    admin.page.get_by_label("Zone lookup", exact=True).fill(f"{autotask.base}/ATServicesRest")
+    admin.unfold()
     admin.press("Check and go on")
     admin.sees("Autotask does not accept the user name and secret")
     assert "guessed" not in admin.page.content()
