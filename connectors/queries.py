@@ -29,6 +29,8 @@ class Stuck:
     connection_pk: int | None = None
     ticket: Ticket | None = None
     can_be_a_comment: bool = False
+    can_be_vouched_for: bool = False
+    """A letter of somebody who is not proven to be the vendor."""
 
 
 def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck]:
@@ -130,6 +132,7 @@ def _inbound(most: int) -> list[Stuck]:
             why=row.error,
             at=row.received_at,
             connection=row.connection.name,
+            can_be_vouched_for=row.kind == Inbound.Kind.MAIL and row.headers.get("kind") in ("reply", "ticket"),
         )
         for row in rows.order_by("-received_at", "-pk")[:most]
     ]

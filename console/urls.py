@@ -26,6 +26,7 @@ urlpatterns = [
     path("sync/connections/<str:public_id>/map/<int:row_id>/", connections.give_meaning, name="give_meaning"),
     path("sync/outbound/<int:row_id>/say/", connections.say_as_comment, name="say_as_comment"),
     path("sync/<str:kind>/<int:row_id>/retry/", sync.retry, name="retry"),
+    path("sync/inbound/<int:row_id>/vouch/", sync.vouch, name="vouch"),
     path("sync/outbound/<int:row_id>/skip/", sync.skip, name="skip"),
     path("sync/difference/<int:row_id>/settle/", sync.settle, name="settle"),
     path("tickets/<str:public_id>/legs/<str:leg_id>/door/", tickets.leg_door, name="leg_door"),

@@ -46,8 +46,9 @@ def token(door: Door) -> str:
     return f"{door.public_id.lower()}.{_mac(door.public_id)}"
 
 
-def address(door: Door, *, hub_url: str) -> str:
-    return f"{hub_url}/v/{token(door)}/"
+def address(door: Door, *, hub_url: str, verb: str = "") -> str:
+    """Where the page is; with a verb it opens at that one. Opening it never does anything."""
+    return f"{hub_url}/v/{token(door)}/{f'?do={verb}' if verb else ''}"
 
 
 def _mac(public_id: str) -> str:
@@ -107,7 +108,7 @@ def use(door: Door, *, at: datetime, actor: Actor) -> None:
 def verbs(leg: Leg) -> list[str]:
     """What can be done on the page now."""
     if leg.stage == Stage.OFFERED:
-        return ["accept", "decline", "note"]
+        return ["accept", "decline", "ask", "resolve", "note"]
     if leg.stage in (Stage.ACCEPTED, Stage.WORKING):
         return ["resolve", "ask", "note", "decline"] if leg.stage == Stage.ACCEPTED else ["resolve", "ask", "note"]
     return ["resume", "resolve", "note"] if leg.stage == Stage.WAITING else []
@@ -134,7 +135,8 @@ def act(
     if verb == "decline":
         handoffs.decline(leg=leg, reason=text, **came)
         return
-    if verb == "accept":
+    if verb == "accept" or (leg.stage == Stage.OFFERED and verb in ("ask", "resolve")):
+        # Whoever asks or has solved it already has taken it.
         handoffs.accept(leg=leg, **came)
     if text.strip() or file is not None:
         _say(leg, text.strip() or _("Attached: %s") % (file[0] if file else ""), actor, at, origin, file)

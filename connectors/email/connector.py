@@ -63,6 +63,7 @@ class Email(Connector):
     slug: ClassVar[str] = "email"
     label: ClassVar[str] = "E-mail"
     keeps_records: ClassVar[bool] = False
+    listens: ClassVar[bool] = True
     insert_only: ClassVar[frozenset[str]] = frozenset({"description"})
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="to", label="Their address", help="Where our tickets are sent to."),
@@ -201,6 +202,9 @@ class Email(Connector):
             return Letters(letters=(), cursor=self._mailbox().start())
         return self._mailbox().read(cursor)
 
+    def listen(self, cursor: str, seconds: float) -> bool:
+        return self._mailbox().wait(cursor, seconds)
+
     def taken(self, letters: Sequence[Letter]) -> None:
         if letters:
             self._mailbox().taken(letters)
@@ -323,9 +327,13 @@ def _offer(change: Change, door: str) -> str:
         lines += [f"Priority: {fields['priority']}", ""]
     lines += [fields.get("description", ""), "", "-" * 40, _ASKS]
     if door:
-        lines += ["", f"Or open this page, without a log-in: {door}"]
+        lines += ["", "Or without a log-in, on a page:", ""]
+        lines += [f"    {word:<18}{door}?do={verb}" for word, verb in _PRESSED]
     return "\n".join(lines)
 
+
+_PRESSED = (("Accept", "accept"), ("Decline", "decline"), ("Need information", "ask"), ("Resolved", "resolve"))
+"""What can be pressed on the page; each address opens it at that verb."""
 
 _SAID = {
     RECALLED: "This ticket was taken back. Please do nothing more on it.",

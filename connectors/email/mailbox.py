@@ -19,7 +19,7 @@ from typing import Any
 
 from connectors.email.reading import LARGEST
 from connectors.kit.contract import Letter, Letters
-from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater
+from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater, Unsupported
 from connectors.kit.http import TOTAL_SECONDS
 from hub.egress import EgressDenied
 
@@ -92,6 +92,21 @@ class Mailbox:
             for folder, uids in by_folder.items():
                 self._select(session, folder)
                 session.uid("STORE", ",".join(uids), "+FLAGS.SILENT", r"(\Seen)")
+
+    def wait(self, cursor: str, seconds: float) -> bool:
+        """Whether something new is in the first folder, which is waited for (IDLE, RFC 2177) at most so long.
+
+        Unsupported where the server cannot tell.
+        """
+        folder = self.place.folders[0]
+        validity, last = json.loads(cursor).get(folder, (0, 0)) if cursor else (0, 0)
+        with self._session() as session:
+            if "IDLE" not in session.capabilities:
+                raise Unsupported(f"{self.place.host} cannot tell of new mail by itself; it is asked.")
+            now, _count = self._select(session, folder)
+            if not cursor or now != validity or self._uids(session, last):
+                return True
+            return _told(session, seconds)
 
     # -- IMAP
 
@@ -189,6 +204,26 @@ class Mailbox:
         if size <= LARGEST and len(content) != size and abs(len(content) - size) > max(1024, size // 10):
             raise TryLater("A message did not arrive whole.")
         return content + (b"\n" + b" " * (LARGEST + 1 - len(content)) if size > LARGEST else b"")
+
+
+def _told(session: imaplib.IMAP4, seconds: float) -> bool:
+    """Wait for the server's word; a conversation that ran out of time is not gone on with."""
+    tag = session._new_tag()
+    session.send(tag + b" IDLE\r\n")
+    session.sock.settimeout(seconds)
+    try:
+        while line := session.readline():
+            if line.startswith(tag):
+                return False  # refused, or ended by the server
+            if b" EXISTS" in line.upper():
+                session.sock.settimeout(TOTAL_SECONDS)
+                session.send(b"DONE\r\n")
+                while line and not line.startswith(tag):
+                    line = session.readline()
+                return True
+    except TimeoutError:
+        return False
+    raise imaplib.IMAP4.abort("the server hung up")
 
 
 def secured(made: socket.socket, security: str, host: str) -> socket.socket:

@@ -71,11 +71,18 @@ class Dispatcher:
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
         self.running: dict[Job, Future[None]] = {}
         self.published: dict[Job, float] = {}
+        self.chores: list[Callable[[], object]] = []
+        self.chores_at = 0.0
+
+    def every_minute(self, chore: Callable[[], object]) -> None:
+        """Call this now and about once a minute, in the dispatcher's own thread: it has to be quick."""
+        self.chores.append(chore)
 
     def run(self) -> None:
         while not self.stopped.is_set():
             try:
                 self.sweep()
+                self._do_chores()
             except DatabaseError as error:
                 log.warning("The database did not answer: %s", str(error).splitlines()[0] if str(error) else "")
                 connections.close_all()
@@ -100,6 +107,13 @@ class Dispatcher:
                 self.running[job] = self.pool.submit(_run, job)
             started += 1
         return started
+
+    def _do_chores(self) -> None:
+        if time.monotonic() < self.chores_at:
+            return
+        self.chores_at = time.monotonic() + 60
+        for chore in self.chores:
+            chore()
 
     def stop(self) -> None:
         self.stopped.set()

@@ -12,6 +12,10 @@ from connectors.kit.contract import Connector, ReadLetter, RemoteFile, RemoteNot
 from connectors.kit.errors import Refused
 from connectors.models import Connection, Inbound, Link, NoteRule, Outbound
 from hub.clock import now
+from hub.domain import tickets
+from hub.domain.actors import Actor
+from hub.models import User
+from workflows import conversations
 
 LARGEST_FILE = 20 * 1024 * 1024
 
@@ -31,11 +35,23 @@ def read(row: Inbound, connector: Connector) -> Link | None:
         if Link.objects.filter(leg__public_id=letter.leg).exclude(connection=row.connection).exists():
             raise reconcile.LeftAlone("It belongs to another connection, which reads it, too.")
         raise Refused("It carries a tag of ours, but the leg it names is not linked to this vendor.")
-    if not letter.is_theirs:
+    if not letter.is_theirs and "vouched" not in row.headers:
         if link is None and not _is_first(row.connection):
             raise reconcile.LeftAlone("It is from nobody of this vendor; another connection keeps it for a person.")
         raise Refused(f"{letter.doubt} Nothing was moved by it.")
-    return _followed(row, link, letter) if link is not None else _adopted(row, letter)
+    found = _followed(row, link, letter) if link is not None else _adopted(row, letter)
+    if found is not None and not letter.is_theirs:
+        _remember_voucher(row, found, letter)
+    return found
+
+
+def _remember_voucher(row: Inbound, link: Link, letter: ReadLetter) -> None:
+    """Who took a letter that its sender does not prove stands on the ticket, for our own people."""
+    told = row.headers["vouched"]
+    said = f"{told['name']} vouched for the mail of {letter.sender or 'nobody'}: {told['reason']} ({letter.doubt})"
+    user = User.objects.filter(public_id=told["user"]).first()
+    actor = Actor.person(user, tickets.us()) if user else Actor.system("mail")
+    conversations.comment(ticket=link.leg.ticket, body=said, actor=actor, at=now())
 
 
 def _link(connection: Connection, letter: ReadLetter) -> Link | None:

@@ -356,6 +356,8 @@ class Connector:
     """Whether it is told by a document how to speak to a system: see `of_profile`."""
     keeps_records: ClassVar[bool] = True
     """Whether they keep a record of each ticket that can be read back; a mailbox keeps letters only."""
+    listens: ClassVar[bool] = False
+    """Whether it can wait for news on a line of its own: see `listen`."""
     signs_hooks: ClassVar[bool] = True
     """Whether their calls are signed; else a secret in the address has to do."""
     fields: ClassVar[tuple[str, ...]] = ("title", "description", "status", "priority")
@@ -435,6 +437,10 @@ class Connector:
     def letters(self, cursor: str) -> Letters:
         """New messages of the mailbox; nothing is marked as read by reading them."""
         raise Unsupported(f"{self.label} has no mailbox.")
+
+    def listen(self, cursor: str, seconds: float) -> bool:
+        """Wait at most so long for something that is new since the cursor; whether there is."""
+        raise Unsupported(f"{self.label} cannot tell of news by itself.")
 
     def taken(self, letters: Sequence[Letter]) -> None:
         """These are kept here now: they may be marked as read there."""

@@ -76,12 +76,13 @@ def door(request: HttpRequest, token: str) -> HttpResponse:
     except doors.TooOften as refused:
         return _closed(HttpResponse(str(refused), status=429, headers={"Retry-After": "600"}))
     form = DoorForm(request.POST or None, request.FILES or None, initial={"name": name})
+    chosen = request.POST.get("act") or request.GET.get("do", "")
     if request.method == "POST" and form.is_valid() and _done(request, found, form):
         answer = redirect("console:door", token=token)
         answer.set_cookie("door_name", form.cleaned_data["name"], max_age=90 * 86400, path="/v/", httponly=True,
                           secure=request.is_secure(), samesite="Strict")  # fmt: skip
         return _closed(answer)
-    return _closed(render(request, "console/door.html", _shown(found, form, token)))
+    return _closed(render(request, "console/door.html", _shown(found, form, token, chosen)))
 
 
 def _closed(response: HttpResponse) -> HttpResponse:
@@ -108,7 +109,7 @@ def _done(request: HttpRequest, found: Door, form: DoorForm) -> bool:
     return True
 
 
-def _shown(found: Door, form: DoorForm, token: str) -> dict[str, object]:
+def _shown(found: Door, form: DoorForm, token: str, chosen: str) -> dict[str, object]:
     leg = Leg.objects.select_related("ticket", "organisation").get(pk=found.leg_id)
     said = Message.objects.filter(ticket=leg.ticket, legs=leg, withdrawn_at=None).order_by("pk")
     return {
@@ -118,7 +119,9 @@ def _shown(found: Door, form: DoorForm, token: str) -> dict[str, object]:
         "token": token,
         "door": found,
         "said": said.select_related("author_organisation").prefetch_related("attachments"),
-        "acts": [(verb, LABELS[verb]) for verb in doors.verbs(leg)],
+        "acts": [(verb, LABELS[verb]) for verb in sorted(doors.verbs(leg), key=lambda verb: verb != chosen)],
+        "chosen": LABELS[chosen] if chosen in doors.verbs(leg) else "",
+        "gone": LABELS[chosen] if chosen in LABELS and chosen not in doors.verbs(leg) and leg.is_open else "",
     }
 
 

@@ -46,6 +46,24 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
 
 @require_POST
 @workers_only
+def vouch(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Take a letter whose sender is not proven, with a reason."""
+    row = get_object_or_404(Inbound, pk=row_id)
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        messages.error(request, _("Say why you believe that they sent it."))
+    else:
+        try:
+            inbox.vouch(row, user=person(request), reason=reason)
+        except ValueError as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, _("It is taken; your name and the reason stand on the ticket."))
+    return redirect("console:sync")
+
+
+@require_POST
+@workers_only
 def skip(request: HttpRequest, row_id: int) -> HttpResponse:
     """Leave a parked one unsaid, with a reason."""
     item = get_object_or_404(Outbound, pk=row_id)

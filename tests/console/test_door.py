@@ -41,6 +41,17 @@ def post(url: str, act: str, text: str = "", *, name: str = "Kai Cable", **more:
     return Client().post(url, {"act": act, "name": name, "text": text, **more}, follow=True)
 
 
+def test_a_verb_in_the_address_opens_the_page_at_it_and_does_nothing(leg: Leg, url: str) -> None:
+    page = Client().get(f"{url}?do=resolve").content.decode()
+
+    assert "You are about to say “Resolved”" in page
+    assert page.index('value="resolve"') < page.index('value="accept"')
+    assert stage(leg) == Stage.OFFERED
+    post(url, "resolve", "New cable")
+    assert stage(leg) == Stage.DONE
+    assert Client().get(f"{url}?do=%3Cscript%3E").status_code == 200
+
+
 def stage(leg: Leg) -> str:
     return str(Leg.objects.get(pk=leg.pk).stage)
 
@@ -150,7 +161,7 @@ def test_it_takes_only_so_many_uses_an_hour(leg: Leg, url: str) -> None:
 
 
 def test_what_cannot_be_done_any_more_is_refused_in_words(leg: Leg, url: str) -> None:
-    assert b"cannot be done any more" in post(url, "resolve", "done").content
+    assert b"cannot be done any more" in post(url, "resume", "done").content
     assert b"required" in Client().post(url, {"act": "accept"}).content
     assert stage(leg) == Stage.OFFERED
 

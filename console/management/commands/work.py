@@ -11,6 +11,7 @@ from django.db import connection
 
 from connectors import tasks
 from connectors.engine.dispatcher import Dispatcher
+from connectors.engine.listening import Listeners
 
 
 class Command(BaseCommand):
@@ -21,6 +22,9 @@ class Command(BaseCommand):
         connection.ensure_connection()
         publish = tasks.publish if settings.CELERY_BROKER_URL else None
         dispatcher = Dispatcher(threads=settings.WORKER_THREADS, publish=publish)
+        listeners = Listeners()
+        dispatcher.every_minute(listeners.refresh)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: dispatcher.stop())
         dispatcher.run()
+        listeners.stop()

@@ -199,7 +199,9 @@ def test_an_offer_arrives_as_a_mail_that_says_how_to_answer(offered: Offered) ->
     assert mail["Auto-Submitted"] == "auto-generated"
     assert str(mail["From"]) == f"Northwind <{HUB}>"
     assert leg.public_id.lower() in str(mail["Reply-To"])
-    assert f"/v/{doors.token(Door.objects.get())}/" in text
+    assert all(
+        f"/v/{doors.token(Door.objects.get())}/?do={verb}" in text for verb in ("accept", "decline", "ask", "resolve")
+    )
     assert all(word in text for word in ("ACCEPT", "DECLINE", "NEED INFORMATION", "RESOLVED", "größer", "P2"))
 
 
@@ -362,6 +364,23 @@ def test_only_what_is_kept_is_marked_as_read(
         assert not any(rb"\Seen" in flags for flags in person.flags())
     work()
     assert all(rb"\Seen" in flags for flags in person.flags())
+
+
+def test_a_real_server_tells_at_once_that_there_is_news(connection: Connection, person: Person) -> None:
+    fresh = Connection.objects.get(pk=connection.pk)
+    with registry.ready(fresh) as connector:
+        cursor = connector.letters("").cursor
+        assert connector.listen(cursor, 0.2) is False
+        told: list[bool] = []
+        thread = threading.Thread(target=lambda: told.append(connector.listen(cursor, 60)))
+        thread.start()
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = VENDOR, HUB, "News"
+        message.set_content("x")
+        person.arrive(message.as_bytes())
+        thread.join(30)
+
+    assert told == [True]
 
 
 # -- cut at every byte
