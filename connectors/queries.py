@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db.models import Count, Max, Min, Q
 
 from connectors.engine import limits, registry
-from connectors.models import Attempt, Connection, Difference, Inbound, Link, Outbound
+from connectors.models import AlertState, Attempt, Connection, Difference, Inbound, Link, Outbound, Storm
 from hub.models import Leg, Message, Reaction, Ticket, UnmappedValue
 
 
@@ -251,6 +251,30 @@ def cursor() -> str:
     """Changes whenever something was said or failed to be said; part of what the console polls."""
     newest = Attempt.objects.aggregate(newest=Max("pk"))["newest"] or 0
     return f"{newest}.{Inbound.objects.aggregate(newest=Max('pk'))['newest'] or 0}"
+
+
+# -- alerts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alerting:
+    """What a tool told: which alerts fire, and the storms there were."""
+
+    firing: list[AlertState]
+    known: int
+    storms: list[Storm]
+
+
+def alerting(connection: Connection, *, most: int = 20) -> Alerting:
+    rows = AlertState.objects.filter(connection=connection)
+    firing = rows.filter(is_firing=True).select_related("ticket").order_by("-changed_at", "-pk")
+    storms = Storm.objects.filter(connection=connection).select_related("parent").order_by("-pk")
+    return Alerting(firing=list(firing[:most]), known=rows.count(), storms=list(storms[:most]))
+
+
+def alerts_of(ticket: Ticket, *, most: int = 10) -> list[AlertState]:
+    """The alerts a ticket is about, those that fire first."""
+    return list(AlertState.objects.filter(ticket=ticket).order_by("-is_firing", "-last_at", "-pk")[:most])
 
 
 # -- the page of a vendor with no tool

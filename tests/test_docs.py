@@ -38,7 +38,7 @@ def test_every_command_has_its_heading() -> None:
 
 
 def test_every_connector_has_its_page_and_its_evidence() -> None:
-    assert list(connectors_by_slug()) == ["autotask", "connectwise", "email", "rest"]
+    assert list(connectors_by_slug()) == ["alerts", "autotask", "connectwise", "email", "rest"]
     for slug, kind in connectors_by_slug().items():
         claim = quality.of(kind)
         assert claim.slug == slug

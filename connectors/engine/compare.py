@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 from connectors.engine import mapping, registry
 from connectors.kit.contract import RemoteTicket
-from connectors.models import Difference, Lane, Link, Outbound
+from connectors.models import Difference, Inbound, Lane, Link, Outbound
 from hub.models import Leg, Message
 
 
 def differences(link: Link) -> list[str]:
     """Everything in which the two sides of one link differ, in words; empty where they are equal."""
+    if not registry.kind_of(link.connection).keeps_records:
+        # Nothing can be read back: what was said is said, and what came is understood.
+        return [*_of_differences(link), *_of_letters(link), *_unsaid(link)]
     with registry.ready(link.connection) as connector:
         remote = connector.fetch(link.remote_key)
     return [*_of_fields(link, remote), *_of_notes(link, remote), *_of_files(link, remote), *_unsaid(link)]
@@ -32,8 +35,18 @@ def _of_fields(link: Link, remote: RemoteTicket) -> Iterator[str]:
     known = link.agreed.get("reference", {}).get("theirs", link.reference)
     if remote.reference != known:
         yield f"{link}: our reference there is {remote.reference!r}"
+    yield from _of_differences(link)
+
+
+def _of_differences(link: Link) -> Iterator[str]:
     for row in Difference.objects.filter(link=link, resolved_at=None):
         yield f"{link}: {row.field} {row.value!r}: {row.why}"
+
+
+def _of_letters(link: Link) -> Iterator[str]:
+    waiting = Inbound.objects.filter(connection=link.connection, state__in=[Inbound.State.NEW, Inbound.State.PARKED])
+    for row in waiting.order_by("pk"):
+        yield f"{link}: a letter is {row.get_state_display()} {row.error}".rstrip()
 
 
 def _of_notes(link: Link, remote: RemoteTicket) -> Iterator[str]:

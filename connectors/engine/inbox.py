@@ -11,13 +11,25 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from connectors.engine import duplicates, health, hooks, identity, letters, limits, reconcile, registry, snapshots
+from connectors.engine import (
+    alerts,
+    duplicates,
+    health,
+    hooks,
+    identity,
+    letters,
+    limits,
+    reconcile,
+    registry,
+    snapshots,
+)
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Connector, RemoteTicket, Unread
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater, Unsupported
 from connectors.models import Connection, Inbound, Link
 from hub.clock import now
 from hub.models import OPEN_STAGES, User
+from hub.models.fields import new_ulid
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +60,10 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
                 error=f"The hook cannot be understood: {error}"[:500],
             )
             return
+    if connector.takes_alerts:
+        # The same words twice are two pieces of news: it fired, ended, and fired again.
+        _keep(connection, Inbound.Kind.HOOK, f"alert.{new_ulid()}", body, headers)
+        return
     with transaction.atomic():
         _keep(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)
         for number, key in enumerate(hook.also, 2):
@@ -92,6 +108,7 @@ def due_connections(*, at: datetime) -> list[int]:
             Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at),
             Q(resting_until__isnull=True) | Q(resting_until__lte=at),
             state=Connection.State.ACTIVE,
+            purpose=Connection.Purpose.TICKETS,
         )
         .order_by("next_poll_at", "pk")
         .values_list("pk", flat=True)
@@ -225,6 +242,33 @@ def due_inbound(*, at: datetime, limit: int = 100) -> list[int]:
 
 def read(*, inbound_id: int) -> None:
     """Understand one thing that came in. A hook is a hint: the record itself is read again."""
+    alerting = Connection.objects.filter(inbound=inbound_id, purpose=Connection.Purpose.ALERTS).first()
+    if alerting is not None:
+        _read_in_order(alerting)
+    else:
+        _read(inbound_id)
+
+
+MOST_IN_ORDER = 200
+
+
+def _read_in_order(connection: Connection) -> None:
+    """Alerts are read one after the other: an end that is read before its beginning would be lost."""
+    at = timezone.now()
+    claimed = Connection.objects.filter(
+        Q(reading_until__isnull=True) | Q(reading_until__lte=at), pk=connection.pk
+    ).update(reading_until=at + LEASE)
+    if not claimed:
+        return
+    try:
+        waiting = Inbound.objects.filter(connection=connection, state=Inbound.State.NEW).order_by("pk")
+        for pk in waiting.values_list("pk", flat=True)[:MOST_IN_ORDER]:
+            _read(pk)
+    finally:
+        Connection.objects.filter(pk=connection.pk).update(reading_until=None)
+
+
+def _read(inbound_id: int) -> None:
     at = timezone.now()
     claimed = Inbound.objects.filter(
         Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk=inbound_id, state=Inbound.State.NEW
@@ -257,8 +301,11 @@ def read(*, inbound_id: int) -> None:
         _end(row, Inbound.State.DONE if link else Inbound.State.IGNORED, "")
 
 
-def _understand(row: Inbound) -> Link | None:
+def _understand(row: Inbound) -> object:
+    """What it came to: something, or nothing of ours."""
     with registry.ready(row.connection) as connector:
+        if connector.takes_alerts:
+            return alerts.take(row, connector)
         if row.kind == Inbound.Kind.MAIL:
             return letters.read(row, connector)
         is_snapshot = row.kind == Inbound.Kind.POLL

@@ -65,7 +65,9 @@ def _engage(event: Event) -> None:
     """A leg at an organisation with a live connection begins with a ticket there; else it is delivered at once."""
     leg = Leg.objects.select_related("organisation", "ticket").get(public_id=event.payload["leg"])
     connection = Connection.objects.filter(
-        organisation=leg.organisation, state__in=[Connection.State.ACTIVE, Connection.State.LOCKED_OUT]
+        organisation=leg.organisation,
+        purpose=Connection.Purpose.TICKETS,
+        state__in=[Connection.State.ACTIVE, Connection.State.LOCKED_OUT],
     ).first()
     if connection is None:
         handoffs.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=event.recorded_at)

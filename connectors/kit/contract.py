@@ -252,6 +252,25 @@ class ReadLetter:
     """What is kept beside it: thread evidence, the receiving server's authentication results."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """One thing a monitoring tool saw begin or end."""
+
+    key: str
+    """What is the same alert: repeats of it, and its end, have the same."""
+    is_firing: bool
+    title: str
+    text: str = ""
+    severity: str = ""
+    """In their words."""
+    at: datetime | None = None
+    """When it began, or ended; None where they do not say."""
+    url: str = ""
+    service: str = ""
+    """The name of a service, and the tag of an asset, as far as they name them."""
+    asset: str = ""
+
+
 class Clock(Protocol):
     def __call__(self) -> datetime: ...
 
@@ -356,6 +375,8 @@ class Connector:
     """Whether it is told by a document how to speak to a system: see `of_profile`."""
     keeps_records: ClassVar[bool] = True
     """Whether they keep a record of each ticket that can be read back; a mailbox keeps letters only."""
+    takes_alerts: ClassVar[bool] = False
+    """Whether their calls are alerts, and nothing else is spoken of: see `read_alerts`."""
     listens: ClassVar[bool] = False
     """Whether it can wait for news on a line of its own: see `listen`."""
     signs_hooks: ClassVar[bool] = True
@@ -448,6 +469,10 @@ class Connector:
     def read_letter(self, raw: bytes) -> ReadLetter:
         """What one message says; never fails for what is in it."""
         raise Unsupported(f"{self.label} has no mailbox.")
+
+    def read_alerts(self, body: bytes) -> Sequence[Alert]:
+        """The alerts of one call, in their order; Refused says what cannot be understood."""
+        raise Unsupported(f"{self.label} sends no alerts.")
 
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
         """Check a hook's signature over the raw body, then read what it is about; else BadSignature."""

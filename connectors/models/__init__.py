@@ -1,10 +1,12 @@
 """Nouns of the engine: connections and their mappings, links and what is under way on them."""
 
+from .alert import AlertState, Storm
 from .connection import Connection, FieldRule, Mapping, NoteRule, StatusRule, Turn, Usage, ValueRule
 from .link import Attempt, Binding, Difference, Inbound, Lane, Link, Outbound
 from .profile import Profile
 
 __all__ = [
+    "AlertState",
     "Attempt",
     "Binding",
     "Connection",
@@ -18,6 +20,7 @@ __all__ = [
     "Outbound",
     "Profile",
     "StatusRule",
+    "Storm",
     "Turn",
     "Usage",
     "ValueRule",

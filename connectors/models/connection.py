@@ -24,6 +24,10 @@ class Connection(models.Model):
         ADOPT = "adopt", _("adopt: a ticket born there becomes one of ours")
         IGNORE = "ignore", _("ignore: only tickets we sent")
 
+    class Purpose(models.TextChoices):
+        TICKETS = "tickets", _("tickets go both ways")
+        ALERTS = "alerts", _("alerts come in")
+
     class Acceptance(models.TextChoices):
         STATUS = "status", _("their status says so")
         ASSIGNED = "assigned", _("their status says so, or somebody there is assigned")
@@ -42,6 +46,7 @@ class Connection(models.Model):
         related_name="connections",
         verbose_name=_("profile"),
     )
+    purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose, default=Purpose.TICKETS, editable=False)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.DRAFT)
     settings = models.JSONField(_("settings"), default=dict, blank=True)
     sealed = models.BinaryField(_("credentials"), blank=True, default=b"", editable=False)
@@ -67,6 +72,8 @@ class Connection(models.Model):
     share = models.PositiveIntegerField(_("our part of their limit, percent"), null=True, blank=True)
     rejected_hooks = models.PositiveIntegerField(_("hooks with a wrong signature"), default=0, editable=False)
     next_poll_at = models.DateTimeField(null=True, blank=True, editable=False)
+    reading_until = models.DateTimeField(null=True, blank=True, editable=False)
+    """Of alerts, which are read in their order: until when one worker is at it."""
     healed_at = models.DateTimeField(_("every link read at"), null=True, blank=True, editable=False)
     resting_until = models.DateTimeField(_("resting until"), null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
@@ -79,12 +86,15 @@ class Connection(models.Model):
         verbose_name_plural = _("connections")
         constraints = [
             models.UniqueConstraint(
-                fields=["organisation"], condition=Q(state="active"), name="connection_one_active_per_organisation"
+                fields=["organisation"],
+                condition=Q(state="active", purpose="tickets"),
+                name="connection_one_active_per_organisation",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "active", "paused", "locked_out", "archived"]),
                 name="connection_state_is_known",
             ),
+            models.CheckConstraint(condition=Q(purpose__in=["tickets", "alerts"]), name="connection_purpose_is_known"),
             models.CheckConstraint(condition=Q(intake__in=["adopt", "ignore"]), name="connection_intake_is_known"),
         ]
         indexes = [models.Index(fields=["next_poll_at"], condition=Q(state="active"), name="connection_next_to_poll")]

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from connectors.engine import profiles, proposing, vault
+from connectors.engine import profiles, proposing, registry, vault
 from connectors.kit.contract import Choice, Connector, Setting, several
 from connectors.models import Connection, NoteRule, StatusRule
 from hub.models import Organisation, Priority, Service
@@ -35,7 +35,7 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["connector"] = forms.ChoiceField(label=_("Their system"), choices=profiles.choices())
-        vendors = Organisation.objects.exclude(kind__in=[Organisation.Kind.CUSTOMER]).filter(is_us=False)
+        vendors = Organisation.objects.exclude(kind__in=[Organisation.Kind.CUSTOMER])
         self.fields["organisation"] = forms.ModelChoiceField(
             vendors.order_by("name"), label=_("Organisation"), required=False
         )
@@ -50,6 +50,10 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("organisation", _("Choose the vendor, or enter its name below."))
         elif new and Organisation.objects.filter(name__iexact=new).exists():
             self.add_error("new_organisation", _("There is an organisation of this name: choose it above."))
+        elif cleaned.get("organisation") and cleaned["organisation"].is_us and not self._is_of_alerts(cleaned):
+            self.add_error(
+                "organisation", _("We hand tickets to others; only a tool that sends alerts can be our own.")
+            )
         elif new and cleaned.get("organisation"):
             self.add_error("new_organisation", _("Either choose one or enter a new one, not both."))
         elif new:
@@ -57,6 +61,9 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
         choice = cleaned.get("connector", "")
         label = dict(profiles.choices()).get(choice, "").partition(" (")[0]
         if not self.errors:
+            self.instance.purpose = (
+                Connection.Purpose.ALERTS if self._is_of_alerts(cleaned) else Connection.Purpose.TICKETS
+            )
             cleaned["connector"], self.instance.profile = profiles.chosen(choice)
         if not self.errors and not cleaned.get("name"):
             cleaned["name"] = f"{cleaned['organisation']} ({label})"
@@ -64,6 +71,10 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
             if Connection.objects.filter(name=cleaned["name"]).exists():
                 self.add_error("name", _("There is a connection of this name; give this one another."))
         return cleaned
+
+    def _is_of_alerts(self, cleaned: Mapping[str, Any]) -> bool:
+        kind = registry.connectors_by_slug().get(str(cleaned.get("connector", "")).partition(":")[0])
+        return kind is not None and kind.takes_alerts
 
     def _get_validation_exclusions(self) -> set[str]:
         """A new organisation has no row yet; it gets one when the connection is saved."""
@@ -313,3 +324,50 @@ class WordsForm(forms.Form):
 
     def _fields(self, index: int, *names: str) -> list[Any]:
         return [self[f"{name}_{index}"] for name in names]
+
+
+SEVERITIES = {
+    "P1": "critical, disaster, emergency, fatal, down",
+    "P2": "error, high, major, average",
+    "P3": "warning, warn, minor, medium",
+    "P4": "info, information, notice, low",
+}
+
+
+class SeverityForm(forms.Form):
+    """Which words of theirs mean which priority; a word that is in none is P3, and shown to you."""
+
+    def __init__(self, known: Mapping[str, str], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for priority, label in Priority.choices:
+            self.fields[priority] = forms.CharField(
+                label=label, required=False, max_length=400, initial=known.get(priority, SEVERITIES[priority]),
+                widget=forms.TextInput(attrs={"class": "vTextField"}),
+            )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        seen: dict[str, str] = {}
+        for priority in Priority.values:
+            for word in self.words(priority):
+                if word in seen:
+                    self.add_error(
+                        priority, _("“%(word)s” means %(other)s already.") % {"word": word, "other": seen[word]}
+                    )
+                seen[word] = priority
+        return cleaned
+
+    def words(self, priority: str) -> list[str]:
+        return [word.strip().lower() for word in (self.cleaned_data.get(priority) or "").split(",") if word.strip()]
+
+
+class AlertSampleForm(forms.Form):
+    """A call as the tool makes it, to look at."""
+
+    sample = forms.CharField(
+        label=_("A call of theirs"),
+        required=False,
+        max_length=500_000,
+        widget=forms.Textarea(attrs={"rows": 10, "class": "vLargeTextField", "spellcheck": "false"}),
+        help_text=_("Paste the JSON that the tool posts. Nothing is kept."),
+    )

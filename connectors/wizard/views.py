@@ -9,15 +9,15 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import path, reverse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path
 from django.utils.translation import gettext as _
 
 from connectors.engine import hooks, mapping, preview, proposing, publishing, registry
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection
-from connectors.wizard import drafts
+from connectors.wizard import alerting, drafts, pages
 from connectors.wizard.forms import (
     ChooseForm,
     IntakeForm,
@@ -29,13 +29,6 @@ from connectors.wizard.forms import (
 )
 from hub.models import Publication
 
-STEPS = (
-    ("choose", _("Whose system")),
-    ("access", _("Access")),
-    ("place", _("Place")),
-    ("words", _("Words")),
-    ("look", _("Look and go live")),
-)
 View = Callable[..., HttpResponse]
 
 
@@ -47,6 +40,7 @@ def urls() -> list[Any]:
         path("<int:pk>/place/", _for_admins(place), name="connectors_place"),
         path("<int:pk>/words/", _for_admins(words), name="connectors_words"),
         path("<int:pk>/look/", _for_admins(look), name="connectors_look"),
+        path("<int:pk>/alerts/", _for_admins(alerting.alerts), name="connectors_alerts"),
     ]
 
 
@@ -59,43 +53,12 @@ def _for_admins(view: View) -> View:
     return admin.site.admin_view(guarded)
 
 
-def _page(
-    request: HttpRequest, step: str, connection: Connection | None, *, title: str, **context: Any
-) -> HttpResponse:
-    pages = [
-        {
-            "name": label,
-            "is_here": name == step,
-            "url": _url(name, connection) if connection and _is_open(name, connection) else "",
-        }
-        for name, label in STEPS
-    ]
-    everything = {
-        **admin.site.each_context(request),
-        "title": title,
-        "connection": connection,
-        "opts": Connection._meta,
-        "steps": pages,
-        **context,
-    }
-    return render(request, f"admin/connectors/connection/{step}.html", everything)
-
-
-def _is_open(step: str, connection: Connection) -> bool:
-    """Whether a page can be shown yet: each one builds on the one before."""
-    return step == "access" or (step != "choose" and bool(connection.own_user))
-
-
-def _url(step: str, connection: Connection) -> str:
-    return reverse(f"admin:connectors_{step}", args=[connection.pk])
-
-
 def choose(request: HttpRequest) -> HttpResponse:
     """Page 1: whose system, and of which kind."""
     form = ChooseForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        return redirect(_url("access", form.save()))
-    return _page(request, "choose", None, title=_("Connect a system"), form=form)
+        return redirect(pages.url("access", form.save()))
+    return pages.page(request, "choose", None, title=_("Connect a system"), form=form)
 
 
 def access(request: HttpRequest, pk: int) -> HttpResponse:
@@ -108,9 +71,13 @@ def access(request: HttpRequest, pk: int) -> HttpResponse:
         # Kept even if it is wrong: only what is wrong has to be entered again.
         connection.save()
         if _tried(connection, form, lambda connector: connector.picklists()) is not None:
+            if kind.takes_alerts:
+                connection.own_user = kind.slug
+                connection.save(update_fields=["own_user"])
+                return redirect(pages.url("alerts", connection))
             messages.success(request, _("They let us in."))
-            return redirect(_url("place", connection))
-    return _page(request, "access", connection, title=_("Access to %s") % kind.label, form=form, kind=kind)
+            return redirect(pages.url("place", connection))
+    return pages.page(request, "access", connection, title=_("Access to %s") % kind.label, form=form, kind=kind)
 
 
 def place(request: HttpRequest, pk: int) -> HttpResponse:
@@ -119,7 +86,7 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
     kind = registry.kind_of(connection)
     picklists = _read(request, connection)
     if picklists is None:
-        return redirect(_url("access", connection))
+        return redirect(pages.url("access", connection))
     form = SettingsForm(connection, place_settings(kind), picklists, request.POST or None)
     intake = IntakeForm(connection, picklists, request.POST or None)
     if request.method == "POST" and form.is_valid() and intake.is_valid():
@@ -131,9 +98,9 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
             connection.save()
             facts = ", ".join(f"{name}: {value}" for name, value in checked.facts.items() if value)
             messages.success(request, _("The check succeeded. %s") % facts)
-            return redirect(_url("words", connection))
+            return redirect(pages.url("words", connection))
     seen = {name: [c for c in picklists.get(name, ()) if c.is_active] for name in ("company", "queue")}
-    return _page(request, "place", connection, title=_("Where we are there"), form=form, intake=intake, seen=seen)
+    return pages.page(request, "place", connection, title=_("Where we are there"), form=form, intake=intake, seen=seen)
 
 
 def words(request: HttpRequest, pk: int) -> HttpResponse:
@@ -141,14 +108,14 @@ def words(request: HttpRequest, pk: int) -> HttpResponse:
     connection = get_object_or_404(Connection, pk=pk)
     picklists = _read(request, connection)
     if picklists is None:
-        return redirect(_url("access", connection))
+        return redirect(pages.url("access", connection))
     form = WordsForm(*_arguments(connection, picklists), request.POST or None)
     if request.method == "POST" and form.is_valid():
         drafts.write(connection, form)
-        return redirect(_url("look", connection))
+        return redirect(pages.url("look", connection))
     statuses, priorities, notes = drafts.proposals(connection, picklists)
     held = proposing.complaints(statuses, priorities, notes)
-    return _page(request, "words", connection, title=_("Their words and ours"), form=form, held=held)
+    return pages.page(request, "words", connection, title=_("Their words and ours"), form=form, held=held)
 
 
 def _arguments(connection: Connection, picklists: Picklists) -> tuple[Any, ...]:
@@ -161,7 +128,7 @@ def look(request: HttpRequest, pk: int) -> HttpResponse:
     connection = get_object_or_404(Connection, pk=pk)
     draft = drafts.newest(connection)
     if draft is None:
-        return redirect(_url("words", connection))
+        return redirect(pages.url("words", connection))
     if request.method == "POST":
         return _go_live(request, connection)
     mapped = mapping.of(draft)
@@ -174,7 +141,7 @@ def look(request: HttpRequest, pk: int) -> HttpResponse:
             }
     except (ConnectorError, CannotUnseal) as error:
         messages.error(request, _("The rehearsal could not read their tickets: %s") % error)
-    return _page(
+    return pages.page(
         request,
         "look",
         connection,
@@ -190,7 +157,9 @@ def look(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _other(connection: Connection) -> Connection | None:
     """The live connection of the same organisation that this one would take the place of."""
-    rows = Connection.objects.filter(organisation=connection.organisation, state=Connection.State.ACTIVE)
+    rows = Connection.objects.filter(
+        organisation=connection.organisation, purpose=Connection.Purpose.TICKETS, state=Connection.State.ACTIVE
+    )
     return rows.exclude(pk=connection.pk).first()
 
 
@@ -198,7 +167,7 @@ def _go_live(request: HttpRequest, connection: Connection) -> HttpResponse:
     other = _other(connection)
     if other is not None:
         messages.error(request, _("%s is live for this organisation; pause or archive it first.") % other)
-        return redirect(_url("look", connection))
+        return redirect(pages.url("look", connection))
     draft = drafts.newest(connection)
     if draft is not None and draft.status == Publication.DRAFT:
         publishing.publish_mapping(draft)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from django import template
 from django.utils.translation import gettext_lazy as _
 
+from hub.queries.tickets import Related
+from hub.queries.timeline import RELATED
+
 register = template.Library()
 
 REASONS = {
@@ -69,6 +72,12 @@ def span(seconds: int | None) -> str:
 def reason(value: str) -> str:
     """Why somebody has the ball, in words."""
     return str(REASONS.get(value, value.replace("_", " ")))
+
+
+@register.filter
+def relation(related: Related) -> str:
+    """What another ticket is to this one, in words."""
+    return str(RELATED[related.kind][0 if related.is_from else 1])
 
 
 @register.filter

@@ -37,6 +37,7 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
         "unmapped": [{"row": row, "choices": MEANINGS.get(row.field, [])} for row in queries.unmapped(found)],
         "raw": queries.raw(found) if is_admin else [],
         "is_admin": is_admin,
+        "alerting": queries.alerting(found) if found.purpose == Connection.Purpose.ALERTS else None,
         "page": "sync",
         "cursor": live_cursor(),
     }

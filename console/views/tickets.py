@@ -92,6 +92,8 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "segments": segments,
         "shares": questions.shares(segments, at=at),
         "legs": [_with_acts(leg) for leg in legs.order_by("-number")],
+        "related": questions.related(ticket) if everything else [],
+        "alerts": synchronisation.alerts_of(ticket) if everything else [],
         "may_work": visibility.may_work(user) and not ticket.is_history,
         "moves": moves.available(ticket, at=at),
         "comment": CommentForm(ticket=ticket),

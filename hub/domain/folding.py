@@ -10,6 +10,9 @@ FOLDED = frozenset(EventKind) - {
     EventKind.TICKET_EDITED,
     EventKind.MESSAGE_WITHDRAWN,
     EventKind.ATTACHMENT_ADDED,
+    EventKind.ALERT_FIRED,
+    EventKind.ALERT_RECOVERED,
+    EventKind.TICKET_RELATED,
 }
 """Kinds that ledger or clocks care about."""
 

@@ -18,6 +18,7 @@ from hub.models import (
     Person,
     Phase,
     Priority,
+    Relation,
     Service,
     Site,
     State,
@@ -187,6 +188,32 @@ def set_priority(
         origin=origin,
     )
     return ticket
+
+
+@transaction.atomic
+def relate(*, ticket: Ticket, other: Ticket, kind: str, actor: Actor, at: datetime, origin: str = "") -> Relation:
+    """Say that `ticket` is something to `other`; both remember it. Said twice, nothing happens."""
+    first, second = sorted((ticket.pk, other.pk))
+    locks = {pk: Ticket.objects.select_for_update().get(pk=pk) for pk in (first, second)}
+    relation, is_new = Relation.objects.get_or_create(from_ticket=ticket, to_ticket=other, kind=kind)
+    if not is_new:
+        return relation
+    for mine, theirs in ((locks[ticket.pk], locks[other.pk]), (locks[other.pk], locks[ticket.pk])):
+        history.record(
+            ticket=mine,
+            kind=EventKind.TICKET_RELATED,
+            payload={
+                "kind": str(kind),
+                "from": ticket.public_id,
+                "to": other.public_id,
+                "other": theirs.label,
+                "is_from": int(mine.pk == ticket.pk),
+            },
+            actor=actor,
+            at=at,
+            origin=origin,
+        )
+    return relation
 
 
 def _named(value: Any) -> str:

@@ -66,6 +66,11 @@ class EventKind(models.TextChoices):
     MESSAGE_WITHDRAWN = "message.withdrawn", _("message withdrawn")
     # attachment, message, sha256, size; texts: name
     ATTACHMENT_ADDED = "attachment.added", _("attachment")
+    # alert (its key), connection; texts: title. A tool saw it begin, again, or end
+    ALERT_FIRED = "alert.fired", _("alert")
+    ALERT_RECOVERED = "alert.recovered", _("alert ended")
+    # kind, from, to (public ids of tickets), other (its number)
+    TICKET_RELATED = "ticket.related", _("related")
     # row, status, class, team, organisation, priority, changed: one row of an imported log
     HISTORY_ROW = "history.row", _("recorded elsewhere")
 

@@ -170,6 +170,7 @@ class Relation(models.Model):
         DUPLICATE = "duplicate", _("is duplicate of")
         CAUSED_BY = "caused_by", _("is caused by")
         BLOCKS = "blocks", _("blocks")
+        FOLLOWS = "follows", _("follows")
 
     from_ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="relations")
     to_ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="related_from")
@@ -184,7 +185,8 @@ class Relation(models.Model):
                 condition=~Q(from_ticket=models.F("to_ticket")), name="relation_is_between_two_tickets"
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["parent", "duplicate", "caused_by", "blocks"]), name="relation_kind_is_known"
+                condition=Q(kind__in=["parent", "duplicate", "caused_by", "blocks", "follows"]),
+                name="relation_kind_is_known",
             ),
         ]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from hub.models import Clock, Contract, LedgerSegment, Organisation, Phase, Ticket
+from hub.models import Clock, Contract, LedgerSegment, Organisation, Phase, Relation, Ticket
 from hub.queries.calendars import calendar_of
 
 OPEN = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
@@ -131,6 +131,29 @@ def badges(ticket: Ticket, *, at: datetime) -> list[Badge]:
         (badge(clock, at=at) for clock in rows),
         key=lambda b: (b.clock.contract.kind != Contract.Kind.SLA, b.clock.party.name, b.clock.target),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Related:
+    """Another ticket, and what it is to this one."""
+
+    ticket: Ticket
+    kind: str
+    is_from: bool
+    """Whether this ticket is the first of the pair: the parent, the one that blocks."""
+
+
+def related(ticket: Ticket, *, most: int = 50) -> list[Related]:
+    """The tickets this one is related to, by kind."""
+    rows = Relation.objects.filter(Q(from_ticket=ticket) | Q(to_ticket=ticket))
+    return [
+        Related(
+            ticket=row.to_ticket if row.from_ticket_id == ticket.pk else row.from_ticket,
+            kind=row.kind,
+            is_from=row.from_ticket_id == ticket.pk,
+        )
+        for row in rows.select_related("from_ticket__status", "to_ticket__status").order_by("kind", "pk")[:most]
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +20,16 @@ MOVED = {
     "reopen": _("reopened"),
     "cancel": _("cancelled"),
 }
+RELATED = {
+    "parent": (_("parent of"), _("child of")),
+    "duplicate": (_("duplicate of"), _("duplicated by")),
+    "caused_by": (_("caused by"), _("cause of")),
+    "blocks": (_("blocks"), _("blocked by")),
+    "follows": (_("follows"), _("followed by")),
+}
+"""What a ticket is to another: said on the one and on the other."""
+OURS_ALONE = frozenset({EventKind.TICKET_RELATED, EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED})
+"""Kinds that name other tickets or our own tools: nobody else is told."""
 QUIET = frozenset({EventKind.LEG_REACHED, EventKind.ATTACHMENT_ADDED})
 """Kinds that would only repeat what another line says."""
 
@@ -61,7 +71,35 @@ def lines(user: User, ticket: Ticket) -> list[Line]:
     events = Event.objects.filter(ticket=ticket).select_related("actor_organisation").order_by("-occurred_at", "-seq")
     names = dict(Organisation.objects.values_list("public_id", "name"))
     everything = visibility.sees_everything(user)
-    return list(_lines(events, messages, legs, names, everything))
+    return list(_gathered(_lines(events, messages, legs, names, everything)))
+
+
+ALERTS = (EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED)
+SHOWN_ALERTS = 5
+
+
+def _gathered(lines: Iterable[Line]) -> Iterator[Line]:
+    """Alerts in a row are one line: a storm is told in a sentence, not in a hundred."""
+    waiting: list[Line] = []
+    for line in lines:
+        if waiting and line.kind != waiting[0].kind:
+            yield _together(waiting)
+            waiting = []
+        if line.kind in ALERTS:
+            waiting.append(line)
+        else:
+            yield line
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(found: list[Line]) -> Line:
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(line.detail for line in found[:SHOWN_ALERTS])
+    more = len(found) - SHOWN_ALERTS
+    rest = _(" and %d more") % more if more > 0 else ""
+    return replace(found[0], label=f"{len(found)} × {found[0].label}", detail=f"{names}{rest}")
 
 
 def _lines(
@@ -72,7 +110,7 @@ def _lines(
     everything: bool,
 ) -> Iterator[Line]:
     for event in events:
-        if event.kind in QUIET:
+        if event.kind in QUIET or (event.kind in OURS_ALONE and not everything):
             continue
         leg = legs.get(event.payload.get("leg", ""))
         message = messages.get(event.payload.get("message", ""))
@@ -119,6 +157,11 @@ def _detail(event: Event, names: dict[str, str]) -> str:
         return str(payload.get("remote", ""))
     if event.kind == EventKind.TICKET_EDITED:
         return ", ".join(payload.get("fields", []))
+    if event.kind == EventKind.TICKET_RELATED:
+        told = RELATED[payload["kind"]][0 if payload["is_from"] else 1]
+        return f"{told} {payload['other']}"
+    if event.kind in ALERTS:
+        return f"{texts.get('title', '')} {payload.get('severity', '')}".strip()
     if event.kind == EventKind.HISTORY_ROW:
         return f"{payload['status']} · {payload['team']} · {payload['party']}"
     return str(texts.get("reason") or texts.get("resolution") or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -291,6 +292,48 @@ def test_a_redmine_is_connected_by_its_profile_in_the_browser(
     admin.look()
     assert admin.page.get_by_text("✗ fails").count() == 0
     assert admin.complaints == []
+
+
+def test_a_monitoring_tool_is_connected_in_the_browser(browser: Any, live_server: Any, vendor: Organisation) -> None:
+    admin = Admin(browser, live_server.url, "alerts")
+    admin.page.goto(f"{live_server.url}/admin/connectors/connection/connect/")
+    admin.choose("Organisation", Organisation.objects.get(is_us=True).name)
+    admin.choose("Their system", "Autotask PSA")
+    admin.press("Go on")
+    admin.sees("We hand tickets to others")
+    admin.choose("Their system", "Alerts (monitoring, RMM)")
+    admin.press("Go on")
+    admin.fill("A storm is more than … new alerts", "many")
+    admin.press("Check and go on")
+    admin.sees("A number between 1 and 1000.")
+    admin.fill("A storm is more than … new alerts", "10")
+    admin.press("Check and go on")
+    admin.sees("Where the tool posts to")
+    address = admin.page.get_by_label("Address").input_value()
+    admin.page.get_by_label("A call of theirs").fill("{")
+    admin.press("Look at it")
+    admin.sees("This is no JSON")
+    recorded = Path(__file__).resolve().parents[2] / "fixtures/vendors/alerts/alertmanager-firing.json"
+    admin.page.get_by_label("A call of theirs").fill(recorded.read_text())
+    admin.press("Look at it")
+    admin.sees("Disk C: on ts-04 is full")
+    admin.fill("P2, high", "critical")
+    admin.press("Go live")
+    admin.sees("means P1 already")
+    admin.fill("P2, high", "error, high")
+    admin.press("Go live")
+    admin.sees("What fires")
+    path = address[address.index("/hooks/") :]
+    post = urllib.request.Request(live_server.url + path, recorded.read_bytes(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(post) as answer:
+        assert answer.status == 202
+    dispatcher.drain(most=2)
+    admin.page.reload()
+    admin.sees("Disk D: on ts-05 fills")
+    admin.look()
+
+    assert admin.complaints == []
+    assert Ticket.objects.filter(title="Disk C: on ts-04 is full", priority="P1").exists()
 
 
 def test_a_profile_with_mistakes_says_where_they_are(browser: Any, live_server: Any, vendor: Organisation) -> None:

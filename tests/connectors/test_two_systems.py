@@ -590,7 +590,7 @@ def test_a_third_partys_connector_comes_by_its_entry_point(monkeypatch: pytest.M
     monkeypatch.setattr(registry, "entry_points", installed)
     registry.connectors_by_slug.cache_clear()
     try:
-        assert list(registry.connectors_by_slug()) == ["autotask", "connectwise", "email", "rest", "deskling"]
+        assert list(registry.connectors_by_slug()) == ["alerts", "autotask", "connectwise", "email", "rest", "deskling"]
         assert registry.connectors_by_slug()["deskling"].label == "Deskling"
     finally:
         registry.connectors_by_slug.cache_clear()

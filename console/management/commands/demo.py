@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,13 +30,16 @@ from connectors.kit.errors import Unsupported
 from connectors.models import Connection
 from console.processes import Tree, free_port, wait_for, web_command
 from fixtures.demo import cast, seed, story
+from fixtures.demo.systems import Where
 from hub.clock import TimeLapse
 from hub.models import Event, Organisation, Ticket
 
 TICKETS = 400
 STORY_SECONDS = 44
-WEB_PORT = 8000
-VENDOR_PORT = 8801
+PORTS = (
+    ("vendors", 8801, "simulated vendors"), ("web", 8000, "console"), ("imap", 8802, "simulated mailboxes"),
+    ("smtp", 8803, "simulated post"),
+)  # fmt: skip
 
 
 class Command(BaseCommand):
@@ -69,47 +73,56 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _run(self, tree: Tree, state: _State, options: dict[str, Any]) -> bool:
-        vendors, web = state.ports(self.stdout.write)
-        base = f"http://127.0.0.1:{vendors}"
+        ports = state.ports(self.stdout.write)
+        web = ports["web"]
+        where = Where(base=f"http://127.0.0.1:{ports['vendors']}", imap=ports["imap"], smtp=ports["smtp"])
         is_new = not Organisation.objects.filter(is_us=True).exists()
         start = _story_start()
         if is_new:
             self.stdout.write(
                 f"Setting the stage: organisations, contracts, {options['tickets']} tickets of the past …"
             )
-            seed.seed(at=start, base=base, tickets=options["tickets"])
+            seed.seed(at=start, where=where, tickets=options["tickets"])
         else:
-            seed.move_simulators(base)
+            seed.move_simulators(where)
         is_told = state.is_told
         lapse = state.lapse(start)
         env = {
-            "TICKETHUB_EGRESS_ALLOW": f"127.0.0.1:{vendors}",
+            "TICKETHUB_EGRESS_ALLOW": ",".join(where.egress),
+            "TICKETHUB_URL": f"http://127.0.0.1:{web}",
             "TICKETHUB_TIME_LAPSE": str(state.lapse_path),
             "TICKETHUB_VAR": str(settings.VAR),
         }
         os.environ.update(env)
-        settings.EGRESS_ALLOW, settings.TIME_LAPSE = [f"127.0.0.1:{vendors}"], str(state.lapse_path)
-        tree.manage("simulated vendors", "simulate_vendors", "--port", str(vendors))
+        settings.EGRESS_ALLOW, settings.TIME_LAPSE = where.egress, str(state.lapse_path)
+        told = [f"--{name}={ports[key]}" for name, key in (("port", "vendors"), ("imap", "imap"), ("smtp", "smtp"))]
+        tree.manage("simulated vendors", "simulate_vendors", *told)
         tree.start("web server", web_command("127.0.0.1", web))
-        if not wait_for("127.0.0.1", vendors) or not wait_for("127.0.0.1", web):
+        if not wait_for("127.0.0.1", ports["vendors"]) or not wait_for("127.0.0.1", web):
             self.stderr.write("The servers did not start; see the messages above.")
             return False
         for connection in Connection.objects.filter(state=Connection.State.ACTIVE):
             with suppress(Unsupported):  # who cannot call us is polled
                 hooks.register(connection, hub_url=f"http://127.0.0.1:{web}")
         tree.manage("worker", "work")
-        self._welcome(web, vendors)
+        self._welcome(ports)
         if is_told and not options["once"]:
             self.stdout.write("The story was told already; make demo FRESH=1 tells it again. Ctrl-C stops all.")
             tree.watch()
             return True
-        return self._tell(tree, state, lapse, base, options["once"])
+        return self._tell(tree, state, lapse, where, options["once"])
 
-    def _tell(self, tree: Tree, state: _State, lapse: TimeLapse, base: str, is_once: bool) -> bool:
+    def _tell(self, tree: Tree, state: _State, lapse: TimeLapse, where: Where, is_once: bool) -> bool:
         began = time.monotonic()
         lapse = state.begin(lapse)
         self.stdout.write(f"The story ({story.MINUTES // 60} hours in {STORY_SECONDS} seconds, UTC):")
-        narrator = story.Narrator(base=base, lapse=lapse, say=self.stdout.write, tick=tree.revive)
+        narrator = story.Narrator(
+            base=where.base,
+            web=f"http://127.0.0.1:{state.read()['web']}",
+            lapse=lapse,
+            say=self.stdout.write,
+            tick=tree.revive,
+        )
         try:
             ticket = story.play(narrator)
         except story.StoryBroke as error:
@@ -126,11 +139,15 @@ class Command(BaseCommand):
         tree.watch()
         return True
 
-    def _welcome(self, web: int, vendors: int) -> None:
+    def _welcome(self, ports: Mapping[str, int]) -> None:
+        web, vendors = ports["web"], ports["vendors"]
         self.stdout.write("")
         self.stdout.write(f"  Console      http://127.0.0.1:{web}/")
         self.stdout.write(f"  Admin        http://127.0.0.1:{web}/admin/")
         self.stdout.write(f"  Vendors      http://127.0.0.1:{vendors}/ (simulated Autotask, ConnectWise and Redmine)")
+        self.stdout.write(
+            f"  Mail         IMAP {ports['imap']}, SMTP {ports['smtp']} on 127.0.0.1 (a simulated mail house)"
+        )
         for email, _name, role, _staff in cast.PEOPLE:
             self.stdout.write(f"  {role:<12} {email} / {cast.PASSWORD}")
         self.stdout.write("")
@@ -206,18 +223,18 @@ class _State:
     def told(self, ticket: Ticket) -> None:
         self.write(told=ticket.public_id)
 
-    def ports(self, say: Any) -> tuple[int, int]:
+    def ports(self, say: Any) -> dict[str, int]:
         """The ports of last time where they are free, else the next free ones."""
         known = self.read()
-        found = []
-        for name, default, what in (("vendors", VENDOR_PORT, "simulated vendors"), ("web", WEB_PORT, "console")):
+        found: dict[str, int] = {}
+        for name, default, what in PORTS:
             wanted = known.get(name, default)
-            port = free_port(wanted)
+            port = free_port(wanted, taken=frozenset(found.values()))
             if port != wanted:
                 say(f"Port {wanted} is in use; the {what} take {port}.")
-            found.append(port)
-        self.write(vendors=found[0], web=found[1])
-        return found[0], found[1]
+            found[name] = port
+        self.write(**found)
+        return found
 
     def lapse(self, start: datetime) -> TimeLapse:
         """The time lapse of the story; while it waits to begin, its clock stands at the start."""

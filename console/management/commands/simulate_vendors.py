@@ -1,4 +1,4 @@
-"""Run the vendors of the demonstration on one loopback port: Autotask and ConnectWise tenants, and a Redmine."""
+"""Run the vendors of the demonstration on loopback: Autotask and ConnectWise tenants, a Redmine, and a mail house."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from connectors.autotask.simulator import Simulator as AutotaskSimulator
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
+from connectors.email.simulator import Simulator as MailSimulator
 from connectors.kit.simulating import QuietServer, Simulator
 from connectors.rest.simulator import Simulator as RedmineSimulator
 from fixtures.demo import cast
@@ -22,6 +23,7 @@ KINDS: dict[str, Any] = {
     "autotask": AutotaskSimulator,
     "connectwise": ConnectWiseSimulator,
     "rest:redmine": RedmineSimulator,
+    "email": MailSimulator,
 }
 
 
@@ -35,6 +37,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, required=True)
+        parser.add_argument("--imap", type=int, default=0)
+        parser.add_argument("--smtp", type=int, default=0)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         folder = settings.VAR / "simulators"
@@ -47,10 +51,12 @@ class Command(BaseCommand):
             for kind in sorted(KINDS)
         }
         server.set_app(_together(apps))
+        apps["email"].open(imap=options["imap"], smtp=options["smtp"])
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         server.serve_forever(poll_interval=0.1)
         server.server_close()
+        apps["email"].close()
 
 
 def _together(apps: Mapping[str, Simulator[Any]]) -> Any:

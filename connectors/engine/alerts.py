@@ -1,0 +1,229 @@
+"""Alerts become tickets: repeats are one, an end is an event, a storm is one parent.
+
+Everything of one alert happens under the connection's lock, so that of two calls at once one makes the ticket.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from connectors.engine import mapping
+from connectors.kit.contract import Alert, Connector
+from connectors.models import AlertState, Connection, Inbound, Storm
+from hub.clock import now
+from hub.domain import history, tickets, unmapped
+from hub.domain.actors import Actor
+from hub.models import ActorKind, Asset, EventKind, Phase, Priority, Relation, Service, Ticket
+from workflows import moves
+
+
+class Terms(NamedTuple):
+    """What a connection says about storms and recovery."""
+
+    most: int
+    minutes: int
+    resolves: bool
+
+
+class Sight(NamedTuple):
+    """One alert as it came, and what it came by."""
+
+    connection: Connection
+    alert: Alert
+    terms: Terms
+    at: datetime
+    happened_at: datetime
+
+    @property
+    def actor(self) -> Actor:
+        organisation = self.connection.organisation
+        return Actor(
+            kind=ActorKind.API, id=self.connection.public_id, name=self.connection.name, organisation=organisation
+        )
+
+    @property
+    def origin(self) -> str:
+        return str(self.connection.public_id)
+
+
+def take(row: Inbound, connector: Connector) -> int:
+    """Understand one call; how many alerts were in it. Each is committed by itself: taken again, it is a repeat."""
+    found = connector.read_alerts(bytes(row.body))
+    values = connector.values
+    terms = Terms(
+        most=int(values.get("storm_count") or 10),
+        minutes=int(values.get("storm_minutes") or 5),
+        resolves=values.get("on_recovery") == "resolve",
+    )
+    for alert in found:
+        one(connection=row.connection, alert=alert, terms=terms, at=now())
+    Connection.objects.filter(pk=row.connection_id).update(last_in_at=timezone.now())
+    return len(found)
+
+
+@transaction.atomic
+def one(*, connection: Connection, alert: Alert, terms: Terms, at: datetime) -> Ticket | None:
+    """Fold one alert into what is known; the ticket it is part of, None where it ended without ever having begun."""
+    connection = (
+        Connection.objects.select_for_update(of=("self",))
+        .select_related("organisation", "service")
+        .get(pk=connection.pk)
+    )
+    sight = Sight(connection, alert, terms, at, min(alert.at or at, at).replace(microsecond=0))
+    state = AlertState.objects.select_related("ticket").filter(connection=connection, key=alert.key).first()
+    if not alert.is_firing:
+        return _ended(sight, state) if state is not None else None
+    if state is None:
+        return _began(sight, None)
+    if state.is_firing:
+        AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, last_at=at)
+        return state.ticket
+    if alert.at is not None and alert.at < state.changed_at:
+        return state.ticket  # it began before it last ended: late news
+    return _began(sight, state)
+
+
+def _began(sight: Sight, state: AlertState | None) -> Ticket:
+    ticket, is_made = _ticket(sight, state)
+    values = {
+        "ticket": ticket, "title": sight.alert.title[:255], "severity": sight.alert.severity[:64], "is_firing": True,
+        "changed_at": sight.happened_at, "last_at": sight.at,
+        "made_ticket_at": timezone.now() if is_made else (state.made_ticket_at if state else None),
+    }  # fmt: skip
+    if state is None:
+        AlertState.objects.create(
+            connection=sight.connection, key=sight.alert.key, first_at=sight.happened_at, **values
+        )
+    else:
+        AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, **values)
+    _record(sight, ticket, EventKind.ALERT_FIRED)
+    return ticket
+
+
+def _ticket(sight: Sight, state: AlertState | None) -> tuple[Ticket, bool]:
+    """The ticket this alert is part of from now on, and whether one was made for it alone."""
+    before = state.ticket if state is not None else None
+    if before is not None and before.is_open:
+        return before, False
+    if before is not None and before.phase == Phase.RESOLVED:
+        return moves.move(
+            ticket=before, name="reopen", reason="the alert fires again", actor=sight.actor, at=sight.at,
+            origin=sight.origin,
+        ), False  # fmt: skip
+    storm = _storm(sight)
+    if storm is not None:
+        Storm.objects.filter(pk=storm.pk).update(last_at=timezone.now(), count=storm.count + 1)
+        return storm.parent, False
+    made = _open(sight, title=sight.alert.title, text=_text(sight.alert), priority=_priority(sight))
+    if before is not None:
+        tickets.relate(
+            ticket=made, other=before, kind=Relation.Kind.FOLLOWS, actor=sight.actor, at=sight.at, origin=sight.origin
+        )
+    return made, True
+
+
+def _ended(sight: Sight, state: AlertState) -> Ticket:
+    ticket = state.ticket
+    if not state.is_firing:
+        return ticket
+    if sight.alert.at is not None and sight.alert.at < state.changed_at:
+        return ticket  # an end from before it last began
+    AlertState.objects.filter(pk=state.pk).update(is_firing=False, changed_at=sight.happened_at, last_at=sight.at)
+    _record(sight, ticket, EventKind.ALERT_RECOVERED)
+    still = AlertState.objects.filter(ticket=ticket, is_firing=True).exists()
+    fresh = Ticket.objects.get(pk=ticket.pk)
+    if sight.terms.resolves and not still and fresh.phase == Phase.NEW:
+        moves.move(
+            ticket=fresh, name="resolve", reason="every alert of it has ended", actor=sight.actor, at=sight.at,
+            origin=sight.origin,
+        )  # fmt: skip
+    return ticket
+
+
+# -- storms
+
+
+def _storm(sight: Sight) -> Storm | None:
+    """The storm that goes on, or begins with this alert; None where there is none."""
+    since = timezone.now() - timedelta(minutes=sight.terms.minutes)
+    going_on = (
+        Storm.objects.select_related("parent").filter(connection=sight.connection, last_at__gte=since)
+        .order_by("-pk").first()
+    )  # fmt: skip
+    if going_on is not None and going_on.parent.is_open:
+        return going_on
+    recent = AlertState.objects.filter(connection=sight.connection, made_ticket_at__gte=since).select_related("ticket")
+    if recent.count() < sight.terms.most:
+        return None
+    return _begin_storm(sight, list(recent.order_by("pk")))
+
+
+def _begin_storm(sight: Sight, before: list[AlertState]) -> Storm:
+    most = min([_priority(sight), *(each.ticket.priority for each in before)])
+    parent = _open(
+        sight,
+        title=f"Alert storm from {sight.connection}",
+        text=f"More than {sight.terms.most} new alerts within {sight.terms.minutes} minutes. What comes while it lasts "
+        "stands on this ticket; what had a ticket before is a child of it.",
+        priority=most,
+        is_of_this_alert=False,
+    )
+    for each in before:
+        tickets.relate(
+            ticket=parent, other=each.ticket, kind=Relation.Kind.PARENT, actor=sight.actor, at=sight.at,
+            origin=sight.origin,
+        )  # fmt: skip
+    began = timezone.now()
+    return Storm.objects.create(connection=sight.connection, parent=parent, began_at=began, last_at=began)
+
+
+# -- what a ticket says
+
+
+def _open(sight: Sight, *, title: str, text: str, priority: str, is_of_this_alert: bool = True) -> Ticket:
+    alert = sight.alert
+    named = Service.objects.filter(name__iexact=alert.service).first() if alert.service and is_of_this_alert else None
+    asset = Asset.objects.filter(tag__iexact=alert.asset).first() if alert.asset and is_of_this_alert else None
+    return tickets.open_ticket(
+        title=title,
+        description=text,
+        priority=priority,
+        service=named or (asset.service if asset else None) or sight.connection.service,
+        asset=asset,
+        actor=sight.actor,
+        at=sight.at,
+        occurred_at=sight.happened_at,
+        origin=sight.origin,
+    )
+
+
+def _text(alert: Alert) -> str:
+    return "\n\n".join(part for part in (alert.text, alert.url) if part)
+
+
+def _priority(sight: Sight) -> str:
+    """What the severity means here; one without a meaning is P3, and a person is told."""
+    word = sight.alert.severity
+    if not word:
+        return str(Priority.P3)
+    found = mapping.published(sight.connection).value_in("priority", word)
+    if found is None:
+        unmapped.saw(source=sight.origin, field="priority", value=word, at=sight.at)
+    return found or str(Priority.P3)
+
+
+def _record(sight: Sight, ticket: Ticket, kind: EventKind) -> None:
+    history.record(
+        ticket=tickets.locked(ticket),
+        kind=kind,
+        payload={"alert": sight.alert.key, "connection": sight.origin, "severity": sight.alert.severity},
+        texts={"title": sight.alert.title[:255]},
+        actor=sight.actor,
+        at=sight.at,
+        occurred_at=sight.happened_at,
+        origin=sight.origin,
+    )

@@ -1,0 +1,59 @@
+"""What a monitoring tool told, folded: one row for one alert, one for one storm."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from hub.models import Ticket
+
+from .connection import Connection
+
+
+class Storm(models.Model):
+    """More new alerts than anybody can read: what comes while it lasts stands on one parent ticket."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="storms")
+    parent = models.ForeignKey(Ticket, models.PROTECT, related_name="storms")
+    began_at = models.DateTimeField(_("began at"))
+    last_at = models.DateTimeField(_("last alert at"))
+    count = models.PositiveIntegerField(_("alerts"), default=0)
+
+    class Meta:
+        verbose_name = _("alert storm")
+        verbose_name_plural = _("alert storms")
+        indexes = [models.Index(fields=["connection", "-last_at"], name="storm_by_connection_and_last")]
+
+    def __str__(self) -> str:
+        return f"{self.connection} from {self.began_at:%Y-%m-%d %H:%M}"
+
+
+class AlertState(models.Model):
+    """One alert of one tool: whether it fires, how often it was told, and the ticket it is part of."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="alerts")
+    key = models.CharField(_("key"), max_length=200)
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="alerts", verbose_name=_("ticket"))
+    title = models.CharField(_("title"), max_length=255)
+    severity = models.CharField(_("severity"), max_length=64, blank=True)
+    is_firing = models.BooleanField(_("fires"), default=True)
+    count = models.PositiveIntegerField(_("told"), default=1)
+    """How often it was told that it fires, repeats included."""
+    first_at = models.DateTimeField(_("first at"))
+    changed_at = models.DateTimeField(_("began or ended at"))
+    last_at = models.DateTimeField(_("last told at"))
+    made_ticket_at = models.DateTimeField(null=True)
+    """When a ticket was made for it, on the machine's clock: a storm is told from that."""
+
+    class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        constraints = [models.UniqueConstraint(fields=["connection", "key"], name="alert_once_per_connection")]
+        indexes = [
+            models.Index(fields=["connection", "made_ticket_at"], name="alert_by_ticket_made"),
+            models.Index(fields=["ticket"], condition=Q(is_firing=True), name="alert_firing_by_ticket"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,275 @@
+"""Alerts as tickets: what a real Alertmanager sent, any JSON, repeats, recovery, storms, and what is none."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.test import Client
+
+from connectors.engine import dispatcher, hooks, vault
+from connectors.models import AlertState, Connection, Inbound, Mapping, Storm, ValueRule
+from hub.domain import history, ledger, tickets
+from hub.domain.actors import Actor
+from hub.models import Event, EventKind, Phase, Ticket, UnmappedValue
+from tests import factories
+from workflows import moves
+
+pytestmark = pytest.mark.django_db
+
+RECORDED = Path(__file__).resolve().parents[3] / "fixtures" / "vendors" / "alerts"
+
+
+@pytest.fixture
+def tool(us: Any) -> Connection:
+    return connected(us)
+
+
+def connected(us: Any, **settings: str) -> Connection:
+    made = Connection.objects.create(
+        name="Monitoring", organisation=us, connector="alerts", purpose=Connection.Purpose.ALERTS,
+        state=Connection.State.ACTIVE, settings=settings,
+    )  # fmt: skip
+    mapping = Mapping.objects.create(connection=made, status="published")
+    for theirs, ours in (("critical", "P1"), ("warning", "P3")):
+        ValueRule.objects.create(mapping=mapping, field="priority", ours=ours, theirs=theirs)
+    return made
+
+
+def post(tool: Connection, body: object, **headers: str) -> int:
+    told = body if isinstance(body, bytes) else json.dumps(body).encode()
+    path = hooks.address(tool, "http://testserver")
+    answer = Client().post(path, told, content_type="application/json", headers=headers)
+    dispatcher.drain(most=3)
+    return int(answer.status_code)
+
+
+def alert(key: str, status: str = "down", **more: object) -> dict[str, object]:
+    return {"id": key, "title": f"{key} is down", "status": status, **more}
+
+
+def kinds(ticket: Ticket) -> list[str]:
+    return list(Event.objects.filter(ticket=ticket).order_by("seq").values_list("kind", flat=True))
+
+
+def test_what_a_real_alertmanager_sends_becomes_tickets(tool: Connection) -> None:
+    payroll = factories.ServiceFactory(name="Payroll")
+    assert post(tool, (RECORDED / "alertmanager-firing.json").read_bytes()) == 202
+
+    first, second = Ticket.objects.order_by("pk")
+    assert (first.title, first.priority, first.service) == ("Disk C: on ts-04 is full", "P1", payroll)
+    assert (second.title, second.priority, second.service) == ("Disk D: on ts-05 fills", "P3", None)
+    assert "97 % used" in first.description
+    assert first.opened_at <= first.events.get(seq=1).recorded_at
+
+    post(tool, (RECORDED / "alertmanager-resolved.json").read_bytes())
+    assert Ticket.objects.count() == 2
+    # In the recording the end lies before the beginning: late news, which ends nothing.
+    assert kinds(first) == [EventKind.TICKET_OPENED, EventKind.ALERT_FIRED]
+    told = json.loads((RECORDED / "alertmanager-resolved.json").read_text())
+    told["alerts"][0]["endsAt"] = datetime.now(UTC).isoformat()
+    post(tool, told)
+    assert kinds(first)[-1] == EventKind.ALERT_RECOVERED
+    assert [state.is_firing for state in AlertState.objects.order_by("pk")] == [False, True]
+    for ticket in (first, second):
+        assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
+        assert ledger.verify(Ticket.objects.get(pk=ticket.pk)) == []
+
+
+def test_any_json_is_read_by_its_expressions(us: Any) -> None:
+    tool = connected(
+        us,
+        pick_items="body.monitors",
+        pick_key="item.check.uuid",
+        pick_title="item.check.name",
+        pick_status="item.state == 2 ? 'down' : 'up'",
+        pick_severity="item.state == 2 ? 'critical' : 'info'",
+        pick_at="item.since",
+    )
+    post(tool, {"monitors": [{"check": {"uuid": "u1", "name": "Web shop"}, "state": 2, "since": 1760000000}]})
+    [ticket] = Ticket.objects.all()
+    assert (ticket.title, ticket.priority) == ("Web shop", "P1")
+    assert ticket.opened_at == datetime.fromtimestamp(1760000000, UTC)
+
+    post(tool, {"monitors": [{"check": {"uuid": "u1", "name": "Web shop"}, "state": 0, "since": 1760000600}]})
+    assert not AlertState.objects.get().is_firing
+
+
+def test_repeats_fold_into_one_ticket_and_recovery_is_an_event(tool: Connection) -> None:
+    for _ in range(5):
+        post(tool, alert("db"))
+    [ticket] = Ticket.objects.all()
+    assert kinds(ticket) == [EventKind.TICKET_OPENED, EventKind.ALERT_FIRED]
+    assert AlertState.objects.get().count == 5
+
+    post(tool, alert("db", "ok"))
+    post(tool, alert("db", "ok"))
+    assert kinds(ticket)[2:] == [EventKind.ALERT_RECOVERED]
+    assert Ticket.objects.get().phase == Phase.NEW
+
+
+def test_what_comes_back_opens_its_ticket_again_and_a_closed_one_is_followed_by_another(
+    tool: Connection, agent: Actor
+) -> None:
+    def now() -> datetime:
+        return datetime.now(UTC).replace(microsecond=0)
+
+    post(tool, [alert("db"), alert("web")])
+    post(tool, alert("db", "ok"))
+    ticket = Ticket.objects.get(title="db is down")
+    moves.move(ticket=ticket, name="resolve", actor=agent, at=now())
+    post(tool, alert("db"))
+    assert Ticket.objects.get(pk=ticket.pk).phase == Phase.ACTIVE
+
+    post(tool, alert("db", "ok"))
+    for name in ("resolve", "close"):
+        moves.move(ticket=ticket, name=name, actor=agent, at=now())
+    post(tool, alert("db"))
+    following = Ticket.objects.filter(title="db is down").latest("pk")
+    assert following.pk != ticket.pk
+    assert [(r.kind, r.to_ticket_id) for r in following.relations.all()] == [("follows", ticket.pk)]
+    assert Ticket.objects.count() == 3
+
+
+def test_an_end_resolves_only_what_nobody_has_begun(us: Any, agent: Actor) -> None:
+    tool = connected(us, on_recovery="resolve")
+    post(tool, [alert("db"), alert("web")])
+    begun = Ticket.objects.get(title="web is down")
+    moves.move(ticket=begun, name="activate", actor=agent, at=datetime.now(UTC))
+    post(tool, [alert("db", "ok"), alert("web", "ok")])
+
+    assert Ticket.objects.get(title="db is down").phase == Phase.RESOLVED
+    assert Ticket.objects.get(pk=begun.pk).phase == Phase.ACTIVE
+
+
+def test_a_storm_becomes_one_parent(us: Any) -> None:
+    tool = connected(us, storm_count="3", storm_minutes="5")
+    post(tool, [alert(f"a{n}", severity="warning") for n in range(3)])
+    assert Ticket.objects.count() == 3
+    post(tool, [alert(f"b{n}", severity="critical") for n in range(20)])
+
+    storm = Storm.objects.get()
+    assert Ticket.objects.count() == 4
+    assert (storm.count, storm.parent.priority) == (20, "P1")
+    children = storm.parent.relations.filter(kind="parent").order_by("to_ticket")
+    assert [r.to_ticket.title for r in children] == ["a0 is down", "a1 is down", "a2 is down"]
+    assert kinds(storm.parent).count(EventKind.ALERT_FIRED) == 20
+    post(tool, alert("a0"))
+    assert AlertState.objects.get(key="a0").ticket.title == "a0 is down"
+
+    # After as many quiet minutes it is over.
+    Storm.objects.update(last_at=storm.last_at - timedelta(minutes=6))
+    AlertState.objects.update(made_ticket_at=storm.last_at - timedelta(minutes=6))
+    post(tool, alert("later"))
+    assert AlertState.objects.get(key="later").ticket.title == "later is down"
+
+
+def test_calls_are_read_in_their_order(tool: Connection) -> None:
+    path = hooks.address(tool, "http://testserver")
+    for status in ("down", "ok", "down", "ok"):
+        Client().post(path, json.dumps(alert("db", status)), content_type="application/json")
+    rows = list(Inbound.objects.order_by("-pk").values_list("pk", flat=True))
+    for pk in rows:  # the newest is asked for first; the oldest is read first all the same
+        dispatcher.RUN["read"](pk)
+
+    [ticket] = Ticket.objects.all()
+    assert [k for k in kinds(ticket) if k.startswith("alert")] == ["alert.fired", "alert.recovered"] * 2
+    assert not AlertState.objects.get().is_firing
+
+
+def test_a_severity_without_a_meaning_is_p3_and_shown(tool: Connection) -> None:
+    post(tool, alert("db", severity="apocalyptic"))
+
+    assert Ticket.objects.get().priority == "P3"
+    assert UnmappedValue.objects.get().value == "apocalyptic"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"no json", b"[]", b"{}", b"[1]", b"null", b'{"alerts": [], "groupKey": ""}', b'{"id": {"a": 1}}',
+     b"[" * 100_000, b'{"id": 1e400}', b'{"title": "\\ud800"}', b'{"title": "' + b"x" * 100_000 + b'"}'],
+)  # fmt: skip
+def test_what_is_no_alert_is_kept_and_disturbs_nobody(tool: Connection, body: bytes) -> None:
+    assert post(tool, body) == 202
+    post(tool, alert("after"))
+
+    assert Ticket.objects.filter(title="after is down").exists()
+    assert not Inbound.objects.filter(state="new").exists()
+    parked = Inbound.objects.filter(state="parked")
+    assert parked.count() + Ticket.objects.exclude(title="after is down").count() == 1
+    assert all(row.error for row in parked)
+
+
+def test_only_who_knows_the_address_and_the_token_is_heard(tool: Connection) -> None:
+    vault.seal(tool, {"token": "a-token"})
+    tool.save()
+    assert post(tool, alert("x")) == 401
+    assert post(tool, alert("x"), **{"X-Token": "wröng"}) == 401
+    assert post(tool, alert("x"), Authorization="Bearer a-token") == 202
+    assert post(tool, alert("y"), **{"X-Token": "a-token"}) == 202
+    assert Client().post(f"/hooks/{tool.public_id}/", "{}", content_type="application/json").status_code == 404
+    assert (Ticket.objects.count(), Connection.objects.get().rejected_hooks) == (2, 2)
+
+
+def test_a_tool_of_ours_takes_no_hand_offs_and_is_not_polled(tool: Connection, agent: Actor, at: datetime) -> None:
+    from connectors.engine import inbox
+    from workflows import handoffs
+
+    ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
+    leg = handoffs.offer(ticket=ticket, organisation=tool.organisation, actor=agent, at=at)
+
+    assert leg.delivered_at == at
+    assert inbox.due_connections(at=datetime.now(UTC)) == []
+
+
+def test_people_see_what_fires_and_others_do_not(us: Any, client: Any) -> None:
+    tool = connected(us, storm_count="2")
+    post(tool, [alert(f"a{n}") for n in range(9)])
+    client.force_login(factories.member("manager", us))
+    page = client.get(f"/sync/connections/{tool.public_id}/").content.decode()
+    assert all(text in page for text in ("What fires", "a0 is down", "7 alerts folded into it"))
+    parent = Storm.objects.get().parent
+    page = client.get(parent.get_absolute_url()).content.decode()
+    assert "7 × alert" in page
+    assert "and 2 more" in page
+    assert "parent of" in page
+
+    requester = factories.PersonFactory(user=factories.UserFactory())
+    Ticket.objects.filter(pk=parent.pk).update(requester=requester)
+    client.force_login(requester.user)
+    page = client.get(parent.get_absolute_url()).content.decode()
+    assert "a3 is down" not in page
+    assert "parent of" not in page
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_calls_at_once_make_one_ticket(us: Any) -> None:
+    tool = connected(us)
+    path = hooks.address(tool, "http://testserver")
+    for _ in range(6):
+        Client().post(path, json.dumps(alert("db")), content_type="application/json")
+    together = threading.Barrier(3)
+
+    def work(pks: list[int]) -> None:
+        together.wait()
+        try:
+            for pk in pks:
+                dispatcher.RUN["read"](pk)
+        finally:
+            database.close()
+
+    rows = list(Inbound.objects.order_by("pk").values_list("pk", flat=True))
+    threads = [threading.Thread(target=work, args=(rows[n::3],)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    dispatcher.drain(most=3)
+
+    assert (Ticket.objects.count(), AlertState.objects.get().count) == (1, 6)
