@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import Max
 
 from connectors.engine import registry
-from connectors.kit.contract import Connector
+from connectors.kit.contract import Connector, ProfileSection
 from connectors.models import Connection, Profile
 from hub.models import Publication
 
@@ -69,6 +69,30 @@ def new_version(profile: Profile) -> Profile:
     return Profile.objects.create(
         connector=profile.connector, slug=profile.slug, name=profile.name, version=last + 1, document=profile.document
     )
+
+
+def sections(profile: Profile) -> Sequence[ProfileSection]:
+    """The profile's tables, as forms show them."""
+    return kinds()[profile.connector].sections(profile.document)
+
+
+def section_at(profile: Profile, place: str) -> ProfileSection:
+    return kinds()[profile.connector].section_at(profile.document, place)
+
+
+@transaction.atomic
+def edit(profile: Profile, *, place: str, values: Mapping[str, str]) -> Profile:
+    """Change one table of a draft; the whole is judged before it is kept. ValueError says what does not fit."""
+    profile = Profile.objects.select_for_update().get(pk=profile.pk)
+    if profile.status != Publication.DRAFT:
+        raise ValueError(f"{profile} is {profile.status} and stays as it is; make a new version of it.")
+    document = kinds()[profile.connector].edited(profile.document, place, values)
+    kind = read(document, connector=profile.connector)
+    if kind.slug.partition(".")[2] != profile.slug:
+        raise ValueError(f"slug: It stays “{profile.slug}”; another system is another profile.")
+    profile.document, profile.name = document, kind.label
+    profile.save(update_fields=["document", "name"])
+    return profile
 
 
 def move(connection: Connection, profile: Profile) -> None:

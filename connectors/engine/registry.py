@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -74,20 +74,32 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
     memory: dict[str, str] = dict(connection.memory)
     known = dict(memory)
     policy = Policy.of(settings.EGRESS_ALLOW)
-    session = open_session(policy)
-
+    sessions = ExitStack()
+    session = sessions.enter_context(open_session(policy))
     kind = kind_of(connection)
     gate = limits.Gate(connection, kind.limits, share=share) if kind.limits and connection.pk else None
 
     def open_http(
-        *, base: str, headers: Mapping[str, str], explain: Explain | None = None, seconds: float = TOTAL_SECONDS
+        *,
+        base: str,
+        headers: Mapping[str, str],
+        explain: Explain | None = None,
+        seconds: float = TOTAL_SECONDS,
+        certificate: str = "",
+        authority: str = "",
     ) -> Http:
+        own = certificate or authority
+        used = (
+            sessions.enter_context(open_session(policy, certificate=certificate, authority=authority))
+            if own
+            else session
+        )
         return Http(
             policy=policy,
             base=base,
             headers=headers,
             explain=explain,
-            session=session,
+            session=used,
             seconds=seconds,
             turn=gate.turn if gate else None,
         )
@@ -107,7 +119,7 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
     try:
         yield kind(values, ports)
     finally:
-        session.close()
+        sessions.close()
         if memory != known:
             connection.memory = memory
             Connection.objects.filter(pk=connection.pk).update(memory=memory)

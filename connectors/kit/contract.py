@@ -179,6 +179,8 @@ class Setting:
     """The few values it can have, each with what an admin reads."""
     is_many: bool = False
     """Whether several of the picklist may be chosen; the value then holds them all, see `several`."""
+    is_long: bool = False
+    """Whether it has several lines, as a certificate has."""
     is_rare: bool = False
     """Usually left as it is: the wizard folds it away."""
 
@@ -190,6 +192,31 @@ def several(value: str) -> tuple[str, ...]:
     ('175', '180')
     """
     return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileKey:
+    """One key of a table of a profile, as a form shows it."""
+
+    name: str
+    kind: str
+    """``text``, ``number``, ``flag``, or ``toml`` for what is a list or a table within the line."""
+    value: str = ""
+    help: str = ""
+    is_needed: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileSection:
+    """One table of a profile. One that is not there yet has no values."""
+
+    place: str
+    """As mistakes name it: ``connect.token``, ``operations.list``, ``notes.0``."""
+    keys: tuple[ProfileKey, ...]
+    is_there: bool = True
+    takes_more: bool = False
+    """Whether keys of one's own can be added, as to ``ticket.fields``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -404,6 +431,24 @@ class Connector:
     def of_profile(cls, document: str) -> type[Connector]:
         """The connector of one profile; ValueError names every mistake in the document."""
         raise NotImplementedError(f"{cls.label} takes no profile.")
+
+    @classmethod
+    def sections(cls, document: str) -> Sequence[ProfileSection]:
+        """A profile's document as forms: a table each; ValueError where it cannot be read at all."""
+        raise NotImplementedError(f"{cls.label} has no profiles.")
+
+    @classmethod
+    def section_at(cls, document: str, place: str) -> ProfileSection:
+        """One table of it, there or not; ValueError where there can be none."""
+        raise NotImplementedError(f"{cls.label} has no profiles.")
+
+    @classmethod
+    def edited(cls, document: str, place: str, values: Mapping[str, str]) -> str:
+        """The document with these values in one of its tables; all else says what it said, comments, too.
+
+        An empty value takes the key away; ValueError names what cannot be written so.
+        """
+        raise NotImplementedError(f"{cls.label} has no profiles.")
 
     @classmethod
     def preview(cls, what: str, answer: str) -> Sequence[Previewed]:

@@ -71,7 +71,12 @@ def wired(
     session.mount("https://", adapter)
 
     def open_http(
-        *, base: str, headers: Mapping[str, str], explain: Explain | None = None, seconds: float = TOTAL_SECONDS
+        *,
+        base: str,
+        headers: Mapping[str, str],
+        explain: Explain | None = None,
+        seconds: float = TOTAL_SECONDS,
+        **_tls: str,
     ) -> Http:
         return Http(
             policy=Policy(), base=base, headers=headers, explain=explain, session=session, turn=turn, seconds=seconds

@@ -21,6 +21,19 @@ MOST_PAGES = 1000
 _NEXT = re.compile(r"<([^<>]*)>\s*;[^,]*?\brel\s*=\s*\"?next\"?", re.IGNORECASE)
 
 
+_PLAIN_KEY = re.compile(r"[\w.@:+-]{1,100}")
+MOST_NAMES = 5000
+_NAMES: dict[str, dict[str, str]] = {}
+
+
+def _names_of(connection: str) -> dict[str, str]:
+    """Names of people by id, kept in this process, per system; forgotten when there are very many."""
+    found = _NAMES.setdefault(connection, {})
+    if len(found) > MOST_NAMES:
+        found.clear()
+    return found
+
+
 class EndOfList(Exception):
     """They say with an error that there is nothing more."""
 
@@ -59,6 +72,7 @@ class Caller:
         connect = profile.connect
         self.tokens = letting_in.Tokens(connect.token, self.known, ports, connect.wrong) if connect.token else None
         self._http: Http | None = None
+        self._people = _names_of(str(sorted(self.known["settings"].items())))
 
     # -- the connection
 
@@ -68,8 +82,24 @@ class Caller:
             base = self.profile.connect.base.text(self.known)
             if not base.startswith(("https://", "http://")):
                 raise Refused("The address has to begin with https://.", field=self._field_of_base())
-            self._http = self.ports.open_http(base=base, headers={"Accept": "application/json"})
+            try:
+                self._http = self.ports.open_http(base=base, headers={"Accept": "application/json"}, **self._tls())
+            except ValueError as error:
+                raise Refused(str(error), field=self._field_of_certificate()) from error
         return self._http
+
+    def _tls(self) -> dict[str, str]:
+        """Our certificate, and whom we believe, where the profile has them."""
+        connect = self.profile.connect
+        given = {"certificate": connect.certificate, "authority": connect.authority}
+        found = {name: each.text(self.known) for name, each in given.items() if each is not None}
+        return {name: pem for name, pem in found.items() if pem.strip()}
+
+    def _field_of_certificate(self) -> str:
+        asked = self.profile.connect.certificate or self.profile.connect.authority
+        names = [str(part.steps[1]) for part in (asked.parts if asked else ())
+                 if not isinstance(part, str) and len(part.steps) == 2]  # fmt: skip
+        return names[0] if names else ""
 
     def _field_of_base(self) -> str:
         names = [str(part.steps[1]) for part in self.profile.connect.base.parts
@@ -305,12 +335,44 @@ class Caller:
         left = reply.headers.get(row.remaining, "") if row is not None and row.remaining else ""
         if row is None or writes or not left.strip().isdigit() or int(left) > row.floor:
             return
-        told = reply.headers.get(row.reset, "") if row.reset else ""
+        self._rest(reply.headers.get(row.reset, "") if row.reset else "")
+
+    def _rest(self, told: str) -> None:
+        """Rest for so many seconds, or until that second of 1970; a minute where they do not say."""
         wait = float(told) if told.replace(".", "", 1).isdigit() else 60.0
         wait = wait - self.ports.now().timestamp() if wait > 10_000_000 else wait
         self.ports.memory["rest_until"] = str(self.ports.now().timestamp() + min(max(wait, 1.0), 3600.0))
 
+    def _ask_the_quota(self) -> None:
+        """Where they tell in an answer of its own how many calls are left, ask before a poll."""
+        row = self.profile.limits
+        if row is None or row.left is None:
+            return
+        done = self.run("quota")
+        told = {**self.known, "answer": done.answer, "status": 200, "headers": done.headers, "steps": {}}
+        left = text(row.left(told))
+        if left.replace(".", "", 1).isdigit() and float(left) <= row.floor:
+            self._rest(text(row.again_in(told)) if row.again_in is not None else "")
+
+    def person(self, key: str) -> str:
+        """The name of somebody of theirs, asked for once; the id itself where they do not tell."""
+        row = self.profile.people
+        if row is None or not key or not _PLAIN_KEY.fullmatch(key):
+            return key
+        known = self._people.get(key)
+        if known is None:
+            try:
+                done = self.run("person", {"key": key})
+                told = {**self.known, "answer": done.answer, "status": 200, "headers": done.headers, "steps": {}}
+                known = text(row.name(told)) or key
+            except (Missing, Refused):
+                known = key
+            self._people[key] = known
+        return known
+
     def rest_if_told(self) -> None:
+        """TryLater where few calls are left: they are for what people wait for."""
+        self._ask_the_quota()
         until = float(self.ports.memory.get("rest_until", "0"))
         left = until - self.ports.now().timestamp()
         if left > 0:

@@ -22,6 +22,7 @@ from connectors.kit.contract import (
     Page,
     Ports,
     Previewed,
+    ProfileSection,
     Pushed,
     RemoteFile,
     RemoteNote,
@@ -33,8 +34,8 @@ from connectors.kit.contract import (
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, Unsupported
 from hub.expr import Expression, Failed, text
 
+from . import editing, samples
 from . import profile as profiles
-from . import samples
 from .caller import Caller
 from .calls_in import TakesCalls
 from .profile import FileRow, NoteRow, PicklistRow, Profile, Step
@@ -70,6 +71,18 @@ class Rest(TakesCalls):
             for each in sorted(folder.iterdir(), key=lambda each: each.name)
             if each.is_dir() and (each / "profile.toml").is_file()
         }
+
+    @classmethod
+    def sections(cls, document: str) -> Sequence[ProfileSection]:
+        return editing.sections(document)
+
+    @classmethod
+    def section_at(cls, document: str, place: str) -> ProfileSection:
+        return editing.section_at(document, place)
+
+    @classmethod
+    def edited(cls, document: str, place: str, values: Mapping[str, str]) -> str:
+        return editing.edited(document, place, values)
 
     @classmethod
     def preview(cls, what: str, answer: str) -> Sequence[Previewed]:
@@ -378,8 +391,8 @@ class Rest(TakesCalls):
                 fields={name: pick(each) for name, each in row.fields.items()},
                 created_at=self._moment(row.created_at(told), "ticket.created_at"),
                 changed_at=self._moment(row.changed_at(told), "ticket.changed_at"),
-                author=pick(row.author),
-                assignee=pick(row.assignee),
+                author=self.caller.person(pick(row.author)),
+                assignee=self.caller.person(pick(row.assignee)),
                 queue=pick(row.queue),
                 merged_into=pick(row.merged_into),
                 is_ours=bool(me) and pick(row.made_by) == me,
@@ -424,7 +437,7 @@ class Rest(TakesCalls):
             key=text(row.key(told)) if row.key is not None else _made_up(author, created_at, said),
             text=said,
             visibility=text(row.visibility(told)),
-            author=author,
+            author=self.caller.person(author),
             # Where they do not say who we are, our own mark has to do; its signature is looked at later.
             is_ours=made_by == me if me else bool(mark),
             created_at=created_at,
@@ -460,7 +473,7 @@ class Rest(TakesCalls):
             name=name,
             size=int(float(size)) if size.replace(".", "", 1).isdigit() else 0,
             visibility=text(row.visibility(told)) if row.visibility is not None else "",
-            author=text(row.author(told)) if row.author is not None else "",
+            author=self.caller.person(text(row.author(told))) if row.author is not None else "",
             is_ours=text(row.made_by(told)) == me if me and row.made_by is not None else bool(mark),
             created_at=self._moment(row.created_at(told) if row.created_at is not None else born),
             mark=mark,
@@ -632,7 +645,7 @@ def _made(document: str) -> type[Connector]:
         "settings": tuple(
             Setting(
                 name=row.name, label=row.label, help=row.help, is_secret=row.secret, is_required=row.required,
-                default=row.default, picklist=row.picklist, choices=tuple(row.choices.items()),
+                is_long=row.long, default=row.default, picklist=row.picklist, choices=tuple(row.choices.items()),
             )
             for row in found.settings
         ),

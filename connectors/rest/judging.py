@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Wrong = Callable[[str, str], None]
 KNOWN_OPERATIONS = ("who", "list", "get", "find", "carrying", "create", "update", "notes", "note", "files", "file",
-                    "download", "hooks", "hook_create", "hook_enable", "hook_delete")  # fmt: skip
+                    "download", "hooks", "hook_create", "hook_enable", "hook_delete", "quota", "person")  # fmt: skip
 LACKS = {
     "changed_since": "The list is read whole with every poll; what has not changed has no effect.",
     "find": "A ticket whose making was not answered is looked for in the list, by our reference in its record.",
@@ -80,6 +80,14 @@ def _operations(profile: Profile, wrong: Wrong) -> None:
         wrong(f"operations.{name}", f"This operation is missing{lack}.")
     own = {row.operation for row in profile.notes} | {row.operation for row in profile.files}
     own |= {row.operation for row in profile.picklists.values()} | {row.detail for row in profile.notes}
+    for name, is_used, where in (
+        ("quota", profile.limits is not None and profile.limits.left is not None, "limits.left"),
+        ("person", profile.people is not None, "people"),
+    ):
+        if is_used and name not in there:
+            wrong(where, f"There is no [operations.{name}] to ask.")
+        if name in there and not is_used:
+            wrong(f"operations.{name}", f"Nothing says what its answer means: see [{where}].")
     for name in sorted(own - {""} - there.keys()):
         wrong("operations", f"There is no operation “{name}”, though a table above asks for it.")
     for name, steps in there.items():

@@ -59,6 +59,8 @@ class SettingRow:
     required: bool = may(flag, True)
     default: str = may(word(), "")
     picklist: str = may(word(), "")
+    long: bool = may(flag, False)
+    """Whether it has several lines, as a certificate has."""
     choices: Mapping[str, str] = may(named(word()), {})
 
 
@@ -122,6 +124,10 @@ class Connect:
     token: Token = may(table(Token))
     signed: Signed = may(table(Signed))
     discover: Discover = may(table(Discover))
+    certificate: Text = may(text("settings", "secrets"))
+    """Our certificate with its key, in PEM, for those who ask for one (mutual TLS)."""
+    authority: Text = may(text("settings", "secrets"))
+    """The authority that signed theirs, in PEM, where no public one did."""
     wrong: str = may(word(), "")
     """The setting that is probably wrong where they do not let us in."""
 
@@ -139,6 +145,10 @@ class LimitsRow:
     floor: float = may(number(0, 1e6), 5)
     reset: str = may(word(), "")
     """The header with seconds to wait, or the time in seconds of 1970."""
+    left: Expression = may(expr(*ANSWER))
+    """Where they have an end point for it: the calls that are left, from the answer of `operations.quota`."""
+    again_in: Expression = may(expr(*ANSWER))
+    """And the seconds until there are more, or the time in seconds of 1970."""
 
 
 @dataclass(frozen=True)
@@ -318,6 +328,14 @@ class WhoRow:
 
 
 @dataclass(frozen=True)
+class PeopleRow:
+    """Where a record names people by id alone (26): `author` and `assignee` are ids, and names are asked for."""
+
+    name: Expression = must(expr(*ANSWER))
+    """From the answer of `operations.person`, which is asked with {key}."""
+
+
+@dataclass(frozen=True)
 class ErrorRow:
     """What one kind of no means (20)."""
 
@@ -369,6 +387,7 @@ class Profile:
     since: Since = may(table(Since), Since())
     operations: Mapping[str, tuple[Step, ...]] = must(named(tables(Step)))
     who: WhoRow = may(table(WhoRow))
+    people: PeopleRow = may(table(PeopleRow))
     ticket: TicketRow = must(table(TicketRow))
     notes: tuple[NoteRow, ...] = may(tables(NoteRow), ())
     files: tuple[FileRow, ...] = may(tables(FileRow), ())

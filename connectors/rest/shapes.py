@@ -68,6 +68,7 @@ def word(*choices: str) -> Reader:
             return value
         return None
 
+    read.choices = choices  # type: ignore[attr-defined]
     return read
 
 
@@ -173,6 +174,7 @@ def table(kind: type[Row], *names: str) -> Reader:
     def read(place: Place, value: Any) -> Any:
         return read_row(kind, place.knowing(*names), value)
 
+    read.row = kind  # type: ignore[attr-defined]
     return read
 
 
@@ -187,6 +189,7 @@ def tables(kind: type[Row], *names: str) -> Reader:
             )
         return (read_row(kind, place.knowing(*names), value),)
 
+    read.rows = kind  # type: ignore[attr-defined]
     return read
 
 
@@ -199,6 +202,7 @@ def named(reader: Reader) -> Reader:
             return {}
         return {str(key): reader(place.at(str(key)), inner) for key, inner in value.items()}
 
+    read.each = reader  # type: ignore[attr-defined]
     return read
 
 

@@ -162,6 +162,14 @@ def _field(connection: Connection, setting: Setting, picklists: Picklists, *, is
             initial=initial,
             choices=[("", "—"), *((c.value, f"{c.label} ({c.value})") for c in choices)],
         )
+    if setting.is_long:
+        return forms.CharField(
+            label=setting.label,
+            help_text=f"{setting.help} {_('Kept as it is if left empty.') if is_kept else ''}".strip(),
+            required=setting.is_required and not is_kept,
+            initial="" if setting.is_secret else initial,
+            widget=forms.Textarea(attrs={"rows": 6, "class": "vLargeTextField", "spellcheck": "false"}),
+        )
     return forms.CharField(
         label=setting.label,
         help_text=f"{setting.help} {_('Kept as it is if left empty.') if is_kept else ''}".strip(),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from connectors.engine import profiles
 from connectors.models import Profile
-from connectors.wizard import workbench
+from connectors.wizard import profile_form, workbench
 from hub.models import Publication
 
 
@@ -43,7 +43,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(Profile)
 class ProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = ProfileForm
-    list_display = ["name", "version", "status", "is_shipped", "workbench", "export"]
+    list_display = ["name", "version", "status", "is_shipped", "form_link", "workbench", "export"]
     list_filter = ["status", "name"]
     search_fields = ["name", "slug"]
     readonly_fields = ["name", "version", "status", "is_shipped"]
@@ -57,7 +57,7 @@ class ProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         export = path(
             "<int:pk>/export/", self.admin_site.admin_view(self.export_view), name="connectors_profile_export"
         )
-        return [export, *workbench.urls(), *super().get_urls()]
+        return [export, *workbench.urls(), *profile_form.urls(), *super().get_urls()]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         is_final = obj is not None and obj.status != Publication.DRAFT
@@ -74,6 +74,10 @@ class ProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return
         made = profiles.take_in(form.cleaned_data["document"])
         obj.__dict__.update(made.__dict__)
+
+    @admin.display(description=gettext_lazy("as forms"))
+    def form_link(self, obj: Profile) -> str:
+        return format_html('<a href="{}">{}</a>', reverse("admin:connectors_profile_form", args=[obj.pk]), _("Form"))
 
     @admin.display(description=gettext_lazy("try it"))
     def workbench(self, obj: Profile) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -15,11 +18,18 @@ from .policy import Policy
 from .sockets import dial
 
 
-def open_session(policy: Policy, *, connections: int = 4) -> requests.Session:
-    """A session without proxies, stored cookies or redirects that reaches only what the policy allows."""
+def open_session(
+    policy: Policy, *, connections: int = 4, certificate: str = "", authority: str = ""
+) -> requests.Session:
+    """A session without proxies, stored cookies or redirects that reaches only what the policy allows.
+
+    `certificate` (PEM, with its key) says who we are, `authority` (PEM) whom to believe instead of the
+    public authorities. Raises ValueError for what cannot be one.
+    """
     session = _Unmoved()
     session.trust_env = False
-    adapter = _Adapter(policy, connections)
+    context = _context(certificate, authority) if certificate or authority else None
+    adapter = _Adapter(policy, connections, context)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -32,15 +42,46 @@ class _Unmoved(requests.Session):
         return None
 
 
+def _context(certificate: str, authority: str) -> ssl.SSLContext:
+    """TLS as asked for. A key is read from a file only, so it is one for as long as that takes."""
+    try:
+        context = ssl.create_default_context(cadata=authority or None)
+        if certificate:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "certificate.pem"
+                path.touch(mode=0o600)
+                path.write_text(certificate)
+                context.load_cert_chain(path, password="")
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError("This is no certificate with its key, in PEM.") from error
+    return context
+
+
 class _Adapter(HTTPAdapter):
-    def __init__(self, policy: Policy, connections: int) -> None:
-        self.policy = policy
+    def __init__(self, policy: Policy, connections: int, context: ssl.SSLContext | None = None) -> None:
+        self.policy, self.context = policy, context
         super().__init__(pool_connections=connections, pool_maxsize=connections, max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **more: Any) -> None:
+        if self.context is not None:
+            more["ssl_context"] = self.context
         manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **more)
         manager.pool_classes_by_scheme = _pools(self.policy)
         self.poolmanager = manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        if self.context is None:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        else:
+            conn.cert_reqs = "CERT_REQUIRED"  # by the context, which knows whom to believe
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        pool: dict[str, Any]
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)  # type: ignore[assignment]
+        if self.context is not None:
+            pool = {name: value for name, value in pool.items() if name not in ("ca_certs", "ca_cert_dir")}
+            pool["ssl_context"] = self.context
+        return host, pool
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         self.policy.check_url(request.url or "")

@@ -347,6 +347,17 @@ def test_a_profile_with_mistakes_says_where_they_are(browser: Any, live_server: 
     admin.page.get_by_label("Document").fill((RED / "profile.toml").read_text().replace("redmine", "ours", 1))
     admin.page.get_by_role("button", name="Save", exact=True).click()
     admin.sees("was added successfully")
+    admin.page.goto(f"{live_server.url}/admin/connectors/profile/")
+    admin.page.get_by_role("link", name="Form", exact=True).click()
+    admin.page.get_by_role("link", name="list", exact=True).click()
+    admin.fill("items", "answer.isues +")
+    admin.page.get_by_role("button", name="Save").click()
+    admin.sees("It was not saved")
+    admin.look()
+    admin.fill("items", "answer.issues")
+    admin.page.get_by_role("button", name="Save").click()
+    admin.sees("It is saved, and fits the rest.")
+    admin.look()
     assert admin.complaints == []
 
 

@@ -865,3 +865,56 @@ def test_a_batch_is_about_each_of_its_records() -> None:
 
     assert (hook.key, hook.also) == ("7", ("9",))
     assert not type(connector(text, Vendor(empty))).signs_hooks
+
+
+# -- certificates, quotas, people
+
+
+def test_a_poll_rests_where_their_end_point_says_that_few_calls_are_left() -> None:
+    left = [40, 3]
+
+    def answers(request: Request) -> Answer:
+        if request.path.endswith("/quota"):
+            return Answer(body={"rate": {"left": left[-1], "reset": 90}})
+        return empty(request)
+
+    told = document(
+        top='[limits]\nrequests = 100\nseconds = 60\nleft = "answer.rate.left"\nagain_in = "answer.rate.reset"',
+        operations='[operations.quota]\npath = "/quota"',
+    )
+    vendor = Vendor(answers)
+    with pytest.raises(TryLater, match="few calls left") as rested:
+        changes(connector(told, vendor), SINCE)
+    assert 80 < (rested.value.after or 0) <= 90
+    left.pop()
+    changes(connector(told, vendor), SINCE)
+    assert [call.path.rpartition("/")[2] for call in vendor.calls] == ["quota", "quota", "tickets"]
+
+
+def test_people_who_are_named_by_id_are_asked_for_once() -> None:
+    def answers(request: Request) -> Answer:
+        if "/users/" in request.path:
+            return Answer(status=404) if request.path.endswith("9") else Answer(body={"data": {"name": "Rita Red"}})
+        items = [{**ticket(str(n)), "by": 7, "to": 9} for n in (1, 2, 3)]
+        return Answer(body={"items": items})
+
+    base = document(operations='[operations.person]\npath = "/users/{key}"\n[people]\nname = "answer.data.name"')
+    told = base.replace("[ticket]", '[ticket]\nauthor = "item.by"\nassignee = "item.to"', 1)
+    vendor = Vendor(answers)
+    found = changes(connector(told, vendor), SINCE)
+
+    assert {(t.author, t.assignee) for t in found.tickets} == {("Rita Red", "9")}
+    assert sorted(call.path for call in vendor.calls if "/users/" in call.path) == ["/users/7", "/users/9"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "place"),
+    [
+        ({"operations": '[operations.person]\npath = "/x/{key}"'}, "operations.person"),
+        ({"operations": '[people]\nname = "answer.x"'}, "people"),
+        ({"top": '[limits]\nrequests = 1\nseconds = 1\nleft = "answer.x"'}, "limits.left"),
+    ],
+)
+def test_what_is_asked_for_and_what_is_meant_belong_together(parts: dict[str, str], place: str) -> None:
+    with pytest.raises(ValueError, match=rf"(?m)^{place}: "):
+        connector(document(**parts), Vendor(empty))
