@@ -13,6 +13,7 @@ from django.db.models import Count, Max, Min, Q
 from connectors.engine import limits, registry
 from connectors.models import AlertState, Attempt, Connection, Difference, Inbound, Link, Outbound, Storm
 from hub.models import Leg, Message, Reaction, Ticket, UnmappedValue
+from workflows.models import Endpoint, Notice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Stuck:
     """Something that waits for a person, with the reason in words."""
 
     kind: str
-    """``outbound``, ``inbound``, ``difference``, ``unmapped``, ``connection``, ``link`` or ``reaction``."""
+    """``outbound``, ``inbound``, ``difference``, ``unmapped``, ``connection``, ``link``, ``notice`` or ``reaction``."""
     row_id: int
     title: str
     why: str
@@ -59,9 +60,27 @@ def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck
         )
         for row in Reaction.objects.filter(done_at=None).select_related("event__ticket").order_by("-failed_at")[:most]
     ]
+    found += [
+        Stuck(
+            kind="notice",
+            row_id=row.pk,
+            title=f"{row.get_channel_display().capitalize()} to {_whom(row)} was not sent: {row.subject}",
+            why=row.why,
+            at=row.made_at,
+            ticket=row.ticket,
+        )
+        for row in Notice.objects.filter(state=Notice.State.FAILED)
+        .select_related("ticket", "organisation")
+        .order_by("-made_at", "-pk")[:most]
+    ]
     if connection is not None:
         found = [item for item in found if item.connection == connection.name]
     return sorted(found, key=lambda item: item.at, reverse=True)
+
+
+def _whom(notice: Notice) -> str:
+    endpoint = Endpoint.objects.filter(public_id=notice.to).first()
+    return str(endpoint or notice.to)
 
 
 def _connections() -> list[Stuck]:

@@ -169,6 +169,10 @@ WRITES_PER_LINK_PER_HOUR = env.number("TICKETHUB_WRITES_PER_LINK_PER_HOUR", 120,
 HOOK_BODY_LIMIT = env.number("TICKETHUB_HOOK_BODY_LIMIT", 1024 * 1024, least=1024)
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
 WORKER_THREADS = env.number("TICKETHUB_WORKER_THREADS", 4, least=1)
+
+# What the hub sends itself: notices, digests, offers to those who have no system.
+MAIL_URL = env.text("TICKETHUB_MAIL_URL")
+MAIL_FROM = env.text("TICKETHUB_MAIL_FROM", "Ticket Hub <hub@localhost>")
 TIME_LAPSE = env.text("TICKETHUB_TIME_LAPSE")
 
 LOGGING = {

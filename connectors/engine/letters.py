@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils import timezone
+
 from connectors.engine import reconcile
 from connectors.kit.contract import Connector, ReadLetter, RemoteFile, RemoteNote, RemoteTicket
 from connectors.kit.errors import Refused
@@ -15,7 +17,7 @@ from hub.clock import now
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import User
-from workflows import conversations
+from workflows import conversations, notifications
 
 LARGEST_FILE = 20 * 1024 * 1024
 
@@ -75,6 +77,8 @@ def _undelivered(connection: Connection, letter: ReadLetter) -> Link:
     who = ", ".join(letter.failing) or "somebody"
     why = f"It could not be delivered to {who}: {told}. Correct the address, then try again."
     link = _link(connection, letter) if letter.leg else None
+    if link is None and notifications.bounced(list(letter.failing), diagnosis=told, at=timezone.now()):
+        raise reconcile.LeftAlone(f"A notice to {who} could not be delivered; nothing more is sent there: {told}.")
     if link is None:
         raise reconcile.LeftAlone(f"A message that is none of ours here could not be delivered to {who}.")
     items = Outbound.objects.filter(link=link, state__in=[Outbound.State.DONE, Outbound.State.UNCLEAR])

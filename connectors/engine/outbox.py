@@ -13,9 +13,9 @@ from connectors.kit.contract import RemoteTicket
 from connectors.models import Binding, Connection, Lane, Link, Outbound
 from hub.clock import now
 from hub.domain.actors import Actor
-from hub.models import Event, EventKind, Leg, Message
+from hub.models import OPEN_STAGES, Event, EventKind, Leg, Message
 from hub.signals import reacts
-from workflows import conversations, handoffs
+from workflows import conversations, digests, handoffs
 
 FIELDS_KINDS = frozenset(
     {
@@ -45,6 +45,7 @@ def queue(event: Event) -> None:
         for link in _links_of_legs(payload["legs"], event.origin):
             message = Message.objects.get(public_id=payload["message"])
             _add(link, Lane.NOTES, Outbound.Kind.NOTE, message=message)
+        _mail_those_without_a_system(event)
     elif kind == EventKind.ATTACHMENT_ADDED:
         message = Message.objects.get(public_id=payload["message"])
         legs = [leg.public_id for leg in message.legs.all()]
@@ -71,9 +72,21 @@ def _engage(event: Event) -> None:
     ).first()
     if connection is None:
         handoffs.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=event.recorded_at)
+        if not leg.organisation.is_us:
+            digests.offered(leg, at=event.recorded_at)
         return
     link = Link.objects.create(leg=leg, connection=connection, reference=marks.reference(leg.public_id))
     _add(link, Lane.FIELDS, Outbound.Kind.CREATE)
+
+
+def _mail_those_without_a_system(event: Event) -> None:
+    """A message for somebody who was offered the ticket by mail goes to the same address."""
+    legs = Leg.objects.filter(public_id__in=event.payload["legs"], stage__in=OPEN_STAGES, link__isnull=True)
+    theirs = legs.exclude(organisation=event.actor_organisation_id).exclude(organisation__is_us=True)
+    for leg in theirs.select_related("organisation", "ticket"):
+        if digests.is_reached_by_mail(leg):
+            message = Message.objects.select_related("author_organisation").get(public_id=event.payload["message"])
+            digests.said(leg, message, at=event.recorded_at)
 
 
 def _links_of_legs(legs: Iterable[str], origin: str) -> list[Link]:

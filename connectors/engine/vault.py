@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
 from django.db import transaction
 
 from connectors.models import Connection
+from hub import seals
+from hub.seals import CannotUnseal
 
-
-class CannotUnseal(Exception):
-    """The credentials were sealed with a key this installation does not have."""
-
-
-def _keys() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in settings.SEAL_KEYS])
+__all__ = ["CannotUnseal", "keep", "rotate", "seal", "secret", "unseal"]
 
 
 def seal(connection: Connection, secrets: Mapping[str, str]) -> None:
     """Put the secrets into the connection's row; the caller saves it."""
-    text = json.dumps({"for": connection.public_id, "secrets": dict(secrets)})
-    connection.sealed = _keys().encrypt(text.encode())
+    connection.sealed = seals.seal(connection.public_id, secrets)
 
 
 def unseal(connection: Connection) -> dict[str, str]:
     """The secrets of this connection; those of another one that were copied into its row are refused."""
-    if not connection.sealed:
-        return {}
-    try:
-        found = json.loads(_keys().decrypt(bytes(connection.sealed)))
-    except InvalidToken as error:
-        raise CannotUnseal("The credentials cannot be read with this installation's keys; enter them again.") from error
-    if found["for"] != connection.public_id:
-        raise CannotUnseal("These credentials belong to another connection; enter them again.")
-    return dict(found["secrets"])
+    return seals.unseal(connection.public_id, bytes(connection.sealed))
 
 
 def secret(connection: Connection, name: str) -> str:

@@ -8,9 +8,9 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from hub.expr import Expression
+from hub.expr.texts import Text, Tree
 
 from .shapes import Mistake
-from .texts import Text, Tree
 from .times import zone
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from hub.expr import Expression
+from hub.expr.texts import Text, Tree
 
 from .judging import judge
 from .shapes import (
@@ -37,7 +38,6 @@ from .shapes import (
     word,
     words,
 )
-from .texts import Text, Tree
 from .words import FUNCTIONS
 
 LONGEST = 100_000

@@ -8,8 +8,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, TypeVar
 
 from hub.expr import BadExpression, Expression, expression
-
-from .texts import Text, Tree, text_of, tree_of
+from hub.expr.texts import Text, Tree, text_of, tree_of
 
 Reader = Callable[["Place", Any], Any]
 """Reads one value at its place."""

@@ -14,6 +14,8 @@ from connectors.models import Connection, Difference, Inbound, Link, Outbound
 from console.access import person, workers_only
 from console.views.board import live_cursor
 from hub.clock import now
+from workflows import posting
+from workflows.models import Notice
 
 
 @require_GET
@@ -36,6 +38,8 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
         outbox.retry(get_object_or_404(Outbound, pk=row_id))
     elif kind == "inbound":
         inbox.retry(get_object_or_404(Inbound, pk=row_id))
+    elif kind == "notice":
+        posting.retry(get_object_or_404(Notice, pk=row_id))
     elif kind == "link":
         identity.release(get_object_or_404(Link, pk=row_id))
     else:

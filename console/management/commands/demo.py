@@ -90,6 +90,8 @@ class Command(BaseCommand):
         env = {
             "TICKETHUB_EGRESS_ALLOW": ",".join(where.egress),
             "TICKETHUB_URL": f"http://127.0.0.1:{web}",
+            "TICKETHUB_MAIL_URL": f"smtp://127.0.0.1:{where.smtp}?tls=none",
+            "TICKETHUB_MAIL_FROM": "Northwind IT <it@northwind.example>",
             "TICKETHUB_TIME_LAPSE": str(state.lapse_path),
             "TICKETHUB_VAR": str(settings.VAR),
         }

@@ -51,6 +51,9 @@ class Command(BaseCommand):
             for kind in sorted(KINDS)
         }
         server.set_app(_together(apps))
+        for vendor in cast.VENDORS:
+            if not vendor.has_system:  # whoever has no system has a mailbox all the same
+                apps["email"].tenants.setdefault(vendor.domain, vendor.tenant())
         apps["email"].open(imap=options["imap"], smtp=options["smtp"])
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())

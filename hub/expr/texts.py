@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from hub.expr import BadExpression, Expression, expression
-from hub.expr import text as plain
+from . import BadExpression, Expression, expression
+from . import text as plain
 
 Functions = Mapping[str, Callable[..., Any]]
 WHEN = "$when"

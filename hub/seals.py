@@ -1,0 +1,35 @@
+"""Secrets in rows: sealed with the installation's keys, the owner's id inside what is sealed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+
+class CannotUnseal(Exception):
+    """The secrets were sealed with a key this installation does not have, or for somebody else."""
+
+
+def _keys() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.SEAL_KEYS])
+
+
+def seal(owner: str, secrets: Mapping[str, str]) -> bytes:
+    """The secrets of the row with this public id, as they can be kept in it."""
+    return _keys().encrypt(json.dumps({"for": owner, "secrets": dict(secrets)}).encode())
+
+
+def unseal(owner: str, sealed: bytes) -> dict[str, str]:
+    """The secrets of this row; those of another one that were copied into it are refused."""
+    if not sealed:
+        return {}
+    try:
+        found = json.loads(_keys().decrypt(bytes(sealed)))
+    except InvalidToken as error:
+        raise CannotUnseal("The credentials cannot be read with this installation's keys; enter them again.") from error
+    if found["for"] != owner:
+        raise CannotUnseal("These credentials belong to another connection; enter them again.")
+    return dict(found["secrets"])
