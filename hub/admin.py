@@ -28,14 +28,11 @@ from hub.models import (
     Reaction,
     Service,
     Site,
-    State,
     Target,
     Team,
     Ticket,
     UnmappedValue,
     User,
-    Workflow,
-    WorkflowVersion,
 )
 
 admin.site.site_header = "Ticket Hub"
@@ -198,34 +195,6 @@ class ContractAdmin(Final):
     @admin.action(description=_("New version as a draft"))
     def new_version(self, request: HttpRequest, rows: QuerySet[Contract]) -> None:
         self.each(request, rows, policies.new_contract_version, "is a draft now.")
-
-
-class StateInline(admin.TabularInline):  # type: ignore[type-arg]
-    model = State
-    extra = 0
-
-
-@admin.register(Workflow)
-class WorkflowAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["name", "is_default"]
-    search_fields = ["name"]
-
-
-@admin.register(WorkflowVersion)
-class WorkflowVersionAdmin(Final):
-    list_display = ["workflow", "number", "status"]
-    list_select_related = ["workflow"]
-    readonly_fields = ["status"]
-    inlines = [StateInline]
-    actions = ["publish", "new_version"]
-
-    @admin.action(description=_("Publish"))
-    def publish(self, request: HttpRequest, rows: QuerySet[WorkflowVersion]) -> None:
-        self.each(request, rows, policies.publish_workflow_version, "is published.")
-
-    @admin.action(description=_("New version as a draft"))
-    def new_version(self, request: HttpRequest, rows: QuerySet[WorkflowVersion]) -> None:
-        self.each(request, rows, policies.new_workflow_version, "is a draft now.")
 
 
 @admin.register(Ticket)

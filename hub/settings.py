@@ -173,6 +173,7 @@ WORKER_THREADS = env.number("TICKETHUB_WORKER_THREADS", 4, least=1)
 # What the hub sends itself: notices, digests, offers to those who have no system.
 MAIL_URL = env.text("TICKETHUB_MAIL_URL")
 MAIL_FROM = env.text("TICKETHUB_MAIL_FROM", "Ticket Hub <hub@localhost>")
+SUMMARISER = env.text("TICKETHUB_SUMMARISER")
 TIME_LAPSE = env.text("TICKETHUB_TIME_LAPSE")
 
 LOGGING = {

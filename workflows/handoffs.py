@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils.translation import gettext as _
 from django_fsm import can_proceed
 
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, EventKind, Leg, Organisation, Phase, Stage, Ticket, WaitsOn
-from workflows import moves, packs
-
-MOST_OPEN_LEGS = 12
+from hub.models import OPEN_STAGES, EventKind, Leg, Organisation, Phase, ReasonCode, Stage, Ticket, WaitsOn
+from workflows import firing, moves, packs, triage
 
 
 class HandoffRefused(Exception):
@@ -30,6 +30,19 @@ class When(NamedTuple):
     at: datetime
     occurred_at: datetime | None = None
     origin: str = ""
+
+
+_forced: ContextVar[bool] = ContextVar("forced", default=False)
+
+
+@contextmanager
+def taking_their_word() -> Iterator[None]:
+    """What a vendor did counts whatever the policy's guards say; the law holds all the same."""
+    token = _forced.set(True)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
 
 
 @transaction.atomic
@@ -61,10 +74,11 @@ def offer(
         is_lead=is_lead,
         is_blocking=is_blocking,
         brief=packs.brief(ticket, reason=reason),
+        pack=packs.pack(ticket, reason=reason),
         reason=reason,
         priority=ticket.priority,
         offered_at=at,
-        deadline_at=at + accept_within if accept_within else None,
+        deadline_at=_deadline(ticket, at, accept_within),
     )
     _record(
         leg,
@@ -81,6 +95,13 @@ def offer(
     if ticket.phase == Phase.NEW:
         moves.move(ticket=ticket, name="activate", actor=actor, at=at)
     return Leg.objects.get(pk=leg.pk)
+
+
+def _deadline(ticket: Ticket, at: datetime, accept_within: timedelta | None) -> datetime | None:
+    """Until when an offer is open: as said, else as the workflow says."""
+    minutes = ticket.status.version.accept_minutes
+    within = accept_within or (timedelta(minutes=minutes) if minutes else None)
+    return at + within if within else None
 
 
 @transaction.atomic
@@ -172,7 +193,7 @@ def accept(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
         # Whoever accepts has received it, whatever the delivery still says.
         leg = confirm_delivery(leg=leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
     leg = _turn(leg, "accept", when, lambda leg: leg.accept(at=occurred_at or at), EventKind.LEG_ACCEPTED)
-    _roll_up(leg, when)
+    _roll_up(leg, "accepted", when)
     return leg
 
 
@@ -181,7 +202,7 @@ def start(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None 
     """They begin to work."""
     when = When(actor, at, occurred_at, origin)
     leg = _turn(leg, "start", when, lambda leg: leg.start(), EventKind.LEG_STARTED)
-    _roll_up(leg, when)
+    _roll_up(leg, "started", when)
     return leg
 
 
@@ -215,7 +236,7 @@ def wait(
             "reason": reason,
         },
     )
-    _roll_up(leg, when)
+    _roll_up(leg, "waiting", when)
     return leg
 
 
@@ -232,7 +253,7 @@ def resume(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
         EventKind.LEG_RESUMED,
         more={"is_unreached": int(unreached)},
     )
-    _roll_up(leg, when)
+    _roll_up(leg, "resumed", when)
     return leg
 
 
@@ -261,38 +282,83 @@ def finish(
         EventKind.LEG_DONE,
         texts={"resolution": resolution},
     )
-    _roll_up(leg, when)
+    _roll_up(leg, "done", when)
     return leg
 
 
 @transaction.atomic
 def decline(
-    *, leg: Leg, reason: str, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = ""
+    *,
+    leg: Leg,
+    reason: str,
+    actor: Actor,
+    at: datetime,
+    code: str = "",
+    occurred_at: datetime | None = None,
+    origin: str = "",
 ) -> Leg:
     """They do not take it; the giver has the ball again and knows why."""
-    return _turn(
-        leg,
-        "decline",
-        When(actor, at, occurred_at, origin),
-        lambda leg: leg.decline(at=occurred_at or at, reason=reason),
-        EventKind.LEG_DECLINED,
-        texts={"reason": reason},
-    )
+    when = When(actor, at, occurred_at, origin)
+
+    def change(leg: Leg) -> None:
+        leg.decline(at=occurred_at or at, reason=reason)
+        leg.reason_code = _code(code)
+
+    leg = _turn(leg, "decline", when, change, EventKind.LEG_DECLINED, more={"code": _code(code)},
+                texts={"reason": reason})  # fmt: skip
+    _bounced(leg)
+    _answer(leg, "declined", when)
+    return leg
 
 
 @transaction.atomic
 def give_back(
-    *, leg: Leg, reason: str, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = ""
+    *,
+    leg: Leg,
+    reason: str,
+    actor: Actor,
+    at: datetime,
+    code: str = "",
+    occurred_at: datetime | None = None,
+    origin: str = "",
 ) -> Leg:
-    """They return it; the giver has the ball again and knows why."""
-    return _turn(
-        leg,
-        "give_back",
-        When(actor, at, occurred_at, origin),
-        lambda leg: leg.give_back(at=occurred_at or at, reason=reason),
-        EventKind.LEG_RETURNED,
-        texts={"reason": reason},
-    )
+    """They return it; the giver has the ball again and knows why.
+
+    A return beyond the ticket's bounce budget is blocked: the leg stays with them, and joint triage decides.
+    """
+    when = When(actor, at, occurred_at, origin)
+    fresh = _locked(leg)
+    refusal = why_not(fresh, "give_back")
+    if refusal:
+        raise HandoffRefused(refusal)
+    if fresh.ticket.bounces >= fresh.ticket.status.version.bounce_budget:
+        return _blocked(fresh, reason, _code(code), when)
+
+    def change(leg: Leg) -> None:
+        leg.give_back(at=occurred_at or at, reason=reason)
+        leg.reason_code = _code(code)
+
+    leg = _turn(leg, "give_back", when, change, EventKind.LEG_RETURNED, more={"code": _code(code)},
+                texts={"reason": reason})  # fmt: skip
+    _bounced(leg)
+    _answer(leg, "returned", when)
+    return leg
+
+
+def _code(code: str) -> str:
+    return code if code in ReasonCode.values else ""
+
+
+def _bounced(leg: Leg) -> None:
+    Ticket.objects.filter(pk=leg.ticket_id).update(bounces=F("bounces") + 1)
+
+
+def _blocked(leg: Leg, reason: str, code: str, when: When) -> Leg:
+    """One bounce too many: nothing moves, it is written down, and joint triage begins."""
+    _record(leg, EventKind.RETURN_BLOCKED, when, more={"code": code}, texts={"reason": reason})
+    told = _("%(name)s wants to return it: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
+    triage.start(ticket=leg.ticket, cause="bounces", reason=told, actor=when.actor, at=when.at)
+    return leg
 
 
 @transaction.atomic
@@ -311,7 +377,25 @@ def recall(*, leg: Leg, reason: str, actor: Actor, at: datetime) -> Leg:
 @transaction.atomic
 def expire(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
     """Nobody answered the offer in time."""
-    return _turn(leg, "expire", When(actor, at), lambda leg: leg.expire(at=at), EventKind.LEG_EXPIRED)
+    when = When(actor, at)
+    leg = _turn(leg, "expire", when, lambda leg: leg.expire(at=at), EventKind.LEG_EXPIRED)
+    _bounced(leg)
+    _answer(leg, "expired", when)
+    return leg
+
+
+@transaction.atomic
+def approve(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
+    """We have verified that what they did is done. The other answer is `reopen`."""
+    leg = _locked(leg)
+    if leg.stage != Stage.DONE:
+        raise HandoffRefused(_("The leg of %(name)s is not done yet.") % {"name": leg.organisation})
+    if leg.approved_at is not None:
+        return leg
+    leg.approved_at = at
+    leg.save(update_fields=["approved_at"])
+    _record(leg, EventKind.COMPLETION_APPROVED, When(actor, at))
+    return leg
 
 
 @transaction.atomic
@@ -319,7 +403,7 @@ def reopen(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
     """It was not done after all: a new cycle of the same engagement."""
     when = When(actor, at, occurred_at, origin)
     leg = _turn(leg, "reopen", when, lambda leg: leg.reopen(), EventKind.LEG_REOPENED)
-    _roll_up(leg, when)
+    _roll_up(leg, "reopened", when)
     return leg
 
 
@@ -453,9 +537,18 @@ def _record(
     )
 
 
-def _roll_up(leg: Leg, when: When) -> None:
-    if leg.is_lead:
+def _roll_up(leg: Leg, did: str, when: When) -> None:
+    """The ticket follows its leading leg: as policy says, else as the law does by itself."""
+    if not _answer(leg, did, when) and leg.is_lead:
         moves.roll_up(ticket=leg.ticket, actor=when.actor, at=when.at, occurred_at=when.occurred_at, origin=when.origin)
+
+
+def _answer(leg: Leg, did: str, when: When) -> bool:
+    """Whether policy has an answer to what became of a leg; MoveRefused where its answer is no."""
+    return firing.vendor_did(
+        leg=leg, did=did, actor=when.actor, at=when.at, occurred_at=when.occurred_at, origin=when.origin,
+        is_forced=_forced.get(),
+    )  # fmt: skip
 
 
 def _may_be_engaged(ticket: Ticket, organisation: Organisation) -> None:
@@ -469,8 +562,9 @@ def _may_be_engaged(ticket: Ticket, organisation: Organisation) -> None:
     open_legs = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES)
     if open_legs.filter(organisation=organisation).exists():
         raise HandoffRefused(_("%(name)s has an open leg on this ticket already.") % {"name": organisation})
-    if open_legs.count() >= MOST_OPEN_LEGS:
-        raise HandoffRefused(_("This ticket has as many open legs as a ticket may have."))
+    most = ticket.status.version.most_organisations
+    if open_legs.count() >= most:
+        raise HandoffRefused(_("%(most)s organisations are engaged already: more may not be at once.") % {"most": most})
 
 
 def _giver(ticket: Ticket) -> Organisation:

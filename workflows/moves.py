@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -52,14 +52,20 @@ def move(
     reason: str = "",
     occurred_at: datetime | None = None,
     origin: str = "",
+    status: State | None = None,
+    rule: str = "",
 ) -> Ticket:
-    """Move a ticket by one verb of the law; MoveRefused says why not."""
+    """Move a ticket by one verb of the law; MoveRefused says why not.
+
+    It comes to `status`, else to where the phase begins in its version. `rule` is the verb of the policy, if one
+    led here. People, the API and vendors come by way of `workflows.firing`, which asks policy first.
+    """
     ticket = tickets.locked(ticket)
     refusal = why_not(ticket, name, at=at)
     if refusal:
         raise MoveRefused(refusal)
     before = str(ticket.phase)
-    status = tickets.first_state(MOVES[name].leads_to)
+    status = status or tickets.state_of(ticket, MOVES[name].leads_to)
     _call(ticket, name, status=status, at=at)
     ticket.save(update_fields=["phase", "status", "resolved_at", "closed_at"])
     history.record(
@@ -71,7 +77,8 @@ def move(
             "after": str(ticket.phase),
             "status": status.slug,
             "reason": reason,
-            "waits_on": str(WaitsOn.REQUESTER) if ticket.phase == Phase.WAITING else "",
+            "waits_on": (status.wait_reason or str(WaitsOn.REQUESTER)) if ticket.phase == Phase.WAITING else "",
+            **({"rule": rule} if rule else {}),
         },
         actor=actor,
         at=at,
@@ -93,8 +100,18 @@ def _call(ticket: Ticket, name: str, *, status: State, at: datetime) -> None:
     calls[name]()
 
 
-def why_not(ticket: Ticket, name: str, *, at: datetime) -> str:
-    """Why this move is refused now, in a sentence; empty where it is allowed."""
+LAW: dict[tuple[str, str], str] = {
+    ("new", "active"): "activate", ("waiting", "active"): "activate",
+    ("new", "waiting"): "wait", ("active", "waiting"): "wait",
+    ("new", "resolved"): "resolve", ("active", "resolved"): "resolve", ("waiting", "resolved"): "resolve",
+    ("resolved", "closed"): "close", ("resolved", "active"): "reopen", ("closed", "active"): "reopen",
+    ("new", "cancelled"): "cancel", ("active", "cancelled"): "cancel", ("waiting", "cancelled"): "cancel",
+}  # fmt: skip
+"""The verb of the law that leads from one phase to another; what is not here the law forbids."""
+
+
+def why_not(ticket: Ticket, name: str, *, at: datetime, legs: Sequence[Leg] | None = None) -> str:
+    """Why this move is refused now, in a sentence; empty where it is allowed. `legs` are its open ones, if known."""
     if name not in MOVES:
         return _("There is no move called %(name)s.") % {"name": name}
     if ticket.is_history:
@@ -110,15 +127,15 @@ def why_not(ticket: Ticket, name: str, *, at: datetime) -> str:
             "label": ticket.label
         }
     if name in ("resolve", "cancel"):
-        return _open_legs(ticket, is_only_blocking=name == "resolve")
+        return _open_legs(ticket, legs, is_only_blocking=name == "resolve")
     return ""
 
 
-def _open_legs(ticket: Ticket, *, is_only_blocking: bool) -> str:
-    legs = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).select_related("organisation")
-    if is_only_blocking:
-        legs = legs.filter(is_blocking=True)
-    names = ", ".join(str(leg.organisation) for leg in legs.order_by("number"))
+def _open_legs(ticket: Ticket, legs: Sequence[Leg] | None, *, is_only_blocking: bool) -> str:
+    if legs is None:
+        rows = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).select_related("organisation")
+        legs = list(rows.order_by("number"))
+    names = ", ".join(str(leg.organisation) for leg in legs if leg.is_blocking or not is_only_blocking)
     return _("%(names)s still has an open leg; recall it or wait until it is done.") % {"names": names} if names else ""
 
 

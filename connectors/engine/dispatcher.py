@@ -21,7 +21,7 @@ from connectors.engine import inbox, sending
 from hub.clock import now
 from hub.domain import clocks
 from hub.signals import due_reactions, retry_reactions
-from workflows import digests, posting, timers
+from workflows import digests, posting, running, timers, triage
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ RUN: dict[str, Callable[[int], object]] = {
     "send": lambda row_id: sending.send(link_id=row_id),
     "expire": lambda row_id: timers.expire(leg_id=row_id, at=now()),
     "fire": lambda row_id: clocks.fire(clock_id=row_id, at=now()),
+    "rule": lambda row_id: running.run(pending_id=row_id, at=now()),
+    "triage": lambda row_id: triage.remind(triage_id=row_id, at=now()),
     "notify": lambda row_id: posting.send(notice_id=row_id),
     "digest": lambda row_id: digests.run(digest_id=row_id, at=now()),
     "react": lambda _row_id: retry_reactions(),
@@ -60,6 +62,8 @@ def due() -> Iterator[Job]:
     yield from (Job("poll", row) for row in inbox.due_connections(at=at))
     yield from (Job("expire", row) for row in timers.due_legs(at=now()))
     yield from (Job("fire", row) for row in clocks.due_clocks(at=now()))
+    yield from (Job("rule", row) for row in running.due_pending(at=now()))
+    yield from (Job("triage", row) for row in triage.due(at=now()))
     yield from (Job("notify", row) for row in posting.due_notices(at=at))
     yield from (Job("digest", row) for row in digests.due_digests())
     if due_reactions():

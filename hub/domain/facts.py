@@ -55,6 +55,8 @@ class TicketFacts:
     priority: str = ""
     lead: str = ""
     legs: dict[str, LegFacts] = field(default_factory=dict)
+    is_contested: bool = False
+    """Joint triage is open: whose it is is being decided."""
     recorded: Ball | None = None
     """Imported history is not judged: the row itself says who held the ticket."""
 
@@ -68,6 +70,12 @@ class TicketFacts:
         elif kind == EventKind.TICKET_MOVED:
             self.phase = payload["after"]
             self.ticket_waits_on = payload.get("waits_on", "") if self.phase == Phase.WAITING else ""
+            if self.phase in (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED):
+                self.is_contested = False
+        elif kind == EventKind.TRIAGE_STARTED:
+            self.is_contested = True
+        elif kind == EventKind.TRIAGE_DECIDED:
+            self.is_contested = False
         elif kind == EventKind.PRIORITY_CHANGED:
             self.priority = payload["after"]
         elif kind == EventKind.MESSAGE_ADDED:
@@ -132,6 +140,8 @@ class TicketFacts:
         """Who has to act next: the first rule that applies."""
         if self.recorded is not None:
             return self.recorded
+        if self.is_contested:
+            return Ball(self.owner, Charge.CONTESTED, "", "contested")
         if self.phase in (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED):
             return Ball(self.owner, Charge.NOBODY, "", self.phase)
         if self.waits_on_requester:
@@ -194,6 +204,8 @@ class TicketFacts:
         """What a clock of this organisation ("" for the ticket's own) sees: ``open`` or a wait."""
         if self.waits_on_requester:
             return "waiting_requester"
+        if not organisation and self.phase == Phase.WAITING and self.ticket_waits_on not in ("", WaitsOn.REQUESTER):
+            return f"waiting_{self.ticket_waits_on}"
         leg = self._open_leg_of(organisation) if organisation else None
         if leg and leg.stage == Stage.WAITING:
             return f"waiting_{leg.waits_on}"

@@ -13,6 +13,15 @@ FOLDED = frozenset(EventKind) - {
     EventKind.ALERT_FIRED,
     EventKind.ALERT_RECOVERED,
     EventKind.TICKET_RELATED,
+    EventKind.STATUS_CHANGED,
+    EventKind.TICKET_ASSIGNED,
+    EventKind.VERSION_MOVED,
+    EventKind.MAJOR_CHANGED,
+    EventKind.RULE_ACTED,
+    EventKind.ESCALATED,
+    EventKind.ESCALATION_ACKNOWLEDGED,
+    EventKind.RETURN_BLOCKED,
+    EventKind.COMPLETION_APPROVED,
 }
 """Kinds that ledger or clocks care about."""
 

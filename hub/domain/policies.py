@@ -7,7 +7,7 @@ from typing import TypeVar
 from django.db import transaction
 from django.db.models import Max
 
-from hub.models import Calendar, Contract, Phase, Publication, WorkflowVersion
+from hub.models import Calendar, Contract, Publication
 from hub.models.fields import new_ulid
 
 
@@ -39,34 +39,6 @@ def publish_contract(contract: Contract) -> Contract:
     contract.status = Publication.PUBLISHED
     contract.save(update_fields=["status"])
     return contract
-
-
-@transaction.atomic
-def publish_workflow_version(version: WorkflowVersion) -> WorkflowVersion:
-    """Make a draft the version that new moves use; the one before it fades, its tickets keep their status."""
-    version = WorkflowVersion.objects.select_for_update(of=("self",)).select_related("workflow").get(pk=version.pk)
-    _must_be_draft(version.status, version)
-    begins = set(version.states.filter(is_default=True).values_list("phase", flat=True))
-    missing = [str(phase.label) for phase in Phase if phase not in begins]
-    if missing:
-        raise NotPublishable(f"{version} says no state in which these phases begin: {', '.join(missing)}.")
-    WorkflowVersion.objects.filter(workflow=version.workflow, status=WorkflowVersion.Status.PUBLISHED).update(
-        status=WorkflowVersion.Status.FADING
-    )
-    version.status = WorkflowVersion.Status.PUBLISHED
-    version.save(update_fields=["status"])
-    return version
-
-
-@transaction.atomic
-def new_workflow_version(version: WorkflowVersion) -> WorkflowVersion:
-    """A draft that begins as a copy, states included."""
-    last = WorkflowVersion.objects.filter(workflow=version.workflow).aggregate(last=Max("number"))["last"]
-    draft = WorkflowVersion.objects.create(workflow=version.workflow, number=last + 1)
-    for state in version.states.order_by("pk"):
-        state.pk, state.version = None, draft
-        state.save(force_insert=True)
-    return draft
 
 
 @transaction.atomic

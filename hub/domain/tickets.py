@@ -22,10 +22,13 @@ from hub.models import (
     Service,
     Site,
     State,
+    Team,
     Ticket,
+    User,
+    WorkflowVersion,
 )
 
-EDITABLE = frozenset({"title", "description", "service", "asset", "site", "requester"})
+EDITABLE = frozenset({"title", "description", "service", "asset", "site", "requester", "impact", "urgency"})
 TEXTS = ("title", "description")
 
 
@@ -38,11 +41,19 @@ def us() -> Organisation:
     return Organisation.objects.get(is_us=True)
 
 
-def first_state(phase: Phase) -> State:
-    """Where a phase begins in the published default workflow."""
-    return State.objects.get(
-        version__workflow__is_default=True, version__status="published", phase=phase, is_default=True
-    )
+def first_state(phase: Phase, *, service: Service | None = None) -> State:
+    """Where a phase begins in the published workflow of a service, else in the default one."""
+    begins = State.objects.filter(version__status=WorkflowVersion.Status.PUBLISHED, phase=phase, is_default=True)
+    if service is not None and service.workflow_id is not None:
+        own = begins.filter(version__workflow=service.workflow_id).first()
+        if own is not None:
+            return own
+    return begins.get(version__workflow__is_default=True)
+
+
+def state_of(ticket: Ticket, phase: Phase) -> State:
+    """Where a phase begins in the version the ticket is on; in-flight work keeps its version."""
+    return State.objects.get(version=ticket.status.version_id, phase=phase, is_default=True)
 
 
 def locked(ticket: Ticket) -> Ticket:
@@ -72,7 +83,7 @@ def open_ticket(
     # A vendor's clock that runs ahead of ours cannot open a ticket in the future.
     opened_at = min((occurred_at or at).replace(microsecond=0), at)
     owner = us()
-    state = first_state(Phase.NEW)
+    state = first_state(Phase.NEW, service=service)
     ticket = Ticket.objects.create(
         number=numbers.take("ticket")[0],
         kind=kind,
@@ -187,6 +198,48 @@ def set_priority(
         occurred_at=occurred_at,
         origin=origin,
     )
+    return ticket
+
+
+@transaction.atomic
+def set_status(
+    *, ticket: Ticket, status: State, verb: str, reason: str = "", actor: Actor, at: datetime, origin: str = ""
+) -> Ticket:
+    """Give the ticket another status of the same phase; the phase is moved by `workflows.moves` alone."""
+    ticket = locked(ticket)
+    if status.phase != ticket.phase:
+        raise NotEditable(f"{status} is of another phase than {ticket.label}.")
+    before, ticket.status = ticket.status.slug, status
+    ticket.save(update_fields=["status"])
+    payload = {"verb": verb, "before": before, "after": status.slug, "reason": reason}
+    history.record(ticket=ticket, kind=EventKind.STATUS_CHANGED, payload=payload, actor=actor, at=at, origin=origin)
+    return ticket
+
+
+@transaction.atomic
+def assign(
+    *,
+    ticket: Ticket,
+    actor: Actor,
+    at: datetime,
+    team: Team | None = None,
+    assignee: User | None = None,
+    origin: str = "",
+) -> Ticket:
+    """Give the ticket to a team or a person of ours; the same one again is no change."""
+    ticket = locked(ticket)
+    before = (ticket.team_id, ticket.assignee_id)
+    ticket.team = team or ticket.team
+    ticket.assignee = assignee or ticket.assignee
+    if before == (ticket.team_id, ticket.assignee_id):
+        return ticket
+    ticket.save(update_fields=["team", "assignee"])
+    payload = {
+        "team": team.public_id if team else "",
+        "assignee": assignee.public_id if assignee else "",
+        "to": str(assignee or team),
+    }
+    history.record(ticket=ticket, kind=EventKind.TICKET_ASSIGNED, payload=payload, actor=actor, at=at, origin=origin)
     return ticket
 
 

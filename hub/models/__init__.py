@@ -3,14 +3,14 @@
 from .contract import Calendar, Clock, Contract, Publication, Span, Target
 from .event import ActorKind, Event, EventKind, LedgerSegment, Reaction
 from .imports import HistoryImport, UnmappedValue
-from .leg import ENGAGED_STAGES, OPEN_STAGES, Leg, Stage, WaitsOn
+from .leg import ENGAGED_STAGES, OPEN_STAGES, Leg, ReasonCode, Stage, WaitsOn
 from .message import Attachment, Message
 from .organisation import Organisation, Person, Site, Team
 from .sequence import Sequence
 from .service import Asset, Service
-from .ticket import REOPEN_WINDOW, Priority, Relation, Ticket
+from .ticket import REOPEN_WINDOW, Degree, Priority, Relation, Ticket
 from .user import Membership, User
-from .workflow import Phase, State, Workflow, WorkflowVersion
+from .workflow import Colour, Phase, State, Workflow, WorkflowVersion
 
 __all__ = [
     "ENGAGED_STAGES",
@@ -21,7 +21,9 @@ __all__ = [
     "Attachment",
     "Calendar",
     "Clock",
+    "Colour",
     "Contract",
+    "Degree",
     "Event",
     "EventKind",
     "HistoryImport",
@@ -35,6 +37,7 @@ __all__ = [
     "Priority",
     "Publication",
     "Reaction",
+    "ReasonCode",
     "Relation",
     "Sequence",
     "Service",

@@ -71,6 +71,27 @@ class EventKind(models.TextChoices):
     ALERT_RECOVERED = "alert.recovered", _("alert ended")
     # kind, from, to (public ids of tickets), other (its number)
     TICKET_RELATED = "ticket.related", _("related")
+    # verb, before, after (slugs of states), reason: a status within its phase
+    STATUS_CHANGED = "ticket.status_changed", _("status changed")
+    # field, before, after: assignee or team
+    TICKET_ASSIGNED = "ticket.assigned", _("assigned")
+    # before, after (workflow versions), status
+    VERSION_MOVED = "ticket.version_moved", _("moved to another version of the workflow")
+    # is_major
+    MAJOR_CHANGED = "ticket.major", _("major incident")
+    # rule, what, result: an action of a rule
+    RULE_ACTED = "rule.acted", _("rule")
+    # escalation, step, run; texts: told
+    ESCALATED = "escalation.step", _("escalated")
+    ESCALATION_ACKNOWLEDGED = "escalation.acknowledged", _("escalation acknowledged")
+    # triage, deadline, owner (public id of a user), cause; texts: reason
+    TRIAGE_STARTED = "triage.started", _("joint triage")
+    # triage, organisation; texts: decision
+    TRIAGE_DECIDED = "triage.decided", _("triage decided")
+    # leg, organisation, code; texts: reason: a return beyond the budget
+    RETURN_BLOCKED = "return.blocked", _("return blocked")
+    # leg, organisation
+    COMPLETION_APPROVED = "completion.approved", _("completion approved")
     # row, status, class, team, organisation, priority, changed: one row of an imported log
     HISTORY_ROW = "history.row", _("recorded elsewhere")
 

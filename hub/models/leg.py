@@ -32,6 +32,17 @@ OPEN_STAGES = (Stage.OFFERED, Stage.ACCEPTED, Stage.WORKING, Stage.WAITING)
 ENGAGED_STAGES = (Stage.ACCEPTED, Stage.WORKING, Stage.WAITING)
 
 
+class ReasonCode(models.TextChoices):
+    """Why an organisation declines or returns: what a scorecard can count."""
+
+    NOT_OURS = "not_ours", _("not our part")
+    NEEDS_INFORMATION = "needs_information", _("information is missing")
+    NO_CAPACITY = "no_capacity", _("no capacity")
+    OUT_OF_SCOPE = "out_of_scope", _("not in the contract")
+    DUPLICATE = "duplicate", _("known already")
+    OTHER = "other", _("another reason")
+
+
 class WaitsOn(models.TextChoices):
     """Whose move it is while a leg waits."""
 
@@ -61,6 +72,9 @@ class Leg(models.Model):
     is_born_there = models.BooleanField(_("born at the vendor"), default=False)
     brief = models.TextField(_("what they were told"), blank=True)
     reason = models.TextField(_("why"), blank=True)
+    reason_code = models.CharField(_("coded reason"), max_length=20, choices=ReasonCode, blank=True)
+    pack = models.JSONField(_("hand-off pack"), default=dict, blank=True)
+    approved_at = models.DateTimeField(_("completion approved at"), null=True, blank=True)
     resolution = models.TextField(_("resolution"), blank=True)
     waits_on = models.CharField(_("waits on"), max_length=16, choices=WaitsOn, blank=True)
     waits_on_organisation = models.ForeignKey(

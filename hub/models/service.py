@@ -35,6 +35,15 @@ class Service(models.Model):
         Person, models.SET_NULL, null=True, blank=True, related_name="owned_services", verbose_name=_("business owner")
     )
     depends_on = models.ManyToManyField("self", symmetrical=False, blank=True, related_name="dependents")
+    workflow = models.ForeignKey(
+        "hub.Workflow",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="services",
+        verbose_name=_("workflow"),
+        help_text=_("Empty: the default one."),
+    )
     note_audience = models.CharField(
         _("audience of vendor notes"),
         max_length=8,

@@ -26,6 +26,14 @@ class Priority(models.TextChoices):
     P4 = "P4", _("P4, low")
 
 
+class Degree(models.IntegerChoices):
+    """How much of something there is: of impact, of urgency."""
+
+    HIGH = 1, _("1, high")
+    MEDIUM = 2, _("2, medium")
+    LOW = 3, _("3, low")
+
+
 class Ticket(models.Model):
     """The one true ticket: what is asked, who answers for it, who has to act next.
 
@@ -45,6 +53,13 @@ class Ticket(models.Model):
     title = models.CharField(_("title"), max_length=255)
     description = models.TextField(_("description"), blank=True)
     priority = models.CharField(_("priority"), max_length=16, default=Priority.P3)
+    impact = models.PositiveSmallIntegerField(_("impact"), choices=Degree, null=True, blank=True)
+    urgency = models.PositiveSmallIntegerField(_("urgency"), choices=Degree, null=True, blank=True)
+    is_priority_set = models.BooleanField(
+        _("priority set by hand"), default=False, help_text=_("It no longer follows from impact, urgency and service.")
+    )
+    is_major = models.BooleanField(_("major incident"), default=False)
+    bounces = models.PositiveSmallIntegerField(_("bounces"), default=0, editable=False)
     phase = FSMField(_("phase"), max_length=16, choices=Phase.choices, default=Phase.NEW, protected=True)
     status = models.ForeignKey(State, models.PROTECT, related_name="tickets", verbose_name=_("status"))
     owner = models.ForeignKey(

@@ -52,6 +52,32 @@ class WorkflowVersion(models.Model):
     workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(_("number"), default=1)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.DRAFT)
+    note = models.TextField(_("what it is for"), blank=True, help_text=_("Why it is as it is; shown in the list."))
+    fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    """A digest of everything in it, made when it is published."""
+    bounce_budget = models.PositiveSmallIntegerField(
+        _("bounce budget"),
+        default=2,
+        help_text=_("So often may a ticket be returned or declined; the next return opens joint triage instead."),
+    )
+    triage_minutes = models.PositiveIntegerField(
+        _("minutes for joint triage"), default=60, help_text=_("Until when the decision owner has to decide.")
+    )
+    most_organisations = models.PositiveSmallIntegerField(
+        _("most organisations at once"), default=12, help_text=_("So many may be engaged on one ticket.")
+    )
+    accept_minutes = models.PositiveIntegerField(
+        _("minutes to accept an offer"),
+        null=True,
+        blank=True,
+        help_text=_("Where nothing else is said. Empty: an offer waits until it is answered."),
+    )
+    priority_matrix = models.JSONField(
+        _("priority matrix"),
+        default=dict,
+        blank=True,
+        help_text=_('Impact, urgency (1 to 3) to priority: {"1": {"1": "P1", "2": "P2"}}. Empty: the usual one.'),
+    )
 
     class Meta:
         verbose_name = _("workflow version")
@@ -71,6 +97,18 @@ class WorkflowVersion(models.Model):
         return f"{self.workflow} v{self.number}"
 
 
+class Colour(models.TextChoices):
+    """Colours of a state, where its phase's own does not do."""
+
+    BLUE = "blue", _("blue")
+    GREEN = "green", _("green")
+    YELLOW = "yellow", _("yellow")
+    ORANGE = "orange", _("orange")
+    RED = "red", _("red")
+    PURPLE = "purple", _("purple")
+    GREY = "grey", _("grey")
+
+
 class State(models.Model):
     """One status of a workflow version, mapped to the phase whose law it keeps."""
 
@@ -79,6 +117,24 @@ class State(models.Model):
     name = models.CharField(_("name"), max_length=100)
     phase = models.CharField(_("phase"), max_length=16, choices=Phase)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+    colour = models.CharField(_("colour"), max_length=16, choices=Colour, blank=True)
+    wait_reason = models.SlugField(
+        _("waits for"),
+        max_length=30,
+        blank=True,
+        help_text=_("Of a waiting state; empty: the requester. A contract has to name “waiting_…” to pause."),
+    )
+    default_holder = models.ForeignKey(
+        "hub.Organisation",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("is offered to"),
+        help_text=_("Whoever is offered a ticket that comes here while nobody is engaged on it."),
+    )
+    requester_name = models.CharField(_("name for the requester"), max_length=100, blank=True)
+    vendor_name = models.CharField(_("name for vendors"), max_length=100, blank=True)
     is_default = models.BooleanField(_("where its phase begins"), default=False)
 
     class Meta:

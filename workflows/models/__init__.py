@@ -2,14 +2,27 @@
 
 from .door import Door
 from .notice import Channel, Digest, Endpoint, Notice, NoticePreference, NoticeTemplate, Suppression
+from .policy import Action, Escalation, Guard, PolicyRecord, Step, Transition, Trigger
+from .running import EscalationRun, FailedAction, Pending, Triage
 
 __all__ = [
+    "Action",
     "Channel",
     "Digest",
     "Door",
     "Endpoint",
+    "Escalation",
+    "EscalationRun",
+    "FailedAction",
+    "Guard",
     "Notice",
     "NoticePreference",
     "NoticeTemplate",
+    "Pending",
+    "PolicyRecord",
+    "Step",
     "Suppression",
+    "Transition",
+    "Triage",
+    "Trigger",
 ]

@@ -1,0 +1,198 @@
+"""Versions: what cannot work is not published, documents come in whole or not at all, tickets move with a preview."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from hub.domain import history, tickets
+from hub.domain.actors import Actor
+from hub.domain.policies import NotPublishable
+from hub.models import Organisation, State, Ticket, User, Workflow, WorkflowVersion
+from tests import factories
+from tests.workflows.building import AT, STATES, act, document, draft, guard, published, rule
+from workflows import documents, firing, judging, publishing
+from workflows.documents import BadDocument
+from workflows.models import PolicyRecord
+
+pytestmark = pytest.mark.django_db
+
+
+def said(version: WorkflowVersion) -> str:
+    return "\n".join(str(fault) for fault in judging.faults(version))
+
+
+def state(slug: str, phase: str, **more: Any) -> dict[str, Any]:
+    return {"slug": slug, "name": slug.capitalize(), "phase": phase, "position": 9, "is_default": False, **more}
+
+
+def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
+    assert said(draft()) == ""
+
+
+@pytest.mark.parametrize(
+    ("rules", "more", "expected"),
+    [
+        ([], {"states": [*STATES, state("lost", "active")]}, "State “Lost”: No transition leads to it."),
+        ([rule("in", ["new"], "stuck")], {"states": [*STATES, state("stuck", "active")]},
+         "State “Stuck”: Nothing leads on from it"),
+        ([rule("in", ["new"], "a"), rule("ab", ["a"], "b"), rule("ba", ["b"], "a")],
+         {"states": [*STATES, state("a", "active"), state("b", "active")]}, "State “A”: No way from it ends"),
+        ([rule("bad", ["closed"], "waiting")], {}, "Transition “Bad”: The law has no way from “Closed” (closed)"),
+        ([rule("bad", ["cancelled"], "new")], {}, "The law has no way from “Cancelled”"),
+        ([rule("a", ["new"], "working", trigger="vendor", trigger_params={"did": ["accepted"]}),
+          rule("b", ["new"], "waiting", trigger="vendor", trigger_params={"did": ["accepted"]})], {},
+         "Transition “B”: In “New”, “accepted” is answered by “A” already."),
+        ([rule("a", ["new"], "working", trigger="timer", trigger_params={"minutes": 0}),
+          rule("b", ["working"], "waiting", trigger="timer", trigger_params={"minutes": 0}),
+          rule("c", ["waiting"], "working", trigger="timer", trigger_params={"minutes": 0})], {},
+         "Timers of zero minutes lead in a circle through it."),
+        ([rule("a", None, "", trigger="event", trigger_params={"kinds": ["message.added"]},
+               actions=[act("comment", text="x")])], {}, "What it does sets it off again"),
+        ([rule("a", None, "", guards=[guard("service_tier", most=9)])], {}, "most: 9 is not between 1 and 4."),
+        ([rule("a", None, "", guards=[guard("priority_in", priorities=["P9"])])], {}, "“P9” is none of"),
+        ([rule("a", None, "", guards=[guard("priority_in", priorities=["P1"]),
+                                      guard("priority_in", priorities=["P1"], is_negated=True)])], {},
+         "the contrary is asked for, too."),
+        ([rule("a", None, "", guards=[guard("expression", expression="false")])], {}, "it can never hold"),
+        ([rule("a", None, "", guards=[guard("expression", expression="tickets.x")])], {}, "There is no “tickets”"),
+        ([rule("a", None, "", guards=[guard("bounce_count", number=200_000)])], {}, "it can never hold"),
+        ([rule("a", None, "", actions=[act("move", verb="nowhere")])], {}, "There is no verb “nowhere”"),
+        ([rule("a", None, "", actions=[act("move", verb="a")])], {}, "It would use itself again and again."),
+        ([rule("a", None, "", actions=[act("comment", text="{ticket.label")])], {}, "There is a { without a }"),
+        ([rule("a", None, "", actions=[act("hand_over")])], {}, "organisation: This is missing."),
+        ([rule("a", None, "", actions=[act("raise_priority", steps="x")])], {}, "This has to be a whole number."),
+        ([rule("a", None, "", trigger="timer", trigger_params={})], {}, "minutes: This is missing."),
+        ([rule("a", None, "", trigger="vendor", trigger_params={"did": ["sleeps"]})], {}, "“sleeps” is none of"),
+        ([rule("a", None, "", required=["shoe_size"])], {}, "“shoe_size” cannot be asked for"),
+        ([rule("a", None, "", roles=["king"])], {}, "There is no role “king”."),
+        ([], {"escalations": [{"slug": "e", "name": "E", "trigger": "clock", "trigger_params": {}, "steps": []}]},
+         "Escalation “E”: It has no steps."),
+        ([], {"escalations": [{"slug": "e", "name": "E", "trigger": "clock", "trigger_params": {},
+                               "steps": [{"wait_minutes": 0, "actions": []}]}]}, "Step 1 does nothing."),
+        ([], {"states": STATES[:-1] + [{**STATES[-1], "is_default": False}]}, "the phase “cancelled” begins."),
+        ([], {"states": [*STATES[:1], {**STATES[1], "wait_reason": "parts"}, *STATES[2:]]},
+         "Only a waiting state waits for something."),
+        ([], {"priority_matrix": {"7": {}}}, "Impact and urgency are 1 to 3"),
+        ([], {"most_organisations": 0}, "At least one has to be allowed."),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_not_published_and_says_where(
+    us: Organisation, rules: list[Any], more: dict[str, Any], expected: str
+) -> None:
+    made = draft(*rules, **more)
+    assert expected in said(made)
+    with pytest.raises(publishing.Faulty):
+        publishing.publish(made, user=None, why="", at=AT)
+    assert WorkflowVersion.objects.get(pk=made.pk).status == "draft"
+
+
+def test_publishing_is_written_down_with_who_why_and_what_changed(us: Organisation) -> None:
+    admin: User = factories.member("admin", us)
+    first = published()
+    second = publishing.new_draft(first)
+    second.transitions.filter(slug="begin").update(name="Start")
+    publishing.publish(second, user=admin, why="Says it better", at=AT)
+
+    record = PolicyRecord.objects.get(version=second)
+    assert (record.user, record.why, record.verb) == (admin, "Says it better", "published")
+    assert record.details["changes"] == [["transition “Start”, name", "Begin", "Start"]]
+    assert WorkflowVersion.objects.get(pk=first.pk).status == "fading"
+    with pytest.raises(NotPublishable, match="stays as it is"):
+        publishing.publish(first, user=admin, why="", at=AT)
+
+
+def test_a_document_goes_out_and_comes_in_the_same(us: Organisation) -> None:
+    vendor = factories.OrganisationFactory(name="Hostwerk")
+    made = draft(rule("give", None, "", actions=[act("hand_over", organisation=vendor.public_id)],
+                      guards=[guard("party_is", organisation=vendor.public_id, is_negated=True)]))  # fmt: skip
+    text = documents.text(made)
+    assert vendor.name in text
+    again = documents.taken_in(text)
+
+    assert documents.digest(again) == documents.digest(made)
+    assert documents.differences(made, again) == []
+
+
+def test_names_lead_to_rows_of_another_installation(us: Organisation) -> None:
+    vendor = factories.OrganisationFactory(name="Hostwerk")
+    given = rule("give", None, "", actions=[act("hand_over", organisation=vendor.public_id)])
+    plan = json.loads(documents.text(draft(given)))
+    elsewhere = json.loads(json.dumps(plan).replace(vendor.public_id, "01ELSEWHERE000000000000000"))
+    made = documents.taken_in(elsewhere)
+    assert made.transitions.get(slug="give").actions.get().params["organisation"] == vendor.public_id
+
+    elsewhere["names"] = {"01ELSEWHERE000000000000000": "Nobody knows them"}
+    with pytest.raises(BadDocument, match="There is no organisation “Nobody knows them” here"):
+        documents.taken_in(elsewhere)
+
+
+def _broken(change: Any) -> str:
+    plan = json.loads(json.dumps(document()))
+    change(plan)
+    return json.dumps(plan)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "null", '"x"', "[" * 10_000, '{"format": "other/1"}', "x" * 1_000_001,
+        _broken(lambda p: p.pop("format")), _broken(lambda p: p.update(extra=1)),
+        _broken(lambda p: p.update(workflow="")),
+        _broken(lambda p: p.update(states="x")), _broken(lambda p: p.update(states=[1])),
+        _broken(lambda p: p["states"].append(p["states"][0])), _broken(lambda p: p["states"][0].update(phase="limbo")),
+        _broken(lambda p: p["states"][0].update(pk=1)), _broken(lambda p: p["states"][0].pop("slug")),
+        _broken(lambda p: p["transitions"][0].update(target="nowhere")),
+        _broken(lambda p: p["transitions"][0].update(trigger="magic")),
+        _broken(lambda p: p["transitions"][0].update(slug="no good slug!")),
+        _broken(lambda p: p["transitions"][0].update(guards="x")),
+        _broken(lambda p: p["transitions"][0].update(guards=[{"kind": "os.system", "params": {}}])),
+        _broken(lambda p: p["transitions"][0].update(actions=[{"kind": "hand_over", "params": [1]}])),
+        _broken(lambda p: p["transitions"][0].update(name=None)),
+        _broken(lambda p: p["transitions"].append(p["transitions"][0])),
+        _broken(lambda p: p.update(settings={"status": "published"})),
+        _broken(lambda p: p.update(settings={"bounce_budget": "many"})),
+        _broken(lambda p: p.update(escalations=[{"slug": "e", "name": "E", "trigger": "person", "steps": []}])),
+        _broken(lambda p: p.update(escalations=[{"slug": "e", "name": "E", "trigger": "clock", "steps": [1]}])),
+        _broken(lambda p: p.update(transitions=[{"slug": f"r{n}", "name": "r"} for n in range(501)])),
+    ],
+)  # fmt: skip
+def test_a_damaged_or_hostile_document_is_refused_whole(us: Organisation, text: str) -> None:
+    before = (Workflow.objects.count(), WorkflowVersion.objects.count(), State.objects.count())
+    with pytest.raises(BadDocument) as refused:
+        documents.taken_in(text)
+
+    assert refused.value.mistakes
+    assert (Workflow.objects.count(), WorkflowVersion.objects.count(), State.objects.count()) == before
+
+
+# -- moving what is in flight
+
+
+def test_tickets_move_to_another_version_by_a_map_with_counts(agent: Actor) -> None:
+    first = published()
+    made = [tickets.open_ticket(title=str(n), actor=agent, at=AT) for n in range(3)]
+    firing.fire(ticket=made[0], verb="begin", actor=agent, at=AT)
+    firing.fire(ticket=made[1], verb="drop", actor=agent, at=AT)
+    renamed = [{**each, "slug": "in-work", "name": "In work"} if each["slug"] == "working" else each for each in STATES]
+    rules = json.loads(json.dumps(document()["transitions"]).replace('"working"', '"in-work"'))
+    plan = {**document(), "states": renamed, "transitions": rules}
+    second = publishing.publish(documents.taken_in(plan), user=None, why="", at=AT)
+
+    rows = publishing.preview(first, second)
+    shown = {each.state.slug: (each.count, each.target.slug if each.target else "") for each in rows}
+    assert (shown["new"], shown["working"], shown["cancelled"]) == ((1, "new"), (1, "in-work"), (0, "cancelled"))
+    with pytest.raises(NotPublishable, match="2 open tickets are on it"):
+        publishing.retire(first, user=None, why="", at=AT)
+    assert publishing.move_tickets(first, second, user=None, why="renamed", at=AT) == 2
+    assert publishing.move_tickets(first, second, user=None, why="again", at=AT) == 0
+
+    moved = Ticket.objects.get(pk=made[0].pk)
+    assert (moved.status.slug, moved.status.version) == ("in-work", second)
+    assert history.verify(moved) is None
+    assert Ticket.objects.get(pk=made[1].pk).status.version == first
+    publishing.retire(first, user=None, why="", at=AT)
+    with pytest.raises(NotPublishable, match="published version"):
+        publishing.move_tickets(second, first, user=None, why="", at=AT)

@@ -1,0 +1,164 @@
+"""What an event sets off: rows that are due now or later. Nothing is done here; the sweep does it after the commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hub.domain.folding import FOLDED
+from hub.models import ActorKind, Calendar, Clock, Event, EventKind, Organisation, Ticket
+from hub.queries.calendars import calendar_of
+from hub.signals import reacts
+from workflows.compiled import CompiledEscalation, CompiledRule, CompiledTransition, policy_of
+from workflows.context import seconds_used
+from workflows.models import Pending, Trigger
+
+ARRIVALS = frozenset(
+    {EventKind.TICKET_OPENED, EventKind.TICKET_MOVED, EventKind.STATUS_CHANGED, EventKind.VERSION_MOVED}
+)
+"""Kinds with which a ticket comes to a status."""
+OWN = frozenset({EventKind.RULE_ACTED, EventKind.ESCALATED, EventKind.ESCALATION_ACKNOWLEDGED})
+"""Kinds that rules themselves leave: they set nothing off."""
+
+
+@reacts
+def set_off(event: Event) -> None:
+    """Queue the rules of the ticket's version that this event sets off."""
+    if event.kind in OWN or event.kind == EventKind.HISTORY_ROW:
+        return
+    ticket = Ticket.objects.select_related("status__version", "service").get(pk=event.ticket_id)
+    rules = policy_of(ticket.status.version).set_off_by(Trigger.EVENT, Trigger.TIMER, Trigger.CLOCK, Trigger.SILENCE)
+    if ticket.is_history or not rules:
+        return
+    for rule in rules:
+        _QUEUE[rule.trigger](rule, ticket, event)
+
+
+def _on_event(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
+    if event.kind in rule.trigger_params.get("kinds", ()):
+        queue(rule, ticket, key=f"event:{name(rule)}:{event.seq}", due_at=event.recorded_at, made_at=event.recorded_at)
+
+
+def _on_arrival(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
+    if event.kind not in ARRIVALS or not _concerns(rule, ticket):
+        return
+    due = later(
+        event.recorded_at, int(rule.trigger_params.get("minutes", 0)), str(rule.trigger_params.get("hours", ""))
+    )
+    queue(rule, ticket, key=f"timer:{name(rule)}:{event.seq}", due_at=due, made_at=event.recorded_at,
+          params={"status": ticket.status_id})  # fmt: skip
+
+
+def _concerns(rule: CompiledRule, ticket: Ticket) -> bool:
+    """Whether a timer runs in the ticket's status."""
+    if isinstance(rule, CompiledTransition):
+        return rule.leaves(ticket.status)
+    wanted = rule.trigger_params.get("statuses") or ()
+    return ticket.status.slug in wanted if wanted else ticket.is_open
+
+
+def _on_clock(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
+    """When a clock will have used so much of its goal: known anew with everything that moves clocks."""
+    if event.kind not in FOLDED:
+        return
+    for clock in clocks_of(rule, ticket):
+        key = clock_key(rule, clock)
+        due = reaches(clock, int(rule.trigger_params.get("percent", 100)))
+        waiting = Pending.objects.filter(ticket=ticket, key=key)
+        if due is None:
+            waiting.filter(state=Pending.State.WAITING).delete()
+        elif not waiting.filter(state=Pending.State.WAITING).update(due_at=due):
+            queue(rule, ticket, key=key, due_at=due, made_at=event.recorded_at)
+
+
+def clocks_of(rule: CompiledRule, ticket: Ticket) -> Iterator[Clock]:
+    wanted = rule.trigger_params
+    rows = Clock.objects.filter(
+        ticket=ticket, is_current=True, target=wanted.get("target", "resolve"),
+        contract__kind=wanted.get("contract", "sla"),
+    )  # fmt: skip
+    yield from rows.select_related("contract__calendar", "party").order_by("pk")
+
+
+def clock_key(rule: CompiledRule, clock: Clock) -> str:
+    return f"clock:{name(rule)}:{clock.contract_id}:{clock.party_id}:{clock.cycle}"
+
+
+def reaches(clock: Clock, percent: int) -> datetime | None:
+    """When a clock that runs on like now has used so much of its goal; None where it does not run."""
+    if clock.state != Clock.State.ACTIVE or not clock.goal_seconds:
+        return None
+    left = -(-clock.goal_seconds * percent // 100) - clock.used_seconds
+    if left <= 0:
+        return clock.as_of
+    found = calendar_of(clock.contract.calendar).add(int(clock.as_of.timestamp()), left)
+    return None if found is None else datetime.fromtimestamp(found, UTC)
+
+
+def has_reached(clock: Clock, percent: int, *, at: datetime) -> bool:
+    return bool(clock.goal_seconds) and 100 * seconds_used(clock, at=at) >= percent * int(clock.goal_seconds or 0)
+
+
+def _on_word(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
+    """Somebody said or did something: the silence begins anew. It ends with the ticket."""
+    waiting = Pending.objects.filter(ticket=ticket, key__startswith=f"silence:{name(rule)}:", state="waiting")
+    if not ticket.is_open:
+        waiting.delete()
+        return
+    if event.kind != EventKind.TICKET_OPENED and not _breaks(rule, event):
+        return
+    waiting.delete()
+    due = later(
+        event.recorded_at, int(rule.trigger_params.get("minutes", 60)), str(rule.trigger_params.get("hours", ""))
+    )
+    queue(rule, ticket, key=f"silence:{name(rule)}:{event.seq}", due_at=due, made_at=event.recorded_at)
+
+
+def _breaks(rule: CompiledRule, event: Event) -> bool:
+    """Whether this was a word of those whose silence counts."""
+    who = rule.trigger_params.get("who", "anybody")
+    if event.actor_kind in (ActorKind.SYSTEM, ActorKind.TIMER):
+        return False
+    ours = bool(event.actor_organisation and event.actor_organisation.is_us)
+    return bool(who == "anybody" or (who == "us") == ours)
+
+
+_QUEUE: dict[str, Any] = {
+    Trigger.EVENT: _on_event, Trigger.TIMER: _on_arrival, Trigger.CLOCK: _on_clock, Trigger.SILENCE: _on_word,
+}  # fmt: skip
+
+
+def name(rule: CompiledRule) -> str:
+    """A rule among those of all versions."""
+    return f"{'e' if isinstance(rule, CompiledEscalation) else 't'}{rule.pk}"
+
+
+def queue(
+    rule: CompiledRule, ticket: Ticket, *, key: str, due_at: datetime, made_at: datetime, params: Any = None
+) -> None:
+    Pending.objects.get_or_create(
+        ticket=ticket,
+        key=key,
+        defaults={
+            "rule": "escalation" if isinstance(rule, CompiledEscalation) else "transition",
+            "rule_id": rule.pk,
+            "params": params or {},
+            "due_at": due_at,
+            "made_at": made_at,
+        },
+    )
+
+
+def later(at: datetime, minutes: int, hours: str) -> datetime:
+    """So many minutes on: around the clock, or in our own working hours."""
+    calendar = _ours() if hours == "ours" else None
+    if calendar is None:
+        return at + timedelta(minutes=minutes)
+    found = calendar_of(calendar).add(int(at.timestamp()), 60 * minutes)
+    return at + timedelta(minutes=minutes) if found is None else datetime.fromtimestamp(found, UTC)
+
+
+def _ours() -> Calendar | None:
+    us = Organisation.objects.select_related("calendar").filter(is_us=True).first()
+    return us.calendar if us is not None else None
