@@ -276,7 +276,11 @@ def _by_whom(ticket: Ticket, rule: CompiledTransition) -> str:
 
 def available(seen: Context, *, roles: frozenset[str]) -> list[Verb]:
     """Every verb a person could use, each with why it cannot be used now; no query beyond the facts."""
-    policy = policy_of(seen.ticket.status.version)
+    return available_in(policy_of(seen.ticket.status.version), seen, roles=roles)
+
+
+def available_in(policy: Policy, seen: Context, *, roles: frozenset[str]) -> list[Verb]:
+    """The same by another policy than the ticket's own, as when a draft is tried."""
     if policy.is_plain:
         return [
             Verb(slug=move.verb, label=move.label, leads_to=str(move.leads_to),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.domain.policies import NotPublishable
-from hub.models import EventKind, State, Ticket, User, WorkflowVersion
+from hub.models import EventKind, State, Ticket, User, Workflow, WorkflowVersion
 from hub.models.fields import new_ulid
 from workflows import documents, judging
 from workflows.models import PolicyRecord
@@ -59,6 +59,15 @@ def publish(version: WorkflowVersion, *, user: User | None, why: str, at: dateti
 def new_draft(version: WorkflowVersion) -> WorkflowVersion:
     """A draft that begins as a copy of everything in a version."""
     return documents.taken_in(documents.exported(version), workflow=version.workflow)
+
+
+@transaction.atomic
+def begin(workflow: Workflow) -> WorkflowVersion | None:
+    """The first draft of a new workflow: a copy of what is in force in the standard one; None where nothing is."""
+    standard = WorkflowVersion.objects.filter(workflow__is_default=True, status=Status.PUBLISHED).first()
+    if standard is None:
+        return None
+    return documents.taken_in(documents.exported(standard), workflow=workflow)
 
 
 @transaction.atomic

@@ -100,6 +100,13 @@ def said(kind: str, audience: str, facts: Mapping[str, Any], *, language: str = 
         return Wording(filled(plain.subject, facts), filled(plain.body, facts))
 
 
+def tried(source: str) -> str:
+    """A template filled with the newest ticket there is; BadTemplate says what cannot be."""
+    ticket = Ticket.objects.select_related("status", "service", "holder", "requester").order_by("-pk").first()
+    leg = Leg.objects.filter(ticket=ticket).select_related("organisation").order_by("-pk").first() if ticket else None
+    return filled(source, facts_of(ticket, leg=leg, why="why it is sent", text="its text", items=["one", "two"]))
+
+
 def facts_of(
     ticket: Ticket | None,
     *,

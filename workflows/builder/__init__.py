@@ -1,0 +1,1 @@
+"""How an admin builds a workflow: pages over the rows of a draft, a picture of it, and its rehearsal."""
