@@ -13,7 +13,8 @@ from django.db.models import Count, Max, Min, Q
 from connectors.engine import limits, registry
 from connectors.models import AlertState, Attempt, Connection, Difference, Inbound, Link, Outbound, Storm
 from hub.models import Leg, Message, Reaction, Ticket, UnmappedValue
-from workflows.models import Endpoint, Notice
+from workflows.models import Endpoint, FailedAction, Notice, Pending
+from workflows.registry import ACTIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class Stuck:
     """Something that waits for a person, with the reason in words."""
 
     kind: str
-    """``outbound``, ``inbound``, ``difference``, ``unmapped``, ``connection``, ``link``, ``notice`` or ``reaction``."""
+    """``outbound``, ``inbound``, ``difference``, ``unmapped``, ``connection``, ``link``, ``notice``, ``rule``,
+    ``action`` or ``reaction``."""
     row_id: int
     title: str
     why: str
@@ -32,12 +34,14 @@ class Stuck:
     can_be_a_comment: bool = False
     can_be_vouched_for: bool = False
     """A letter of somebody who is not proven to be the vendor."""
+    can_be_forced: bool = False
+    """A status that the workflow's rules do not follow."""
 
 
 def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck]:
     """Everything of the synchronisation that a person has to look at, newest first; of one connection if given."""
     names = dict(Connection.objects.values_list("public_id", "name"))
-    found = [*_connections(), *_links(most), *_outbound(most), *_inbound(most), *_differences(most)]
+    found = [*_connections(), *_links(most), *_outbound(most), *_inbound(most), *_differences(most), *_rules(most)]
     found += [
         Stuck(
             kind="unmapped",
@@ -76,6 +80,29 @@ def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck
     if connection is not None:
         found = [item for item in found if item.connection == connection.name]
     return sorted(found, key=lambda item: item.at, reverse=True)
+
+
+def _rules(most: int) -> list[Stuck]:
+    """What an admin's rules wanted to do and could not."""
+    broken = Pending.objects.filter(state=Pending.State.FAILED).select_related("ticket")
+    undone = FailedAction.objects.filter(resolved_at=None).select_related("ticket")
+    return [
+        *(
+            Stuck(kind="rule", row_id=row.pk, title=f"The rule {row.key} broke", why=row.outcome,
+                  at=row.ended_at or row.due_at, ticket=row.ticket)
+            for row in broken.order_by("-pk")[:most]
+        ),
+        *(
+            Stuck(kind="action", row_id=row.pk, title=f"{row.rule}: “{_deed(row.kind)}” could not be done",
+                  why=row.why, at=row.at, ticket=row.ticket)
+            for row in undone.order_by("-at", "-pk")[:most]
+        ),
+    ]  # fmt: skip
+
+
+def _deed(slug: str) -> str:
+    kind = ACTIONS.get(slug)
+    return str(kind.label) if kind is not None else slug
 
 
 def _whom(notice: Notice) -> str:
@@ -169,7 +196,9 @@ def _differences(most: int) -> list[Stuck]:
             why=row.why,
             at=row.heard_at,
             connection=row.link.connection.name,
+            connection_pk=row.link.connection_id,
             ticket=row.link.leg.ticket,
+            can_be_forced=row.field == "status",
         )
         for row in rows.order_by("-heard_at", "-pk")[:most]
     ]

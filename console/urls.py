@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from console.views import board, connections, door, first_run, sync, tickets
+from console.views import board, connections, door, first_run, steering, sync, tickets
 
 app_name = "console"
 
@@ -20,6 +20,13 @@ urlpatterns = [
     path("tickets/<str:public_id>/comment/", tickets.comment, name="comment"),
     path("tickets/<str:public_id>/reply/", tickets.reply, name="reply"),
     path("tickets/<str:public_id>/legs/<str:leg_id>/", tickets.act_on_leg, name="leg"),
+    path("tickets/<str:public_id>/priority/", steering.priority, name="priority"),
+    path("tickets/<str:public_id>/triage/", steering.start_triage, name="start_triage"),
+    path("tickets/<str:public_id>/triage/decide/", steering.decide, name="decide"),
+    path("tickets/<str:public_id>/escalations/<str:run_id>/", steering.acknowledge, name="acknowledge"),
+    path("tickets/<str:public_id>/major/", steering.major, name="major"),
+    path("notices/", steering.notices, name="notices"),
+    path("notices/read/", steering.read_notices, name="read_notices"),
     path("files/<str:public_id>/", tickets.attachment, name="attachment"),
     path("sync/", sync.sync, name="sync"),
     path("sync/connections/<str:public_id>/", connections.connection, name="connection"),
@@ -28,6 +35,8 @@ urlpatterns = [
     path("sync/<str:kind>/<int:row_id>/retry/", sync.retry, name="retry"),
     path("sync/inbound/<int:row_id>/vouch/", sync.vouch, name="vouch"),
     path("sync/outbound/<int:row_id>/skip/", sync.skip, name="skip"),
+    path("sync/action/<int:row_id>/dismiss/", sync.dismiss, name="dismiss"),
+    path("sync/difference/<int:row_id>/", sync.difference, name="difference"),
     path("sync/difference/<int:row_id>/settle/", sync.settle, name="settle"),
     path("tickets/<str:public_id>/legs/<str:leg_id>/door/", tickets.leg_door, name="leg_door"),
     path("v/<str:token>/", door.door, name="door"),

@@ -7,9 +7,23 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from hub.models import OPEN_STAGES, Leg, Organisation, Priority, Service, Ticket, User
+from hub.models import (
+    OPEN_STAGES,
+    Asset,
+    Degree,
+    Leg,
+    Organisation,
+    Person,
+    Priority,
+    ReasonCode,
+    Service,
+    Site,
+    Ticket,
+    User,
+)
 from hub.sla.calendars import BadCalendar, load_zone
-from workflows.moves import MOVES
+
+_DEGREES = [("", "–"), *Degree.choices]
 
 
 class _Styled(forms.Form):
@@ -27,9 +41,56 @@ class _Styled(forms.Form):
                 widget.attrs.setdefault("class", "form-control")
 
 
-class MoveForm(_Styled):
-    move = forms.ChoiceField(choices=[(name, move.label) for name, move in MOVES.items()])
+class VerbForm(_Styled):
+    """A verb of the ticket's workflow, and what comes with it."""
+
+    move = forms.SlugField(max_length=50)
     reason = forms.CharField(label=_("Why"), required=False, max_length=500)
+    title = forms.CharField(label=_("Title"), required=False, max_length=255)
+    description = forms.CharField(label=_("What is wrong"), required=False, max_length=20_000)
+    impact = forms.TypedChoiceField(label=_("Impact"), choices=_DEGREES, coerce=int, required=False, empty_value=None)
+    urgency = forms.TypedChoiceField(label=_("Urgency"), choices=_DEGREES, coerce=int, required=False, empty_value=None)
+    service = forms.ModelChoiceField(
+        label=_("Service"), queryset=Service.objects.order_by("name"), to_field_name="public_id", required=False
+    )
+    asset = forms.ModelChoiceField(
+        label=_("Asset"), queryset=Asset.objects.order_by("tag"), to_field_name="public_id", required=False
+    )
+    site = forms.ModelChoiceField(
+        label=_("Site"), queryset=Site.objects.order_by("name"), to_field_name="public_id", required=False
+    )
+    requester = forms.ModelChoiceField(
+        label=_("Requester"), queryset=Person.objects.order_by("name"), to_field_name="public_id", required=False
+    )
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were filled in."""
+        return {
+            name: value for name, value in self.cleaned_data.items()
+            if name not in ("move", "reason") and value not in (None, "")
+        }  # fmt: skip
+
+
+class PriorityForm(_Styled):
+    """Impact and urgency, or a priority by hand with a reason."""
+
+    impact = forms.TypedChoiceField(label=_("Impact"), choices=_DEGREES, coerce=int, required=False, empty_value=None)
+    urgency = forms.TypedChoiceField(label=_("Urgency"), choices=_DEGREES, coerce=int, required=False, empty_value=None)
+    priority = forms.ChoiceField(
+        label=_("Priority"), required=False, choices=[("", _("as impact and urgency say")), *Priority.choices]
+    )
+    reason = forms.CharField(label=_("Why"), required=False, max_length=500)
+
+
+class DecisionForm(_Styled):
+    """What joint triage comes to."""
+
+    organisation = forms.ModelChoiceField(
+        label=_("It is for"),
+        queryset=Organisation.objects.filter(archived_at=None).exclude(kind=Organisation.Kind.CUSTOMER).order_by("name"),
+        to_field_name="public_id", required=False, empty_label=_("nobody else: it stays as it is"),
+    )  # fmt: skip
+    decision = forms.CharField(label=_("What was decided, and why"), max_length=2000)
 
 
 class HandOverForm(_Styled):
@@ -76,15 +137,23 @@ class ReplyForm(_Styled):
 
 class LegForm(_Styled):
     act = forms.ChoiceField(
-        choices=[(name, name) for name in ("accept", "start", "resume", "finish", "decline", "give_back", "recall")]
+        choices=[
+            (name, name)
+            for name in ("accept", "start", "resume", "finish", "decline", "give_back", "recall", "approve", "reopen")
+        ]
     )
     reason = forms.CharField(required=False, max_length=2000)
+    code = forms.ChoiceField(required=False, choices=[("", _("reason …")), *ReasonCode.choices])
 
 
 class OpenForm(_Styled):
     title = forms.CharField(label=_("Title"), max_length=255)
     description = forms.CharField(label=_("What is wrong"), widget=forms.Textarea(attrs={"rows": 6}), required=False)
-    priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices, initial=Priority.P3)
+    impact = forms.TypedChoiceField(label=_("Impact"), choices=_DEGREES, coerce=int, required=False, empty_value=None)
+    urgency = forms.TypedChoiceField(label=_("Urgency"), choices=_DEGREES, coerce=int, required=False, empty_value=None)
+    priority = forms.ChoiceField(
+        label=_("Priority"), required=False, choices=[("", _("as impact and urgency say, else P3")), *Priority.choices]
+    )
     service = forms.ModelChoiceField(
         label=_("Service"), queryset=Service.objects.order_by("name"), to_field_name="public_id", required=False
     )

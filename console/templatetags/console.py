@@ -5,10 +5,19 @@ from __future__ import annotations
 from django import template
 from django.utils.translation import gettext_lazy as _
 
+from hub.models import User
 from hub.queries.tickets import Related
 from hub.queries.timeline import RELATED
+from workflows.models import Notice
 
 register = template.Library()
+
+
+@register.simple_tag
+def unread(user: User) -> int:
+    """How many notices of theirs somebody has not read yet."""
+    return Notice.objects.filter(user=user, channel="console", read_at=None).count()
+
 
 REASONS = {
     "to_assign": _("to assign"),
@@ -22,9 +31,16 @@ REASONS = {
     "waiting_own": _("waiting"),
     "waiting_circle": _("waiting in a circle"),
     "awaited": _("awaited by another organisation"),
+    "contested": _("contested: joint triage"),
     "unrecorded": _("not recorded"),
 }
-CHARGES = {"holder": "charge-holder", "hub": "charge-hub", "nobody": "charge-nobody", "requester": "charge-requester"}
+CHARGES = {
+    "holder": "charge-holder",
+    "hub": "charge-hub",
+    "nobody": "charge-nobody",
+    "requester": "charge-requester",
+    "contested": "charge-contested",
+}
 STATES = {
     "breached": "bg-red-lt",
     "soon": "bg-orange-lt",

@@ -9,13 +9,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from connectors import queries
-from connectors.engine import identity, inbox, outbox
+from connectors.engine import differences, identity, inbox, outbox
 from connectors.models import Connection, Difference, Inbound, Link, Outbound
 from console.access import person, workers_only
 from console.views.board import live_cursor
 from hub.clock import now
-from workflows import posting
-from workflows.models import Notice
+from hub.domain.actors import Actor
+from workflows import mending, posting
+from workflows.firing import ActionRefused
+from workflows.models import FailedAction, Notice, Pending
 
 
 @require_GET
@@ -23,6 +25,7 @@ from workflows.models import Notice
 def sync(request: HttpRequest) -> HttpResponse:
     context = {
         "stuck": queries.stuck(),
+        "may_force": differences.may_force(person(request)),
         "connections": Connection.objects.select_related("organisation").order_by("name"),
         "page": "sync",
         "cursor": live_cursor(),
@@ -40,11 +43,25 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
         inbox.retry(get_object_or_404(Inbound, pk=row_id))
     elif kind == "notice":
         posting.retry(get_object_or_404(Notice, pk=row_id))
+    elif kind == "rule":
+        mending.again(get_object_or_404(Pending, pk=row_id), at=now())
+    elif kind == "action":
+        return _try_action(request, get_object_or_404(FailedAction, pk=row_id))
     elif kind == "link":
         identity.release(get_object_or_404(Link, pk=row_id))
     else:
         raise Http404
     messages.success(request, _("It is in its turn again."))
+    return redirect("console:sync")
+
+
+def _try_action(request: HttpRequest, row: FailedAction) -> HttpResponse:
+    try:
+        done = mending.retry(row, actor=Actor.person(person(request)), at=now())
+    except ActionRefused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, done)
     return redirect("console:sync")
 
 
@@ -84,6 +101,37 @@ def skip(request: HttpRequest, row_id: int) -> HttpResponse:
 @workers_only
 def settle(request: HttpRequest, row_id: int) -> HttpResponse:
     """A person has dealt with a difference: it is not shown any more."""
-    Difference.objects.filter(pk=row_id, resolved_at=None).update(resolved_at=now(), is_dealt_with=True)
+    differences.settle(get_object_or_404(Difference, pk=row_id), at=now())
     messages.success(request, _("Settled. It comes back only if they say something else."))
+    return redirect("console:sync")
+
+
+@require_POST
+@workers_only
+def difference(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Write what they say on the ticket, or take it against the workflow's rules."""
+    row = get_object_or_404(Difference.objects.select_related("link__connection", "link__leg__ticket"), pk=row_id)
+    try:
+        if request.POST.get("do") == "force":
+            differences.force(row, user=person(request), reason=request.POST.get("reason", ""), at=now())
+            messages.success(request, _("It is taken; your name and the reason stand on the ticket."))
+        else:
+            differences.as_comment(row, user=person(request), at=now())
+            messages.success(request, _("It stands on the ticket as a message for our own people."))
+    except differences.NotForced as refused:
+        messages.error(request, str(refused))
+    return redirect("console:sync")
+
+
+@require_POST
+@workers_only
+def dismiss(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Leave undone what a rule could not do, with a reason."""
+    row = get_object_or_404(FailedAction, pk=row_id)
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        messages.error(request, _("Say why it is left out."))
+    else:
+        mending.dismiss(row, user=person(request), reason=reason, at=now())
+        messages.success(request, _("It is left out."))
     return redirect("console:sync")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -14,16 +18,18 @@ from django.views.decorators.http import require_GET, require_POST
 
 from connectors import queries as synchronisation
 from console.access import person, workers_only
-from console.forms import CommentForm, HandOverForm, LegForm, MoveForm, OpenForm, ReplyForm
+from console.forms import CommentForm, HandOverForm, LegForm, OpenForm, ReplyForm, VerbForm
+from console.views import steering
 from console.views.board import live_cursor
 from hub.clock import now
 from hub.domain import messages as conversation
 from hub.domain import tickets as verbs
 from hub.domain.actors import Actor
-from hub.models import Attachment, Leg, Organisation, Priority, Ticket
+from hub.models import Attachment, Leg, Organisation, Priority, Stage, Ticket, User
 from hub.queries import tickets as questions
 from hub.queries import timeline, visibility
-from workflows import conversations, doors, handoffs, moves
+from workflows import conversations, doors, firing, handoffs, moves, priorities
+from workflows.context import context
 
 PAGE = 50
 SHOWS = [
@@ -54,7 +60,7 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         ticket.badges = questions.shown_badges(ticket, at=at)  # type: ignore[attr-defined]
     kept = request.GET.copy()
     kept.pop("page", None)
-    context = {
+    shown = {
         "tickets": page,
         "filters": filters,
         "shows": SHOWS,
@@ -64,7 +70,7 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         "page": "tickets",
         "cursor": live_cursor(),
     }
-    return render(request, "console/tickets.html", context)
+    return render(request, "console/tickets.html", shown)
 
 
 @require_GET
@@ -84,7 +90,7 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
     legs = visibility.visible_legs(user, ticket).select_related(
         "organisation", "given_by", "waits_on_organisation", "link__connection"
     )
-    context = {
+    shown = {
         "ticket": ticket,
         "lines": lines,
         "strip": questions.strip(ticket, badges, at=at) if everything else None,
@@ -95,7 +101,9 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "related": questions.related(ticket) if everything else [],
         "alerts": synchronisation.alerts_of(ticket) if everything else [],
         "may_work": visibility.may_work(user) and not ticket.is_history,
-        "moves": moves.available(ticket, at=at),
+        **_verbs(user, ticket, at=at),
+        "status_name": _status_name(user, ticket),
+        "codes": LegForm.base_fields["code"].choices,  # type: ignore[attr-defined]
         "comment": CommentForm(ticket=ticket),
         "reply": ReplyForm(),
         "hand_over": HandOverForm(ticket=ticket),
@@ -103,7 +111,25 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "page": "tickets",
         "cursor": live_cursor(),
     }
-    return render(request, "console/ticket.html", context)
+    if everything:
+        shown |= steering.steered(ticket)
+    return render(request, "console/ticket.html", shown)
+
+
+def _status_name(user: User, ticket: Ticket) -> str:
+    """What the state is called for whoever looks at it."""
+    if visibility.sees_everything(user):
+        return str(ticket.status.name)
+    of_vendor = visibility.visible_legs(user, ticket).exists()
+    return ticket.status.name_for("vendor" if of_vendor else "requester")
+
+
+def _verbs(user: User, ticket: Ticket, *, at: datetime) -> dict[str, Any]:
+    """Every verb of the ticket's workflow: those that can be used with what they need, the others with why not."""
+    found = firing.available(context(ticket, at=at), roles=firing.roles_on(user, ticket))
+    blank = VerbForm(initial={name: getattr(ticket, name, None) for name in ("impact", "urgency", "title")})
+    shown = [{**asdict(verb), "fields": [blank[name] for name in verb.needs]} for verb in found]
+    return {"verbs": shown, "refused": [verb for verb in found if verb.why_not]}
 
 
 ACTS = {
@@ -114,33 +140,51 @@ ACTS = {
     "decline": _("Decline"),
     "give_back": _("Return"),
     "recall": _("Recall"),
+    "approve": _("Approve"),
+    "reopen": _("Not done"),
 }
+OF_OURS = ("recall", "approve", "reopen")
+"""What is ours to do, whatever tool they work in."""
 
 
 def _with_acts(leg: Leg) -> Leg:
     """The leg with the acts that are possible on it from here: their own people act in their own tool."""
     has_tool = hasattr(leg, "link")
-    names = ["recall"] if has_tool else list(ACTS)
-    leg.acts = [(name, ACTS[name]) for name in names if not handoffs.why_not(leg, name)]  # type: ignore[attr-defined]
+    names = OF_OURS if has_tool else tuple(ACTS)
+    possible = [name for name in names if _is_possible(leg, name)]
+    leg.acts = [(name, ACTS[name]) for name in possible]  # type: ignore[attr-defined]
+    leg.asks_code = bool({"decline", "give_back"} & set(possible))  # type: ignore[attr-defined]
     return leg
+
+
+def _is_possible(leg: Leg, name: str) -> bool:
+    if name == "approve":
+        return leg.stage == Stage.DONE and leg.approved_at is None
+    return not handoffs.why_not(leg, name)
 
 
 @require_POST
 @workers_only
 def move(request: HttpRequest, public_id: str) -> HttpResponse:
     ticket = visibility.get_ticket_for(person(request), public_id)
-    form = MoveForm(request.POST)
-    if form.is_valid():
-        try:
-            moves.move(
-                ticket=ticket,
-                name=form.cleaned_data["move"],
-                reason=form.cleaned_data["reason"],
-                actor=Actor.person(person(request)),
-                at=now(),
-            )
-        except moves.MoveRefused as refused:
-            messages.error(request, str(refused))
+    form = VerbForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Something that was filled in does not fit: choose from the lists."))
+        return redirect(ticket)
+    try:
+        fired = firing.fire(
+            ticket=ticket,
+            verb=form.cleaned_data["move"],
+            reason=form.cleaned_data["reason"],
+            given=form.given(),
+            actor=Actor.person(person(request)),
+            at=now(),
+        )
+    except (moves.MoveRefused, verbs.NotEditable) as refused:
+        messages.error(request, str(refused))
+        return redirect(ticket)
+    for said in fired.failed:
+        messages.error(request, said)
     return redirect(ticket)
 
 
@@ -174,8 +218,8 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
     form = LegForm(request.POST)
     if form.is_valid():
         try:
-            _act(leg, form.cleaned_data["act"], form.cleaned_data["reason"], Actor.person(person(request)))
-        except handoffs.HandoffRefused as refused:
+            _act(leg, form.cleaned_data, Actor.person(person(request)))
+        except (handoffs.HandoffRefused, moves.MoveRefused) as refused:
             messages.error(request, str(refused))
     return redirect(ticket)
 
@@ -200,17 +244,21 @@ def leg_door(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
     return redirect(ticket)
 
 
-def _act(leg: Leg, act: str, reason: str, actor: Actor) -> None:
-    at = now()
-    if act in ("decline", "give_back", "recall"):
-        verb = {"decline": handoffs.decline, "give_back": handoffs.give_back, "recall": handoffs.recall}[act]
-        verb(leg=leg, reason=reason, actor=actor, at=at)
+def _act(leg: Leg, told: dict[str, Any], actor: Actor) -> None:
+    at, act, reason = now(), told["act"], told["reason"]
+    if act in ("decline", "give_back"):
+        verb = handoffs.decline if act == "decline" else handoffs.give_back
+        verb(leg=leg, reason=reason, code=told["code"], actor=actor, at=at)
+    elif act == "recall":
+        handoffs.recall(leg=leg, reason=reason, actor=actor, at=at)
     elif act == "finish":
         handoffs.finish(leg=leg, resolution=reason, actor=actor, at=at)
     elif act == "accept":
         handoffs.start(leg=handoffs.accept(leg=leg, actor=actor, at=at), actor=actor, at=at)
     else:
-        {"start": handoffs.start, "resume": handoffs.resume}[act](leg=leg, actor=actor, at=at)
+        plain = {"start": handoffs.start, "resume": handoffs.resume, "approve": handoffs.approve,
+                 "reopen": handoffs.reopen}  # fmt: skip
+        plain[act](leg=leg, actor=actor, at=at)
 
 
 @require_POST
@@ -259,8 +307,7 @@ def reply(request: HttpRequest, public_id: str) -> HttpResponse:
 def open_ticket(request: HttpRequest) -> HttpResponse:
     form = OpenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        ticket = verbs.open_ticket(**form.cleaned_data, actor=Actor.person(person(request)), at=now())
-        return redirect(ticket)
+        return redirect(priorities.opened(**form.cleaned_data, actor=Actor.person(person(request)), at=now()))
     return render(request, "console/open.html", {"form": form, "page": "tickets", "cursor": live_cursor()})
 
 

@@ -153,3 +153,8 @@ class State(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def name_for(self, audience: str) -> str:
+        """What it is called for ``requester`` or ``vendor``; ours where they have no name of their own."""
+        own = self.requester_name if audience == "requester" else self.vendor_name if audience == "vendor" else ""
+        return own or self.name

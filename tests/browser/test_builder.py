@@ -167,10 +167,13 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
 
     assert admin.complaints == []
     assert PolicyRecord.objects.get(version__workflow__name="Payroll P1").user.email == "abel@example.test"  # type: ignore[union-attr]
-    _acts(Service.objects.get(pk=payroll.pk), first, second, director, agent)
+    ticket = _acts(Service.objects.get(pk=payroll.pk), first, second, director, agent)
+    admin.page.goto(f"{live_server.url}{ticket.get_absolute_url()}")
+    admin.shot("acts")
+    assert "JOINT TRIAGE" in admin.text().upper()
 
 
-def _acts(service: Service, first: Organisation, second: Organisation, director: User, agent: Actor) -> None:
+def _acts(service: Service, first: Organisation, second: Organisation, director: User, agent: Actor) -> Ticket:
     """What was built is done: the offer, the next vendor, the director, the second bounce."""
     ticket = tickets.open_ticket(title="Payroll again", priority="P1", service=service, actor=agent, at=AT)
     _pass(ticket, AT)
@@ -188,6 +191,7 @@ def _acts(service: Service, first: Organisation, second: Organisation, director:
     leg = handoffs.give_back(leg=leg, reason="not ours", actor=Actor.vendor(second), at=AT + timedelta(hours=3))
     assert leg.stage == Stage.ACCEPTED  # it stays with them until it is decided
     assert Triage.objects.get(ticket=ticket).cause == "bounces"
+    return ticket
 
 
 def _pass(ticket: Ticket, until: datetime) -> None:

@@ -1,0 +1,106 @@
+"""Priority from impact, urgency and the service's tier; a person may say otherwise, with a reason.
+
+The matrix is the workflow version's own, else the usual one (ITIL). A mission-critical service raises it by one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from hub.domain import tickets
+from hub.domain.actors import Actor
+from hub.models import Phase, Priority, Service, Ticket, WorkflowVersion
+
+USUAL = {
+    "1": {"1": "P1", "2": "P2", "3": "P3"},
+    "2": {"1": "P2", "2": "P3", "3": "P4"},
+    "3": {"1": "P3", "2": "P4", "3": "P4"},
+}
+MISSION_CRITICAL = 1
+
+
+def derived(
+    *, impact: int | None, urgency: int | None, service: Service | None, version: WorkflowVersion | None
+) -> str:
+    """What impact (1 high to 3 low) and urgency come to for this service; empty where one of them is not known."""
+    if impact is None or urgency is None:
+        return ""
+    own = (version.priority_matrix or {}) if version is not None else {}
+    found = str(own.get(str(impact), {}).get(str(urgency), "") or USUAL[str(impact)][str(urgency)])
+    if service is None or service.tier != MISSION_CRITICAL:
+        return found
+    return Priority.values[max(Priority.values.index(found) - 1, 0)]
+
+
+def of(ticket: Ticket) -> str:
+    """What this ticket's priority would follow to; empty where impact or urgency is not known."""
+    return derived(impact=ticket.impact, urgency=ticket.urgency, service=ticket.service, version=ticket.status.version)
+
+
+@transaction.atomic
+def opened(
+    *,
+    priority: str = "",
+    impact: int | None = None,
+    urgency: int | None = None,
+    service: Service | None = None,
+    actor: Actor,
+    at: datetime,
+    **more: Any,
+) -> Ticket:
+    """Open a ticket by what is known of its weight; a priority that says otherwise counts as set by hand."""
+    state = tickets.first_state(Phase.NEW, service=service)
+    follows = derived(impact=impact, urgency=urgency, service=service, version=state.version)
+    ticket = tickets.open_ticket(
+        priority=priority or follows or Priority.P3, service=service, actor=actor, at=at, **more
+    )  # fmt: skip
+    if impact is not None or urgency is not None:
+        ticket = tickets.edit_ticket(
+            ticket=ticket, changes={"impact": impact, "urgency": urgency}, actor=actor, at=at
+        )  # fmt: skip
+    return _set_by_hand(tickets.locked(ticket), is_set=bool(priority and follows and priority != follows))
+
+
+@transaction.atomic
+def weigh(*, ticket: Ticket, impact: int | None, urgency: int | None, actor: Actor, at: datetime) -> Ticket:
+    """Say how much impact and urgency it has; the priority follows, unless somebody has set it by hand."""
+    ticket = tickets.edit_ticket(
+        ticket=ticket, changes={"impact": impact, "urgency": urgency}, actor=actor, at=at
+    )  # fmt: skip
+    return follow(ticket=ticket, actor=actor, at=at)
+
+
+def follow(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
+    """Let the priority follow from what is known; nothing where it was set by hand or is not known."""
+    wanted = of(ticket)
+    if not wanted or ticket.is_priority_set or not ticket.is_open:
+        return ticket
+    return tickets.set_priority(
+        ticket=ticket, priority=wanted, reason=_("impact, urgency and service"), actor=actor, at=at
+    )
+
+
+@transaction.atomic
+def override(*, ticket: Ticket, priority: str, reason: str, actor: Actor, at: datetime) -> Ticket:
+    """Set the priority by hand, with a reason; from then on it no longer follows."""
+    if not reason.strip():
+        raise tickets.NotEditable(_("Say why its priority is another one than impact and urgency give."))
+    ticket = tickets.set_priority(ticket=ticket, priority=priority, reason=reason, actor=actor, at=at)
+    return _set_by_hand(ticket, is_set=True)
+
+
+@transaction.atomic
+def let_follow(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
+    """Take back what was set by hand: the priority follows again."""
+    return follow(ticket=_set_by_hand(tickets.locked(ticket), is_set=False), actor=actor, at=at)
+
+
+def _set_by_hand(ticket: Ticket, *, is_set: bool) -> Ticket:
+    if ticket.is_priority_set != is_set:
+        ticket.is_priority_set = is_set
+        ticket.save(update_fields=["is_priority_set"])
+    return ticket
