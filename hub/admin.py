@@ -13,6 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from hub.clock import now
 from hub.domain import policies
 from hub.models import (
     Asset,
@@ -34,6 +35,7 @@ from hub.models import (
     UnmappedValue,
     User,
 )
+from hub.week import coming_week
 
 admin.site.site_header = "Ticket Hub"
 admin.site.site_title = "Ticket Hub"
@@ -158,8 +160,12 @@ class CalendarAdmin(Final):
     list_display = ["name", "version", "status", "time_zone"]
     list_filter = ["status"]
     search_fields = ["name"]
-    readonly_fields = ["status", "version"]
+    readonly_fields = ["status", "version", "week"]
     actions = ["publish", "new_version"]
+
+    @admin.display(description=_("The coming week"))
+    def week(self, obj: Calendar) -> str:
+        return coming_week(obj, at=now()) if obj.pk else "–"
 
     @admin.action(description=_("Publish"))
     def publish(self, request: HttpRequest, rows: QuerySet[Calendar]) -> None:

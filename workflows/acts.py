@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from hub.domain import tickets
 from hub.models import OPEN_STAGES, Membership, Organisation, Priority, Relation, Stage, Team, User
-from workflows import conversations, firing, handoffs, majors, notifications, triage, wording
-from workflows.context import Context, organisation_named
+from workflows import conversations, firing, handoffs, majors, notifications, switching, triage, wording
+from workflows.context import Context
 from workflows.firing import ActionRefused, Doing
 from workflows.models import Endpoint, Pending
 from workflows.notifications import Recipient, Told
@@ -28,9 +28,11 @@ _depth: ContextVar[int] = ContextVar("depth", default=0)
 """How many verbs set each other off: rules that go in a circle end here."""
 
 
-def _named(params: Params, name: str = "organisation") -> Organisation:
-    found = organisation_named(params[name])
-    if found is None:
+def _named(context: Context, params: Params) -> Organisation:
+    """The organisation a rule names, or whoever has taken its place for the ticket's service."""
+    known = Organisation.objects.filter(public_id=params["organisation"]).first()
+    found = switching.successor(known, context.ticket.service, at=context.at) if known is not None else None
+    if found is None or found.archived_at is not None:
         raise ActionRefused(_("The organisation it names is not there any more, or archived."))
     return found
 
@@ -131,14 +133,14 @@ def _set_major(context: Context, params: Params, doing: Doing) -> str:
 
 
 def _hand_over(context: Context, params: Params, doing: Doing) -> str:
-    organisation = _named(params)
+    organisation = _named(context, params)
     _refusable(handoffs.hand_over, ticket=context.ticket, organisation=organisation, actor=doing.actor, at=doing.at,
                reason=params.get("reason") or "", accept_within=_within(params))  # fmt: skip
     return _("handed over to %s") % organisation
 
 
 def _offer(context: Context, params: Params, doing: Doing) -> str:
-    organisation = _named(params)
+    organisation = _named(context, params)
     _refusable(handoffs.offer, ticket=context.ticket, organisation=organisation, actor=doing.actor, at=doing.at,
                reason=params["reason"] or "", is_lead=False, is_blocking=params["is_blocking"],
                accept_within=_within(params))  # fmt: skip
@@ -194,7 +196,7 @@ def _open_child(context: Context, params: Params, doing: Doing) -> str:
     )  # fmt: skip
     tickets.relate(ticket=context.ticket, other=made, kind=Relation.Kind.PARENT, actor=doing.actor, at=doing.at)
     if params["organisation"]:
-        _refusable(handoffs.offer, ticket=made, organisation=_named(params), actor=doing.actor, at=doing.at)
+        _refusable(handoffs.offer, ticket=made, organisation=_named(context, params), actor=doing.actor, at=doing.at)
     return _("%s below it") % made.label
 
 

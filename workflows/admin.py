@@ -19,6 +19,7 @@ from hub.clock import now
 from hub.domain.policies import NotPublishable
 from hub.models import Workflow, WorkflowVersion
 from workflows import posting, publishing, wording
+from workflows import switch_admin as _switch_admin  # noqa: F401 (registers itself)
 from workflows.builder import views
 from workflows.models import (
     Endpoint,

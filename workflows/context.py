@@ -19,7 +19,6 @@ from hub.models import (
     Leg,
     Membership,
     Message,
-    Organisation,
     Relation,
     Ticket,
     User,
@@ -186,7 +185,3 @@ def roles_of(user: User) -> set[str]:
     if user.is_superuser:
         return {str(role) for role in Membership.Role.values}
     return set(user.memberships.filter(organisation__is_us=True).values_list("role", flat=True))
-
-
-def organisation_named(public_id: str) -> Organisation | None:
-    return Organisation.objects.filter(public_id=public_id, archived_at=None).first()

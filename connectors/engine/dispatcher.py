@@ -21,7 +21,7 @@ from connectors.engine import inbox, sending
 from hub.clock import now
 from hub.domain import clocks
 from hub.signals import due_reactions, retry_reactions
-from workflows import digests, posting, running, timers, triage
+from workflows import digests, posting, running, switching, timers, triage
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ RUN: dict[str, Callable[[int], object]] = {
     "fire": lambda row_id: clocks.fire(clock_id=row_id, at=now()),
     "rule": lambda row_id: running.run(pending_id=row_id, at=now()),
     "triage": lambda row_id: triage.remind(triage_id=row_id, at=now()),
+    "switch": lambda row_id: switching.run(switch_id=row_id, at=now()),
     "notify": lambda row_id: posting.send(notice_id=row_id),
     "digest": lambda row_id: digests.run(digest_id=row_id, at=now()),
     "react": lambda _row_id: retry_reactions(),
@@ -64,6 +65,7 @@ def due() -> Iterator[Job]:
     yield from (Job("fire", row) for row in clocks.due_clocks(at=now()))
     yield from (Job("rule", row) for row in running.due_pending(at=now()))
     yield from (Job("triage", row) for row in triage.due(at=now()))
+    yield from (Job("switch", row) for row in switching.due(at=now()))
     yield from (Job("notify", row) for row in posting.due_notices(at=at))
     yield from (Job("digest", row) for row in digests.due_digests())
     if due_reactions():

@@ -109,6 +109,7 @@ def due_connections(*, at: datetime) -> list[int]:
             Q(resting_until__isnull=True) | Q(resting_until__lte=at),
             state=Connection.State.ACTIVE,
             purpose=Connection.Purpose.TICKETS,
+            organisation__archived_at=None,
         )
         .order_by("next_poll_at", "pk")
         .values_list("pk", flat=True)

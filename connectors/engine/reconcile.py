@@ -67,7 +67,12 @@ def unread_files(connection: Connection, remote: RemoteTicket) -> list[RemoteFil
 def apply(
     *, connection: Connection, remote: RemoteTicket, at: datetime, contents: Contents | None = None
 ) -> Link | None:
-    """Bring the record up to what they have; the link, or None where the ticket is none of ours."""
+    """Bring the record up to what they have; the link, or None where the ticket is none of ours.
+
+    What an archived organisation still does in its system is not followed: its part of the record is final.
+    """
+    if connection.organisation.archived_at is not None:
+        return None
     link = _link(connection, remote)
     if link is None:
         link = _adopt(connection, remote, at)

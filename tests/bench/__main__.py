@@ -109,14 +109,16 @@ def main() -> None:
     from django.conf import settings
     from django.test.utils import setup_databases, teardown_databases
 
-    from tests.bench import clocks, importing, mail, polling
+    from tests.bench import clocks, importing, mail, polling, rules
 
     databases = setup_databases(verbosity=0, interactive=False)
     try:
         polls, counted = polling.entries()
         mails, told = mail.entries()
         found = [clocks.entry(), importing.entry(), *polls, *mails]
-        counted += told
+        fired, asked = rules.entries()
+        found += fired
+        counted += [*told, *asked]
     finally:
         teardown_databases(databases, verbosity=0)
     folder = Path(settings.BASE_DIR) / "var" / "bench"

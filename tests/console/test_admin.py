@@ -89,6 +89,21 @@ def test_a_calendar_that_cannot_be_is_refused_in_words(client: Client) -> None:
     assert not Calendar.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("zone", "weekly", "hours", "bars"),
+    [
+        ("Europe/Berlin", factories.OFFICE, "40", 5),
+        ("Asia/Kolkata", {"mon": [["09:00", "12:00"], ["13:00", "17:30"]]}, "7.5", 2),
+        ("UTC", {}, "0", 0),
+    ],
+)
+def test_a_calendar_shows_its_coming_week(client: Client, zone: str, weekly: Any, hours: str, bars: int) -> None:
+    row = Calendar.objects.create(name="x", time_zone=zone, weekly=weekly)
+    page = client.get(reverse("admin:hub_calendar_change", args=[row.pk])).content.decode()
+    assert f"{hours} hours in the coming seven days, by the clock of {zone}." in page
+    assert page.count("#2f9e44") == bars
+
+
 def form(organisation: Organisation, tenant: Tenant, simulator: Simulator, **more: str) -> dict[str, Any]:
     return {
         "name": "New",

@@ -4,6 +4,7 @@ from .door import Door
 from .notice import Channel, Digest, Endpoint, Notice, NoticePreference, NoticeTemplate, Suppression
 from .policy import Action, Escalation, Guard, PolicyRecord, Step, Transition, Trigger
 from .running import EscalationRun, FailedAction, Pending, Triage
+from .switch import SwitchItem, VendorSwitch
 
 __all__ = [
     "Action",
@@ -22,7 +23,9 @@ __all__ = [
     "PolicyRecord",
     "Step",
     "Suppression",
+    "SwitchItem",
     "Transition",
     "Triage",
     "Trigger",
+    "VendorSwitch",
 ]

@@ -1,0 +1,44 @@
+"""Export what a vendor's time with us comes to, or what its successor should know.
+
+manage.py export_vendor "Hostwerk" exit-hostwerk [--for successor] [--service Payroll ...]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from hub.clock import now
+from hub.models import Organisation, Service
+from workflows import exits
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("vendor", help="its name")
+        parser.add_argument("folder", type=Path, help="a new or empty folder")
+        parser.add_argument("--for", dest="audience", choices=exits.AUDIENCES, default="us",
+                            help="everything for us, or only what a successor may see")  # fmt: skip
+        parser.add_argument("--service", action="append", default=[], help="only tickets of this service")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        vendor = Organisation.objects.filter(name=options["vendor"]).first()
+        if vendor is None:
+            names = ", ".join(Organisation.objects.filter(kind="vendor").values_list("name", flat=True))
+            raise CommandError(f"There is no vendor {options['vendor']!r}; there are {names or 'none'}.")
+        services = list(Service.objects.filter(name__in=options["service"]))
+        missing = set(options["service"]) - {service.name for service in services}
+        if missing:
+            raise CommandError(f"There is no service {min(missing)!r}.")
+        try:
+            made = exits.export(
+                vendor, options["folder"], audience=options["audience"], services=services, at=now()
+            )  # fmt: skip
+        except FileExistsError as error:
+            raise CommandError(str(error)) from error
+        told = ", ".join(f"{count} {name}" for name, count in made["counts"].items())
+        self.stdout.write(f"{told} in {options['folder']}. Check it with: verify_export {options['folder']}")
