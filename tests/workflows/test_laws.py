@@ -36,7 +36,8 @@ def _trigger(kind: str) -> dict[str, Any]:
 def _rules() -> st.SearchStrategy[dict[str, Any]]:
     """A rule as an admin could write it, sensible or not."""
     guards = st.sampled_from([
-        guard("all_legs_done"), guard("nobody_engaged", is_negated=True), guard("bounce_count", operator="at_most", number=1),
+        guard("all_legs_done"), guard("nobody_engaged", is_negated=True),
+        guard("bounce_count", operator="at_most", number=1),
         guard("priority_in", priorities=["P1", "P3"]), guard("expression", expression="ticket.bounces < 3"),
     ])  # fmt: skip
     deeds = st.sampled_from([
