@@ -47,13 +47,20 @@ def main() -> None:
                 page.screenshot(path=target / f"tickets-{scheme}.png")
                 page.goto(f"{base}/sync/")
                 page.screenshot(path=target / f"sync-{scheme}.png")
+        for scheme in ("light", "dark"):
+            context = browser.new_context(viewport={"width": 1360, "height": 1000}, color_scheme=scheme)
+            page = context.new_page()
+            log_in(page, base, who="admin")
+            page.goto(f"{base}/admin/hub/workflowversion/")
+            page.locator("tr", has_text="Payroll P1").get_by_role("link", name="Build").click()
+            page.screenshot(path=target / f"builder-{scheme}.png")
         browser.close()
     print(f"Pictures are in {target}.")
 
 
-def log_in(page: Page, base: str) -> None:
+def log_in(page: Page, base: str, *, who: str = "manager") -> None:
     page.goto(f"{base}/log-in/")
-    page.get_by_label("E-mail address").fill("manager@northwind.example")
+    page.get_by_label("E-mail address").fill(f"{who}@northwind.example")
     page.get_by_label("Password").fill("ticket-hub-demo")
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"{base}/")

@@ -30,7 +30,7 @@ def test_every_setting_has_its_heading() -> None:
 def test_every_command_has_its_heading() -> None:
     commands = {
         path.stem
-        for folder in ("hub", "connectors", "console")
+        for folder in ("hub", "connectors", "console", "workflows")
         for path in (ROOT / folder / "management" / "commands").glob("[a-z]*.py")
     }
 

@@ -92,6 +92,10 @@ def fire(
     seen = Context(fresh(locked), at=at, reason=reason, given=given)
     policy = policy_of(seen.ticket.status.version)
     if policy.is_plain and verb in MOVES:
+        if trigger == Trigger.PERSON and not roles(actor, seen.ticket) & (WORKERS | {"machine"}):
+            raise MoveRefused(_("“%(verb)s” is for %(who)s.") % {
+                "verb": MOVES[verb].label, "who": ", ".join(sorted(WORKERS)),
+            })  # fmt: skip
         moved = moves.move(
             ticket=locked, name=verb, actor=actor, at=at, reason=reason, occurred_at=occurred_at, origin=origin
         )
@@ -281,6 +285,8 @@ def available(seen: Context, *, roles: frozenset[str]) -> list[Verb]:
 
 def available_in(policy: Policy, seen: Context, *, roles: frozenset[str]) -> list[Verb]:
     """The same by another policy than the ticket's own, as when a draft is tried."""
+    if policy.is_plain and not roles & (WORKERS | {"machine"}):
+        return []
     if policy.is_plain:
         return [
             Verb(slug=move.verb, label=move.label, leads_to=str(move.leads_to),

@@ -162,9 +162,10 @@ def _mail(notice: Notice, subject: str, body: str) -> None:
         line: Any = backend.connection
         line.sendmail(sender, [notice.to], _bytes(message))
     except Exception as error:  # whatever a mail server does, it parks this notice and nothing else
-        code = getattr(error, "smtp_code", None) or next(iter(getattr(error, "recipients", {}).values()), (0,))[0]
+        refused = next(iter(getattr(error, "recipients", {}).values()), (0, b""))
+        code = getattr(error, "smtp_code", None) or refused[0]
         is_final = 500 <= int(code) < 600
-        told = getattr(error, "smtp_error", b"") or str(error)
+        told = getattr(error, "smtp_error", b"") or refused[1] or str(error)
         said = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
         raise NotSent(f"The mail server did not take it: {said[:300]}", is_final=is_final) from error
     finally:

@@ -40,6 +40,8 @@ class Tenant:
     token: str = ""
     """An OAuth 2 access token that is let in instead of the password."""
     people: dict[str, str] = field(default_factory=dict)
+    colleagues: list[str] = field(default_factory=list)
+    """Further mailboxes at our own domain: mail to them is taken, nobody answers."""
     boxes: dict[str, dict[str, Json]] = field(default_factory=dict)
     """Address -> folder -> its UIDVALIDITY, next number and messages."""
     last_id: int = 0
@@ -175,7 +177,7 @@ class Simulator(simulating.Simulator[Tenant]):
     def houses(self, address: str) -> Tenant | None:
         """The tenant in which this address has a mailbox."""
         plain = without_tag(address)
-        return next((each for each in self.tenants.values() if plain in (each.hub, each.desk)), None)
+        return next((each for each in self.tenants.values() if plain in (each.hub, each.desk, *each.colleagues)), None)
 
     def hub_of(self, user: str) -> Iterator[Tenant]:
         return (each for each in self.tenants.values() if user in (each.hub, each.desk))

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.core.files.storage import default_storage
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -25,7 +26,7 @@ from hub.clock import now
 from hub.domain import messages as conversation
 from hub.domain import tickets as verbs
 from hub.domain.actors import Actor
-from hub.models import Attachment, Leg, Organisation, Priority, Stage, Ticket, User
+from hub.models import Attachment, Leg, Organisation, Phase, Priority, Stage, Ticket, User
 from hub.queries import tickets as questions
 from hub.queries import timeline, visibility
 from workflows import conversations, doors, firing, handoffs, moves, priorities
@@ -88,7 +89,7 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
     badges = questions.badges(ticket, at=at) if everything else []
     segments = list(ticket.ledger.select_related("holder", "charged_to").order_by("from_at")) if everything else []
     legs = visibility.visible_legs(user, ticket).select_related(
-        "organisation", "given_by", "waits_on_organisation", "link__connection"
+        "organisation", "given_by", "waits_on_organisation", "link__connection", "ticket"
     )
     shown = {
         "ticket": ticket,
@@ -127,6 +128,9 @@ def _status_name(user: User, ticket: Ticket) -> str:
 def _verbs(user: User, ticket: Ticket, *, at: datetime) -> dict[str, Any]:
     """Every verb of the ticket's workflow: those that can be used with what they need, the others with why not."""
     found = firing.available(context(ticket, at=at), roles=firing.roles_on(user, ticket))
+    if ticket.is_history or not visibility.may_work(user):
+        # Whoever does not work on it is shown what it can use, not what it could not.
+        found = [] if ticket.is_history else [verb for verb in found if not verb.why_not]
     blank = VerbForm(initial={name: getattr(ticket, name, None) for name in ("impact", "urgency", "title")})
     shown = [{**asdict(verb), "fields": [blank[name] for name in verb.needs]} for verb in found]
     return {"verbs": shown, "refused": [verb for verb in found if verb.why_not]}
@@ -151,7 +155,8 @@ def _with_acts(leg: Leg) -> Leg:
     """The leg with the acts that are possible on it from here: their own people act in their own tool."""
     has_tool = hasattr(leg, "link")
     names = OF_OURS if has_tool else tuple(ACTS)
-    possible = [name for name in names if _is_possible(leg, name)]
+    is_over = leg.ticket.phase in (Phase.CLOSED, Phase.CANCELLED)
+    possible = [] if is_over else [name for name in names if _is_possible(leg, name)]
     leg.acts = [(name, ACTS[name]) for name in possible]  # type: ignore[attr-defined]
     leg.asks_code = bool({"decline", "give_back"} & set(possible))  # type: ignore[attr-defined]
     return leg
@@ -164,13 +169,19 @@ def _is_possible(leg: Leg, name: str) -> bool:
 
 
 @require_POST
-@workers_only
+@login_required
 def move(request: HttpRequest, public_id: str) -> HttpResponse:
+    """A verb of the ticket's workflow; it says itself who may use it."""
     ticket = visibility.get_ticket_for(person(request), public_id)
     form = VerbForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Something that was filled in does not fit: choose from the lists."))
         return redirect(ticket)
+    user = person(request)
+    if not visibility.may_work(user):
+        theirs = {verb["slug"] for verb in _verbs(user, ticket, at=now())["verbs"]}
+        if form.cleaned_data["move"] not in theirs:
+            raise PermissionDenied
     try:
         fired = firing.fire(
             ticket=ticket,

@@ -136,6 +136,27 @@ def test_everybody_reads_the_name_of_a_state_that_is_for_them(
     assert f">{expected}</span>" in page.split('id="story"')[0]
 
 
+def test_a_requester_uses_the_verbs_that_are_theirs_and_no_other(us: Organisation, agent: Actor) -> None:
+    requester = factories.PersonFactory()
+    user = factories.member("requester", requester.organisation)
+    requester.user = user
+    requester.save()
+    client = Client()
+    client.force_login(user, backend=BACKEND)
+    plain = opened(agent, requester=requester)
+    published(rule("withdraw", ["new", "working"], "cancelled", roles=["requester"]))
+    own = opened(agent, requester=requester)
+
+    for ticket, verb in ((plain, "cancel"), (own, "begin")):
+        url = reverse("console:move", args=[ticket.public_id])
+        assert client.post(url, {"move": verb}).status_code == 403
+    page = client.get(own.get_absolute_url()).content.decode()
+    assert ('value="withdraw"' in page, 'value="begin"' in page) == (True, False)
+    post(client, "move", own, move="withdraw")
+
+    assert (fresh(plain).phase, fresh(own).phase) == ("new", "cancelled")
+
+
 # -- priority
 
 

@@ -111,7 +111,8 @@ def drawn(
                 ways.setdefault((source, rule.target.pk), []).append(rule)
     if policy.is_plain:
         _law(policy, ways)
-    arrows = [_arrow(nodes[a], nodes[b], rules, why_not, (b, a) in ways) for (a, b), rules in ways.items()]
+    boxes = list(nodes.values())
+    arrows = [_arrow(nodes[a], nodes[b], rules, why_not, boxes, (b, a) in ways) for (a, b), rules in ways.items()]
     width = max((node.x for node in nodes.values()), default=0) + WIDTH + MARGIN
     height = max((node.y for node in nodes.values()), default=0) + HEIGHT + 2 * MARGIN
     low = max((arrow.y + 14 * len(arrow.lines) for arrow in arrows), default=0)
@@ -154,14 +155,19 @@ def _line(rule: Named, why_not: Mapping[str, str] | None) -> Line:
                 why_not=None if why_not is None else why_not.get(rule.slug))  # fmt: skip
 
 
-def _arrow(a: Node, b: Node, rules: list[Named], why_not: Mapping[str, str] | None, is_both: bool) -> Arrow:
+def _arrow(
+    a: Node, b: Node, rules: list[Named], why_not: Mapping[str, str] | None, nodes: list[Node], is_both: bool
+) -> Arrow:
     """A curve from edge to edge, bent to one side where another one comes back."""
     (ax, ay), (bx, by) = a.middle, b.middle
     length = math.hypot(bx - ax, by - ay) or 1
-    # What passes over a column in between keeps clear of the states there.
-    bend = length / 5 if abs(bx - ax) > 1.5 * (WIDTH + GAP_X) else 34 if is_both else 14 + length / 14
     nx, ny = (by - ay) / length, -(bx - ax) / length
-    cx, cy = (ax + bx) / 2 + nx * bend, (ay + by) / 2 + ny * bend
+    others = [node for node in nodes if node is not a and node is not b]
+    # The least bend that keeps clear of every other state, to this side or that.
+    for bend in (34 if is_both else 14 + length / 14, length / 5, -length / 5, length / 3, -length / 3, 14.0):
+        cx, cy = (ax + bx) / 2 + nx * bend, (ay + by) / 2 + ny * bend
+        if not any(_passes(ax, ay, cx, cy, bx, by, node) for node in others):
+            break
     sx, sy = _edge(ax, ay, cx, cy)
     ex, ey = _edge(bx, by, cx, cy)
     # Nearer to where it begins: two ways between the same states do not write over each other.
@@ -170,6 +176,17 @@ def _arrow(a: Node, b: Node, rules: list[Named], why_not: Mapping[str, str] | No
     for number, line in enumerate(lines):
         line.y = ly + 13 * (number - (len(lines) - 1) / 2)
     return Arrow(path=f"M{sx:.0f},{sy:.0f} Q{cx:.0f},{cy:.0f} {ex:.0f},{ey:.0f}", x=lx, y=ly, lines=lines)
+
+
+def _passes(ax: float, ay: float, cx: float, cy: float, bx: float, by: float, node: Node) -> bool:
+    """Whether the curve from a by way of c to b runs over a state."""
+    for step in range(1, 20):
+        t = step / 20
+        x = (1 - t) ** 2 * ax + 2 * (1 - t) * t * cx + t**2 * bx
+        y = (1 - t) ** 2 * ay + 2 * (1 - t) * t * cy + t**2 * by
+        if node.x - 4 < x < node.x + WIDTH + 4 and node.y - 4 < y < node.y + HEIGHT + 4:
+            return True
+    return False
 
 
 def _edge(x: float, y: float, tx: float, ty: float) -> tuple[float, float]:
