@@ -377,7 +377,7 @@ class Rest(TakesCalls):
         told = {**self._about(), "item": item, "answer": answer}
 
         def pick(expression: Expression | None) -> str:
-            return text(expression(told)) if expression is not None else ""
+            return expression.text_in(told) if expression is not None else ""
 
         try:
             key = pick(row.key)
@@ -388,7 +388,7 @@ class Rest(TakesCalls):
                 key=self._key(key),
                 number=pick(row.number) or key,
                 url=row.url.text(told) if row.url is not None else "",
-                fields={name: pick(each) for name, each in row.fields.items()},
+                fields={name: each.text_in(told) for name, each in row.fields.items()},
                 created_at=self._moment(row.created_at(told), "ticket.created_at"),
                 changed_at=self._moment(row.changed_at(told), "ticket.changed_at"),
                 author=self.caller.person(pick(row.author)),

@@ -75,6 +75,19 @@ class Expression:
         except (TypeError, ValueError, RuntimeError, ArithmeticError, OverflowError, AttributeError) as error:
             raise Failed(f"{self.source}: {_sentence(error)}") from error
 
+    def text_in(self, values: Mapping[str, Any]) -> str:
+        """What it comes to as a text; empty where something it names is not there. Failed for what makes no sense."""
+        if self.quick is not None:
+            # Every field of every record of a poll goes this way.
+            try:
+                found = self.quick(values)
+            except (quick.Absent, KeyError, IndexError):
+                return ""
+            except Exception:
+                found = self(values)  # says in a sentence what is wrong
+            return found if type(found) is str else text(found)
+        return text(self(values))
+
     def _known(self, name: str, value: Any) -> Any:
         """What of a record the expression looks at, bounded: the rest need not be brought before the engine."""
         parts = self.parts[name]
@@ -202,6 +215,8 @@ def text(value: Any) -> str:
     """
     if type(value) is str:
         return value
+    if type(value) is int:
+        return str(value)
     if value is None:
         return ""
     if isinstance(value, bool):
