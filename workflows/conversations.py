@@ -10,7 +10,7 @@ from django.db import transaction
 from hub.domain import messages
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Message, Person, Phase, Stage, Ticket, WaitsOn
-from workflows import handoffs, moves
+from workflows import firing, handoffs
 
 
 @transaction.atomic
@@ -55,5 +55,5 @@ def requester_says(*, ticket: Ticket, requester: Person, body: str, actor: Actor
             handoffs.resume(leg=leg, actor=actor, at=at)
     fresh = Ticket.objects.get(pk=ticket.pk)
     if fresh.phase == Phase.WAITING:
-        moves.move(ticket=fresh, name="activate", actor=actor, at=at, reason="the requester answered")
+        firing.bring(ticket=fresh, name="activate", actor=actor, at=at, reason="the requester answered")
     return message

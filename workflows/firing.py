@@ -177,6 +177,26 @@ def note(doing: Doing, *, what: str, result: str) -> None:
     )
 
 
+@transaction.atomic
+def bring(*, ticket: Ticket, name: str, actor: Actor, at: datetime, reason: str = "", origin: str = "") -> Ticket:
+    """Bring a ticket to a phase by what nobody pressed: a requester's answer, an alert, the law's name for it.
+
+    The workflow's own verb is used where there is one that anybody of ours could use now without filling in anything,
+    with what follows from it; else the law's. MoveRefused where neither leads there.
+    """
+    seen = context(tickets.locked(ticket), at=at, reason=reason)
+    for rule in policy_of(seen.ticket.status.version).transitions:
+        if rule.trigger != Trigger.PERSON or rule.target is None or rule.target.phase != MOVES[name].leads_to:
+            continue
+        if rule.roles and not rule.roles & WORKERS:
+            continue
+        if not why_not(seen, rule, roles=frozenset({"machine"}), trigger=Trigger.PERSON):
+            fired = Fired(seen.ticket, rule.slug)
+            _apply(fired, rule, seen, Doing(seen.ticket, actor, at, origin, rule.slug), None)
+            return fresh(ticket)
+    return moves.move(ticket=ticket, name=name, actor=actor, at=at, reason=reason, origin=origin)
+
+
 # -- asking
 
 

@@ -18,7 +18,7 @@ from hub.clock import now
 from hub.domain import history, tickets, unmapped
 from hub.domain.actors import Actor
 from hub.models import ActorKind, Asset, EventKind, Phase, Priority, Relation, Service, Ticket
-from workflows import moves
+from workflows import firing
 
 
 class Terms(NamedTuple):
@@ -110,7 +110,7 @@ def _ticket(sight: Sight, state: AlertState | None) -> tuple[Ticket, bool]:
     if before is not None and before.is_open:
         return before, False
     if before is not None and before.phase == Phase.RESOLVED:
-        return moves.move(
+        return firing.bring(
             ticket=before, name="reopen", reason="the alert fires again", actor=sight.actor, at=sight.at,
             origin=sight.origin,
         ), False  # fmt: skip
@@ -137,7 +137,7 @@ def _ended(sight: Sight, state: AlertState) -> Ticket:
     still = AlertState.objects.filter(ticket=ticket, is_firing=True).exists()
     fresh = Ticket.objects.get(pk=ticket.pk)
     if sight.terms.resolves and not still and fresh.phase == Phase.NEW:
-        moves.move(
+        firing.bring(
             ticket=fresh, name="resolve", reason="every alert of it has ended", actor=sight.actor, at=sight.at,
             origin=sight.origin,
         )  # fmt: skip

@@ -15,7 +15,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Message, Organisation, Phase, Relation, Stage, Ticket, User
 from tests import factories
 from tests.workflows.building import AT, act, guard, published, rule
-from workflows import compiled, context, firing, handoffs
+from workflows import compiled, context, conversations, firing, handoffs
 from workflows.firing import fire
 from workflows.models import Endpoint, FailedAction, Notice, Pending, Triage
 from workflows.moves import MoveRefused
@@ -335,3 +335,30 @@ def test_a_person_acts_as_what_they_are(agent: Actor, us: Organisation) -> None:
         use(ticket, "ours", them)
     with pytest.raises(MoveRefused, match="is for requester"):
         use(ticket, "mine", agent)
+
+
+def test_an_answer_that_nobody_pressed_takes_the_workflow_s_own_way(agent: Actor) -> None:
+    requester = factories.PersonFactory()
+    published(
+        rule("closed_door", ["waiting"], "working", guards=[guard("requester_is_vip")]),
+        rule("go_on", ["waiting"], "working", actions=[act("comment", text="{ticket.label} goes on")]),
+    )
+    ticket = tickets.open_ticket(title="x", requester=requester, actor=agent, at=AT)
+    use(ticket, "ask", agent)
+
+    conversations.requester_says(ticket=ticket, requester=requester, body="Here.", actor=agent, at=AT)
+
+    assert Ticket.objects.get(pk=ticket.pk).status.slug == "working"
+    assert Message.objects.filter(ticket=ticket, body=f"{ticket.label} goes on").exists()
+    assert Event.objects.filter(ticket=ticket, kind="ticket.moved").latest("seq").payload["rule"] == "go_on"
+
+
+def test_where_no_verb_leads_there_the_law_does(agent: Actor) -> None:
+    requester = factories.PersonFactory()
+    published(rule("begin", ["waiting"], "working", guards=[guard("requester_is_vip")]))
+    ticket = tickets.open_ticket(title="x", requester=requester, actor=agent, at=AT)
+    use(ticket, "ask", agent)
+
+    conversations.requester_says(ticket=ticket, requester=requester, body="Here.", actor=agent, at=AT)
+
+    assert Ticket.objects.get(pk=ticket.pk).phase == "active"

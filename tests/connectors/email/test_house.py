@@ -196,7 +196,7 @@ def test_a_mail_is_read_at_once_though_polls_are_an_hour_apart(house: Simulator,
     assert listening.listen_once(mailed.pk, seconds=1) is None
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_connector_that_cannot_listen_is_only_polled(connection: Connection) -> None:
     assert listening.listen_once(connection.pk, seconds=1) == listening.AFTER_NEVER_SECONDS
     with registry.ready(connection) as connector, pytest.raises(Unsupported):
