@@ -139,11 +139,6 @@ def _open_legs(ticket: Ticket, legs: Sequence[Leg] | None, *, is_only_blocking: 
     return _("%(names)s still has an open leg; recall it or wait until it is done.") % {"names": names} if names else ""
 
 
-def available(ticket: Ticket, *, at: datetime) -> list[tuple[Move, str]]:
-    """Every move with the reason why it is refused now (empty: allowed), in the order of a ticket's life."""
-    return [(found, why_not(ticket, found.verb, at=at)) for found in MOVES.values()]
-
-
 def roll_up(
     *,
     ticket: Ticket,
