@@ -66,7 +66,6 @@ def wired(
 ) -> Connector:
     """A connector whose every call goes to the application."""
     session = requests.Session()
-    session.trust_env = False  # as in hub/egress: the environment says nothing about where calls go
     adapter = WsgiAdapter(application, watch)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
