@@ -50,11 +50,13 @@ class RemoteFile:
     mark: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RemoteTicket:
     """A ticket as the vendor has it: `fields` in their words, and what of notes and files was read.
 
-    Notes or files left None were not read; an empty tuple says there are none that changed.
+    Notes or files left None were not read; an empty tuple says there are none that changed. Nobody changes one:
+    `replace` makes another. It is not frozen only because one is made for every record of a poll, and freezing it
+    would be a tenth of all that a poll costs us.
     """
 
     key: str

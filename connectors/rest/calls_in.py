@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, ClassVar
 
 from connectors.kit.contract import Connector, Hook, Hooked
@@ -17,6 +16,7 @@ from hub.expr import text
 
 from .caller import Caller
 from .profile import Profile
+from .records import Records
 
 
 class TakesCalls(Connector):
@@ -24,12 +24,7 @@ class TakesCalls(Connector):
 
     profile: ClassVar[Profile]
     caller: Caller
-
-    def _key(self, key: str) -> str:
-        raise NotImplementedError
-
-    def _moment(self, value: Any, of: str = "") -> datetime:
-        raise NotImplementedError
+    records: Records
 
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
         row = self.profile.hook
@@ -50,7 +45,7 @@ class TakesCalls(Connector):
         assert row is not None
         told = {"answer": news, "headers": dict(sent), "settings": self.caller.known["settings"]}
         found = row.keys(told) if row.keys is not None else [row.key(told)] if row.key is not None else []
-        keys = [self._key(text(key)) for key in found or [] if text(key)]
+        keys = [self.records.key(text(key)) for key in found or [] if text(key)]
         if not keys:
             raise Refused("The call names no record.")
         return keys
@@ -97,7 +92,7 @@ class TakesCalls(Connector):
         if row.timestamp is None:
             return
         try:
-            at = self._moment(row.timestamp(told))
+            at = self.records.moment(row.timestamp(told))
         except ValueError as error:
             raise BadSignature("The call does not say when it was sent.") from error
         if abs((self.ports.now() - at).total_seconds()) > row.tolerance_seconds:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,23 +27,21 @@ from connectors.kit.contract import (
     RemoteNote,
     RemoteTicket,
     Setting,
-    mark_in,
     understood,
 )
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, Unsupported
-from hub.expr import Expression, Failed, text
+from hub.expr import Expression, text
 
 from . import editing, samples
 from . import profile as profiles
 from .caller import Caller
 from .calls_in import TakesCalls
-from .profile import FileRow, NoteRow, PicklistRow, Profile, Step
+from .profile import PicklistRow, Profile, Step
+from .records import Records, named_zone
 from .sweeping import Sweep
-from .times import moment, written, zone
+from .times import written
 
 Json = dict[str, Any]
-FORMS = {"number": r"\d{1,19}", "word": r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}", "hex": r"[0-9a-fA-F-]{8,40}",
-         "any": r"[^/?#\s\x00-\x1f]{1,120}"}  # fmt: skip
 FAR_AHEAD = timedelta(days=365)
 IGNORED_FILTER = timedelta(days=2)
 """So much older than asked for a record may be before we say that they ignored our filter."""
@@ -92,11 +89,9 @@ class Rest(TakesCalls):
     def __init__(self, values: Mapping[str, str], ports: Ports) -> None:
         super().__init__(values, ports)
         self.caller = Caller(self.profile, values, ports)
-        self.key_form = re.compile(FORMS[self.profile.ticket.key_form])
-        row = self.profile.times
-        self.zone = _zone(row.zone.text(self.caller.known) if row.zone else "")
+        self.records = Records(self.caller)
         of_since = self.profile.since.zone
-        self.since_zone = _zone(of_since.text(self.caller.known) if of_since else "")
+        self.since_zone = named_zone(of_since.text(self.caller.known) if of_since else "")
 
     # -- who we are there
 
@@ -126,19 +121,13 @@ class Rest(TakesCalls):
             return
         items, _token = self.caller.page(steps, {"since": self._since(at), "cursor": None}, "")
         items = self._whole(steps[-1], items[:1])
-        old = [item for item in items if self._changed(item) < at - timedelta(days=1)]
+        old = [item for item in items if self.records.changed(item) < at - timedelta(days=1)]
         if old:
             raise Refused(
                 f"{self.profile.name} ignored our filter and listed everything: asked for changes after "
                 f"{at:%Y-%m-%d}, it told of {len(old)} older ones. Look at operations.list.query: a field they do "
                 "not know is often ignored in silence."
             )
-
-    def _changed(self, item: Any) -> datetime:
-        try:
-            return self._moment(self.profile.ticket.changed_at({**self._about(), "item": item, "answer": None}))
-        except ValueError as error:
-            raise Refused(f"A record's time of change cannot be read: {error}.") from error
 
     def _me(self) -> str:
         if not self.caller.has("who"):
@@ -166,7 +155,7 @@ class Rest(TakesCalls):
         found = []
         for items in self.caller.pages(row.operation, {}):
             for item in items:
-                told = {**self._about(), "item": item, "answer": None}
+                told = self.records.about(item, None)
                 value = text(row.value(told)) if row.value else ""
                 if not value:
                     continue
@@ -197,8 +186,7 @@ class Rest(TakesCalls):
         since = state.since - self._overlap() if not state.token or not is_export else state.since
         items, token = self.caller.page(steps, {"since": self._since(since)}, state.token)
         items = self._whole(steps[-1], items)
-        self._heed(items, since)
-        tickets, unread, gone = self._understood(items)
+        tickets, unread, gone = self._understood(items, since)
         newest = max((t.changed_at for t in tickets), default=None)
         if is_export:
             end = not token or token == state.token
@@ -219,7 +207,7 @@ class Rest(TakesCalls):
         self, state: Sweep, items: list[Any], tickets: Any, unread: Any, gone: tuple[str, ...], token: str
     ) -> Page:
         """On from the newest change of this page: what changes meanwhile moves to the end, and shifts nothing."""
-        last = self._changed(items[-1])
+        last = self.records.changed(items[-1])
         resolution = timedelta(seconds=self.profile.since.resolution_seconds)
         asked = state.since - self._overlap()
         if last - resolution > asked:
@@ -235,12 +223,12 @@ class Rest(TakesCalls):
     def _since(self, at: datetime) -> str:
         return written(at, form=self.profile.since.write, zone=self.since_zone)
 
-    def _heed(self, items: list[Any], since: datetime) -> None:
+    def _heed(self, tickets: Sequence[RemoteTicket], gone: Sequence[Any], since: datetime) -> None:
         """The trap of an ignored filter, also when it snaps shut later: everything listed is old."""
-        if "changed_since" in self.profile.lacks or not items:
+        if "changed_since" in self.profile.lacks or not (tickets or gone):
             return
         try:
-            newest = max(self._changed(item) for item in items)
+            newest = max([*(ticket.changed_at for ticket in tickets), *(self.records.changed(item) for item in gone)])
         except Refused:
             return
         limit = since - IGNORED_FILTER - timedelta(seconds=self.profile.since.resolution_seconds)
@@ -250,46 +238,32 @@ class Rest(TakesCalls):
                 "records that are all older. Nothing of this page is used; look at operations.list.query."
             )
 
-    def _understood(self, items: Iterable[Any]) -> tuple[Any, Any, tuple[str, ...]]:
-        gone: list[str] = []
-        there = []
-        for item in items:
-            row = self.profile.ticket.is_gone
-            if (
-                row is not None
-                and isinstance(item, dict)
-                and row({**self._about(), "item": item, "answer": None}) is True
-            ):
-                gone.append(text(self.profile.ticket.key({**self._about(), "item": item, "answer": None})))
-            else:
-                there.append(item)
-        tickets, unread = understood(there, lambda item: self._ticket(item, item))
-        return tickets, unread, tuple(gone)
+    def _understood(self, items: list[Any], since: datetime) -> tuple[Any, Any, tuple[str, ...]]:
+        """The tickets of a page, what of it makes no sense, and the keys of what is gone."""
+        there, gone = self.records.sifted(items)
+        tickets, unread = understood(there, lambda item: self.records.ticket(item, item))
+        if not unread:
+            self._heed(tickets, gone, since)
+        return tickets, unread, tuple(text(self.profile.ticket.key(self.records.about(item, None))) for item in gone)
 
     def fetch(self, key: str) -> RemoteTicket:
         item, answer = self._read(key)
-        ticket = self._ticket(item, answer)
-        notes = self._notes(key, item, answer) if self.profile.notes else ()
-        files = self._files(key, item, answer) if self.profile.files else ()
+        ticket = self.records.ticket(item, answer)
+        notes = self.records.notes(key, item, answer) if self.profile.notes else ()
+        files = self.records.files(key, item, answer) if self.profile.files else ()
         return replace(ticket, notes=notes, files=files)
 
     def glance(self, key: str) -> RemoteTicket:
         item, answer = self._read(key)
-        return self._ticket(item, answer)
+        return self.records.ticket(item, answer)
 
     def _read(self, key: str) -> tuple[Any, Any]:
         self._me()
-        done = self.caller.run("get", {"key": self._key(key)})
+        done = self.caller.run("get", {"key": self.records.key(key)})
         item = done.item if done.item is not None else done.answer
         if not isinstance(item, dict) or not item:
             raise Refused(f"{self.profile.name} answered without a ticket.")
         return item, done.answer
-
-    def _key(self, key: str) -> str:
-        """An id as theirs are; anything else must not get into a path."""
-        if not self.key_form.fullmatch(key) or key.startswith("."):
-            raise Refused(f"{key[:40]!r} is not an id of {self.profile.name}'s.")
-        return key
 
     def find(self, reference: str) -> tuple[str, ...]:
         self._me()
@@ -313,7 +287,7 @@ class Rest(TakesCalls):
 
     def _found(self, pages: Iterable[list[Any]], reference: str) -> tuple[str, ...]:
         """What their search lets through by mistake is left out; the oldest first."""
-        found = [ticket for items in pages for ticket in understood(items, lambda i: self._ticket(i, i))[0]]
+        found = [ticket for items in pages for ticket in understood(items, lambda i: self.records.ticket(i, i))[0]]
         ours = {ticket.key: ticket.created_at for ticket in found if ticket.reference == reference}
         return tuple(sorted(ours, key=lambda key: (ours[key], key.zfill(20))))
 
@@ -326,7 +300,7 @@ class Rest(TakesCalls):
             raise Unsupported(f"{self.profile.name} cannot search by the beginning of a reference.")
         found: dict[str, list[tuple[datetime, str]]] = {}
         for items in self._all(name, values):
-            for ticket in understood(items, lambda i: self._ticket(i, i))[0]:
+            for ticket in understood(items, lambda i: self.records.ticket(i, i))[0]:
                 if ticket.reference.startswith(prefix):
                     found.setdefault(ticket.reference, []).append((ticket.created_at, ticket.key.zfill(20)))
         return {
@@ -337,11 +311,11 @@ class Rest(TakesCalls):
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
         if not self.profile.notes:
             raise Unsupported(f"{self.profile.name} has no notes.")
-        return self._notes(key, *self._read(key))
+        return self.records.notes(key, *self._read(key))
 
     def content(self, key: str, file: RemoteFile) -> bytes:
         self._me()
-        return self.caller.download({"key": self._key(key), "file": self._raw_file(key, file)})
+        return self.caller.download({"key": self.records.key(key), "file": self._raw_file(key, file)})
 
     def _raw_file(self, key: str, file: RemoteFile) -> Json:
         """Their record of a file; read again, because a snapshot keeps only what the engine needs."""
@@ -349,9 +323,9 @@ class Rest(TakesCalls):
             return {"id": file.key, "name": file.name}
         item, answer = self._read(key)
         for row in self.profile.files:
-            items = self._items_of(row.items, row.operation, key, item, answer)
-            for raw, parent in self._nested(row, items, answer):
-                told = {**self._about(), "item": raw, "answer": answer, "parent": parent}
+            items = self.records.items_of(row.items, row.operation, key, item, answer)
+            for raw, parent in self.records.nested(row, items, answer):
+                told = {**self.records.about(raw, answer), "parent": parent}
                 if isinstance(raw, dict) and text(row.key(told)) == file.key:
                     return {**raw, "id": file.key, "name": file.name, "parent": parent}
         raise Missing("They do not have this file any more.")
@@ -361,130 +335,12 @@ class Rest(TakesCalls):
         used = {part.steps for step in steps for part in step.path.parts if isinstance(part, Expression)}
         return not used <= {("file", "id"), ("file", "name"), ("key",), ("settings",)}
 
-    # -- their records as ours
-
-    def _about(self) -> Json:
-        return {"settings": self.caller.known["settings"], "me": self.caller.known["me"]}
-
-    def _moment(self, value: Any, of: str = "") -> datetime:
-        try:
-            return moment(value, formats=self.profile.times.read, zone=self.zone)
-        except ValueError as error:
-            raise ValueError(f"{of}: {error}" if of else str(error)) from error
-
-    def _ticket(self, item: Any, answer: Any) -> RemoteTicket:
-        row = self.profile.ticket
-        told = {**self._about(), "item": item, "answer": answer}
-
-        def pick(expression: Expression | None) -> str:
-            return expression.text_in(told) if expression is not None else ""
-
-        try:
-            key = pick(row.key)
-            if not key:
-                raise ValueError("ticket.key: it has no id there")
-            me = self.caller.known["me"]
-            return RemoteTicket(
-                key=self._key(key),
-                number=pick(row.number) or key,
-                url=row.url.text(told) if row.url is not None else "",
-                fields={name: each.text_in(told) for name, each in row.fields.items()},
-                created_at=self._moment(row.created_at(told), "ticket.created_at"),
-                changed_at=self._moment(row.changed_at(told), "ticket.changed_at"),
-                author=self.caller.person(pick(row.author)),
-                assignee=self.caller.person(pick(row.assignee)),
-                queue=pick(row.queue),
-                merged_into=pick(row.merged_into),
-                is_ours=bool(me) and pick(row.made_by) == me,
-                is_foreign=row.is_foreign is not None and row.is_foreign(told) is True,
-                reference=pick(row.reference),
-                raw=item if isinstance(item, dict) else {},
-            )
-        except Failed as error:
-            raise ValueError(str(error)) from error
-
-    def _items_of(self, items: Expression | None, operation: str, key: str, item: Any, answer: Any) -> list[Any]:
-        if operation:
-            return [each for page in self.caller.pages(operation, {"key": key, "item": item}) for each in page]
-        found = items({**self._about(), "item": item, "answer": answer}) if items is not None else None
-        if found is None:
-            return []
-        if not isinstance(found, list):
-            raise Refused(f"{self.profile.name} answered without a list where one has to be.")
-        return found
-
-    def _notes(self, key: str, item: Any, answer: Any) -> tuple[RemoteNote, ...]:
-        found = [
-            note
-            for row in self.profile.notes
-            for raw in self._items_of(row.items, row.operation, key, item, answer)
-            if (note := self._note(row, key, raw, answer)) is not None
-        ]
-        return tuple(sorted(found, key=lambda note: (note.created_at, note.key.zfill(20))))
-
-    def _note(self, row: NoteRow, key: str, raw: Any, answer: Any) -> RemoteNote | None:
-        told = {**self._about(), "item": raw, "answer": answer, "detail": None}
-        if row.detail:
-            told["detail"] = self.caller.run(row.detail, {"key": key, "note": raw, "item": raw}).answer
-        if row.only is not None and row.only(told) is not True:
-            return None
-        said = text(row.text(told))
-        author, made_by = (text(e(told)) if e is not None else "" for e in (row.author, row.made_by))
-        created_at = self._moment(row.created_at(told))
-        me = self.caller.known["me"]
-        mark = mark_in(said)
-        return RemoteNote(
-            key=text(row.key(told)) if row.key is not None else _made_up(author, created_at, said),
-            text=said,
-            visibility=text(row.visibility(told)),
-            author=self.caller.person(author),
-            # Where they do not say who we are, our own mark has to do; its signature is looked at later.
-            is_ours=made_by == me if me else bool(mark),
-            created_at=created_at,
-            mark=mark,
-        )
-
-    def _files(self, key: str, item: Any, answer: Any) -> tuple[RemoteFile, ...]:
-        return tuple(
-            file
-            for row in self.profile.files
-            for raw, parent in self._nested(row, self._items_of(row.items, row.operation, key, item, answer), answer)
-            if (file := self._file(row, raw, answer, item, parent)) is not None
-        )
-
-    def _nested(self, row: FileRow, items: list[Any], answer: Any) -> Iterable[tuple[Any, Any]]:
-        """Each file with the record it lies in, if it lies in one."""
-        if row.within is None:
-            return [(raw, None) for raw in items]
-        about = {**self._about(), "answer": answer}
-        return [(raw, parent) for parent in items for raw in row.within({**about, "item": parent}) or ()]
-
-    def _file(self, row: FileRow, raw: Any, answer: Any, item: Any, parent: Any = None) -> RemoteFile | None:
-        told = {**self._about(), "item": raw, "answer": answer, "parent": parent}
-        born = self.profile.ticket.created_at({**self._about(), "item": item, "answer": answer})
-        if row.only is not None and row.only(told) is not True:
-            return None
-        name = text(row.name(told))
-        size = text(row.size(told)) if row.size is not None else ""
-        me = self.caller.known["me"]
-        mark = text(row.mark(told)) if row.mark is not None else mark_in(name)
-        return RemoteFile(
-            key=text(row.key(told)),
-            name=name,
-            size=int(float(size)) if size.replace(".", "", 1).isdigit() else 0,
-            visibility=text(row.visibility(told)) if row.visibility is not None else "",
-            author=self.caller.person(text(row.author(told))) if row.author is not None else "",
-            is_ours=text(row.made_by(told)) == me if me and row.made_by is not None else bool(mark),
-            created_at=self._moment(row.created_at(told) if row.created_at is not None else born),
-            mark=mark,
-        )
-
     # -- samples, for the workbench
 
     def items_of_sample(self, what: str, answer: Any) -> list[Any]:
         """The records in an answer to `list` or `get`."""
         step = self.profile.operations[what][-1]
-        told = {**self._about(), "answer": answer, "status": 200, "headers": {}, "steps": {}}
+        told = self._told(answer)
         if what == "list":
             found = step.items(told) if step.items is not None else None
             if not isinstance(found, list):
@@ -500,12 +356,17 @@ class Rest(TakesCalls):
         return [item]
 
     def ticket_of_sample(self, item: Any, answer: Any) -> RemoteTicket:
-        ticket = self._ticket(item, answer)
-        notes = [self._note(row, ticket.key, raw, answer) for row in self.profile.notes if row.items is not None
-                 for raw in self._items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
-        files = [self._file(row, raw, answer, item) for row in self.profile.files if row.items is not None
-                 for raw in self._items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
+        ticket = self.records.ticket(item, answer)
+        notes = [self.records.note(row, ticket.key, raw, answer) for row in self.profile.notes if row.items is not None
+                 for raw in self.records.items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
+        files = [self.records.file(row, raw, answer, item) for row in self.profile.files if row.items is not None
+                 for raw in self.records.items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
         return replace(ticket, notes=tuple(n for n in notes if n), files=tuple(f for f in files if f))
+
+    def _told(self, answer: Any) -> Json:
+        known = self.caller.known
+        return {"settings": known["settings"], "me": known["me"], "answer": answer, "status": 200, "headers": {},
+                "steps": {}}  # fmt: skip
 
     def notes_of_sample(self, answer: Any) -> list[RemoteNote]:
         """The notes in an answer to the operation that lists them."""
@@ -513,13 +374,13 @@ class Rest(TakesCalls):
         if row is None:
             raise Refused("Notes stand in the ticket's own answer: choose “one ticket”.")
         step = self.profile.operations[row.operation][-1]
-        told = {**self._about(), "answer": answer, "status": 200, "headers": {}, "steps": {}}
+        told = self._told(answer)
         found = step.items(told) if step.items is not None else None
         if not isinstance(found, list):
             raise Refused(
                 f"There is no list at {step.items.source if step.items else 'items'}: operations.{row.operation}.items."
             )
-        return [note for raw in found if (note := self._note(row, "0", raw, answer)) is not None]
+        return [note for raw in found if (note := self.records.note(row, "0", raw, answer)) is not None]
 
     def keys_of_sample_hook(self, body: bytes) -> tuple[str, tuple[str, ...]]:
         """Which records a call of theirs would be about, whatever its signature."""
@@ -534,7 +395,7 @@ class Rest(TakesCalls):
         self._me()
         if change.kind == "create":
             return self._create(change)
-        self._key(change.key)
+        self.records.key(change.key)
         if change.kind == "fields":
             return self._update(change)
         return self._say(change)
@@ -555,18 +416,18 @@ class Rest(TakesCalls):
     def _create(self, change: Change) -> Pushed:
         done = self.caller.run("create", self._values(change), is_write=True)
         if isinstance(done.item, dict) and done.item:
-            ticket = self._ticket(done.item, done.answer)
+            ticket = self.records.ticket(done.item, done.answer)
             return Pushed(key=ticket.key, ticket=ticket)
         if not done.key:
             raise ValueError("the answer names no new record")
-        return Pushed(key=done.key, ticket=self.glance(self._key(done.key)))
+        return Pushed(key=done.key, ticket=self.glance(self.records.key(done.key)))
 
     def _update(self, change: Change) -> Pushed:
         done = self.caller.run("update", self._values(change), is_write=True)
         if not done.ran:
             raise Refused(f"Nothing in the profile writes {', '.join(change.fields) or 'our reference'}.")
         if isinstance(done.item, dict) and done.item and not self.profile.verify:
-            return Pushed(key=change.key, ticket=self._ticket(done.item, done.answer))
+            return Pushed(key=change.key, ticket=self.records.ticket(done.item, done.answer))
         ticket = self.glance(change.key)
         if self.profile.verify:
             self._verify(change, ticket)
@@ -597,9 +458,9 @@ class Rest(TakesCalls):
         try:
             item, answer = self._read(change.key)
             records: Iterable[RemoteNote | RemoteFile] = (
-                self._notes(change.key, item, answer)
+                self.records.notes(change.key, item, answer)
                 if change.kind == "note"
-                else self._files(change.key, item, answer)
+                else self.records.files(change.key, item, answer)
             )
             return [record.key for record in records if record.mark == change.mark][-1]
         except (ConnectorError, IndexError) as error:
@@ -610,21 +471,9 @@ LOOK_BACK = timedelta(days=7)
 """How far back a ticket is looked for in a list, where they cannot search."""
 
 
-def _made_up(author: str, at: datetime, said: str) -> str:
-    """A key for a note that has none: the same as long as author, time and text are."""
-    return "made." + hashlib.sha256(f"{author}\n{at.isoformat()}\n{said}".encode()).hexdigest()[:24]
-
-
 def _same(theirs: str, ours: str) -> bool:
     """Whether they kept what we wrote; line ends and spaces around it are theirs to tidy."""
     return theirs == ours or theirs.replace("\r\n", "\n").strip() == ours.replace("\r\n", "\n").strip()
-
-
-def _zone(name: str) -> Any:
-    try:
-        return zone(name)
-    except ValueError as error:
-        raise Refused(str(error)) from error
 
 
 @lru_cache(maxsize=64)

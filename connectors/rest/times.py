@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -24,19 +24,25 @@ def zone(name: str) -> tzinfo:
         raise ValueError(f"There is no time zone “{name[:60]}”; write one like Europe/Berlin.") from error
 
 
-def moment(value: Any, *, formats: Sequence[str], zone: tzinfo) -> datetime:
-    """What a record says, as an aware time in UTC; ValueError where no format fits.
+def reader(formats: Sequence[str], zone: tzinfo) -> Callable[[Any], datetime]:
+    """Reads what a record says as an aware time in UTC; ValueError where no format fits.
 
-    >>> moment("2026-03-02 10:11:12", formats=["iso"], zone=UTC).isoformat()
+    >>> reader(["iso"], UTC)("2026-03-02 10:11:12").isoformat()
     '2026-03-02T10:11:12+00:00'
-    >>> moment(1772446272, formats=[], zone=UTC) == moment("1772446272000", formats=[], zone=UTC)
+    >>> read = reader([], UTC)
+    >>> read(1772446272) == read("1772446272000")
     True
-    >>> moment("02/03/2026 10:11", formats=["iso", "%d/%m/%Y %H:%M"], zone=ZoneInfo("Europe/Berlin")).isoformat()
+    >>> reader(["iso", "%d/%m/%Y %H:%M"], ZoneInfo("Europe/Berlin"))("02/03/2026 10:11").isoformat()
     '2026-03-02T09:11:00+00:00'
     """
-    if type(value) is str:
-        return _of_text(value, tuple(formats), zone)
-    return _of(value, tuple(formats), zone)
+    wanted = tuple(formats)
+
+    @lru_cache(maxsize=512)
+    def of_text(value: str) -> datetime:
+        # The same text comes again and again: made and changed, page after page.
+        return _of(value, wanted, zone)
+
+    return lambda value: of_text(value) if type(value) is str else _of(value, wanted, zone)
 
 
 def _of(value: Any, formats: tuple[str, ...], zone: tzinfo) -> datetime:
@@ -54,12 +60,6 @@ def _of(value: Any, formats: tuple[str, ...], zone: tzinfo) -> datetime:
             continue
         return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     raise ValueError(f"{text[:40]!r} is no time in any of the forms {', '.join(formats)}")
-
-
-@lru_cache(maxsize=512)
-def _of_text(value: str, formats: tuple[str, ...], zone: tzinfo) -> datetime:
-    """The same text comes again and again: made and changed, page after page."""
-    return _of(value, formats, zone)
 
 
 def _read(text: str, form: str) -> datetime:

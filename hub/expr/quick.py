@@ -64,6 +64,28 @@ def walker(steps: tuple[str | int, ...]) -> Run:
     return walk
 
 
+def path_as_text(steps: tuple[str | int, ...], text: Callable[[Any], str]) -> Callable[[Mapping[str, Any]], str]:
+    """Follows a path of two or three steps and gives what is there as text; empty where it leads nowhere."""
+    name, first, *rest = steps
+    second = rest[0] if rest else None
+
+    def of_record(values: Mapping[str, Any]) -> str:
+        try:
+            found = values[name][first]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return ""
+        return found if type(found) is str else text(found)
+
+    def of_part(values: Mapping[str, Any]) -> str:
+        try:
+            found = values[name][first][second]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return ""
+        return found if type(found) is str else text(found)
+
+    return of_part if rest else of_record
+
+
 def compiled(source: str, functions: Mapping[str, Callable[..., Any]], names: Collection[str]) -> Run | None:
     """The expression as a function of its values; None where it is for CEL."""
     try:
@@ -142,9 +164,11 @@ class _Reader:
         if len(arguments) == 1:
             only = arguments[0]
             return lambda values: function(only(values))
-        return lambda values: function(*(argument(values) for argument in arguments))
+        return lambda values: function(*[argument(values) for argument in arguments])
 
 
 def _same(left: Any, right: Any) -> bool:
     """Equality as CEL has it: a truth value is no number."""
+    if type(left) is str and type(right) is str:
+        return left == right
     return isinstance(left, bool) is isinstance(right, bool) and bool(left == right)

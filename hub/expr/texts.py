@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -32,7 +33,14 @@ class Text:
         return self.text(values)
 
     def text(self, values: Mapping[str, Any]) -> str:
-        return "".join(part if isinstance(part, str) else plain(part(values)) for part in self.parts)
+        pattern, read = self._filling
+        return pattern % tuple([each(values) for each in read])
+
+    @cached_property
+    def _filling(self) -> tuple[str, tuple[Callable[[Mapping[str, Any]], str], ...]]:
+        """The text with a place for each expression, and how each is read: made ready once, used for every record."""
+        pattern = "".join(part.replace("%", "%%") if isinstance(part, str) else "%s" for part in self.parts)
+        return pattern, tuple(part.text_in for part in self.parts if not isinstance(part, str))
 
     def path(self, values: Mapping[str, Any]) -> str:
         """As a part of an address: what the expressions come to cannot leave its place in the path.

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import F
 from django.utils import timezone
@@ -24,6 +24,15 @@ from workflows import conversations, handoffs
 
 def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
+
+
+class Restarts(Protocol):
+    """A system on loopback that can be stopped and started again."""
+
+    port: int
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 class Server:
@@ -56,7 +65,7 @@ def serving(app: Simulator[Any], settings: Any) -> Iterator[Server]:
         server.stop()
 
 
-def connected(server: Server, *, key: str, project: str, field: str = "1") -> Connection:
+def connected(server: Restarts, *, key: str, project: str, field: str = "1") -> Connection:
     """A live connection by the profile that comes with the hub."""
     slug, profile = profiles.chosen("rest:redmine")
     made = Connection(
@@ -99,7 +108,7 @@ def due() -> None:
     Link.objects.update(lease_until=None, next_look_at=None, epoch=F("epoch"))
 
 
-def travel(server: Server, connection: Connection, app: Simulator[Any], domain: str, agent: Actor) -> None:
+def travel(server: Restarts, connection: Connection, app: Simulator[Any], domain: str, agent: Actor) -> None:
     """Made there, notes of both kinds, a file, a status; all that happens there; and a restart in the middle."""
     requester = factories.PersonFactory()
     ticket = tickets.open_ticket(

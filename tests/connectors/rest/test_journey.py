@@ -63,7 +63,7 @@ def test_a_connection_stays_on_its_version_until_it_is_moved(agent: Actor, setti
 
 
 def test_a_profile_that_cannot_be_used_stops_its_connection_in_words(settings: Any) -> None:
-    made = journey.connected(Nowhere(), key="k", project="1")  # type: ignore[arg-type]
+    made = journey.connected(Nowhere(), key="k", project="1")
     assert made.profile is not None
     Profile.objects.filter(pk=made.profile.pk).update(document="slug = 1")
     inbox.poll(connection_id=made.pk)
@@ -74,6 +74,11 @@ def test_a_profile_that_cannot_be_used_stops_its_connection_in_words(settings: A
 
 class Nowhere:
     port = 1
+
+    def start(self) -> None:
+        """Nothing runs there."""
+
+    stop = start
 
 
 def test_all_capabilities_are_tried_and_told(agent: Actor, settings: Any) -> None:
@@ -94,7 +99,7 @@ def test_all_capabilities_are_tried_and_told(agent: Actor, settings: Any) -> Non
 
 
 def test_a_call_to_a_secret_path_is_let_in_only_there(agent: Actor, settings: Any) -> None:
-    made = journey.connected(Nowhere(), key="k", project="1")  # type: ignore[arg-type]
+    made = journey.connected(Nowhere(), key="k", project="1")
     assert made.profile is not None
     document = made.profile.document.replace(
         'hooks = "Redmine itself', 'reference = "x"\n[hook]\nkey = "answer.id"\n[unused]\nhooks = "Redmine itself'

@@ -11,7 +11,7 @@ from connectors.kit.simulating import Simulator
 from connectors.kit.testing import Time
 from hub.domain.actors import Actor
 from tests.connectors.rest import journey, real_redmine, test_redmine
-from tests.connectors.rest.real_redmine import Redmine
+from tests.connectors.rest.real_redmine import Puma, Redmine
 
 FOUND = real_redmine.settings()
 if not FOUND:
@@ -37,9 +37,17 @@ class TestRealRedmine(test_redmine.TestRedmine):
 
 
 @pytest.mark.django_db
-def test_the_journey_on_a_real_redmine(agent: Actor, settings: Any) -> None:
-    app = Redmine(FOUND, domain="redmine.test", now=lambda: datetime.now(UTC))
-    tenant = app.tenants["redmine.test"]
-    with journey.serving(app, settings) as server:
-        connection = journey.connected(server, key=tenant.key, project=tenant.project, field=app.reference_field)
-        journey.travel(server, connection, app, "redmine.test", agent)
+@pytest.mark.skipif(bool(Puma.cannot()), reason=Puma.cannot() or "-")
+def test_the_journey_on_a_real_redmine_that_restarts_in_the_middle(agent: Actor, settings: Any) -> None:
+    """The hub speaks to the very process, with nothing between; that process ends and comes again on the way."""
+    puma = Puma()
+    try:
+        first = puma.process.pid
+        settings.EGRESS_ALLOW = [f"127.0.0.1:{puma.port}"]
+        app = Redmine({**FOUND, "REDMINE_URL": puma.url}, domain="redmine.test", now=lambda: datetime.now(UTC))
+        tenant = app.tenants["redmine.test"]
+        connection = journey.connected(puma, key=tenant.key, project=tenant.project, field=app.reference_field)
+        journey.travel(puma, connection, app, "redmine.test", agent)
+        assert puma.process.pid != first
+    finally:
+        puma.stop()
