@@ -132,7 +132,7 @@ class World:
             return
         leg = legs[number % len(legs)]
         if verb == "expire":
-            handoffs.expire(leg=leg, actor=Actor.timer(), at=self.at)
+            handoffs.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=self.at)
         else:
             handoffs.follow(leg=leg, verb=verb, waits_on="requester", actor=Actor.vendor(leg.organisation), at=self.at)
 
