@@ -14,13 +14,14 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from hub.clock import now
-from hub.domain import policies
+from hub.domain import policies, sharing
 from hub.models import (
     Asset,
     Calendar,
     Contract,
     Event,
     HistoryImport,
+    HistoryShare,
     Leg,
     Membership,
     Organisation,
@@ -234,6 +235,23 @@ class EventAdmin(LookOnly):
 class ReactionAdmin(LookOnly):
     list_display = ["receiver", "event", "attempts", "error", "failed_at", "done_at"]
     list_select_related = ["event"]
+
+
+@admin.register(HistoryShare)
+class HistoryShareAdmin(LookOnly):
+    list_display = ["ticket", "organisation", "why", "shared_by", "shared_at", "ended_at"]
+    list_select_related = ["ticket", "organisation", "shared_by"]
+    list_filter = ["organisation", ("ended_at", admin.EmptyFieldListFilter)]
+    search_fields = ["ticket__title", "ticket__source_number"]
+    actions = ["end"]
+
+    @admin.action(description=_("End it: they may not read it any more"), permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[HistoryShare]) -> None:
+        count = sharing.end(queryset, at=now())
+        messages.success(request, _("%s ended.") % count)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("hub.change_historyshare")
 
 
 @admin.register(HistoryImport)

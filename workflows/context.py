@@ -184,4 +184,4 @@ def roles_of(user: User) -> set[str]:
     """The roles somebody has with us; a superuser has all of them."""
     if user.is_superuser:
         return {str(role) for role in Membership.Role.values}
-    return set(user.memberships.filter(organisation__is_us=True).values_list("role", flat=True))
+    return {seat.role for seat in user.seats if seat.is_us}

@@ -18,7 +18,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 from django.db.models import Q, QuerySet
 
-from hub.models import Attachment, Clock, Event, LedgerSegment, Leg, Message, Organisation, Service, Ticket
+from hub.models import FOR_LATER, Attachment, Clock, Event, LedgerSegment, Leg, Message, Organisation, Service, Ticket
 
 FORMAT = "ticket-hub-vendor-exit/1"
 AUDIENCES = ("us", "successor")
@@ -56,7 +56,7 @@ def export(
         "format": FORMAT, "made_at": at.isoformat(), "audience": audience, "vendor": vendor.name,
         "vendor_id": vendor.public_id, "services": sorted(service.name for service in chosen),
         "counts": {name: len(rows) for name, rows in tables.items()},
-        "files": {str(path.relative_to(to)): _digest(path) for path in sorted(to.rglob("*")) if path.is_file()},
+        "files": {str(path.relative_to(to)): digest(path) for path in sorted(to.rglob("*")) if path.is_file()},
     }  # fmt: skip
     _write(to / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
     return manifest
@@ -86,12 +86,12 @@ def _tables(tickets: list[Ticket], vendor: Organisation, *, is_ours: bool) -> di
 
 
 def _told(audience: str) -> Q:
-    return Q() if audience == "us" else Q(is_for_later_legs=True, withdrawn_at=None, superseded_by=None)
+    return Q() if audience == "us" else FOR_LATER
 
 
 def _messages(tickets: list[Ticket], *, is_ours: bool) -> QuerySet[Message]:
     rows = Message.objects.filter(_told("us" if is_ours else "successor"), ticket__in=tickets)
-    return rows.select_related("ticket", "author_organisation").order_by("ticket_id", "pk")
+    return rows.select_related("ticket", "author_organisation", "superseded_by").order_by("ticket_id", "pk")
 
 
 def _attachments(tickets: list[Ticket], audience: str) -> Iterator[Attachment]:
@@ -137,8 +137,15 @@ def _message(message: Message, *, is_ours: bool) -> dict[str, Any]:
     if is_ours:
         found |= {"author": message.author_name, "recorded_at": _iso(message.recorded_at),
                   "for_requester": message.is_for_requester, "for_later": message.is_for_later_legs,
-                  "withdrawn_at": _iso(message.withdrawn_at)}  # fmt: skip
+                  "withdrawn_at": _iso(message.withdrawn_at),
+                  "superseded_by": _successor_of(message)}  # fmt: skip
     return found
+
+
+def _successor_of(message: Message) -> str:
+    """The message that took this one's place; empty for what still stands."""
+    newer = getattr(message, "superseded_by", None)
+    return newer.public_id if newer is not None else ""
 
 
 def _clock(clock: Clock) -> dict[str, Any]:
@@ -187,7 +194,8 @@ def _cell(value: Any) -> Any:
     return f"'{plain}" if isinstance(plain, str) and plain[:1] in ("=", "+", "-", "@", "\t", "\r") else plain
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """The sha256 of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -204,7 +212,7 @@ def verify(folder: Path) -> list[str]:
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
     wrong = [f"{name} is missing" for name in sorted(set(named) - there)]
     wrong += [f"{name} is not in the manifest" for name in sorted(there - set(named))]
-    wrong += [f"{name} was changed" for name in sorted(there & set(named)) if _digest(folder / name) != named[name]]
+    wrong += [f"{name} was changed" for name in sorted(there & set(named)) if digest(folder / name) != named[name]]
     if wrong or manifest.get("audience") != "us":
         return wrong
     return [*_ledger_faults(folder), *_chain_faults(folder)]

@@ -34,10 +34,7 @@ def pack(ticket: Ticket, *, reason: str = "") -> dict[str, Any]:
         "asked": ticket.description.strip() or ticket.title,
         "why": reason.strip(),
         "facts": _facts(ticket),
-        "before": [
-            _engagement(leg)
-            for leg in Leg.objects.filter(ticket=ticket).select_related("organisation").order_by("number")
-        ],
+        "before": before(ticket),
         "findings": [_finding(message) for message in _told(ticket)],
         "files": [
             {"name": file.name, "size": file.size}
@@ -46,6 +43,12 @@ def pack(ticket: Ticket, *, reason: str = "") -> dict[str, Any]:
     }
     found["summary"] = _summary(found)
     return found
+
+
+def before(ticket: Ticket) -> list[dict[str, str]]:
+    """Who was engaged so far and how it ended, as every later organisation may know it."""
+    legs = Leg.objects.filter(ticket=ticket).select_related("organisation").order_by("number")
+    return [_engagement(leg) for leg in legs]
 
 
 def _facts(ticket: Ticket) -> list[list[str]]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hub.clock import now
+from hub.models import HistoryShare
 from workflows import switching
 from workflows.models import VendorSwitch
 
@@ -22,7 +23,7 @@ from workflows.models import VendorSwitch
 class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = VendorSwitch
-        fields = ["leaves", "comes", "services", "effective_at", "reason", "archives"]
+        fields = ["leaves", "comes", "services", "effective_at", "reason", "archives", "shares_history"]
         widgets = {"services": forms.CheckboxSelectMultiple}
 
     def clean(self) -> dict[str, Any]:
@@ -82,6 +83,8 @@ class VendorSwitchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             **self.admin_site.each_context(request), "title": str(switch), "opts": VendorSwitch._meta,
             "switch": switch, "preview": switching.preview(switch) if is_planned else [],
             "count": switching.open_legs(switch).count(), "progress": progress,
+            "past": switching.past(switch).count() if switch.shares_history else 0,
+            "shared": HistoryShare.objects.filter(organisation=switch.comes, ended_at=None).count(),
             "is_moving": switch.state == "running" and progress.done + progress.failed < progress.total,
             "items": switch.items.select_related("leg__ticket", "successor").order_by("pk")[:500],
         }  # fmt: skip

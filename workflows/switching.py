@@ -15,10 +15,10 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from hub.domain import tickets
+from hub.domain import sharing, tickets
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, Leg, Organisation, Service
-from workflows import handoffs, packs
+from hub.models import OPEN_STAGES, Leg, Organisation, Service, Ticket
+from workflows import exits, handoffs, packs
 from workflows.models import SwitchItem, VendorSwitch
 from workflows.moves import MoveRefused
 
@@ -151,6 +151,15 @@ def _finish(switch: VendorSwitch, at: datetime) -> None:
     fresh.save(update_fields=["state", "ended_at"])
     if fresh.archives and not Leg.objects.filter(organisation=fresh.leaves_id, stage__in=OPEN_STAGES).exists():
         Organisation.objects.filter(pk=fresh.leaves_id, archived_at=None).update(archived_at=at)
+    if fresh.shares_history:
+        sharing.share(past(fresh), organisation=fresh.comes, why=_reason(fresh), by=fresh.made_by, at=at)
+
+
+def past(switch: VendorSwitch) -> QuerySet[Ticket]:
+    """Tickets of these services that who leaves worked on, that do not go over, and on which who comes has no part."""
+    rows = exits.tickets_of(switch.leaves, switch.services.all() if switch.pk else ())
+    goes_over = Q(organisation=switch.leaves, stage__in=OPEN_STAGES)
+    return rows.exclude(pk__in=Leg.objects.filter(Q(organisation=switch.comes) | goes_over).values("ticket"))
 
 
 def again(switch: VendorSwitch) -> int:

@@ -6,6 +6,7 @@ from django import template
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import User
+from hub.queries import visibility
 from hub.queries.tickets import Related
 from hub.queries.timeline import RELATED
 from workflows.models import Notice
@@ -17,6 +18,12 @@ register = template.Library()
 def unread(user: User) -> int:
     """How many notices of theirs somebody has not read yet."""
     return Notice.objects.filter(user=user, channel="console", read_at=None).count()
+
+
+@register.filter
+def works(user: User) -> bool:
+    """Whether this person acts for our organisation, and is shown where that is done."""
+    return visibility.may_work(user)
 
 
 REASONS = {

@@ -23,7 +23,7 @@ def board(request: HttpRequest) -> HttpResponse:
     user = person(request)
     at = now()
     context = {
-        "board": questions.board(visibility.visible_tickets(user), at=at),
+        "board": questions.board(visibility.visible_tickets(user), at=at, of=visibility.known_organisations(user)),
         "stuck": synchronisation.stuck(most=8)[:8] if visibility.sees_everything(user) else [],
         "at": at,
         "page": "board",

@@ -29,7 +29,7 @@ from hub.domain.actors import Actor
 from hub.models import Attachment, Leg, Organisation, Phase, Priority, Stage, Ticket, User
 from hub.queries import tickets as questions
 from hub.queries import timeline, visibility
-from workflows import conversations, doors, firing, handoffs, moves, priorities
+from workflows import conversations, doors, firing, handoffs, moves, packs, priorities
 from workflows.context import context
 
 PAGE = 50
@@ -54,18 +54,23 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         holder=request.GET.get("holder", ""),
         priority=request.GET.get("priority", ""),
     )
+    known = visibility.known_organisations(person(request))
+    holders = Organisation.objects.exclude(kind=Organisation.Kind.CUSTOMER).order_by("name")
+    if known is not None:
+        holders = holders.filter(pk__in=known)
     found = questions.listed(visibility.visible_tickets(person(request)), filters)
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     at = now()
     for ticket in page:
-        ticket.badges = questions.shown_badges(ticket, at=at)  # type: ignore[attr-defined]
+        ticket.badges = questions.shown_badges(ticket, at=at) if known is None else []  # type: ignore[attr-defined]
+        ticket.is_holder_known = known is None or ticket.holder_id in known  # type: ignore[attr-defined]
     kept = request.GET.copy()
     kept.pop("page", None)
     shown = {
         "tickets": page,
         "filters": filters,
         "shows": SHOWS,
-        "holders": Organisation.objects.exclude(kind=Organisation.Kind.CUSTOMER).order_by("name"),
+        "holders": holders,
         "priorities": Priority.values,
         "kept": kept.urlencode(),
         "page": "tickets",
@@ -81,11 +86,13 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
     ticket = visibility.get_ticket_for(user, public_id)
     at = now()
     lines = timeline.lines(user, ticket)
-    ticks = synchronisation.ticks([line.message for line in lines if line.message])
-    for line in lines:
-        if line.message:
-            line.message.ticks = ticks.get(line.message.pk, [])  # type: ignore[attr-defined]
     everything = visibility.sees_everything(user)
+    if everything:
+        ticks = synchronisation.ticks([line.message for line in lines if line.message])
+        for line in lines:
+            if line.message:
+                line.message.ticks = ticks.get(line.message.pk, [])  # type: ignore[attr-defined]
+    is_past = visibility.reads_the_past(user, ticket)
     badges = questions.badges(ticket, at=at) if everything else []
     segments = list(ticket.ledger.select_related("holder", "charged_to").order_by("from_at")) if everything else []
     legs = visibility.visible_legs(user, ticket).select_related(
@@ -99,6 +106,8 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "segments": segments,
         "shares": questions.shares(segments, at=at),
         "legs": [_with_acts(leg) for leg in legs.order_by("-number")],
+        "is_past": is_past,
+        "before": packs.before(ticket) if is_past else [],
         "related": questions.related(ticket) if everything else [],
         "alerts": synchronisation.alerts_of(ticket) if everything else [],
         "may_work": visibility.may_work(user) and not ticket.is_history,

@@ -37,7 +37,6 @@ from hub.models import (
     Phase,
     Publication,
     Span,
-    State,
     Target,
     Team,
     Ticket,
@@ -95,7 +94,7 @@ class Importer:
         self.us = tickets.us()
         self.organisations: dict[str, Organisation] = {}
         self.teams: dict[tuple[int, str], Team] = {}
-        self.states = {state.phase: state for state in State.objects.filter(version__workflow__is_default=True)}
+        self.states = {phase: tickets.first_state(phase) for phase in Phase}
         self.contracts = list(_contracts(batch.format))
         self.unmapped: Counter[tuple[str, str]] = Counter()
 

@@ -4,16 +4,18 @@ from .contract import Calendar, Clock, Contract, Publication, Span, Target
 from .event import ActorKind, Event, EventKind, LedgerSegment, Reaction
 from .imports import HistoryImport, UnmappedValue
 from .leg import ENGAGED_STAGES, OPEN_STAGES, Leg, ReasonCode, Stage, WaitsOn
-from .message import Attachment, Message
+from .message import FOR_LATER, Attachment, Message
 from .organisation import Organisation, Person, Site, Team
 from .sequence import Sequence
 from .service import Asset, Service
+from .share import HistoryShare
 from .ticket import REOPEN_WINDOW, Degree, Priority, Relation, Ticket
 from .user import Membership, User
 from .workflow import Colour, Phase, State, Workflow, WorkflowVersion
 
 __all__ = [
     "ENGAGED_STAGES",
+    "FOR_LATER",
     "OPEN_STAGES",
     "REOPEN_WINDOW",
     "ActorKind",
@@ -27,6 +29,7 @@ __all__ = [
     "Event",
     "EventKind",
     "HistoryImport",
+    "HistoryShare",
     "LedgerSegment",
     "Leg",
     "Membership",

@@ -48,6 +48,10 @@ class Message(models.Model):
         return f"{self.author_name}: {self.body[:40]}"
 
 
+FOR_LATER = Q(is_for_later_legs=True, withdrawn_at=None, superseded_by=None)
+"""Messages as they stand that whoever is engaged later may read."""
+
+
 class Attachment(models.Model):
     """A file that came with a message, stored under the sha256 of its content."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from .fields import PublicIdField, is_zone
@@ -46,6 +47,20 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @cached_property
+    def seats(self) -> tuple[Seat, ...]:
+        """Where this person acts, and as what. Read once: a user object lives as long as a request."""
+        rows = self.memberships.order_by("pk").values_list("role", "organisation_id", "organisation__is_us")
+        return tuple(Seat(*row) for row in rows)
+
+
+class Seat(NamedTuple):
+    """One membership, as rights are decided by it."""
+
+    role: str
+    organisation_id: int
+    is_us: bool
 
 
 class Membership(models.Model):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Q, QuerySet
 
-from hub.models import Clock, Organisation, Phase, Ticket
+from hub.models import Clock, Contract, Organisation, Phase, Ticket
 from hub.queries.tickets import OPEN, Badge, badge
 
 SHOWN = 10
@@ -38,8 +38,11 @@ class Board:
     held: Sequence[Held]
 
 
-def board(tickets: QuerySet[Ticket], *, at: datetime) -> Board:
-    """Of these tickets, everything the board shows, in a fixed number of queries."""
+def board(tickets: QuerySet[Ticket], *, at: datetime, of: Collection[int] | None = None) -> Board:
+    """Of these tickets, everything the board shows, in a fixed number of queries.
+
+    `of` leaves out the clocks and the ball of all other organisations: a vendor is told of its own alone.
+    """
     live = tickets.filter(imported_from__isnull=True, phase__in=OPEN)
     counts = live.aggregate(
         open=Count("pk"),
@@ -52,6 +55,8 @@ def board(tickets: QuerySet[Ticket], *, at: datetime) -> Board:
         .exclude(state__in=[Clock.State.STOPPED, Clock.State.CANCELLED])
         .select_related("ticket__holder", "contract__calendar", "party")
     )
+    if of is not None:
+        clocks = clocks.filter(party__in=of, ticket__holder__in=of).exclude(contract__kind=Contract.Kind.SLA)
     late = clocks.filter(Q(is_breached=True) | Q(breach_at__lte=at))
     coming = clocks.filter(state=Clock.State.ACTIVE, is_breached=False, due_at__isnull=False, breach_at__gt=at)
     return Board(
@@ -59,7 +64,7 @@ def board(tickets: QuerySet[Ticket], *, at: datetime) -> Board:
         breached_tickets=late.values("ticket").distinct().count(),
         breached=[badge(clock, at=at) for clock in late.order_by("-breach_at", "pk")[:SHOWN]],
         next=[badge(clock, at=at) for clock in coming.order_by("due_at", "pk")[:SHOWN]],
-        held=_held(live, late),
+        held=_held(live if of is None else live.filter(holder__in=of), late),
     )
 
 

@@ -30,6 +30,10 @@ RELATED = {
 """What a ticket is to another: said on the one and on the other."""
 OURS_ALONE = frozenset({EventKind.TICKET_RELATED, EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED})
 """Kinds that name other tickets or our own tools: nobody else is told."""
+OF_THE_PAST = frozenset(
+    {EventKind.TICKET_OPENED, EventKind.TICKET_MOVED, EventKind.MESSAGE_ADDED, EventKind.HISTORY_ROW}
+)
+"""Kinds that a successor reads of a ticket it had no part in."""
 QUIET = frozenset({EventKind.LEG_REACHED, EventKind.ATTACHMENT_ADDED})
 """Kinds that would only repeat what another line says."""
 
@@ -48,6 +52,10 @@ class Line:
     leg: str = ""
     detail: str = ""
     message: Message | None = None
+    author: str = ""
+    """Of a message: who wrote it, by name where that may be known."""
+    audience: tuple[str, ...] = ()
+    """Of a message: the organisations it is for, as far as they may be known."""
 
     @property
     def is_late(self) -> bool:
@@ -70,8 +78,20 @@ def lines(user: User, ticket: Ticket) -> list[Line]:
     legs = {leg.public_id: leg for leg in visibility.visible_legs(user, ticket).select_related("organisation")}
     events = Event.objects.filter(ticket=ticket).select_related("actor_organisation").order_by("-occurred_at", "-seq")
     names = dict(Organisation.objects.values_list("public_id", "name"))
-    everything = visibility.sees_everything(user)
-    return list(_gathered(_lines(events, messages, legs, names, everything)))
+    known = visibility.known_organisations(user)
+    is_past = visibility.reads_the_past(user, ticket)
+    if is_past:
+        events = events.filter(kind__in=OF_THE_PAST)
+    found = _lines(events, messages, legs, names, known)
+    return list(_gathered(map(_of_the_past, found) if is_past else found))
+
+
+def _of_the_past(line: Line) -> Line:
+    """The line as a successor reads it: reasons of moves are our own words, and who asked is not told."""
+    if line.message is not None:
+        author = "" if line.message.author_person_id is not None else line.author
+        return replace(line, author=author, audience=())
+    return replace(line, detail="") if line.kind == EventKind.TICKET_MOVED else line
 
 
 ALERTS = (EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED)
@@ -107,10 +127,10 @@ def _lines(
     messages: dict[str, Message],
     legs: dict[str, Leg],
     names: dict[str, str],
-    everything: bool,
+    known: frozenset[int] | None,
 ) -> Iterator[Line]:
     for event in events:
-        if event.kind in QUIET or (event.kind in OURS_ALONE and not everything):
+        if event.kind in QUIET or (event.kind in OURS_ALONE and known is not None):
             continue
         leg = legs.get(event.payload.get("leg", ""))
         message = messages.get(event.payload.get("message", ""))
@@ -119,22 +139,35 @@ def _lines(
         if "message" in event.payload and message is None:
             continue
         who = event.actor_organisation
+        if who is not None and known is not None and message is None and who.pk not in known:
+            who = None  # what another organisation did shows in the ticket; that there is one is not theirs to know
         yield Line(
             at=event.occurred_at,
             recorded_at=event.recorded_at,
             kind=event.kind,
             label=_label(event),
-            actor=_actor(event, everything),
+            actor=_actor(event, who is not None, known),
             organisation=who.name if who else "",
             is_ours=bool(who and who.is_us),
             leg=leg.organisation.name if leg else "",
             detail=_detail(event, names),
             message=message,
+            author=message.author_name if message is not None else "",
+            audience=tuple(_audience(message, known)) if message is not None else (),
         )
 
 
-def _actor(event: Event, everything: bool) -> str:
-    return str(event.actor_name) if everything or event.actor_kind != "person" else ""
+def _audience(message: Message, known: frozenset[int] | None) -> Iterator[str]:
+    for leg in message.legs.all():
+        if known is None or leg.organisation_id in known:
+            yield leg.organisation.name
+
+
+def _actor(event: Event, is_told: bool, known: frozenset[int] | None) -> str:
+    """Who it was: people by name among ourselves, a system where its organisation may be known."""
+    if known is None:
+        return str(event.actor_name)
+    return str(event.actor_name) if event.actor_kind != "person" and is_told else ""
 
 
 def _label(event: Event) -> str:

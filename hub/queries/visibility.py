@@ -1,8 +1,9 @@
 """Who may see what: one function per object, asked by console, API and admin alike.
 
 Members of our own organisation see everything. A vendor's members see the tickets on which their
-organisation has a leg, and of them what is said to that leg. A requester sees their own tickets and
-what is said to them.
+organisation has a leg, and of them what is said to that leg; of the tickets of a predecessor that were
+shared with it what every later organisation may read. A requester sees their own tickets and what is
+said to them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from hub.models import Leg, Membership, Message, Ticket, User
+from hub.models import FOR_LATER, HistoryShare, Leg, Membership, Message, Organisation, Ticket, User
 
 OURS = (Membership.Role.MANAGER, Membership.Role.AGENT, Membership.Role.ADMIN)
 LOOKING = (*OURS, Membership.Role.EXECUTIVE, Membership.Role.AUDITOR)
@@ -21,23 +22,45 @@ class NotAllowed(Exception):
 
 
 def sees_everything(user: User) -> bool:
-    return user.is_superuser or user.memberships.filter(role__in=LOOKING, organisation__is_us=True).exists()
+    return user.is_superuser or any(seat.is_us and seat.role in LOOKING for seat in user.seats)
 
 
 def may_work(user: User) -> bool:
     """Whether this person acts for our organisation: moves, hands over, comments."""
-    return user.is_superuser or user.memberships.filter(role__in=OURS, organisation__is_us=True).exists()
+    return user.is_superuser or any(seat.is_us and seat.role in OURS for seat in user.seats)
+
+
+def known_organisations(user: User) -> frozenset[int] | None:
+    """Whose names this person may read: None for all, else their own organisations and ours."""
+    if sees_everything(user):
+        return None
+    own = frozenset(seat.organisation_id for seat in user.seats)
+    return own | frozenset(Organisation.objects.filter(is_us=True).values_list("pk", flat=True))
 
 
 def _vendors(user: User) -> list[int]:
-    return list(user.memberships.filter(role=Membership.Role.VENDOR).values_list("organisation_id", flat=True))
+    return [seat.organisation_id for seat in user.seats if seat.role == Membership.Role.VENDOR]
 
 
 def visible_tickets(user: User) -> QuerySet[Ticket]:
     if sees_everything(user):
         return Ticket.objects.all()
-    theirs = Q(pk__in=Leg.objects.filter(organisation__in=_vendors(user)).values("ticket"))
-    return Ticket.objects.filter(theirs | Q(requester__user=user))
+    vendors = _vendors(user)
+    theirs = Q(pk__in=Leg.objects.filter(organisation__in=vendors).values("ticket"))
+    return Ticket.objects.filter(theirs | Q(pk__in=_shared(vendors).values("ticket")) | Q(requester__user=user))
+
+
+def _shared(organisations: list[int]) -> QuerySet[HistoryShare]:
+    return HistoryShare.objects.filter(organisation__in=organisations, ended_at=None)
+
+
+def reads_the_past(user: User, ticket: Ticket) -> bool:
+    """Whether this person may read the ticket only because it was shared with a successor: not even its requester."""
+    if sees_everything(user) or (ticket.requester is not None and ticket.requester.user_id == user.pk):
+        return False
+    vendors = _vendors(user)
+    has_part = Leg.objects.filter(ticket=ticket, organisation__in=vendors).exists()
+    return not has_part and _shared(vendors).filter(ticket=ticket).exists()
 
 
 def get_ticket_for(user: User, public_id: str) -> Ticket:
@@ -62,6 +85,8 @@ def visible_messages(user: User, ticket: Ticket) -> QuerySet[Message]:
     told = Q(legs__organisation__in=vendors) | Q(author_organisation__in=vendors)
     if ticket.requester is not None and ticket.requester.user_id == user.pk:
         told |= Q(is_for_requester=True)
+    if _shared(vendors).filter(ticket=ticket).exists():
+        told |= FOR_LATER
     return messages.filter(told).distinct()
 
 

@@ -12,9 +12,9 @@ from django.urls import reverse
 from connectors.models import Connection, Link, Outbound
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
-from hub.models import Leg, Message, Organisation, Phase, Stage, Ticket, User
+from hub.models import Clock, Leg, Message, Organisation, Phase, Stage, Ticket, User
 from tests import factories
-from workflows import handoffs
+from workflows import handoffs, moves
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +58,7 @@ def test_a_page_is_shown_to_us_and_to_nobody_else(client: Client, page: str) -> 
     assert Client().get(reverse(f"console:{page}")).status_code == 302
 
 
-@pytest.mark.parametrize(("url", "queries"), [("/tickets/", 11), ("/", 26)])
+@pytest.mark.parametrize(("url", "queries"), [("/tickets/", 11), ("/", 25)])
 def test_a_list_takes_the_same_queries_for_one_row_and_for_three(
     client: Client,
     vendor: Organisation,
@@ -116,6 +116,24 @@ def test_a_vendor_sees_its_own_legs_and_nothing_else(vendor: Organisation, us: O
     assert "Print Fleet" not in page.content.decode()
     assert client.get(foreign.get_absolute_url()).status_code == 404
     assert foreign.label not in client.get("/tickets/?show=all").content.decode()
+
+
+def test_no_page_tells_a_vendor_that_there_is_another(vendor: Organisation, us: Organisation, agent: Actor) -> None:
+    """Also where the other one leads, has the ball and is late, and moved the ticket itself."""
+    other = factories.OrganisationFactory(name="Print Fleet")
+    factories.contract(us, goals={"resolve": {"P3": 60}})
+    factories.contract(other, kind="uc", goals={"acknowledge": {"P3": 60}, "resolve": {"P3": 60}})
+    ticket = ticket_with(vendor, agent)
+    lead = handoffs.offer(ticket=ticket, organisation=other, actor=agent, at=now() - timedelta(minutes=40))
+    handoffs.accept(leg=lead, actor=Actor.vendor(other), at=now() - timedelta(minutes=30))
+    moves.move(ticket=ticket, name="wait", actor=Actor.vendor(other), at=now())
+    client = log_in(factories.member("vendor", vendor))
+    assert Clock.objects.filter(ticket=ticket, party=other).exists()
+
+    for url in ("/", "/tickets/?show=all", ticket.get_absolute_url()):
+        page = client.get(url).content.decode()
+        assert "Print Fleet" not in page, url
+    assert "Print Fleet" in log_in(factories.member("manager", us)).get("/").content.decode()
 
 
 def test_a_requester_sees_own_tickets_and_what_is_said_to_them(

@@ -262,7 +262,7 @@ def _reworked(folder: Path, name: str, change: Any) -> None:
     change(rows)
     path.write_text(json.dumps(rows))
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"][path.name] = exits._digest(path)
+    manifest["files"][path.name] = exits.digest(path)
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 

@@ -41,6 +41,10 @@ class VendorSwitch(models.Model):
         _("archive who leaves"), default=False,
         help_text=_("When all is over, their system is not followed any more. What is recorded stays."),
     )  # fmt: skip
+    shares_history = models.BooleanField(
+        _("share the past"), default=False,
+        help_text=_("Who comes may read what later organisations may see of tickets the other worked on."),
+    )  # fmt: skip
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.PLANNED)
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     made_at = models.DateTimeField(_("made at"), auto_now_add=True)

@@ -1,0 +1,47 @@
+"""Take in what a vendor's export holds, and let the vendor that comes next read it.
+
+manage.py import_vendor entry-beta --for "Beta Hosting" [--dry-run]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from hub.clock import now
+from hub.models import Organisation
+from workflows import entries
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("folder", type=Path, help="a folder that export_vendor wrote")
+        parser.add_argument("--for", dest="organisation", required=True, help="the name of the vendor that may read it")
+        parser.add_argument("--dry-run", action="store_true", help="only say what it would come to")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        organisation = Organisation.objects.filter(name=options["organisation"], kind="vendor").first()
+        if organisation is None:
+            names = ", ".join(Organisation.objects.filter(kind="vendor").values_list("name", flat=True))
+            raise CommandError(f"There is no vendor {options['organisation']!r}; there are {names or 'none'}.")
+        try:
+            package = entries.read(options["folder"])
+            if options["dry_run"]:
+                self._tell(entries.preview(package), "would be")
+                return
+            found = entries.bring(package, organisation=organisation, by=None, at=now())
+        except entries.NotBrought as refused:
+            lines = "\n".join(refused.wrong[: entries.MOST_TOLD])
+            raise CommandError(f"Nothing was taken in: {len(refused.wrong)} things do not fit.\n{lines}") from refused
+        self._tell(found, "are")
+        self.stdout.write(f"{organisation} may now read {found.shared} tickets that it could not read before.")
+
+    def _tell(self, found: entries.Brought, are: str) -> None:
+        self.stdout.write(f"{len(found.here)} tickets are here already, {len(found.new)} {are} taken in as history.")
+        if found.strange:
+            told = ", ".join(found.strange[: entries.MOST_TOLD])
+            self.stdout.write(f"Left as they are, because that vendor never worked on them here: {told}")
