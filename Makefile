@@ -32,7 +32,7 @@ run: $(RUNTIME) $(FRONT) ## The hub without the story: a first-run page leads on
 check: $(DEV) $(FRONT) ## Style, types, imports, migrations, settings
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/djlint --lint --quiet console/templates connectors/templates
+	@$(BIN)/djlint --lint --quiet console/templates connectors/templates workflows/templates
 	@$(BIN)/python manage.py check
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/lint-imports --no-cache

@@ -45,6 +45,8 @@ class Param:
     is_needed: bool = True
     default: Any = None
     choices: tuple[tuple[str, Words], ...] = ()
+    groups: tuple[tuple[Words, tuple[str, ...]], ...] = ()
+    """Headings of the choices, each with how the values under it begin; together they hold every choice."""
     least: int = 0
     most: int = 1_000_000
 

@@ -88,7 +88,10 @@ class VendorSwitchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "is_moving": switch.state == "running" and progress.done + progress.failed < progress.total,
             "items": switch.items.select_related("leg__ticket", "successor").order_by("pk")[:500],
         }  # fmt: skip
-        return render(request, "admin/workflows/switch.html", shown)
+        answer = render(request, "admin/workflows/switch.html", shown)
+        if shown["is_moving"]:
+            answer["Refresh"] = "2"  # the bar moves without scripts
+        return answer
 
     def _act(self, request: HttpRequest, switch: VendorSwitch) -> None:
         if request.POST.get("do") == "again":

@@ -16,6 +16,11 @@ DID = (
 HOURS = (("ours", _lazy("our working hours")), ("always", _lazy("around the clock")))
 WHO = (("anybody", _lazy("anybody")), ("us", _lazy("us")), ("vendor", _lazy("a vendor")))
 SPEAKING = tuple((str(kind.value), kind.label) for kind in EventKind if not kind.value.startswith(("history", "rule")))
+SUBJECTS = (
+    (_lazy("the ticket"), ("ticket.", "priority.")), (_lazy("an organisation's engagement"), ("leg.", "completion.")),
+    (_lazy("words and files"), ("message.", "attachment.")), (_lazy("a page or an alert"), ("door.", "alert.")),
+    (_lazy("escalation and triage"), ("escalation.", "triage.", "return.")),
+)  # fmt: skip
 _MINUTES = Param(name="minutes", label=_lazy("minutes"), kind="number", most=525_600)
 _HOURS = Param(name="hours", label=_lazy("counted in"), kind="choice", choices=HOURS, default="always")
 
@@ -25,7 +30,7 @@ TRIGGERS: dict[str, Kind] = {
         Param(name="did", label=_lazy("it"), kind="choices", choices=DID),
         Param(name="only_lead", label=_lazy("only the leading organisation"), kind="flag", default=True))),
     Trigger.EVENT: Kind(slug="event", label=_lazy("an event"), params=(
-        Param(name="kinds", label=_lazy("which"), kind="choices", choices=SPEAKING),)),
+        Param(name="kinds", label=_lazy("which"), kind="choices", choices=SPEAKING, groups=SUBJECTS),)),
     Trigger.TIMER: Kind(slug="timer", label=_lazy("a time in its state"), params=(
         _MINUTES, _HOURS,
         Param(name="statuses", label=_lazy("in these statuses (escalations)"), kind="texts", is_needed=False,

@@ -81,6 +81,33 @@ def test_a_verb_is_kept_changed_and_taken_away(client: Client) -> None:
     assert not Transition.objects.filter(pk=made.pk).exists()
 
 
+def test_looking_at_what_a_choice_needs_marks_nothing_as_wrong(client: Client) -> None:
+    version = draft()
+    looks = {"name": "", "trigger": "event", "trigger-kind": "person", "position": "", "guard-count": "1",
+             "guard0-block": "priority_in", "action-count": "0"}  # fmt: skip
+
+    for more in ({"look": "1"}, {"action-add": "1", "action-new": "hand_over"}):
+        answer = client.post(url("transition", version.pk, "new"), looks | more).content.decode()
+        assert "errorlist" not in answer
+        assert "does not fit" not in answer
+        assert "an organisation&#x27;s engagement" in answer
+    assert not Transition.objects.filter(version=version, trigger="event").exists()
+
+
+def test_only_what_somebody_presses_asks_who_may_and_what_it_needs(client: Client) -> None:
+    version = draft()
+    entered = {"name": "To them", "trigger": "event", "trigger-kind": "event", "trigger-kinds": ["ticket.opened"],
+               "position": "0", "roles": ["manager"], "required": ["reason"], "help": "x", "guard-count": "0",
+               "action-count": "0", "save": "1"}  # fmt: skip
+
+    client.post(url("transition", version.pk, "new"), entered)
+
+    made = Transition.objects.get(version=version, name="To them")
+    assert (made.trigger_params, made.roles, made.required, made.help) == ({"kinds": ["ticket.opened"]}, [], [], "")
+    assert "Who may" not in page(client, "transition", version.pk, made.pk)
+    assert "Who may" in page(client, "transition", version.pk, "new")
+
+
 @pytest.mark.parametrize(
     ("entered", "said"),
     [

@@ -69,7 +69,7 @@ def field_of(param: Param, version: WorkflowVersion) -> forms.Field:
     if param.kind == "number":
         return forms.IntegerField(min_value=param.least, max_value=param.most, **common)
     if param.kind == "choices":
-        return forms.MultipleChoiceField(choices=param.choices, widget=forms.CheckboxSelectMultiple, **common)
+        return forms.MultipleChoiceField(choices=_grouped(param), widget=forms.CheckboxSelectMultiple, **common)
     if param.kind == "organisations":
         return InOrderField(choices_of(param), **common)
     if param.kind == "texts":
@@ -81,6 +81,16 @@ def field_of(param: Param, version: WorkflowVersion) -> forms.Field:
         empty = [] if common["required"] and len(choices) == 1 else [("", "—")]
         return forms.ChoiceField(choices=[*empty, *choices], **common)
     return forms.CharField(widget=forms.TextInput(attrs={"class": "vTextField"}), **common)
+
+
+def _grouped(param: Param) -> list[tuple[Any, Any]]:
+    """The choices under their headings, where there are many."""
+    if not param.groups:
+        return list(param.choices)
+    return [
+        (heading, [each for each in param.choices if each[0].startswith(beginnings)])
+        for heading, beginnings in param.groups
+    ]
 
 
 def _choices(param: Param, version: WorkflowVersion) -> list[tuple[str, Any]] | None:
@@ -145,12 +155,19 @@ class TransitionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Transition
-        fields = ["name", "slug", "trigger", "sources", "target", "roles", "required", "help", "position"]
+        fields = ["name", "trigger", "sources", "target", "roles", "required", "help", "slug", "position"]
         widgets = {"sources": forms.CheckboxSelectMultiple}
 
-    def __init__(self, version: WorkflowVersion, *args: Any, **kwargs: Any) -> None:
+    OF_PEOPLE = ("roles", "required", "help")
+    """What only a verb that somebody presses has."""
+
+    def __init__(self, version: WorkflowVersion, trigger: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.version = version
+        if trigger != Trigger.PERSON:
+            for name in self.OF_PEOPLE:
+                del self.fields[name]
+            self.instance.roles, self.instance.required, self.instance.help = [], [], ""
         _leave_slug_out(self)
         states = State.objects.filter(version=version).order_by("position", "pk")
         self.fields["sources"].queryset = states  # type: ignore[attr-defined]
@@ -169,12 +186,12 @@ class EscalationForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Escalation
         fields = [
             "name",
-            "slug",
             "kind",
             "trigger",
             "ends_with_acknowledgement",
             "is_quiet_at_night",
             "help",
+            "slug",
             "position",
         ]
 

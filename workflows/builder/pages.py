@@ -1,0 +1,36 @@
+"""What the builder's pages have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from hub.models import WorkflowVersion
+
+
+def version_of(pk: int) -> WorkflowVersion:
+    return get_object_or_404(WorkflowVersion.objects.select_related("workflow"), pk=pk)
+
+
+def page(request: HttpRequest, name: str, version: WorkflowVersion | None, title: str, **more: Any) -> HttpResponse:
+    everything = {
+        **admin.site.each_context(request), "title": title, "version": version, "opts": WorkflowVersion._meta,
+        "is_draft": version is not None and version.status == WorkflowVersion.Status.DRAFT, **more,
+    }  # fmt: skip
+    return render(request, f"admin/workflows/{name}.html", everything)
+
+
+def url(name: str, version: WorkflowVersion, *more: Any) -> str:
+    return reverse(f"admin:workflows_{name}", args=[version.pk, *more])
+
+
+def only_a_draft(request: HttpRequest, version: WorkflowVersion) -> bool:
+    if version.status == WorkflowVersion.Status.DRAFT:
+        return True
+    messages.error(request, _("A published version stays as it is; make a draft of it."))
+    return False
