@@ -20,14 +20,14 @@ help: ## This list
 	@echo "  DATABASE_URL, CELERY_BROKER_URL and the like switch to real servers: docs/settings.md"
 
 demo: $(RUNTIME) $(FRONT) ## Watch a ticket travel through five organisations (http://127.0.0.1:8000)
-	@TICKETHUB_VAR=$(CURDIR)/var/$(if $(ONCE),demo-once,demo) \
+	@exec env TICKETHUB_VAR=$(CURDIR)/var/$(if $(ONCE),demo-once,demo) \
 		$(BIN)/python manage.py demo $(if $(FRESH),--fresh) $(if $(ONCE),--once)
 
 test: $(DEV) $(FRONT) ## The whole test suite
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 run: $(RUNTIME) $(FRONT) ## The hub without the story: a first-run page leads on
-	@$(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
+	@exec $(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
 check: $(DEV) $(FRONT) ## Style, types, imports, migrations, settings
 	@$(BIN)/ruff check .
