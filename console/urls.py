@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from console.views import board, connections, door, first_run, steering, sync, tickets
+from console.views import board, connections, door, first_run, steering, sync, tickets, vendors
 
 app_name = "console"
 
@@ -25,6 +25,7 @@ urlpatterns = [
     path("tickets/<str:public_id>/triage/decide/", steering.decide, name="decide"),
     path("tickets/<str:public_id>/escalations/<str:run_id>/", steering.acknowledge, name="acknowledge"),
     path("tickets/<str:public_id>/major/", steering.major, name="major"),
+    path("vendors/", vendors.vendors, name="vendors"),
     path("notices/", steering.notices, name="notices"),
     path("notices/read/", steering.read_notices, name="read_notices"),
     path("files/<str:public_id>/", tickets.attachment, name="attachment"),

@@ -26,6 +26,12 @@ def works(user: User) -> bool:
     return visibility.may_work(user)
 
 
+@register.filter
+def looks(user: User) -> bool:
+    """Whether this person sees everything."""
+    return visibility.sees_everything(user)
+
+
 REASONS = {
     "to_assign": _("to assign"),
     "to_accept": _("to accept"),

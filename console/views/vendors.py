@@ -1,0 +1,36 @@
+"""The page of vendors: how they answer, and why they give tickets back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
+
+from console.access import person
+from hub.clock import now
+from hub.queries import scorecard, visibility
+
+PERIODS = ((7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("a year")))
+
+
+@require_GET
+@login_required
+def vendors(request: HttpRequest) -> HttpResponse:
+    """For whoever sees everything; others get 403."""
+    if not visibility.sees_everything(person(request)):
+        raise PermissionDenied
+    asked = request.GET.get("days", "")
+    days = int(asked) if asked in {str(number) for number, _label in PERIODS} else 30
+    at = now()
+    shown = {
+        "cards": scorecard.cards(since=at - timedelta(days=days), until=at),
+        "days": days,
+        "periods": PERIODS,
+        "page": "vendors",
+    }
+    return render(request, "console/vendors.html", shown)

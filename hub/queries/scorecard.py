@@ -1,0 +1,105 @@
+"""How vendors answer what they are offered, and why they give it back: counted from engagements, clocks and events."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from django.db.models import Count, Q
+from django.db.models.functions import Coalesce
+
+from hub.models import Clock, Contract, Event, EventKind, Leg, Organisation, ReasonCode, Stage, Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One organisation's engagements that were offered in a period."""
+
+    organisation: Organisation
+    offered: int
+    done: int
+    declined: int
+    unanswered: int
+    """The offer ran out."""
+    returned: int
+    blocked: int
+    """Returns that one bounce too many turned into joint triage, within the period."""
+    answer_seconds: int | None
+    """Median from delivery to their first answer, by the wall clock; None where nothing was answered."""
+    promises: int
+    """Acceptance clocks of their contracts that came to an end or were missed."""
+    kept: int
+    reasons: tuple[tuple[str, int], ...]
+    """Coded reasons of what they declined or returned, the most frequent first."""
+
+    @property
+    def kept_percent(self) -> int | None:
+        return 100 * self.kept // self.promises if self.promises else None
+
+
+def cards(*, since: datetime, until: datetime) -> list[Card]:
+    """Every organisation but ours that was offered something in the period [since, until), the busiest first.
+
+    A fixed number of queries, whatever the number of organisations.
+    """
+    legs = Leg.objects.filter(offered_at__gte=since, offered_at__lt=until, organisation__is_us=False)
+    stages: Mapping[int, Counter[str]] = _counted(legs, "stage")
+    reasons = _counted(legs.exclude(reason_code="").filter(stage__in=[Stage.DECLINED, Stage.RETURNED]), "reason_code")
+    answers = _answers(legs)
+    promises = _promises(since, until)
+    blocked = _blocked(since, until)
+    labels = dict(ReasonCode.choices)
+    found = []
+    for organisation in Organisation.objects.filter(pk__in=stages).order_by("name"):
+        of, (met, judged) = stages[organisation.pk], promises.get(organisation.pk, (0, 0))
+        found.append(
+            Card(
+                organisation=organisation,
+                offered=sum(of.values()),
+                done=of[Stage.DONE],
+                declined=of[Stage.DECLINED],
+                unanswered=of[Stage.EXPIRED],
+                returned=of[Stage.RETURNED],
+                blocked=blocked[organisation.public_id],
+                promises=judged,
+                kept=met,
+                answer_seconds=int(median(answers[organisation.pk])) if answers[organisation.pk] else None,
+                reasons=tuple((str(labels[code]), count) for code, count in reasons[organisation.pk].most_common()),
+            )
+        )
+    return sorted(found, key=lambda card: -card.offered)
+
+
+def _counted(legs: Any, name: str) -> Mapping[int, Counter[str]]:
+    found: dict[int, Counter[str]] = defaultdict(Counter)
+    for organisation, value, count in legs.order_by().values_list("organisation", name).annotate(count=Count("pk")):
+        found[organisation][value] = count
+    return found
+
+
+def _answers(legs: Any) -> Mapping[int, list[float]]:
+    found: dict[int, list[float]] = defaultdict(list)
+    begun = Coalesce("delivered_at", "offered_at")  # who has no system of their own has it at once
+    answered = legs.filter(answered_at__isnull=False, is_born_there=False)
+    for organisation, since, at in answered.order_by().values_list("organisation", begun, "answered_at"):
+        found[organisation].append(max(0.0, (at - since).total_seconds()))
+    return found
+
+
+def _promises(since: datetime, until: datetime) -> dict[int, tuple[int, int]]:
+    """By organisation: acceptance promises that were kept, and those that are decided."""
+    clocks = Clock.objects.filter(
+        contract__kind=Contract.Kind.UC, target=Target.Kind.ACKNOWLEDGE, started_at__gte=since, started_at__lt=until
+    ).filter(Q(state=Clock.State.STOPPED) | Q(is_breached=True))
+    rows = clocks.order_by().values_list("party").annotate(kept=Count("pk", filter=Q(is_breached=False)), n=Count("pk"))
+    return {party: (kept, count) for party, kept, count in rows}
+
+
+def _blocked(since: datetime, until: datetime) -> Counter[str]:
+    """By the organisation's public id."""
+    events = Event.objects.filter(kind=EventKind.RETURN_BLOCKED, occurred_at__gte=since, occurred_at__lt=until)
+    return Counter(payload.get("organisation", "") for payload in events.values_list("payload", flat=True))
