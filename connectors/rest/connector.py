@@ -20,7 +20,6 @@ from connectors.kit.contract import (
     Limits,
     Page,
     Ports,
-    Previewed,
     ProfileSection,
     Pushed,
     RemoteFile,
@@ -32,12 +31,11 @@ from connectors.kit.contract import (
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, Unsupported
 from hub.expr import Expression, text
 
-from . import editing, samples
-from . import profile as profiles
+from . import editing, judging
 from .caller import Caller
-from .calls_in import TakesCalls
 from .profile import PicklistRow, Profile, Step
 from .records import Records, named_zone
+from .samples import ShowsSamples
 from .sweeping import Sweep
 from .times import written
 
@@ -47,7 +45,7 @@ IGNORED_FILTER = timedelta(days=2)
 """So much older than asked for a record may be before we say that they ignored our filter."""
 
 
-class Rest(TakesCalls):
+class Rest(ShowsSamples):
     """A REST system; `of_profile` makes the connector of one profile."""
 
     slug: ClassVar[str] = "rest"
@@ -80,11 +78,6 @@ class Rest(TakesCalls):
     @classmethod
     def edited(cls, document: str, place: str, values: Mapping[str, str]) -> str:
         return editing.edited(document, place, values)
-
-    @classmethod
-    def preview(cls, what: str, answer: str) -> Sequence[Previewed]:
-        """A sample of theirs as records of ours."""
-        return samples.previewed(cls, what, answer)
 
     def __init__(self, values: Mapping[str, str], ports: Ports) -> None:
         super().__init__(values, ports)
@@ -335,60 +328,6 @@ class Rest(TakesCalls):
         used = {part.steps for step in steps for part in step.path.parts if isinstance(part, Expression)}
         return not used <= {("file", "id"), ("file", "name"), ("key",), ("settings",)}
 
-    # -- samples, for the workbench
-
-    def items_of_sample(self, what: str, answer: Any) -> list[Any]:
-        """The records in an answer to `list` or `get`."""
-        step = self.profile.operations[what][-1]
-        told = self._told(answer)
-        if what == "list":
-            found = step.items(told) if step.items is not None else None
-            if not isinstance(found, list):
-                raise Refused(
-                    f"There is no list at {step.items.source if step.items else 'items'}: operations.list.items."
-                )
-            return found
-        item = step.item(told) if step.item is not None else answer
-        if not isinstance(item, dict):
-            raise Refused(
-                f"There is no record at {step.item.source if step.item else 'the answer'}: operations.get.item."
-            )
-        return [item]
-
-    def ticket_of_sample(self, item: Any, answer: Any) -> RemoteTicket:
-        ticket = self.records.ticket(item, answer)
-        notes = [self.records.note(row, ticket.key, raw, answer) for row in self.profile.notes if row.items is not None
-                 for raw in self.records.items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
-        files = [self.records.file(row, raw, answer, item) for row in self.profile.files if row.items is not None
-                 for raw in self.records.items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
-        return replace(ticket, notes=tuple(n for n in notes if n), files=tuple(f for f in files if f))
-
-    def _told(self, answer: Any) -> Json:
-        known = self.caller.known
-        return {"settings": known["settings"], "me": known["me"], "answer": answer, "status": 200, "headers": {},
-                "steps": {}}  # fmt: skip
-
-    def notes_of_sample(self, answer: Any) -> list[RemoteNote]:
-        """The notes in an answer to the operation that lists them."""
-        row = next((row for row in self.profile.notes if row.operation), None)
-        if row is None:
-            raise Refused("Notes stand in the ticket's own answer: choose “one ticket”.")
-        step = self.profile.operations[row.operation][-1]
-        told = self._told(answer)
-        found = step.items(told) if step.items is not None else None
-        if not isinstance(found, list):
-            raise Refused(
-                f"There is no list at {step.items.source if step.items else 'items'}: operations.{row.operation}.items."
-            )
-        return [note for raw in found if (note := self.records.note(row, "0", raw, answer)) is not None]
-
-    def keys_of_sample_hook(self, body: bytes) -> tuple[str, tuple[str, ...]]:
-        """Which records a call of theirs would be about, whatever its signature."""
-        if self.profile.hook is None:
-            raise Refused("The profile has no [hook].")
-        keys = self._keys_of_hook(json.loads(body), {})
-        return keys[0], tuple(keys[1:])
-
     # -- writing
 
     def push(self, change: Change) -> Pushed:
@@ -478,7 +417,7 @@ def _same(theirs: str, ours: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _made(document: str) -> type[Connector]:
-    found = profiles.read(document)
+    found = judging.read(document)
     limits = None
     if found.limits is not None:
         row = found.limits

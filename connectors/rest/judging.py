@@ -1,20 +1,23 @@
-"""What no single value of a profile shows: things that need each other, and names that have to be there."""
+"""Reads a profile's text, and judges what no single value of it shows: things that need each other, names that have to
+be there."""
 
 from __future__ import annotations
 
+import hashlib
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import Any
 
 from hub.expr import Expression
 from hub.expr.texts import Text, Tree
 
-from .shapes import Mistake
+from .profile import LONGEST, Paging, Profile, Step
+from .shapes import BadProfile, Mistake, Place, read_row
 from .times import zone
-
-if TYPE_CHECKING:
-    from .profile import Paging, Profile, Step
+from .words import FUNCTIONS
 
 Wrong = Callable[[str, str], None]
 KNOWN_OPERATIONS = ("who", "list", "get", "find", "carrying", "create", "update", "notes", "note", "files", "file",
@@ -34,6 +37,30 @@ CHANGE = {"id", "kind", "key", "reference", "visibility", "text", "marked", "mar
 ASKS_WITH = {"page": "page", "offset": "offset", "time": "offset", "keyset": "after", "cursor": "cursor"}
 _NAMED = re.compile(r"(?<![\w.])(settings|secrets|fields|change|steps|heads)\.([A-Za-z_]\w*)")
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+
+
+def read(document: str) -> Profile:
+    """The profile of a TOML text; BadProfile names every mistake and its place."""
+    return _read(document)
+
+
+@lru_cache(maxsize=64)
+def _read(document: str) -> Profile:
+    if len(document) > LONGEST:
+        raise BadProfile([Mistake("profile", f"It is longer than {LONGEST} characters.")])
+    try:
+        raw = tomllib.loads(document)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BadProfile([Mistake("profile", f"This is no TOML: {error}.")]) from error
+    mistakes: list[Mistake] = []
+    functions: Mapping[str, Callable[..., Any]] = FUNCTIONS
+    raw["digest"] = hashlib.sha256(document.encode()).hexdigest()[:16]
+    found = read_row(Profile, Place("", mistakes, functions=functions), raw)
+    if found is not None and not mistakes:
+        judge(found, mistakes)
+    if mistakes or found is None:
+        raise BadProfile(mistakes)
+    return found
 
 
 def judge(profile: Profile, mistakes: list[Mistake]) -> None:

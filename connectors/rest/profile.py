@@ -7,21 +7,13 @@ capabilities there.
 
 from __future__ import annotations
 
-import hashlib
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 from hub.expr import Expression
 from hub.expr.texts import Text, Tree
 
-from .judging import judge
 from .shapes import (
-    BadProfile,
-    Mistake,
-    Place,
     expr,
     flag,
     may,
@@ -29,7 +21,6 @@ from .shapes import (
     named,
     number,
     numbers,
-    read_row,
     table,
     tables,
     text,
@@ -38,7 +29,6 @@ from .shapes import (
     word,
     words,
 )
-from .words import FUNCTIONS
 
 LONGEST = 100_000
 REQUEST = ("settings", "secrets", "memory", "me", "steps", "heads", "now")
@@ -402,27 +392,3 @@ class Profile:
     lacks: Mapping[str, str] = may(named(word()), {})
     """What they have no way for, by its name, and why: see LACKS."""
     digest: str = may(word(), "")
-
-
-def read(document: str) -> Profile:
-    """The profile of a TOML text; BadProfile names every mistake and its place."""
-    return _read(document)
-
-
-@lru_cache(maxsize=64)
-def _read(document: str) -> Profile:
-    if len(document) > LONGEST:
-        raise BadProfile([Mistake("profile", f"It is longer than {LONGEST} characters.")])
-    try:
-        raw = tomllib.loads(document)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadProfile([Mistake("profile", f"This is no TOML: {error}.")]) from error
-    mistakes: list[Mistake] = []
-    functions: Mapping[str, Callable[..., Any]] = FUNCTIONS
-    raw["digest"] = hashlib.sha256(document.encode()).hexdigest()[:16]
-    found = read_row(Profile, Place("", mistakes, functions=functions), raw)
-    if found is not None and not mistakes:
-        judge(found, mistakes)
-    if mistakes or found is None:
-        raise BadProfile(mistakes)
-    return found

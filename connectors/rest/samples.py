@@ -4,24 +4,86 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from connectors.kit.contract import Ports, Previewed, RemoteNote, RemoteTicket
-from connectors.kit.errors import ConnectorError
+from connectors.kit.errors import ConnectorError, Refused
 from connectors.kit.http import Http
 
-if TYPE_CHECKING:
-    from .connector import Rest
+from .calls_in import TakesCalls
 
+Json = dict[str, Any]
 MOST = 10
+
+
+class ShowsSamples(TakesCalls):
+    """The part of a connector by profile that reads what somebody pastes; the rest stands in `connector`."""
+
+    @classmethod
+    def preview(cls, what: str, answer: str) -> Sequence[Previewed]:
+        """A sample of theirs as records of ours."""
+        return previewed(cls, what, answer)
+
+    def items_of_sample(self, what: str, answer: Any) -> list[Any]:
+        """The records in an answer to `list` or `get`."""
+        step = self.profile.operations[what][-1]
+        told = self._told(answer)
+        if what == "list":
+            found = step.items(told) if step.items is not None else None
+            if not isinstance(found, list):
+                raise Refused(
+                    f"There is no list at {step.items.source if step.items else 'items'}: operations.list.items."
+                )
+            return found
+        item = step.item(told) if step.item is not None else answer
+        if not isinstance(item, dict):
+            raise Refused(
+                f"There is no record at {step.item.source if step.item else 'the answer'}: operations.get.item."
+            )
+        return [item]
+
+    def ticket_of_sample(self, item: Any, answer: Any) -> RemoteTicket:
+        ticket = self.records.ticket(item, answer)
+        notes = [self.records.note(row, ticket.key, raw, answer) for row in self.profile.notes if row.items is not None
+                 for raw in self.records.items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
+        files = [self.records.file(row, raw, answer, item) for row in self.profile.files if row.items is not None
+                 for raw in self.records.items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
+        return replace(ticket, notes=tuple(n for n in notes if n), files=tuple(f for f in files if f))
+
+    def _told(self, answer: Any) -> Json:
+        known = self.caller.known
+        return {"settings": known["settings"], "me": known["me"], "answer": answer, "status": 200, "headers": {},
+                "steps": {}}  # fmt: skip
+
+    def notes_of_sample(self, answer: Any) -> list[RemoteNote]:
+        """The notes in an answer to the operation that lists them."""
+        row = next((row for row in self.profile.notes if row.operation), None)
+        if row is None:
+            raise Refused("Notes stand in the ticket's own answer: choose “one ticket”.")
+        step = self.profile.operations[row.operation][-1]
+        told = self._told(answer)
+        found = step.items(told) if step.items is not None else None
+        if not isinstance(found, list):
+            raise Refused(
+                f"There is no list at {step.items.source if step.items else 'items'}: operations.{row.operation}.items."
+            )
+        return [note for raw in found if (note := self.records.note(row, "0", raw, answer)) is not None]
+
+    def keys_of_sample_hook(self, body: bytes) -> tuple[str, tuple[str, ...]]:
+        """Which records a call of theirs would be about, whatever its signature."""
+        if self.profile.hook is None:
+            raise Refused("The profile has no [hook].")
+        keys = self._keys_of_hook(json.loads(body), {})
+        return keys[0], tuple(keys[1:])
 
 
 def _nowhere(**_: Any) -> Http:
     raise ConnectorError("A sample calls nobody; this profile asks for more than it shows.")
 
 
-def on_paper(kind: type[Rest], values: Mapping[str, str] | None = None) -> Rest:
+def on_paper(kind: type[ShowsSamples], values: Mapping[str, str] | None = None) -> ShowsSamples:
     """The connector without a system behind it: for reading what is handed in."""
     given = {setting.name: setting.default or "1" for setting in kind.settings} | dict(values or {})
     if "address" in given and given["address"] == "1":
@@ -29,7 +91,7 @@ def on_paper(kind: type[Rest], values: Mapping[str, str] | None = None) -> Rest:
     return kind(given, Ports(open_http=_nowhere, now=lambda: datetime.now(UTC), memory={}))
 
 
-def previewed(kind: type[Rest], what: str, answer: str) -> Sequence[Previewed]:
+def previewed(kind: type[ShowsSamples], what: str, answer: str) -> Sequence[Previewed]:
     """What the records of an answer would be; ValueError in words for what cannot be read."""
     connector = on_paper(kind)
     if what == "hook":
@@ -50,7 +112,7 @@ def previewed(kind: type[Rest], what: str, answer: str) -> Sequence[Previewed]:
         raise ValueError(str(error)) from error
 
 
-def _ticket(connector: Rest, item: Any, answer: Any, *, is_whole: bool) -> Previewed:
+def _ticket(connector: ShowsSamples, item: Any, answer: Any, *, is_whole: bool) -> Previewed:
     ticket: RemoteTicket = connector.ticket_of_sample(item, answer)
     rows = [(name, value) for name, value in ticket.fields.items()]
     rows += [("key", ticket.key), ("number", ticket.number), ("address", ticket.url)]
@@ -69,7 +131,7 @@ def _note(note: RemoteNote) -> Previewed:
     return Previewed(title=f"note {note.key}", rows=tuple(rows))
 
 
-def _hook(connector: Rest, answer: str) -> Previewed:
+def _hook(connector: ShowsSamples, answer: str) -> Previewed:
     try:
         key, also = connector.keys_of_sample_hook(answer.encode())
     except (ConnectorError, ValueError, LookupError, TypeError) as error:

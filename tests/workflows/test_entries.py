@@ -24,7 +24,7 @@ from hub.queries import visibility
 from tests import factories
 from tests.console.test_pages import log_in
 from tests.workflows.building import AT
-from workflows import entries, exits, handoffs, switching
+from workflows import entries, exits, handoffs, packages, switching
 from workflows.models import VendorSwitch
 
 pytestmark = pytest.mark.django_db
@@ -228,7 +228,7 @@ def test_a_package_of_this_hub_shares_what_is_here(
 def test_a_package_from_elsewhere_becomes_history_that_holds(
     foreign: Path, past: Ticket, comes: Organisation, leaves: Organisation, reader: Client
 ) -> None:
-    found = entries.bring(entries.read(foreign), organisation=comes, by=None, at=now())
+    found = entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
 
     made = Ticket.objects.exclude(pk=past.pk).get()
     assert (len(found.new), found.shared, made.is_history) == (1, 1, True)
@@ -243,10 +243,10 @@ def test_a_package_from_elsewhere_becomes_history_that_holds(
     assert "canary" not in page
     assert Attachment.objects.get(ticket=made).name == "log.txt"
     # Once more is nothing more, for this vendor or another.
-    again = entries.bring(entries.read(foreign), organisation=comes, by=None, at=now())
+    again = entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
     assert (len(again.new), len(again.here), again.shared) == (0, 1, 0)
     third = factories.OrganisationFactory(name="Third")
-    assert entries.bring(entries.read(foreign), organisation=third, by=None, at=now()).shared == 1
+    assert entries.bring(packages.read(foreign), organisation=third, by=None, at=now()).shared == 1
     assert Ticket.objects.count() == 2
     assert HistoryImport.objects.get().status == "done"
 
@@ -254,7 +254,7 @@ def test_a_package_from_elsewhere_becomes_history_that_holds(
 def test_our_own_whole_export_brings_only_what_is_for_later(
     past: Ticket, leaves: Organisation, comes: Organisation, tmp_path: Path
 ) -> None:
-    package = entries.read(packed(leaves, tmp_path / "exit", "us"))
+    package = packages.read(packed(leaves, tmp_path / "exit", "us"))
 
     assert [row["body"] for rows in package.messages.values() for row in rows] == ["It is the gateway.", "It blinks."]
 
@@ -266,7 +266,7 @@ def test_a_package_opens_no_ticket_its_vendor_never_worked_on(
     folder = packed(leaves, tmp_path / "entry")
     reworked(folder, "tickets", lambda rows: rows[0].update(id=secret.public_id))
 
-    found = entries.bring(entries.read(folder), organisation=comes, by=None, at=now())
+    found = entries.bring(packages.read(folder), organisation=comes, by=None, at=now())
 
     assert (found.strange, found.shared) == ([secret.label], 0)
     assert reader.get(secret.get_absolute_url()).status_code == 404
@@ -291,10 +291,10 @@ def test_a_bringing_that_was_stopped_goes_on(
 
     monkeypatch.setattr(entries._Bringer, "write", cut)
     with pytest.raises(KeyboardInterrupt):
-        entries.bring(entries.read(foreign), organisation=comes, by=None, at=now())
+        entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
     assert Ticket.objects.filter(imported_from__isnull=False).count() == 2
 
-    entries.bring(entries.read(foreign), organisation=comes, by=None, at=now())
+    entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
 
     made = Ticket.objects.filter(imported_from__isnull=False)
     assert (made.count(), HistoryShare.objects.count()) == (5, 5)
@@ -342,8 +342,8 @@ def test_messages_that_stand_elsewhere_are_refused(foreign: Path, past: Ticket, 
     here = Message.objects.get(body="It is the gateway.").public_id
     reworked(foreign, "messages", lambda rows: rows[0].update(id=here))
 
-    with pytest.raises(entries.NotBrought, match="stands on another ticket"):
-        entries.bring(entries.read(foreign), organisation=comes, by=None, at=now())
+    with pytest.raises(packages.NotBrought, match="stands on another ticket"):
+        entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
     assert Ticket.objects.count() == 1
 
 

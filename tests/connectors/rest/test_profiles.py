@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
+from connectors.rest import judging, samples
 from connectors.rest import profile as profiles
-from connectors.rest import samples
 from connectors.rest.connector import Rest
 from connectors.rest.judging import judge
-from connectors.rest.profile import BadProfile
-from connectors.rest.shapes import Mistake, Place, read_row
+from connectors.rest.shapes import BadProfile, Mistake, Place, read_row
 from connectors.rest.words import FUNCTIONS
 
 SHIPPED = Rest.shipped_profiles()
@@ -109,7 +108,7 @@ def test_what_is_missing_is_named(key: str) -> None:
 )
 def test_a_text_that_is_no_profile_is_refused_in_words(document: str, told: str) -> None:
     with pytest.raises(BadProfile, match=told):
-        profiles.read(document)
+        judging.read(document)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +124,7 @@ def test_a_text_that_is_no_profile_is_refused_in_words(document: str, told: str)
 def test_expressions_are_judged_when_saved(change: str, told: str) -> None:
     text = SHIPPED["redmine"].replace('path = "/issues/{key}.json"', change, 1)
     with pytest.raises(BadProfile) as refused:
-        profiles.read(text)
+        judging.read(text)
 
     assert told in str(refused.value)
     assert str(refused.value).startswith("operations.")
@@ -159,7 +158,7 @@ def test_names_that_lead_nowhere_are_found_when_saved(old: str, new: str, told: 
     text = SHIPPED["redmine"].replace(old, new, 1)
     assert text != SHIPPED["redmine"]
     with pytest.raises(BadProfile) as refused:
-        profiles.read(text)
+        judging.read(text)
 
     assert told in str(refused.value)
 

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hub.clock import now
 from hub.models import Organisation
-from workflows import entries
+from workflows import entries, packages
 
 
 class Command(BaseCommand):
@@ -29,13 +29,13 @@ class Command(BaseCommand):
             names = ", ".join(Organisation.objects.filter(kind="vendor").values_list("name", flat=True))
             raise CommandError(f"There is no vendor {options['organisation']!r}; there are {names or 'none'}.")
         try:
-            package = entries.read(options["folder"])
+            package = packages.read(options["folder"])
             if options["dry_run"]:
                 self._tell(entries.preview(package), "would be")
                 return
             found = entries.bring(package, organisation=organisation, by=None, at=now())
-        except entries.NotBrought as refused:
-            lines = "\n".join(refused.wrong[: entries.MOST_TOLD])
+        except packages.NotBrought as refused:
+            lines = "\n".join(refused.wrong[: packages.MOST_TOLD])
             raise CommandError(f"Nothing was taken in: {len(refused.wrong)} things do not fit.\n{lines}") from refused
         self._tell(found, "are")
         self.stdout.write(f"{organisation} may now read {found.shared} tickets that it could not read before.")
@@ -43,5 +43,5 @@ class Command(BaseCommand):
     def _tell(self, found: entries.Brought, are: str) -> None:
         self.stdout.write(f"{len(found.here)} tickets are here already, {len(found.new)} {are} taken in as history.")
         if found.strange:
-            told = ", ".join(found.strange[: entries.MOST_TOLD])
+            told = ", ".join(found.strange[: packages.MOST_TOLD])
             self.stdout.write(f"Left as they are, because that vendor never worked on them here: {told}")
