@@ -147,7 +147,7 @@ def complaints(
         (Says.CLOSED, "a ticket that is closed"),
     ):
         if not any(row.says == word for row in rows):
-            found.append(f"No status of theirs is written for {what}.")
+            found.append(f"No status of theirs is written for {what}: choose one under “is written for”.")
     unclear = [row.choice.label for row in rows if not row.verb]
     if unclear:
         found.append(f"Without a meaning, so held and shown to you when they occur: {', '.join(unclear)}.")

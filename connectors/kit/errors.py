@@ -11,11 +11,14 @@ class ConnectorError(Exception):
 
 
 class TryLater(ConnectorError):
-    """Busy or down, surely without effect: try again, after `after` seconds where they said so."""
+    """Busy or down, surely without effect: try again, after `after` seconds where they said so.
 
-    def __init__(self, message: str, *, after: float | None = None) -> None:
+    `field` names the setting at fault where it is tried for the first time, as an address nobody answers at.
+    """
+
+    def __init__(self, message: str, *, after: float | None = None, field: str = "") -> None:
         super().__init__(message)
-        self.after = after
+        self.after, self.field = after, field
 
 
 class Unclear(ConnectorError):

@@ -15,6 +15,7 @@ from hub.expr import Failed, text
 
 from . import letting_in
 from .profile import ErrorRow, Profile, Step
+from .shapes import Filled
 
 Values = dict[str, Any]
 MOST_PAGES = 1000
@@ -81,7 +82,11 @@ class Caller:
             self.known["discovered"] = letting_in.discovered(self.profile.connect, self.known, self.ports)
             base = self.profile.connect.base.text(self.known)
             if not base.startswith(("https://", "http://")):
-                raise Refused("The address has to begin with https://.", field=self._field_of_base())
+                raise Refused(
+                    "The address has to begin with https:// (with http:// only inside your own network, where "
+                    "TICKETHUB_EGRESS_ALLOW names it).",
+                    field=self.field_of_base(),
+                )
             try:
                 self._http = self.ports.open_http(base=base, headers={"Accept": "application/json"}, **self._tls())
             except ValueError as error:
@@ -101,7 +106,7 @@ class Caller:
                  if not isinstance(part, str) and len(part.steps) == 2]  # fmt: skip
         return names[0] if names else ""
 
-    def _field_of_base(self) -> str:
+    def field_of_base(self) -> str:
         names = [str(part.steps[1]) for part in self.profile.connect.base.parts
                  if not isinstance(part, str) and len(part.steps) == 2]  # fmt: skip
         return names[0] if names else ""
@@ -255,7 +260,11 @@ class Caller:
     def _parts(self, table: Mapping[str, Any], values: Values) -> list[tuple[str, str]]:
         """Names and values of a query; what comes to nothing is left out."""
         found = [(name, each.value(values)) for name, each in table.items()]
-        return [(name, text(value)) for name, value in found if value is not None]
+        return [
+            (name.text.text(values) if isinstance(name, Filled) else name, text(value))
+            for name, value in found
+            if value is not None
+        ]
 
     def _data(
         self, step: Step, values: Values
@@ -291,9 +300,8 @@ class Caller:
                 continue
         if reply.status in (401, 403):
             field_ = self.profile.connect.wrong if reply.status == 401 else ""
-            return LockedOut(
-                f"{self.profile.name} does not accept our credentials, or gives us too few rights.", field=field_
-            )
+            why = "does not accept our credentials" if reply.status == 401 else "gives us too few rights for this"
+            return LockedOut(f"{self.profile.name} {why}.", field=field_)
         if 200 <= reply.status < 300 and step.ok is not None:
             return self._no_after_all(step, told, writes)
         return None

@@ -28,7 +28,7 @@ from connectors.kit.contract import (
     Setting,
     understood,
 )
-from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, Unsupported
+from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unsupported
 from hub.expr import Expression, text
 
 from . import editing, judging
@@ -36,10 +36,13 @@ from .caller import Caller
 from .profile import PicklistRow, Profile, Step
 from .records import Records, named_zone
 from .samples import ShowsSamples
+from .shapes import Filled
 from .sweeping import Sweep
 from .times import written
 
 Json = dict[str, Any]
+NOBODY = "TH-00000000-00000000000000000000000000"
+"""Our reference of no ticket."""
 FAR_AHEAD = timedelta(days=365)
 IGNORED_FILTER = timedelta(days=2)
 """So much older than asked for a record may be before we say that they ignored our filter."""
@@ -90,20 +93,56 @@ class Rest(ShowsSamples):
 
     def check(self) -> Checked:
         """Are we let in, do all picklists answer, and does their list keep to our filter?"""
-        for name in ("me", "me_name", "discovered", "rest_until"):
-            self.ports.memory.pop(name, None)
+        self.ports.memory.pop("rest_until", None)
+        found = self.picklists()
         facts: dict[str, str] = {}
         if self.caller.has("who"):
-            self._me()
             facts["user"] = self.ports.memory.get("me_name") or self.ports.memory["me"]
-        found = self.picklists()
         for setting in self.settings:
             chosen = self.values.get(setting.name, "")
             if setting.picklist and chosen and chosen not in {c.value for c in found.get(setting.picklist, ())}:
                 raise Refused(f"There is no such {setting.picklist} there.", field=setting.name)
         if "changed_since" not in self.profile.lacks:
             self._ask_the_future()
+        if self.caller.has("find"):
+            self._ask_for_nobody()
         return Checked(own_user=self.ports.memory.get("me", "") or "known by our marks", facts=facts)
+
+    def _greet(self) -> None:
+        """Ask who we are first, and anew: some systems answer lists to strangers, so a wrong key would not be seen."""
+        for name in ("me", "me_name", "discovered"):
+            self.ports.memory.pop(name, None)
+        try:
+            self._me()
+        except Missing as error:
+            why = f"Nothing of {self.profile.name}'s answers at this address; look at its path."
+            raise Refused(why, field=self.caller.field_of_base()) from error
+        except TryLater as error:
+            error.field = error.field or self.caller.field_of_base()
+            raise
+
+    def _ask_for_nobody(self) -> None:
+        """No record has the reference of none: a search by a field that finds some does not look at that field."""
+        field = self._field_of_search()
+        if not field:
+            return
+        steps = self.profile.operations["find"]
+        items, _token = self.caller.page(steps, {"reference": NOBODY}, "")
+        if any(self.records.ticket(item, item).reference != NOBODY for item in self._whole(steps[-1], items[:1])):
+            raise Refused(
+                f"{self.profile.name} was asked for a reference that no record has, and told of some all the same: "
+                "the field for our reference is not the right one.",
+                field=field,
+            )
+
+    def _field_of_search(self) -> str:
+        """The setting that says which field our reference stands in, where the search names one."""
+        for name in self.profile.operations["find"][-1].query:
+            parts = name.text.parts if isinstance(name, Filled) else ()
+            for part in parts:
+                if isinstance(part, Expression) and part.steps[:1] == ("settings",):
+                    return str(part.steps[1])
+        return ""
 
     def _ask_the_future(self) -> None:
         """Nothing can have changed a year from now: who lists something all the same ignores the filter."""
@@ -139,6 +178,7 @@ class Rest(ShowsSamples):
         return self.ports.memory["me"]
 
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
+        self._greet()
         return {name: self._choices(row) for name, row in self.profile.picklists.items()}
 
     def _choices(self, row: PicklistRow) -> tuple[Choice, ...]:
@@ -234,7 +274,7 @@ class Rest(ShowsSamples):
     def _understood(self, items: list[Any], since: datetime) -> tuple[Any, Any, tuple[str, ...]]:
         """The tickets of a page, what of it makes no sense, and the keys of what is gone."""
         there, gone = self.records.sifted(items)
-        tickets, unread = understood(there, lambda item: self.records.ticket(item, item))
+        tickets, unread = understood(there, lambda item: self.records.ticket(item, item, is_listed=True))
         if not unread:
             self._heed(tickets, gone, since)
         return tickets, unread, tuple(text(self.profile.ticket.key(self.records.about(item, None))) for item in gone)

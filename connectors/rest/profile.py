@@ -240,6 +240,8 @@ class TicketRow:
     """Who made it, as in who.id: so we know ours."""
     author: Expression = may(expr(*RECORD))
     """Who changed it last, or made it, as people call them."""
+    changed_by: Expression = may(expr(*RECORD))
+    """Who that is, as in who.id: what we did ourselves is not told as theirs."""
     assignee: Expression = may(expr(*RECORD))
     queue: Expression = may(expr(*RECORD))
     merged_into: Expression = may(expr(*RECORD))

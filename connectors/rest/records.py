@@ -23,7 +23,7 @@ from .times import reader, zone
 Json = dict[str, Any]
 FORMS = {"number": r"\d{1,19}", "word": r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}", "hex": r"[0-9a-fA-F-]{8,40}",
          "any": r"(?!\.)[^/?#\s\x00-\x1f]{1,120}"}  # fmt: skip
-OF_TICKET = ("number", "author", "assignee", "queue", "merged_into", "made_by", "reference")
+OF_TICKET = ("number", "assignee", "queue", "merged_into", "made_by", "reference")
 """What a profile may say of a ticket, and need not."""
 
 
@@ -70,8 +70,11 @@ class Records:
             (gone if says_so else there).append(item)
         return there, gone
 
-    def ticket(self, item: Any, answer: Any) -> RemoteTicket:
-        """A ticket without its notes and files; ValueError or Refused for what is none."""
+    def ticket(self, item: Any, answer: Any, *, is_listed: bool = False) -> RemoteTicket:
+        """A ticket without its notes and files; ValueError or Refused for what is none.
+
+        One of a list says not who changed it: whatever concerns us is read whole afterwards.
+        """
         row, told = self.profile.ticket, self.about(item, answer)
         try:
             key = row.key.text_in(told)
@@ -86,7 +89,7 @@ class Records:
                 fields={name: read(told) for name, read in self._fields},
                 created_at=self._moment_of(row.created_at, told, "ticket.created_at"),
                 changed_at=self._moment_of(row.changed_at, told, "ticket.changed_at"),
-                author=self.caller.person(said.get("author", "")),
+                author="" if is_listed else self._author(told, me),
                 assignee=self.caller.person(said.get("assignee", "")),
                 queue=said.get("queue", ""),
                 merged_into=said.get("merged_into", ""),
@@ -97,6 +100,13 @@ class Records:
             )
         except Failed as error:
             raise ValueError(str(error)) from error
+
+    def _author(self, told: Json, me: str) -> str:
+        """Who changed it last, or made it; nobody of theirs where we did."""
+        row = self.profile.ticket
+        if row.author is None or (me and row.changed_by is not None and row.changed_by.text_in(told) == me):
+            return ""
+        return self.caller.person(row.author.text_in(told))
 
     def _moment_of(self, at: Expression, told: Json, what: str) -> datetime:
         found = at(told)

@@ -154,14 +154,28 @@ def tree(*names: str) -> Reader:
     return read
 
 
+class Filled(str):
+    """A name in a table of texts that has {expressions} itself, as a search by a field whose number is a setting."""
+
+    text: Text
+
+
 def texts(*names: str) -> Reader:
-    """A table of texts with {expressions}, as headers and queries are."""
+    """A table of texts with {expressions}, as headers and queries are; names may have some, too."""
+
+    def named(place: Place, key: str) -> str:
+        found = text(*names)(place.at(key), key) if "{" in key else None
+        if found is None:
+            return key
+        filled = Filled(key)
+        filled.text = found
+        return filled
 
     def read(place: Place, value: Any) -> Any:
         if not isinstance(value, Mapping):
             place.wrong(f"This has to be a table of texts, not {_kind(value)}.")
             return None
-        return {str(key): text(*names)(place.at(str(key)), inner) for key, inner in value.items()}
+        return {named(place, str(key)): text(*names)(place.at(str(key)), inner) for key, inner in value.items()}
 
     return read
 

@@ -177,7 +177,8 @@ class Simulator(simulating.Simulator[Tenant]):
         return Answer(status=204)
 
     def _change(self, tenant: Tenant, item: Json, data: Json, *, by: Json, is_new: bool = False) -> None:
-        """What it knows and allows; the rest is passed over in silence."""
+        """What it knows and allows; the rest is passed over in silence. What changed stands in a journal."""
+        before = (item["subject"], item["status"]["id"], item["priority"]["id"])
         for theirs, ours in (("subject", "subject"), ("description", "description")):
             if theirs in data:
                 item[ours] = str(data[theirs] or "")
@@ -196,8 +197,9 @@ class Simulator(simulating.Simulator[Tenant]):
                 item["custom_fields"][0]["value"] = str(each.get("value") or "")
         for upload in data.get("uploads") or ():
             self._attach(tenant, item, upload, by)
-        if data.get("notes"):
-            self._say(tenant, item, by, str(data["notes"]), is_private=bool(data.get("private_notes")))
+        has_changed = before != (item["subject"], item["status"]["id"], item["priority"]["id"])
+        if data.get("notes") or (has_changed and not is_new):
+            self._say(tenant, item, by, str(data.get("notes") or ""), is_private=bool(data.get("private_notes")))
         item["updated_on"] = self.stamp()
 
     def upload(self, tenant: Tenant, request: Request) -> Answer:

@@ -34,7 +34,9 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["connector"] = forms.ChoiceField(label=_("Their system"), choices=profiles.choices())
+        self.fields["connector"] = forms.ChoiceField(
+            label=_("Their system"), choices=[("", "—"), *sorted(profiles.choices(), key=lambda row: row[1].lower())]
+        )
         vendors = Organisation.objects.exclude(kind__in=[Organisation.Kind.CUSTOMER])
         self.fields["organisation"] = forms.ModelChoiceField(
             vendors.order_by("name"), label=_("Organisation"), required=False
@@ -221,10 +223,13 @@ class IntakeForm(forms.Form):
             widget=forms.CheckboxSelectMultiple,
             help_text=_("None chosen: every queue our user sees."),
         )
+        if not queues:
+            del self.fields["intake_queues"]
 
     def keep(self, connection: Connection) -> None:
         for name in ("intake", "intake_queues", "service", "acceptance"):
-            setattr(connection, name, self.cleaned_data[name])
+            if name in self.cleaned_data:
+                setattr(connection, name, self.cleaned_data[name])
 
 
 NO_VERB = ("", _("— held until it has a meaning —"))

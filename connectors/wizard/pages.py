@@ -34,6 +34,7 @@ def page(request: HttpRequest, step: str, connection: Connection | None, *, titl
     ]
     everything = {
         **admin.site.each_context(request),
+        "is_nav_sidebar_enabled": False,
         "title": title,
         "connection": connection,
         "opts": Connection._meta,

@@ -99,8 +99,10 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
             facts = ", ".join(f"{name}: {value}" for name, value in checked.facts.items() if value)
             messages.success(request, _("The check succeeded. %s") % facts)
             return redirect(pages.url("words", connection))
-    seen = {name: [c for c in picklists.get(name, ()) if c.is_active] for name in ("company", "queue")}
-    return pages.page(request, "place", connection, title=_("Where we are there"), form=form, intake=intake, seen=seen)
+    counts = {name: sum(1 for choice in picklists.get(name, ()) if choice.is_active) for name in ("company", "queue")}
+    return pages.page(
+        request, "place", connection, title=_("Where we are there"), form=form, intake=intake, counts=counts
+    )
 
 
 def words(request: HttpRequest, pk: int) -> HttpResponse:
@@ -173,7 +175,8 @@ def _go_live(request: HttpRequest, connection: Connection) -> HttpResponse:
         publishing.publish_mapping(draft)
     Connection.objects.filter(pk=connection.pk).update(state=Connection.State.ACTIVE, last_error="", failures=0)
     connection.refresh_from_db()
-    messages.success(request, _("%s is live.") % connection)
+    messages.success(request, _("%(connection)s is live: open a ticket and hand it over to %(organisation)s.") % {
+        "connection": connection, "organisation": connection.organisation})  # fmt: skip
     if request.POST.get("hook"):
         try:
             hooks.register(connection, hub_url=settings.PUBLIC_URL)
@@ -199,7 +202,12 @@ def _tried(connection: Connection, form: SettingsForm, call: Callable[[Any], Any
             return call(connector)
     except (ConnectorError, CannotUnseal) as error:
         field = getattr(error, "field", "")
-        form.add_error(field if field in form.fields else None, str(error))
+        elsewhere = {setting.name: setting.label for setting in registry.kind_of(connection).settings}
+        if field in elsewhere and field not in form.fields:
+            form.add_error(None, _("%(error)s Put it right on the page Access: %(setting)s.") % {
+                "error": error, "setting": elsewhere[field]})  # fmt: skip
+        else:
+            form.add_error(field if field in form.fields else None, str(error))
     except ValueError:
         form.add_error(None, _("A setting has a form that cannot be right; look at ids and addresses."))
     return None

@@ -272,6 +272,30 @@ def lookup(entries: Any, key: Any, wanted: Any, value: Any) -> Any:
     return None
 
 
+def pick(value: Any, *steps: Any) -> Any:
+    """What stands at these steps of a table; nothing where one of them leads nowhere.
+
+    >>> pick({"user": {"name": "Rita"}}, "user", "name"), pick(None, "user", "name"), pick("x", "user")
+    ('Rita', None, None)
+    """
+    for step in steps:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(step)
+    return value
+
+
+def either(*values: Any) -> Any:
+    """The first that is something; as an expression also where one before it names what is not there.
+
+    >>> either(None, "", "b", "c")
+    'b'
+    >>> expression("either(item.a.b, item.c)", names=["item"])({"item": {"c": 1}})
+    1
+    """
+    return next((value for value in values if value not in (None, "")), None)
+
+
 def _escaped(value: Any) -> str:
     return "<br>\n".join(html.escape(line) for line in text(value).split("\n"))
 
@@ -282,6 +306,8 @@ FUNCTIONS: dict[str, Function] = {
     "first": first,
     "flat": lambda value: [each for inner in value or () for each in (inner if isinstance(inner, list) else [inner])],
     "lookup": lookup,
+    "pick": pick,
+    "either": either,
     "last": lambda value: value[-1] if isinstance(value, list) and value else None,
     "lower": lambda value: text(value).lower(),
     "upper": lambda value: text(value).upper(),

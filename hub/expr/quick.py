@@ -161,10 +161,28 @@ class _Reader:
             if self.peek()[1] != ")":
                 self.take(",")
         self.take(")")
+        if name == "either":
+            return _either(arguments)
         if len(arguments) == 1:
             only = arguments[0]
             return lambda values: function(only(values))
         return lambda values: function(*[argument(values) for argument in arguments])
+
+
+def _either(arguments: list[Run]) -> Run:
+    """The one function that minds what is not there: it goes on to the next."""
+
+    def run(values: Mapping[str, Any]) -> Any:
+        for argument in arguments:
+            try:
+                found = argument(values)
+            except Absent:
+                continue
+            if found is not None and found != "":
+                return found
+        return None
+
+    return run
 
 
 def _same(left: Any, right: Any) -> bool:

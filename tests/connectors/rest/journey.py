@@ -16,7 +16,7 @@ from connectors.kit.simulating import QuietServer, Simulator
 from connectors.models import Connection, Link, NoteRule, Outbound, StatusRule
 from hub.domain import history, ledger, messages, tickets
 from hub.domain.actors import Actor
-from hub.models import Leg, Message, Stage, Ticket
+from hub.models import Event, EventKind, Leg, Message, Stage, Ticket
 from tests import factories
 from tests.conftest import SilentHandler
 from workflows import conversations, handoffs
@@ -24,6 +24,10 @@ from workflows import conversations, handoffs
 
 def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
+
+
+ADMIN = {"real_redmine": "Redmine Admin"}
+"""Who acts there: on the real one its administrator does."""
 
 
 class Restarts(Protocol):
@@ -138,6 +142,9 @@ def travel(server: Restarts, connection: Connection, app: Simulator[Any], domain
     due()
     dispatcher.drain(most=5)
     assert Leg.objects.get(pk=leg.pk).stage == Stage.WORKING
+    # Whoever changed it there did it, not the user we write as, who made it.
+    started = Event.objects.get(ticket=ticket, kind=EventKind.LEG_STARTED)
+    assert started.actor_name == ADMIN.get(type(app).__module__.rpartition(".")[2], "Rita Red")
 
     tickets.set_priority(ticket=ticket, priority="P1", actor=agent, at=now())
     due()

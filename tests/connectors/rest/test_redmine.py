@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, ClassVar
 
+import pytest
+
+from connectors.kit.errors import LockedOut, Refused
 from connectors.kit.simulating import Simulator
 from connectors.kit.testing import Conformance, Time
+from connectors.kit.wiring import wired
 from connectors.rest import simulator as double
 from connectors.rest.connector import Rest
 
@@ -43,3 +48,38 @@ class TestRedmine(Conformance):
 
     def spoil_write(self, simulator: Simulator[Any], key: str) -> None:
         simulator.tenants[self.domain].forbidden.append(self.statuses[1])
+
+
+def searching(field: str) -> tuple[Any, list[str]]:
+    """A connector on the double, and the addresses it asks."""
+    tenant = double.Tenant(domain="redmine.test", people={"7": "Rita Red"})
+    simulator = double.Simulator([tenant], base="https://redmine.test", now=lambda: datetime.now(UTC))
+    simulator.act("redmine.test", "open", by="7", title="Theirs")
+    asked: list[str] = []
+    values = {"address": "https://redmine.test", "api_key": tenant.api_key, "project": "1", "tracker": "3",
+              "reference_field": field}  # fmt: skip
+    made = wired(Rest.of_profile(Rest.shipped_profiles()["redmine"]), values, simulator,
+                 now=lambda: datetime.now(UTC), watch=lambda request: asked.append(str(request.url)))  # fmt: skip
+    return made, asked
+
+
+def test_a_search_names_the_field_of_our_reference() -> None:
+    connector, asked = searching("1")
+    assert connector.find("TH-X") == ()
+    assert "cf_1=TH-X" in asked[-1]
+    assert connector.check().own_user
+
+
+def test_a_field_that_is_not_ours_is_noticed_and_named() -> None:
+    connector, _asked = searching("99")
+    with pytest.raises(Refused, match="not the right one") as refused:
+        connector.check()
+    assert refused.value.field == "reference_field"
+
+
+def test_a_key_that_nobody_knows_is_noticed_before_lists_that_strangers_may_read() -> None:
+    connector, _asked = searching("1")
+    connector.caller.known["secrets"]["api_key"] = "wrong"
+    with pytest.raises(LockedOut) as locked:
+        connector.picklists()
+    assert locked.value.field == "api_key"
