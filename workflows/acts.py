@@ -283,8 +283,11 @@ def _broadcast(context: Context, params: Params, doing: Doing) -> str:
 def _says(template: Any) -> Any:
     """A plan that says what its parameters say."""
 
-    def plan(_context: Context, params: Params) -> Effect:
+    def plan(context: Context, params: Params) -> Effect:
         shown = {name: _shown(name, value) for name, value in params.items()}
+        for name in ("text", "title"):
+            if shown.get(name):
+                shown[name] = _filled(shown[name], context)
         return Effect(says=str(template) % shown)
 
     return plan
@@ -304,14 +307,19 @@ def _plan_hand_over(context: Context, params: Params) -> Effect:
     name = _name(params["organisation"])
     engaged = {leg.organisation.public_id for leg in context.open_legs}
     refusal = _("%s has an open leg already.") % name if params["organisation"] in engaged else ""
-    return Effect(says=_("hand over to %s") % name, why_not=refusal)
+    return Effect(says=_("hand over to %s") % name + _in_minutes(params), why_not=refusal)
 
 
 def _plan_next(context: Context, params: Params) -> Effect:
     following = _next(context, params)
     if not following:
         return Effect(says=_("offer to the next vendor"), why_not=_("Everybody on the list was asked already."))
-    return Effect(says=_("hand over to %s, the next on the list") % _name(following))
+    return Effect(says=_("hand over to %s, the next on the list") % _name(following) + _in_minutes(params))
+
+
+def _in_minutes(params: Params) -> str:
+    minutes = params.get("accept_minutes")
+    return _(", %s minutes to accept") % minutes if minutes else ""
 
 
 def _plan_raise(context: Context, params: Params) -> Effect:

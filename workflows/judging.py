@@ -12,7 +12,7 @@ from hub.models import Membership, Phase, Priority, State, WorkflowVersion
 from workflows import moves
 from workflows.models import Action, Escalation, Guard, Transition, Trigger
 from workflows.registry import ACTIONS, GUARDS, BadParams
-from workflows.triggers import TRIGGERS
+from workflows.triggers import DID, TRIGGERS
 
 ENDS = (Phase.CLOSED, Phase.CANCELLED)
 REQUIRABLE = ("reason", "requester", "service", "asset", "site", "impact", "urgency", "description", "title")
@@ -259,19 +259,25 @@ def _leads_to(start: int, ends: set[int], ways: list[tuple[int, int]]) -> bool:
 def _vendors(draft: _Draft) -> Iterator[Fault]:
     """Two answers to the same deed of a vendor in the same state: nobody could say which counts."""
     known: dict[tuple[str, int], Transition] = {}
+    words = dict(DID)
     for rule in draft.transitions:
         if rule.trigger != Trigger.VENDOR:
             continue
         for did in rule.trigger_params.get("did") or ():
+            clashes: dict[int, list[str]] = {}
             for source in draft.sources(rule):
                 other = known.setdefault((did, source.pk), rule)
                 if other.pk != rule.pk:
-                    yield Fault(
-                        where=_where(rule),
-                        what=_("In “%(state)s”, “%(did)s” is answered by “%(other)s” already.") % {
-                            "state": source.name, "did": did, "other": other.name,
-                        },
-                    )  # fmt: skip
+                    clashes.setdefault(other.pk, []).append(source.name)
+            for pk, states in clashes.items():
+                other = next(each for each in draft.transitions if each.pk == pk)
+                yield Fault(
+                    where=_where(rule),
+                    what=_("That a vendor “%(did)s” is answered by “%(other)s” already in: %(states)s. Untick it in "
+                           "one of the two, or give them different states to start from.") % {
+                        "states": ", ".join(states), "did": words.get(did, did), "other": other.name,
+                    },
+                )  # fmt: skip
 
 
 def _loops(draft: _Draft) -> Iterator[Fault]:

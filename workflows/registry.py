@@ -159,7 +159,7 @@ def _judge_expression(_param: Param, value: Any) -> str:
 
 def _judge_template(_param: Param, value: Any) -> str:
     try:
-        wording.compiled(str(value))
+        wording.check(str(value))
     except wording.BadTemplate as error:
         return str(error)
     return ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from hub.clock import now
 from hub.domain import clocks, folding
 from hub.domain.facts import TicketFacts
 from hub.domain.folding import Facts
@@ -98,6 +99,8 @@ class Rehearsal:
         self.status = self._begins(Phase.NEW)
         self.entered_at = ticket.opened_at
         self.bounces = 0
+        self.until = now()
+        """What has not come yet has not fired."""
 
     def _begins(self, phase: str) -> State:
         states = [state for state in self.policy.states.values() if state.phase == phase]
@@ -116,7 +119,7 @@ class Rehearsal:
             self.bounces += event.kind in (EventKind.LEG_DECLINED, EventKind.LEG_RETURNED, EventKind.LEG_EXPIRED)
             note = self._follow(event, facts)
             past = self._past(event, facts, seen, said, files)
-            following = self.events[number + 1].occurred_at if number + 1 < len(self.events) else None
+            following = self.events[number + 1].occurred_at if number + 1 < len(self.events) else self.until
             last_word = event.occurred_at if event.actor_kind in ("person", "vendor") else last_word
             moment = Moment(
                 at=event.occurred_at, what=_what(event), who=event.actor_name, status=self.status.name, note=note,
@@ -124,6 +127,7 @@ class Rehearsal:
             )  # fmt: skip
             moment.fired = [
                 *self._by_event(event, past),
+                *self._by_vendor(event, past, facts),
                 *self._between(event.occurred_at, following, past, last_word),
             ]
             moment.status = self.status.name
@@ -159,13 +163,28 @@ class Rehearsal:
             if event.kind in rule.trigger_params.get("kinds", ()):
                 yield from self._fire(rule, past, event.occurred_at, str(event.get_kind_display()))
 
-    def _between(self, start: datetime, end: datetime | None, past: Past, last_word: datetime) -> Iterator[WouldFire]:
+    def _by_vendor(self, event: Event, past: Past, facts: TicketFacts) -> Iterator[WouldFire]:
+        """What the version answers to what became of an engagement: the first rule that is for it, as it is live."""
+        did = event.kind.removeprefix("leg.") if event.kind.startswith("leg.") else ""
+        is_lead = event.payload.get("leg") == facts.lead
+        for rule in self.policy.set_off_by(Trigger.VENDOR):
+            assert isinstance(rule, CompiledTransition)
+            wanted = rule.trigger_params
+            if (
+                did in wanted.get("did", ())
+                and rule.leaves(self.status)
+                and (is_lead or not wanted.get("only_lead", True))
+            ):
+                yield from self._fire(rule, past, event.occurred_at, _what(event))
+                return
+
+    def _between(self, start: datetime, end: datetime, past: Past, last_word: datetime) -> Iterator[WouldFire]:
         """What time alone would have set off before the next thing happened."""
         due: list[tuple[datetime, CompiledRule, str, str]] = []
         for rule in self.policy.set_off_by(Trigger.TIMER, Trigger.CLOCK, Trigger.SILENCE):
             due += [(at, rule, key, why) for at, key, why in self._due(rule, past, last_word)]
         for at, rule, key, why in sorted(due, key=lambda each: each[0]):
-            if at < start or (end is not None and at >= end) or key in self.fired_once:
+            if not start <= at < end or key in self.fired_once:
                 continue
             if isinstance(rule, CompiledTransition) and not rule.leaves(self.status):
                 continue
@@ -228,6 +247,8 @@ def _what(event: Event) -> str:
     if event.kind == EventKind.TICKET_MOVED:
         verb = str(event.payload.get("verb", ""))
         return str(MOVED.get(verb, verb))
+    if event.kind == EventKind.RULE_ACTED:
+        return f"{event.get_kind_display()}: {event.payload.get('what', '')} {event.payload.get('result', '')}".strip()
     leg = event.payload.get("organisation", "") if event.kind.startswith("leg.") else ""
     name = Organisation.objects.filter(public_id=leg).values_list("name", flat=True).first() if leg else ""
     return f"{name}: {event.get_kind_display()}" if name else str(event.get_kind_display())

@@ -93,7 +93,8 @@ def _transition(row: Pending, at: datetime) -> str:
         raise Dropped(_("%s is on another version of its workflow now.") % ticket.label)
     _still(row, rule, ticket, at)
     fired = firing.fire(
-        ticket=ticket, verb=rule.slug, actor=Actor.timer(rule.slug), at=at, trigger=rule.trigger,
+        ticket=ticket, verb=rule.slug, actor=Actor.timer(rule.slug, rule.name), at=at,
+        trigger=rule.trigger,
         reason=_cause(rule),
     )  # fmt: skip
     return _told(fired)
@@ -203,7 +204,7 @@ def _step(row: Pending, at: datetime) -> str:
     if run.state == EscalationRun.State.ACKNOWLEDGED and rule.ends_with_acknowledgement:
         raise Dropped(_("It was acknowledged by %s.") % run.acknowledged_by)
     index = int(row.params["step"])
-    doing = Doing(ticket, Actor.timer(rule.slug), at, "", rule.slug)
+    doing = Doing(ticket, Actor.timer(rule.slug, rule.name), at, "", rule.slug)
     fired = Fired(ticket, rule.slug)
     history.record(
         ticket=tickets.locked(ticket),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
-from hub.expr import BadExpression, Failed
+from hub.expr import BadExpression, Expression, Failed
 from hub.expr.texts import Text, text_of
 from hub.models import Leg, Organisation, Ticket
 from workflows.models import NoticeTemplate
@@ -19,6 +19,12 @@ from workflows.models import NoticeTemplate
 LONGEST = 10_000
 NAMES = ("ticket", "leg", "organisation", "requester", "why", "text", "url", "at", "hub", "items")
 """What a template may name."""
+
+FACTS = {
+    "ticket": {"label", "title", "priority", "kind", "phase", "status", "service", "holder", "reason"},
+    "leg": {"organisation", "stage", "brief", "reason", "answer_by"},
+}
+"""What may be said of them: see `facts_of`."""
 
 Audience = NoticeTemplate.Audience
 
@@ -73,6 +79,15 @@ def compiled(source: str) -> Text:
         raise BadTemplate(str(error)) from error
 
 
+def check(source: str) -> None:
+    """Before a template is kept: BadTemplate also for a fact that there is none of, which would read as nothing."""
+    for part in compiled(source).parts:
+        for name, keys in part.parts.items() if isinstance(part, Expression) else ():
+            if strange := sorted((keys or set()) - FACTS.get(name, keys or set())):
+                known = ", ".join(f"{name}.{key}" for key in sorted(FACTS[name]))
+                raise BadTemplate(f"There is no “{name}.{strange[0]}” here; there are: {known}.")
+
+
 def filled(source: str, facts: Mapping[str, Any]) -> str:
     try:
         return compiled(source).text(facts)
@@ -102,6 +117,7 @@ def said(kind: str, audience: str, facts: Mapping[str, Any], *, language: str = 
 
 def tried(source: str) -> str:
     """A template filled with the newest ticket there is; BadTemplate says what cannot be."""
+    check(source)
     ticket = Ticket.objects.select_related("status", "service", "holder", "requester").order_by("-pk").first()
     leg = Leg.objects.filter(ticket=ticket).select_related("organisation").order_by("-pk").first() if ticket else None
     return filled(source, facts_of(ticket, leg=leg, why="why it is sent", text="its text", items=["one", "two"]))

@@ -30,8 +30,9 @@ class Actor:
         return cls(kind=ActorKind.VENDOR, id=organisation.public_id, name=name[:150], organisation=organisation)
 
     @classmethod
-    def timer(cls, name: str) -> Actor:
-        return cls(kind=ActorKind.TIMER, id=name, name=name)
+    def timer(cls, name: str, label: str = "") -> Actor:
+        """What comes by itself: a deadline, or an admin's rule, which people know by its label."""
+        return cls(kind=ActorKind.TIMER, id=name, name=(label or name)[:150])
 
     @classmethod
     def system(cls, name: str) -> Actor:

@@ -195,6 +195,10 @@ def _detail(event: Event, names: dict[str, str]) -> str:
         return f"{told} {payload['other']}"
     if event.kind in ALERTS:
         return f"{texts.get('title', '')} {payload.get('severity', '')}".strip()
+    if event.kind == EventKind.RULE_ACTED:
+        return f"{payload.get('what', '')} {payload.get('result', '')}".strip()
+    if event.kind == EventKind.ESCALATED:
+        return f"{payload.get('name', '')} {payload.get('step', '')}".strip()
     if event.kind == EventKind.HISTORY_ROW:
         return f"{payload['status']} · {payload['team']} · {payload['party']}"
     return str(texts.get("reason") or texts.get("resolution") or "")

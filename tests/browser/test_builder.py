@@ -160,7 +160,7 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
     admin.shot("publish")
     admin.fill("Why", "Payroll stood still for a day in February.")
     admin.press("Publish")
-    assert "Payroll P1 v1 is in force for new tickets." in admin.text()
+    assert "Payroll P1 v1 is published. No service uses this workflow yet" in admin.text()
     admin.page.goto(f"{live_server.url}/admin/hub/service/{payroll.pk}/change/")
     admin.page.locator("[name=workflow]").select_option(label="Payroll P1")
     admin.press("Save")

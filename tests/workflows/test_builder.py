@@ -94,6 +94,48 @@ def test_looking_at_what_a_choice_needs_marks_nothing_as_wrong(client: Client) -
     assert not Transition.objects.filter(version=version, trigger="event").exists()
 
 
+def test_a_guard_that_was_chosen_is_never_dropped(client: Client) -> None:
+    """Save without having pressed the button beside it: it is asked for, or kept where it needs nothing."""
+    version = draft()
+    entered = {"name": "To them", "trigger": "event", "trigger-kind": "event", "trigger-kinds": ["ticket.opened"],
+               "position": "0", "guard-count": "0", "action-count": "0", "save": "1"}  # fmt: skip
+
+    asked = client.post(url("transition", version.pk, "new"), entered | {"guard-new": "priority_in"}).content.decode()
+    assert "the priority is one of" in asked
+    assert "errorlist" in asked
+    assert not Transition.objects.filter(version=version, name="To them").exists()
+
+    client.post(url("transition", version.pk, "new"), entered | {"guard-new": "all_legs_done"})
+    assert [row.kind for row in Transition.objects.get(version=version, name="To them").guards.all()] == [
+        "all_legs_done"
+    ]
+
+
+def test_what_a_trigger_needs_is_asked_for_when_it_was_not_looked_at(client: Client) -> None:
+    version = draft()
+    entered = {"name": "To them", "trigger": "event", "trigger-kind": "person", "position": "0", "guard-count": "0",
+               "action-count": "0", "save": "1"}  # fmt: skip
+
+    answer = client.post(url("transition", version.pk, "new"), entered).content.decode()
+
+    assert "it is marked below" in answer
+    assert 'href="#id_trigger-kinds' in answer
+    assert "This is missing." in answer or "This field is required." in answer
+
+
+def test_the_lists_say_what_a_rule_does(client: Client) -> None:
+    host = factories.OrganisationFactory(name="Hostwerk")
+    version = draft(rule("to_host", None, "", trigger="event", trigger_params={"kinds": ["ticket.opened"]},
+                         guards=[guard("priority_in", priorities=["P1"])],
+                         actions=[act("hand_over", organisation=host.public_id, accept_minutes=15)]))  # fmt: skip
+
+    shown = page(client, "build", version.pk)
+
+    assert "an event: opened" in shown
+    assert "P1, critical" in shown
+    assert "hand over: Hostwerk, minutes to accept 15" in shown
+
+
 def test_only_what_somebody_presses_asks_who_may_and_what_it_needs(client: Client) -> None:
     version = draft()
     entered = {"name": "To them", "trigger": "event", "trigger-kind": "event", "trigger-kinds": ["ticket.opened"],
@@ -112,6 +154,10 @@ def test_only_what_somebody_presses_asks_who_may_and_what_it_needs(client: Clien
     ("entered", "said"),
     [
         ({"action0-block": "comment", "action0-text": "{tickets.secret}"}, "There is no “tickets”"),
+        (
+            {"action0-block": "comment", "action0-text": "{ticket.foo}"},
+            "There is no “ticket.foo” here; there are: ticket.",
+        ),
         ({"action0-block": "comment", "action0-text": "{"}, "{"),
         ({"action0-block": "notify", "action0-whom": "god", "action0-text": "x"}, "god is not one of"),
         ({"action0-block": "raise_priority", "action0-steps": "9"}, "less than or equal to 3"),

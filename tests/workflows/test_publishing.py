@@ -44,7 +44,7 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
         ([rule("bad", ["cancelled"], "new")], {}, "The law has no way from “Cancelled”"),
         ([rule("a", ["new"], "working", trigger="vendor", trigger_params={"did": ["accepted"]}),
           rule("b", ["new"], "waiting", trigger="vendor", trigger_params={"did": ["accepted"]})], {},
-         "Transition “B”: In “New”, “accepted” is answered by “A” already."),
+         "Transition “B”: That a vendor “accepts” is answered by “A” already in: New. "),
         ([rule("a", ["new"], "working", trigger="timer", trigger_params={"minutes": 0}),
           rule("b", ["working"], "waiting", trigger="timer", trigger_params={"minutes": 0}),
           rule("c", ["waiting"], "working", trigger="timer", trigger_params={"minutes": 0})], {},

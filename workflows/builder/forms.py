@@ -292,9 +292,9 @@ class Blocks:
             if kind in kinds:
                 self._add(kind, number, data, {})
         wanted = data.get(f"{name}-new", "")
-        if data.get(f"{name}-add") and wanted in kinds:
-            # A new one is shown empty; what it needs is asked for when the page is saved.
-            self._add(wanted, len(self.blocks), None, {})
+        if wanted in kinds:
+            # Chosen is meant, whichever button was pressed. It is shown empty; saved at once, it has to do without.
+            self._add(wanted, len(self.blocks), data if "save" in data else None, {})
 
     def _add(self, kind: str, number: int, data: Data, initial: Mapping[str, Any], *, is_negated: bool = False) -> None:
         self.blocks.append(

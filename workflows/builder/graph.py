@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 from hub.models import Phase, State
 from workflows.compiled import CompiledTransition, Policy
 from workflows.models import Trigger
@@ -17,7 +19,7 @@ MARGIN = 30
 COLUMN = {
     Phase.NEW: 0, Phase.ACTIVE: 1, Phase.WAITING: 1, Phase.RESOLVED: 2, Phase.CLOSED: 3, Phase.CANCELLED: 0,
 }  # fmt: skip
-LONGEST = 20
+LONGEST = 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,23 @@ def _law(policy: Policy, ways: dict[tuple[int, int], list[Named]]) -> None:
     for (before, after), verb in LAW.items():
         if before in begins and after in begins:
             name = str(MOVES[verb].label)
-            ways.setdefault((begins[before], begins[after]), []).append(Law(name=name, slug=verb))
+            law = Law(name=name, slug=_key(verb, begins[before]))
+            ways.setdefault((begins[before], begins[after]), []).append(law)
+
+
+def _key(verb: str, source: int) -> str:
+    return f"{verb}@{source}"
+
+
+def law_says(policy: Policy, phase: str, reasons: Mapping[str, str]) -> dict[str, str]:
+    """Why the verbs of the law cannot be used, for the picture: from where the ticket stands by `reasons` (empty: it
+    can), from elsewhere because it is not there."""
+    begins = {state.phase: state.pk for state in policy.states.values() if state.is_default}
+    return {
+        _key(verb, begins[before]): reasons.get(MOVES[verb].verb, "") if before == phase else _("It is not there.")
+        for (before, _after), verb in LAW.items()
+        if before in begins
+    }
 
 
 def _nodes(policy: Policy, counts: Mapping[int, int], here: int | None) -> dict[int, Node]:

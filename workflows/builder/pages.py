@@ -26,6 +26,15 @@ def page(request: HttpRequest, name: str, version: WorkflowVersion | None, title
     return render(request, f"admin/workflows/{name}.html", everything)
 
 
+def wrong(*parts: Any) -> list[Any]:
+    """The fields, of forms and of blocks of forms, that something is wrong with."""
+    found: list[Any] = []
+    for part in parts:
+        for form in [block.form for block in part.kept] if hasattr(part, "kept") else [part]:
+            found += [form[name] for name in form.errors if name in form.fields]
+    return found
+
+
 def url(name: str, version: WorkflowVersion, *more: Any) -> str:
     return reverse(f"admin:workflows_{name}", args=[version.pk, *more])
 

@@ -26,7 +26,7 @@ from workflows.builder.forms import (
     guards,
     trigger_form,
 )
-from workflows.builder.pages import only_a_draft, page, url, version_of
+from workflows.builder.pages import only_a_draft, page, url, version_of, wrong
 from workflows.models import Action, Escalation, Guard, Step, Transition, Trigger
 
 MOST_STEPS = 12
@@ -37,8 +37,10 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
     form = SettingsForm(request.POST or None, instance=version)
     if request.method == "POST" and only_a_draft(request, version) and form.is_valid():
         form.save()
+        messages.success(request, _("The settings are kept."))
         return redirect(url("build", version))
-    return page(request, "rule", version, _("Settings of %s") % version, form=form)
+    shown = wrong(form) if request.method == "POST" else []
+    return page(request, "rule", version, _("Settings of %s") % version, form=form, wrong=shown)
 
 
 def state(request: HttpRequest, pk: int, row: str) -> HttpResponse:
@@ -47,12 +49,14 @@ def state(request: HttpRequest, pk: int, row: str) -> HttpResponse:
     form = StateForm(version, request.POST or None, instance=found)
     if request.method == "POST" and only_a_draft(request, version):
         if "delete" in request.POST and found is not None:
+            messages.success(request, _("“%s” is deleted.") % found)
             found.delete()
             return redirect(url("build", version))
         if form.is_valid():
-            form.save()
+            messages.success(request, _("“%s” is kept.") % form.save())
             return redirect(url("build", version))
-    return page(request, "rule", version, str(found or _("A new state")), form=form, can_delete=found is not None)
+    return page(request, "rule", version, str(found or _("A new state")), form=form, can_delete=found is not None,
+                wrong=wrong(form) if request.method == "POST" else [])  # fmt: skip
 
 
 def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
@@ -67,6 +71,7 @@ def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
     deeds = actions(version, data, found.actions.order_by("position", "pk") if found else ())
     if data is not None and only_a_draft(request, version):
         if "delete" in data and found is not None:
+            messages.success(request, _("“%s” is deleted.") % found)
             found.delete()
             return redirect(url("build", version))
         if "save" in data and _all_valid(form, of_trigger, conditions, deeds):
@@ -83,6 +88,7 @@ def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
     return page(
         request, "rule", version, str(found or _("A new transition")), form=form, trigger=of_trigger,
         guards=conditions, actions=deeds, can_delete=found is not None,
+        wrong=wrong(form, of_trigger, conditions, deeds) if data is not None else [],
     )  # fmt: skip
 
 
@@ -98,6 +104,7 @@ def escalation(request: HttpRequest, pk: int, row: str) -> HttpResponse:
     steps = _steps(version, data, found)
     if data is not None and only_a_draft(request, version):
         if "delete" in data and found is not None:
+            messages.success(request, _("“%s” is deleted.") % found)
             found.delete()
             return redirect(url("build", version))
         kept = [each for each in steps if not each["is_removed"]]
@@ -122,6 +129,8 @@ def escalation(request: HttpRequest, pk: int, row: str) -> HttpResponse:
     return page(
         request, "rule", version, str(found or _("A new escalation")), form=form, trigger=of_trigger,
         guards=conditions, steps=steps, can_delete=found is not None,
+        wrong=wrong(form, of_trigger, conditions, *(each[part] for each in steps for part in ("form", "actions")))
+        if data is not None else [],
     )  # fmt: skip
 
 
@@ -157,8 +166,11 @@ def _trigger(data: Any, found: Transition | Escalation | None, *, default: str =
 
 
 def _same_trigger(data: Any, trigger: str) -> Any:
-    """What was entered for the trigger, unless another one was just chosen: its own fields are shown first."""
-    return data if data is not None and data.get("trigger-kind", trigger) == trigger else None
+    """What was entered for the trigger; of another one that was just chosen the fields are shown first, unless it is
+    saved: then it says what it needs."""
+    if data is None or "save" in data or data.get("trigger-kind", trigger) == trigger:
+        return data
+    return None
 
 
 def _only_look(data: Any, *parts: Any) -> None:

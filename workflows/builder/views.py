@@ -19,7 +19,7 @@ from hub.clock import now
 from hub.domain.policies import NotPublishable
 from hub.models import State, Ticket, User, WorkflowVersion
 from workflows import documents, firing, judging, publishing, rehearsal
-from workflows.builder import graph, parts
+from workflows.builder import graph, parts, words
 from workflows.builder.pages import page, url, version_of
 from workflows.compiled import compile_version
 from workflows.context import context
@@ -68,19 +68,29 @@ def build(request: HttpRequest, pk: int) -> HttpResponse:
         seen = context(chosen, at=now())
         why = {rule.slug: firing.why_not(seen, rule, roles=frozenset({"machine"}), trigger=rule.trigger)
                for rule in policy.transitions}  # fmt: skip
+        if policy.is_plain:
+            usable = firing.available_in(policy, seen, roles=frozenset({"machine"}))
+            why |= graph.law_says(policy, chosen.status.phase, {verb.slug: verb.why_not for verb in usable})
     elif chosen is not None:
-        messages.warning(request, _("%s is on another version of its workflow.") % chosen.label)
+        messages.warning(request, _("%(ticket)s is on %(version)s, not on this version.") % {
+            "ticket": chosen.label, "version": chosen.status.version})  # fmt: skip
     counts = dict(publishing.in_flight(version).values_list("status").annotate(count=Count("pk")))
     here = chosen.status_id if why is not None and chosen is not None else None
     rules = [
-        {"rule": row, "compiled": rule, "why_not": None if why is None else why[rule.slug]}
+        {"rule": row, "trigger": words.trigger(row), "guards": words.guards(row.guards.all()),
+         "actions": words.actions(row.actions.all()), "why_not": None if why is None else why[rule.slug]}
         for row, rule in zip(_transitions(version), policy.transitions, strict=True)
-    ]
-    escalations = Escalation.objects.filter(version=version).prefetch_related("guards", "steps__actions")
+    ]  # fmt: skip
+    escalations = [
+        {"rule": row, "trigger": words.trigger(row), "guards": words.guards(row.guards.all()),
+         "steps": [words.actions(step.actions.all()) for step in row.steps.all()]}
+        for row in Escalation.objects.filter(version=version).prefetch_related("guards", "steps__actions")
+        .order_by("position", "pk")
+    ]  # fmt: skip
     return page(
         request, "build", version, str(version), graph=graph.drawn(policy, counts=counts, here=here, why_not=why),
         states=State.objects.filter(version=version).order_by("position", "pk"), rules=rules, chosen=chosen, why=why,
-        escalations=escalations.order_by("position", "pk"),
+        escalations=escalations,
         faults=judging.faults(version) if version.status == WorkflowVersion.Status.DRAFT else [],
         records=PolicyRecord.objects.filter(version=version).select_related("user").order_by("-pk")[:20],
     )  # fmt: skip
@@ -124,7 +134,13 @@ def publish(request: HttpRequest, pk: int) -> HttpResponse:
             for line in str(refused).splitlines():
                 messages.error(request, line)
         else:
-            messages.success(request, _("%s is in force for new tickets.") % version)
+            is_used = version.workflow.is_default or version.workflow.services.exists()
+            told = (
+                _("%s is in force for new tickets.")
+                if is_used
+                else _("%s is published. No service uses this workflow yet: choose it at a service in the admin.")
+            )
+            messages.success(request, told % version)
             return redirect(url("build", version))
     return page(
         request, "publish", version, _("Publish %s") % version, form=form, before=before,
