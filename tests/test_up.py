@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import select
@@ -128,3 +129,17 @@ def _is_alive(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
         return False
+
+
+def test_a_second_demonstration_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    """It would empty the database under the first; a lock of a process that is gone holds nobody up."""
+    with (tmp_path / "demo.lock").open("w+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("4711")
+        lock.flush()
+        refused = manage("demo", "--fresh", TICKETHUB_VAR=str(tmp_path))
+
+    assert refused.returncode == 1
+    assert "The demonstration runs already (process 4711)" in refused.stderr
+    assert "TICKETHUB_VAR" in refused.stderr
+    assert not (tmp_path / "hub.sqlite3").exists()

@@ -7,6 +7,7 @@ manage.py demo --once     play it without a console, check its end, exit 0 or 1
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -42,6 +43,24 @@ PORTS = (
 )  # fmt: skip
 
 
+def _alone(var: Path) -> IO[str]:
+    """The lock on the story's data; CommandError where another demonstration holds it: both would write one story."""
+    var.mkdir(parents=True, exist_ok=True)
+    file = (var / "demo.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        raise CommandError(
+            f"The demonstration runs already (process {file.read().strip() or 'unknown'}) on the data in {var}: stop "
+            "it first, or name another folder with TICKETHUB_VAR."
+        ) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
 class Command(BaseCommand):
     help = __doc__
 
@@ -54,6 +73,7 @@ class Command(BaseCommand):
         # Before the servers answer a connector may say so; the story is told here, not the log.
         logging.getLogger("connectors").setLevel(logging.ERROR)
         state = _State(settings.VAR)
+        lock = _alone(settings.VAR)  # held until this process ends, however it ends
         if options["fresh"] or options["once"]:
             state.forget()
         call_command("migrate", verbosity=0)
@@ -69,6 +89,7 @@ class Command(BaseCommand):
         finally:
             self.stdout.write("Stopping …")
             tree.stop()
+            lock.close()
         if failed:
             sys.exit(1)
 
