@@ -17,7 +17,7 @@ from hub.domain import clocks, folding
 from hub.domain.facts import TicketFacts
 from hub.domain.folding import Facts
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, State, Ticket, WorkflowVersion
-from hub.queries.timeline import MOVED
+from hub.queries.timeline import MOVED, acted
 from workflows import firing
 from workflows.compiled import (
     CompiledAction,
@@ -99,6 +99,7 @@ class Rehearsal:
         self.status = self._begins(Phase.NEW)
         self.entered_at = ticket.opened_at
         self.bounces = 0
+        self.organisations: dict[str, Organisation | None] = {}
         self.until = now()
         """What has not come yet has not fired."""
 
@@ -137,7 +138,14 @@ class Rehearsal:
         ticket = self.ticket
         ticket.__dict__["phase"] = self.status.phase
         ticket.status, ticket.priority, ticket.bounces = self.status, facts.priority or ticket.priority, self.bounces
+        ball = facts.ball()
+        ticket.holder, ticket.hold_reason = self._organisation(ball.holder) or ticket.holder, ball.reason
         return Past(ticket, at=event.occurred_at, events=seen, facts=facts, said=said, files=files)
+
+    def _organisation(self, public_id: str) -> Organisation | None:
+        if public_id not in self.organisations:
+            self.organisations[public_id] = Organisation.objects.filter(public_id=public_id).first()
+        return self.organisations[public_id]
 
     def _follow(self, event: Event, facts: TicketFacts) -> str:
         """The draft's status after what really happened."""
@@ -248,7 +256,7 @@ def _what(event: Event) -> str:
         verb = str(event.payload.get("verb", ""))
         return str(MOVED.get(verb, verb))
     if event.kind == EventKind.RULE_ACTED:
-        return f"{event.get_kind_display()}: {event.payload.get('what', '')} {event.payload.get('result', '')}".strip()
+        return f"{event.get_kind_display()}: {acted(event.payload)}"
     leg = event.payload.get("organisation", "") if event.kind.startswith("leg.") else ""
     name = Organisation.objects.filter(public_id=leg).values_list("name", flat=True).first() if leg else ""
     return f"{name}: {event.get_kind_display()}" if name else str(event.get_kind_display())

@@ -34,7 +34,7 @@ class Card:
     """Acceptance clocks of their contracts that came to an end or were missed."""
     kept: int
     reasons: tuple[tuple[str, int], ...]
-    """Coded reasons of what they declined or returned, the most frequent first."""
+    """Coded reasons of what they declined, returned or wanted to return, the most frequent first."""
 
     @property
     def kept_percent(self) -> int | None:
@@ -51,11 +51,12 @@ def cards(*, since: datetime, until: datetime) -> list[Card]:
     reasons = _counted(legs.exclude(reason_code="").filter(stage__in=[Stage.DECLINED, Stage.RETURNED]), "reason_code")
     answers = _answers(legs)
     promises = _promises(since, until)
-    blocked = _blocked(since, until)
+    blocked, codes = _blocked(since, until)
     labels = dict(ReasonCode.choices)
     found = []
     for organisation in Organisation.objects.filter(pk__in=stages).order_by("name"):
         of, (met, judged) = stages[organisation.pk], promises.get(organisation.pk, (0, 0))
+        why = reasons[organisation.pk] + codes[organisation.public_id]
         found.append(
             Card(
                 organisation=organisation,
@@ -68,7 +69,7 @@ def cards(*, since: datetime, until: datetime) -> list[Card]:
                 promises=judged,
                 kept=met,
                 answer_seconds=int(median(answers[organisation.pk])) if answers[organisation.pk] else None,
-                reasons=tuple((str(labels[code]), count) for code, count in reasons[organisation.pk].most_common()),
+                reasons=tuple((str(labels[code]), count) for code, count in why.most_common()),
             )
         )
     return sorted(found, key=lambda card: -card.offered)
@@ -99,7 +100,14 @@ def _promises(since: datetime, until: datetime) -> dict[int, tuple[int, int]]:
     return {party: (kept, count) for party, kept, count in rows}
 
 
-def _blocked(since: datetime, until: datetime) -> Counter[str]:
-    """By the organisation's public id."""
+def _blocked(since: datetime, until: datetime) -> tuple[Counter[str], Mapping[str, Counter[str]]]:
+    """By the organisation's public id: how many returns were blocked, and the coded reasons of them."""
     events = Event.objects.filter(kind=EventKind.RETURN_BLOCKED, occurred_at__gte=since, occurred_at__lt=until)
-    return Counter(payload.get("organisation", "") for payload in events.values_list("payload", flat=True))
+    counts: Counter[str] = Counter()
+    codes: dict[str, Counter[str]] = defaultdict(Counter)
+    for payload in events.values_list("payload", flat=True):
+        organisation, code = payload.get("organisation", ""), payload.get("code", "")
+        counts[organisation] += 1
+        if code in ReasonCode.values:
+            codes[organisation][code] += 1
+    return counts, codes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -157,6 +158,12 @@ def _lines(
         )
 
 
+def acted(payload: Mapping[str, Any]) -> str:
+    """What a rule did, and what came of it where that says more."""
+    what, result = str(payload.get("what", "")), str(payload.get("result", ""))
+    return f"{what}: {result}" if what and result and what != result else what or result
+
+
 def _audience(message: Message, known: frozenset[int] | None) -> Iterator[str]:
     for leg in message.legs.all():
         if known is None or leg.organisation_id in known:
@@ -196,7 +203,7 @@ def _detail(event: Event, names: dict[str, str]) -> str:
     if event.kind in ALERTS:
         return f"{texts.get('title', '')} {payload.get('severity', '')}".strip()
     if event.kind == EventKind.RULE_ACTED:
-        return f"{payload.get('what', '')} {payload.get('result', '')}".strip()
+        return acted(payload)
     if event.kind == EventKind.ESCALATED:
         return f"{payload.get('name', '')} {payload.get('step', '')}".strip()
     if event.kind == EventKind.HISTORY_ROW:

@@ -71,6 +71,7 @@ def test_a_return_that_was_blocked_is_counted(vendor: Organisation, agent: Actor
     [card] = scorecard.cards(since=AT - timedelta(days=1), until=now())
 
     assert (card.blocked, card.returned) == (1, 0)
+    assert card.reasons == (("another reason", 1),)
 
 
 def test_the_page_is_for_whoever_sees_everything(

@@ -84,7 +84,7 @@ def test_events_timers_clocks_and_silence_come_at_their_time(past: Ticket) -> No
              "trigger_params": {"target": "resolve", "percent": 50}, "ends_with_acknowledgement": True,
              "is_quiet_at_night": False, "help": "", "position": 1,
              "steps": [{"wait_minutes": 0, "hours": "always", "actions": [
-                 act("notify", whom="executive", text="{ticket.label}: half is used")]}]},
+                 act("notify", whom="executive", text="{ticket.label}: half is used, {ticket.holder}")]}]},
         ],
     )  # fmt: skip
 
@@ -94,7 +94,8 @@ def test_events_timers_clocks_and_silence_come_at_their_time(past: Ticket) -> No
     assert (found[1][0], "P1, not P2" in found[1][2]) == ("P2 only", True)
     assert found[2] == ("Half, step 1", 120, "")
     told = [says for moment in rehearsal.rehearse(version, past) for each in moment.fired for says in each.says]
-    assert told == [f"tell our executives: {past.label}: half is used"]
+    # Whoever had it then: both had given it back by two hours.
+    assert told == [f"tell our executives: {past.label}: half is used, {past.owner}"]
 
 
 def test_what_has_not_come_yet_has_not_fired(agent: Actor, host: Organisation) -> None:
