@@ -21,13 +21,12 @@ from django.utils.translation import gettext as _
 from hub.db import numbers
 from hub.domain import history, ledger, messages, sharing, tickets
 from hub.domain.actors import Actor
-from hub.domain.folding import Facts
+from hub.domain.folding import FOLDED, Facts
 from hub.models import (
     Attachment,
     Event,
     EventKind,
     HistoryImport,
-    LedgerSegment,
     Leg,
     Message,
     Organisation,
@@ -49,6 +48,8 @@ class Brought:
     here: list[Ticket] = field(default_factory=list)
     """Here already, and theirs: shared as they are."""
     new: list[Row] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    """Here already and not over: no history yet."""
     strange: list[str] = field(default_factory=list)
     """Here already, but their former vendor never worked on them: left as they are."""
     shared: int = 0
@@ -56,20 +57,32 @@ class Brought:
 
 def preview(package: Package) -> Brought:
     """What bringing it would come to. Nothing is written."""
-    known = Ticket.objects.filter(public_id__in=[row["id"] for row in package.tickets])
-    there = {ticket.public_id: ticket for ticket in known.select_related("imported_from")}
-    legs = Leg.objects.filter(ticket__in=there.values(), organisation__public_id=package.vendor_id)
-    theirs = set(legs.values_list("ticket_id", flat=True))
+    there: dict[str, Ticket] = {}
+    theirs: set[int] = set()
+    ids = iter(row["id"] for row in package.tickets)
+    while chunk := list(islice(ids, 1000)):
+        known = Ticket.objects.filter(public_id__in=chunk).select_related("imported_from")
+        there |= {ticket.public_id: ticket for ticket in known}
+        legs = Leg.objects.filter(ticket__public_id__in=chunk, organisation__public_id=package.vendor_id)
+        theirs |= set(legs.values_list("ticket_id", flat=True))
     found = Brought()
     for row in package.tickets:
         ticket = there.get(row["id"])
         if ticket is None:
             found.new.append(row)
-        elif ticket.pk in theirs or (ticket.imported_from and ticket.imported_from.format == exits.FORMAT):
-            found.here.append(ticket)
-        else:
+        elif ticket.pk not in theirs and not _is_from(package, ticket):
             found.strange.append(ticket.label)
+        elif ticket.is_open:
+            found.open.append(ticket.label)
+        else:
+            found.here.append(ticket)
     return found
+
+
+def _is_from(package: Package, ticket: Ticket) -> bool:
+    """Whether it came in by an earlier package of the same vendor."""
+    batch = ticket.imported_from
+    return batch is not None and batch.format == exits.FORMAT and ticket.raw.get("package") == package.vendor
 
 
 def bring(package: Package, *, organisation: Organisation, by: User | None, at: datetime) -> Brought:
@@ -160,10 +173,9 @@ class _Bringer:
         folded = [
             Facts(int(event.occurred_at.timestamp()), event.seq, event.kind, event.payload, 0, False)
             for event in events
-            if event.kind == EventKind.HISTORY_ROW
+            if event.kind in FOLDED
         ]
-        LedgerSegment.objects.bulk_create(ledger.rows_of(ticket, folded))
-        ticket.save(update_fields=["last_seq", "chain_head", "changed_at"])
+        ticket.save(update_fields=["last_seq", "chain_head", "changed_at", *ledger.refold(ticket, folded)])
 
     def _turns(self, row: Row) -> Iterator[_Fact]:
         """Whose turn it was, as far as the package tells: theirs while they were engaged, ours else."""

@@ -64,10 +64,10 @@ def export(
 
 def _tables(tickets: list[Ticket], vendor: Organisation, *, is_ours: bool) -> dict[str, list[dict[str, Any]]]:
     messages = _messages(tickets, is_ours=is_ours)
-    legs = Leg.objects.filter(Q() if is_ours else Q(organisation=vendor), ticket__in=tickets)
+    legs = Leg.objects.filter(Q() if is_ours else Q(organisation=vendor), ticket__in=tickets).order_by("pk")
     found = {
         "tickets": [_ticket(ticket, is_ours=is_ours) for ticket in tickets],
-        "engagements": [_leg(leg) for leg in legs.select_related("ticket", "organisation").order_by("pk")],
+        "engagements": [_leg(leg, is_ours=is_ours) for leg in legs.select_related("ticket", "organisation")],
         "messages": [_message(message, is_ours=is_ours) for message in messages],
         "attachments": [
             {"id": each.public_id, "ticket": each.ticket.label, "message": each.message.public_id, "name": each.name,
@@ -119,12 +119,12 @@ def _ticket(ticket: Ticket, *, is_ours: bool) -> dict[str, Any]:
     return found
 
 
-def _leg(leg: Leg) -> dict[str, Any]:
+def _leg(leg: Leg, *, is_ours: bool) -> dict[str, Any]:
     return {
         "id": leg.public_id, "ticket": leg.ticket.label, "number": leg.number, "organisation": leg.organisation.name,
         "stage": str(leg.stage), "is_lead": leg.is_lead, "offered_at": _iso(leg.offered_at),
         "delivered_at": _iso(leg.delivered_at), "answered_at": _iso(leg.answered_at), "ended_at": _iso(leg.ended_at),
-        "reason_code": leg.reason_code, "reason": leg.reason, "resolution": leg.resolution,
+        "reason_code": leg.reason_code, "reason": leg.reason if is_ours else "", "resolution": leg.resolution,
         "their_number": leg.remote_number,
     }  # fmt: skip
 
@@ -215,7 +215,10 @@ def verify(folder: Path) -> list[str]:
     wrong += [f"{name} was changed" for name in sorted(there & set(named)) if digest(folder / name) != named[name]]
     if wrong or manifest.get("audience") != "us":
         return wrong
-    return [*_ledger_faults(folder), *_chain_faults(folder)]
+    try:
+        return [*_ledger_faults(folder), *_chain_faults(folder)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return [f"tickets.json, ledger.json and events.json cannot be compared: {type(error).__name__} {error}"]
 
 
 def _ledger_faults(folder: Path) -> Iterator[str]:

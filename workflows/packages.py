@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -110,6 +111,10 @@ def read(folder: Path) -> Package:
     if manifest.get("format") != exits.FORMAT:
         raise NotBrought([_("%(file)s: the format is not %(format)s.") % {
             "file": exits.MANIFEST, "format": exits.FORMAT}])  # fmt: skip
+    vendor, vendor_id = manifest.get("vendor"), manifest.get("vendor_id")
+    named = isinstance(vendor, str) and 0 < len(vendor) <= 150 and _is_text(vendor)
+    if not named or not isinstance(vendor_id, str) or not re.fullmatch(ULID, vendor_id):
+        raise NotBrought([_("%s: it does not say whose package it is.") % exits.MANIFEST])
     tables = {name: list(_rows(folder, name, form, wrong)) for name, form in FORMS.items()}
     if not wrong:
         wrong = list(_loose_ends(folder, tables))
@@ -117,8 +122,8 @@ def read(folder: Path) -> Package:
         raise NotBrought(wrong)
     return Package(
         folder=folder,
-        vendor=str(manifest.get("vendor", ""))[:150],
-        vendor_id=str(manifest.get("vendor_id", "")),
+        vendor=vendor,
+        vendor_id=vendor_id,
         fingerprint=hashlib.sha256(content).hexdigest(),
         tickets=tables["tickets"],
         engagements=_by(tables["engagements"], "ticket"),
@@ -140,12 +145,27 @@ def _rows(folder: Path, name: str, form: type[forms.Form], wrong: list[str]) -> 
             continue
         if name == "messages" and not _is_for_later(raw):
             continue
+        if strange := [column for column, value in raw.items() if not _is_text(value)]:
+            wrong.append(_("%(table)s.json, row %(row)s, %(column)s: this is no text that can be kept.") % {
+                "table": name, "row": number, "column": strange[0]})  # fmt: skip
+            continue
         checked = form({key: value for key, value in raw.items() if isinstance(value, str | int)})
         if checked.is_valid():
             yield checked.cleaned_data
             continue
         for column, said in checked.errors.items():
             wrong.append(f"{name}.json, row {number}, {column}: {' '.join(str(each) for each in said)}")
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a text can be stored: half a character, as JSON can spell it, cannot, and nor can a zero."""
+    if not isinstance(value, str):
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in value
 
 
 def _is_for_later(raw: Mapping[str, Any]) -> bool:

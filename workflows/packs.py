@@ -7,6 +7,7 @@ installation names one, and it is never given anything that the organisation its
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -51,6 +52,12 @@ def before(ticket: Ticket) -> list[dict[str, str]]:
     return [_engagement(leg) for leg in legs]
 
 
+def ended(ticket: Ticket, *, until: datetime) -> list[dict[str, str]]:
+    """Who was engaged by then, and what those who finished say they did; why others gave it back was said to us."""
+    legs = Leg.objects.filter(ticket=ticket, offered_at__lte=until).select_related("organisation").order_by("number")
+    return [_engagement(leg) | ({} if leg.stage == Stage.DONE else {"said": ""}) for leg in legs]
+
+
 def _facts(ticket: Ticket) -> list[list[str]]:
     rows = [
         (_("Priority"), ticket.priority),
@@ -64,10 +71,11 @@ def _facts(ticket: Ticket) -> list[list[str]]:
 
 def _engagement(leg: Leg) -> dict[str, str]:
     """One organisation that was engaged before, and how it ended: what it said itself, not what we think of it."""
-    ended = leg.resolution if leg.stage == Stage.DONE else leg.reason if not leg.is_open else ""
+    gave_back = leg.stage in (Stage.DECLINED, Stage.RETURNED)  # of a recall the reason is ours
+    said = leg.resolution if leg.stage == Stage.DONE else leg.reason if gave_back else ""
     coded = str(leg.get_reason_code_display()) if leg.reason_code else ""
     return {
-        "organisation": leg.organisation.name, "stage": str(leg.get_stage_display()), "coded": coded, "said": ended,
+        "organisation": leg.organisation.name, "stage": str(leg.get_stage_display()), "coded": coded, "said": said,
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from hub.domain import sharing, tickets
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, Leg, Organisation, Service, Ticket
+from hub.models import OPEN_STAGES, Leg, Organisation, Phase, Service, Ticket
 from workflows import exits, handoffs, packs
 from workflows.models import SwitchItem, VendorSwitch
 from workflows.moves import MoveRefused
@@ -156,10 +156,10 @@ def _finish(switch: VendorSwitch, at: datetime) -> None:
 
 
 def past(switch: VendorSwitch) -> QuerySet[Ticket]:
-    """Tickets of these services that who leaves worked on, that do not go over, and on which who comes has no part."""
+    """Tickets of these services that who leaves worked on, that are over, and on which who comes has no part."""
     rows = exits.tickets_of(switch.leaves, switch.services.all() if switch.pk else ())
-    goes_over = Q(organisation=switch.leaves, stage__in=OPEN_STAGES)
-    return rows.exclude(pk__in=Leg.objects.filter(Q(organisation=switch.comes) | goes_over).values("ticket"))
+    over = rows.exclude(phase__in=[Phase.NEW, Phase.ACTIVE, Phase.WAITING])
+    return over.exclude(pk__in=Leg.objects.filter(organisation=switch.comes).values("ticket"))
 
 
 def again(switch: VendorSwitch) -> int:

@@ -256,12 +256,15 @@ class Rest(ShowsSamples):
     def _since(self, at: datetime) -> str:
         return written(at, form=self.profile.since.write, zone=self.since_zone)
 
-    def _heed(self, tickets: Sequence[RemoteTicket], gone: Sequence[Any], since: datetime) -> None:
-        """The trap of an ignored filter, also when it snaps shut later: everything listed is old."""
-        if "changed_since" in self.profile.lacks or not (tickets or gone):
+    def _heed(self, items: Sequence[Any], tickets: Sequence[RemoteTicket], since: datetime) -> None:
+        """The trap of an ignored filter, also when it snaps shut later: everything listed is old.
+
+        Of what was understood the time is known; `items` are the records to be asked themselves.
+        """
+        if "changed_since" in self.profile.lacks or not (tickets or items):
             return
         try:
-            newest = max([*(ticket.changed_at for ticket in tickets), *(self.records.changed(item) for item in gone)])
+            newest = max([*(ticket.changed_at for ticket in tickets), *(self.records.changed(item) for item in items)])
         except Refused:
             return
         limit = since - IGNORED_FILTER - timedelta(seconds=self.profile.since.resolution_seconds)
@@ -275,8 +278,7 @@ class Rest(ShowsSamples):
         """The tickets of a page, what of it makes no sense, and the keys of what is gone."""
         there, gone = self.records.sifted(items)
         tickets, unread = understood(there, lambda item: self.records.ticket(item, item, is_listed=True))
-        if not unread:
-            self._heed(tickets, gone, since)
+        self._heed(items if unread else gone, tickets, since)
         return tickets, unread, tuple(text(self.profile.ticket.key(self.records.about(item, None))) for item in gone)
 
     def fetch(self, key: str) -> RemoteTicket:

@@ -15,7 +15,7 @@ from hub.expr import Expression
 from hub.expr.texts import Text, Tree
 
 from .profile import LONGEST, Paging, Profile, Step
-from .shapes import BadProfile, Mistake, Place, read_row
+from .shapes import BadProfile, Filled, Mistake, Place, read_row
 from .times import zone
 from .words import FUNCTIONS
 
@@ -244,6 +244,8 @@ def _sources(node: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _sources(getattr(node, each.name), f"{path}.{each.name.rstrip('_')}".strip("."))
     elif isinstance(node, Mapping):
         for key, inner in node.items():
+            if isinstance(key, Filled):
+                yield from _sources(key.text, f"{path}.{key}".strip("."))
             yield from _sources(inner, f"{path}.{key}".strip("."))
     elif isinstance(node, list | tuple):
         for number, inner in enumerate(node):

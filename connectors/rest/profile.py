@@ -189,7 +189,8 @@ class Step:
     path: Text = must(text(*REQUEST, *CHANGE, "key", "item", "file", "hook", "since", "page", "offset", "limit",
                            "cursor", "after", "reference", "prefix", "note"))  # fmt: skip
     query: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key", "item", "file", "hook", "since", "page", "offset",
-                                          "limit", "cursor", "after", "reference", "prefix", "note"), {})  # fmt: skip
+                                          "limit", "cursor", "after", "reference", "prefix", "note",
+                                          names_too=True), {})  # fmt: skip
     headers: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key"), {})
     body: Tree = may(tree(*REQUEST, *CHANGE, "key", "hook", "since", "page", "offset", "limit", "cursor", "after",
                           "reference", "prefix", "file"))  # fmt: skip

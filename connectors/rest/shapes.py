@@ -160,11 +160,11 @@ class Filled(str):
     text: Text
 
 
-def texts(*names: str) -> Reader:
-    """A table of texts with {expressions}, as headers and queries are; names may have some, too."""
+def texts(*names: str, names_too: bool = False) -> Reader:
+    """A table of texts with {expressions}, as headers and queries are; the names of a query may have some, too."""
 
     def named(place: Place, key: str) -> str:
-        found = text(*names)(place.at(key), key) if "{" in key else None
+        found = text(*names)(place.at(key), key) if names_too and "{" in key else None
         if found is None:
             return key
         filled = Filled(key)

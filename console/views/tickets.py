@@ -54,16 +54,20 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         holder=request.GET.get("holder", ""),
         priority=request.GET.get("priority", ""),
     )
-    known = visibility.known_organisations(person(request))
+    user = person(request)
+    known = visibility.known_organisations(user)
     holders = Organisation.objects.exclude(kind=Organisation.Kind.CUSTOMER).order_by("name")
     if known is not None:
         holders = holders.filter(pk__in=known)
-    found = questions.listed(visibility.visible_tickets(person(request)), filters)
+    found = questions.listed(visibility.visible_tickets(user), filters, of=known)
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     at = now()
+    audience = "" if known is None else "vendor" if visibility.is_of_a_vendor(user) else "requester"
     for ticket in page:
         ticket.badges = questions.shown_badges(ticket, at=at) if known is None else []  # type: ignore[attr-defined]
         ticket.is_holder_known = known is None or ticket.holder_id in known  # type: ignore[attr-defined]
+        name = ticket.status.name_for(audience) if audience else ticket.status.name
+        ticket.shown_status = name  # type: ignore[attr-defined]
     kept = request.GET.copy()
     kept.pop("page", None)
     shown = {
@@ -92,7 +96,7 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         for line in lines:
             if line.message:
                 line.message.ticks = ticks.get(line.message.pk, [])  # type: ignore[attr-defined]
-    is_past = visibility.reads_the_past(user, ticket)
+    until = visibility.shared_until(user, ticket)
     badges = questions.badges(ticket, at=at) if everything else []
     segments = list(ticket.ledger.select_related("holder", "charged_to").order_by("from_at")) if everything else []
     legs = visibility.visible_legs(user, ticket).select_related(
@@ -106,8 +110,8 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "segments": segments,
         "shares": questions.shares(segments, at=at),
         "legs": [_with_acts(leg) for leg in legs.order_by("-number")],
-        "is_past": is_past,
-        "before": packs.before(ticket) if is_past else [],
+        "is_past": until is not None,
+        "before": packs.ended(ticket, until=until) if until is not None else [],
         "related": questions.related(ticket) if everything else [],
         "alerts": synchronisation.alerts_of(ticket) if everything else [],
         "may_work": visibility.may_work(user) and not ticket.is_history,

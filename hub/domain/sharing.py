@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
 
+from django.db.models import QuerySet
+
 from hub.models import HistoryShare, Leg, Organisation, Ticket, User
 
 BATCH = 1000
@@ -35,6 +37,6 @@ def share(
     return count
 
 
-def end(shares: Iterable[HistoryShare], *, at: datetime) -> int:
+def end(shares: QuerySet[HistoryShare], *, at: datetime) -> int:
     """They may not read it any more; how many ended now. Those that had ended stay as they were."""
-    return HistoryShare.objects.filter(pk__in=[each.pk for each in shares], ended_at=None).update(ended_at=at)
+    return shares.filter(ended_at=None).update(ended_at=at)

@@ -143,6 +143,11 @@ class Event(models.Model):
                 name="event_actor_kind_is_known",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["occurred_at"], condition=Q(kind=EventKind.RETURN_BLOCKED), name="event_return_blocked"
+            )
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.ticket_id}#{self.seq} {self.kind}"

@@ -56,7 +56,7 @@ def board(tickets: QuerySet[Ticket], *, at: datetime, of: Collection[int] | None
         .select_related("ticket__holder", "contract__calendar", "party")
     )
     if of is not None:
-        clocks = clocks.filter(party__in=of, ticket__holder__in=of).exclude(contract__kind=Contract.Kind.SLA)
+        clocks = clocks.filter(party__in=of, ticket__holder__in=of, contract__kind=Contract.Kind.UC)
     late = clocks.filter(Q(is_breached=True) | Q(breach_at__lte=at))
     coming = clocks.filter(state=Clock.State.ACTIVE, is_breached=False, due_at__isnull=False, breach_at__gt=at)
     return Board(

@@ -29,8 +29,13 @@ RELATED = {
     "follows": (_("follows"), _("followed by")),
 }
 """What a ticket is to another: said on the one and on the other."""
-OURS_ALONE = frozenset({EventKind.TICKET_RELATED, EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED})
-"""Kinds that name other tickets or our own tools: nobody else is told."""
+OURS_ALONE = frozenset(
+    {
+        EventKind.TICKET_RELATED, EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED, EventKind.RULE_ACTED,
+        EventKind.ESCALATED, EventKind.ESCALATION_ACKNOWLEDGED, EventKind.VERSION_MOVED, EventKind.TICKET_ASSIGNED,
+    }
+)  # fmt: skip
+"""Kinds that name other tickets, our own people, tools or rules: nobody else is told."""
 OF_THE_PAST = frozenset(
     {EventKind.TICKET_OPENED, EventKind.TICKET_MOVED, EventKind.MESSAGE_ADDED, EventKind.HISTORY_ROW}
 )
@@ -80,19 +85,13 @@ def lines(user: User, ticket: Ticket) -> list[Line]:
     events = Event.objects.filter(ticket=ticket).select_related("actor_organisation").order_by("-occurred_at", "-seq")
     names = dict(Organisation.objects.values_list("public_id", "name"))
     known = visibility.known_organisations(user)
-    is_past = visibility.reads_the_past(user, ticket)
-    if is_past:
-        events = events.filter(kind__in=OF_THE_PAST)
+    until = visibility.shared_until(user, ticket)
+    if until is not None:
+        events = events.filter(kind__in=OF_THE_PAST, recorded_at__lte=until)
     found = _lines(events, messages, legs, names, known)
-    return list(_gathered(map(_of_the_past, found) if is_past else found))
-
-
-def _of_the_past(line: Line) -> Line:
-    """The line as a successor reads it: reasons of moves are our own words, and who asked is not told."""
-    if line.message is not None:
-        author = "" if line.message.author_person_id is not None else line.author
-        return replace(line, author=author, audience=())
-    return replace(line, detail="") if line.kind == EventKind.TICKET_MOVED else line
+    # A successor is told which organisation said something, not who in it, nor whom it was for.
+    told = found if until is None else (replace(line, author="", audience=()) for line in found)
+    return list(_gathered(told))
 
 
 ALERTS = (EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED)
@@ -151,7 +150,7 @@ def _lines(
             organisation=who.name if who else "",
             is_ours=bool(who and who.is_us),
             leg=leg.organisation.name if leg else "",
-            detail=_detail(event, names),
+            detail=_detail(event, names) if known is None or "leg" in event.payload else _plain(event),
             message=message,
             author=message.author_name if message is not None else "",
             audience=tuple(_audience(message, known)) if message is not None else (),
@@ -182,6 +181,18 @@ def _label(event: Event) -> str:
         verb = str(event.payload["verb"])
         return str(MOVED.get(verb, verb))
     return str(event.get_kind_display())
+
+
+def _plain(event: Event) -> str:
+    """What of an event that is about no engagement of theirs others are told: facts, not what people wrote of them."""
+    payload = event.payload
+    if event.kind == EventKind.PRIORITY_CHANGED:
+        return f"{payload['before']} → {payload['after']}"
+    if event.kind == EventKind.TICKET_EDITED:
+        return ", ".join(payload.get("fields", []))
+    if event.kind == EventKind.HISTORY_ROW:
+        return f"{payload['status']} · {payload['team']} · {payload['party']}"
+    return ""
 
 
 def _detail(event: Event, names: dict[str, str]) -> str:

@@ -8,6 +8,8 @@ said to them.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
@@ -38,6 +40,10 @@ def known_organisations(user: User) -> frozenset[int] | None:
     return own | frozenset(Organisation.objects.filter(is_us=True).values_list("pk", flat=True))
 
 
+def is_of_a_vendor(user: User) -> bool:
+    return bool(_vendors(user))
+
+
 def _vendors(user: User) -> list[int]:
     return [seat.organisation_id for seat in user.seats if seat.role == Membership.Role.VENDOR]
 
@@ -54,13 +60,18 @@ def _shared(organisations: list[int]) -> QuerySet[HistoryShare]:
     return HistoryShare.objects.filter(organisation__in=organisations, ended_at=None)
 
 
-def reads_the_past(user: User, ticket: Ticket) -> bool:
-    """Whether this person may read the ticket only because it was shared with a successor: not even its requester."""
+def shared_until(user: User, ticket: Ticket) -> datetime | None:
+    """Up to when this person may read the ticket, where that is only because it was shared with a successor.
+
+    None for everybody with a part in it. What happens after it was shared is not of the past.
+    """
     if sees_everything(user) or (ticket.requester is not None and ticket.requester.user_id == user.pk):
-        return False
+        return None
     vendors = _vendors(user)
-    has_part = Leg.objects.filter(ticket=ticket, organisation__in=vendors).exists()
-    return not has_part and _shared(vendors).filter(ticket=ticket).exists()
+    if Leg.objects.filter(ticket=ticket, organisation__in=vendors).exists():
+        return None
+    latest = _shared(vendors).filter(ticket=ticket).order_by("-shared_at").first()
+    return latest.shared_at if latest is not None else None
 
 
 def get_ticket_for(user: User, public_id: str) -> Ticket:
@@ -85,8 +96,9 @@ def visible_messages(user: User, ticket: Ticket) -> QuerySet[Message]:
     told = Q(legs__organisation__in=vendors) | Q(author_organisation__in=vendors)
     if ticket.requester is not None and ticket.requester.user_id == user.pk:
         told |= Q(is_for_requester=True)
-    if _shared(vendors).filter(ticket=ticket).exists():
-        told |= FOR_LATER
+    shared = _shared(vendors).filter(ticket=ticket).order_by("-shared_at").first()
+    if shared is not None:
+        told |= FOR_LATER & Q(recorded_at__lte=shared.shared_at)
     return messages.filter(told).distinct()
 
 

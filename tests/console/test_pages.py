@@ -14,7 +14,7 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Leg, Message, Organisation, Phase, Stage, Ticket, User
 from tests import factories
-from workflows import handoffs, moves
+from workflows import firing, handoffs, moves
 
 pytestmark = pytest.mark.django_db
 
@@ -126,13 +126,20 @@ def test_no_page_tells_a_vendor_that_there_is_another(vendor: Organisation, us: 
     ticket = ticket_with(vendor, agent)
     lead = handoffs.offer(ticket=ticket, organisation=other, actor=agent, at=now() - timedelta(minutes=40))
     handoffs.accept(leg=lead, actor=Actor.vendor(other), at=now() - timedelta(minutes=30))
-    moves.move(ticket=ticket, name="wait", actor=Actor.vendor(other), at=now())
+    moves.move(ticket=ticket, name="wait", reason="Print Fleet waits", actor=Actor.vendor(other), at=now())
+    firing.note(
+        firing.Doing(ticket, Actor.timer("r", "To Print Fleet"), now(), "", "r"), what="told", result="Print Fleet"
+    )
+    Leg.objects.filter(pk=lead.pk).update(remote_number="PF-77")
     client = log_in(factories.member("vendor", vendor))
     assert Clock.objects.filter(ticket=ticket, party=other).exists()
 
     for url in ("/", "/tickets/?show=all", ticket.get_absolute_url()):
         page = client.get(url).content.decode()
         assert "Print Fleet" not in page, url
+    # Nor is it found out by searching and filtering.
+    for query in ("show=breached", "show=all&q=PF-77", f"show=all&holder={other.public_id}"):
+        assert ticket.label not in client.get(f"/tickets/?{query}").content.decode(), query
     assert "Print Fleet" in log_in(factories.member("manager", us)).get("/").content.decode()
 
 

@@ -136,7 +136,7 @@ def test_the_lists_say_what_a_rule_does(client: Client) -> None:
     assert "hand over: Hostwerk, minutes to accept 15" in shown
 
 
-def test_only_what_somebody_presses_asks_who_may_and_what_it_needs(client: Client) -> None:
+def test_only_what_somebody_presses_asks_who_may(client: Client) -> None:
     version = draft()
     entered = {"name": "To them", "trigger": "event", "trigger-kind": "event", "trigger-kinds": ["ticket.opened"],
                "position": "0", "roles": ["manager"], "required": ["reason"], "help": "x", "guard-count": "0",
@@ -145,7 +145,9 @@ def test_only_what_somebody_presses_asks_who_may_and_what_it_needs(client: Clien
     client.post(url("transition", version.pk, "new"), entered)
 
     made = Transition.objects.get(version=version, name="To them")
-    assert (made.trigger_params, made.roles, made.required, made.help) == ({"kinds": ["ticket.opened"]}, [], [], "")
+    assert (made.trigger_params, made.roles, made.required, made.help) == (
+        {"kinds": ["ticket.opened"]}, [], ["reason"], ""
+    )  # fmt: skip
     assert "Who may" not in page(client, "transition", version.pk, made.pk)
     assert "Who may" in page(client, "transition", version.pk, "new")
 

@@ -24,7 +24,7 @@ from hub.queries import visibility
 from tests import factories
 from tests.console.test_pages import log_in
 from tests.workflows.building import AT
-from workflows import entries, exits, handoffs, packages, switching
+from workflows import entries, exits, handoffs, moves, packages, switching
 from workflows.models import VendorSwitch
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +67,16 @@ def past(agent: Actor, leaves: Organisation) -> Ticket:
                         at=AT + timedelta(minutes=8))  # fmt: skip
     messages.withdraw(message=gone, reason="wrong ticket", actor=theirs, at=AT + timedelta(minutes=9))
     handoffs.finish(leg=leg, resolution="Gateway replaced.", actor=theirs, at=AT + timedelta(minutes=30))
+    other = factories.OrganisationFactory(name="Slowcorp")
+    second = handoffs.offer(
+        ticket=ticket, organisation=other, is_lead=False, actor=agent, at=AT + timedelta(minutes=31)
+    )
+    handoffs.recall(leg=second, reason="canary: too slow", actor=agent, at=AT + timedelta(minutes=32))
+    fresh = Ticket.objects.get(pk=ticket.pk)
+    moves.move(ticket=fresh, name="resolve", reason="canary: our words", actor=agent, at=AT + timedelta(minutes=33))
+    # A word of thanks after the end, as there often is.
+    messages.say(ticket=ticket, body="Thanks.", requester=asker, actor=agent, legs=[leg], is_for_later_legs=True,
+                 at=AT + timedelta(minutes=40))  # fmt: skip
     return Ticket.objects.get(pk=ticket.pk)
 
 
@@ -102,6 +112,7 @@ def test_who_takes_over_reads_the_past_and_nothing_internal(
     assert "you take over from" in page
     assert "canary" not in page
     assert "Priya" not in page
+    assert "Mona" not in page
     assert past.label in reader.get("/tickets/?show=all").content.decode()
     file = Attachment.objects.get()
     assert reader.get(reverse("console:attachment", args=[file.public_id])).getvalue() == b"the log"
@@ -127,6 +138,7 @@ def test_a_switch_for_some_services_shares_theirs_alone(
     other = tickets.open_ticket(title="Payslip", service=payroll, actor=agent, at=AT)
     handoffs.decline(leg=handoffs.offer(ticket=other, organisation=leaves, actor=agent, at=AT), reason="No",
                      actor=Actor.vendor(leaves), at=AT)  # fmt: skip
+    moves.move(ticket=Ticket.objects.get(pk=other.pk), name="cancel", actor=agent, at=AT)
 
     switched(leaves, comes, payroll)
 
@@ -142,6 +154,34 @@ def test_what_goes_over_is_not_shared_besides(leaves: Organisation, comes: Organ
 
     assert Leg.objects.filter(ticket=ticket, organisation=comes).exists()
     assert not HistoryShare.objects.exists()
+
+
+def test_what_is_not_over_is_not_past(leaves: Organisation, comes: Organisation, agent: Actor) -> None:
+    ticket = tickets.open_ticket(title="Another has it now", actor=agent, at=AT)
+    handoffs.decline(leg=handoffs.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT), reason="No",
+                     actor=Actor.vendor(leaves), at=AT)  # fmt: skip
+
+    assert switched(leaves, comes).state == "done"
+
+    assert not HistoryShare.objects.exists()
+
+
+def test_what_comes_after_it_was_shared_is_not_past_either(
+    past: Ticket, leaves: Organisation, comes: Organisation, reader: Client, agent: Actor
+) -> None:
+    """The ticket is reopened and goes to a third vendor: the reader stays with what was."""
+    switched(leaves, comes)
+    later, third = LATER + timedelta(hours=1), factories.OrganisationFactory(name="Thirdcorp")
+    moves.move(ticket=Ticket.objects.get(pk=past.pk), name="reopen", actor=agent, at=later)
+    leg = handoffs.offer(ticket=Ticket.objects.get(pk=past.pk), organisation=third, actor=agent, at=later)
+    messages.say(ticket=past, body="canary: for those after", legs=[leg], is_for_later_legs=True,
+                 actor=Actor.vendor(third), at=later)  # fmt: skip
+
+    page = read_by(reader, past)
+
+    assert "It is the gateway." in page
+    assert "canary" not in page
+    assert "Thirdcorp" not in page
 
 
 def test_without_the_wish_nothing_is_shared(past: Ticket, leaves: Organisation, comes: Organisation) -> None:
@@ -196,6 +236,11 @@ def rewritten(folder: Path, path: Path, content: bytes) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
+def renamed(folder: Path, **more: Any) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | more))
+
+
 @pytest.fixture
 def foreign(past: Ticket, leaves: Organisation, tmp_path: Path) -> Path:
     """The package of a hub elsewhere: the same, with ids that nobody here has."""
@@ -236,6 +281,10 @@ def test_a_package_from_elsewhere_becomes_history_that_holds(
     assert (made.phase, made.requester) == (past.phase, None)
     assert history.verify(made) is None
     assert ledger.verify(made) == []
+    last = made.ledger.order_by("-from_at").first()
+    assert last is not None
+    assert (made.holder, made.hold_reason) == (last.holder, last.reason)
+    call_command("verify_ledger")
     segments = list(made.ledger.order_by("from_at").values_list("holder__name", "from_at"))
     assert ("Hostwerk", AT) in segments
     page = read_by(reader, made)
@@ -256,7 +305,9 @@ def test_our_own_whole_export_brings_only_what_is_for_later(
 ) -> None:
     package = packages.read(packed(leaves, tmp_path / "exit", "us"))
 
-    assert [row["body"] for rows in package.messages.values() for row in rows] == ["It is the gateway.", "It blinks."]
+    assert [row["body"] for rows in package.messages.values() for row in rows] == [
+        "It is the gateway.", "It blinks.", "Thanks."
+    ]  # fmt: skip
 
 
 def test_a_package_opens_no_ticket_its_vendor_never_worked_on(
@@ -270,6 +321,32 @@ def test_a_package_opens_no_ticket_its_vendor_never_worked_on(
 
     assert (found.strange, found.shared) == ([secret.label], 0)
     assert reader.get(secret.get_absolute_url()).status_code == 404
+
+
+def test_a_package_opens_nothing_that_another_vendor_s_brought(
+    foreign: Path, past: Ticket, comes: Organisation, tmp_path: Path
+) -> None:
+    entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
+    brought = Ticket.objects.get(imported_from__isnull=False)
+    manifest = json.loads((foreign / "manifest.json").read_text())
+    manifest |= {"vendor": "Somebody Else", "vendor_id": new_ulid()}
+    (foreign / "manifest.json").write_text(json.dumps(manifest))
+    third = factories.OrganisationFactory(name="Third")
+
+    found = entries.bring(packages.read(foreign), organisation=third, by=None, at=now())
+
+    assert (found.strange, found.shared) == ([brought.label], 0)
+
+
+def test_what_is_open_here_is_no_history_to_share(
+    agent: Actor, leaves: Organisation, comes: Organisation, tmp_path: Path
+) -> None:
+    ticket = tickets.open_ticket(title="Open still", actor=agent, at=AT)
+    handoffs.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT)
+
+    found = entries.bring(packages.read(packed(leaves, tmp_path / "x")), organisation=comes, by=None, at=now())
+
+    assert (found.open, found.shared) == ([ticket.label], 0)
 
 
 def test_a_bringing_that_was_stopped_goes_on(
@@ -311,6 +388,9 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
     ("id", lambda f: reworked(f, "tickets", lambda rows: rows[0].update(id="../x")), "row 1, id"),
     ("title", lambda f: reworked(f, "tickets", lambda rows: rows[0].update(title="x" * 256)), "row 1, title"),
     ("zero", lambda f: reworked(f, "tickets", lambda rows: rows[0].update(title="a\x00b")), "row 1, title"),
+    ("half", lambda f: reworked(f, "tickets", lambda rows: rows[0].update(title="\ud800")), "row 1, title"),
+    ("whose", lambda f: renamed(f, vendor="a\x00b"), "whose package it is"),
+    ("whose id", lambda f: renamed(f, vendor_id=7), "whose package it is"),
     ("phase", lambda f: reworked(f, "tickets", lambda rows: rows[0].update(phase="gone")), "row 1, phase"),
     ("list", lambda f: reworked(f, "tickets", lambda rows: rows[0].update(kind=["incident"])), "row 1, kind"),
     ("date", lambda f: reworked(f, "tickets", lambda rows: rows[0].update(opened_at="soon")), "row 1, opened_at"),
@@ -321,6 +401,17 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
     ("file", lambda f: reworked(f, "attachments", lambda rows: rows[0].update(size=1)), "is not what it says"),
     ("sha", lambda f: reworked(f, "attachments", lambda rows: rows[0].update(sha256="../../x")), "row 1, sha256"),
 ]
+
+
+@pytest.mark.parametrize("name", ["tickets", "ledger", "events"])
+def test_a_whole_export_with_a_table_that_makes_no_sense_is_refused_in_words(
+    past: Ticket, leaves: Organisation, tmp_path: Path, name: str
+) -> None:
+    folder = packed(leaves, tmp_path / "exit", "us")
+    rewritten(folder, folder / f"{name}.json", b'[{"x": 1}, 7]')
+
+    with pytest.raises(packages.NotBrought, match="cannot be compared"):
+        packages.read(folder)
 
 
 @pytest.mark.parametrize(("change", "said"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
@@ -352,9 +443,9 @@ def test_a_reader_of_the_past_is_no_reader_once_engaged(
 ) -> None:
     user = factories.member("vendor", comes)
     sharing.share([past], organisation=comes, why="w", by=None, at=now())
-    assert visibility.reads_the_past(user, past)
+    assert visibility.shared_until(user, past) is not None
+    moves.move(ticket=past, name="reopen", actor=agent, at=AT + timedelta(hours=2))
 
-    tickets_leg = handoffs.offer(ticket=past, organisation=comes, actor=agent, at=now())
+    handoffs.offer(ticket=Ticket.objects.get(pk=past.pk), organisation=comes, actor=agent, at=now())
 
-    assert tickets_leg.stage == "offered"
-    assert not visibility.reads_the_past(user, past)
+    assert visibility.shared_until(user, past) is None

@@ -158,7 +158,7 @@ class TransitionForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["name", "trigger", "sources", "target", "roles", "required", "help", "slug", "position"]
         widgets = {"sources": forms.CheckboxSelectMultiple}
 
-    OF_PEOPLE = ("roles", "required", "help")
+    OF_PEOPLE = ("roles", "help")
     """What only a verb that somebody presses has."""
 
     def __init__(self, version: WorkflowVersion, trigger: str, *args: Any, **kwargs: Any) -> None:
@@ -167,7 +167,7 @@ class TransitionForm(forms.ModelForm):  # type: ignore[type-arg]
         if trigger != Trigger.PERSON:
             for name in self.OF_PEOPLE:
                 del self.fields[name]
-            self.instance.roles, self.instance.required, self.instance.help = [], [], ""
+            self.instance.roles, self.instance.help = [], ""
         _leave_slug_out(self)
         states = State.objects.filter(version=version).order_by("position", "pk")
         self.fields["sources"].queryset = states  # type: ignore[attr-defined]

@@ -42,6 +42,9 @@ class Command(BaseCommand):
 
     def _tell(self, found: entries.Brought, are: str) -> None:
         self.stdout.write(f"{len(found.here)} tickets are here already, {len(found.new)} {are} taken in as history.")
+        if found.open:
+            told = ", ".join(found.open[: packages.MOST_TOLD])
+            self.stdout.write(f"Not over yet, so no history: {told}")
         if found.strange:
             told = ", ".join(found.strange[: packages.MOST_TOLD])
             self.stdout.write(f"Left as they are, because that vendor never worked on them here: {told}")
