@@ -63,8 +63,9 @@ class Puma:
         """Returns when it takes calls: it says so itself."""
         command = [*self.COMMAND, "-b", f"tcp://127.0.0.1:{self.port}", str(self.HERE / "config.ru")]
         self.process = subprocess.Popen(
-            command, cwd=self.HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
+            command, cwd=self.HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            env={"PATH": os.environ["PATH"]},  # a DATABASE_URL of ours would be taken for Redmine's own
+        )  # fmt: skip
         assert self.process.stdout is not None
         said = []
         for line in self.process.stdout:
