@@ -59,6 +59,10 @@ def test_a_message_appears_without_reload_and_nothing_is_refused(
     page.get_by_role("button", name="Switch between light and dark").click()
     assert page.locator("html").get_attribute("data-bs-theme") != scheme
     assert complaints == []
+    # The admin's “auto” is no choice: the system's theme holds.
+    page.evaluate("localStorage.setItem('theme', 'auto')")
+    page.reload()
+    assert page.locator("html").get_attribute("data-bs-theme") == scheme
 
 
 def test_every_control_has_a_name(browser: Any, live_server: Any, agent: Actor) -> None:
