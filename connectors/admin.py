@@ -92,6 +92,8 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             with registry.ready(connection) as connector:
                 connection.own_user = connector.check().own_user
+                if not connection.cursor and connection.purpose == Connection.Purpose.TICKETS:
+                    connection.cursor = inbox.beginning(connector)
         except Refused as error:
             self.add_error(f"setting_{error.field}" if error.field else None, str(error))
         except ConnectorError as error:

@@ -102,6 +102,23 @@ def _keep(
 # -- polling
 
 
+def beginning(connector: Connector) -> str:
+    """The cursor from which on everything is taken in: what lies there already is left alone."""
+    return connector.changes_since("").cursor if connector.keeps_records else connector.letters("").cursor
+
+
+def begin(connection: Connection) -> None:
+    """Reading begins now, whenever the first poll may come; nothing where it has begun already.
+
+    ConnectorError, CannotUnseal where they have to be asked for it (a mailbox) and cannot be.
+    """
+    if connection.cursor or connection.purpose != Connection.Purpose.TICKETS:
+        return
+    with registry.ready(connection) as connector:
+        connection.cursor = beginning(connector)
+    Connection.objects.filter(pk=connection.pk, cursor="").update(cursor=connection.cursor)
+
+
 def due_connections(*, at: datetime) -> list[int]:
     return list(
         Connection.objects.filter(

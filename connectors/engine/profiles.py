@@ -95,11 +95,17 @@ def edit(profile: Profile, *, place: str, values: Mapping[str, str]) -> Profile:
     return profile
 
 
+@transaction.atomic
 def move(connection: Connection, profile: Profile) -> None:
-    """Let a connection use another version; what it had learned with the old one is forgotten."""
+    """Let a connection use another version; what it had learned with the old one is forgotten.
+
+    Reading goes on from where it was: what changed there meanwhile is read with the new version.
+    """
     if connection.profile is None or connection.profile.slug != profile.slug:
         raise ValueError(f"{profile} is not another version of what {connection} uses.")
-    Connection.objects.filter(pk=connection.pk).update(profile=profile, memory={}, cursor="", next_poll_at=None)
+    connection = Connection.objects.select_for_update(of=("self",)).get(pk=connection.pk)
+    cursor = kinds()[profile.connector].restarted(connection.cursor)
+    Connection.objects.filter(pk=connection.pk).update(profile=profile, memory={}, cursor=cursor, next_poll_at=None)
 
 
 def choices() -> list[tuple[str, str]]:

@@ -453,6 +453,11 @@ class Connector:
         raise NotImplementedError(f"{cls.label} has no profiles.")
 
     @classmethod
+    def restarted(cls, cursor: str) -> str:
+        """The cursor that reads once more from where the sweep of this one began, with whichever profile."""
+        raise NotImplementedError(f"{cls.label} takes no profile.")
+
+    @classmethod
     def preview(cls, what: str, answer: str) -> Sequence[Previewed]:
         """A sample answer as it would be understood; ValueError says what cannot be."""
         raise NotImplementedError(f"{cls.label} shows no samples.")
@@ -471,7 +476,7 @@ class Connector:
         raise Unsupported(f"{self.label} has no picklists.")
 
     def changes_since(self, cursor: str) -> Page:
-        """Tickets that changed since the cursor; an empty cursor begins now."""
+        """Tickets that changed since the cursor; with an empty one nothing but the cursor that begins now."""
         raise Unsupported(f"{self.label} cannot list changes.")
 
     def fetch(self, key: str) -> RemoteTicket:

@@ -71,6 +71,10 @@ class Rest(ShowsSamples):
         }
 
     @classmethod
+    def restarted(cls, cursor: str) -> str:
+        return Sweep.restarted(cursor)
+
+    @classmethod
     def sections(cls, document: str) -> Sequence[ProfileSection]:
         return editing.sections(document)
 

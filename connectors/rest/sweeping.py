@@ -37,6 +37,15 @@ class Sweep:
             seen=tuple(raw.get("seen", ())),
         )
 
+    @staticmethod
+    def restarted(cursor: str) -> str:
+        """The cursor of the same sweep before its first page.
+
+        >>> Sweep.restarted('{"since": "2026-01-05T09:00:00Z", "token": "p7", "seen": ["p7"]}')
+        '{"since": "2026-01-05T09:00:00Z"}'
+        """
+        return json.dumps({"since": json.loads(cursor)["since"]}) if cursor.startswith("{") else cursor
+
     def on(self, *, token: str = "", newest: datetime | None = None) -> Sweep:
         seen = (*self.seen, _short(token))[-MOST_SEEN:] if token else ()
         return replace(self, token=token, newest=max(self.newest, newest or self.newest), seen=seen)

@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,8 +25,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 from django.db.models import Max
+from django.utils import timezone
 
-from connectors.engine import hooks
+from connectors.engine import hooks, inbox
 from connectors.kit.errors import Unsupported
 from connectors.models import Connection
 from console.processes import Tree, free_port, wait_for, web_command
@@ -37,6 +38,7 @@ from hub.models import Event, Organisation, Ticket
 
 TICKETS = 400
 STORY_SECONDS = 44
+READY_SECONDS = 60
 PORTS = (
     ("vendors", 8801, "simulated vendors"), ("web", 8000, "console"), ("imap", 8802, "simulated mailboxes"),
     ("smtp", 8803, "simulated post"),
@@ -125,14 +127,19 @@ class Command(BaseCommand):
             self.stderr.write("The servers did not start; see the messages above.")
             return False
         for connection in Connection.objects.filter(state=Connection.State.ACTIVE):
+            inbox.begin(connection)
             with suppress(Unsupported):  # who cannot call us is polled
                 hooks.register(connection, hub_url=f"http://127.0.0.1:{web}")
+        begins = timezone.now()
         tree.manage("worker", "work")
         self._welcome(ports)
         if is_told and not options["once"]:
             self.stdout.write("The story was told already; make demo FRESH=1 tells it again. Ctrl-C stops all.")
             tree.watch()
             return True
+        if not _is_read(since=begins, tick=tree.revive):
+            self.stderr.write(f"The worker does not read the vendors after {READY_SECONDS} s; see the messages above.")
+            return False
         return self._tell(tree, state, lapse, where, options["once"])
 
     def _tell(self, tree: Tree, state: _State, lapse: TimeLapse, where: Where, is_once: bool) -> bool:
@@ -190,6 +197,18 @@ class Command(BaseCommand):
         self.stdout.write(f"  {'sum':<24} {sum(sums.values())} s of {int(closed.total_seconds())} s")
         verdict = "differs, see above" if wrong else "is right: both sides of every link equal, history verified"
         self.stdout.write(f"After {seconds:.0f} seconds the end {verdict}.")
+
+
+def _is_read(*, since: datetime, tick: Callable[[], object]) -> bool:
+    """Whether every vendor was asked for news: a minute of the story is an eighth of a second, and starting is slow."""
+    live = Connection.objects.filter(state=Connection.State.ACTIVE)
+    until = time.monotonic() + READY_SECONDS
+    while live.exclude(last_in_at__gte=since).exists():
+        if time.monotonic() > until:
+            return False
+        tick()
+        time.sleep(0.1)
+    return True
 
 
 def _story_start() -> datetime:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 
-from connectors.engine import hooks, inbox, profiles, registry
+from connectors.engine import hooks, inbox, profiles, registry, snapshots
 from connectors.engine.trying import Bench
-from connectors.models import Inbound, Profile
+from connectors.models import Connection, Inbound, Profile
 from connectors.rest import simulator as double
 from hub.domain.actors import Actor
+from hub.models import Organisation
 from tests.connectors.rest import journey
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +62,59 @@ def test_a_connection_stays_on_its_version_until_it_is_moved(agent: Actor, setti
         profiles.move(connection, newer)
         connection.refresh_from_db()
         assert registry.kind_of(connection).label == "Newer"
+
+
+def titles() -> list[str]:
+    """What was read so far."""
+    return [snapshots.load(bytes(row.body)).fields["title"] for row in Inbound.objects.order_by("pk")]
+
+
+def test_what_changed_before_the_first_poll_or_while_the_version_was_changed_is_read(
+    us: Organisation, admin_client: Client, settings: Any
+) -> None:
+    tenant = double.Tenant(domain="redmine.test", people={"7": "Rita Red"})
+    app = double.Simulator([tenant], base="http://127.0.0.1", now=lambda: datetime.now(UTC))
+    morning = datetime(2026, 3, 2, 8, tzinfo=UTC)
+    with journey.serving(app, settings) as server, time_machine.travel(morning, tick=False) as clock:
+        made = journey.connected(server, key=tenant.api_key, project="1")
+        Connection.objects.update(state=Connection.State.DRAFT, cursor="")
+        app.act("redmine.test", "open", by="7", title="Of the time before")
+
+        clock.shift(timedelta(hours=1))
+        said = admin_client.post(f"/admin/connectors/connection/{made.pk}/look/", follow=True)
+        clock.shift(timedelta(hours=1))
+        app.act("redmine.test", "open", by="7", title="While nobody read yet")
+        clock.shift(timedelta(hours=1))
+        inbox.poll(connection_id=made.pk)
+        first = titles()
+
+        clock.shift(timedelta(hours=1))
+        app.act("redmine.test", "open", by="7", title="While the version was changed")
+        clock.shift(timedelta(hours=1))
+        assert made.profile is not None
+        newer = profiles.new_version(made.profile)
+        profiles.publish(newer)
+        profiles.move(made, newer)
+        clock.shift(timedelta(hours=1))
+        inbox.poll(connection_id=made.pk)
+        later = titles()
+
+    assert "is live" in said.content.decode()
+    assert first == ["While nobody read yet"]
+    assert later == [*first, "While the version was changed"]
+
+
+def test_what_cannot_be_read_does_not_go_live(us: Organisation, admin_client: Client, settings: Any) -> None:
+    made = journey.connected(Nowhere(), key="k", project="1")
+    made.connector, made.profile, made.cursor, made.state = "email", None, "", Connection.State.DRAFT
+    made.settings = {"mailbox": "hub@here.test", "to": "desk@there.test", "imap_host": "127.0.0.1", "imap_port": "1"}
+    made.save()
+
+    said = admin_client.post(f"/admin/connectors/connection/{made.pk}/look/", follow=True).content.decode()
+
+    made.refresh_from_db()
+    assert "It is not live yet, for it cannot be read: " in said
+    assert made.state == Connection.State.DRAFT
 
 
 def test_a_profile_that_cannot_be_used_stops_its_connection_in_words(settings: Any) -> None:
