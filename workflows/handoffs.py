@@ -164,7 +164,7 @@ def confirm_delivery(
     *, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "", key: str = ""
 ) -> Leg:
     """The offer has arrived at their system: from now on they have the ball. Twice is once."""
-    leg = _locked(leg)
+    leg = locked(leg)
     if leg.delivered_at is not None:
         return leg
     leg.delivered_at = occurred_at or at
@@ -176,7 +176,7 @@ def confirm_delivery(
 @transaction.atomic
 def confirm_reached(*, leg: Leg, actor: Actor, at: datetime, origin: str = "") -> Leg:
     """Our last word has arrived at their system; nothing happens where none was under way."""
-    leg = _locked(leg)
+    leg = locked(leg)
     if not leg.is_unreached:
         return leg
     leg.is_unreached = False
@@ -327,10 +327,9 @@ def give_back(
     A return beyond the ticket's bounce budget is blocked: the leg stays with them, and joint triage decides.
     """
     when = When(actor, at, occurred_at, origin)
-    fresh = _locked(leg)
-    refusal = why_not(fresh, "give_back")
-    if refusal:
-        raise HandoffRefused(refusal)
+    fresh = locked(leg)
+    if why := why_not(fresh, "give_back"):
+        raise HandoffRefused(why)
     if fresh.ticket.bounces >= fresh.ticket.status.version.bounce_budget:
         return _blocked(fresh, reason, _code(code), when)
 
@@ -387,7 +386,7 @@ def expire(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
 @transaction.atomic
 def approve(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
     """We have verified that what they did is done. The other answer is `reopen`."""
-    leg = _locked(leg)
+    leg = locked(leg)
     if leg.stage != Stage.DONE:
         raise HandoffRefused(_("The leg of %(name)s is not done yet.") % {"name": leg.organisation})
     if leg.approved_at is not None:
@@ -407,80 +406,12 @@ def reopen(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
     return leg
 
 
-VERBS = ("acknowledge", "accept", "work", "wait", "done", "decline", "return")
-"""What a vendor's status can mean for its leg."""
-
-
-def follow(
-    *,
-    leg: Leg,
-    verb: str,
-    actor: Actor,
-    at: datetime,
-    occurred_at: datetime | None = None,
-    origin: str = "",
-    waits_on: str = "",
-    organisation: Organisation | None = None,
-    reason: str = "",
-) -> Leg:
-    """Take the leg to where the vendor's status says it is, by the steps the law knows.
-
-    A vendor that goes from new to done has accepted and worked in between. Where it is there already
-    nothing happens; where the law has no way, HandoffRefused.
-    """
-    came: dict[str, Any] = {"actor": actor, "at": at, "occurred_at": occurred_at, "origin": origin}
-    leg = _locked(leg)
-    if verb == "acknowledge":
-        return leg
-    if verb == "decline" and leg.stage == Stage.OFFERED:
-        return decline(leg=leg, reason=reason, **came)
-    if verb in ("decline", "return"):
-        if leg.stage == Stage.OFFERED:
-            leg = accept(leg=leg, **came)
-        return leg if leg.stage == Stage.RETURNED else give_back(leg=leg, reason=reason, **came)
-    if leg.stage == Stage.OFFERED:
-        leg = accept(leg=leg, **came)
-    if verb == "accept":
-        return leg if leg.stage != Stage.DONE else reopen(leg=leg, **came)
-    return _follow_work(leg, verb, came, waits_on=waits_on, organisation=organisation, reason=reason)
-
-
-def _follow_work(
-    leg: Leg,
-    verb: str,
-    came: Mapping[str, Any],
-    *,
-    waits_on: str,
-    organisation: Organisation | None,
-    reason: str,
-) -> Leg:
-    if verb == "done":
-        return leg if leg.stage == Stage.DONE else finish(leg=leg, resolution=reason, **came)
-    if leg.stage == Stage.ACCEPTED:
-        leg = start(leg=leg, **came)
-    elif leg.stage == Stage.DONE:
-        leg = reopen(leg=leg, **came)
-    if leg.stage == Stage.WAITING:
-        if verb == "wait" and (leg.waits_on, leg.waits_on_organisation, leg.wait_reason) == (
-            waits_on,
-            organisation,
-            reason,
-        ):
-            return leg
-        leg = resume(leg=leg, **came)
-    if verb == "wait":
-        return wait(leg=leg, waits_on=waits_on, organisation=organisation, reason=reason, **came)
-    if leg.stage != Stage.WORKING:
-        raise HandoffRefused(_refusal(leg, verb))
-    return leg
-
-
 def why_not(leg: Leg, verb: str) -> str:
     """Why this transition is refused now, in a sentence; empty where the law allows it."""
-    return "" if can_proceed(getattr(leg, verb)) else _refusal(leg, verb)
+    return "" if can_proceed(getattr(leg, verb)) else refusal(leg, verb)
 
 
-def _refusal(leg: Leg, verb: str) -> str:
+def refusal(leg: Leg, verb: str) -> str:
     return _("The leg of %(name)s is %(stage)s; “%(verb)s” is not possible from there.") % {
         "name": leg.organisation,
         "stage": leg.get_stage_display(),
@@ -498,17 +429,16 @@ def _turn(
     more: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> Leg:
-    leg = _locked(leg)
-    refusal = why_not(leg, verb)
-    if refusal:
-        raise HandoffRefused(refusal)
+    leg = locked(leg)
+    if why := why_not(leg, verb):
+        raise HandoffRefused(why)
     change(leg)
     leg.save()
     _record(leg, kind, when, more=more, texts=texts)
     return leg
 
 
-def _locked(leg: Leg) -> Leg:
+def locked(leg: Leg) -> Leg:
     """The leg read again under the ticket's lock; its ticket is the locked one."""
     ticket = tickets.locked(Ticket(pk=leg.ticket_id))
     found = Leg.objects.select_related("organisation").get(pk=leg.pk)

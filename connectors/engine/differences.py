@@ -13,7 +13,7 @@ from connectors.models import Difference, Link
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Membership, User
-from workflows import handoffs, moves
+from workflows import following, handoffs, moves
 from workflows.context import roles_of
 
 MAY_FORCE = frozenset({str(Membership.Role.MANAGER), str(Membership.Role.ADMIN)})
@@ -55,7 +55,7 @@ def force(difference: Difference, *, user: User, reason: str, at: datetime) -> N
     try:
         rule = mapping.published(link.connection).status(difference.value)
         with handoffs.taking_their_word():
-            leg = handoffs.follow(
+            leg = following.follow(
                 leg=leg, verb=rule.verb, waits_on=rule.waits_on, reason=rule.wait_reason or reason,
                 actor=Actor.vendor(link.connection.organisation), at=at, origin=link.connection.public_id,
             )  # fmt: skip

@@ -20,7 +20,7 @@ from connectors.models import Binding, Connection, Difference, Lane, Link, NoteR
 from hub.domain import messages, tickets, unmapped
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Message, Priority, Service, Stage, Ticket
-from workflows import handoffs, moves
+from workflows import following, handoffs, moves
 
 
 class LeftAlone(Exception):
@@ -252,7 +252,7 @@ def _follow_status(sight: Sight, theirs: str) -> None:
         _differ(sight, "status", theirs, f"Their status {theirs!r} has no meaning in the mapping yet.")
         return
     try:
-        handoffs.follow(
+        following.follow(
             leg=sight.leg,
             verb=rule.verb,
             waits_on=rule.waits_on,

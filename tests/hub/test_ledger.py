@@ -15,7 +15,7 @@ from hub.domain import clocks, folding, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, LedgerSegment, Organisation, Ticket, User, WaitsOn
 from tests import factories
-from workflows import conversations, handoffs, moves
+from workflows import conversations, following, handoffs, moves
 
 
 def charges(ticket: Ticket) -> list[tuple[int, str, str, str]]:
@@ -185,8 +185,8 @@ def _try(name: str, ticket: Ticket, vendor: Organisation, agent: Actor, at: date
         elif leg is not None and name == "resume":
             handoffs.resume(leg=leg, **came)
         elif leg is not None and name.startswith("wait_"):
-            handoffs.follow(leg=leg, verb="wait", waits_on=name.removeprefix("wait_"), **came)
+            following.follow(leg=leg, verb="wait", waits_on=name.removeprefix("wait_"), **came)
         elif leg is not None:
-            handoffs.follow(leg=leg, verb=name, **came)
+            following.follow(leg=leg, verb=name, **came)
     except (handoffs.HandoffRefused, moves.MoveRefused, messages.NotSaid, tickets.NotEditable):
         pass

@@ -197,6 +197,38 @@ def test_what_is_published_stays_and_a_draft_of_it_begins_alike(client: Client) 
     assert documents.digest(made) == documents.digest(version)
 
 
+def test_the_priority_matrix_is_a_table_of_what_is_not_usual(client: Client) -> None:
+    version = draft()
+    entered = {"bounce_budget": "1", "triage_minutes": "60", "most_organisations": "12", "priority_matrix_1": "P1",
+               "priority_matrix_8": "P3"}  # fmt: skip
+
+    assert client.post(url("settings", version.pk), entered | {"priority_matrix_0": "P9"}).status_code == 200
+    assert client.post(url("settings", version.pk), entered).status_code == 302
+
+    version.refresh_from_db()
+    assert version.priority_matrix == {"1": {"2": "P1"}, "3": {"3": "P3"}}
+    shown = page(client, "settings", version.pk)
+    assert "usual: P4" in shown
+    cell = shown[shown.index('name="priority_matrix_1"') :]
+    assert '<option value="P1" selected>' in cell[: cell.index("</select>")]
+    client.post(url("settings", version.pk), entered | {"priority_matrix_1": "", "priority_matrix_8": ""})
+    version.refresh_from_db()
+    assert version.priority_matrix == {}
+
+
+def test_lists_in_order_fold_away_what_is_not_used(client: Client) -> None:
+    vendors = [factories.OrganisationFactory() for _each in range(4)]
+    asked = [vendor.public_id for vendor in vendors[:3]]
+    version = draft(rule("next", ["new"], "", actions=[act("offer_next", organisations=asked)]))
+    row = Transition.objects.get(version=version, slug="next")
+
+    shown = page(client, "transition", version.pk, row.pk)
+
+    open_, folded = shown.split('<details class="more">')
+    assert [open_.count(f'value="{each}" selected') for each in asked] == [1, 1, 1]
+    assert [text.count('<div class="in-order">') for text in (open_, folded)] == [4, 2]
+
+
 def test_a_new_workflow_begins_like_the_standard_one(client: Client) -> None:
     standard = published()
 

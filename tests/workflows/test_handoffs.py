@@ -12,7 +12,7 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, Stage, Ticket, WaitsOn
 from tests import factories
-from workflows import conversations, handoffs, moves, timers
+from workflows import conversations, following, handoffs, moves, timers
 
 pytestmark = pytest.mark.django_db
 
@@ -133,7 +133,7 @@ def test_whoever_goes_from_new_to_done_has_accepted_and_worked(
 ) -> None:
     leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
 
-    handoffs.follow(leg=leg, verb="done", actor=Actor.vendor(vendor), at=at)
+    following.follow(leg=leg, verb="done", actor=Actor.vendor(vendor), at=at)
 
     assert [e.kind for e in Event.objects.filter(ticket=ticket, kind__startswith="leg.").order_by("seq")] == [
         EventKind.LEG_OFFERED,
@@ -149,7 +149,7 @@ def test_following_to_where_it_is_records_nothing(
     leg = handoffs.begin_there(ticket=ticket, organisation=vendor, actor=agent, at=at)
     count = Event.objects.count()
 
-    handoffs.follow(leg=leg, verb="work", actor=agent, at=at)
+    following.follow(leg=leg, verb="work", actor=agent, at=at)
 
     assert Event.objects.count() == count
 

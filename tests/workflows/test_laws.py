@@ -15,7 +15,7 @@ from hub.domain.policies import NotPublishable
 from hub.models import OPEN_STAGES, Event, Leg, Phase, Ticket, WorkflowVersion
 from tests import factories
 from tests.workflows.building import AT, STATES, act, document, guard
-from workflows import documents, firing, handoffs, moves, publishing, running, switching, triage
+from workflows import documents, firing, following, handoffs, moves, publishing, running, switching, triage
 from workflows.models import Pending, Transition, Triage, VendorSwitch
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +58,7 @@ STEPS = st.one_of(
     st.tuples(st.just("move_tickets"), st.just(0)),
     st.tuples(st.just("verb"), st.sampled_from(["begin", "ask", "solve", "shut", "again", "drop", "odd0", "odd1"])),
     st.tuples(st.just("offer"), st.sampled_from(VENDORS)),
-    st.tuples(st.just("vendor"), st.tuples(st.integers(0, 5), st.sampled_from([*handoffs.VERBS, "expire"]))),
+    st.tuples(st.just("vendor"), st.tuples(st.integers(0, 5), st.sampled_from([*following.VERBS, "expire"]))),
     st.tuples(st.just("pass"), st.integers(1, 10)),
     st.tuples(st.just("switch"), st.sampled_from([("Alpha", "Beta"), ("Beta", "Gamma")])),
     st.tuples(st.just("decide"), st.sampled_from([*VENDORS, ""])),
@@ -134,7 +134,7 @@ class World:
         if verb == "expire":
             handoffs.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=self.at)
         else:
-            handoffs.follow(leg=leg, verb=verb, waits_on="requester", actor=Actor.vendor(leg.organisation), at=self.at)
+            following.follow(leg=leg, verb=verb, waits_on="requester", actor=Actor.vendor(leg.organisation), at=self.at)
 
     def switch(self, names: tuple[str, str]) -> None:
         made = VendorSwitch.objects.create(

@@ -11,47 +11,13 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Membership, State, WorkflowVersion
+from workflows.builder.fields import InOrderField, MatrixField, TextsField
 from workflows.judging import REQUIRABLE
 from workflows.models import Endpoint, Escalation, Step, Transition, Trigger
 from workflows.registry import ACTIONS, GUARDS, BadParams, Kind, Param, choices_of
 from workflows.triggers import TRIGGERS
 
-MOST_IN_ORDER = 6
 Data = QueryDict | None
-
-
-class InOrderWidget(forms.MultiWidget):
-    """Several lists, one below the other: the first, the second …"""
-
-    template_name = "admin/workflows/in_order.html"
-
-    def decompress(self, value: Any) -> list[str]:
-        found = list(value or [])
-        return found + [""] * (len(self.widgets) - len(found))
-
-
-class InOrderField(forms.MultiValueField):
-    """Rows in the order in which they are asked."""
-
-    def __init__(self, choices: list[tuple[str, Any]], **more: Any) -> None:
-        listed = [("", "—"), *choices]
-        fields = [forms.ChoiceField(choices=listed, required=False) for _each in range(MOST_IN_ORDER)]
-        widget = InOrderWidget([forms.Select(choices=listed) for _each in range(MOST_IN_ORDER)])
-        super().__init__(fields, require_all_fields=False, widget=widget, **more)
-
-    def compress(self, data_list: list[str]) -> list[str]:
-        return list(dict.fromkeys(each for each in data_list if each))
-
-
-class TextsField(forms.CharField):
-    """Texts, separated by commas."""
-
-    def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        found = super().to_python(value) or ""
-        return [each.strip() for each in found.split(",") if each.strip()]
 
 
 def _long(rows: int = 3) -> forms.Textarea:
@@ -245,6 +211,11 @@ class StateForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+    priority_matrix = MatrixField(
+        label=_("priority matrix"), required=False,
+        help_text=_("What impact and urgency come to; what you leave is the usual. Tier 1 services raise it by one."),
+    )  # fmt: skip
+
     class Meta:
         model = WorkflowVersion
         fields = [
