@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from connectors.engine import hooks, inbox, outbox, publishing, registry, vault
+from connectors.engine import hooks, inbox, outbox, polling, publishing, registry, vault
 from connectors.kit.contract import Connector
 from connectors.kit.errors import ConnectorError, Refused
 from connectors.models import (
@@ -93,7 +93,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
             with registry.ready(connection) as connector:
                 connection.own_user = connector.check().own_user
                 if not connection.cursor and connection.purpose == Connection.Purpose.TICKETS:
-                    connection.cursor = inbox.beginning(connector)
+                    connection.cursor = polling.beginning(connector)
         except Refused as error:
             self.add_error(f"setting_{error.field}" if error.field else None, str(error))
         except ConnectorError as error:

@@ -17,7 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors.engine import inbox, sending
+from connectors.engine import inbox, polling, sending
 from hub.clock import now
 from hub.domain import clocks
 from hub.signals import due_reactions, retry_reactions
@@ -39,7 +39,7 @@ class Job:
 
 
 RUN: dict[str, Callable[[int], object]] = {
-    "poll": lambda row_id: inbox.poll(connection_id=row_id),
+    "poll": lambda row_id: polling.poll(connection_id=row_id),
     "read": lambda row_id: inbox.read(inbound_id=row_id),
     "look": lambda row_id: inbox.look(link_id=row_id),
     "send": lambda row_id: sending.send(link_id=row_id),
@@ -60,7 +60,7 @@ def due() -> Iterator[Job]:
     yield from (Job("read", row) for row in inbox.due_inbound(at=at))
     yield from (Job("send", row) for row in sending.due_links(at=at))
     yield from (Job("look", row) for row in inbox.due_looks(at=at))
-    yield from (Job("poll", row) for row in inbox.due_connections(at=at))
+    yield from (Job("poll", row) for row in polling.due_connections(at=at))
     yield from (Job("expire", row) for row in timers.due_legs(at=now()))
     yield from (Job("fire", row) for row in clocks.due_clocks(at=now()))
     yield from (Job("rule", row) for row in running.due_pending(at=now()))

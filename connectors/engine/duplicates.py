@@ -78,7 +78,8 @@ def _settle(link: Link, connector: Connector, other: RemoteTicket) -> None:
 
 
 def _oldest_first(*records: RemoteTicket) -> list[RemoteTicket]:
-    return sorted(records, key=lambda record: (reconcile.number_of(record.key), record.created_at))
+    # Two records never have the same key, so their order is settled by it.
+    return sorted(records, key=lambda record: reconcile.number_of(record.key))
 
 
 @transaction.atomic

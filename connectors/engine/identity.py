@@ -27,7 +27,11 @@ class Mistaken(Exception):
 
 def verify(link: Link, remote: RemoteTicket) -> None:
     """Mistaken unless this is the record that was linked."""
-    if link.born_at is not None and abs(remote.created_at - link.born_at) > SAME_INSTANT:
+    if (
+        link.born_at is not None
+        and remote.created_at is not None
+        and abs(remote.created_at - link.born_at) > SAME_INSTANT
+    ):
         raise Mistaken(
             f"Record {remote.key} there was made at {remote.created_at:%Y-%m-%d %H:%M:%S} UTC; the one linked here was "
             f"made at {link.born_at:%Y-%m-%d %H:%M:%S} UTC. The number means another ticket now. "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,28 +14,23 @@ from connectors.engine import (
     alerts,
     duplicates,
     health,
-    hooks,
     identity,
     letters,
-    limits,
     reconcile,
     registry,
     snapshots,
 )
-from connectors.engine.vault import CannotUnseal
-from connectors.kit.contract import Connector, RemoteTicket, Unread
-from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater, Unsupported
+from connectors.kit.contract import Connector, RemoteTicket
+from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import Connection, Inbound, Link
 from hub.clock import now
-from hub.models import OPEN_STAGES, User
+from hub.models import User
 from hub.models.fields import new_ulid
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=120)
-DUPLICATES_SINCE = timedelta(days=1)
 MOST_ATTEMPTS = 5
-HEAL_EVERY = timedelta(hours=1)
 KEPT_HEADERS = ("content-type", "user-agent")
 
 
@@ -50,7 +44,7 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
             raise
         except (ConnectorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             # Signed, so it is from them; what it says a person has to see.
-            _keep(
+            keep(
                 connection,
                 Inbound.Kind.HOOK,
                 f"unread.{snapshots.digest(body)[:40]}",
@@ -62,16 +56,16 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
             return
     if connector.takes_alerts:
         # The same words twice are two pieces of news: it fired, ended, and fired again.
-        _keep(connection, Inbound.Kind.HOOK, f"alert.{new_ulid()}", body, headers)
+        keep(connection, Inbound.Kind.HOOK, f"alert.{new_ulid()}", body, headers)
         return
     with transaction.atomic():
-        _keep(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)
+        keep(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)
         for number, key in enumerate(hook.also, 2):
             # A batch: each record is a piece of news of its own; the body is kept once.
-            _keep(connection, Inbound.Kind.HOOK, f"{hook.delivery}.{number}", b"", headers, remote_key=key)
+            keep(connection, Inbound.Kind.HOOK, f"{hook.delivery}.{number}", b"", headers, remote_key=key)
 
 
-def _keep(
+def keep(
     connection: Connection,
     kind: Inbound.Kind,
     delivery: str,
@@ -97,148 +91,6 @@ def _keep(
         },
     )
     return is_new
-
-
-# -- polling
-
-
-def beginning(connector: Connector) -> str:
-    """The cursor from which on everything is taken in: what lies there already is left alone."""
-    return connector.changes_since("").cursor if connector.keeps_records else connector.letters("").cursor
-
-
-def begin(connection: Connection) -> None:
-    """Reading begins now, whenever the first poll may come; nothing where it has begun already.
-
-    ConnectorError, CannotUnseal where they have to be asked for it (a mailbox) and cannot be.
-    """
-    if connection.cursor or connection.purpose != Connection.Purpose.TICKETS:
-        return
-    with registry.ready(connection) as connector:
-        connection.cursor = beginning(connector)
-    Connection.objects.filter(pk=connection.pk, cursor="").update(cursor=connection.cursor)
-
-
-def due_connections(*, at: datetime) -> list[int]:
-    return list(
-        Connection.objects.filter(
-            Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at),
-            Q(resting_until__isnull=True) | Q(resting_until__lte=at),
-            state=Connection.State.ACTIVE,
-            purpose=Connection.Purpose.TICKETS,
-            organisation__archived_at=None,
-        )
-        .order_by("next_poll_at", "pk")
-        .values_list("pk", flat=True)
-    )
-
-
-def poll(*, connection_id: int) -> int:
-    """Ask one vendor what changed; pages are stored and the cursor moves in the same commit."""
-    at = timezone.now()
-    connection = Connection.objects.select_related("organisation", "service").get(pk=connection_id)
-    claimed = Connection.objects.filter(
-        Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at), pk=connection_id, state=Connection.State.ACTIVE
-    ).update(next_poll_at=at + max(LEASE, timedelta(seconds=connection.poll_seconds)))
-    if not claimed:
-        return 0
-    stored = 0
-    try:
-        with registry.ready(connection, share=limits.POLL_SHARE) as connector:
-            more = connector.keeps_records
-            if not more:
-                stored += _take_letters(connection, connector)
-            while more:
-                page = connector.changes_since(connection.cursor)
-                with transaction.atomic():
-                    stored += sum(_keep_snapshot(connection, remote) for remote in page.tickets)
-                    _look_at(connection, page.gone)
-                    stored += sum(_keep_unread(connection, unread) for unread in page.unread)
-                    Connection.objects.filter(pk=connection_id).update(
-                        cursor=page.cursor, last_in_at=timezone.now(), failures=0, resting_until=None, last_error=""
-                    )
-                more = page.more and page.cursor != connection.cursor
-                connection.cursor = page.cursor
-            if connector.keeps_records:
-                _heal(connection, connector)
-    except (ConnectorError, CannotUnseal, registry.UnknownConnector) as error:
-        _poll_failed(connection, error)
-    Connection.objects.filter(pk=connection_id).update(
-        next_poll_at=timezone.now() + timedelta(seconds=connection.poll_seconds)
-    )
-    return stored
-
-
-def _take_letters(connection: Connection, connector: Connector) -> int:
-    """Keep what lies in a mailbox, page by page; only what is kept is marked as read there."""
-    stored, more = 0, True
-    while more:
-        page = connector.letters(connection.cursor)
-        with transaction.atomic():
-            for letter in page.letters:
-                key = f"mail.{snapshots.digest(letter.raw)}"
-                place = {"place": letter.place}
-                stored += _keep(connection, Inbound.Kind.MAIL, key, letter.raw, {}, kept_headers=place)
-            Connection.objects.filter(pk=connection.pk).update(
-                cursor=page.cursor, last_in_at=timezone.now(), failures=0, resting_until=None, last_error=""
-            )
-        connector.taken(page.letters)
-        more = page.more and page.cursor != connection.cursor
-        connection.cursor = page.cursor
-    return stored
-
-
-def _heal(connection: Connection, connector: Connector) -> None:
-    """Once in a while every link under way is read again: what no hook and no poll told is found so.
-
-    A reference that stands on two records there is found so, too.
-    """
-    at = timezone.now()
-    if connection.healed_at is not None and at - connection.healed_at < HEAL_EVERY:
-        return
-    Connection.objects.filter(pk=connection.pk).update(healed_at=at)
-    hooks.keep(connection, connector)
-    if connection.healed_at is not None:
-        under_way = Link.objects.filter(connection=connection, state=Link.State.ACTIVE, leg__stage__in=OPEN_STAGES)
-        under_way.update(is_dirty=True, next_look_at=None)
-        with suppress(Unsupported):
-            duplicates.search(connection, connector, since=connection.healed_at - DUPLICATES_SINCE)
-
-
-def _look_at(connection: Connection, keys: Sequence[str]) -> None:
-    """Read these again: they are said to be gone, and what is not there three times is believed to be."""
-    links = Link.objects.filter(connection=connection, remote_key__in=keys, state=Link.State.ACTIVE, is_dirty=False)
-    links.update(is_dirty=True, next_look_at=None)
-
-
-def _keep_snapshot(connection: Connection, remote: RemoteTicket) -> bool:
-    content = snapshots.dump(remote)
-    delivery = f"poll.{remote.key}.{snapshots.digest(content)[:40]}"
-    return _keep(connection, Inbound.Kind.POLL, delivery, content, {}, remote_key=remote.key)
-
-
-def _keep_unread(connection: Connection, unread: Unread) -> bool:
-    """A record that made no sense is parked for a person; tried again, its ticket is read anew."""
-    body = unread.raw.encode()
-    return _keep(
-        connection,
-        Inbound.Kind.HOOK,
-        f"unread.{unread.key}.{snapshots.digest(body)[:40]}",
-        body,
-        {},
-        remote_key=unread.key,
-        state=Inbound.State.PARKED,
-        error=f"Record {unread.key} of theirs cannot be understood: {unread.why}"[:500],
-    )
-
-
-def _poll_failed(connection: Connection, error: Exception) -> None:
-    if isinstance(error, LockedOut | CannotUnseal | registry.UnknownConnector):
-        health.lock_out(connection, str(error))
-        return
-    failures = connection.failures + 1
-    wait = timedelta(seconds=error.after) if isinstance(error, TryLater) and error.after else health.rest(failures)
-    health.pause(connection, timezone.now() + wait, str(error))
 
 
 # -- understanding
@@ -303,7 +155,7 @@ def _read(inbound_id: int) -> None:
         Inbound.objects.filter(pk=row.pk).update(lease_until=None, error=str(error))
     except Missing as error:
         # A hook says it was deleted; whether our record is gone is asked for again before it is believed.
-        _look_at(row.connection, [row.remote_key])
+        look_again(row.connection, [row.remote_key])
         _end(row, Inbound.State.IGNORED, str(error))
     except reconcile.LeftAlone as error:
         _end(row, Inbound.State.IGNORED, str(error))
@@ -421,3 +273,9 @@ def mark_dirty(connection: Connection) -> int:
     if not registry.kind_of(connection).keeps_records:
         return 0
     return Link.objects.filter(connection=connection, state=Link.State.ACTIVE).update(is_dirty=True, next_look_at=None)
+
+
+def look_again(connection: Connection, keys: Sequence[str]) -> None:
+    """Read these again: they are said to be gone, and what is not there three times is believed to be."""
+    links = Link.objects.filter(connection=connection, remote_key__in=keys, state=Link.State.ACTIVE, is_dirty=False)
+    links.update(is_dirty=True, next_look_at=None)

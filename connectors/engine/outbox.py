@@ -168,7 +168,7 @@ def created(link: Link, remote: RemoteTicket) -> None:
     link.remote_key, link.heard, link.born_at = remote.key, dict(remote.fields), remote.created_at
     wake(link)
     Leg.objects.filter(pk=leg.pk).update(remote_number=remote.number[:100])
-    arrived_at = min(at, max(remote.created_at, leg.offered_at))
+    arrived_at = min(at, max(remote.created_at or at, leg.offered_at))
     handoffs.confirm_delivery(
         leg=leg,
         actor=Actor.system("delivery"),

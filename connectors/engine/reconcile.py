@@ -140,7 +140,7 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
     raw_priority = remote.fields.get("priority", "")
     priority = mapped.value_in("priority", raw_priority)
     actor = Actor.vendor(connection.organisation, remote.author)
-    occurred_at = min(remote.created_at, at)
+    occurred_at = min(remote.created_at or at, at)
     ticket = tickets.open_ticket(
         title=remote.fields.get("title") or f"{connection.organisation} {remote.number}",
         description=remote.fields.get("description", ""),

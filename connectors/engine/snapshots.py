@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket
 
 TIMES = ("created_at", "changed_at")
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def dump(remote: RemoteTicket) -> bytes:
     return json.dumps(asdict(remote), sort_keys=True, default=_plain, ensure_ascii=True).encode()
+
+
+def state_of(remote: RemoteTicket) -> str:
+    """A digest of what a record says, whenever it was read: of one that does not tell when it changed."""
+    return digest(dump(replace(remote, changed_at=LONG_AGO)))
 
 
 def load(content: bytes) -> RemoteTicket:
@@ -32,7 +38,7 @@ def digest(content: bytes) -> str:
 
 
 def _timed(raw: dict[str, Any]) -> dict[str, Any]:
-    return {name: datetime.fromisoformat(value) if name in TIMES else value for name, value in raw.items()}
+    return {name: datetime.fromisoformat(value) if name in TIMES and value else value for name, value in raw.items()}
 
 
 def _plain(value: object) -> str:

@@ -63,8 +63,10 @@ class RemoteTicket:
     number: str
     url: str
     fields: Mapping[str, str]
-    created_at: datetime
+    created_at: datetime | None
+    """None where they do not tell."""
     changed_at: datetime
+    """When it was read, where they do not tell: see `Connector.dates_changes`."""
     author: str = ""
     assignee: str = ""
     queue: str = ""
@@ -102,6 +104,8 @@ class Page:
     """Keys of tickets that were deleted there, as far as they tell."""
     unread: tuple[Unread, ...] = ()
     """Records of this page that could not be understood."""
+    before: tuple[RemoteTicket, ...] = ()
+    """What lay there when reading began, where changes are seen by comparing only: it is kept, and not taken in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -404,6 +408,8 @@ class Connector:
     """Whether it is told by a document how to speak to a system: see `of_profile`."""
     keeps_records: ClassVar[bool] = True
     """Whether they keep a record of each ticket that can be read back; a mailbox keeps letters only."""
+    dates_changes: ClassVar[bool] = True
+    """Whether a record tells when it changed; else it has changed when it differs from what was read of it last."""
     takes_alerts: ClassVar[bool] = False
     """Whether their calls are alerts, and nothing else is spoken of: see `read_alerts`."""
     listens: ClassVar[bool] = False

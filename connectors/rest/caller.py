@@ -10,11 +10,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connectors.kit.contract import Ports
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
-from connectors.kit.http import Http, Reply, retry_after
+from connectors.kit.http import Http, Reply
 from hub.expr import Failed, text
 
-from . import letting_in
-from .profile import ErrorRow, Profile, Step
+from . import answers, letting_in
+from .answers import Conflict, EndOfList
+from .profile import Profile, Step
 from .shapes import Filled
 
 Values = dict[str, Any]
@@ -33,14 +34,6 @@ def _names_of(connection: str) -> dict[str, str]:
     if len(found) > MOST_NAMES:
         found.clear()
     return found
-
-
-class EndOfList(Exception):
-    """They say with an error that there is nothing more."""
-
-
-class Conflict(Exception):
-    """Somebody changed the record between our reading and our writing."""
 
 
 @dataclass
@@ -227,7 +220,7 @@ class Caller:
             file_field=step.file_field,
             headers={name: value for name, value in headers.items() if value},
             may_be_empty=step.empty,
-            judge=lambda reply: self._judged(step, reply, values, writes),
+            judge=lambda reply: self._judged(step, reply, values, writes=writes),
         )
         self._mind_the_limit(reply, writes)
         return reply
@@ -281,61 +274,11 @@ class Caller:
             return (step.content_type, letting_in.body_text(step.body.value(values), None).encode()), None
         return None, None
 
-    # -- what an answer means
-
-    def _judged(self, step: Step, reply: Reply, values: Values, writes: bool) -> ConnectorError | None:
+    def _judged(self, step: Step, reply: Reply, values: Values, *, writes: bool) -> ConnectorError | None:
         told = self._told(reply, values)
-        if step.conflict_again and reply.status in (409, 412):
-            raise Conflict
-        for row in self.profile.errors:
-            if row.status and reply.status not in row.status:
-                continue
-            if not row.status and row.when is None:
-                continue
-            try:
-                if row.when is not None and row.when(told) is not True:
-                    continue
-                return self._meant(row, told, reply, step)
-            except Failed:
-                continue
-        if reply.status in (401, 403):
-            field_ = self.profile.connect.wrong if reply.status == 401 else ""
-            why = "does not accept our credentials" if reply.status == 401 else "gives us too few rights for this"
-            return LockedOut(f"{self.profile.name} {why}.", field=field_)
-        if 200 <= reply.status < 300 and step.ok is not None:
-            return self._no_after_all(step, told, writes)
-        return None
+        return answers.judged(self.profile, step, reply, told, writes=writes, at=self.ports.now())
 
-    def _meant(self, row: ErrorRow, told: Values, reply: Reply, step: Step) -> ConnectorError:
-        said = text(row.message(told)) if row.message is not None else ""
-        why = f"{self.profile.name} says: {said[:500]}" if said else f"{self.profile.name} answered {reply.status}."
-        if row.is_ == "conflict":
-            if step.conflict_again:
-                raise Conflict
-            return TryLater(why, after=5)
-        if row.is_ == "end":
-            if step.items is not None:
-                raise EndOfList
-            return Refused(why)
-        if row.is_ == "later":
-            after = row.after(told) if row.after is not None else None
-            seconds = float(after) if isinstance(after, int | float) else None
-            return TryLater(why, after=seconds or retry_after(reply.headers, self.ports.now()))
-        if row.is_ == "locked_out":
-            return LockedOut(why, field=row.field or self.profile.connect.wrong)
-        if row.is_ == "missing":
-            return Missing(why)
-        return Unclear(why) if row.is_ == "unclear" else Refused(why, field=row.field)
-
-    def _no_after_all(self, step: Step, told: Values, writes: bool) -> ConnectorError | None:
-        try:
-            is_yes = step.ok is None or step.ok(told) is True
-            said = text(step.message(told)) if step.message is not None else ""
-        except Failed as error:
-            return Unclear(f"Their answer cannot be judged: {error}") if writes else Refused(str(error))
-        if is_yes:
-            return None
-        return Refused(f"{self.profile.name} answered yes, but means no. {said[:500]}".strip())
+    # -- limits
 
     def _mind_the_limit(self, reply: Reply, writes: bool) -> None:
         """Rest before they refuse: what people wait for may still use the last calls."""
@@ -435,7 +378,7 @@ class Caller:
         params: Any = _merged(extra)
         reply = self.http().exchange(
             step.method, url, is_write=False, params=params, body=body, headers=headers,
-            judge=lambda reply: self._judged(step, reply, told, False),
+            judge=lambda reply: self._judged(step, reply, told, writes=False),
         )  # fmt: skip
         done = Done()
         self._pick(step, told, reply, done)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,6 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
-from connectors.kit import sweeps
 from connectors.kit.contract import (
     Change,
     Checked,
@@ -30,6 +28,7 @@ from connectors.kit.contract import (
 )
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unsupported
 from hub.expr import Expression, text
+from hub.expr.texts import Unsaid
 
 from . import editing, judging
 from .caller import Caller
@@ -106,8 +105,7 @@ class Rest(ShowsSamples):
             chosen = self.values.get(setting.name, "")
             if setting.picklist and chosen and chosen not in {c.value for c in found.get(setting.picklist, ())}:
                 raise Refused(f"There is no such {setting.picklist} there.", field=setting.name)
-        if "changed_since" not in self.profile.lacks:
-            self._ask_the_future()
+        self._ask_the_future() if "changed_since" not in self.profile.lacks else self._ask_for_some()
         if self.caller.has("find"):
             self._ask_for_nobody()
         return Checked(own_user=self.ports.memory.get("me", "") or "known by our marks", facts=facts)
@@ -157,13 +155,23 @@ class Rest(ShowsSamples):
             return
         items, _token = self.caller.page(steps, {"since": self._since(at), "cursor": None}, "")
         items = self._whole(steps[-1], items[:1])
-        old = [item for item in items if self.records.changed(item) < at - timedelta(days=1)]
+        old = [item for item in items if not self.dates_changes or self.records.changed(item) < at - timedelta(days=1)]
         if old:
             raise Refused(
                 f"{self.profile.name} ignored our filter and listed everything: asked for changes after "
                 f"{at:%Y-%m-%d}, it told of {len(old)} older ones. Look at operations.list.query: a field they do "
                 "not know is often ignored in silence."
             )
+
+    def _ask_for_some(self) -> None:
+        """The list as it is, where it cannot be asked for changes: without `who` it is the first call there is."""
+        steps = self.profile.operations["list"]
+        items, _token = self.caller.page(steps, {"since": "", "cursor": None}, "")
+        tickets, unread = understood(
+            self._whole(steps[-1], items[:5]), lambda item: self.records.ticket(item, item, is_listed=True)
+        )
+        if unread and not tickets:
+            raise Refused(f"None of the first {len(unread)} records can be understood: {unread[0].why}")
 
     def _me(self) -> str:
         if not self.caller.has("who"):
@@ -216,42 +224,40 @@ class Rest(ShowsSamples):
         paging = steps[-1].paging
         is_export = paging is not None and paging.export
         if not cursor:
-            return Page(tickets=(), cursor=json.dumps({"since": sweeps.start(now)}))
+            return Page(tickets=(), cursor=Sweep.start(now, is_first=self._compares_lists))
         self.caller.rest_if_told()
         self._me()
         state = Sweep.read(cursor, now)
         since = state.since - self._overlap() if not state.token or not is_export else state.since
         items, token = self.caller.page(steps, {"since": self._since(since)}, state.token)
         items = self._whole(steps[-1], items)
-        tickets, unread, gone = self._understood(items, since)
-        newest = max((t.changed_at for t in tickets), default=None)
+        page = self._understood(items, since, is_first=state.is_first)
+        newest = max((t.changed_at for t in (*page.tickets, *page.before)), default=None)
         if is_export:
             end = not token or token == state.token
-            further = state.on(token=token or state.token, newest=newest)
-            return Page(tickets=tickets, unread=unread, gone=gone, cursor=further.text, more=not end)
+            return replace(page, cursor=state.on(token=token or state.token, newest=newest).text, more=not end)
         if paging is not None and paging.style == "time" and token:
-            return self._by_time(state, items, tickets, unread, gone, token)
+            return replace(page, cursor=self._by_time(state, items, token).text, more=True)
         if not token:
             lag = timedelta(seconds=self.profile.since.lag_seconds)
-            return Page(tickets=tickets, unread=unread, gone=gone, cursor=state.on(newest=newest).end(lag))
+            return replace(page, cursor=state.on(newest=newest).end(lag))
         if state.has_seen(token):
             raise Refused(f"The pages of {self.profile.name} go in a circle.")
-        return Page(
-            tickets=tickets, unread=unread, gone=gone, cursor=state.on(token=token, newest=newest).text, more=True
-        )
+        return replace(page, cursor=state.on(token=token, newest=newest).text, more=True)
 
-    def _by_time(
-        self, state: Sweep, items: list[Any], tickets: Any, unread: Any, gone: tuple[str, ...], token: str
-    ) -> Page:
+    def _by_time(self, state: Sweep, items: list[Any], token: str) -> Sweep:
         """On from the newest change of this page: what changes meanwhile moves to the end, and shifts nothing."""
         last = self.records.changed(items[-1])
         resolution = timedelta(seconds=self.profile.since.resolution_seconds)
         asked = state.since - self._overlap()
         if last - resolution > asked:
-            further = replace(state.on(newest=last), since=last - resolution + self._overlap(), token="")
-        else:
-            further = state.on(token=token, newest=last)
-        return Page(tickets=tickets, unread=unread, gone=gone, cursor=further.text, more=True)
+            return replace(state.on(newest=last), since=last - resolution + self._overlap(), token="")
+        return state.on(token=token, newest=last)
+
+    @property
+    def _compares_lists(self) -> bool:
+        """Whether what is new can only be told by comparing the whole list with what it was."""
+        return not self.dates_changes and "changed_since" in self.profile.lacks
 
     def _overlap(self) -> timedelta:
         row = self.profile.since
@@ -265,7 +271,7 @@ class Rest(ShowsSamples):
 
         Of what was understood the time is known; `items` are the records to be asked themselves.
         """
-        if "changed_since" in self.profile.lacks or not (tickets or items):
+        if "changed_since" in self.profile.lacks or not self.dates_changes or not (tickets or items):
             return
         try:
             newest = max([*(ticket.changed_at for ticket in tickets), *(self.records.changed(item) for item in items)])
@@ -278,12 +284,19 @@ class Rest(ShowsSamples):
                 "records that are all older. Nothing of this page is used; look at operations.list.query."
             )
 
-    def _understood(self, items: list[Any], since: datetime) -> tuple[Any, Any, tuple[str, ...]]:
+    def _understood(self, items: list[Any], since: datetime, *, is_first: bool) -> Page:
         """The tickets of a page, what of it makes no sense, and the keys of what is gone."""
         there, gone = self.records.sifted(items)
         tickets, unread = understood(there, lambda item: self.records.ticket(item, item, is_listed=True))
         self._heed(items if unread else gone, tickets, since)
-        return tickets, unread, tuple(text(self.profile.ticket.key(self.records.about(item, None))) for item in gone)
+        before: tuple[RemoteTicket, ...] = ()
+        if is_first:
+            before = tuple(one for one in tickets if one.created_at is None or one.created_at < since)
+            tickets = tuple(one for one in tickets if one.created_at is not None and one.created_at >= since)
+        elif "changed_since" in self.profile.lacks and self.dates_changes:
+            tickets = tuple(one for one in tickets if one.changed_at >= since)
+        keys = tuple(text(self.profile.ticket.key(self.records.about(item, None))) for item in gone)
+        return Page(tickets=tickets, before=before, unread=unread, gone=keys, cursor="")
 
     def fetch(self, key: str) -> RemoteTicket:
         item, answer = self._read(key)
@@ -327,8 +340,8 @@ class Rest(ShowsSamples):
     def _found(self, pages: Iterable[list[Any]], reference: str) -> tuple[str, ...]:
         """What their search lets through by mistake is left out; the oldest first."""
         found = [ticket for items in pages for ticket in understood(items, lambda i: self.records.ticket(i, i))[0]]
-        ours = {ticket.key: ticket.created_at for ticket in found if ticket.reference == reference}
-        return tuple(sorted(ours, key=lambda key: (ours[key], key.zfill(20))))
+        ours = {ticket.key: _age(ticket) for ticket in found if ticket.reference == reference}
+        return tuple(sorted(ours, key=lambda key: ours[key]))
 
     def carrying(self, prefix: str, since: datetime) -> Mapping[str, tuple[str, ...]]:
         self._me()
@@ -337,14 +350,13 @@ class Rest(ShowsSamples):
         paging = self.profile.operations[name][-1].paging
         if paging is not None and paging.export:
             raise Unsupported(f"{self.profile.name} cannot search by the beginning of a reference.")
-        found: dict[str, list[tuple[datetime, str]]] = {}
+        found: dict[str, list[tuple[Any, ...]]] = {}
         for items in self._all(name, values):
             for ticket in understood(items, lambda i: self.records.ticket(i, i))[0]:
                 if ticket.reference.startswith(prefix):
-                    found.setdefault(ticket.reference, []).append((ticket.created_at, ticket.key.zfill(20)))
+                    found.setdefault(ticket.reference, []).append((*_age(ticket), ticket.key))
         return {
-            reference: tuple(dict.fromkeys(key.lstrip("0") or "0" for _at, key in sorted(rows)))
-            for reference, rows in found.items()
+            reference: tuple(dict.fromkeys(key for *_age, key in sorted(rows))) for reference, rows in found.items()
         }
 
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
@@ -392,7 +404,7 @@ class Rest(ShowsSamples):
             "key": change.key,
             "fields": dict(change.fields),
             "change": {
-                "id": change.id, "kind": change.kind, "key": change.key, "reference": change.reference,
+                "id": change.id, "kind": change.kind, "key": change.key, "reference": change.reference or Unsaid(),
                 "visibility": change.visibility, "text": told, "marked": f"{told}\n\n{mark}".strip(), "mark": mark,
                 "name": change.name, "content": change.content, "size": len(change.content),
             },
@@ -461,6 +473,11 @@ def _same(theirs: str, ours: str) -> bool:
     return theirs == ours or theirs.replace("\r\n", "\n").strip() == ours.replace("\r\n", "\n").strip()
 
 
+def _age(ticket: RemoteTicket) -> tuple[float, str]:
+    """The older sorts first, as far as they tell; ids count up."""
+    return (ticket.created_at.timestamp() if ticket.created_at else 0.0, ticket.key.zfill(20))
+
+
 @lru_cache(maxsize=64)
 def _made(document: str) -> type[Connector]:
     found = judging.read(document)
@@ -486,6 +503,7 @@ def _made(document: str) -> type[Connector]:
         "fields": tuple(found.ticket.fields),
         "insert_only": frozenset(found.insert_only),
         "limits": limits,
+        "dates_changes": "changed_at" not in found.lacks,
         "lengths": {name: int(value) for name, value in found.lengths.items()},
     }  # fmt: skip
     return type(f"Rest_{re.sub('[^A-Za-z0-9]', '_', found.slug)}", (Rest,), made)

@@ -24,6 +24,8 @@ KNOWN_OPERATIONS = ("who", "list", "get", "find", "carrying", "create", "update"
                     "download", "hooks", "hook_create", "hook_enable", "hook_delete", "quota", "person")  # fmt: skip
 LACKS = {
     "changed_since": "The list is read whole with every poll; what has not changed has no effect.",
+    "changed_at": "Their records do not say when they changed: what differs from what was read last has changed.",
+    "created_at": "Their records do not say when they were made: it is when we first see them.",
     "find": "A ticket whose making was not answered is looked for in the list, by our reference in its record.",
     "reference": "No field takes our reference: it stands in the description.",
     "note_key": "Notes have no ids: a note is known by its author, time and text.",
@@ -157,6 +159,9 @@ def _paging(step: Step, paging: Paging, where: str, wrong: Wrong) -> None:
 
 
 def _records(profile: Profile, wrong: Wrong) -> None:
+    for name in ("created_at", "changed_at"):
+        if (getattr(profile.ticket, name) is None) != (name in profile.lacks):
+            wrong(f"ticket.{name}", f"Say where it stands, or in [lacks] that they do not tell it ({name}), not both.")
     for name in ("status", "priority"):
         if name in profile.ticket.fields and name not in profile.picklists:
             wrong(f"picklists.{name}", "This is missing: which values can it have?")
@@ -172,6 +177,9 @@ def _records(profile: Profile, wrong: Wrong) -> None:
     for number, file in enumerate(profile.files):
         if file.items is None and not file.operation:
             wrong(f"files.{number}", "Say where the files are: items in the ticket's answer, or an operation.")
+    paging = profile.operations["list"][-1].paging if profile.operations.get("list") else None
+    if paging is not None and paging.style == "time" and profile.ticket.changed_at is None:
+        wrong("operations.list.paging.style", "“time” goes on from the newest change, which these records do not tell.")
     if profile.ticket.reference is None:
         wrong("ticket.reference", "This is missing: where is our reference read back? It may stand in the description.")
     for name, row in profile.picklists.items():

@@ -235,8 +235,8 @@ class TicketRow:
     key_form: str = may(word("number", "word", "hex", "any"), "word")
     number: Expression = may(expr(*RECORD))
     url: Text = may(text(*RECORD))
-    created_at: Expression = must(expr(*RECORD))
-    changed_at: Expression = must(expr(*RECORD))
+    created_at: Expression = may(expr(*RECORD))
+    changed_at: Expression = may(expr(*RECORD))
     made_by: Expression = may(expr(*RECORD))
     """Who made it, as in who.id: so we know ours."""
     author: Expression = may(expr(*RECORD))

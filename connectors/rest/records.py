@@ -22,7 +22,7 @@ from .times import reader, zone
 
 Json = dict[str, Any]
 FORMS = {"number": r"\d{1,19}", "word": r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}", "hex": r"[0-9a-fA-F-]{8,40}",
-         "any": r"(?!\.)[^/?#\s\x00-\x1f]{1,120}"}  # fmt: skip
+         "any": r"(?!\.)[^/?#\s\x00-\x1f]{1,100}"}  # fmt: skip
 OF_TICKET = ("number", "assignee", "queue", "merged_into", "made_by", "reference")
 """What a profile may say of a ticket, and need not."""
 
@@ -53,8 +53,9 @@ class Records:
 
     def changed(self, item: Any) -> datetime:
         """When it changed; Refused where that cannot be read."""
+        row = self.profile.ticket.changed_at
         try:
-            return self.moment(self.profile.ticket.changed_at(self.about(item, None)))
+            return self.moment(row(self.about(item, None)) if row is not None else None)
         except ValueError as error:
             raise Refused(f"A record's time of change cannot be read: {error}.") from error
 
@@ -76,6 +77,7 @@ class Records:
         One of a list says not who changed it: whatever concerns us is read whole afterwards.
         """
         row, told = self.profile.ticket, self.about(item, answer)
+        born, changed = row.created_at, row.changed_at
         try:
             key = row.key.text_in(told)
             if not key:
@@ -87,8 +89,8 @@ class Records:
                 number=said.get("number") or key,
                 url=row.url.text(told) if row.url is not None else "",
                 fields={name: read(told) for name, read in self._fields},
-                created_at=self._moment_of(row.created_at, told, "ticket.created_at"),
-                changed_at=self._moment_of(row.changed_at, told, "ticket.changed_at"),
+                created_at=self._moment_of(born, told, "ticket.created_at") if born else None,
+                changed_at=self._moment_of(changed, told, "ticket.changed_at") if changed else self._now(),
                 author="" if is_listed else self._author(told, me),
                 assignee=self.caller.person(said.get("assignee", "")),
                 queue=said.get("queue", ""),
@@ -107,6 +109,9 @@ class Records:
         if row.author is None or (me and row.changed_by is not None and row.changed_by.text_in(told) == me):
             return ""
         return self.caller.person(row.author.text_in(told))
+
+    def _now(self) -> datetime:
+        return self.caller.ports.now()
 
     def _moment_of(self, at: Expression, told: Json, what: str) -> datetime:
         found = at(told)
@@ -191,12 +196,14 @@ class Records:
             visibility=row.visibility.text_in(told) if row.visibility is not None else "",
             author=self.caller.person(row.author.text_in(told)) if row.author is not None else "",
             is_ours=row.made_by.text_in(told) == me if me and row.made_by is not None else bool(mark),
-            created_at=self.moment(born),
+            created_at=self._now() if born is None else self.moment(born),
             mark=mark,
         )
 
     def _born(self, item: Any, answer: Any) -> Any:
-        return self.profile.ticket.created_at(self.about(item, answer))
+        """When its ticket was made; None where they do not tell."""
+        row = self.profile.ticket.created_at
+        return row(self.about(item, answer)) if row is not None else None
 
 
 def _made_up(author: str, at: datetime, said: str) -> str:

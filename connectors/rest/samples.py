@@ -116,7 +116,8 @@ def _ticket(connector: ShowsSamples, item: Any, answer: Any, *, is_whole: bool) 
     ticket: RemoteTicket = connector.ticket_of_sample(item, answer)
     rows = [(name, value) for name, value in ticket.fields.items()]
     rows += [("key", ticket.key), ("number", ticket.number), ("address", ticket.url)]
-    rows += [("made", ticket.created_at.isoformat()), ("changed", ticket.changed_at.isoformat())]
+    born = ticket.created_at.isoformat() if ticket.created_at else ""
+    rows += [("made", born), ("changed", ticket.changed_at.isoformat())]
     rows += [("author", ticket.author), ("assignee", ticket.assignee), ("queue", ticket.queue)]
     rows += [("our reference", ticket.reference)]
     if is_whole:

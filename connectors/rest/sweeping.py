@@ -24,6 +24,13 @@ class Sweep:
     newest: datetime
     token: str = ""
     seen: tuple[str, ...] = ()
+    is_first: bool = False
+    """Whether nothing was read before it, so that what it reads can only be compared with later."""
+
+    @staticmethod
+    def start(now: datetime, *, is_first: bool = False) -> str:
+        """The cursor that begins now."""
+        return json.dumps({"since": sweeps.start(now)} | ({"first": True} if is_first else {}))
 
     @classmethod
     def read(cls, cursor: str, now: datetime) -> Sweep:
@@ -35,6 +42,7 @@ class Sweep:
             newest=_time(raw["newest"]) if "newest" in raw else since,
             token=raw.get("token", ""),
             seen=tuple(raw.get("seen", ())),
+            is_first=bool(raw.get("first")),
         )
 
     @staticmethod
@@ -44,7 +52,9 @@ class Sweep:
         >>> Sweep.restarted('{"since": "2026-01-05T09:00:00Z", "token": "p7", "seen": ["p7"]}')
         '{"since": "2026-01-05T09:00:00Z"}'
         """
-        return json.dumps({"since": json.loads(cursor)["since"]}) if cursor.startswith("{") else cursor
+        kept = ("since", "first")
+        raw = json.loads(cursor) if cursor.startswith("{") else {}
+        return json.dumps({name: raw[name] for name in kept if name in raw}) if raw else cursor
 
     def on(self, *, token: str = "", newest: datetime | None = None) -> Sweep:
         seen = (*self.seen, _short(token))[-MOST_SEEN:] if token else ()
@@ -58,6 +68,8 @@ class Sweep:
     def text(self) -> str:
         """The cursor within a sweep."""
         told: Json = {"since": _told(self.since), "began": _told(self.began), "newest": _told(self.newest)}
+        if self.is_first:
+            told["first"] = True
         if self.token:
             told |= {"token": self.token, "seen": list(self.seen)}
         return json.dumps(told)

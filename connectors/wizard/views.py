@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.utils.translation import gettext as _
 
-from connectors.engine import hooks, inbox, mapping, preview, proposing, publishing, registry
+from connectors.engine import hooks, mapping, polling, preview, proposing, publishing, registry
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection
@@ -171,7 +171,7 @@ def _go_live(request: HttpRequest, connection: Connection) -> HttpResponse:
         messages.error(request, _("%s is live for this organisation; pause or archive it first.") % other)
         return redirect(pages.url("look", connection))
     try:
-        inbox.begin(connection)
+        polling.begin(connection)
     except (ConnectorError, CannotUnseal) as error:
         messages.error(request, _("It is not live yet, for it cannot be read: %s") % error)
         return redirect(pages.url("look", connection))

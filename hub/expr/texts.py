@@ -20,6 +20,16 @@ Functions = Mapping[str, Callable[..., Any]]
 WHEN = "$when"
 
 
+class Unsaid(str):
+    """An empty text that is none: alone in a value it comes to nothing, and compared or within a text it is empty.
+
+    >>> text_of("{a}", names=["a"], functions={}).value({"a": Unsaid()}) is None
+    True
+    >>> text_of("{a == ''}", names=["a"], functions={}).value({"a": Unsaid()})
+    True
+    """
+
+
 @dataclass(frozen=True)
 class Text:
     """A text and the expressions in it, in turns."""
@@ -29,7 +39,8 @@ class Text:
     def value(self, values: Mapping[str, Any]) -> Any:
         """What it comes to: of its own kind where it is one expression, else text."""
         if len(self.parts) == 1 and isinstance(self.parts[0], Expression):
-            return self.parts[0](values)
+            found = self.parts[0](values)
+            return None if isinstance(found, Unsaid) else found
         return self.text(values)
 
     def text(self, values: Mapping[str, Any]) -> str:

@@ -15,7 +15,19 @@ from django.utils import timezone
 
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.autotask.wire import signature
-from connectors.engine import compare, dispatcher, inbox, marks, outbox, publishing, reconcile, registry, sending, vault
+from connectors.engine import (
+    compare,
+    dispatcher,
+    inbox,
+    marks,
+    outbox,
+    polling,
+    publishing,
+    reconcile,
+    registry,
+    sending,
+    vault,
+)
 from connectors.kit.contract import Change, Connector, Ports, Pushed, RemoteTicket
 from connectors.models import (
     Binding,
@@ -109,7 +121,7 @@ def test_a_ticket_whose_answer_was_lost_is_adopted_from_the_poll(
     link = Link.objects.get(leg=leg)
     simulator.act(DOMAIN, "open", by="501", title="VPN", externalID=link.reference)
 
-    inbox.poll(connection_id=connection.pk)
+    polling.poll(connection_id=connection.pk)
     for row in Inbound.objects.all():
         inbox.read(inbound_id=row.pk)
 

@@ -27,7 +27,7 @@ from django.db import DatabaseError, connections
 from django.db.models import Max
 from django.utils import timezone
 
-from connectors.engine import hooks, inbox
+from connectors.engine import hooks, polling
 from connectors.kit.errors import Unsupported
 from connectors.models import Connection
 from console.processes import Tree, free_port, wait_for, web_command
@@ -127,7 +127,7 @@ class Command(BaseCommand):
             self.stderr.write("The servers did not start; see the messages above.")
             return False
         for connection in Connection.objects.filter(state=Connection.State.ACTIVE):
-            inbox.begin(connection)
+            polling.begin(connection)
             with suppress(Unsupported):  # who cannot call us is polled
                 hooks.register(connection, hub_url=f"http://127.0.0.1:{web}")
         begins = timezone.now()

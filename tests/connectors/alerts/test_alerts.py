@@ -217,14 +217,14 @@ def test_only_who_knows_the_address_and_the_token_is_heard(tool: Connection) -> 
 
 
 def test_a_tool_of_ours_takes_no_hand_offs_and_is_not_polled(tool: Connection, agent: Actor, at: datetime) -> None:
-    from connectors.engine import inbox
+    from connectors.engine import polling
     from workflows import handoffs
 
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
     leg = handoffs.offer(ticket=ticket, organisation=tool.organisation, actor=agent, at=at)
 
     assert leg.delivered_at == at
-    assert inbox.due_connections(at=datetime.now(UTC)) == []
+    assert polling.due_connections(at=datetime.now(UTC)) == []
 
 
 def test_people_see_what_fires_and_others_do_not(us: Any, client: Any) -> None:

@@ -13,7 +13,7 @@ import responses
 
 from connectors.email.mailbox import Mailbox, Place
 from connectors.email.simulator import Simulator, Tenant
-from connectors.engine import dispatcher, inbox, listening, registry, vault
+from connectors.engine import dispatcher, listening, polling, registry, vault
 from connectors.kit.errors import LockedOut, Unsupported
 from connectors.models import Connection, Inbound, NoteRule, Outbound, StatusRule
 from hub.domain import history, ledger, tickets
@@ -211,7 +211,7 @@ def session_length(house: Simulator, desk: Tenant, mailed: Connection) -> int:
     house.act(desk.domain, "open", by="pavan", title="measure", description="x")
     house.cut = 10**6
     Connection.objects.update(next_poll_at=None, resting_until=None)
-    inbox.poll(connection_id=mailed.pk)
+    polling.poll(connection_id=mailed.pk)
     left, house.cut = house.cut, None
     return 10**6 - left
 
@@ -227,10 +227,10 @@ def test_a_conversation_cut_at_every_byte_loses_and_doubles_nothing(
         house.act(desk.domain, "open", by="pavan", title=f"cut at {cut}", description="x")
         house.cut = cut
         Connection.objects.update(next_poll_at=None, resting_until=None)
-        inbox.poll(connection_id=mailed.pk)
+        polling.poll(connection_id=mailed.pk)
         house.cut = None
         Connection.objects.update(next_poll_at=None, resting_until=None)
-        inbox.poll(connection_id=mailed.pk)
+        polling.poll(connection_id=mailed.pk)
 
     kept = [bytes(body) for body in Inbound.objects.filter(kind="mail").values_list("body", flat=True)]
     subjects = sorted(line[9:].decode() for raw in kept for line in raw.splitlines() if line.startswith(b"Subject: "))

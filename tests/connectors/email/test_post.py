@@ -20,7 +20,7 @@ import pytest
 
 from connectors.email.connector import verified
 from connectors.email.mailbox import Mailbox, Place
-from connectors.engine import dispatcher, inbox, registry, vault
+from connectors.engine import dispatcher, polling, registry, vault
 from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater, Unclear
 from connectors.models import Connection, Inbound, NoteRule, Outbound, StatusRule
 from hub.domain import history, ledger, tickets
@@ -449,7 +449,7 @@ def test_a_conversation_cut_at_any_byte_loses_and_doubles_nothing(
         person.arrive(answer(mail, texts[-1], **GOOD))
         cutter.left = cut
         Connection.objects.update(next_poll_at=None, resting_until=None)
-        inbox.poll(connection_id=connection.pk)
+        polling.poll(connection_id=connection.pk)
         cutter.left = 10**9
         work()
     bodies = sorted(Message.objects.filter(ticket=ticket).values_list("body", flat=True))

@@ -9,12 +9,12 @@ import pytest
 import time_machine
 from django.test import Client
 
-from connectors.engine import hooks, inbox, profiles, registry, snapshots
+from connectors.engine import dispatcher, hooks, polling, profiles, registry, snapshots
 from connectors.engine.trying import Bench
-from connectors.models import Connection, Inbound, Profile
+from connectors.models import Connection, Inbound, Link, Profile
 from connectors.rest import simulator as double
 from hub.domain.actors import Actor
-from hub.models import Organisation
+from hub.models import Leg, Organisation, Stage, Ticket
 from tests.connectors.rest import journey
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +85,7 @@ def test_what_changed_before_the_first_poll_or_while_the_version_was_changed_is_
         clock.shift(timedelta(hours=1))
         app.act("redmine.test", "open", by="7", title="While nobody read yet")
         clock.shift(timedelta(hours=1))
-        inbox.poll(connection_id=made.pk)
+        polling.poll(connection_id=made.pk)
         first = titles()
 
         clock.shift(timedelta(hours=1))
@@ -96,12 +96,61 @@ def test_what_changed_before_the_first_poll_or_while_the_version_was_changed_is_
         profiles.publish(newer)
         profiles.move(made, newer)
         clock.shift(timedelta(hours=1))
-        inbox.poll(connection_id=made.pk)
+        polling.poll(connection_id=made.pk)
         later = titles()
 
     assert "is live" in said.content.decode()
     assert first == ["While nobody read yet"]
     assert later == [*first, "While the version was changed"]
+
+
+def without_times(document: str) -> str:
+    """The profile as if the system told no times of its records, and could not be asked what changed."""
+    for line in ('created_at = "item.created_on"\n', 'changed_at = "item.updated_on"\n'):
+        document = document.replace(line, "", 1)  # the ticket's own come first
+    document = document.replace('updated_on = ">={since}", sort = "updated_on:asc", ', "").replace(
+        'paging = { style = "time"', 'paging = { style = "offset"'
+    )
+    return document.replace("[lacks]\n", '[lacks]\ncreated_at = "x"\nchanged_at = "x"\nchanged_since = "x"\n')
+
+
+def test_where_no_times_are_told_what_differs_has_changed(us: Organisation, settings: Any) -> None:
+    tenant = double.Tenant(domain="redmine.test", people={"7": "Rita Red"})
+    app = double.Simulator([tenant], base="http://127.0.0.1", now=lambda: datetime.now(UTC))
+    with journey.serving(app, settings) as server:
+        made = journey.connected(server, key=tenant.api_key, project="1")
+        assert made.profile is not None
+        Profile.objects.update(document=without_times(made.profile.document))
+        Connection.objects.update(cursor="")
+        made.refresh_from_db()
+        app.act("redmine.test", "open", by="7", title="Of years ago")
+        polling.begin(made)
+        taken_in(made)
+        assert not Ticket.objects.exists()
+
+        key = str(app.act("redmine.test", "open", by="7", title="New one", status=2)["id"])
+        taken_in(made)
+        leg = Leg.objects.get()
+        assert (leg.ticket.title, leg.stage) == ("New one", Stage.WORKING)
+        stages = []
+        for status in (4, 2, 4, 2, 3):  # the same again, and again
+            app.act("redmine.test", "set", ticket=key, by="7", status=status)
+            taken_in(made)
+            leg = Leg.objects.get()
+            stages.append(leg.stage)
+        before = Inbound.objects.count()
+        taken_in(made)
+
+    assert stages == [Stage.WAITING, Stage.WORKING, Stage.WAITING, Stage.WORKING, Stage.DONE]
+    assert Inbound.objects.count() == before
+    assert leg.link.state == Link.State.ACTIVE
+
+
+def taken_in(connection: Connection) -> None:
+    """One poll, and everything that follows of it."""
+    journey.due()
+    polling.poll(connection_id=connection.pk)
+    dispatcher.drain()
 
 
 def test_what_cannot_be_read_does_not_go_live(us: Organisation, admin_client: Client, settings: Any) -> None:
@@ -121,7 +170,7 @@ def test_a_profile_that_cannot_be_used_stops_its_connection_in_words(settings: A
     made = journey.connected(Nowhere(), key="k", project="1")
     assert made.profile is not None
     Profile.objects.filter(pk=made.profile.pk).update(document="slug = 1")
-    inbox.poll(connection_id=made.pk)
+    polling.poll(connection_id=made.pk)
     made.refresh_from_db()
 
     assert (made.state, "slug: This has to be a text" in made.last_error) == ("locked_out", True)

@@ -83,11 +83,13 @@ def _at(node: Any, path: tuple[Any, ...]) -> Any:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_key_that_is_misspelt_is_found_and_the_right_one_named(name: str) -> None:
     raw = tomllib.loads(SHIPPED[name])
+    raw["ticket"]["feilds"] = raw["ticket"].pop("fields")
     raw["ticket"]["chnaged_at"] = raw["ticket"].pop("changed_at")
     told = {str(mistake) for mistake in judged(raw)}
 
     assert "ticket.chnaged_at: There is no such key. Did you mean “changed_at”?" in told
-    assert "ticket.changed_at: This is missing." in told
+    assert "ticket.feilds: There is no such key. Did you mean “fields”?" in told
+    assert "ticket.fields: This is missing." in told
 
 
 @pytest.mark.parametrize("key", ["slug", "name", "settings", "connect", "operations", "ticket"])

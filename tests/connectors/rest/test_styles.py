@@ -719,14 +719,92 @@ def test_few_calls_left_let_polls_rest_and_not_what_people_wait_for() -> None:
 # -- declared lacks
 
 
-def test_without_changed_since_the_whole_list_is_read() -> None:
-    old = [ticket(n, changed=datetime(2020, 1, 1, tzinfo=UTC)) for n in range(3)]
-    text = document(lacks="".join(f'{name} = "no"\n' for name in ("who", "notes", "files", "find", "changed_since")))
+def lacking(*names: str) -> str:
+    """The document of a system that has no way for these, and cannot be asked what changed."""
+    lacks = ("who", "notes", "files", "find", "changed_since", *names)
+    text = document(lacks="".join(f'{name} = "no"\n' for name in lacks))
     text = text.replace('query = { since = "{since}" }\n', "")
-    one = connector(text, Vendor(lambda r: Answer(body={"items": old})))
+    return "\n".join(line for line in text.splitlines() if not line.startswith(tuple(f'{n} = "item' for n in names)))
+
+
+def test_without_changed_since_the_whole_list_is_read_and_what_changed_is_told() -> None:
+    old = [ticket(n, changed=datetime(2020, 1, 1, tzinfo=UTC)) for n in range(3)]
+    vendor = Vendor(lambda r: Answer(body={"items": [*old, ticket(3)]}))
+    one = connector(lacking(), vendor)
     one.check()
 
-    assert len(one.changes_since(SINCE).tickets) == 3
+    assert [each.key for each in one.changes_since(SINCE).tickets] == ["3"]
+
+
+def test_where_nothing_else_asks_the_check_asks_the_list() -> None:
+    one = connector(lacking(), Vendor(lambda r: Answer(status=401, body={})))
+    with pytest.raises(LockedOut, match="does not accept our credentials"):
+        one.check()
+
+    odd = connector(lacking(), Vendor(lambda r: Answer(body={"items": [{"name": "x"}]})))
+    with pytest.raises(Refused, match=r"None of the first 1 records can be understood: .*it has no id"):
+        odd.check()
+
+
+def test_an_empty_reference_is_not_written() -> None:
+    text = document().replace("{change.reference == '' ? null : change.reference}", "{change.reference}")
+    vendor = Vendor(lambda r: Answer(body=ticket(1, title="New")))
+    one = connector(text, vendor)
+
+    one.push(Change(id="c", kind="fields", key="1", fields={"title": "New"}))
+
+    assert [body(call) for call in vendor.calls if call.method != "GET"] == [{"title": "New"}]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(status=400, body={"priority": ["Not a choice."]}), "Desk answered 400: priority: Not a choice."),
+        (
+            Answer(status=422, raw=b"<p>No</p>\n<p>such&nbsp;field</p>", kind="text/html"),
+            "Desk answered 422: No such",
+        ),
+        (Answer(status=404, body={"error": "x"}), "They do not have this record."),
+        (Answer(status=400, body={"error": "x" * 900}), "x …"),
+    ],
+)
+def test_what_they_say_to_a_no_is_told_where_no_rule_reads_it(answer: Answer, said: str) -> None:
+    one = connector(document(), Vendor(lambda r: answer))
+    with pytest.raises(ConnectorError) as error:
+        one.push(Change(id="c", kind="fields", key="1", fields={"title": "New"}))
+    assert said in str(error.value)
+    assert len(str(error.value)) < 560
+
+
+def test_without_times_of_change_the_first_sweep_is_what_lay_there() -> None:
+    made = [ticket(1), ticket(2)]
+    one = connector(lacking("changed_at"), Vendor(lambda r: Answer(body={"items": made})))
+    one.check()
+    begun = one.changes_since("")
+    made.append(ticket(3, made="2026-03-16T10:00:00Z"))
+
+    first = one.changes_since(begun.cursor)
+    second = one.changes_since(first.cursor)
+
+    assert ([each.key for each in first.before], [each.key for each in first.tickets]) == (["1", "2"], ["3"])
+    assert ([each.key for each in second.before], len(second.tickets)) == ([], 3)
+    assert {each.changed_at for each in second.tickets} == {one.ports.now()}
+
+
+def test_without_any_times_nothing_is_taken_for_new_at_first() -> None:
+    one = connector(lacking("changed_at", "created_at"), Vendor(lambda r: Answer(body={"items": [ticket(1)]})))
+
+    first = one.changes_since(one.changes_since("").cursor)
+
+    assert [(each.key, each.created_at) for each in first.before] == [("1", None)]
+    assert one.find("TH-NONE") == ()
+
+
+def test_keys_that_begin_with_a_zero_stay_as_they_are() -> None:
+    rows = [ticket(1, ref="TH-7-A") | {"id": "00ab12"}, ticket(2, ref="TH-7-A") | {"id": "0"}]
+    one = connector(document(), Vendor(lambda r: Answer(body={"items": rows})))
+
+    assert set(one.carrying("TH-7-", START)["TH-7-A"]) == {"00ab12", "0"}
 
 
 def test_without_a_search_our_ticket_is_found_in_the_list() -> None:
