@@ -33,12 +33,16 @@ def read(document: str, *, connector: str = "") -> type[Connector]:
 
 @transaction.atomic
 def take_in(document: str, *, connector: str = "", is_shipped: bool = False) -> Profile:
-    """A new draft from a document, as the next version of its name; the same document again is the same version."""
+    """A new draft from a document, as the next version of its name; the same document again is the same version.
+
+    One that was retired is none of those: whoever brings it back wants it anew.
+    """
     made = read(document, connector=connector)
     kind = connector or next(iter(kinds()))
     slug = made.slug.partition(".")[2]
     rows = Profile.objects.select_for_update().filter(connector=kind, slug=slug)
-    same = next((row for row in rows if row.document == document and row.is_shipped == is_shipped), None)
+    in_use = rows.exclude(status=Publication.RETIRED)
+    same = next((row for row in in_use if row.document == document and row.is_shipped == is_shipped), None)
     if same is not None:
         return same
     last = rows.aggregate(last=Max("version"))["last"] or 0

@@ -382,6 +382,10 @@ def understood(
     return tuple(tickets), tuple(unread)
 
 
+MOST_SAID = 300
+"""So much is told of what was not understood."""
+
+
 def _guarded(verb: Callable[..., Any], *, is_write: bool) -> Callable[..., Any]:
     @wraps(verb)
     def guarded(self: Connector, *args: Any, **more: Any) -> Any:
@@ -390,7 +394,7 @@ def _guarded(verb: Callable[..., Any], *, is_write: bool) -> Callable[..., Any]:
         except ConnectorError:
             raise
         except NOT_UNDERSTOOD as error:
-            what = f"{type(error).__name__} in {verb.__name__}"
+            what = " ".join(f"{type(error).__name__} in {verb.__name__}: {error}".split())[:MOST_SAID]
             why = f"{self.label} answered with something that was not expected ({what})."
             # A write may have taken effect before its answer was not understood.
             raise (Unclear(why) if is_write else Refused(why)) from error

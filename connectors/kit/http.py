@@ -6,6 +6,7 @@ A call that reads can be made again; a call that writes and whose answer is lost
 from __future__ import annotations
 
 import json
+import mimetypes
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -45,6 +46,8 @@ Turn = Callable[[str], AbstractContextManager[object]]
 """Waits for a call's turn at a path, as the vendor's limits want it, and ends it."""
 Explain = Callable[[int, Any], ConnectorError | None]
 """What a vendor means by a status and its decoded body; None leaves it to the usual meaning."""
+File = tuple[str, bytes, str]
+"""Name, content and media type of a file that is sent as a part of a form."""
 Judge = Callable[[Reply], ConnectorError | None]
 """The same of the whole answer, headers and all; also a yes can be a no."""
 
@@ -94,7 +97,8 @@ class Http:
 
     def upload(self, path: str, fields: Mapping[str, str], file: tuple[str, bytes]) -> Any:
         """A write of a file as multipart/form-data, in the field `file`."""
-        return self.exchange("POST", path, is_write=True, form=(fields, file)).body
+        name, content = file
+        return self.exchange("POST", path, is_write=True, form=(fields, (name, content, type_of(name)))).body
 
     def call(
         self,
@@ -116,7 +120,7 @@ class Http:
         is_write: bool,
         params: Mapping[str, str] | None = None,
         body: Any = None,
-        form: tuple[Mapping[str, str], tuple[str, bytes]] | None = None,
+        form: tuple[Mapping[str, str], File] | None = None,
         file_field: str = "file",
         data: tuple[str, bytes] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -186,13 +190,29 @@ class Http:
         if 200 <= status < 300:
             if decoded is _NOT_JSON:
                 raise _unanswered(is_write, "They answered with something that is not JSON.")
-            if is_plain and len(content) != int(answer.headers.get("Content-Length") or len(content)):
+            if is_plain and _is_cut_off(answer, content):
                 raise _unanswered(is_write, "Their file was cut off.")
             return Reply(status=status, headers=answer.headers, body=decoded, content=content)
         raise _meaning(status, answer.headers, is_write)
 
 
+def type_of(name: str) -> str:
+    """The media type that a file's name makes likely.
+
+    >>> type_of("a.png"), type_of("dump")
+    ('image/png', 'application/octet-stream')
+    """
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
 _NOT_JSON = object()
+
+
+def _is_cut_off(answer: requests.Response, content: bytes) -> bool:
+    """Whether less came than was announced; of what is compressed the length tells nothing, it unpacks or does not."""
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return False
+    return len(content) != int(answer.headers.get("Content-Length") or len(content))
 
 
 def _read(answer: requests.Response, deadline: float) -> bytes:

@@ -32,9 +32,9 @@ def judged(
 
     `told` is what the profile's expressions read: answer, status, headers. Conflict and EndOfList are raised.
     """
-    if step.conflict_again and reply.status in (409, 412):
-        raise Conflict
     for row in profile.errors:
+        if row.operation and not any(step is each for each in profile.operations.get(row.operation, ())):
+            continue
         if row.status and reply.status not in row.status:
             continue
         if not row.status and row.when is None:
@@ -45,6 +45,8 @@ def judged(
             return _meant(profile, row, told, reply, step, at)
         except Failed:
             continue
+    if step.conflict_again and reply.status in (409, 412):
+        raise Conflict
     if reply.status in (401, 403):
         field = profile.connect.wrong if reply.status == 401 else ""
         why = "does not accept our credentials" if reply.status == 401 else "gives us too few rights for this"

@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connectors.kit.contract import Ports
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
-from connectors.kit.http import Http, Reply
+from connectors.kit.http import File, Http, Reply
 from hub.expr import Failed, text
+from hub.expr.texts import Text, Tree, Unsaid
 
 from . import answers, letting_in
 from .answers import Conflict, EndOfList
@@ -56,7 +57,7 @@ class Caller:
     def __init__(self, profile: Profile, values: Mapping[str, str], ports: Ports) -> None:
         self.profile, self.ports = profile, ports
         secrets = {row.name for row in profile.settings if row.secret}
-        plain = {row.name: values.get(row.name) or row.default for row in profile.settings}
+        plain = {row.name: values.get(row.name) or row.default or Unsaid() for row in profile.settings}
         self.known: Values = {
             "settings": {name: value for name, value in plain.items() if name not in secrets},
             "secrets": {name: value for name, value in plain.items() if name in secrets},
@@ -126,31 +127,32 @@ class Caller:
         steps = self.profile.operations.get(name)
         if steps is None:
             raise Unsupported(f"{self.profile.name} has no way for this ({name}).")
-        again = any(step.conflict_again for step in steps)
-        try:
-            return self._run(steps, values or {}, is_write)
-        except Conflict:
-            if not again:
-                raise TryLater("Somebody changed the record at the same moment.", after=5) from None
-        try:
-            return self._run(steps, values or {}, is_write)
-        except Conflict:
-            raise TryLater("Somebody changes the record again and again.", after=60) from None
+        return self._run(steps, values or {}, is_write)
 
     def _run(self, steps: tuple[Step, ...], given: Mapping[str, Any], is_write: bool) -> Done:
         done = Done()
         values: Values = {**self.known, **given, "steps": {}, "heads": {}, "now": self.ports.now()}
-        has_written = False
-        for step in steps:
+        has_written = is_again = False
+        at = 0
+        while at < len(steps):
+            step = steps[at]
             if step.when is not None and step.when(values) is not True:
+                at += 1
                 continue
             if step.require is not None and step.require(values) is not True:
                 why = step.refuse.text(values) if step.refuse else "Something that has to be so there is not."
                 raise Unclear(why) if has_written else Refused(why)
             writes = is_write and not step.is_read and step.method != "GET"
-            reply = self._twice(step, values, writes)
+            try:
+                reply = self._twice(step, values, writes)
+            except Conflict:
+                if is_again:
+                    raise TryLater("Somebody changes the record again and again.", after=60) from None
+                is_again, at = True, _read_at(steps, at)
+                continue
             has_written = has_written or writes
             self._pick(step, values, reply, done)
+            at += 1
         return done
 
     def _pick(self, step: Step, values: Values, reply: Reply, done: Done) -> None:
@@ -254,20 +256,22 @@ class Caller:
         """Names and values of a query; what comes to nothing is left out."""
         found = [(name, each.value(values)) for name, each in table.items()]
         return [
-            (name.text.text(values) if isinstance(name, Filled) else name, text(value))
+            (name.text.text(values) if isinstance(name, Filled) else name, text(each))
             for name, value in found
-            if value is not None
+            for each in (value if isinstance(value, list) else [value])
+            if each is not None
         ]
 
     def _data(
         self, step: Step, values: Values
-    ) -> tuple[tuple[str, bytes] | None, tuple[Mapping[str, str], tuple[str, bytes]] | None]:
+    ) -> tuple[tuple[str, bytes] | None, tuple[Mapping[str, str], File] | None]:
         change = values.get("change") or {}
         if step.form is not None:
             return ("application/x-www-form-urlencoded", urlencode(self._parts(step.form, values)).encode()), None
         if step.multipart is not None:
             name = step.file_name.text(values) if step.file_name is not None else change.get("name", "")
-            return None, (dict(self._parts(step.multipart, values)), (name, change["content"]))
+            kind = step.content_type or change["type"]
+            return None, (dict(self._parts(step.multipart, values)), (name, change["content"], kind))
         if step.raw:
             return (step.content_type or "application/octet-stream", change["content"]), None
         if step.content_type and step.body is not None:
@@ -399,7 +403,7 @@ class Caller:
             assert paging.next is not None
             return text(paging.next(told))
         if not items:
-            return ""
+            return str(count + 1) if paging.style == "page" and paging.more is not None else ""
         if paging.style == "keyset":
             assert paging.key is not None
             return text(paging.key({"item": items[-1]})) if len(items) >= size or paging.more is not None else ""
@@ -409,6 +413,21 @@ class Caller:
         # A total that lies is no reason to stop after a full page; where they cap a page it is one to go on.
         says_more = isinstance(total, int) and read < total
         return str(further) if len(items) >= size or says_more or paging.more is not None else ""
+
+
+def _read_at(steps: tuple[Step, ...], at: int) -> int:
+    """Where to begin again after a conflict: at the request that this one took its ETag or its version from.
+
+    What was written before that is written already and not written once more.
+    """
+    step = steps[at]
+    filled: list[Text | Tree] = [*step.headers.values(), *step.query.values()]
+    filled += [step.body] if step.body is not None else []
+    used = [part for each in filled for part in each.expressions]
+    names = {name for part in used for which in ("heads", "steps") for name in part.parts.get(which) or ()}
+    named = [number for number, step in enumerate(steps[:at]) if step.name and step.name in names]
+    written = [number for number, step in enumerate(steps[:at]) if step.method != "GET" and not step.is_read]
+    return min(named) if named else written[-1] + 1 if written else 0
 
 
 def _merged(query: list[tuple[str, str]]) -> dict[str, str | list[str]]:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from connectors.kit.contract import (
     Change,
-    Checked,
     Choice,
     Connector,
     Limits,
@@ -26,28 +25,25 @@ from connectors.kit.contract import (
     Setting,
     understood,
 )
-from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unsupported
+from connectors.kit.errors import ConnectorError, Missing, Refused, Unsupported
+from connectors.kit.http import type_of
 from hub.expr import Expression, text
 from hub.expr.texts import Unsaid
 
 from . import editing, judging
 from .caller import Caller
+from .checking import LOOK_BACK, ChecksItself
 from .profile import PicklistRow, Profile, Step
 from .records import Records, named_zone
-from .samples import ShowsSamples
-from .shapes import Filled
 from .sweeping import Sweep
 from .times import written
 
 Json = dict[str, Any]
-NOBODY = "TH-00000000-00000000000000000000000000"
-"""Our reference of no ticket."""
-FAR_AHEAD = timedelta(days=365)
 IGNORED_FILTER = timedelta(days=2)
 """So much older than asked for a record may be before we say that they ignored our filter."""
 
 
-class Rest(ShowsSamples):
+class Rest(ChecksItself):
     """A REST system; `of_profile` makes the connector of one profile."""
 
     slug: ClassVar[str] = "rest"
@@ -92,103 +88,6 @@ class Rest(ShowsSamples):
         of_since = self.profile.since.zone
         self.since_zone = named_zone(of_since.text(self.caller.known) if of_since else "")
 
-    # -- who we are there
-
-    def check(self) -> Checked:
-        """Are we let in, do all picklists answer, and does their list keep to our filter?"""
-        self.ports.memory.pop("rest_until", None)
-        found = self.picklists()
-        facts: dict[str, str] = {}
-        if self.caller.has("who"):
-            facts["user"] = self.ports.memory.get("me_name") or self.ports.memory["me"]
-        for setting in self.settings:
-            chosen = self.values.get(setting.name, "")
-            if setting.picklist and chosen and chosen not in {c.value for c in found.get(setting.picklist, ())}:
-                raise Refused(f"There is no such {setting.picklist} there.", field=setting.name)
-        self._ask_the_future() if "changed_since" not in self.profile.lacks else self._ask_for_some()
-        if self.caller.has("find"):
-            self._ask_for_nobody()
-        return Checked(own_user=self.ports.memory.get("me", "") or "known by our marks", facts=facts)
-
-    def _greet(self) -> None:
-        """Ask who we are first, and anew: some systems answer lists to strangers, so a wrong key would not be seen."""
-        for name in ("me", "me_name", "discovered"):
-            self.ports.memory.pop(name, None)
-        try:
-            self._me()
-        except Missing as error:
-            why = f"Nothing of {self.profile.name}'s answers at this address; look at its path."
-            raise Refused(why, field=self.caller.field_of_base()) from error
-        except TryLater as error:
-            error.field = error.field or self.caller.field_of_base()
-            raise
-
-    def _ask_for_nobody(self) -> None:
-        """No record has the reference of none: a search by a field that finds some does not look at that field."""
-        field = self._field_of_search()
-        if not field:
-            return
-        steps = self.profile.operations["find"]
-        items, _token = self.caller.page(steps, {"reference": NOBODY}, "")
-        if any(self.records.ticket(item, item).reference != NOBODY for item in self._whole(steps[-1], items[:1])):
-            raise Refused(
-                f"{self.profile.name} was asked for a reference that no record has, and told of some all the same: "
-                "the field for our reference is not the right one.",
-                field=field,
-            )
-
-    def _field_of_search(self) -> str:
-        """The setting that says which field our reference stands in, where the search names one."""
-        for name in self.profile.operations["find"][-1].query:
-            parts = name.text.parts if isinstance(name, Filled) else ()
-            for part in parts:
-                if isinstance(part, Expression) and part.steps[:1] == ("settings",):
-                    return str(part.steps[1])
-        return ""
-
-    def _ask_the_future(self) -> None:
-        """Nothing can have changed a year from now: who lists something all the same ignores the filter."""
-        at = self.ports.now() + FAR_AHEAD
-        steps = self.profile.operations["list"]
-        export = steps[-1].paging is not None and steps[-1].paging.export
-        if export:
-            return
-        items, _token = self.caller.page(steps, {"since": self._since(at), "cursor": None}, "")
-        items = self._whole(steps[-1], items[:1])
-        old = [item for item in items if not self.dates_changes or self.records.changed(item) < at - timedelta(days=1)]
-        if old:
-            raise Refused(
-                f"{self.profile.name} ignored our filter and listed everything: asked for changes after "
-                f"{at:%Y-%m-%d}, it told of {len(old)} older ones. Look at operations.list.query: a field they do "
-                "not know is often ignored in silence."
-            )
-
-    def _ask_for_some(self) -> None:
-        """The list as it is, where it cannot be asked for changes: without `who` it is the first call there is."""
-        steps = self.profile.operations["list"]
-        items, _token = self.caller.page(steps, {"since": "", "cursor": None}, "")
-        tickets, unread = understood(
-            self._whole(steps[-1], items[:5]), lambda item: self.records.ticket(item, item, is_listed=True)
-        )
-        if unread and not tickets:
-            raise Refused(f"None of the first {len(unread)} records can be understood: {unread[0].why}")
-
-    def _me(self) -> str:
-        if not self.caller.has("who"):
-            return ""
-        if "me" not in self.ports.memory:
-            done = self.caller.run("who")
-            told = {"settings": self.caller.known["settings"], "answer": done.answer, "status": 200, "me": "",
-                    "headers": done.headers, "steps": {}}  # fmt: skip
-            who = self.profile.who
-            me = text(who.id(told)) if who is not None else ""
-            if not me:
-                raise LockedOut(f"{self.profile.name} does not say who we are.", field=self.profile.connect.wrong)
-            self.ports.memory["me"] = me
-            self.ports.memory["me_name"] = text(who.name(told)) if who and who.name is not None else me
-        self.caller.known["me"] = self.ports.memory["me"]
-        return self.ports.memory["me"]
-
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
         self._greet()
         return {name: self._choices(row) for name, row in self.profile.picklists.items()}
@@ -228,7 +127,7 @@ class Rest(ShowsSamples):
         self.caller.rest_if_told()
         self._me()
         state = Sweep.read(cursor, now)
-        since = state.since - self._overlap() if not state.token or not is_export else state.since
+        since = state.at or (state.since if state.token and is_export else state.since - self._overlap())
         items, token = self.caller.page(steps, {"since": self._since(since)}, state.token)
         items = self._whole(steps[-1], items)
         page = self._understood(items, since, is_first=state.is_first)
@@ -237,7 +136,7 @@ class Rest(ShowsSamples):
             end = not token or token == state.token
             return replace(page, cursor=state.on(token=token or state.token, newest=newest).text, more=not end)
         if paging is not None and paging.style == "time" and token:
-            return replace(page, cursor=self._by_time(state, items, token).text, more=True)
+            return replace(page, cursor=self._by_time(state, items, token, since).text, more=True)
         if not token:
             lag = timedelta(seconds=self.profile.since.lag_seconds)
             return replace(page, cursor=state.on(newest=newest).end(lag))
@@ -245,14 +144,13 @@ class Rest(ShowsSamples):
             raise Refused(f"The pages of {self.profile.name} go in a circle.")
         return replace(page, cursor=state.on(token=token, newest=newest).text, more=True)
 
-    def _by_time(self, state: Sweep, items: list[Any], token: str) -> Sweep:
+    def _by_time(self, state: Sweep, items: list[Any], token: str, asked: datetime) -> Sweep:
         """On from the newest change of this page: what changes meanwhile moves to the end, and shifts nothing."""
         last = self.records.changed(items[-1])
-        resolution = timedelta(seconds=self.profile.since.resolution_seconds)
-        asked = state.since - self._overlap()
-        if last - resolution > asked:
-            return replace(state.on(newest=last), since=last - resolution + self._overlap(), token="")
-        return state.on(token=token, newest=last)
+        further = last - timedelta(seconds=self.profile.since.resolution_seconds)
+        return replace(state.on(newest=last), at=further, token="") if further > asked else state.on(
+            token=token, newest=last
+        )  # fmt: skip
 
     @property
     def _compares_lists(self) -> bool:
@@ -300,21 +198,32 @@ class Rest(ShowsSamples):
 
     def fetch(self, key: str) -> RemoteTicket:
         item, answer = self._read(key)
-        ticket = self.records.ticket(item, answer)
+        ticket = self._asked_for(key, item, answer)
         notes = self.records.notes(key, item, answer) if self.profile.notes else ()
         files = self.records.files(key, item, answer) if self.profile.files else ()
         return replace(ticket, notes=notes, files=files)
 
     def glance(self, key: str) -> RemoteTicket:
-        item, answer = self._read(key)
-        return self.records.ticket(item, answer)
+        return self._asked_for(key, *self._read(key))
+
+    def _asked_for(self, key: str, item: Any, answer: Any) -> RemoteTicket:
+        """The ticket of this key; where another one answers to it, it was merged into that one."""
+        ticket = self.records.ticket(item, answer)
+        if ticket.key == key:
+            return ticket
+        return replace(ticket, key=key, merged_into=ticket.merged_into or ticket.key)
 
     def _read(self, key: str) -> tuple[Any, Any]:
         self._me()
         done = self.caller.run("get", {"key": self.records.key(key)})
-        item = done.item if done.item is not None else done.answer
+        says_item = any(step.item is not None for step in self.profile.operations["get"])
+        item = done.item if says_item else done.answer
+        if item is None:
+            raise Missing(f"{self.profile.name} answered, but with no such record.")
         if not isinstance(item, dict) or not item:
             raise Refused(f"{self.profile.name} answered without a ticket.")
+        if self.records.sifted([item])[1]:
+            raise Missing(f"{self.profile.name} says that it is gone.")
         return item, done.answer
 
     def find(self, reference: str) -> tuple[str, ...]:
@@ -407,6 +316,7 @@ class Rest(ShowsSamples):
                 "id": change.id, "kind": change.kind, "key": change.key, "reference": change.reference or Unsaid(),
                 "visibility": change.visibility, "text": told, "marked": f"{told}\n\n{mark}".strip(), "mark": mark,
                 "name": change.name, "content": change.content, "size": len(change.content),
+                "type": type_of(change.name),
             },
         }  # fmt: skip
 
@@ -464,10 +374,6 @@ class Rest(ShowsSamples):
             raise ValueError("what was said is not found there") from error
 
 
-LOOK_BACK = timedelta(days=7)
-"""How far back a ticket is looked for in a list, where they cannot search."""
-
-
 def _same(theirs: str, ours: str) -> bool:
     """Whether they kept what we wrote; line ends and spaces around it are theirs to tidy."""
     return theirs == ours or theirs.replace("\r\n", "\n").strip() == ours.replace("\r\n", "\n").strip()
@@ -482,7 +388,7 @@ def _age(ticket: RemoteTicket) -> tuple[float, str]:
 def _made(document: str) -> type[Connector]:
     found = judging.read(document)
     limits = None
-    if found.limits is not None:
+    if found.limits is not None and found.limits.requests:
         row = found.limits
         limits = Limits(requests=int(row.requests), seconds=int(row.seconds), share=row.share, threads=row.threads)
     made: dict[str, Any] = {

@@ -35,8 +35,15 @@ LACKS = {
     "who": "We are known by nothing but our marks.",
 }
 """What a profile may declare that a system lacks, and what is done then."""
-CHANGE = {"id", "kind", "key", "reference", "visibility", "text", "marked", "mark", "name", "content", "size"}
+CHANGE = {"id", "kind", "key", "reference", "visibility", "text", "marked", "mark", "name", "content", "size", "type"}
 ASKS_WITH = {"page": "page", "offset": "offset", "time": "offset", "keyset": "after", "cursor": "cursor"}
+COUNTED = ("page", "offset", "time", "keyset")
+"""Styles of paging that see by a page's length whether there is more."""
+_TEXTS = re.compile(
+    r"(?<![\w.])(me|key|since|reference|prefix|cursor|after|page|offset|limit)\.([A-Za-z_]\w*)(?!\w*\s*\()"
+)
+_BARE = re.compile(r"(?:fields|change|settings|secrets|steps|heads)\.\w[\w.]*")
+_FORM = re.compile(r"%[aAbBcdfGHIjmMpSuUVwWxXyYzZ%]")
 _NAMED = re.compile(r"(?<![\w.])(settings|secrets|fields|change|steps|heads)\.([A-Za-z_]\w*)")
 _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 
@@ -91,6 +98,8 @@ def _settings(profile: Profile, wrong: Wrong) -> None:
             wrong(f"settings.{row.name}.picklist", f"There is no [picklists.{row.picklist}].")
     if profile.connect.wrong and profile.connect.wrong not in names:
         wrong("connect.wrong", f"There is no setting “{profile.connect.wrong}”.")
+    if profile.limits is not None and bool(profile.limits.requests) != bool(profile.limits.seconds):
+        wrong("limits", "Say how many requests within how many seconds: both, or neither.")
     if "discovered" in profile.connect.base.names and profile.connect.discover is None:
         wrong("connect.base", "{discovered} needs a [connect.discover].")
     for field in (*profile.insert_only, *profile.lengths):
@@ -107,6 +116,12 @@ def _operations(profile: Profile, wrong: Wrong) -> None:
     for name in sorted(needed - there.keys()):
         lack = f", or a line in [lacks] that says why not: {name} = “…”" if name in LACKS else ""
         wrong(f"operations.{name}", f"This operation is missing{lack}.")
+    for name in ("who", "find"):
+        if name in lacks and name in there:
+            wrong(f"lacks.{name}", f"There is an [operations.{name}] as well: leave out one of the two.")
+    for row in profile.errors:
+        if row.operation and row.operation not in there:
+            wrong("errors.operation", f"There is no [operations.{row.operation}].")
     own = {row.operation for row in profile.notes} | {row.operation for row in profile.files}
     own |= {row.operation for row in profile.picklists.values()} | {row.detail for row in profile.notes}
     for name, is_used, where in (
@@ -153,6 +168,8 @@ def _paging(step: Step, paging: Paging, where: str, wrong: Wrong) -> None:
         wrong(f"{where}.paging.next", f"This is missing: with “{paging.style}” the answer has to say what is next.")
     if paging.style == "keyset" and paging.key is None:
         wrong(f"{where}.paging.key", "This is missing: what in a record is counted up?")
+    if paging.style in COUNTED and step.items is not None and ".filter(" in step.items.source:
+        wrong(f"{where}.items", "How many there are tells where the pages end: take all, and leave out with “only”.")
     asks = ASKS_WITH.get(paging.style)
     if asks and not _mentions((step,), asks):
         wrong(f"{where}.paging.style", f"Nothing in the request uses {{{asks}}}: every page would be the first.")
@@ -172,6 +189,9 @@ def _records(profile: Profile, wrong: Wrong) -> None:
     for number, note in enumerate(profile.notes):
         if note.items is None and not note.operation:
             wrong(f"notes.{number}", "Say where the notes are: items in the ticket's answer, or an operation.")
+        used = [each for each in (note.text, note.visibility, note.only, note.key, note.author) if each is not None]
+        if not note.detail and any("detail" in each.names for each in used):
+            wrong(f"notes.{number}.detail", "This is missing: which operation reads the detail that is looked at?")
         if note.key is None and "note_key" not in profile.lacks:
             wrong(f"notes.{number}.key", "This is missing; if notes have no ids, say so in [lacks] (note_key).")
     for number, file in enumerate(profile.files):
@@ -189,9 +209,9 @@ def _records(profile: Profile, wrong: Wrong) -> None:
 
 def _times(profile: Profile, wrong: Wrong) -> None:
     for form in profile.times.read:
-        if form not in ("iso", "http", "rfc2822") and "%" not in form:
+        if form not in ("iso", "http", "rfc2822") and not _is_form(form):
             wrong("times.read", f"“{form}” is neither iso, http nor a form like %d.%m.%Y %H:%M.")
-    if profile.since.write not in ("epoch", "epoch_ms") and "%" not in profile.since.write:
+    if profile.since.write not in ("epoch", "epoch_ms") and not _is_form(profile.since.write):
         wrong("since.write", f"“{profile.since.write}” is neither epoch, epoch_ms nor a form like %Y-%m-%d %H:%M:%S.")
     for place, text in (("times.zone", profile.times.zone), ("since.zone", profile.since.zone)):
         if text is None or text.names:
@@ -200,6 +220,11 @@ def _times(profile: Profile, wrong: Wrong) -> None:
             zone(text.text({}))
         except ValueError as error:
             wrong(place, str(error))
+
+
+def _is_form(form: str) -> bool:
+    """Whether it is written as strftime's are, and each % in it means something."""
+    return "%" in form and "%" not in _FORM.sub("", form)
 
 
 def _hooks(profile: Profile, wrong: Wrong) -> None:
@@ -225,7 +250,12 @@ def _names(profile: Profile, wrong: Wrong) -> None:
     known: Mapping[str, set[str]] = {
         "settings": plain, "secrets": secret, "fields": set(profile.ticket.fields), "change": CHANGE,
     }  # fmt: skip
+    for place, told in _fixed(profile.operations, "operations"):
+        wrong(place, f"This is sent as it stands. Is {{{told}}} meant?")
     for place, source in _sources(profile, ""):
+        for what, name in _TEXTS.findall(_QUOTED.sub("''", source)):
+            if not re.search(rf"\(\s*{what}\s*,", source):  # not the name a macro gives each entry
+                wrong(place, f"“{what}” is a text; there is no “{name}” in it.")
         for what, name in _NAMED.findall(_QUOTED.sub("''", source)):
             group = steps.get(place.split(".")[1], set()) if place.startswith("operations.") else None
             there = known.get(what, group)
@@ -237,6 +267,25 @@ def _names(profile: Profile, wrong: Wrong) -> None:
                 wrong(place, f"“{name}” is no secret: write {{settings.{name}}}.")
             else:
                 wrong(place, f"There is no “{what}.{name}”; there are: {', '.join(sorted(there)) or 'none'}.")
+
+
+def _fixed(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every text of a request that has no {expression} and looks like one."""
+    if isinstance(node, Text):
+        told = "".join(part for part in node.parts if isinstance(part, str))
+        if not node.expressions and _BARE.fullmatch(told):
+            yield path, told
+    elif isinstance(node, Tree):
+        yield from _fixed(node.root, path)
+    elif is_dataclass(node):
+        for each in fields(node):
+            yield from _fixed(getattr(node, each.name), f"{path}.{each.name.rstrip('_')}")
+    elif isinstance(node, Mapping):
+        for key, inner in node.items():
+            yield from _fixed(inner, f"{path}.{key}")
+    elif isinstance(node, list | tuple):
+        for number, inner in enumerate(node):
+            yield from _fixed(inner, path if len(node) == 1 else f"{path}.{number}")
 
 
 def _sources(node: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -252,9 +301,12 @@ def _sources(node: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _sources(getattr(node, each.name), f"{path}.{each.name.rstrip('_')}".strip("."))
     elif isinstance(node, Mapping):
         for key, inner in node.items():
-            if isinstance(key, Filled):
-                yield from _sources(key.text, f"{path}.{key}".strip("."))
-            yield from _sources(inner, f"{path}.{key}".strip("."))
+            name = "".join(part if isinstance(part, str) else f"{{{part.source}}}" for part in key.parts) if (
+                isinstance(key, Text)
+            ) else key  # fmt: skip
+            if isinstance(key, Filled | Text):
+                yield from _sources(key.text if isinstance(key, Filled) else key, f"{path}.{name}".strip("."))
+            yield from _sources(inner, f"{path}.{name}".strip("."))
     elif isinstance(node, list | tuple):
         for number, inner in enumerate(node):
             yield from _sources(inner, path if len(node) == 1 else f"{path}.{number}")

@@ -126,8 +126,8 @@ class Connect:
 class LimitsRow:
     """What they let one integration do (19)."""
 
-    requests: float = must(number(1, 1e7))
-    seconds: float = must(number(1, 86400))
+    requests: float = may(number(1, 1e7), 0)
+    seconds: float = may(number(1, 86400), 0)
     share: float = may(number(0.01, 1), 0.5)
     threads: int = may(number(1, 100))
     remaining: str = may(word(), "")
@@ -332,6 +332,8 @@ class PeopleRow:
 class ErrorRow:
     """What one kind of no means (20)."""
 
+    operation: str = may(word(), "")
+    """Of this operation only."""
     status: tuple[int, ...] = may(numbers, ())
     when: Expression = may(expr(*ANSWER))
     is_: str = must(word("later", "unclear", "locked_out", "refused", "missing", "conflict", "end"))

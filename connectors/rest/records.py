@@ -145,6 +145,8 @@ class Records:
     def note(self, row: NoteRow, key: str, raw: Any, answer: Any) -> RemoteNote | None:
         """A note; None for what the profile leaves out."""
         told = {**self.about(raw, answer), "detail": None}
+        if row.only is not None and "detail" not in row.only.names and row.only(told) is not True:
+            return None
         if row.detail:
             told["detail"] = self.caller.run(row.detail, {"key": key, "note": raw, "item": raw}).answer
         if row.only is not None and row.only(told) is not True:

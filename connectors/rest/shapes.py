@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, TypeVar
@@ -118,10 +119,29 @@ def expr(*names: str) -> Reader:
         try:
             return expression(value, names=place.names | set(names), functions=place.functions)
         except BadExpression as error:
-            place.wrong(str(error))
+            place.wrong(f"{error}{_hint(value)}")
             return None
 
     return read
+
+
+def _hint(source: str) -> str:
+    """What people mean who write such a thing where an expression has to stand."""
+    if source.startswith("{") and source.endswith("}"):
+        return " An expression stands here as it is, without { }."
+    if _PROSE.fullmatch(source):
+        return " This is an expression: a fixed text in it stands in quotes, \"'like this'\"."
+    return ""
+
+
+_PROSE = re.compile(r"[A-Za-z][\w,;:!?'’-]*(?: [\w,;:!?.'’-]+)+")
+
+
+def _hint_of_braces(source: str) -> str:
+    return " A brace that is meant as such is written twice: {{ and }}." if _JSON_BRACE.search(source) else ""
+
+
+_JSON_BRACE = re.compile(r"(?<!\{)\{\s*[\"']")
 
 
 def text(*names: str) -> Reader:
@@ -136,7 +156,7 @@ def text(*names: str) -> Reader:
         try:
             return text_of(value, names=place.names | set(names), functions=place.functions)
         except BadExpression as error:
-            place.wrong(str(error))
+            place.wrong(f"{error}{_hint_of_braces(value)}")
             return None
 
     return read
@@ -146,8 +166,8 @@ def tree(*names: str) -> Reader:
     """A body: tables, lists and texts with {expressions}, as deep as they like."""
 
     def read(place: Place, value: Any) -> Tree | None:
-        def bad(where: str, error: BadExpression) -> None:
-            place.at(where).wrong(str(error))
+        def bad(where: str, error: BadExpression, source: str) -> None:
+            (place.at(where) if where else place).wrong(f"{error}{_hint_of_braces(source)}")
 
         return tree_of(value, names=place.names | set(names), functions=place.functions, bad=bad)
 
@@ -256,10 +276,13 @@ def read_row(kind: type[Row], place: Place, value: Any) -> Row | None:
     return kind(**made)
 
 
+_NAME = re.compile(r"[A-Za-z_][\w-]*")
+
+
 def _called(row: Any, number: int) -> str:
     """What one of several tables is called in a sentence: by its name, if it has one."""
     named = row.get("name") if isinstance(row, Mapping) else None
-    return named if isinstance(named, str) and named else str(number)
+    return named if isinstance(named, str) and _NAME.fullmatch(named) else str(number)
 
 
 def _key(each: Field[Any]) -> str:

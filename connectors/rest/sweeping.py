@@ -24,6 +24,8 @@ class Sweep:
     newest: datetime
     token: str = ""
     seen: tuple[str, ...] = ()
+    at: datetime | None = None
+    """Of a list sorted by change: from where the next page is asked for."""
     is_first: bool = False
     """Whether nothing was read before it, so that what it reads can only be compared with later."""
 
@@ -42,6 +44,7 @@ class Sweep:
             newest=_time(raw["newest"]) if "newest" in raw else since,
             token=raw.get("token", ""),
             seen=tuple(raw.get("seen", ())),
+            at=_time(raw["at"]) if "at" in raw else None,
             is_first=bool(raw.get("first")),
         )
 
@@ -68,6 +71,8 @@ class Sweep:
     def text(self) -> str:
         """The cursor within a sweep."""
         told: Json = {"since": _told(self.since), "began": _told(self.began), "newest": _told(self.newest)}
+        if self.at is not None:
+            told["at"] = _told(self.at)
         if self.is_first:
             told["first"] = True
         if self.token:

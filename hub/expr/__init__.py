@@ -1,7 +1,7 @@
 """Expressions that admins write, in CEL: checked when they are saved, bounded when they run.
 
 An expression is at most 1,000 characters, has no macro within a macro, no patterns, and sees lists of
-at most 200 entries. It can read what it is given and call what is listed here; it can do nothing else.
+at most 10,000 entries. It can read what it is given and call what is listed here; it can do nothing else.
 What is missing in a record is null, so that an optional field needs no ceremony.
 """
 
@@ -22,7 +22,7 @@ import cel
 from . import quick
 
 LONGEST = 1000
-MOST_IN_A_LIST = 200
+MOST_IN_A_LIST = 10_000
 DEEPEST = 40
 
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d{1,4}\]|\[\"[^\"\\]{1,80}\"\]|\['[^'\\]{1,80}'\])*")
@@ -70,12 +70,35 @@ class Expression:
         try:
             if self.quick is not None:
                 return self.quick(values)
-            known = {name: self._known(name, values[name]) for name in self.names if name in values}
-            return self.program.execute(cel.Context(variables=known, functions=self.functions))  # type: ignore[union-attr]
+            return self._run(self._given(values), self.functions)
         except (quick.Absent, KeyError, IndexError):
             return None
-        except (TypeError, ValueError, RuntimeError, ArithmeticError, OverflowError, AttributeError) as error:
+        except TypeError as error:
+            if self._leads_nowhere(values):
+                return None
             raise Failed(f"{self.source}: {_sentence(error)}") from error
+        except Failed as error:
+            raise Failed(f"{self.source}: {error}") from error
+        except (ValueError, RuntimeError, ArithmeticError, OverflowError, AttributeError) as error:
+            raise Failed(f"{self.source}: {_sentence(error)}") from error
+
+    def _run(self, known: Mapping[str, Any], functions: Mapping[str, Function]) -> Any:
+        return self.program.execute(cel.Context(variables=dict(known), functions=dict(functions)))  # type: ignore[union-attr]
+
+    def _given(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._known(name, values[name]) for name in self.names if name in values}
+
+    def _leads_nowhere(self, values: Mapping[str, Any]) -> bool:
+        """Whether it fails only for looking into nothing, as `first([]).name` does: the engine says no more than that
+        kinds do not fit. Where nothing is an empty table, such a path is one that is not there."""
+        functions = {name: _empty_for_none(function) for name, function in self.functions.items()}
+        try:
+            self._run({name: _without_none(value) for name, value in self._given(values).items()}, functions)
+        except (KeyError, IndexError):
+            return True
+        except Exception:
+            return False
+        return False
 
     def _known(self, name: str, value: Any) -> Any:
         """What of a record the expression looks at, bounded: the rest need not be brought before the engine."""
@@ -122,6 +145,8 @@ def expression(source: str, *, names: Collection[str], functions: Mapping[str, F
     >>> expression("item.status.name", names=["item"])({"item": {"status": {"name": "New"}}})
     'New'
     >>> expression("item.status.name", names=["item"])({"item": {"status": None}}) is None
+    True
+    >>> expression("first(item.tags.filter(t, t.id > 1)).name", names=["item"])({"item": {"tags": []}}) is None
     True
     >>> expression("size(item.tags) > 1 ? 'many' : 'few'", names=["item"])({"item": {"tags": [1, 2]}})
     'many'
@@ -182,18 +207,34 @@ def _macros_deep(source: str) -> int:
 
 
 def _bounded(value: Any, depth: int = 0) -> Any:
-    """The value with every list cut, and nothing that CEL does not know."""
+    """The value with nothing that CEL does not know; Failed for a list that is too long."""
     if isinstance(value, Mapping):
         if depth > DEEPEST:
             return None
         return {str(key): _bounded(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [] if depth > DEEPEST else [_bounded(inner, depth + 1) for inner in value[:MOST_IN_A_LIST]]
+        if len(value) > MOST_IN_A_LIST:
+            raise Failed(f"It looks at a list of more than {MOST_IN_A_LIST:,} entries.")
+        return [] if depth > DEEPEST else [_bounded(inner, depth + 1) for inner in value]
     if value is None or isinstance(value, str | bytes | bool | float | datetime):
         return value
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else str(value)
     return str(value)
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _empty_for_none(function: Function) -> Function:
+    def run(*given: Any) -> Any:
+        found = function(*given)
+        return {} if found is None else found
+
+    return run
 
 
 def _unknown(name: str, names: Collection[str]) -> str:

@@ -7,7 +7,7 @@ where that is not true. "{{" and "}}" stand for the braces themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -70,7 +70,11 @@ class Text:
 
     @property
     def names(self) -> set[str]:
-        return {name for part in self.parts if isinstance(part, Expression) for name in part.names}
+        return {name for part in self.expressions for name in part.names}
+
+    @property
+    def expressions(self) -> list[Expression]:
+        return [part for part in self.parts if isinstance(part, Expression)]
 
 
 def text_of(source: str, *, names: Collection[str], functions: Functions) -> Text:
@@ -143,6 +147,10 @@ class Tree:
         found = _filled(self.root, values)
         return None if found is _NOTHING else found
 
+    @property
+    def expressions(self) -> list[Expression]:
+        return list(_expressions(self.root))
+
 
 def _filled(node: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(node, Text):
@@ -152,11 +160,25 @@ def _filled(node: Any, values: Mapping[str, Any]) -> Any:
         when = node.get(WHEN)
         if when is not None and when.value(values) is not True:
             return _NOTHING
-        filled = {key: _filled(inner, values) for key, inner in node.items() if key != WHEN}
-        return {key: inner for key, inner in filled.items() if inner is not _NOTHING}
+        filled = [(key, _filled(inner, values)) for key, inner in node.items() if key != WHEN]
+        return {
+            key.text(values) if isinstance(key, Text) else key: inner for key, inner in filled if inner is not _NOTHING
+        }
     if isinstance(node, list):
         return [inner for inner in (_filled(each, values) for each in node) if inner is not _NOTHING]
     return node
+
+
+def _expressions(node: Any) -> Iterator[Expression]:
+    if isinstance(node, Text):
+        yield from node.expressions
+    elif isinstance(node, dict):
+        for key, inner in node.items():
+            yield from _expressions(key)
+            yield from _expressions(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _expressions(inner)
 
 
 def tree_of(
@@ -164,19 +186,30 @@ def tree_of(
     *,
     names: Collection[str],
     functions: Functions,
-    bad: Callable[[str, BadExpression], None],
+    bad: Callable[[str, BadExpression, str], None],
 ) -> Tree:
-    """A body ready to be filled; `bad` is told of each text in it that cannot be one, and where."""
+    """A body ready to be filled, names of keys as well.
+
+    `bad` is told of each text that cannot be one: where, why, and the text.
+
+    >>> tree = tree_of({"{a}": "{b}"}, names=["a", "b"], functions={}, bad=print)
+    >>> tree.value({"a": "cf_1", "b": 2})
+    {'cf_1': 2}
+    """
+
+    def text(source: str, where: str) -> Text | None:
+        try:
+            return text_of(source, names=names, functions=functions)
+        except BadExpression as error:
+            bad(where, error, source)
+            return None
 
     def made(node: Any, where: str) -> Any:
         if isinstance(node, str):
-            try:
-                return text_of(node, names=names, functions=functions)
-            except BadExpression as error:
-                bad(where, error)
-                return None
+            return text(node, where)
         if isinstance(node, Mapping):
-            return {str(key): made(inner, f"{where}.{key}".strip(".")) for key, inner in node.items()}
+            inside = [(str(key), f"{where}.{key}".strip("."), inner) for key, inner in node.items()]
+            return {text(key, at) if "{" in key else key: made(inner, at) for key, at, inner in inside}
         if isinstance(node, list):
             return [made(inner, f"{where}.{n}".strip(".")) for n, inner in enumerate(node)]
         return node

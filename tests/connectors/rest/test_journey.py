@@ -198,7 +198,7 @@ def test_all_capabilities_are_tried_and_told(agent: Actor, settings: Any) -> Non
 
     assert ({one.outcome for one in read}, before) == ({"works"}, 1)
     assert {one.what: one.outcome for one in written if one.outcome != "works"} == {}
-    assert len(written) == 11
+    assert len(written) == 13
     assert len(tenant.tickets) == 2
 
 

@@ -746,6 +746,16 @@ def test_where_nothing_else_asks_the_check_asks_the_list() -> None:
         odd.check()
 
 
+def test_times_that_are_read_in_another_zone_are_noticed() -> None:
+    def five_hours_off(request: Request) -> Answer:
+        asked = datetime.fromisoformat(request.query["since"]) + timedelta(hours=5)
+        rows = [ticket(1), ticket(2, changed=START - timedelta(hours=3))]
+        return Answer(body={"items": [row for row in rows if datetime.fromisoformat(row["changed"]) >= asked]})
+
+    with pytest.raises(Refused, match="does not list 2, which changed at 2026-03-16 06:00:00 UTC, when asked"):
+        connector(document(), Vendor(five_hours_off)).check()
+
+
 def test_an_empty_reference_is_not_written() -> None:
     text = document().replace("{change.reference == '' ? null : change.reference}", "{change.reference}")
     vendor = Vendor(lambda r: Answer(body=ticket(1, title="New")))
