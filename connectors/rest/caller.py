@@ -132,27 +132,27 @@ class Caller:
     def _run(self, steps: tuple[Step, ...], given: Mapping[str, Any], is_write: bool) -> Done:
         done = Done()
         values: Values = {**self.known, **given, "steps": {}, "heads": {}, "now": self.ports.now()}
-        has_written = is_again = False
-        at = 0
-        while at < len(steps):
+        written: set[int] = set()
+        is_again = False
+        at = -1
+        while (at := at + 1) < len(steps):
             step = steps[at]
-            if step.when is not None and step.when(values) is not True:
-                at += 1
+            # Begun again after a conflict, what is written already is not written once more.
+            if at in written or (step.when is not None and step.when(values) is not True):
                 continue
             if step.require is not None and step.require(values) is not True:
                 why = step.refuse.text(values) if step.refuse else "Something that has to be so there is not."
-                raise Unclear(why) if has_written else Refused(why)
+                raise Unclear(why) if written else Refused(why)
             writes = is_write and not step.is_read and step.method != "GET"
             try:
                 reply = self._twice(step, values, writes)
             except Conflict:
                 if is_again:
                     raise TryLater("Somebody changes the record again and again.", after=60) from None
-                is_again, at = True, _read_at(steps, at)
+                is_again, at = True, _read_at(steps, at) - 1
                 continue
-            has_written = has_written or writes
+            written |= {at} if writes else set()
             self._pick(step, values, reply, done)
-            at += 1
         return done
 
     def _pick(self, step: Step, values: Values, reply: Reply, done: Done) -> None:
@@ -416,18 +416,14 @@ class Caller:
 
 
 def _read_at(steps: tuple[Step, ...], at: int) -> int:
-    """Where to begin again after a conflict: at the request that this one took its ETag or its version from.
-
-    What was written before that is written already and not written once more.
-    """
+    """Where to begin again after a conflict: at the reading that this request took its ETag or its version from."""
     step = steps[at]
     filled: list[Text | Tree] = [*step.headers.values(), *step.query.values()]
     filled += [step.body] if step.body is not None else []
     used = [part for each in filled for part in each.expressions]
     names = {name for part in used for which in ("heads", "steps") for name in part.parts.get(which) or ()}
-    named = [number for number, step in enumerate(steps[:at]) if step.name and step.name in names]
-    written = [number for number, step in enumerate(steps[:at]) if step.method != "GET" and not step.is_read]
-    return min(named) if named else written[-1] + 1 if written else 0
+    named = [number for number, each in enumerate(steps[:at]) if each.name in names and each.method == "GET"]
+    return min(named, default=0)
 
 
 def _merged(query: list[tuple[str, str]]) -> dict[str, str | list[str]]:

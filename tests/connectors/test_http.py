@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 from collections.abc import Iterator
@@ -153,6 +154,21 @@ def test_an_answer_cut_at_every_byte_is_never_half_applied(line: tuple[str, list
 
     assert outcomes == {Unclear}
     assert http.write("POST", "x", {}) == {"itemId": 7001}
+
+
+def test_a_file_that_was_compressed_on_the_way_is_whole_or_not_there(line: tuple[str, list[bytes]]) -> None:
+    base, answers = line
+    content = b"trace " * 4000
+    packed = gzip.compress(content)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+    http = Http(policy=Policy.of(["127.0.0.1"]), base=base, headers={})
+
+    answers[:] = [head + packed]
+    assert http.exchange("GET", "file", is_write=False, is_json=False).content == content
+    for cut in range(0, len(packed), 7):
+        answers[:] = [head + packed[:cut]]
+        with pytest.raises(TryLater):
+            http.exchange("GET", "file", is_write=False, is_json=False)
 
 
 def test_a_drip_of_bytes_does_not_hold_a_worker_for_ever(
