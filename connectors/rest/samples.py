@@ -30,6 +30,7 @@ class ShowsSamples(TakesCalls):
         """The records in an answer to `list` or `get`."""
         step = self.profile.operations[what][-1]
         told = self._told(answer)
+        answer = told["answer"]
         if what == "list":
             found = step.items(told) if step.items is not None else None
             if not isinstance(found, list):
@@ -53,9 +54,12 @@ class ShowsSamples(TakesCalls):
         return replace(ticket, notes=tuple(n for n in notes if n), files=tuple(f for f in files if f))
 
     def _told(self, answer: Any) -> Json:
-        known = self.caller.known
+        """What expressions see of a sample; of several requests it is {"steps": {name: answer}, "answer": the last}."""
+        known, steps = self.caller.known, {}
+        if isinstance(answer, dict) and set(answer) == {"steps", "answer"}:
+            steps, answer = answer["steps"], answer["answer"]
         return {"settings": known["settings"], "me": known["me"], "answer": answer, "status": 200, "headers": {},
-                "steps": {}}  # fmt: skip
+                "steps": steps}  # fmt: skip
 
     def notes_of_sample(self, answer: Any) -> list[RemoteNote]:
         """The notes in an answer to the operation that lists them."""
