@@ -15,7 +15,17 @@ MARKER = "-- please write above this line --"
 """A line of ours: whatever stands below it is quoted, however a program quotes."""
 
 _QUOTE = re.compile(r"[ \t]{0,3}>")
+_PROMPT = re.compile(r"[ \t]{0,3}>>>")
 _DASHES = re.compile(r"\s*[-–—_*]{2,20}\s*(?P<words>\w[\w\s'’.,/-]{2,60}?)\s*[-–—_*]{2,20}\s*", re.UNICODE)
+_BEGINS = re.compile(
+    r"\s*(begin forwarded message|anfang der weitergeleiteten (nachricht|e-mail)|"
+    r"début du message (transféré|réexpédié)|"
+    r"inicio del mensaje reenviado|inizio messaggio inoltrato|begin doorgestuurd bericht)\s*:\s*",
+    re.IGNORECASE,
+)
+_WROTE_IN_DASHES = re.compile(r"\s*-{2,20}\s*(?P<words>\S.{1,120}?)\s*-{2,20}\s*")
+_GLUED = re.compile(r"(?P<reply>\S.*?)[ \t]+(?P<who>On \w{3,9},? [^:]{4,60}\d[^\n]{0,160} wrote:)\s*")
+"""A reply and the sentence about what it answers in one line, as some programs put them."""
 _RULE = re.compile(r"\s*(_{5,}|-{8,}|={8,}|\*{8,})\s*")
 _FORWARDED = re.compile(
     r"original (message|appointment)|forwarded|weitergeleitete|ursprüngliche nachricht|originalnachricht|"
@@ -43,10 +53,12 @@ _OTHERS = {
 }  # fmt: skip
 _WROTE = re.compile(
     r"\b(wrote|writes|schrieb|schrieben|a écrit|écrit|escribió|ha scritto|scrive|schreef|skrev|napisał\(?a?\)?|pisze|"
-    r"escreveu|kirjoitti|yazdı|написала?|писала?|пишет|napsala?|írta|έγραψε|написав)\b|写道|書きました|님이 작성",
+    r"escreveu|kirjoitti|yazdı|написала?|писала?|пишет|napsala?|írta|έγραψε|написав|пише|geschreven|va escriure|"
+    r"a scris|napisao|napisal|napísala?|написа|đã viết|menulis)\b|写道|寫道|書きました|님이 작성|كتب|כתב",
     re.IGNORECASE,
 )
 _WHEN_OR_WHO = re.compile(r"@|\d{1,2}[:.h]\d\d|\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
+_DATE_AND_ADDRESS = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b[^\n]{0,80}<[^<>\s]{1,200}@[^<>\s]{1,200}>")
 _ENDS = re.compile(r"[:：]\s*$")
 _FORWARD_SUBJECT = re.compile(r"\s*(fwd?|wg|tr|rv|enc|doorst|vs|vb|i|пересл)\s*:", re.IGNORECASE)
 MOST_JOINED = 5
@@ -68,7 +80,7 @@ def separated(text: str) -> tuple[str, str]:
     >>> separated("> all of it\n> is quoted")[0]
     '> all of it\n> is quoted'
     """
-    lines = text.split("\n")
+    lines = _unglued(text.split("\n"))
     head, rest = lines[:MOST_LINES], lines[MOST_LINES:]
     marks = _marks(head)
     written = _text(line for line, is_quoted in zip(head, marks, strict=True) if not is_quoted)
@@ -78,6 +90,15 @@ def separated(text: str) -> tuple[str, str]:
     return written, _text([quoted, *rest]) if rest else quoted
 
 
+def _unglued(lines: list[str]) -> list[str]:
+    """The lines, each reply apart from the sentence about what it answers, where quoted lines follow."""
+    found: list[str] = []
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        glued = _GLUED.fullmatch(line) if len(line) < LONGEST_ATTRIBUTION and _QUOTE.match(after) else None
+        found += [glued["reply"].rstrip("- "), glued["who"]] if glued else [line]
+    return found
+
+
 def _text(lines: object) -> str:
     return "\n".join(lines).strip("\n \t\xa0")  # type: ignore[arg-type]
 
@@ -85,6 +106,9 @@ def _text(lines: object) -> str:
 def _marks(lines: Sequence[str]) -> list[bool]:
     """For each line whether it is quoted."""
     marks = [_QUOTE.match(line) is not None for line in lines]
+    if all(_PROMPT.match(line) for line, is_quoted in zip(lines, marks, strict=True) if is_quoted):
+        # A quotation of a quotation of a quotation never stands alone: these are prompts, or decoration.
+        marks = [False] * len(lines)
     at = 0
     while at < len(lines):
         line = lines[at]
@@ -115,9 +139,12 @@ def _cuts(lines: Sequence[str], at: int) -> bool:
     dashes = _DASHES.fullmatch(line)
     if dashes and (_FORWARDED.search(dashes["words"]) or _is_header_block(lines, at + 1)):
         return True
-    if _RULE.fullmatch(line):
+    said = _WROTE_IN_DASHES.fullmatch(line)
+    if said and _WROTE.search(said["words"]) and (_WHEN_OR_WHO.search(said["words"]) or said["words"].count(" ") < 5):
+        return True
+    if _RULE.fullmatch(line) or _BEGINS.fullmatch(line):
         return _is_header_block(lines, at + 1)
-    return _label(line) in _FROM and _is_header_block(lines, at)
+    return _label(line) in _FROM | _OTHERS and _is_header_block(lines, at)
 
 
 def _label(line: str) -> str:
@@ -158,6 +185,9 @@ def _attribution(lines: Sequence[str], marks: Sequence[bool], at: int) -> int:
         joined = f"{joined} {lines[number].strip()}".strip()
         if len(joined) > LONGEST_ATTRIBUTION:
             return 0
+        if length == 1 and (_DATE_AND_ADDRESS.fullmatch(joined) or _BEGINS.fullmatch(joined)):
+            follows = _next_written(lines, at + length)
+            return length if follows is not None and marks[follows] else 0
         if _ENDS.search(joined):
             if not _WHEN_OR_WHO.search(joined):
                 return 0

@@ -25,6 +25,14 @@ ANSWERS = {
     "yahoo": "Done\n\n--- On Wed, 4/4/12, x@y.test <x@y.test> wrote:\n\nFrom: x\nSubject: y\n\nold",
     "thunderbird, below": "On 04/02/2012 06:26 PM, Megan wrote:\n> old\nDone",
     "our own line": f"Done\n\n{MARKER.capitalize()}\nold",
+    "dutch": "Done\n\nOp 3 mrt. 2026, om 13:18 heeft Jan <j@x.test> het volgende geschreven:\n\nIs het aan?",
+    "header block that begins with the date": "Done\nDate: Tue, 3 Mar 2026 10:55:48 +0000\nFrom: a@x.test\n"
+    "To: b@x.test\nSubject: Printer\n\nIs it on?",
+    "who wrote, between dashes": "Done\n\n---- Jan Smith wrote ----\nIs it on?",
+    "when and who, between dashes": "Done\n\n------On 3/3/2026 17:32, Jan Smith wrote-----\nIs it on?",
+    "a date and an address": "Done\n2026/3/3 Jan <jan@x.test>\n\n> Is it on?",
+    "in one line": "Done On Tue, Mar 3, 2026 at 3:59 PM, jan@x.test wrote:\n> Is it on?",
+    "apple's forward": "Done\n\nBegin forwarded message:\n\n> From: a@x.test\n> Is it on?",
 }
 
 
@@ -51,6 +59,8 @@ def test_answers_between_the_lines_are_all_kept() -> None:
         "Steps\n--- Original behaviour ---\nprints\n--- New behaviour ---\nfails",
         "Name | Date | To\n-----------------\nA: 1\nB: 2",
         "> all of it\n> is quoted",
+        "It says\n>>> import os\n>>> os.listdir('/data')\nand then nothing",
+        "Try this:\nSubject: to be chosen\nTo: whom you like",
         "",
     ],
 )
