@@ -114,7 +114,8 @@ class Inbound(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_attempt_at", "id"], condition=Q(state="new"), name="inbound_next_to_read")
+            models.Index(fields=["next_attempt_at", "id"], condition=Q(state="new"), name="inbound_next_to_read"),
+            models.Index(fields=["connection", "remote_key", "id"], condition=Q(kind="poll"), name="inbound_last_read"),
         ]
 
     def __str__(self) -> str:
