@@ -148,7 +148,8 @@ class Caller:
                 reply = self._twice(step, values, writes)
             except Conflict:
                 if is_again:
-                    raise TryLater("Somebody changes the record again and again.", after=60) from None
+                    why = "Somebody changes the record again and again."
+                    raise (Unclear(why) if written else TryLater(why, after=60)) from None
                 is_again, at = True, _read_at(steps, at) - 1
                 continue
             written |= {at} if writes else set()

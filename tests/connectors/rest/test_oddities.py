@@ -11,7 +11,7 @@ import pytest
 from connectors.engine import profiles
 from connectors.engine.trying import Bench
 from connectors.kit.contract import Change
-from connectors.kit.errors import LockedOut, Missing, Refused
+from connectors.kit.errors import LockedOut, Missing, Refused, Unclear
 from connectors.kit.simulating import Answer, Request
 from connectors.rest import judging
 from connectors.rest.shapes import BadProfile
@@ -254,6 +254,18 @@ def test_a_conflict_begins_again_where_the_etag_was_read_and_writes_nothing_twic
     one.push(Change(id="1", kind="note", key="1", text="hi", visibility="public"))
 
     assert state == {"etag": 2, "refused": 1, "texts": 1}
+
+
+def test_a_conflict_without_end_is_unclear_where_something_was_written() -> None:
+    def answer(request: Request) -> Answer:
+        if request.method == "PATCH":
+            return Answer(status=412, body={"error": "changed"})
+        return Answer(status=201 if request.method == "POST" else 200, body=ticket(1, id=7), headers=(("ETag", "1"),))
+
+    vendor = Vendor(answer)
+    with pytest.raises(Unclear, match="again and again"):
+        connector(LINKED, vendor).push(Change(id="1", kind="note", key="1", text="hi", visibility="public"))
+    assert [call.method for call in vendor.calls] == ["POST", "GET", "PATCH", "GET", "PATCH"]
 
 
 def test_a_rule_that_says_what_409_means_goes_before_trying_again() -> None:
