@@ -47,10 +47,17 @@ class ShowsSamples(TakesCalls):
 
     def ticket_of_sample(self, item: Any, answer: Any) -> RemoteTicket:
         ticket = self.records.ticket(item, answer)
-        notes = [self.records.note(row, ticket.key, raw, answer) for row in self.profile.notes if row.items is not None
-                 for raw in self.records.items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
-        files = [self.records.file(row, raw, answer, item) for row in self.profile.files if row.items is not None
-                 for raw in self.records.items_of(row.items, "", ticket.key, item, answer)]  # fmt: skip
+
+        def within(row: Any) -> list[Any]:
+            return self.records.items_of(row.items, "", ticket.key, item, answer) if row.items is not None else []
+
+        records = self.records
+        notes = [records.note(row, ticket.key, raw, answer) for row in self.profile.notes for raw in within(row)]
+        files = [
+            records.file(row, raw, answer, item, parent)
+            for row in self.profile.files
+            for raw, parent in records.nested(row, within(row), answer)
+        ]
         return replace(ticket, notes=tuple(n for n in notes if n), files=tuple(f for f in files if f))
 
     def _told(self, answer: Any) -> Json:

@@ -84,10 +84,10 @@ def _at(node: Any, path: tuple[Any, ...]) -> Any:
 def test_a_key_that_is_misspelt_is_found_and_the_right_one_named(name: str) -> None:
     raw = tomllib.loads(SHIPPED[name])
     raw["ticket"]["feilds"] = raw["ticket"].pop("fields")
-    raw["ticket"]["chnaged_at"] = raw["ticket"].pop("changed_at")
+    raw["ticket"]["refrence"] = raw["ticket"].pop("reference")
     told = {str(mistake) for mistake in judged(raw)}
 
-    assert "ticket.chnaged_at: There is no such key. Did you mean “changed_at”?" in told
+    assert "ticket.refrence: There is no such key. Did you mean “reference”?" in told
     assert "ticket.feilds: There is no such key. Did you mean “fields”?" in told
     assert "ticket.fields: This is missing." in told
 
