@@ -56,7 +56,7 @@ class WorkflowVersionAdmin(Final):
     list_filter = ["status", "workflow"]
     readonly_fields = ["status", "number"]
     actions = ["new_version", "retire"]
-    change_list_template = "admin/workflows/change_list.html"
+    change_list_template = "admin/workflows/versions.html"
 
     def get_urls(self) -> list[Any]:
         return [*views.urls(), *super().get_urls()]

@@ -110,8 +110,8 @@ def verbs(leg: Leg) -> list[str]:
     if leg.stage == Stage.OFFERED:
         return ["accept", "decline", "ask", "resolve", "note"]
     if leg.stage in (Stage.ACCEPTED, Stage.WORKING):
-        return ["resolve", "ask", "note", "decline"] if leg.stage == Stage.ACCEPTED else ["resolve", "ask", "note"]
-    return ["resume", "resolve", "note"] if leg.stage == Stage.WAITING else []
+        return ["resolve", "ask", "note", "return"]
+    return ["resume", "resolve", "note", "return"] if leg.stage == Stage.WAITING else []
 
 
 @transaction.atomic
@@ -122,6 +122,7 @@ def act(
     name: str,
     text: str,
     at: datetime,
+    code: str = "",
     origin: str = "",
     file: tuple[str, bytes] | None = None,
 ) -> None:
@@ -129,11 +130,12 @@ def act(
     actor = Actor.vendor(leg.organisation, name)
     if verb not in verbs(leg):
         raise handoffs.HandoffRefused(_("This cannot be done any more; the page shows what can."))
-    if verb in ("decline", "ask", "resolve") and not text.strip():
+    if verb in ("decline", "return", "ask", "resolve") and not text.strip():
         raise handoffs.HandoffRefused(_("Please write a few words: why, what you need to know, or what was done."))
     came = Came(actor=actor, at=at, origin=origin)
-    if verb == "decline":
-        handoffs.decline(leg=leg, reason=text, **came)
+    if verb in ("decline", "return"):
+        refuse = handoffs.decline if verb == "decline" else handoffs.give_back
+        refuse(leg=leg, reason=text, code=code, **came)
         return
     if verb == "accept" or (leg.stage == Stage.OFFERED and verb in ("ask", "resolve")):
         # Whoever asks or has solved it already has taken it.

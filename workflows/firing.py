@@ -18,11 +18,12 @@ from django.utils.translation import gettext as _
 from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import ActorKind, Event, EventKind, Leg, Membership, Phase, Ticket, User
-from workflows import moves
+from workflows import moves, notifications
 from workflows.compiled import CompiledAction, CompiledRule, CompiledTransition, Policy, policy_of
 from workflows.context import Context, context, fresh, roles_of
 from workflows.models import FailedAction, Trigger
 from workflows.moves import MOVES, MoveRefused
+from workflows.notifications import Told
 from workflows.registry import ACTIONS
 
 WORKERS = frozenset({Membership.Role.MANAGER, Membership.Role.AGENT, Membership.Role.ADMIN})
@@ -159,10 +160,19 @@ def run(fired: Fired, actions: Iterable[CompiledAction], seen: Context, doing: D
             fired.done.append(each.kind.do(now, each.params, doing))
         except (ActionRefused, MoveRefused, tickets.NotEditable, messages.NotSaid) as refused:
             fired.failed.append(str(refused))
-            FailedAction.objects.create(
+            failed = FailedAction.objects.create(
                 ticket=seen.ticket, rule=doing.rule, kind=each.kind.slug, params=dict(each.params), why=str(refused),
                 at=doing.at,
             )  # fmt: skip
+            _tell_of(failed)
+
+
+def _tell_of(failed: FailedAction) -> None:
+    """Whoever can decide hears at once that a rule is stuck: nobody else may look at the ticket for hours."""
+    why = _("A rule could not be done: %(why)s") % {"why": failed.why}
+    told = Told(key=f"failed:{failed.pk}", kind="escalation", ticket=failed.ticket, why=why, is_urgent=True)
+    managers = notifications.in_role(Membership.Role.MANAGER)
+    notifications.tell(told, notifications.people(managers), at=failed.at)
 
 
 def note(doing: Doing, *, what: str, result: str) -> None:

@@ -6,6 +6,7 @@ While it is open the time is contested: charged to nobody's account until the de
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -59,7 +60,8 @@ def start(
         actor=actor,
         at=at,
     )
-    _tell(triage, "began", _("Joint triage: decide by %s") % f"{triage.deadline_at:%H:%M} UTC", at)
+    until = triage.deadline_at.astimezone(ZoneInfo(ticket.owner.time_zone))
+    _tell(triage, "began", _("Joint triage: decide by %s") % f"{until:%H:%M %Z}", at)
     return triage
 
 

@@ -90,7 +90,7 @@ class DecisionForm(_Styled):
         queryset=Organisation.objects.filter(archived_at=None).exclude(kind=Organisation.Kind.CUSTOMER).order_by("name"),
         to_field_name="public_id", required=False, empty_label=_("nobody else: it stays as it is"),
     )  # fmt: skip
-    decision = forms.CharField(label=_("What was decided, and why"), max_length=2000)
+    decision = forms.CharField(label=_("What was decided, and why: whoever takes it reads this"), max_length=2000)
 
 
 class HandOverForm(_Styled):
@@ -144,6 +144,12 @@ class LegForm(_Styled):
     )
     reason = forms.CharField(required=False, max_length=2000)
     code = forms.ChoiceField(required=False, choices=[("", _("reason …")), *ReasonCode.choices])
+
+    def clean(self) -> dict[str, Any]:
+        told: dict[str, Any] = super().clean() or {}
+        if told.get("act") in ("decline", "give_back") and not (told.get("code") or told.get("reason")):
+            raise forms.ValidationError(_("Choose a reason, or say it: it goes to whoever takes the ticket next."))
+        return told
 
 
 class OpenForm(_Styled):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from django import forms
 from django.contrib import messages
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
@@ -16,7 +19,7 @@ from connectors.engine import outbox
 from hub.clock import now
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
-from hub.models import Attachment, Leg, Message
+from hub.models import Attachment, Leg, Message, ReasonCode
 from workflows import doors, handoffs
 from workflows.models import Door
 
@@ -24,6 +27,7 @@ LARGEST = 20 * 1024 * 1024
 LABELS = {
     "accept": _("Accept"),
     "decline": _("Decline"),
+    "return": _("Give it back"),
     "ask": _("Ask, and wait for an answer"),
     "resume": _("Go on working"),
     "resolve": _("Resolved"),
@@ -44,6 +48,12 @@ class DoorForm(forms.Form):
         max_length=20_000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 5, "class": "form-control"}),
+    )
+    code = forms.ChoiceField(
+        label=_("If it is not for you: why"),
+        required=False,
+        choices=[("", _("as I wrote above")), *ReasonCode.choices],
+        widget=forms.Select(attrs={"class": "form-select"}),
     )
     file = forms.FileField(
         label=_("A file or a photo"),
@@ -82,7 +92,8 @@ def door(request: HttpRequest, token: str) -> HttpResponse:
         answer.set_cookie("door_name", form.cleaned_data["name"], max_age=90 * 86400, path="/v/", httponly=True,
                           secure=request.is_secure(), samesite="Strict")  # fmt: skip
         return _closed(answer)
-    return _closed(render(request, "console/door.html", _shown(found, form, token, chosen)))
+    with timezone.override(ZoneInfo(found.leg.organisation.time_zone)):
+        return _closed(render(request, "console/door.html", _shown(found, form, token, chosen)))
 
 
 def _closed(response: HttpResponse) -> HttpResponse:
@@ -98,7 +109,14 @@ def _done(request: HttpRequest, found: Door, form: DoorForm) -> bool:
     origin = synchronisation.origin_without_record(found.leg)
     try:
         doors.act(
-            leg=found.leg, verb=given["act"], name=given["name"], text=given["text"], file=file, at=now(), origin=origin
+            leg=found.leg,
+            verb=given["act"],
+            name=given["name"],
+            text=given["text"],
+            code=given["code"],
+            file=file,
+            at=now(),
+            origin=origin,
         )
     except (handoffs.HandoffRefused, NotSaid) as refused:
         form.add_error(None, str(refused))
@@ -120,6 +138,7 @@ def _shown(found: Door, form: DoorForm, token: str, chosen: str) -> dict[str, ob
         "door": found,
         "said": said.select_related("author_organisation").prefetch_related("attachments"),
         "acts": [(verb, LABELS[verb]) for verb in sorted(doors.verbs(leg), key=lambda verb: verb != chosen)],
+        "can_refuse": bool({"decline", "return"} & set(doors.verbs(leg))),
         "chosen": LABELS[chosen] if chosen in doors.verbs(leg) else "",
         "gone": LABELS[chosen] if chosen in LABELS and chosen not in doors.verbs(leg) and leg.is_open else "",
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -100,9 +102,11 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 @require_POST
-@workers_only
+@login_required
 def acknowledge(request: HttpRequest, public_id: str, run_id: str) -> HttpResponse:
-    """Somebody has seen an escalation and sees to it."""
+    """Somebody has seen an escalation and sees to it: whoever works here, and whom escalations tell."""
+    if not visibility.may_acknowledge(person(request)):
+        raise PermissionDenied
     ticket = visibility.get_ticket_for(person(request), public_id)
     run = EscalationRun.objects.filter(ticket=ticket, public_id=run_id).select_related("escalation", "ticket").first()
     if run is None:
@@ -147,7 +151,7 @@ def _gather(parent: Ticket, text: str, actor: Actor) -> str:
 
 
 @require_GET
-@workers_only
+@login_required
 def notices(request: HttpRequest) -> HttpResponse:
     """What the hub told this person, newest first."""
     rows = Notice.objects.filter(user=person(request), channel="console").select_related("ticket").order_by("-pk")
@@ -156,7 +160,7 @@ def notices(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@workers_only
+@login_required
 def read_notices(request: HttpRequest) -> HttpResponse:
     """Everything that was shown is read."""
     upto = request.POST.get("upto", "")

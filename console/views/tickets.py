@@ -115,6 +115,7 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "related": questions.related(ticket) if everything else [],
         "alerts": synchronisation.alerts_of(ticket) if everything else [],
         "may_work": visibility.may_work(user) and not ticket.is_history,
+        "may_acknowledge": visibility.may_acknowledge(user) and not ticket.is_history,
         **_verbs(user, ticket, at=at),
         "status_name": _status_name(user, ticket),
         "codes": LegForm.base_fields["code"].choices,  # type: ignore[attr-defined]
@@ -243,8 +244,14 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
     if form.is_valid():
         try:
             _act(leg, form.cleaned_data, Actor.person(person(request)))
+            if form.cleaned_data["act"] == "give_back" and ticket.legs.get(pk=leg.pk).stage != Stage.RETURNED:
+                messages.warning(request, _(
+                    "This ticket has come back as often as it may: it stays with %s, and joint triage decides."
+                ) % leg.organisation)  # fmt: skip
         except (handoffs.HandoffRefused, moves.MoveRefused) as refused:
             messages.error(request, str(refused))
+    for error in form.non_field_errors():
+        messages.error(request, str(error))
     return redirect(ticket)
 
 

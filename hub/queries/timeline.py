@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from hub.models import Event, EventKind, Leg, Message, Organisation, Ticket, User
+from hub.models import Event, EventKind, Leg, Message, Organisation, ReasonCode, Ticket, User
 from hub.queries import visibility
 
 LATE = timedelta(seconds=60)
@@ -219,4 +219,9 @@ def _detail(event: Event, names: dict[str, str]) -> str:
         return f"{payload.get('name', '')} {payload.get('step', '')}".strip()
     if event.kind == EventKind.HISTORY_ROW:
         return f"{payload['status']} · {payload['team']} · {payload['party']}"
-    return str(texts.get("reason") or texts.get("resolution") or "")
+    if event.kind == EventKind.TRIAGE_DECIDED:
+        whose = names.get(payload.get("organisation", "")) or _("it stays as it is")
+        return f"{whose} – {texts.get('decision', '')}"
+    code = payload.get("code", "")
+    said = (str(ReasonCode(code).label) if code in ReasonCode.values else "", str(texts.get("reason", "")))
+    return ": ".join(part for part in said if part) or str(texts.get("resolution") or "")

@@ -32,6 +32,11 @@ def may_work(user: User) -> bool:
     return user.is_superuser or any(seat.is_us and seat.role in OURS for seat in user.seats)
 
 
+def may_acknowledge(user: User) -> bool:
+    """Whether this person may say of an escalation that they see to it: executives are told of them, too."""
+    return may_work(user) or any(seat.is_us and seat.role == Membership.Role.EXECUTIVE for seat in user.seats)
+
+
 def known_organisations(user: User) -> frozenset[int] | None:
     """Whose names this person may read: None for all, else their own organisations and ours."""
     if sees_everything(user):

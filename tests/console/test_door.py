@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -97,6 +98,33 @@ def test_declining_needs_a_reason_and_gives_the_ball_back(leg: Leg, url: str) ->
     post(url, "decline", "No crew before May")
     declined = Leg.objects.get(pk=leg.pk)
     assert (declined.stage, declined.reason) == (Stage.DECLINED, "No crew before May")
+
+
+def test_what_was_taken_is_given_back_on_the_page_with_a_coded_reason(leg: Leg, url: str) -> None:
+    post(url, "accept")
+    page = Client().get(url).content.decode()
+    assert 'value="return"' in page
+    assert 'value="decline"' not in page
+
+    post(url, "return", "It is the switch, not the cable", code="not_ours")
+
+    back = Leg.objects.get(pk=leg.pk)
+    assert (back.stage, back.reason_code, back.reason) == (
+        Stage.RETURNED, "not_ours", "It is the switch, not the cable",
+    )  # fmt: skip
+
+
+def test_until_when_to_answer_is_told_in_their_own_zone(agent: Actor) -> None:
+    cabler = factories.OrganisationFactory(name="Cable & Co", time_zone="Asia/Kolkata")
+    ticket = tickets.open_ticket(title="Socket", priority="P3", actor=agent, at=now())
+    leg = handoffs.offer(
+        ticket=ticket, organisation=cabler, actor=agent, at=now(), accept_within=timedelta(minutes=30)
+    )  # fmt: skip
+    page = Client().get(f"/v/{doors.token(doors.open_for(leg, at=now()))}/").content.decode()
+
+    assert leg.deadline_at is not None
+    there = leg.deadline_at.astimezone(ZoneInfo("Asia/Kolkata"))
+    assert f"please answer by {there.day} {there:%B %H:%M} IST" in page
 
 
 def test_opening_the_page_does_nothing_but_is_an_event(leg: Leg, url: str) -> None:

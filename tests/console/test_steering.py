@@ -86,6 +86,8 @@ def test_an_action_that_fails_is_told_and_can_be_tried_again(
     page = post(client, "move", ticket, move="begin")
     failed = FailedAction.objects.get()
     assert failed.why in page.replace("&#x27;", "'")
+    # Nobody else may look at the ticket for hours: managers are told.
+    assert failed.why in Notice.objects.get(channel="console").body
 
     sync = client.get(reverse("console:sync")).content.decode()
     assert "“hand over” could not be done" in sync
@@ -218,6 +220,25 @@ def test_a_return_says_why_in_a_code(client: Client, agent: Actor, vendor: Organ
     leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
     post(client, "leg", ticket, leg.public_id, act="decline", reason="is the network's", code="not_ours")
     assert (Leg.objects.get().reason_code, Leg.objects.get().stage) == ("not_ours", "declined")
+    assert "not our part: is the network&#x27;s" in client.get(ticket.get_absolute_url()).content.decode()
+
+
+def test_nobody_declines_for_them_without_saying_why(client: Client, agent: Actor, vendor: Organisation) -> None:
+    ticket = opened(agent)
+    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+
+    assert "Choose a reason, or say it" in post(client, "leg", ticket, leg.public_id, act="decline")
+    assert Leg.objects.get().stage == Stage.OFFERED
+
+
+def test_a_return_that_is_one_too_many_is_explained(client: Client, agent: Actor, vendor: Organisation) -> None:
+    published(bounce_budget=0)
+    ticket = opened(agent)
+    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    post(client, "leg", ticket, leg.public_id, act="accept")
+
+    page = post(client, "leg", ticket, leg.public_id, act="give_back", code="not_ours")
+    assert "it stays with Hostwerk, and joint triage decides" in page
 
 
 # -- triage, escalations, major incidents
@@ -230,6 +251,7 @@ def test_triage_is_begun_and_decided_on_the_page(client: Client, agent: Actor, v
     assert "Say what was decided" in post(client, "decide", ticket, organisation=vendor.public_id)
     post(client, "decide", ticket, organisation=vendor.public_id, decision="It is their storage")
 
+    assert "Hostwerk – It is their storage" in client.get(ticket.get_absolute_url()).content.decode()
     assert Triage.objects.get().decided_for == vendor
     assert Leg.objects.get(ticket=ticket).organisation == vendor
     assert triage.is_open(ticket) is None
@@ -279,6 +301,26 @@ def test_notices_are_read_by_whom_they_are_for(client: Client, user: User, agent
 
 
 # -- what the workflow refused
+
+
+def test_an_executive_reads_notices_and_sees_to_an_escalation(us: Organisation, agent: Actor) -> None:
+    version = published()
+    director = factories.member("executive", us, name="Ida Director")
+    client = Client()
+    client.force_login(director, backend=BACKEND)
+    ticket = opened(agent)
+    row = Escalation.objects.create(version=version, name="Half time", slug="half", trigger="clock")
+    run = EscalationRun.objects.create(escalation=row, ticket=ticket, cause="50 %", key="k", began_at=now())
+
+    assert client.get(reverse("console:notices")).status_code == 200
+    page = client.get(ticket.get_absolute_url()).content.decode()
+    assert "I see to it" in page
+    assert 'name="decision"' not in page
+    post(client, "acknowledge", ticket, run.public_id)
+
+    run.refresh_from_db()
+    assert run.acknowledged_by == director
+    assert client.post(reverse("console:decide", args=[ticket.public_id])).status_code == 403
 
 
 @pytest.fixture

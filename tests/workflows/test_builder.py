@@ -229,6 +229,14 @@ def test_lists_in_order_fold_away_what_is_not_used(client: Client) -> None:
     assert [text.count('<div class="in-order">') for text in (open_, folded)] == [4, 2]
 
 
+def test_only_the_list_of_versions_takes_workflows_in(client: Client) -> None:
+    published()
+    lists = ["hub_workflowversion", "workflows_triage", "workflows_notice", "workflows_failedaction"]
+    pages = [client.get(reverse(f"admin:{name}_changelist")).content.decode() for name in lists]
+
+    assert ["Import a workflow" in page for page in pages] == [True, False, False, False]
+
+
 def test_a_new_workflow_begins_like_the_standard_one(client: Client) -> None:
     standard = published()
 

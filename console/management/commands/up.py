@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from django.core.management import call_command
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         port = free_port(options["port"], host=host)
         if port != options["port"]:
             self.stdout.write(f"Port {options['port']} is in use; taking {port}.")
+        os.environ.setdefault("TICKETHUB_URL", f"http://{host}:{port}")  # links in mails and notices lead here
         tree = Tree(self.stdout.write)
         tree.stop_on_signals()
         try:
