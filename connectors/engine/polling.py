@@ -182,7 +182,7 @@ def _keep_unread(connection: Connection, unread: Unread) -> bool:
         f"unread.{snapshots.digest(body)[:40]}.{unread.key}",
         body,
         {},
-        remote_key=unread.key,
+        remote_key=unread.key[: Inbound._meta.get_field("remote_key").max_length],
         state=Inbound.State.PARKED,
         error=f"Record {unread.key} of theirs cannot be understood: {unread.why}"[:500],
     )

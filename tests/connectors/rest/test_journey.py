@@ -153,6 +153,21 @@ def taken_in(connection: Connection) -> None:
     dispatcher.drain()
 
 
+def test_a_record_without_sense_is_kept_however_long_its_id_is(us: Organisation, settings: Any) -> None:
+    tenant = double.Tenant(domain="redmine.test", people={"7": "Rita Red"})
+    app = double.Simulator([tenant], base="http://127.0.0.1", now=lambda: datetime.now(UTC))
+    with journey.serving(app, settings) as server:
+        made = journey.connected(server, key=tenant.api_key, project="1")
+        key = str(app.act("redmine.test", "open", by="7", title="Odd")["id"])
+        tenant.tickets[key]["id"] = "7" * 300
+        polling.poll(connection_id=made.pk)
+
+    kept = Inbound.objects.get()
+    assert (kept.state, kept.remote_key) == ("parked", "7" * 100)
+    made.refresh_from_db()
+    assert made.failures == 0
+
+
 def test_what_cannot_be_read_does_not_go_live(us: Organisation, admin_client: Client, settings: Any) -> None:
     made = journey.connected(Nowhere(), key="k", project="1")
     made.connector, made.profile, made.cursor, made.state = "email", None, "", Connection.State.DRAFT
