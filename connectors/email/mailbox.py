@@ -104,7 +104,8 @@ class Mailbox:
             if "IDLE" not in session.capabilities:
                 raise Unsupported(f"{self.place.host} cannot tell of new mail by itself; it is asked.")
             now, _count = self._select(session, folder)
-            if not cursor or now != validity or self._uids(session, last):
+            session.response("EXISTS")  # what SELECT told; the search may tell of one that it does not name yet
+            if not cursor or now != validity or self._uids(session, last) or session.response("EXISTS")[1] != [None]:
                 return True
             return _told(session, seconds)
 

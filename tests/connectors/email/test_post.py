@@ -378,9 +378,27 @@ def test_a_real_server_tells_at_once_that_there_is_news(connection: Connection, 
         message["From"], message["To"], message["Subject"] = VENDOR, HUB, "News"
         message.set_content("x")
         person.arrive(message.as_bytes())
-        thread.join(30)
+        thread.join(90)
 
     assert told == [True]
+
+
+def test_news_that_a_real_server_tells_before_it_is_waited_for_is_news(
+    connection: Connection, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says EXISTS once, here with the answer to the search that does not name it; IDLE says nothing more."""
+
+    def select(self: Mailbox, session: imaplib.IMAP4, folder: str) -> tuple[int, int]:
+        found = real(self, session, folder)
+        person.arrive(b"Subject: News\r\n\r\nx\r\n")
+        return found
+
+    real = Mailbox._select
+    fresh = Connection.objects.get(pk=connection.pk)
+    with registry.ready(fresh) as connector:
+        cursor = connector.letters("").cursor
+        monkeypatch.setattr(Mailbox, "_select", select)
+        assert connector.listen(cursor, 5) is True
 
 
 # -- cut at every byte
