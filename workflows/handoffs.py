@@ -384,6 +384,21 @@ def expire(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
 
 
 @transaction.atomic
+def give_lead(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
+    """The ticket follows this open leg from now on; the leading one of before goes on beside it."""
+    leg = locked(leg)
+    if not leg.is_open:
+        raise HandoffRefused(_("The leg of %(name)s is over; offer the ticket anew.") % {"name": leg.organisation})
+    if not leg.is_lead:
+        _take_lead(leg.ticket)
+        leg.is_lead = True
+        leg.save(update_fields=["is_lead"])
+        _record(leg, EventKind.LEG_LEADS, When(actor, at))
+        moves.roll_up(ticket=leg.ticket, actor=actor, at=at)
+    return leg
+
+
+@transaction.atomic
 def approve(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
     """We have verified that what they did is done. The other answer is `reopen`."""
     leg = locked(leg)
@@ -491,7 +506,9 @@ def _may_be_engaged(ticket: Ticket, organisation: Organisation) -> None:
         raise HandoffRefused(_("%(name)s is archived and takes no tickets.") % {"name": organisation})
     open_legs = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES)
     if open_legs.filter(organisation=organisation).exists():
-        raise HandoffRefused(_("%(name)s has an open leg on this ticket already.") % {"name": organisation})
+        raise HandoffRefused(
+            _("%(name)s has an open leg on this ticket already; it can take the lead.") % {"name": organisation}
+        )
     most = ticket.status.version.most_organisations
     if open_legs.count() >= most:
         raise HandoffRefused(_("%(most)s organisations are engaged already: more may not be at once.") % {"most": most})

@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, EventKind, Leg, Membership, Organisation, Ticket, User
+from hub.models import OPEN_STAGES, Event, EventKind, Leg, Membership, Organisation, Phase, Ticket, User
+from hub.signals import reacts
 from workflows import notifications
 from workflows.models import Triage
 from workflows.notifications import Told
@@ -67,7 +68,7 @@ def start(
 
 @transaction.atomic
 def decide(*, triage: Triage, organisation: Organisation | None, decision: str, actor: Actor, at: datetime) -> Triage:
-    """Say whose it is. Where the ball goes from here is a hand-off of its own."""
+    """Say whose it is. Where the ball goes from here is a hand-off: `workflows.decisions` does both."""
     ticket = tickets.locked(triage.ticket)
     fresh = Triage.objects.select_for_update().get(pk=triage.pk)
     if fresh.decided_at is not None:
@@ -85,6 +86,16 @@ def decide(*, triage: Triage, organisation: Organisation | None, decision: str, 
         at=at,
     )
     return fresh
+
+
+@reacts
+def end_with_the_ticket(event: Event) -> None:
+    """A ticket that is over leaves nothing to decide; a dispute after it was reopened is a new one."""
+    ends = (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED)
+    if event.kind == EventKind.TICKET_MOVED and event.payload["after"] in ends:
+        Triage.objects.filter(ticket=event.ticket_id, decided_at=None).update(
+            decided_at=event.recorded_at, decision=_("The ticket ended before it was decided.")
+        )
 
 
 def is_open(ticket: Ticket) -> Triage | None:

@@ -24,6 +24,7 @@ from connectors.kit.contract import Connector, RemoteTicket
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import Connection, Inbound, Link
 from hub.clock import now
+from hub.domain import messages
 from hub.models import User
 from hub.models.fields import new_ulid
 
@@ -159,7 +160,7 @@ def _read(inbound_id: int) -> None:
         _end(row, Inbound.State.IGNORED, str(error))
     except reconcile.LeftAlone as error:
         _end(row, Inbound.State.IGNORED, str(error))
-    except ConnectorError as error:
+    except (ConnectorError, messages.NotSaid) as error:
         _end(row, Inbound.State.PARKED, str(error))
     except Exception as error:  # whatever it is, it parks this one and nothing else
         log.exception("Inbound %s failed", row.pk)

@@ -458,6 +458,9 @@ def _audience(sight: Sight, visibility: str) -> str | None:
 
 
 def _say(sight: Sight, text: str, author: str, created_at: datetime, audience: str) -> Message:
+    if sight.ticket.merged_into is not None:
+        # A late word on an alias is heard where it goes on; who it is for is for a person to say.
+        return _said_later(sight, sight.ticket.merged_into, text, author, min(created_at, sight.at))
     legs: list[Leg] = []
     is_told = audience != NoteRule.Audience.US and _may_travel(sight.ticket)
     if is_told:
@@ -476,6 +479,16 @@ def _say(sight: Sight, text: str, author: str, created_at: datetime, audience: s
     )
 
 
+def _said_later(
+    sight: Sight, ticket: Ticket, text: str, author: str, occurred_at: datetime, supersedes: Message | None = None
+) -> Message:
+    where = f"{author or sight.leg.organisation} ({sight.ticket.label})"
+    return messages.say(
+        ticket=ticket, body=text, actor=sight.actor(author), author_name=where[-150:], at=sight.at,
+        occurred_at=occurred_at, origin=sight.origin, supersedes=supersedes,
+    )  # fmt: skip
+
+
 def _may_travel(ticket: Ticket) -> bool:
     return ticket.service is None or ticket.service.note_audience == Service.NoteAudience.LEGS
 
@@ -492,18 +505,21 @@ def _correct(sight: Sight, note: RemoteNote, print_now: str) -> None:
     if audience != NoteRule.Audience.US and not before.is_for_later_legs and not before.is_for_requester:
         _differ(sight, "visibility", note.visibility, "An internal note of theirs was made public; it is held here.")
         return
-    message = messages.say(
-        ticket=sight.ticket,
-        body=note.text,
-        actor=sight.actor(note.author),
-        author_name=note.author,
-        at=sight.at,
-        is_for_requester=before.is_for_requester,
-        is_for_later_legs=before.is_for_later_legs,
-        legs=list(before.legs.all()),
-        origin=sight.origin,
-        supersedes=before,
-    )
+    if sight.ticket.merged_into is not None:
+        message = _said_later(sight, sight.ticket.merged_into, note.text, note.author, sight.at, supersedes=before)
+    else:
+        message = messages.say(
+            ticket=sight.ticket,
+            body=note.text,
+            actor=sight.actor(note.author),
+            author_name=note.author,
+            at=sight.at,
+            is_for_requester=before.is_for_requester,
+            is_for_later_legs=before.is_for_later_legs,
+            legs=list(before.legs.all()),
+            origin=sight.origin,
+            supersedes=before,
+        )
     binding.message, binding.fingerprint = message, print_now
     binding.save(update_fields=["message", "fingerprint"])
 

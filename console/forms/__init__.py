@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -82,6 +83,19 @@ class PriorityForm(_Styled):
     reason = forms.CharField(label=_("Why"), required=False, max_length=500)
 
 
+def _accept_minutes() -> forms.IntegerField:
+    """How long an offer stands; empty for what the workflow says."""
+    return forms.IntegerField(
+        label=_("Answer within … minutes (empty: as the workflow says)"), required=False, min_value=1, max_value=100_000
+    )
+
+
+def accept_within(form: forms.Form) -> timedelta | None:
+    """What was entered there, of a valid form."""
+    minutes = form.cleaned_data["accept_minutes"]
+    return timedelta(minutes=minutes) if minutes else None
+
+
 class DecisionForm(_Styled):
     """What joint triage comes to."""
 
@@ -91,6 +105,7 @@ class DecisionForm(_Styled):
         to_field_name="public_id", required=False, empty_label=_("nobody else: it stays as it is"),
     )  # fmt: skip
     decision = forms.CharField(label=_("What was decided, and why: whoever takes it reads this"), max_length=2000)
+    accept_minutes = _accept_minutes()
 
 
 class HandOverForm(_Styled):
@@ -100,7 +115,11 @@ class HandOverForm(_Styled):
     reason = forms.CharField(
         label=_("What they need to know"), required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=4000
     )
+    accept_minutes = _accept_minutes()
     is_parallel = forms.BooleanField(label=_("Besides whoever has it now"), required=False)
+    is_blocking = forms.BooleanField(
+        label=_("The ticket cannot be resolved before they are done"), required=False, initial=True
+    )
 
     def __init__(self, *args: Any, ticket: Ticket, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -139,7 +158,18 @@ class LegForm(_Styled):
     act = forms.ChoiceField(
         choices=[
             (name, name)
-            for name in ("accept", "start", "resume", "finish", "decline", "give_back", "recall", "approve", "reopen")
+            for name in (
+                "accept",
+                "start",
+                "resume",
+                "finish",
+                "decline",
+                "give_back",
+                "lead",
+                "recall",
+                "approve",
+                "reopen",
+            )
         ]
     )
     reason = forms.CharField(required=False, max_length=2000)

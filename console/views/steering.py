@@ -13,27 +13,29 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from console.access import person, workers_only
-from console.forms import DecisionForm, PriorityForm
+from console.forms import DecisionForm, PriorityForm, accept_within
 from console.views.board import live_cursor
 from hub.clock import now
 from hub.domain import messages as conversation
 from hub.domain import tickets as record
 from hub.domain.actors import Actor
-from hub.models import Ticket
+from hub.models import Ticket, User
 from hub.queries import tickets as questions
 from hub.queries import visibility
-from workflows import handoffs, majors, priorities, running, triage
-from workflows.models import EscalationRun, FailedAction, Notice, Triage
+from workflows import decisions, handoffs, majors, merging, priorities, running, triage
+from workflows.models import EscalationRun, FailedAction, Notice
 
 
-def steered(ticket: Ticket) -> dict[str, Any]:
+def steered(user: User, ticket: Ticket) -> dict[str, Any]:
     """What the ticket page shows of it."""
+    dispute = triage.is_open(ticket)
     is_parent = ticket.is_major or any(each.kind == "parent" and each.is_from for each in questions.related(ticket))
     return {
         "priority_form": PriorityForm(initial={"impact": ticket.impact, "urgency": ticket.urgency}),
         "follows_to": priorities.of(ticket),
-        "triage": triage.is_open(ticket),
-        "decision_form": DecisionForm(),
+        "triage": dispute,
+        "may_decide": dispute is not None and visibility.may_decide(user, dispute.owner),
+        "decision_form": DecisionForm(auto_id="decision_%s"),
         "escalations": EscalationRun.objects.filter(ticket=ticket, state=EscalationRun.State.RUNNING)
         .select_related("escalation")
         .order_by("pk"),
@@ -80,22 +82,26 @@ def start_triage(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 @require_POST
-@workers_only
+@login_required
 def decide(request: HttpRequest, public_id: str) -> HttpResponse:
     """Joint triage ends: whose it is, and the ball goes there."""
     ticket = visibility.get_ticket_for(person(request), public_id)
-    found = Triage.objects.filter(ticket=ticket, decided_at=None).first()
+    found = triage.is_open(ticket)
+    if not visibility.may_decide(person(request), found.owner if found else None):
+        raise PermissionDenied
+    if found is None:
+        messages.error(request, _("Nothing is to be decided here any more: look at what became of it."))
+        return redirect(ticket)
     form = DecisionForm(request.POST)
-    if found is None or not form.is_valid():
-        messages.error(request, _("Say what was decided, and why: it goes with the ticket."))
+    if not form.is_valid():
+        messages.error(request, _("Say what was decided, and why: it goes with the ticket. Minutes are whole numbers."))
         return redirect(ticket)
     to, decision = form.cleaned_data["organisation"], form.cleaned_data["decision"]
     actor, at = Actor.person(person(request)), now()
     try:
-        triage.decide(triage=found, organisation=to, decision=decision, actor=actor, at=at)
-        lead = ticket.legs.filter(is_lead=True).first()
-        if to is not None and not to.is_us and not (lead is not None and lead.is_open and lead.organisation == to):
-            handoffs.hand_over(ticket=ticket, organisation=to, reason=decision, actor=actor, at=at)
+        decisions.decide(
+            found=found, organisation=to, decision=decision, actor=actor, at=at, accept_within=accept_within(form)
+        )
     except (triage.TriageRefused, handoffs.HandoffRefused) as refused:
         messages.error(request, str(refused))
     return redirect(ticket)
@@ -120,12 +126,16 @@ def acknowledge(request: HttpRequest, public_id: str, run_id: str) -> HttpRespon
 @require_POST
 @workers_only
 def major(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Declare a major incident or end it, put tickets below it, or say one thing on all of them."""
+    """Declare a major incident or end it, put tickets below it, say one thing on all of them, or merge it into one."""
     ticket = visibility.get_ticket_for(person(request), public_id)
     actor, at, told = Actor.person(person(request)), now(), request.POST
     try:
         if told.get("do") == "gather":
             messages.success(request, _gather(ticket, told.get("tickets", ""), actor))
+        elif told.get("do") == "merge":
+            into = _one(told.get("into", ""))
+            merging.merge(ticket=ticket, into=into, reason=told.get("reason", "").strip()[:400], actor=actor, at=at)
+            messages.success(request, _("%(label)s goes on as %(into)s.") % {"label": ticket.label, "into": into.label})
         elif told.get("do") == "broadcast":
             count = majors.broadcast(
                 ticket=ticket, body=told.get("body", "").strip(), actor=actor, at=at,
@@ -134,9 +144,17 @@ def major(request: HttpRequest, public_id: str) -> HttpResponse:
             messages.success(request, _("It was said on %s tickets.") % count)
         else:
             majors.declare(ticket=ticket, is_major=told.get("do") == "declare", actor=actor, at=at)
-    except (record.NotEditable, conversation.NotSaid) as refused:
+    except (record.NotEditable, conversation.NotSaid, merging.MergeRefused) as refused:
         messages.error(request, str(refused))
     return redirect(ticket)
+
+
+def _one(text: str) -> Ticket:
+    number = text.upper().replace("TH-", "").strip()
+    found = Ticket.objects.filter(number=int(number)).first() if number.isdigit() and len(number) < 18 else None
+    if found is None:
+        raise merging.MergeRefused(_("There is no ticket %s.") % (text[:40] or "–"))
+    return found
 
 
 def _gather(parent: Ticket, text: str, actor: Actor) -> str:

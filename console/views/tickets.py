@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from connectors import queries as synchronisation
 from console.access import person, workers_only
-from console.forms import CommentForm, HandOverForm, LegForm, OpenForm, ReplyForm, VerbForm
+from console.forms import CommentForm, HandOverForm, LegForm, OpenForm, ReplyForm, VerbForm, accept_within
 from console.views import steering
 from console.views.board import live_cursor
 from hub.clock import now
@@ -127,7 +127,7 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "cursor": live_cursor(),
     }
     if everything:
-        shown |= steering.steered(ticket)
+        shown |= steering.steered(user, ticket)
     return render(request, "console/ticket.html", shown)
 
 
@@ -157,11 +157,12 @@ ACTS = {
     "finish": _("Done"),
     "decline": _("Decline"),
     "give_back": _("Return"),
+    "lead": _("Give the lead"),
     "recall": _("Recall"),
     "approve": _("Approve"),
     "reopen": _("Not done"),
 }
-OF_OURS = ("recall", "approve", "reopen")
+OF_OURS = ("lead", "recall", "approve", "reopen")
 """What is ours to do, whatever tool they work in."""
 
 
@@ -179,6 +180,8 @@ def _with_acts(leg: Leg) -> Leg:
 def _is_possible(leg: Leg, name: str) -> bool:
     if name == "approve":
         return leg.stage == Stage.DONE and leg.approved_at is None
+    if name == "lead":
+        return leg.is_open and not leg.is_lead
     return not handoffs.why_not(leg, name)
 
 
@@ -219,15 +222,21 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
     ticket = visibility.get_ticket_for(person(request), public_id)
     form = HandOverForm(request.POST, ticket=ticket)
     if not form.is_valid():
-        messages.error(request, _("Choose the organisation that should take it."))
+        messages.error(request, _("Choose the organisation that should take it, and whole minutes if any."))
         return redirect(ticket)
+    within = accept_within(form)
     to, reason = form.cleaned_data["organisation"], form.cleaned_data["reason"]
     actor = Actor.person(person(request))
     try:
         if form.cleaned_data["is_parallel"]:
-            handoffs.offer(ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), is_lead=False)
+            handoffs.offer(
+                ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within,
+                is_lead=False, is_blocking=form.cleaned_data["is_blocking"],
+            )  # fmt: skip
         else:
-            handoffs.hand_over(ticket=ticket, organisation=to, reason=reason, actor=actor, at=now())
+            handoffs.hand_over(
+                ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within
+            )
     except handoffs.HandoffRefused as refused:
         messages.error(request, str(refused))
     return redirect(ticket)
@@ -288,7 +297,7 @@ def _act(leg: Leg, told: dict[str, Any], actor: Actor) -> None:
         handoffs.start(leg=handoffs.accept(leg=leg, actor=actor, at=at), actor=actor, at=at)
     else:
         plain = {"start": handoffs.start, "resume": handoffs.resume, "approve": handoffs.approve,
-                 "reopen": handoffs.reopen}  # fmt: skip
+                 "reopen": handoffs.reopen, "lead": handoffs.give_lead}  # fmt: skip
         plain[act](leg=leg, actor=actor, at=at)
 
 

@@ -103,6 +103,8 @@ class TicketFacts:
             leg.is_delivered = True
         elif kind == EventKind.LEG_REACHED:
             leg.is_unreached = False
+        elif kind == EventKind.LEG_LEADS:
+            self.lead = key
         elif kind == EventKind.LEG_WAITING:
             leg.stage = Stage.WAITING
             leg.waits_on = payload["waits_on"]

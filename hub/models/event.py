@@ -57,6 +57,8 @@ class EventKind(models.TextChoices):
     LEG_WAITING = "leg.waiting", _("waiting")
     # leg, organisation: what we last told them has arrived at their system
     LEG_REACHED = "leg.reached", _("reached")
+    # leg, organisation: the ticket follows this open leg from now on
+    LEG_LEADS = "leg.leads", _("takes the lead")
     # leg, organisation: the page of a vendor with no tool
     DOOR_OPENED = "door.opened", _("page opened")
     DOOR_CLOSED = "door.closed", _("page closed")

@@ -13,10 +13,10 @@ from connectors.models import Connection, Difference, Link
 from hub.clock import now
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
-from hub.models import Event, Leg, Message, Organisation, Stage, State, Ticket, User
+from hub.models import Event, Leg, Message, Organisation, Stage, State, Ticket, User, WorkflowVersion
 from tests import factories
 from tests.workflows.building import act, guard, published, rule
-from workflows import firing, handoffs, majors, priorities, triage
+from workflows import firing, handoffs, majors, moves, priorities, triage
 from workflows.models import Escalation, EscalationRun, FailedAction, Notice, Pending, Triage
 
 pytestmark = pytest.mark.django_db
@@ -255,6 +255,84 @@ def test_triage_is_begun_and_decided_on_the_page(client: Client, agent: Actor, v
     assert Triage.objects.get().decided_for == vendor
     assert Leg.objects.get(ticket=ticket).organisation == vendor
     assert triage.is_open(ticket) is None
+
+
+def test_triage_for_us_takes_the_ball_back_and_for_an_engaged_one_gives_it_the_lead(
+    client: Client, agent: Actor, us: Organisation, vendor: Organisation
+) -> None:
+    other = factories.OrganisationFactory(name="Desk")
+    ticket = opened(agent)
+    lead = handoffs.accept(leg=handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()),
+                           actor=Actor.vendor(vendor), at=now())  # fmt: skip
+    beside = handoffs.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False)
+    triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now())
+    post(client, "decide", ticket, organisation=other.public_id, decision="It is the desk's", accept_minutes="5")
+    assert [Leg.objects.get(pk=each.pk).is_lead for each in (lead, beside)] == [False, True]
+    assert (fresh(ticket).holder, fresh(ticket).hold_reason) == (other, "to_accept")
+
+    triage.start(ticket=ticket, cause="person", reason="whose now?", actor=agent, at=now())
+    post(client, "decide", ticket, organisation=us.public_id, decision="It is ours")
+    assert Leg.objects.get(pk=beside.pk).stage == Stage.RECALLED
+    assert (fresh(ticket).holder, fresh(ticket).hold_reason) == (us, "to_assign")
+
+
+def test_a_decision_that_cannot_be_carried_out_decides_nothing(
+    client: Client, agent: Actor, vendor: Organisation
+) -> None:
+    ticket = opened(agent)
+    triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now())
+    WorkflowVersion.objects.filter(pk=ticket.status.version_id).update(most_organisations=0)
+
+    page = post(client, "decide", ticket, organisation=vendor.public_id, decision="theirs")
+
+    assert "more may not be at once" in page
+    assert triage.is_open(ticket) is not None
+
+
+def test_the_decision_owner_and_managers_decide_and_nobody_else(agent: Actor, us: Organisation) -> None:
+    director, someone = factories.member("executive", us, name="Ida"), factories.member("agent", us, name="Anton")
+    ticket = opened(agent)
+    triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now(), owner=director)
+    theirs, own = Client(), Client()
+    theirs.force_login(someone, backend=BACKEND)
+    own.force_login(director, backend=BACKEND)
+
+    page = theirs.get(ticket.get_absolute_url()).content.decode()
+    assert "The decision owner or a manager decides" in page
+    where = reverse("console:decide", args=[ticket.public_id])
+    assert theirs.post(where, {"decision": "mine"}).status_code == 403
+    assert 'id="decision_decision"' in own.get(ticket.get_absolute_url()).content.decode()
+    assert own.post(where, {"decision": "It stays"}).status_code == 302
+    assert triage.is_open(ticket) is None
+
+
+def test_triage_ends_with_its_ticket(client: Client, agent: Actor) -> None:
+    ticket = opened(agent)
+    triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now())
+    moves.move(ticket=fresh(ticket), name="cancel", actor=agent, at=now(), reason="nobody needs it")
+
+    assert triage.is_open(ticket) is None
+    assert Triage.objects.get().decision == "The ticket ended before it was decided."
+    assert triage.due(at=now() + timedelta(days=1)) == []
+
+
+def test_the_hand_over_form_sets_the_deadline_and_whether_it_blocks(
+    client: Client, agent: Actor, vendor: Organisation
+) -> None:
+    ticket = opened(agent)
+    post(client, "hand_over", ticket, organisation=vendor.public_id, accept_minutes="15", is_blocking="on")
+    leg = Leg.objects.get(ticket=ticket)
+    assert leg.deadline_at == leg.offered_at + timedelta(minutes=15)
+    other = factories.OrganisationFactory(name="Desk")
+    assert "Choose the organisation" in post(client, "hand_over", ticket, organisation=other.public_id,
+                                             accept_minutes="soon")  # fmt: skip
+    post(client, "hand_over", ticket, organisation=other.public_id, is_parallel="on")
+    beside = Leg.objects.get(ticket=ticket, organisation=other)
+    assert (beside.is_lead, beside.is_blocking) == (False, False)
+
+    post(client, "leg", ticket, beside.public_id, act="lead")
+    assert Leg.objects.get(pk=beside.pk).is_lead
+    assert "takes the lead" in client.get(ticket.get_absolute_url()).content.decode()
 
 
 def test_an_escalation_is_acknowledged_once(client: Client, agent: Actor, user: User) -> None:

@@ -15,7 +15,7 @@ from hub.domain.policies import NotPublishable
 from hub.models import OPEN_STAGES, Event, Leg, Phase, Ticket, WorkflowVersion
 from tests import factories
 from tests.workflows.building import AT, STATES, act, document, guard
-from workflows import documents, firing, following, handoffs, moves, publishing, running, switching, triage
+from workflows import decisions, documents, firing, following, handoffs, moves, publishing, running, switching, triage
 from workflows.models import Pending, Transition, Triage, VendorSwitch
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,8 @@ STEPS = st.one_of(
     st.tuples(st.just("vendor"), st.tuples(st.integers(0, 5), st.sampled_from([*following.VERBS, "expire"]))),
     st.tuples(st.just("pass"), st.integers(1, 10)),
     st.tuples(st.just("switch"), st.sampled_from([("Alpha", "Beta"), ("Beta", "Gamma")])),
-    st.tuples(st.just("decide"), st.sampled_from([*VENDORS, ""])),
+    st.tuples(st.just("decide"), st.sampled_from([*VENDORS, "us", ""])),
+    st.tuples(st.just("lead"), st.integers(0, 5)),
 )
 REFUSALS = (
     moves.MoveRefused, handoffs.HandoffRefused, triage.TriageRefused, tickets.NotEditable, NotPublishable,
@@ -143,8 +144,13 @@ class World:
         switching.run(switch_id=made.pk, at=self.at)
 
     def decide(self, name: str) -> None:
+        to = self.us if name == "us" else self.vendors.get(name)
         for row in Triage.objects.filter(ticket=self.pk, decided_at=None):
-            triage.decide(triage=row, organisation=self.vendors.get(name), decision="so", actor=self.agent, at=self.at)
+            decisions.decide(found=row, organisation=to, decision="so", actor=self.agent, at=self.at)
+
+    def lead(self, number: int) -> None:
+        for leg in Leg.objects.filter(ticket=self.pk, number=number):
+            handoffs.give_lead(leg=leg, actor=self.agent, at=self.at)
 
     def work(self) -> None:
         """Everything that is due by now runs; a rule that never rests is stopped by its own depth."""
@@ -183,6 +189,12 @@ def _holds(world: World) -> None:
     assert len({leg.organisation_id for leg in open_legs}) == len(open_legs)
     if ticket.phase in (Phase.RESOLVED, Phase.CLOSED):
         assert not [leg for leg in open_legs if leg.is_blocking]
+    is_disputed = Triage.objects.filter(ticket=ticket, decided_at=None).exists()
+    assert (ticket.hold_reason == "contested") == is_disputed
+    lead = next((leg for leg in open_legs if leg.is_lead), None)
+    if ticket.hold_reason in ("to_accept", "working"):
+        assert lead is not None
+        assert lead.organisation_id == ticket.holder_id
     assert history.verify(ticket) is None
     assert ledger.verify(ticket) == []
     assert WorkflowVersion.objects.filter(status="published").count() == 1

@@ -1,0 +1,79 @@
+"""Two tickets of one matter: one goes on, the other is a read-only alias."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from hub.clock import now
+from hub.domain import history, ledger, messages, tickets
+from hub.domain.actors import Actor
+from hub.models import Leg, Message, Organisation, Phase, Relation, Stage, Ticket
+from tests import factories
+from tests.workflows.building import published
+from workflows import handoffs, merging, moves
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _policy(us: Organisation) -> None:
+    published()
+
+
+def opened(agent: Actor, title: str = "No VPN") -> Ticket:
+    return tickets.open_ticket(title=title, requester=factories.PersonFactory(), actor=agent, at=now())
+
+
+def test_the_alias_is_cancelled_and_points_on_and_nobody_is_left_with_it(agent: Actor) -> None:
+    vendor = factories.OrganisationFactory(name="Hostwerk")
+    double, goes_on = opened(agent), opened(agent, "VPN gateway down")
+    handoffs.offer(ticket=double, organisation=vendor, actor=agent, at=now())
+
+    merged = merging.merge(ticket=double, into=goes_on, reason="same tunnel", actor=agent, at=now())
+
+    assert (merged.phase, merged.merged_into) == (Phase.CANCELLED, goes_on)
+    assert Leg.objects.get(ticket=double).stage == Stage.RECALLED
+    told = Message.objects.get(ticket=double)
+    assert told.is_for_requester
+    assert told.body == f"This is dealt with as {goes_on.label} “VPN gateway down”. same tunnel"
+    assert Relation.objects.get(from_ticket=double, to_ticket=goes_on).kind == "duplicate"
+    with pytest.raises(messages.NotSaid):
+        messages.say(ticket=merged, body="still?", actor=agent, at=now())
+    for ticket in (double, goes_on):
+        assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
+        assert ledger.verify(Ticket.objects.get(pk=ticket.pk)) == []
+
+
+def test_what_cannot_be_one_stays_two(agent: Actor) -> None:
+    first, second, third = opened(agent), opened(agent), opened(agent)
+    merging.merge(ticket=second, into=first, actor=agent, at=now())
+    for ticket, into, why in (
+        (third, third, "into itself"),
+        (third, second, f"merged into {first.label} itself"),
+        (first, third, "the other way round"),
+    ):
+        with pytest.raises(merging.MergeRefused, match=why):
+            merging.merge(ticket=ticket, into=into, actor=agent, at=now())
+    with pytest.raises(merging.MergeRefused, match="cannot be moved"):
+        merging.merge(ticket=second, into=third, actor=agent, at=now())
+    moves.move(ticket=third, name="resolve", actor=agent, at=now())
+    with pytest.raises(merging.MergeRefused, match="is over"):
+        merging.merge(ticket=first, into=third, actor=agent, at=now())
+    assert Ticket.objects.exclude(merged_into=None).count() == 1
+
+
+def test_a_person_merges_on_the_page(us: Organisation, agent: Actor, client: Client) -> None:
+    client.force_login(factories.member("agent", us, name="Anton"), backend="django.contrib.auth.backends.ModelBackend")
+    double, goes_on = opened(agent), opened(agent, "VPN gateway down")
+    where = f"/tickets/{double.public_id}/major/"
+    assert (
+        "There is no ticket TH-77777"
+        in client.post(where, {"do": "merge", "into": "TH-77777"}, follow=True).content.decode()
+    )
+
+    page = client.post(where, {"do": "merge", "into": goes_on.label.lower()}, follow=True).content.decode()
+
+    assert f"{double.label} goes on as {goes_on.label}." in page
+    assert "Merged: it goes on as" in page
+    assert goes_on.get_absolute_url() in page

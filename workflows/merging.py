@@ -1,0 +1,54 @@
+"""One matter, two tickets: the later one becomes a read-only alias of the one that goes on.
+
+Merged is cancelled with `merged_into` (the law); nothing of it is moved or rewritten, both say where the other is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from hub.domain import messages, tickets
+from hub.domain.actors import Actor
+from hub.models import OPEN_STAGES, Leg, Relation, Ticket
+from workflows import handoffs, moves
+
+
+class MergeRefused(Exception):
+    """The two cannot be one; the message says why."""
+
+
+@transaction.atomic
+def merge(*, ticket: Ticket, into: Ticket, actor: Actor, at: datetime, reason: str = "") -> Ticket:
+    """Make `ticket` an alias of `into`; its organisations are recalled, its requester is told."""
+    both = Ticket.objects.select_for_update().filter(pk__in=(ticket.pk, into.pk)).order_by("pk")
+    rows = {row.pk: row for row in both}
+    ticket, into = rows[ticket.pk], rows[into.pk]
+    if why := _why_not(ticket, into) or moves.why_not(ticket, "cancel", at=at, legs=()):
+        raise MergeRefused(why)
+    told = _("Merged into %s.") % into.label
+    for leg in Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).order_by("number"):
+        handoffs.recall(leg=leg, reason=f"{told} {reason}".strip(), actor=actor, at=at)
+    if ticket.requester_id is not None:
+        said = _("This is dealt with as %(into)s “%(title)s”.") % {"into": into.label, "title": into.title}
+        messages.say(ticket=ticket, body=f"{said} {reason}".strip(), is_for_requester=True, actor=actor, at=at)
+    moves.move(ticket=ticket, name="cancel", actor=actor, at=at, reason=f"{told} {reason}".strip()[:500])
+    Ticket.objects.filter(pk=ticket.pk).update(merged_into=into)
+    tickets.relate(ticket=ticket, other=into, kind=Relation.Kind.DUPLICATE, actor=actor, at=at)
+    return Ticket.objects.get(pk=ticket.pk)
+
+
+def _why_not(ticket: Ticket, into: Ticket) -> str:
+    if ticket.pk == into.pk:
+        return _("A ticket cannot be merged into itself.")
+    if into.merged_into is not None:
+        return _("%(label)s was merged into %(into)s itself; choose that one.") % {
+            "label": into.label, "into": into.merged_into.label,
+        }  # fmt: skip
+    if not into.is_open or into.is_history:
+        return _("%s is over; only a ticket that is open can take another in.") % into.label
+    if aliases := ", ".join(row.label for row in ticket.aliases.order_by("pk")[:5]):
+        return _("%(aliases)s was merged into it; merge the other way round.") % {"aliases": aliases}
+    return ""
