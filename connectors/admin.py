@@ -29,7 +29,7 @@ from connectors.models import (
 )
 from connectors.wizard import profile_admin
 from connectors.wizard import views as wizard
-from hub.admin import Final, LookOnly
+from hub.admin.bases import Final, LookOnly
 
 __all__ = ["profile_admin"]
 

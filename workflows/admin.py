@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from hub import seals
-from hub.admin import Final, LookOnly
+from hub.admin.bases import Final, LookOnly
 from hub.clock import now
 from hub.domain.policies import NotPublishable
 from hub.models import Workflow, WorkflowVersion

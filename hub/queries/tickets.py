@@ -213,6 +213,8 @@ class Share:
     percent: float
     left: float
     """Where its stretch begins in a bar of 100."""
+    told: int
+    """Whole percent, as it is shown: all of them add up to 100."""
     is_ours: bool = False
 
 
@@ -228,11 +230,27 @@ def shares(segments: Iterable[LedgerSegment], *, at: datetime) -> list[Share]:
         sums[key] = sums.get(key, 0) + _unix(end) - _unix(segment.from_at)
     total = sum(sums.values()) or 1
     found, left = [], 0.0
-    for (name, charge, is_ours), seconds in sums.items():
+    for ((name, charge, is_ours), seconds), told in zip(sums.items(), whole_percents(list(sums.values())), strict=True):
         percent = 100 * seconds / total
-        found.append(Share(name=name, charge=charge, seconds=seconds, percent=percent, left=left, is_ours=is_ours))
+        found.append(
+            Share(
+                name=name, charge=charge, seconds=seconds, percent=percent, left=left, told=told, is_ours=is_ours
+            )
+        )  # fmt: skip
         left += percent
     return found
+
+
+def whole_percents(sums: Sequence[int]) -> list[int]:
+    """Whole percents that add up to 100: what rounding down leaves goes to the largest remainders."""
+    total = sum(sums)
+    if not total:
+        return [0] * len(sums)
+    whole = [100 * each // total for each in sums]
+    by_rest = sorted(range(len(sums)), key=lambda index: (-(100 * sums[index] % total), index))
+    for index in by_rest[: 100 - sum(whole)]:
+        whole[index] += 1
+    return whole
 
 
 def _unix(at: datetime) -> int:

@@ -9,7 +9,18 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from hub.models import Event, EventKind, Leg, Message, Organisation, ReasonCode, Ticket, User
+from hub.models import (
+    Event,
+    EventKind,
+    Leg,
+    Message,
+    Organisation,
+    Phase,
+    ReasonCode,
+    Ticket,
+    User,
+    WaitsOn,
+)
 from hub.queries import visibility
 
 LATE = timedelta(seconds=60)
@@ -178,9 +189,17 @@ def _actor(event: Event, is_told: bool, known: frozenset[int] | None) -> str:
 
 def _label(event: Event) -> str:
     if event.kind == EventKind.TICKET_MOVED:
-        verb = str(event.payload["verb"])
-        return str(MOVED.get(verb, verb))
+        return _moved(event.payload)
     return str(event.get_kind_display())
+
+
+def _moved(payload: Mapping[str, Any]) -> str:
+    verb = str(payload["verb"])
+    if verb == "activate" and payload["before"] == Phase.NEW:
+        return str(_("under way"))
+    if verb == "wait" and payload["waits_on"] != WaitsOn.REQUESTER:
+        return str(_("waiting"))
+    return str(MOVED.get(verb, verb))
 
 
 def _plain(event: Event) -> str:

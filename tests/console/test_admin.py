@@ -82,7 +82,7 @@ def test_a_new_workflow_version_renames_a_status_for_what_comes_next(
 def test_a_calendar_that_cannot_be_is_refused_in_words(client: Client) -> None:
     page = client.post(
         reverse("admin:hub_calendar_add"),
-        {"name": "Odd", "time_zone": "Mars", "weekly": "{}", "holidays": "[]", "exceptions": "{}"},
+        {"name": "Odd", "time_zone": "Mars", "weekly_mon": "9-17"},
     )
 
     assert "Unknown time zone &#x27;Mars&#x27;" in page.content.decode()

@@ -8,10 +8,13 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django_fsm import TransitionNotAllowed
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import EventKind, Organisation, Phase, Ticket
+from hub.queries.tickets import whole_percents
 from tests import factories
 from workflows import handoffs, moves
 
@@ -113,3 +116,11 @@ def test_a_cancelled_ticket_stays_as_it_is(agent: Actor, at: datetime) -> None:
         messages.say(ticket=ticket, body="hello?", actor=agent, at=at)
     with pytest.raises(tickets.NotEditable):
         tickets.edit_ticket(ticket=ticket, changes={"title": "x"}, actor=agent, at=at)
+
+
+@given(st.lists(st.integers(0, 10**7), min_size=1, max_size=12))
+def test_the_percents_that_are_shown_add_up(seconds: list[int]) -> None:
+    whole = whole_percents(seconds)
+
+    assert sum(whole) == (100 if any(seconds) else 0)
+    assert all(abs(told - 100 * each / (sum(seconds) or 1)) < 1 for told, each in zip(whole, seconds, strict=True))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
@@ -13,12 +10,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from hub.admin import terms  # noqa: F401  registers calendars and contracts
+from hub.admin.bases import LookOnly
 from hub.clock import now
-from hub.domain import policies, sharing
+from hub.domain import sharing
 from hub.models import (
     Asset,
-    Calendar,
-    Contract,
     Event,
     HistoryImport,
     HistoryShare,
@@ -26,56 +23,19 @@ from hub.models import (
     Membership,
     Organisation,
     Person,
-    Publication,
     Reaction,
     Service,
     Site,
-    Target,
     Team,
     Ticket,
     UnmappedValue,
     User,
 )
-from hub.week import coming_week
 
 admin.site.site_header = "Ticket Hub"
 admin.site.site_title = "Ticket Hub"
 admin.site.index_title = _("What an admin defines")
 admin.site.unregister(Group)
-
-
-class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """History and queues can be looked at; verbs change them, not forms."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-class Final(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Policy that is editable as a draft and final once published."""
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_draft = obj is None or obj.status == Publication.DRAFT
-        return is_draft and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return obj is not None and obj.status == Publication.DRAFT and super().has_delete_permission(request, obj)
-
-    def each(self, request: HttpRequest, rows: QuerySet[Any], verb: Callable[[Any], object], done: str) -> None:
-        """Call a verb of the domain for every chosen row; what refuses says why."""
-        for row in rows:
-            try:
-                result = verb(row)
-            except policies.NotPublishable as refused:
-                self.message_user(request, str(refused), messages.ERROR)
-            else:
-                self.message_user(request, f"{result} {done}")
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -154,54 +114,6 @@ class AssetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ["owner", "service", "site"]
     search_fields = ["tag", "name"]
     autocomplete_fields = ["owner", "service", "site", "organisation"]
-
-
-@admin.register(Calendar)
-class CalendarAdmin(Final):
-    list_display = ["name", "version", "status", "time_zone"]
-    list_filter = ["status"]
-    search_fields = ["name"]
-    readonly_fields = ["status", "version", "week"]
-    actions = ["publish", "new_version"]
-
-    @admin.display(description=_("The coming week"))
-    def week(self, obj: Calendar) -> str:
-        return coming_week(obj, at=now()) if obj.pk else "–"
-
-    @admin.action(description=_("Publish"))
-    def publish(self, request: HttpRequest, rows: QuerySet[Calendar]) -> None:
-        self.each(request, rows, policies.publish_calendar, "is published.")
-
-    @admin.action(description=_("New version as a draft"))
-    def new_version(self, request: HttpRequest, rows: QuerySet[Calendar]) -> None:
-        self.each(request, rows, policies.new_calendar_version, "is a draft now.")
-
-
-class TargetInline(admin.TabularInline):  # type: ignore[type-arg]
-    model = Target
-    extra = 0
-    autocomplete_fields = ["calendar"]
-
-
-@admin.register(Contract)
-class ContractAdmin(Final):
-    list_display = ["name", "version", "status", "kind", "organisation", "service", "calendar"]
-    list_filter = ["status", "kind"]
-    list_select_related = ["organisation", "service", "calendar"]
-    search_fields = ["name"]
-    autocomplete_fields = ["organisation", "service", "calendar"]
-    readonly_fields = ["status", "version"]
-    exclude = ["history_policy", "rules"]
-    inlines = [TargetInline]
-    actions = ["publish", "new_version"]
-
-    @admin.action(description=_("Publish"))
-    def publish(self, request: HttpRequest, rows: QuerySet[Contract]) -> None:
-        self.each(request, rows, policies.publish_contract, "is published.")
-
-    @admin.action(description=_("New version as a draft"))
-    def new_version(self, request: HttpRequest, rows: QuerySet[Contract]) -> None:
-        self.each(request, rows, policies.new_contract_version, "is a draft now.")
 
 
 @admin.register(Ticket)

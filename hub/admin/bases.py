@@ -1,0 +1,35 @@
+"""What admins of all rooms begin from: what is only looked at, and what is final once published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from hub.models import Publication
+
+
+class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+    """History and queues can be looked at; verbs change them, not forms."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class Final(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Policy that is editable as a draft and final once published."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        is_draft = obj is None or obj.status == Publication.DRAFT
+        return is_draft and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is not None and obj.status == Publication.DRAFT and super().has_delete_permission(request, obj)

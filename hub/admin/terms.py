@@ -1,0 +1,243 @@
+"""Calendars, contracts and their targets in the admin: written as people write them, final once published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
+from django.utils.html import format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from hub.admin import written
+from hub.admin.bases import Final
+from hub.admin.week import coming_week
+from hub.clock import now
+from hub.domain import policies
+from hub.models import Calendar, Contract, Priority, Publication, Target
+from hub.sla.calendars import WEEKDAYS
+
+PAUSES = (
+    ("waiting_requester", _lazy("waits on the requester, after a question they can see")),
+    ("waiting_us", _lazy("waits on us")),
+    ("waiting_other", _lazy("waits on another organisation")),
+    ("waiting_own", _lazy("waits on itself, for parts say")),
+)
+
+
+class Versioned(Final):
+    """Policy in versions: its pages publish a draft and begin a new one, and keep who did."""
+
+    change_form_template = "admin/hub/versioned.html"
+    actions = ["publish", "new_version"]
+    publish_verb: Callable[[Any], Any]
+    copy_verb: Callable[[Any], Any]
+
+    def get_urls(self) -> list[Any]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_draft"
+        view = self.admin_site.admin_view(self.draft_view)
+        return [path("<int:pk>/draft/", view, name=name), *super().get_urls()]
+
+    def draft_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        draft = self._begun(request, get_object_or_404(self.model, pk=pk))
+        return HttpResponseRedirect(
+            reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[draft.pk])
+        )
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        return self._published(request, obj) or super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return self._published(request, obj) or super().response_change(request, obj)
+
+    def _published(self, request: HttpRequest, obj: Any) -> HttpResponse | None:
+        if "_publish" not in request.POST:
+            return None
+        self._publish(request, obj)
+        return self._page_of(obj)
+
+    def _page_of(self, row: Any) -> HttpResponse:
+        where = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return HttpResponseRedirect(reverse(where, args=[row.pk]))
+
+    def _publish(self, request: HttpRequest, row: Any) -> None:
+        try:
+            result = type(self).publish_verb(row)
+        except policies.NotPublishable as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+        else:
+            self.log_change(request, result, _("Published."))
+            self.message_user(request, _("%s is published.") % result)
+
+    def _begun(self, request: HttpRequest, row: Any) -> Any:
+        draft = type(self).copy_verb(row)
+        self.log_addition(request, draft, _("A copy of %s.") % row)
+        self.message_user(request, _("%s is a draft now.") % draft)
+        return draft
+
+    @admin.action(description=_lazy("Publish"))
+    def publish(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        for row in rows:
+            self._publish(request, row)
+
+    @admin.action(description=_lazy("New version as a draft"))
+    def new_version(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        for row in rows:
+            self._begun(request, row)
+
+
+class CalendarForm(forms.ModelForm):  # type: ignore[type-arg]
+    weekly = written.WeekField(
+        label=_lazy("Working hours"),
+        help_text=_lazy(
+            "09:00-12:00, 13:00-17:00; 22:00-06:00 runs overnight; 24 h is the whole day; empty is closed."
+        ),
+    )
+    holidays = written.DatesField(
+        label=_lazy("Holidays"), required=False, help_text=_lazy("Closed all day, one date a line: 2026-12-25")
+    )
+    exceptions = written.ExceptionsField(
+        label=_lazy("Exceptions"),
+        required=False,
+        help_text=_lazy("Dates with hours of their own, one a line: 2026-12-24 09:00-12:00, or 2026-12-31 closed"),
+    )
+
+    class Meta:
+        model = Calendar
+        fields = ["name", "time_zone", "weekly", "holidays", "exceptions"]
+
+
+@admin.register(Calendar)
+class CalendarAdmin(Versioned):
+    form = CalendarForm
+    list_display = ["name", "version", "status", "time_zone", "hours"]
+    list_filter = ["status"]
+    search_fields = ["name"]
+    readonly_fields = ["status", "version", "week"]
+    publish_verb = staticmethod(policies.publish_calendar)
+    copy_verb = staticmethod(policies.new_calendar_version)
+
+    def get_fields(self, request: HttpRequest, obj: Calendar | None = None) -> Any:
+        if self.has_change_permission(request, obj):
+            return ["name", "status", "version", "time_zone", "weekly", "holidays", "exceptions", "week"]
+        return ["name", "status", "version", "time_zone", "hours", "closed", "special", "week"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Calendar | None = None) -> list[str]:
+        return [*self.readonly_fields, "hours", "closed", "special"]
+
+    @admin.display(description=_lazy("working hours"))
+    def hours(self, obj: Calendar) -> str:
+        return _lines(
+            f"{name} {written.told_windows(obj.weekly[day])}"
+            for day, name in zip(WEEKDAYS, written.DAYS, strict=True) if obj.weekly.get(day)
+        )  # fmt: skip
+
+    @admin.display(description=_lazy("holidays"))
+    def closed(self, obj: Calendar) -> str:
+        return _lines(sorted(obj.holidays))
+
+    @admin.display(description=_lazy("exceptions"))
+    def special(self, obj: Calendar) -> str:
+        rows = sorted(obj.exceptions.items())
+        return _lines(f"{day} {written.told_windows(windows) or _('closed')}" for day, windows in rows)
+
+    @admin.display(description=_lazy("The coming week"))
+    def week(self, obj: Calendar) -> str:
+        return coming_week(obj, at=now()) if obj.pk else "–"
+
+
+def _lines(rows: Any) -> str:
+    return format_html_join("", "{}<br>", ((row,) for row in rows)) or "–"
+
+
+class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
+    priority = forms.ChoiceField(label=_lazy("Priority"))
+    goal_seconds = written.GoalField(
+        label=_lazy("Goal"), required=False, widget=forms.TextInput(attrs={"size": 14, "placeholder": "4 h"}),
+        help_text=_lazy("Working time: 15 min, 4 h, 1 h 30 min. Empty: measured without a goal."),
+    )  # fmt: skip
+
+    class Meta:
+        model = Target
+        fields = ["kind", "priority", "goal_seconds", "calendar"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        values = [*Priority.choices]
+        if self.instance.priority and self.instance.priority not in Priority.values:
+            values.append((self.instance.priority, self.instance.priority))
+        field = self.fields["priority"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = values
+
+
+class TargetInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Target
+    form = TargetForm
+    extra = 0
+    autocomplete_fields = ["calendar"]
+    readonly_fields = ["goal"]
+
+    def get_fields(self, request: HttpRequest, obj: Contract | None = None) -> Any:
+        is_draft = obj is None or obj.status == Publication.DRAFT
+        return ["kind", "priority", "goal_seconds" if is_draft else "goal", "calendar"]
+
+    @admin.display(description=_lazy("goal (working time)"))
+    def goal(self, obj: Target) -> str:
+        return written.told_goal(obj.goal_seconds) or "–"
+
+
+class ContractForm(forms.ModelForm):  # type: ignore[type-arg]
+    pause_reasons = forms.MultipleChoiceField(
+        label=_lazy("Pauses while it"), choices=PAUSES, required=False, widget=forms.CheckboxSelectMultiple,
+        initial=["waiting_requester"],
+        help_text=_lazy("Usual: an SLA pauses in the first only, a UC in the first two."),
+    )  # fmt: skip
+
+    class Meta:
+        model = Contract
+        fields = [
+            "name", "kind", "organisation", "service", "calendar", "pause_reasons", "on_reopen", "on_return",
+            "on_change", "starts_on", "may_resolve",
+        ]  # fmt: skip
+
+
+@admin.register(Contract)
+class ContractAdmin(Versioned):
+    form = ContractForm
+    list_display = ["name", "version", "status", "kind", "organisation", "service", "calendar"]
+    list_filter = ["status", "kind"]
+    list_select_related = ["organisation", "service", "calendar"]
+    search_fields = ["name"]
+    autocomplete_fields = ["organisation", "service", "calendar"]
+    readonly_fields = ["status", "version", "pauses", "week"]
+    inlines = [TargetInline]
+    publish_verb = staticmethod(policies.publish_contract)
+    copy_verb = staticmethod(policies.new_contract_version)
+
+    def get_fields(self, request: HttpRequest, obj: Contract | None = None) -> Any:
+        pauses = "pause_reasons" if self.has_change_permission(request, obj) else "pauses"
+        return [
+            "name", "status", "version", "kind", "organisation", "service", "calendar", "week", pauses, "on_reopen",
+            "on_return", "on_change", "starts_on", "may_resolve",
+        ]  # fmt: skip
+
+    @admin.display(description=_lazy("pauses while it"))
+    def pauses(self, obj: Contract) -> str:
+        told = dict(PAUSES)
+        return _lines(told.get(reason, reason) for reason in obj.pause_reasons)
+
+    @admin.display(description=_lazy("its coming week"))
+    def week(self, obj: Contract) -> str:
+        return coming_week(obj.calendar, at=now()) if obj.calendar_id else "–"

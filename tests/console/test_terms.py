@@ -1,0 +1,199 @@
+"""Calendars, contracts and targets in the admin: written as people write them, published from their page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.admin import written
+from hub.models import Calendar, Contract, Organisation, Target
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(us: Organisation) -> Client:
+    made = Client()
+    made.force_login(
+        factories.member("admin", us, is_staff=True, is_superuser=True),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    return made
+
+
+# -- as people write it
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("09:00-17:00", [["09:00", "17:00"]]),
+        ("9-12, 13.30–17:45", [["09:00", "12:00"], ["13:30", "17:45"]]),
+        ("22:00 to 6:00", [["22:00", "06:00"]]),
+        ("24 h", [["00:00", "24:00"]]),
+        ("", []),
+        ("Closed", []),
+    ],
+)
+def test_hours_are_read_as_people_write_them(text: str, found: Any) -> None:
+    assert written.read_windows(text) == found
+    assert written.read_windows(written.told_windows(found)) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["nine to five", "09:00", "25:00-26:00", "09:70-10:00", "9-9", "9-12,,13-14", "9-12 13-14"]
+)
+def test_hours_that_are_none_are_refused_in_words(text: str) -> None:
+    with pytest.raises(ValidationError):
+        written.read_windows(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("15 min", 900),
+        ("4h", 14_400),
+        ("1 h 30 m", 5_400),
+        ("1.5 hours", 5_400),
+        ("90 s", 90),
+        ("", None),
+        ("1h, 5m", 3_900),
+    ],
+)
+def test_goals_are_read_as_people_write_them(text: str, seconds: int | None) -> None:
+    assert written.read_goal(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["90", "2 days", "h", "0 h", "-4 h", "4 h x", "999999999 h", "4 mh"])
+def test_goals_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ValidationError):
+        written.read_goal(text)
+
+
+@given(st.integers(1, written.LONGEST))
+def test_every_goal_is_told_as_it_can_be_read(seconds: int) -> None:
+    assert written.read_goal(written.told_goal(seconds)) == seconds
+
+
+# -- the pages
+
+
+def week(**days: str) -> dict[str, str]:
+    return {f"weekly_{day}": hours for day, hours in days.items()}
+
+
+def test_a_calendar_is_written_and_published_on_one_page(client: Client, us: Organisation) -> None:
+    page = client.post(
+        reverse("admin:hub_calendar_add"),
+        {
+            "name": "Shop", "time_zone": "Europe/Berlin", **week(mon="9-12, 13-17", sat="24 h"),
+            "holidays": "2026-12-25\n2026-12-26\n", "exceptions": "2026-12-24 09:00-12:00\n2026-12-31 closed",
+            "_publish": "1",
+        },
+        follow=True,
+    )  # fmt: skip
+
+    row = Calendar.objects.get(name="Shop")
+    assert row.weekly == {"mon": [["09:00", "12:00"], ["13:00", "17:00"]], "sat": [["00:00", "24:00"]]}
+    assert row.holidays == ["2026-12-25", "2026-12-26"]
+    assert row.exceptions == {"2026-12-24": [["09:00", "12:00"]], "2026-12-31": []}
+    assert row.status == "published"
+    shown = page.content.decode()
+    assert "Shop v1 is published." in shown
+    assert "Monday 09:00-12:00, 13:00-17:00<br>" in shown
+    assert "2026-12-31 closed" in shown
+    assert [each.get_change_message() for each in LogEntry.objects.order_by("pk")] == ["Added.", "Published."]
+
+    client.post(reverse("admin:hub_calendar_draft", args=[row.pk]))
+    draft = Calendar.objects.get(name="Shop", version=2)
+    form = client.get(reverse("admin:hub_calendar_change", args=[draft.pk])).content.decode()
+    assert 'value="09:00-12:00, 13:00-17:00"' in form
+    assert "2026-12-24 09:00-12:00" in form
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "told"),
+    [
+        ("weekly_tue", "nine to five", "Tuesday: “nine to five” is no hours"),
+        ("weekly_sun", "25:00-26:00", "Sunday: &#x27;25:00&#x27; is not a time of day"),
+        ("holidays", "Christmas", "&#x27;Christmas&#x27; is not a date"),
+        ("exceptions", "2026-12-24 soon", "“soon” is no hours"),
+        ("exceptions", "2026-12-24 9-12\n2026-12-24 13-14", "2026-12-24 stands there twice"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_kept_on_the_page(client: Client, field: str, text: str, told: str) -> None:
+    page = client.post(
+        reverse("admin:hub_calendar_add"), {"name": "Odd", "time_zone": "UTC", field: text, "_publish": "1"}
+    ).content.decode()
+    assert told in page
+    assert text.splitlines()[0] in page
+    assert not Calendar.objects.exists()
+
+
+def contract(us: Organisation, calendar: Calendar, *rows: tuple[str, str, str], **more: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "name": "Payroll", "kind": "sla", "organisation": us.pk, "calendar": calendar.pk, "on_reopen": "resume",
+        "on_return": "accumulate", "on_change": "carry", "starts_on": "delivery", "targets-TOTAL_FORMS": len(rows),
+        "targets-INITIAL_FORMS": 0, "pause_reasons": ["waiting_requester"], **more,
+    }  # fmt: skip
+    for number, (kind, priority, goal) in enumerate(rows):
+        data |= {f"targets-{number}-kind": kind, f"targets-{number}-priority": priority,
+                 f"targets-{number}-goal_seconds": goal}  # fmt: skip
+    return data
+
+
+def test_a_contract_is_written_and_published_on_one_page(client: Client, us: Organisation) -> None:
+    calendar = factories.CalendarFactory()
+    rows = ("acknowledge", "P1", "15 min"), ("resolve", "P1", "1 h 30 min"), ("resolve", "P4", "")
+    sent = contract(us, calendar, *rows, _publish="1")
+    page = client.post(reverse("admin:hub_contract_add"), sent, follow=True).content.decode()
+
+    made = Contract.objects.get(name="Payroll")
+    assert (made.status, made.pause_reasons) == ("published", ["waiting_requester"])
+    goals = dict(Target.objects.filter(contract=made).values_list("pk", "goal_seconds"))
+    assert sorted(goals.values(), key=str) == [5400, 900, None]
+    assert "1 h 30 min" in page
+    assert "waits on the requester, after a question they can see" in page
+    assert "hours in the coming seven days" in page
+    assert 'value="New version as a draft"' in page
+
+    client.post(reverse("admin:hub_contract_draft", args=[made.pk]))
+    draft = Contract.objects.get(version=2)
+    form = client.get(reverse("admin:hub_contract_change", args=[draft.pk])).content.decode()
+    assert 'value="1 h 30 min"' in form
+    assert 'value="Save and publish"' in form
+
+
+def test_a_goal_without_its_unit_and_a_contract_without_targets_are_refused(client: Client, us: Organisation) -> None:
+    calendar = factories.CalendarFactory()
+    page = client.post(
+        reverse("admin:hub_contract_add"), contract(us, calendar, ("resolve", "P1", "90"))
+    ).content.decode()
+    assert "“90” is no time: write 15 min" in page
+    assert not Contract.objects.exists()
+
+    page = client.post(
+        reverse("admin:hub_contract_add"), contract(us, calendar, _publish="1"), follow=True
+    ).content.decode()
+    assert "has no targets: nothing would be measured" in page
+    assert Contract.objects.get().status == "draft"
+
+
+def test_a_new_version_is_begun_by_a_post_of_somebody_who_may(client: Client, us: Organisation) -> None:
+    made = factories.contract(us, goals={"resolve": {"P1": 60}})
+    where = reverse("admin:hub_contract_draft", args=[made.pk])
+    assert client.get(where).status_code == 405
+    looks = Client()
+    looks.force_login(
+        factories.member("auditor", us, is_staff=True), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    assert looks.post(where).status_code == 403
+    assert Contract.objects.count() == 1
