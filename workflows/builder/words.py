@@ -35,16 +35,18 @@ def actions(rows: Iterable[Any]) -> list[str]:
 
 
 def said(kind: Kind, params: Mapping[str, Any]) -> str:
-    """A kind with its parameters; what was left as it is goes without saying."""
-    parts = [words for param in kind.params if (words := _of(param, params.get(param.name)))]
+    """A kind with its parameters, those that were left as they are included; flags only where they were changed."""
+    given = ((param, params.get(param.name, param.default)) for param in kind.params)
+    parts = [words for param, value in given if (words := _of(param, value))]
     return f"{kind.label}: {', '.join(parts)}" if parts else str(kind.label)
 
 
 def _of(param: Param, value: Any) -> str:
-    if value in (None, "", []) or value == param.default:
-        return ""
     if param.kind == "flag":
-        return str(param.label) if value else _("not %s") % param.label
+        told = str(param.label) if value else _("not %s") % param.label
+        return "" if value == param.default else told
+    if value in (None, "", []):
+        return ""
     if param.kind == "number":
         return f"{param.label} {value}"
     values = value if isinstance(value, list) else [value]
