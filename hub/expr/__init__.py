@@ -55,6 +55,7 @@ class Expression:
         if self.steps and self.steps[0] not in names:
             raise BadExpression(_unknown(str(self.steps[0]), names))
         self.quick = quick.walker(self.steps) if self.steps else quick.compiled(source, functions, names)
+        self.choices = () if self.quick else tuple(Expression(each, names, functions) for each in _choices(source))
         # What is quick is judged by the engine all the same, so that it means the same.
         self.program = None if self.steps else _program(source, names, functions)
         own = {name for _macro, name in _OWN.findall(source)}
@@ -70,6 +71,8 @@ class Expression:
         try:
             if self.quick is not None:
                 return self.quick(values)
+            if self.choices:
+                return next((found for each in self.choices if (found := each(values)) not in (None, "")), None)
             return self._run(self._given(values), self.functions)
         except (quick.Absent, KeyError, IndexError):
             return None
@@ -186,6 +189,23 @@ def _program(source: str, names: Collection[str], functions: Mapping[str, Functi
 def _steps(source: str) -> tuple[str | int, ...]:
     """The steps of a plain path; empty for any other expression."""
     return quick.steps_of(source) if _PATH.fullmatch(source) and source not in _RESERVED else ()
+
+
+def _choices(source: str) -> list[str]:
+    """What an `either(…)` that is the whole expression chooses from, each a text of its own; none of any other."""
+    if not re.match(r"either\s*\(", source):
+        return []
+    plain = _QUOTED.sub(lambda found: "x" * len(found[0]), source)
+    begins = source.index("(") + 1
+    found, depth = [], 1
+    for at, sign in enumerate(plain[begins:], begins):
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(sign, 0)
+        if depth == 0 or (depth == 1 and sign == ","):
+            found.append(source[begins:at].strip())
+            begins = at + 1
+        if depth == 0:
+            return found if at == len(source) - 1 and all(found) else []
+    return []
 
 
 def _macros_deep(source: str) -> int:
@@ -331,7 +351,8 @@ def either(*values: Any) -> Any:
 
     >>> either(None, "", "b", "c")
     'b'
-    >>> expression("either(item.a.b, item.c)", names=["item"])({"item": {"c": 1}})
+    >>> expression("either(item.a.b, first(item.tags.filter(t, t.id > 1)).name, item.c)", names=["item"])(
+    ...     {"item": {"c": 1, "tags": []}})
     1
     """
     return next((value for value in values if value not in (None, "")), None)

@@ -7,12 +7,13 @@ that is not there makes the whole nothing. Whatever is not of these shapes is le
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 Run = Callable[[Mapping[str, Any]], Any]
 _TOKEN = re.compile(
     r"\s*(?:(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d{1,4}\]|\[\"[^\"\\]{1,80}\"\]|\['[^'\\]{1,80}'\])*)"
+    r"|(?P<tail>(?:\.[A-Za-z_]\w*|\[\d{1,4}\]|\[\"[^\"\\]{1,80}\"\]|\['[^'\\]{1,80}'\])+)"
     r"|(?P<text>\"[^\"\\]*\"|'[^'\\]*')|(?P<number>\d{1,15})(?![\w.])|(?P<mark>==|!=|[(),]))"
 )
 _STEP = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]|\[\"([^\"]+)\"\]|\['([^']+)'\]")
@@ -39,7 +40,7 @@ def steps_of(path: str) -> tuple[str | int, ...]:
 def walker(steps: tuple[str | int, ...]) -> Run:
     """Follows a path; Absent where it leads nowhere."""
     first, *rest = steps
-    if len(rest) == 1:
+    if len(rest) == 1 and isinstance(rest[0], str):
         only = rest[0]
 
         def step_in(values: Mapping[str, Any]) -> Any:
@@ -52,20 +53,38 @@ def walker(steps: tuple[str | int, ...]) -> Run:
         return step_in
 
     def walk(values: Mapping[str, Any]) -> Any:
-        found: Any = values
         try:
-            found = found[first]
-            for step in rest:
-                found = found[step]
-        except (KeyError, IndexError, TypeError):
+            found = values[first]  # type: ignore[index]
+        except KeyError:
             raise Absent from None
-        return found
+        return _into(found, rest)
 
     return walk
 
 
+def _into(found: Any, steps: Iterable[str | int]) -> Any:
+    try:
+        for step in steps:
+            if type(found) is str:
+                raise Absent  # a text has no entries, though Python counts its characters
+            found = found[step]
+    except (KeyError, IndexError, TypeError):
+        raise Absent from None
+    return found
+
+
 def path_as_text(steps: tuple[str | int, ...], text: Callable[[Any], str]) -> Callable[[Mapping[str, Any]], str]:
     """Follows a path of two or three steps and gives what is there as text; empty where it leads nowhere."""
+    if not all(isinstance(step, str) for step in steps):
+        follow = walker(steps)
+
+        def of_entry(values: Mapping[str, Any]) -> str:
+            try:
+                return text(follow(values))
+            except Absent:
+                return ""
+
+        return of_entry
     name, first, *rest = steps
     second = rest[0] if rest else None
 
@@ -142,13 +161,25 @@ class _Reader:
         if kind != "path":
             raise NotQuick
         if self.peek()[1] == "(":
-            return self.call(token)
+            return self.followed(self.call(token))
         if token in _WORDS:
             return lambda values: _WORDS[token]
         steps = steps_of(token)
         if steps[0] not in self.names:
             raise NotQuick
         return walker(steps)
+
+    def followed(self, run: Run) -> Run:
+        """A call, and the path into what it gives if one is written behind it."""
+        kind, tail = self.peek()
+        if kind != "tail":
+            return run
+        self.take()
+        if self.peek()[1] == "(":
+            raise NotQuick  # a method of CEL's own
+        steps = steps_of(tail)
+
+        return lambda values: _into(run(values), steps)
 
     def call(self, name: str) -> Run:
         if name not in self.functions:
