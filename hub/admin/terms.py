@@ -29,6 +29,7 @@ PAUSES = (
     ("waiting_us", _lazy("waits on us")),
     ("waiting_other", _lazy("waits on another organisation")),
     ("waiting_own", _lazy("waits on itself, for parts say")),
+    ("contested", _lazy("is in joint triage: whose it is is not decided")),
 )
 
 

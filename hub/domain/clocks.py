@@ -1,158 +1,28 @@
-"""The clocks of a ticket: which contracts apply, and where each promise stands."""
+"""The clocks of a ticket: its events as clocks see them, and where each promise stands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import transaction
 
 from hub.domain.facts import TicketFacts
 from hub.domain.folding import Facts, load
 from hub.domain.organisations import organisations_of
-from hub.models import Calendar, Clock, Contract, EventKind, Organisation, Phase, Publication, Span, Target, Ticket
+from hub.domain.terms import CONTESTED, Terms, terms_for
+from hub.models import Calendar, Clock, Contract, EventKind, Organisation, Phase, Span, Ticket
 from hub.queries.calendars import calendar_of
 from hub.sla import calendars, clocks
-from hub.sla.clocks import ClockRule, ClockState, Occurrence, State
+from hub.sla.clocks import ClockState, Occurrence, State
 
 
-@dataclass(frozen=True, kw_only=True)
-class Terms:
-    """One contract's promise of one kind to or by one party, ready to be folded."""
+def occurrences(events: Sequence[Facts], perspective: str, *, minds_disputes: bool = False) -> list[Occurrence]:
+    """The ticket's events as clocks see them, for the ticket itself ("") or one organisation.
 
-    contract: Contract
-    target: str
-    party: Organisation
-    rule: ClockRule
-
-
-def terms_for(
-    ticket: Ticket, organisations: Iterable[Organisation], contracts: Iterable[Contract] | None = None
-) -> list[Terms]:
-    """The promises that apply: the service's SLA, and the UC of every organisation engaged.
-
-    A contract for the very service beats one for every service. A clock that runs keeps the version it
-    was begun with.
+    `minds_disputes`: the contract names joint triage (``contested``) among what it pauses for.
     """
-    engaged = {organisation.pk: organisation for organisation in organisations}
-    found: list[Terms] = []
-    for contract in _contracts(ticket, list(engaged)) if contracts is None else contracts:
-        parties = [engaged[contract.organisation_id]] if contract.organisation_id in engaged else list(engaged.values())
-        if contract.kind == Contract.Kind.SLA:
-            parties = [ticket.owner]
-        found += [terms for party in parties for terms in _terms(contract, party)]
-    return found
-
-
-def _contracts(ticket: Ticket, engaged: list[int]) -> Iterator[Contract]:
-    contracts = Contract.objects.select_related("calendar", "organisation").prefetch_related("targets__calendar")
-    if ticket.imported_from is not None:
-        yield from contracts.filter(history_policy__startswith=f"{ticket.imported_from.format}.").order_by("pk")
-        return
-    pinned = list(contracts.filter(clocks__ticket=ticket).distinct().order_by("pk") if ticket.pk else contracts.none())
-    yield from pinned
-    taken = {(contract.kind, contract.organisation_id) for contract in pinned}
-    candidates = contracts.filter(status=Publication.PUBLISHED, history_policy="").order_by("-version", "-pk")
-    best: dict[tuple[str, int | None], Contract] = {}
-    for contract in candidates:
-        concerns = contract.kind == Contract.Kind.SLA or contract.organisation_id in engaged
-        if not concerns or contract.service_id not in (None, ticket.service_id):
-            continue
-        key = (contract.kind, contract.organisation_id)
-        current = best.get(key)
-        if current is None or (current.service_id is None and contract.service_id is not None):
-            best[key] = contract
-    yield from (contract for key, contract in best.items() if key not in taken)
-
-
-def _terms(contract: Contract, party: Organisation) -> Iterator[Terms]:
-    targets: dict[str, list[Target]] = {}
-    for target in contract.targets.all():
-        targets.setdefault(target.kind, []).append(target)
-    for kind, rows in targets.items():
-        rule = _rule(contract, kind, rows, party)
-        if rule is not None:
-            yield Terms(contract=contract, target=kind, party=party, rule=rule)
-
-
-def _rule(contract: Contract, kind: str, rows: list[Target], party: Organisation) -> ClockRule | None:
-    is_sla = contract.kind == Contract.Kind.SLA
-    if contract.rules:
-        keys: Keys | None = _written_rule(contract, party)
-    else:
-        keys = _sla_keys(contract, kind) if is_sla else _uc_keys(contract, kind, party)
-    if keys is None:
-        return None
-    return ClockRule(
-        id=f"{contract.pk}.{kind}.{party.public_id}",
-        calendar=str(contract.calendar_id),
-        calendar_by_priority={row.priority: str(row.calendar_id) for row in rows if row.calendar_id},
-        goals={row.priority: row.goal_seconds for row in rows},
-        holders=None if is_sla else frozenset([party.public_id]),
-        on_change=clocks.OnChange(contract.on_change),
-        pause_on=frozenset(contract.pause_reasons),
-        start_on=keys["start_on"],
-        stop_on=keys.get("stop_on", NONE),
-        resume_on=keys.get("resume_on", NONE),
-        continue_on=keys.get("continue_on", NONE),
-        restart_on=keys.get("restart_on", NONE),
-    )
-
-
-NONE: frozenset[str] = frozenset()
-
-
-Keys = dict[str, frozenset[str]]
-"""The events a rule reacts to, by what they do to the clock: start_on, stop_on and so on."""
-
-
-def _written_rule(contract: Contract, party: Organisation) -> Keys:
-    who = party.public_id
-    return {name: frozenset(key.replace("{party}", who) for key in keys) for name, keys in contract.rules.items()}
-
-
-def _sla_keys(contract: Contract, kind: str) -> Keys | None:
-    ends = {"resolve", "cancel"}
-    if kind == Target.Kind.FIRST_RESPONSE:
-        # Resolution without an answer counts as the response; a reopen never restarts it.
-        return {"start_on": frozenset({"create"}), "stop_on": frozenset({"first_response", *ends})}
-    if kind == Target.Kind.RESOLVE:
-        return {
-            "start_on": frozenset({"create"}),
-            "stop_on": frozenset(ends),
-            **_after_reopen(contract, {"reopen"}),
-        }
-    return None
-
-
-def _uc_keys(contract: Contract, kind: str, party: Organisation) -> Keys | None:
-    who = party.public_id
-    ends = {f"done:{who}", "resolve", "cancel"}
-    if kind == Target.Kind.ACKNOWLEDGE:
-        handed = frozenset({f"handoff:{who}"})
-        again = handed if contract.on_return == Contract.OnReturn.RESTART else NONE
-        return {"start_on": handed, "stop_on": frozenset({f"accept:{who}", *ends}), "restart_on": again}
-    if kind != Target.Kind.RESOLVE:
-        return None
-    begins = f"{'accept' if contract.starts_on == Contract.StartsOn.ACCEPTANCE else 'handoff'}:{who}"
-    keys: Keys = {"start_on": frozenset({begins}), "stop_on": frozenset(ends)}
-    keys |= _after_reopen(contract, {f"reopen:{who}"})
-    key = "restart_on" if contract.on_return == Contract.OnReturn.RESTART else "resume_on"
-    return keys | {key: keys.get(key, NONE) | {begins}}
-
-
-def _after_reopen(contract: Contract, events: set[str]) -> Keys:
-    key = {
-        Contract.Reopen.RESUME: "resume_on",
-        Contract.Reopen.CONTINUE: "continue_on",
-        Contract.Reopen.RESTART: "restart_on",
-    }[Contract.Reopen(contract.on_reopen)]
-    return {key: frozenset(events)}
-
-
-def occurrences(events: Sequence[Facts], perspective: str) -> list[Occurrence]:
-    """The ticket's events as clocks see them, for the ticket itself ("") or one organisation."""
     facts = TicketFacts()
     found: list[Occurrence] = []
     status, holders = "open", frozenset[str]()
@@ -162,8 +32,9 @@ def occurrences(events: Sequence[Facts], perspective: str) -> list[Occurrence]:
         found += _types(event, facts, before)
         if event.kind == EventKind.HISTORY_ROW:
             continue
-        if facts.status_for(perspective) != status or facts.holders() != holders:
-            status, holders = facts.status_for(perspective), facts.holders()
+        now = facts.status_for(perspective, minds_disputes=minds_disputes)
+        if now != status or facts.holders() != holders:
+            status, holders = now, facts.holders()
             change = Occurrence(event.at, event.seq, "status", status, status=status, holders=holders)
             # Who holds it and what it waits for is true before anything that starts because of it.
             found.insert(_before_this(found, event), change)
@@ -190,8 +61,7 @@ def _types(event: Facts, facts: TicketFacts, before: str) -> Iterator[Occurrence
     elif kind == EventKind.TICKET_MOVED:
         yield from (seen(type_) for type_ in _moved(before, facts.phase))
     elif kind == EventKind.MESSAGE_ADDED:
-        if payload.get("is_for_requester") and payload["author_kind"] != "requester":
-            yield seen("first_response", payload["organisation"])
+        yield from (seen(*what) for what in _said(facts, payload))
     elif kind == EventKind.LEG_BORN:
         yield seen("handoff", payload["organisation"])
         yield seen("accept", payload["organisation"])
@@ -201,7 +71,23 @@ def _types(event: Facts, facts: TicketFacts, before: str) -> Iterator[Occurrence
         yield from _row_types(event)
 
 
+def _said(facts: TicketFacts, payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a message is to clocks: an answer, news for the requester, a word of an engaged organisation."""
+    who = str(payload["organisation"])
+    if payload["author_kind"] == "requester":
+        return
+    is_news = facts.is_open and not payload.get("supersedes")  # an edited one is none
+    if payload.get("is_for_requester"):
+        yield "first_response", who
+        if is_news:
+            yield "update", who
+    if is_news and who in facts.holders():
+        yield "said", who
+
+
 def _moved(before: str, after: str) -> Iterator[str]:
+    if before == Phase.NEW and after in (Phase.ACTIVE, Phase.WAITING):
+        yield "begin"
     if after == Phase.RESOLVED:
         yield "resolve"
     elif after == Phase.CANCELLED:
@@ -244,18 +130,15 @@ def fold(
 ) -> list[tuple[Terms, ClockState]]:
     """Every clock of the ticket at `as_of`, by the contracts that apply or those given."""
     terms = terms_for(ticket, _engaged(events), contracts)
-    seen = {"": _ordered(events, "")} | {
-        term.party.public_id: _ordered(events, term.party.public_id)
-        for term in terms
-        if term.contract.kind != Contract.Kind.SLA
-    }
+    views = {_view(term) for term in terms}
+    seen = {(who, minds): _ordered(events, who, minds) for who, minds in views}
     tables = _tables(terms)
     return [
         (
             term,
             clocks.fold(
                 term.rule,
-                seen["" if term.contract.kind == Contract.Kind.SLA else term.party.public_id],
+                seen[_view(term)],
                 as_of=int(as_of.timestamp()),
                 calendars=tables,
             ),
@@ -264,8 +147,15 @@ def fold(
     ]
 
 
-def _ordered(events: Sequence[Facts], perspective: str) -> list[Occurrence]:
-    return sorted(occurrences(events, perspective), key=lambda occurrence: occurrence[:2])
+def _view(term: Terms) -> tuple[str, bool]:
+    """Whose eyes a clock sees the events with, and whether it minds disputes."""
+    who = "" if term.contract.kind == Contract.Kind.SLA else term.party.public_id
+    return who, CONTESTED in term.contract.pause_reasons
+
+
+def _ordered(events: Sequence[Facts], perspective: str, minds_disputes: bool) -> list[Occurrence]:
+    found = occurrences(events, perspective, minds_disputes=minds_disputes)
+    return sorted(found, key=lambda occurrence: occurrence[:2])
 
 
 def _engaged(events: Sequence[Facts]) -> list[Organisation]:

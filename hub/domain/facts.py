@@ -70,8 +70,7 @@ class TicketFacts:
         elif kind == EventKind.TICKET_MOVED:
             self.phase = payload["after"]
             self.ticket_waits_on = payload.get("waits_on", "") if self.phase == Phase.WAITING else ""
-            if self.phase in (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED):
-                self.is_contested = False
+            self.is_contested = self.is_contested and self.is_open
         elif kind == EventKind.TRIAGE_STARTED:
             self.is_contested = True
         elif kind == EventKind.TRIAGE_DECIDED:
@@ -144,7 +143,7 @@ class TicketFacts:
             return self.recorded
         if self.is_contested:
             return Ball(self.owner, Charge.CONTESTED, "", "contested")
-        if self.phase in (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED):
+        if not self.is_open:
             return Ball(self.owner, Charge.NOBODY, "", self.phase)
         if self.waits_on_requester:
             return Ball(self.requester_organisation or self.owner, Charge.REQUESTER, "", "waiting_requester")
@@ -202,8 +201,17 @@ class TicketFacts:
             if leg.stage in ENGAGED_STAGES or (leg.stage == Stage.OFFERED and leg.is_delivered)
         )
 
-    def status_for(self, organisation: str) -> str:
-        """What a clock of this organisation ("" for the ticket's own) sees: ``open`` or a wait."""
+    @property
+    def is_open(self) -> bool:
+        return self.phase not in (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED)
+
+    def status_for(self, organisation: str, *, minds_disputes: bool = False) -> str:
+        """What a clock of this organisation ("" for the ticket's own) sees: ``open``, a wait, or ``contested``.
+
+        Joint triage counts only for a contract that names it; for others what it waits for goes before.
+        """
+        if minds_disputes and self.is_contested:
+            return "contested"
         if self.waits_on_requester:
             return "waiting_requester"
         if not organisation and self.phase == Phase.WAITING and self.ticket_waits_on not in ("", WaitsOn.REQUESTER):

@@ -124,10 +124,7 @@ class Contract(models.Model):
     pause_reasons = models.JSONField(
         _("pauses while"),
         default=list,
-        help_text=_(
-            'Any of "waiting_requester", "waiting_us", "waiting_other", "waiting_own". '
-            "Usual: an SLA pauses in the first, a UC in the first two."
-        ),
+        help_text=_("Of waiting_requester, waiting_us, waiting_other, waiting_own and contested (joint triage)."),
     )
     on_reopen = models.CharField(_("after a reopen"), max_length=16, choices=Reopen, default=Reopen.RESUME)
     on_return = models.CharField(_("after a return"), max_length=16, choices=OnReturn, default=OnReturn.ACCUMULATE)

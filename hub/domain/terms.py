@@ -1,0 +1,164 @@
+"""Which contracts apply to a ticket, and what of its events each promise starts, stops and begins anew with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from hub.models import Contract, Organisation, Publication, Target, Ticket
+from hub.sla import clocks
+from hub.sla.clocks import ClockRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """One contract's promise of one kind to or by one party, ready to be folded."""
+
+    contract: Contract
+    target: str
+    party: Organisation
+    rule: ClockRule
+
+
+def terms_for(
+    ticket: Ticket, organisations: Iterable[Organisation], contracts: Iterable[Contract] | None = None
+) -> list[Terms]:
+    """The promises that apply: the service's SLA, and the UC of every organisation engaged.
+
+    A contract for the very service beats one for every service. A clock that runs keeps the version it
+    was begun with.
+    """
+    engaged = {organisation.pk: organisation for organisation in organisations}
+    found: list[Terms] = []
+    for contract in _contracts(ticket, list(engaged)) if contracts is None else contracts:
+        parties = [engaged[contract.organisation_id]] if contract.organisation_id in engaged else list(engaged.values())
+        if contract.kind == Contract.Kind.SLA:
+            parties = [ticket.owner]
+        found += [terms for party in parties for terms in _terms(contract, party)]
+    return found
+
+
+def _contracts(ticket: Ticket, engaged: list[int]) -> Iterator[Contract]:
+    contracts = Contract.objects.select_related("calendar", "organisation").prefetch_related("targets__calendar")
+    if ticket.imported_from is not None:
+        yield from contracts.filter(history_policy__startswith=f"{ticket.imported_from.format}.").order_by("pk")
+        return
+    pinned = list(contracts.filter(clocks__ticket=ticket).distinct().order_by("pk") if ticket.pk else contracts.none())
+    yield from pinned
+    taken = {(contract.kind, contract.organisation_id) for contract in pinned}
+    candidates = contracts.filter(status=Publication.PUBLISHED, history_policy="").order_by("-version", "-pk")
+    best: dict[tuple[str, int | None], Contract] = {}
+    for contract in candidates:
+        concerns = contract.kind == Contract.Kind.SLA or contract.organisation_id in engaged
+        if not concerns or contract.service_id not in (None, ticket.service_id):
+            continue
+        key = (contract.kind, contract.organisation_id)
+        current = best.get(key)
+        if current is None or (current.service_id is None and contract.service_id is not None):
+            best[key] = contract
+    yield from (contract for key, contract in best.items() if key not in taken)
+
+
+def _terms(contract: Contract, party: Organisation) -> Iterator[Terms]:
+    targets: dict[str, list[Target]] = {}
+    for target in contract.targets.all():
+        targets.setdefault(target.kind, []).append(target)
+    for kind, rows in targets.items():
+        rule = _rule(contract, kind, rows, party)
+        if rule is not None:
+            yield Terms(contract=contract, target=kind, party=party, rule=rule)
+
+
+def _rule(contract: Contract, kind: str, rows: list[Target], party: Organisation) -> ClockRule | None:
+    is_sla = contract.kind == Contract.Kind.SLA
+    if contract.rules:
+        keys: Keys | None = _written_rule(contract, party)
+    else:
+        keys = _sla_keys(contract, kind) if is_sla else _uc_keys(contract, kind, party)
+    if keys is None:
+        return None
+    return ClockRule(
+        id=f"{contract.pk}.{kind}.{party.public_id}",
+        calendar=str(contract.calendar_id),
+        calendar_by_priority={row.priority: str(row.calendar_id) for row in rows if row.calendar_id},
+        goals={row.priority: row.goal_seconds for row in rows},
+        holders=None if is_sla else frozenset([party.public_id]),
+        on_change=clocks.OnChange(contract.on_change),
+        pause_on=frozenset(contract.pause_reasons),
+        start_on=keys["start_on"],
+        stop_on=keys.get("stop_on", NONE),
+        resume_on=keys.get("resume_on", NONE),
+        continue_on=keys.get("continue_on", NONE),
+        restart_on=keys.get("restart_on", NONE),
+    )
+
+
+NONE: frozenset[str] = frozenset()
+CONTESTED = "contested"
+"""The reason by which a contract pauses while joint triage is open."""
+
+
+Keys = dict[str, frozenset[str]]
+"""The events a rule reacts to, by what they do to the clock: start_on, stop_on and so on."""
+
+
+def _written_rule(contract: Contract, party: Organisation) -> Keys:
+    who = party.public_id
+    return {name: frozenset(key.replace("{party}", who) for key in keys) for name, keys in contract.rules.items()}
+
+
+def _sla_keys(contract: Contract, kind: str) -> Keys | None:
+    ends = {"resolve", "cancel"}
+    if kind == Target.Kind.ACKNOWLEDGE:
+        # Somebody has taken it up; a reopen never restarts it.
+        return {"start_on": frozenset({"create"}), "stop_on": frozenset({"begin", *ends})}
+    if kind == Target.Kind.NEXT_UPDATE:
+        # From each word to the requester to the next: every one begins a cycle.
+        return {
+            "start_on": frozenset({"create"}),
+            "stop_on": frozenset(ends),
+            "restart_on": frozenset({"update", "reopen"}),
+        }
+    if kind == Target.Kind.FIRST_RESPONSE:
+        # Resolution without an answer counts as the response; a reopen never restarts it.
+        return {"start_on": frozenset({"create"}), "stop_on": frozenset({"first_response", *ends})}
+    if kind == Target.Kind.RESOLVE:
+        return {
+            "start_on": frozenset({"create"}),
+            "stop_on": frozenset(ends),
+            **_after_reopen(contract, {"reopen"}),
+        }
+    return None
+
+
+def _uc_keys(contract: Contract, kind: str, party: Organisation) -> Keys | None:
+    who = party.public_id
+    ends = {f"done:{who}", "resolve", "cancel"}
+    if kind == Target.Kind.ACKNOWLEDGE:
+        handed = frozenset({f"handoff:{who}"})
+        again = handed if contract.on_return == Contract.OnReturn.RESTART else NONE
+        return {"start_on": handed, "stop_on": frozenset({f"accept:{who}", *ends}), "restart_on": again}
+    if kind == Target.Kind.FIRST_RESPONSE:
+        handed = frozenset({f"handoff:{who}"})
+        again = handed if contract.on_return == Contract.OnReturn.RESTART else NONE
+        return {"start_on": handed, "stop_on": frozenset({f"said:{who}", *ends}), "restart_on": again}
+    if kind == Target.Kind.NEXT_UPDATE:
+        taken = frozenset({f"accept:{who}"})
+        again = taken | {f"said:{who}", f"reopen:{who}"}
+        return {"start_on": taken, "stop_on": frozenset(ends), "restart_on": again}
+    if kind != Target.Kind.RESOLVE:
+        return None
+    begins = f"{'accept' if contract.starts_on == Contract.StartsOn.ACCEPTANCE else 'handoff'}:{who}"
+    keys: Keys = {"start_on": frozenset({begins}), "stop_on": frozenset(ends)}
+    keys |= _after_reopen(contract, {f"reopen:{who}"})
+    key = "restart_on" if contract.on_return == Contract.OnReturn.RESTART else "resume_on"
+    return keys | {key: keys.get(key, NONE) | {begins}}
+
+
+def _after_reopen(contract: Contract, events: set[str]) -> Keys:
+    key = {
+        Contract.Reopen.RESUME: "resume_on",
+        Contract.Reopen.CONTINUE: "continue_on",
+        Contract.Reopen.RESTART: "restart_on",
+    }[Contract.Reopen(contract.on_reopen)]
+    return {key: frozenset(events)}

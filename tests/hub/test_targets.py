@@ -1,0 +1,128 @@
+"""Every kind of promise a contract can make is measured: from what, until what, and what it pauses for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from hub.domain import clocks, folding, history, messages, tickets
+from hub.domain.actors import Actor
+from hub.models import Clock, Contract, Leg, Organisation, Target, Ticket
+from tests import factories
+from workflows import decisions, handoffs, moves, triage
+
+pytestmark = pytest.mark.django_db
+AT = datetime.fromisoformat("2026-03-16T09:00:00+00:00")
+EVERY = {kind: {"P3": 3600} for kind in Target.Kind.values}
+
+
+def after(minutes: int) -> datetime:
+    return AT + timedelta(minutes=minutes)
+
+
+@pytest.fixture
+def vendor(us: Organisation) -> Organisation:
+    made: Organisation = factories.OrganisationFactory(name="Hostwerk")
+    return made
+
+
+def opened(agent: Actor) -> Ticket:
+    return tickets.open_ticket(title="VPN", requester=factories.PersonFactory(), actor=agent, at=AT)
+
+
+def engaged(ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime) -> Leg:
+    return handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+
+
+def cycles(ticket: Ticket, target: str, at: datetime) -> list[tuple[str, int]]:
+    """State and minutes used of every cycle, the oldest first."""
+    clocks.refold(ticket, folding.load(ticket), as_of=at)
+    rows = Clock.objects.filter(ticket=ticket, target=target).order_by("cycle")
+    return [(row.state, row.used_seconds // 60) for row in rows]
+
+
+@pytest.mark.parametrize("kind", ["sla", "uc"])
+def test_no_promise_goes_unmeasured(kind: str, us: Organisation, vendor: Organisation, agent: Actor) -> None:
+    contract = factories.contract(us if kind == "sla" else vendor, kind=kind, goals=EVERY)
+    ticket = opened(agent)
+    leg = engaged(ticket, vendor, agent, AT)
+    handoffs.accept(leg=leg, actor=Actor.vendor(vendor), at=after(1))
+
+    measured = set(Clock.objects.filter(ticket=ticket, contract=contract).values_list("target", flat=True))
+
+    assert measured == set(Target.Kind.values)
+
+
+def test_we_acknowledge_when_somebody_takes_it_up_and_a_reopen_changes_nothing(us: Organisation, agent: Actor) -> None:
+    factories.contract(us, goals={"acknowledge": {"P3": 3600}})
+    ticket = opened(agent)
+    assert cycles(ticket, "acknowledge", after(4)) == [("active", 4)]
+    moves.move(ticket=ticket, name="activate", actor=agent, at=after(5))
+    moves.move(ticket=ticket, name="resolve", actor=agent, at=after(20))
+    moves.move(ticket=ticket, name="reopen", actor=agent, at=after(30))
+
+    assert cycles(ticket, "acknowledge", after(60)) == [("stopped", 5)]
+
+
+def test_every_word_to_the_requester_begins_the_next_update_anew(us: Organisation, agent: Actor) -> None:
+    factories.contract(us, goals={"next_update": {"P3": 1800}})
+    ticket = opened(agent)
+    messages.say(ticket=ticket, body="ours alone", actor=agent, at=after(5))
+    said = messages.say(ticket=ticket, body="We look", is_for_requester=True, actor=agent, at=after(40))
+    messages.say(ticket=ticket, body="We look at it", is_for_requester=True, supersedes=said, actor=agent, at=after(45))
+    messages.say(ticket=ticket, body="Found it", is_for_requester=True, actor=agent, at=after(50))
+    assert cycles(ticket, "next_update", after(55)) == [("stopped", 40), ("stopped", 10), ("active", 5)]
+    assert list(Clock.objects.order_by("cycle").values_list("is_breached", flat=True)) == [True, False, False]
+
+    moves.move(ticket=ticket, name="resolve", actor=agent, at=after(60))
+    messages.say(ticket=ticket, body="Done", is_for_requester=True, actor=agent, at=after(70))
+    assert cycles(ticket, "next_update", after(99))[-1] == ("stopped", 10)
+    moves.move(ticket=Ticket.objects.get(pk=ticket.pk), name="reopen", actor=agent, at=after(100))
+    assert cycles(ticket, "next_update", after(103))[-1] == ("active", 3)
+    assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
+
+
+def test_a_vendors_first_word_and_its_next(vendor: Organisation, agent: Actor) -> None:
+    factories.contract(vendor, kind="uc", goals={"first_response": {"P3": 600}, "next_update": {"P3": 600}})
+    ticket, them = opened(agent), Actor.vendor(vendor)
+    leg = engaged(ticket, vendor, agent, AT)
+    handoffs.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=after(1))
+    handoffs.accept(leg=leg, actor=them, at=after(3))
+    messages.say(ticket=ticket, body="Looking", legs=[leg], actor=agent, at=after(4))  # ours is not theirs
+    assert cycles(ticket, "first_response", after(5)) == [("active", 5)]
+    messages.say(ticket=ticket, body="Looking", legs=[leg], actor=them, at=after(7))
+    assert cycles(ticket, "first_response", after(9)) == [("stopped", 7)]
+    assert cycles(ticket, "next_update", after(9)) == [("stopped", 4), ("active", 2)]
+
+    handoffs.finish(leg=leg, actor=them, at=after(10))
+    messages.say(ticket=ticket, body="By the way", legs=[leg], actor=them, at=after(30))
+    assert cycles(ticket, "next_update", after(40)) == [("stopped", 4), ("stopped", 3)]
+
+
+@pytest.mark.parametrize(
+    ("pauses", "used"), [(["waiting_us"], 50), (["waiting_us", "contested"], 20), (["contested"], 20), ([], 50)]
+)
+def test_a_contract_says_whether_a_dispute_pauses_its_clock(
+    pauses: list[str], used: int, vendor: Organisation, agent: Actor
+) -> None:
+    contract: Contract = factories.contract(vendor, kind="uc", goals={"resolve": {"P3": 7200}}, pause_reasons=pauses)
+    ticket, them = opened(agent), Actor.vendor(vendor)
+    handoffs.accept(leg=engaged(ticket, vendor, agent, AT), actor=them, at=AT)
+    found = triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=after(10))
+    expected = "paused" if "contested" in pauses else "active"
+    assert cycles(ticket, "resolve", after(20))[0][0] == expected
+    decisions.decide(found=found, organisation=vendor, decision="theirs", actor=agent, at=after(40))
+
+    assert cycles(ticket, "resolve", after(50)) == [("active", used)]
+    assert Clock.objects.get().contract == contract
+
+
+def test_what_waits_for_us_is_paused_in_a_dispute_as_before(vendor: Organisation, agent: Actor) -> None:
+    factories.contract(vendor, kind="uc", goals={"resolve": {"P3": 7200}}, pause_reasons=["waiting_us"])
+    ticket, them = opened(agent), Actor.vendor(vendor)
+    leg = handoffs.accept(leg=engaged(ticket, vendor, agent, AT), actor=them, at=AT)
+    handoffs.wait(leg=handoffs.start(leg=leg, actor=them, at=AT), waits_on="us", actor=them, at=after(5))
+    triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=after(10))
+
+    assert cycles(ticket, "resolve", after(30)) == [("paused", 5)]
