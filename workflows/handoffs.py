@@ -297,7 +297,10 @@ def decline(
     occurred_at: datetime | None = None,
     origin: str = "",
 ) -> Leg:
-    """They do not take it; the giver has the ball again and knows why."""
+    """They do not take it; the giver has the ball again and knows why.
+
+    Beyond the ticket's bounce budget joint triage begins, unless a rule has found somebody else for it.
+    """
     when = When(actor, at, occurred_at, origin)
 
     def change(leg: Leg) -> None:
@@ -308,6 +311,7 @@ def decline(
                 texts={"reason": reason})  # fmt: skip
     _bounced(leg)
     _answer(leg, "declined", when)
+    _may_be_disputed(leg, reason, when)
     return leg
 
 
@@ -350,6 +354,16 @@ def _code(code: str) -> str:
 
 def _bounced(leg: Leg) -> None:
     Ticket.objects.filter(pk=leg.ticket_id).update(bounces=F("bounces") + 1)
+
+
+def _may_be_disputed(leg: Leg, reason: str, when: When) -> None:
+    """A decline cannot be blocked; where it is one bounce too many and nobody leads, whose it is has to be decided."""
+    ticket = Ticket.objects.select_related("status__version").get(pk=leg.ticket_id)
+    if not ticket.is_open or ticket.bounces <= ticket.status.version.bounce_budget:
+        return
+    if leg.is_lead and not Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES, is_lead=True).exists():
+        told = _("%(name)s does not take it: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
+        triage.start(ticket=ticket, cause="bounces", reason=told, actor=when.actor, at=when.at)
 
 
 def _blocked(leg: Leg, reason: str, code: str, when: When) -> Leg:

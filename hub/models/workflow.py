@@ -58,7 +58,7 @@ class WorkflowVersion(models.Model):
     bounce_budget = models.PositiveSmallIntegerField(
         _("bounce budget"),
         default=2,
-        help_text=_("So often may a ticket be returned or declined; the next return opens joint triage instead."),
+        help_text=_("So often may a ticket come back; the next return or decline opens joint triage."),
     )
     triage_minutes = models.PositiveIntegerField(
         _("minutes for joint triage"), default=60, help_text=_("Until when the decision owner has to decide.")

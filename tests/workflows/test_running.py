@@ -256,6 +256,36 @@ def test_p1_on_payroll_goes_to_the_second_vendor_and_the_second_bounce_opens_tri
     assert history.verify(fresh) is None
 
 
+def test_a_decline_too_many_opens_triage_unless_a_rule_has_found_somebody(
+    agent: Actor, us: Organisation, vendor: Organisation
+) -> None:
+    second, third = (factories.OrganisationFactory(name=name) for name in ("Second", "Third"))
+    listed = [vendor.public_id, second.public_id]
+    published(
+        rule("else_next", None, "", trigger="vendor", trigger_params={"did": ["declined"]},
+             actions=[act("offer_next", organisations=listed)]),
+        bounce_budget=0,
+    )  # fmt: skip
+    ticket = opened(agent)
+    first = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
+    handoffs.decline(leg=first, reason="not ours", actor=Actor.vendor(vendor), at=minutes(1))
+    leg = ticket.legs.get(organisation=second)
+    assert leg.stage == Stage.OFFERED
+    assert not Triage.objects.exists()
+
+    handoffs.offer(ticket=ticket, organisation=third, is_lead=False, actor=agent, at=minutes(2))
+    beside = handoffs.decline(
+        leg=ticket.legs.get(organisation=third), reason="no", actor=Actor.vendor(third), at=minutes(3)
+    )
+    assert not beside.is_lead
+    assert not Triage.objects.exists()
+    handoffs.decline(leg=leg, reason="not ours either", actor=Actor.vendor(second), at=minutes(4))
+
+    assert Triage.objects.get().reason == "Second does not take it: not ours either"
+    fresh = Ticket.objects.get(pk=ticket.pk)
+    assert (fresh.hold_reason, fresh.bounces) == ("contested", 3)
+
+
 def test_triage_that_nobody_decides_is_overdue_once(agent: Actor, us: Organisation) -> None:
     factories.member("manager", us, name="Mona")
     made = triage.start(ticket=opened(agent), cause="person", reason="whose?", actor=agent, at=AT)
