@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from hub.domain import tickets
 from hub.models import OPEN_STAGES, Membership, Organisation, Priority, Relation, Stage, Team, User
-from workflows import conversations, firing, handoffs, majors, notifications, switching, triage, wording
+from workflows import conversations, firing, handoffs, majors, notifications, switching, triage, turns, wording
 from workflows.context import Context
 from workflows.firing import ActionRefused, Doing
 from workflows.models import Endpoint, Pending
@@ -177,7 +177,7 @@ def _resume(context: Context, _params: Params, doing: Doing) -> str:
 def _refusable(verb: Any, **given: Any) -> None:
     try:
         verb(**given)
-    except (handoffs.HandoffRefused, triage.TriageRefused) as refused:
+    except (turns.HandoffRefused, triage.TriageRefused) as refused:
         raise ActionRefused(str(refused)) from refused
 
 

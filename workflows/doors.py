@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Message, Service, Stage, WaitsOn
-from workflows import handoffs
+from workflows import bounces, handoffs, turns
 from workflows.models import Door
 
 LASTS = timedelta(days=30)
@@ -129,12 +129,12 @@ def act(
     """One verb of the page, by somebody who gave a name: the same verbs as from any other system."""
     actor = Actor.vendor(leg.organisation, name)
     if verb not in verbs(leg):
-        raise handoffs.HandoffRefused(_("This cannot be done any more; the page shows what can."))
+        raise turns.HandoffRefused(_("This cannot be done any more; the page shows what can."))
     if verb in ("decline", "return", "ask", "resolve") and not text.strip():
-        raise handoffs.HandoffRefused(_("Please write a few words: why, what you need to know, or what was done."))
+        raise turns.HandoffRefused(_("Please write a few words: why, what you need to know, or what was done."))
     came = Came(actor=actor, at=at, origin=origin)
     if verb in ("decline", "return"):
-        refuse = handoffs.decline if verb == "decline" else handoffs.give_back
+        refuse = bounces.decline if verb == "decline" else bounces.give_back
         refuse(leg=leg, reason=text, code=code, **came)
         return
     if verb == "accept" or (leg.stage == Stage.OFFERED and verb in ("ask", "resolve")):

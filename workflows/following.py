@@ -8,7 +8,7 @@ from typing import Any
 
 from hub.domain.actors import Actor
 from hub.models import Leg, Organisation, Stage
-from workflows import handoffs
+from workflows import bounces, handoffs, turns
 
 VERBS = ("acknowledge", "accept", "work", "wait", "done", "decline", "return")
 """What a vendor's status can mean for its leg."""
@@ -32,15 +32,15 @@ def follow(
     nothing happens; where the law has no way, HandoffRefused.
     """
     came: dict[str, Any] = {"actor": actor, "at": at, "occurred_at": occurred_at, "origin": origin}
-    leg = handoffs.locked(leg)
+    leg = turns.locked(leg)
     if verb == "acknowledge":
         return leg
     if verb == "decline" and leg.stage == Stage.OFFERED:
-        return handoffs.decline(leg=leg, reason=reason, **came)
+        return bounces.decline(leg=leg, reason=reason, **came)
     if verb in ("decline", "return"):
         if leg.stage == Stage.OFFERED:
             leg = handoffs.accept(leg=leg, **came)
-        return leg if leg.stage == Stage.RETURNED else handoffs.give_back(leg=leg, reason=reason, **came)
+        return leg if leg.stage == Stage.RETURNED else bounces.give_back(leg=leg, reason=reason, **came)
     if leg.stage == Stage.OFFERED:
         leg = handoffs.accept(leg=leg, **came)
     if verb == "accept":
@@ -74,5 +74,5 @@ def _follow_work(
     if verb == "wait":
         return handoffs.wait(leg=leg, waits_on=waits_on, organisation=organisation, reason=reason, **came)
     if leg.stage != Stage.WORKING:
-        raise handoffs.HandoffRefused(handoffs.refusal(leg, verb))
+        raise turns.HandoffRefused(turns.refusal(leg, verb))
     return leg

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import Max
 from django.utils.translation import gettext as _
-from django_fsm import can_proceed
 
-from hub.domain import history, tickets
+from hub.domain import tickets
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, EventKind, Leg, Organisation, Phase, ReasonCode, Stage, Ticket, WaitsOn
-from workflows import firing, moves, packs, triage
-
-
-class HandoffRefused(Exception):
-    """The hand-off is not possible now; the message says why, in words for a person."""
-
-
-class When(NamedTuple):
-    """When and from where something came, as every verb here hands it on."""
-
-    actor: Actor
-    at: datetime
-    occurred_at: datetime | None = None
-    origin: str = ""
-
-
-_forced: ContextVar[bool] = ContextVar("forced", default=False)
-
-
-@contextmanager
-def taking_their_word() -> Iterator[None]:
-    """What a vendor did counts whatever the policy's guards say; the law holds all the same."""
-    token = _forced.set(True)
-    try:
-        yield
-    finally:
-        _forced.reset(token)
+from hub.models import OPEN_STAGES, EventKind, Leg, Organisation, Phase, Stage, Ticket, WaitsOn
+from workflows import moves, packs
+from workflows.turns import HandoffRefused, When, locked, record, rolled_up, turn
 
 
 @transaction.atomic
@@ -80,7 +50,7 @@ def offer(
         offered_at=at,
         deadline_at=_deadline(ticket, at, accept_within),
     )
-    _record(
+    record(
         leg,
         EventKind.LEG_OFFERED,
         When(actor, at),
@@ -154,7 +124,7 @@ def begin_there(
     )
     leg.save()
     when = When(actor, at, occurred_at, origin)
-    _record(leg, EventKind.LEG_BORN, when, more={"is_lead": 1})
+    record(leg, EventKind.LEG_BORN, when, more={"is_lead": 1})
     moves.roll_up(ticket=ticket, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
     return Leg.objects.get(pk=leg.pk)
 
@@ -169,7 +139,7 @@ def confirm_delivery(
         return leg
     leg.delivered_at = occurred_at or at
     leg.save(update_fields=["delivered_at"])
-    _record(leg, EventKind.LEG_DELIVERED, When(actor, at, occurred_at, origin), more={"remote": key})
+    record(leg, EventKind.LEG_DELIVERED, When(actor, at, occurred_at, origin), more={"remote": key})
     return leg
 
 
@@ -181,7 +151,7 @@ def confirm_reached(*, leg: Leg, actor: Actor, at: datetime, origin: str = "") -
         return leg
     leg.is_unreached = False
     leg.save(update_fields=["is_unreached"])
-    _record(leg, EventKind.LEG_REACHED, When(actor, at, None, origin))
+    record(leg, EventKind.LEG_REACHED, When(actor, at, None, origin))
     return leg
 
 
@@ -192,8 +162,8 @@ def accept(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
     if leg.delivered_at is None:
         # Whoever accepts has received it, whatever the delivery still says.
         leg = confirm_delivery(leg=leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
-    leg = _turn(leg, "accept", when, lambda leg: leg.accept(at=occurred_at or at), EventKind.LEG_ACCEPTED)
-    _roll_up(leg, "accepted", when)
+    leg = turn(leg, "accept", when, lambda leg: leg.accept(at=occurred_at or at), EventKind.LEG_ACCEPTED)
+    rolled_up(leg, "accepted", when)
     return leg
 
 
@@ -201,8 +171,8 @@ def accept(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
 def start(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
     """They begin to work."""
     when = When(actor, at, occurred_at, origin)
-    leg = _turn(leg, "start", when, lambda leg: leg.start(), EventKind.LEG_STARTED)
-    _roll_up(leg, "started", when)
+    leg = turn(leg, "start", when, lambda leg: leg.start(), EventKind.LEG_STARTED)
+    rolled_up(leg, "started", when)
     return leg
 
 
@@ -224,7 +194,7 @@ def wait(
         raise HandoffRefused(_("A wait needs somebody it is for: requester, us, other or own."))
     if waits_on == WaitsOn.OTHER and organisation is None:
         waits_on = WaitsOn.US
-    leg = _turn(
+    leg = turn(
         leg,
         "wait",
         when,
@@ -236,7 +206,7 @@ def wait(
             "reason": reason,
         },
     )
-    _roll_up(leg, "waiting", when)
+    rolled_up(leg, "waiting", when)
     return leg
 
 
@@ -245,7 +215,7 @@ def resume(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
     """What they waited for is there. Where we say so, they have the ball once it has reached their system."""
     when = When(actor, at, occurred_at, origin)
     unreached = bool(leg.remote_number) and not origin
-    leg = _turn(
+    leg = turn(
         leg,
         "resume",
         when,
@@ -253,7 +223,7 @@ def resume(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
         EventKind.LEG_RESUMED,
         more={"is_unreached": int(unreached)},
     )
-    _roll_up(leg, "resumed", when)
+    rolled_up(leg, "resumed", when)
     return leg
 
 
@@ -274,7 +244,7 @@ def finish(
 ) -> Leg:
     """They are done; once every blocking leg is, the owner verifies."""
     when = When(actor, at, occurred_at, origin)
-    leg = _turn(
+    leg = turn(
         leg,
         "finish",
         when,
@@ -282,102 +252,14 @@ def finish(
         EventKind.LEG_DONE,
         texts={"resolution": resolution},
     )
-    _roll_up(leg, "done", when)
-    return leg
-
-
-@transaction.atomic
-def decline(
-    *,
-    leg: Leg,
-    reason: str,
-    actor: Actor,
-    at: datetime,
-    code: str = "",
-    occurred_at: datetime | None = None,
-    origin: str = "",
-) -> Leg:
-    """They do not take it; the giver has the ball again and knows why.
-
-    Beyond the ticket's bounce budget joint triage begins, unless a rule has found somebody else for it.
-    """
-    when = When(actor, at, occurred_at, origin)
-
-    def change(leg: Leg) -> None:
-        leg.decline(at=occurred_at or at, reason=reason)
-        leg.reason_code = _code(code)
-
-    leg = _turn(leg, "decline", when, change, EventKind.LEG_DECLINED, more={"code": _code(code)},
-                texts={"reason": reason})  # fmt: skip
-    _bounced(leg)
-    _answer(leg, "declined", when)
-    _may_be_disputed(leg, reason, when)
-    return leg
-
-
-@transaction.atomic
-def give_back(
-    *,
-    leg: Leg,
-    reason: str,
-    actor: Actor,
-    at: datetime,
-    code: str = "",
-    occurred_at: datetime | None = None,
-    origin: str = "",
-) -> Leg:
-    """They return it; the giver has the ball again and knows why.
-
-    A return beyond the ticket's bounce budget is blocked: the leg stays with them, and joint triage decides.
-    """
-    when = When(actor, at, occurred_at, origin)
-    fresh = locked(leg)
-    if why := why_not(fresh, "give_back"):
-        raise HandoffRefused(why)
-    if fresh.ticket.bounces >= fresh.ticket.status.version.bounce_budget:
-        return _blocked(fresh, reason, _code(code), when)
-
-    def change(leg: Leg) -> None:
-        leg.give_back(at=occurred_at or at, reason=reason)
-        leg.reason_code = _code(code)
-
-    leg = _turn(leg, "give_back", when, change, EventKind.LEG_RETURNED, more={"code": _code(code)},
-                texts={"reason": reason})  # fmt: skip
-    _bounced(leg)
-    _answer(leg, "returned", when)
-    return leg
-
-
-def _code(code: str) -> str:
-    return code if code in ReasonCode.values else ""
-
-
-def _bounced(leg: Leg) -> None:
-    Ticket.objects.filter(pk=leg.ticket_id).update(bounces=F("bounces") + 1)
-
-
-def _may_be_disputed(leg: Leg, reason: str, when: When) -> None:
-    """A decline cannot be blocked; where it is one bounce too many and nobody leads, whose it is has to be decided."""
-    ticket = Ticket.objects.select_related("status__version").get(pk=leg.ticket_id)
-    if not ticket.is_open or ticket.bounces <= ticket.status.version.bounce_budget:
-        return
-    if leg.is_lead and not Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES, is_lead=True).exists():
-        told = _("%(name)s does not take it: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
-        triage.start(ticket=ticket, cause="bounces", reason=told, actor=when.actor, at=when.at)
-
-
-def _blocked(leg: Leg, reason: str, code: str, when: When) -> Leg:
-    """One bounce too many: nothing moves, it is written down, and joint triage begins."""
-    _record(leg, EventKind.RETURN_BLOCKED, when, more={"code": code}, texts={"reason": reason})
-    told = _("%(name)s wants to return it: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
-    triage.start(ticket=leg.ticket, cause="bounces", reason=told, actor=when.actor, at=when.at)
+    rolled_up(leg, "done", when)
     return leg
 
 
 @transaction.atomic
 def recall(*, leg: Leg, reason: str, actor: Actor, at: datetime) -> Leg:
     """The giver takes the ball back."""
-    return _turn(
+    return turn(
         leg,
         "recall",
         When(actor, at),
@@ -385,16 +267,6 @@ def recall(*, leg: Leg, reason: str, actor: Actor, at: datetime) -> Leg:
         EventKind.LEG_RECALLED,
         texts={"reason": reason},
     )
-
-
-@transaction.atomic
-def expire(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
-    """Nobody answered the offer in time."""
-    when = When(actor, at)
-    leg = _turn(leg, "expire", when, lambda leg: leg.expire(at=at), EventKind.LEG_EXPIRED)
-    _bounced(leg)
-    _answer(leg, "expired", when)
-    return leg
 
 
 @transaction.atomic
@@ -407,7 +279,7 @@ def give_lead(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
         _take_lead(leg.ticket)
         leg.is_lead = True
         leg.save(update_fields=["is_lead"])
-        _record(leg, EventKind.LEG_LEADS, When(actor, at))
+        record(leg, EventKind.LEG_LEADS, When(actor, at))
         moves.roll_up(ticket=leg.ticket, actor=actor, at=at)
     return leg
 
@@ -422,7 +294,7 @@ def approve(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
         return leg
     leg.approved_at = at
     leg.save(update_fields=["approved_at"])
-    _record(leg, EventKind.COMPLETION_APPROVED, When(actor, at))
+    record(leg, EventKind.COMPLETION_APPROVED, When(actor, at))
     return leg
 
 
@@ -430,84 +302,9 @@ def approve(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
 def reopen(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
     """It was not done after all: a new cycle of the same engagement."""
     when = When(actor, at, occurred_at, origin)
-    leg = _turn(leg, "reopen", when, lambda leg: leg.reopen(), EventKind.LEG_REOPENED)
-    _roll_up(leg, "reopened", when)
+    leg = turn(leg, "reopen", when, lambda leg: leg.reopen(), EventKind.LEG_REOPENED)
+    rolled_up(leg, "reopened", when)
     return leg
-
-
-def why_not(leg: Leg, verb: str) -> str:
-    """Why this transition is refused now, in a sentence; empty where the law allows it."""
-    return "" if can_proceed(getattr(leg, verb)) else refusal(leg, verb)
-
-
-def refusal(leg: Leg, verb: str) -> str:
-    return _("The leg of %(name)s is %(stage)s; “%(verb)s” is not possible from there.") % {
-        "name": leg.organisation,
-        "stage": leg.get_stage_display(),
-        "verb": verb.replace("_", " "),
-    }
-
-
-def _turn(
-    leg: Leg,
-    verb: str,
-    when: When,
-    change: Callable[[Leg], object],
-    kind: EventKind,
-    *,
-    more: Mapping[str, Any] | None = None,
-    texts: Mapping[str, str] | None = None,
-) -> Leg:
-    leg = locked(leg)
-    if why := why_not(leg, verb):
-        raise HandoffRefused(why)
-    change(leg)
-    leg.save()
-    _record(leg, kind, when, more=more, texts=texts)
-    return leg
-
-
-def locked(leg: Leg) -> Leg:
-    """The leg read again under the ticket's lock; its ticket is the locked one."""
-    ticket = tickets.locked(Ticket(pk=leg.ticket_id))
-    found = Leg.objects.select_related("organisation").get(pk=leg.pk)
-    found.ticket = ticket
-    return found
-
-
-def _record(
-    leg: Leg,
-    kind: EventKind,
-    when: When,
-    *,
-    more: Mapping[str, Any] | None = None,
-    texts: Mapping[str, str] | None = None,
-) -> None:
-    """Record an event of the leg; its ticket is locked and as fresh as that."""
-    history.record(
-        ticket=leg.ticket,
-        kind=kind,
-        payload={"leg": leg.public_id, "organisation": leg.organisation.public_id, **(more or {})},
-        texts={name: text for name, text in (texts or {}).items() if text},
-        actor=when.actor,
-        at=when.at,
-        occurred_at=when.occurred_at,
-        origin=when.origin,
-    )
-
-
-def _roll_up(leg: Leg, did: str, when: When) -> None:
-    """The ticket follows its leading leg: as policy says, else as the law does by itself."""
-    if not _answer(leg, did, when) and leg.is_lead:
-        moves.roll_up(ticket=leg.ticket, actor=when.actor, at=when.at, occurred_at=when.occurred_at, origin=when.origin)
-
-
-def _answer(leg: Leg, did: str, when: When) -> bool:
-    """Whether policy has an answer to what became of a leg; MoveRefused where its answer is no."""
-    return firing.vendor_did(
-        leg=leg, did=did, actor=when.actor, at=when.at, occurred_at=when.occurred_at, origin=when.origin,
-        is_forced=_forced.get(),
-    )  # fmt: skip
 
 
 def _may_be_engaged(ticket: Ticket, organisation: Organisation) -> None:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from hub.domain import sharing, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Organisation, Phase, Service, Ticket
-from workflows import exits, handoffs, packs
+from workflows import exits, handoffs, packs, turns
 from workflows.models import SwitchItem, VendorSwitch
 from workflows.moves import MoveRefused
 
@@ -115,7 +115,7 @@ def _go_over(item_id: int, switch: VendorSwitch, at: datetime) -> None:
             if item.state != SwitchItem.State.WAITING:
                 return
             _moved(item, ticket, switch, at)
-    except (handoffs.HandoffRefused, MoveRefused, tickets.NotEditable) as refused:
+    except (turns.HandoffRefused, MoveRefused, tickets.NotEditable) as refused:
         SwitchItem.objects.filter(pk=item_id).update(state="failed", why=str(refused), done_at=at)
 
 

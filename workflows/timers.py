@@ -6,7 +6,7 @@ from datetime import datetime
 
 from hub.domain.actors import Actor
 from hub.models import Leg, Stage
-from workflows import handoffs
+from workflows import bounces, turns
 
 
 def due_legs(*, at: datetime, limit: int = 50) -> list[int]:
@@ -24,6 +24,6 @@ def expire(*, leg_id: int, at: datetime) -> None:
     if leg.deadline_at is None or leg.deadline_at > at:
         return
     try:
-        handoffs.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=at)
-    except handoffs.HandoffRefused:
+        bounces.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=at)
+    except turns.HandoffRefused:
         return

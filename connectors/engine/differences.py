@@ -13,7 +13,7 @@ from connectors.models import Difference, Link
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Membership, User
-from workflows import following, handoffs, moves
+from workflows import following, moves, turns
 from workflows.context import roles_of
 
 MAY_FORCE = frozenset({str(Membership.Role.MANAGER), str(Membership.Role.ADMIN)})
@@ -54,14 +54,14 @@ def force(difference: Difference, *, user: User, reason: str, at: datetime) -> N
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
     try:
         rule = mapping.published(link.connection).status(difference.value)
-        with handoffs.taking_their_word():
+        with turns.taking_their_word():
             leg = following.follow(
                 leg=leg, verb=rule.verb, waits_on=rule.waits_on, reason=rule.wait_reason or reason,
                 actor=Actor.vendor(link.connection.organisation), at=at, origin=link.connection.public_id,
             )  # fmt: skip
     except NotMapped as refused:
         raise NotForced(_("“%s” has no meaning in the mapping yet; map it first.") % difference.value) from refused
-    except (handoffs.HandoffRefused, moves.MoveRefused) as refused:
+    except (turns.HandoffRefused, moves.MoveRefused) as refused:
         raise NotForced(_("The law forbids it: %s") % refused) from refused
     text = _("Their status “%(value)s” was taken by hand: %(why)s") % {"value": _label(difference), "why": reason}
     messages.say(ticket=ticket, body=text, actor=Actor.person(user), at=at)

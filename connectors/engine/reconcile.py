@@ -20,7 +20,7 @@ from connectors.models import Binding, Connection, Difference, Lane, Link, NoteR
 from hub.domain import messages, tickets, unmapped
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Message, Priority, Service, Stage, Ticket
-from workflows import following, handoffs, moves
+from workflows import following, handoffs, moves, turns
 
 
 class LeftAlone(Exception):
@@ -262,7 +262,7 @@ def _follow_status(sight: Sight, theirs: str) -> None:
             occurred_at=min(sight.remote.changed_at, sight.at),
             origin=sight.origin,
         )
-    except (handoffs.HandoffRefused, moves.MoveRefused) as refused:
+    except (turns.HandoffRefused, moves.MoveRefused) as refused:
         _differ(sight, "status", theirs, str(refused), is_corrected=not sight.mapped.is_theirs("status"))
         return
     sight.leg = Leg.objects.select_related("organisation", "ticket").get(pk=sight.leg.pk)

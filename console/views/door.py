@@ -20,7 +20,7 @@ from hub.clock import now
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.models import Attachment, Leg, Message, ReasonCode
-from workflows import doors, handoffs
+from workflows import doors, turns
 from workflows.models import Door
 
 LARGEST = 20 * 1024 * 1024
@@ -118,7 +118,7 @@ def _done(request: HttpRequest, found: Door, form: DoorForm) -> bool:
             at=now(),
             origin=origin,
         )
-    except (handoffs.HandoffRefused, NotSaid) as refused:
+    except (turns.HandoffRefused, NotSaid) as refused:
         form.add_error(None, str(refused))
         return False
     if origin:

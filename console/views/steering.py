@@ -22,7 +22,7 @@ from hub.domain.actors import Actor
 from hub.models import Ticket, User
 from hub.queries import tickets as questions
 from hub.queries import visibility
-from workflows import decisions, handoffs, majors, merging, priorities, running, triage
+from workflows import decisions, majors, merging, priorities, running, triage, turns
 from workflows.models import EscalationRun, FailedAction, Notice
 
 
@@ -102,7 +102,7 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
         decisions.decide(
             found=found, organisation=to, decision=decision, actor=actor, at=at, accept_within=accept_within(form)
         )
-    except (triage.TriageRefused, handoffs.HandoffRefused) as refused:
+    except (triage.TriageRefused, turns.HandoffRefused) as refused:
         messages.error(request, str(refused))
     return redirect(ticket)
 

@@ -29,7 +29,7 @@ from hub.domain.actors import Actor
 from hub.models import Attachment, Leg, Organisation, Phase, Priority, Stage, Ticket, User
 from hub.queries import tickets as questions
 from hub.queries import timeline, visibility
-from workflows import conversations, doors, firing, handoffs, moves, packs, priorities
+from workflows import bounces, conversations, doors, firing, handoffs, moves, packs, priorities, turns
 from workflows.context import context
 
 PAGE = 50
@@ -182,7 +182,7 @@ def _is_possible(leg: Leg, name: str) -> bool:
         return leg.stage == Stage.DONE and leg.approved_at is None
     if name == "lead":
         return leg.is_open and not leg.is_lead
-    return not handoffs.why_not(leg, name)
+    return not turns.why_not(leg, name)
 
 
 @require_POST
@@ -237,7 +237,7 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
             handoffs.hand_over(
                 ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within
             )
-    except handoffs.HandoffRefused as refused:
+    except turns.HandoffRefused as refused:
         messages.error(request, str(refused))
     return redirect(ticket)
 
@@ -257,7 +257,7 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
                 messages.warning(request, _(
                     "This ticket has come back as often as it may: it stays with %s, and joint triage decides."
                 ) % leg.organisation)  # fmt: skip
-        except (handoffs.HandoffRefused, moves.MoveRefused) as refused:
+        except (turns.HandoffRefused, moves.MoveRefused) as refused:
             messages.error(request, str(refused))
     for error in form.non_field_errors():
         messages.error(request, str(error))
@@ -287,7 +287,7 @@ def leg_door(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
 def _act(leg: Leg, told: dict[str, Any], actor: Actor) -> None:
     at, act, reason = now(), told["act"], told["reason"]
     if act in ("decline", "give_back"):
-        verb = handoffs.decline if act == "decline" else handoffs.give_back
+        verb = bounces.decline if act == "decline" else bounces.give_back
         verb(leg=leg, reason=reason, code=told["code"], actor=actor, at=at)
     elif act == "recall":
         handoffs.recall(leg=leg, reason=reason, actor=actor, at=at)
@@ -338,7 +338,7 @@ def reply(request: HttpRequest, public_id: str) -> HttpResponse:
                 actor=Actor.person(person(request)),
                 at=now(),
             )
-        except (conversation.NotSaid, moves.MoveRefused, handoffs.HandoffRefused) as refused:
+        except (conversation.NotSaid, moves.MoveRefused, turns.HandoffRefused) as refused:
             messages.error(request, str(refused))
     return redirect(ticket)
 

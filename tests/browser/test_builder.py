@@ -14,7 +14,7 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Membership, Organisation, Service, Stage, Ticket, User, Workflow, WorkflowVersion
 from tests import factories
 from tests.workflows.building import STATES
-from workflows import documents, handoffs, publishing, running, timers
+from workflows import bounces, documents, handoffs, publishing, running, timers
 from workflows.models import Notice, Pending, PolicyRecord, Triage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -188,7 +188,7 @@ def _acts(service: Service, first: Organisation, second: Organisation, director:
     told = Notice.objects.filter(ticket=ticket, user=director, channel="console").get()
     assert "half of the time is used, Beta Hosting has it." in told.body
 
-    leg = handoffs.give_back(leg=leg, reason="not ours", actor=Actor.vendor(second), at=AT + timedelta(hours=3))
+    leg = bounces.give_back(leg=leg, reason="not ours", actor=Actor.vendor(second), at=AT + timedelta(hours=3))
     assert leg.stage == Stage.ACCEPTED  # it stays with them until it is decided
     assert Triage.objects.get(ticket=ticket).cause == "bounces"
     return ticket

@@ -14,7 +14,7 @@ from hub.models import Leg, Organisation
 from hub.queries import scorecard
 from tests import factories
 from tests.console.test_pages import log_in
-from workflows import handoffs
+from workflows import bounces, handoffs
 
 pytestmark = pytest.mark.django_db
 AT = now() - timedelta(days=2)
@@ -42,10 +42,10 @@ def all_happened(vendor: Organisation, agent: Actor) -> None:
     done = handoffs.accept(leg=offered(vendor, agent), actor=theirs, at=after(5))
     handoffs.finish(leg=done, resolution="Mended", actor=theirs, at=after(50))
     late = handoffs.accept(leg=offered(vendor, agent), actor=theirs, at=after(25))
-    handoffs.give_back(leg=late, reason="Not ours", code="not_ours", actor=theirs, at=after(30))
+    bounces.give_back(leg=late, reason="Not ours", code="not_ours", actor=theirs, at=after(30))
     for code in ("not_ours", "no_capacity"):
-        handoffs.decline(leg=offered(vendor, agent), reason="No", code=code, actor=theirs, at=after(15))
-    handoffs.expire(leg=offered(vendor, agent), actor=Actor.timer("acceptance deadline"), at=after(70))
+        bounces.decline(leg=offered(vendor, agent), reason="No", code=code, actor=theirs, at=after(15))
+    bounces.expire(leg=offered(vendor, agent), actor=Actor.timer("acceptance deadline"), at=after(70))
     offered(vendor, agent, at=AT - timedelta(days=60))
 
 
@@ -65,7 +65,7 @@ def test_a_return_that_was_blocked_is_counted(vendor: Organisation, agent: Actor
     leg = offered(vendor, agent)
     version = leg.ticket.status.version
     type(version).objects.filter(pk=version.pk).update(bounce_budget=0)
-    handoffs.give_back(leg=handoffs.accept(leg=leg, actor=Actor.vendor(vendor), at=after(5)), reason="No",
+    bounces.give_back(leg=handoffs.accept(leg=leg, actor=Actor.vendor(vendor), at=after(5)), reason="No",
                        code="other", actor=Actor.vendor(vendor), at=after(6))  # fmt: skip
 
     [card] = scorecard.cards(since=AT - timedelta(days=1), until=now())

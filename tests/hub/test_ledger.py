@@ -15,7 +15,7 @@ from hub.domain import clocks, folding, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, LedgerSegment, Organisation, Ticket, User, WaitsOn
 from tests import factories
-from workflows import conversations, following, handoffs, moves
+from workflows import conversations, following, handoffs, moves, turns
 
 
 def charges(ticket: Ticket) -> list[tuple[int, str, str, str]]:
@@ -188,5 +188,5 @@ def _try(name: str, ticket: Ticket, vendor: Organisation, agent: Actor, at: date
             following.follow(leg=leg, verb="wait", waits_on=name.removeprefix("wait_"), **came)
         elif leg is not None:
             following.follow(leg=leg, verb=name, **came)
-    except (handoffs.HandoffRefused, moves.MoveRefused, messages.NotSaid, tickets.NotEditable):
+    except (turns.HandoffRefused, moves.MoveRefused, messages.NotSaid, tickets.NotEditable):
         pass

@@ -24,7 +24,7 @@ from hub.queries import visibility
 from tests import factories
 from tests.console.test_pages import log_in
 from tests.workflows.building import AT
-from workflows import entries, exits, handoffs, moves, packages, switching
+from workflows import bounces, entries, exits, handoffs, moves, packages, switching
 from workflows.models import VendorSwitch
 
 pytestmark = pytest.mark.django_db
@@ -136,7 +136,7 @@ def test_a_switch_for_some_services_shares_theirs_alone(
 ) -> None:
     payroll = factories.ServiceFactory()
     other = tickets.open_ticket(title="Payslip", service=payroll, actor=agent, at=AT)
-    handoffs.decline(leg=handoffs.offer(ticket=other, organisation=leaves, actor=agent, at=AT), reason="No",
+    bounces.decline(leg=handoffs.offer(ticket=other, organisation=leaves, actor=agent, at=AT), reason="No",
                      actor=Actor.vendor(leaves), at=AT)  # fmt: skip
     moves.move(ticket=Ticket.objects.get(pk=other.pk), name="cancel", actor=agent, at=AT)
 
@@ -158,7 +158,7 @@ def test_what_goes_over_is_not_shared_besides(leaves: Organisation, comes: Organ
 
 def test_what_is_not_over_is_not_past(leaves: Organisation, comes: Organisation, agent: Actor) -> None:
     ticket = tickets.open_ticket(title="Another has it now", actor=agent, at=AT)
-    handoffs.decline(leg=handoffs.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT), reason="No",
+    bounces.decline(leg=handoffs.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT), reason="No",
                      actor=Actor.vendor(leaves), at=AT)  # fmt: skip
 
     assert switched(leaves, comes).state == "done"

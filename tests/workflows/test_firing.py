@@ -15,7 +15,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Message, Organisation, Phase, Relation, Stage, Ticket, User
 from tests import factories
 from tests.workflows.building import AT, act, guard, published, rule
-from workflows import compiled, context, conversations, firing, handoffs
+from workflows import bounces, compiled, context, conversations, firing, handoffs, turns
 from workflows.firing import fire
 from workflows.models import Endpoint, FailedAction, Notice, Pending, Triage
 from workflows.moves import MoveRefused
@@ -209,7 +209,7 @@ def test_the_next_vendor_is_the_first_who_was_not_asked_yet(agent: Actor, vendor
         use(ticket, "next", agent)
         leg = Leg.objects.filter(ticket=ticket).latest("number")
         names.append(leg.organisation.name)
-        handoffs.decline(leg=leg, reason="no", code="no_capacity", actor=Actor.vendor(leg.organisation), at=AT)
+        bounces.decline(leg=leg, reason="no", code="no_capacity", actor=Actor.vendor(leg.organisation), at=AT)
     assert names == ["Hostwerk", "Second"]
     fired = fire(ticket=ticket, verb="next", actor=agent, at=AT)
     assert fired.failed == ["Everybody on the list was asked already; somebody has to decide."]
@@ -264,13 +264,13 @@ def test_what_policy_refuses_a_vendor_does_not_happen_unless_it_is_forced(engage
         handoffs.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
     assert Leg.objects.get(pk=engaged.pk).stage == Stage.OFFERED
 
-    with handoffs.taking_their_word():
+    with turns.taking_their_word():
         handoffs.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
     assert Leg.objects.get(pk=engaged.pk).stage == Stage.ACCEPTED
 
 
 def test_a_refusal_is_answered_by_rule(engaged: Leg, vendor: Organisation) -> None:
-    handoffs.decline(leg=engaged, reason="no", actor=Actor.vendor(vendor), at=AT)
+    bounces.decline(leg=engaged, reason="no", actor=Actor.vendor(vendor), at=AT)
 
     assert Message.objects.get(ticket=engaged.ticket).body == "Hostwerk does not take it"
 

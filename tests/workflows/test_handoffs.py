@@ -12,7 +12,7 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, Stage, Ticket, WaitsOn
 from tests import factories
-from workflows import conversations, following, handoffs, moves, timers
+from workflows import bounces, conversations, following, handoffs, moves, timers, turns
 
 pytestmark = pytest.mark.django_db
 
@@ -88,7 +88,7 @@ def test_the_ball_comes_back_to_the_giver(
         assert timers.due_legs(at=later) == [leg.pk]
         timers.expire(leg_id=leg.pk, at=later)
     else:
-        {"decline": handoffs.decline, "give_back": handoffs.give_back, "recall": handoffs.recall}[act](
+        {"decline": bounces.decline, "give_back": bounces.give_back, "recall": handoffs.recall}[act](
             leg=leg, reason="not ours", actor=agent, at=later
         )
 
@@ -109,17 +109,17 @@ def test_a_timer_for_an_offer_that_was_answered_does_nothing(
 
 def test_final_stages_are_final(ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime) -> None:
     leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
-    leg = handoffs.decline(leg=leg, reason="no", actor=agent, at=at)
+    leg = bounces.decline(leg=leg, reason="no", actor=agent, at=at)
 
     for verb in ("accept", "start", "wait", "resume", "finish", "decline", "recall", "give_back", "reopen"):
-        assert handoffs.why_not(leg, verb) != ""
+        assert turns.why_not(leg, verb) != ""
 
 
 def test_the_same_organisation_twice_is_two_legs_one_after_another(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
     first = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
-    with pytest.raises(handoffs.HandoffRefused, match="has an open leg on this ticket already"):
+    with pytest.raises(turns.HandoffRefused, match="has an open leg on this ticket already"):
         handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
     handoffs.recall(leg=first, reason="wait", actor=agent, at=at)
 

@@ -15,7 +15,20 @@ from hub.domain.policies import NotPublishable
 from hub.models import OPEN_STAGES, Event, Leg, Phase, Ticket, WorkflowVersion
 from tests import factories
 from tests.workflows.building import AT, STATES, act, document, guard
-from workflows import decisions, documents, firing, following, handoffs, moves, publishing, running, switching, triage
+from workflows import (
+    bounces,
+    decisions,
+    documents,
+    firing,
+    following,
+    handoffs,
+    moves,
+    publishing,
+    running,
+    switching,
+    triage,
+    turns,
+)
 from workflows.models import Pending, Transition, Triage, VendorSwitch
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +78,7 @@ STEPS = st.one_of(
     st.tuples(st.just("lead"), st.integers(0, 5)),
 )
 REFUSALS = (
-    moves.MoveRefused, handoffs.HandoffRefused, triage.TriageRefused, tickets.NotEditable, NotPublishable,
+    moves.MoveRefused, turns.HandoffRefused, triage.TriageRefused, tickets.NotEditable, NotPublishable,
     documents.BadDocument,
 )  # fmt: skip
 
@@ -133,7 +146,7 @@ class World:
             return
         leg = legs[number % len(legs)]
         if verb == "expire":
-            handoffs.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=self.at)
+            bounces.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=self.at)
         else:
             following.follow(leg=leg, verb=verb, waits_on="requester", actor=Actor.vendor(leg.organisation), at=self.at)
 

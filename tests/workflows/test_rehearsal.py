@@ -13,7 +13,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, Organisation, Ticket
 from tests import factories
 from tests.workflows.building import AT, act, draft, guard, rule
-from workflows import handoffs, rehearsal
+from workflows import bounces, handoffs, rehearsal
 
 pytestmark = pytest.mark.django_db
 
@@ -41,10 +41,10 @@ def past(agent: Actor, host: Organisation, second: Organisation) -> Ticket:
     first = handoffs.offer(ticket=ticket, organisation=host, actor=agent, at=after(1),
                            accept_within=timedelta(minutes=15))  # fmt: skip
     beside = handoffs.offer(ticket=ticket, organisation=network, actor=agent, at=after(2), is_lead=False)
-    handoffs.decline(leg=beside, reason="Not ours", actor=Actor.vendor(network), at=after(5))
-    handoffs.expire(leg=first, actor=Actor.timer("acceptance deadline"), at=after(16))
+    bounces.decline(leg=beside, reason="Not ours", actor=Actor.vendor(network), at=after(5))
+    bounces.expire(leg=first, actor=Actor.timer("acceptance deadline"), at=after(16))
     next_ = handoffs.offer(ticket=ticket, organisation=second, actor=agent, at=after(17))
-    handoffs.decline(leg=next_, reason="No", actor=Actor.vendor(second), at=after(40))
+    bounces.decline(leg=next_, reason="No", actor=Actor.vendor(second), at=after(40))
     messages.say(ticket=ticket, body="Anybody?", actor=agent, at=after(300))
     return Ticket.objects.get(pk=ticket.pk)
 

@@ -12,7 +12,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Organisation, Stage, Ticket, User, WaitsOn
 from tests import factories
 from tests.workflows.building import AT, act, guard, published, rule
-from workflows import conversations, firing, handoffs, moves, running, timers, triage
+from workflows import bounces, conversations, firing, handoffs, moves, running, timers, triage
 from workflows.models import EscalationRun, Notice, Pending, Triage
 
 pytestmark = pytest.mark.django_db
@@ -240,7 +240,7 @@ def test_p1_on_payroll_goes_to_the_second_vendor_and_the_second_bounce_opens_tri
     assert (leg.organisation, Ticket.objects.get(pk=ticket.pk).bounces) == (second, 1)
 
     leg = handoffs.accept(leg=leg, actor=Actor.vendor(second), at=minutes(20))
-    back = handoffs.give_back(leg=leg, reason="not ours", code="not_ours", actor=Actor.vendor(second), at=minutes(40))
+    back = bounces.give_back(leg=leg, reason="not ours", code="not_ours", actor=Actor.vendor(second), at=minutes(40))
     assert back.stage == Stage.ACCEPTED  # blocked: it stays with them until it is decided
     assert Triage.objects.get().cause == "bounces"
     assert Ticket.objects.get(pk=ticket.pk).hold_reason == "contested"
@@ -268,18 +268,18 @@ def test_a_decline_too_many_opens_triage_unless_a_rule_has_found_somebody(
     )  # fmt: skip
     ticket = opened(agent)
     first = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
-    handoffs.decline(leg=first, reason="not ours", actor=Actor.vendor(vendor), at=minutes(1))
+    bounces.decline(leg=first, reason="not ours", actor=Actor.vendor(vendor), at=minutes(1))
     leg = ticket.legs.get(organisation=second)
     assert leg.stage == Stage.OFFERED
     assert not Triage.objects.exists()
 
     handoffs.offer(ticket=ticket, organisation=third, is_lead=False, actor=agent, at=minutes(2))
-    beside = handoffs.decline(
+    beside = bounces.decline(
         leg=ticket.legs.get(organisation=third), reason="no", actor=Actor.vendor(third), at=minutes(3)
     )
     assert not beside.is_lead
     assert not Triage.objects.exists()
-    handoffs.decline(leg=leg, reason="not ours either", actor=Actor.vendor(second), at=minutes(4))
+    bounces.decline(leg=leg, reason="not ours either", actor=Actor.vendor(second), at=minutes(4))
 
     assert Triage.objects.get().reason == "Second does not take it: not ours either"
     fresh = Ticket.objects.get(pk=ticket.pk)

@@ -19,7 +19,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, Leg, Organisation, Stage, Ticket
 from tests import factories
 from tests.workflows.building import AT, act, published, rule
-from workflows import exits, firing, handoffs, switching
+from workflows import exits, firing, handoffs, switching, turns
 from workflows.models import SwitchItem, VendorSwitch
 
 pytestmark = pytest.mark.django_db
@@ -158,7 +158,7 @@ def test_who_left_is_archived_when_all_is_over(agent: Actor, leaves: Organisatio
     engaged(agent, leaves)
     run_all(switch(leaves, comes, archives=True))
     assert Organisation.objects.get(pk=leaves.pk).archived_at is not None
-    with pytest.raises(handoffs.HandoffRefused, match="archived"):
+    with pytest.raises(turns.HandoffRefused, match="archived"):
         engaged(agent, Organisation.objects.get(pk=leaves.pk))
     assert Leg.objects.filter(organisation=leaves).exists()
 
