@@ -12,7 +12,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from connectors.engine import leases, mapping, marks, outbox, reconcile
+from connectors.engine import hearing, leases, mapping, marks, outbox
 from connectors.kit.contract import Change, Connector, RemoteTicket
 from connectors.kit.errors import TryLater
 from connectors.models import Binding, Connection, Difference, Lane, Link, Outbound, StatusRule
@@ -79,7 +79,7 @@ def _settle(link: Link, connector: Connector, other: RemoteTicket) -> None:
 
 def _oldest_first(*records: RemoteTicket) -> list[RemoteTicket]:
     # Two records never have the same key, so their order is settled by it.
-    return sorted(records, key=lambda record: reconcile.number_of(record.key))
+    return sorted(records, key=lambda record: hearing.number_of(record.key))
 
 
 @transaction.atomic
@@ -97,7 +97,7 @@ def _move(link: Link, kept: RemoteTicket, spare: RemoteTicket) -> None:
         if binding.message is not None and _was_said_by_us(link, binding.message):
             _unbind(binding)
             outbox.say_again(link, binding.message)
-    reconcile.take_notes(link=link, remote=spare, at=now())
+    hearing.take_notes(link=link, remote=spare, at=now())
     for binding in link.bindings.filter(lane=Lane.NOTES, remote_key__in=known).select_related("message"):
         if binding.message is not None and not binding.message.outbound.filter(link=link).exists():
             _unbind(binding)

@@ -14,6 +14,7 @@ from connectors.engine import (
     alerts,
     duplicates,
     health,
+    hearing,
     identity,
     letters,
     reconcile,
@@ -192,7 +193,7 @@ def _apply(connection: Connection, connector: Connector, remote: RemoteTicket) -
     if doubled is not None:
         duplicates.settle(doubled, connector, connector.fetch(remote.key))
         return doubled
-    wanted = reconcile.unread_files(connection, remote)
+    wanted = hearing.unread_files(connection, remote)
     contents = {file.key: connector.content(remote.key, file) for file in wanted if file.size <= letters.LARGEST_FILE}
     return reconcile.apply(connection=connection, remote=remote, at=now(), contents=contents)
 

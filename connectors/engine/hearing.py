@@ -1,0 +1,205 @@
+"""Notes and files of theirs become messages: each once, for its mapped audience, our own recognised."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from connectors.engine import mapping, marks, outbox
+from connectors.engine.mapping import NotMapped
+from connectors.engine.sight import Contents, Sight, differ, settle
+from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket
+from connectors.models import Binding, Connection, Lane, Link, NoteRule, Outbound
+from hub.domain import messages, tickets, unmapped
+from hub.models import OPEN_STAGES, Leg, Message, Service, Ticket
+
+
+def unread_files(connection: Connection, remote: RemoteTicket) -> list[RemoteFile]:
+    """Files of theirs whose content we need."""
+    if not remote.files:
+        return []
+    known = set(
+        Binding.objects.filter(link__connection=connection, link__remote_key=remote.key, lane=Lane.FILES).values_list(
+            "remote_key", flat=True
+        )
+    )
+    return [file for file in remote.files if file.key not in known and not (file.is_ours and file.mark)]
+
+
+def take_notes(*, link: Link, remote: RemoteTicket, at: datetime) -> None:
+    """Take in the notes of a second record of the same ticket; nothing else of it is followed. Needs a transaction."""
+    ticket = tickets.locked(link.leg.ticket)
+    leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
+    notes(Sight(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at))
+
+
+def notes(sight: Sight) -> None:
+    """New notes become messages for their mapped audience; the first that has none stops the lane."""
+    bound = dict(sight.link.bindings.filter(lane=Lane.NOTES).values_list("remote_key", "fingerprint"))
+    for note in sorted(sight.remote.notes or (), key=lambda note: (note.created_at, number_of(note.key))):
+        print_now = _fingerprint(note.text, note.visibility)
+        if note.key in bound:
+            if bound[note.key] not in ("", print_now):
+                _correct(sight, note, print_now)
+            continue
+        if _bind_own(sight, Lane.NOTES, note) or _came_home(sight, note):
+            continue
+        audience = _audience(sight, note.visibility)
+        if audience is None:
+            return
+        if not note.text.strip():
+            continue
+        message = _say(sight, note.text, note.author, note.created_at, audience)
+        Binding.objects.create(
+            link=sight.link,
+            lane=Lane.NOTES,
+            remote_key=note.key,
+            message=message,
+            fingerprint=print_now,
+            hops="@".join(marks.hops_in(note.mark)[: marks.MOST_HOPS + 1]),
+        )
+
+
+def files(sight: Sight, contents: Contents) -> None:
+    bound = set(sight.link.bindings.filter(lane=Lane.FILES).values_list("remote_key", flat=True))
+    for file in sorted(sight.remote.files or (), key=lambda file: (file.created_at, number_of(file.key))):
+        if file.key in bound or _bind_own(sight, Lane.FILES, file):
+            continue
+        if file.key not in contents:
+            continue
+        audience = _audience(sight, file.visibility)
+        if audience is None:
+            return
+        message = _say(sight, f"Attached {messages.safe_name(file.name)}", file.author, file.created_at, audience)
+        attachment = messages.attach(
+            message=message,
+            name=file.name,
+            content=contents[file.key],
+            actor=sight.actor(file.author),
+            at=sight.at,
+            occurred_at=min(file.created_at, sight.at),
+            origin=sight.origin,
+        )
+        Binding.objects.create(
+            link=sight.link, lane=Lane.FILES, remote_key=file.key, message=message, attachment=attachment
+        )
+
+
+def _bind_own(sight: Sight, lane: Lane, record: RemoteNote | RemoteFile) -> bool:
+    """Ours, if our user wrote it and the operation it is marked with is still without a counterpart.
+
+    A reply that quotes our mark, or a mark somebody forged, is not ours.
+    """
+    operation = marks.operation_in(record.mark) if record.is_ours else ""
+    made = Outbound.Kind.CREATE
+    if operation and sight.link.outbound.filter(public_id=operation, kind=made).exists():
+        # Their system made a note of the description we sent with the ticket.
+        Binding.objects.create(link=sight.link, lane=lane, remote_key=record.key)
+        return True
+    item = sight.link.outbound.filter(public_id=operation, lane=lane).first() if operation else None
+    if item is None or item.remote_key not in ("", record.key):
+        return False
+    outbox.bind(sight.link, item, record.key)
+    return True
+
+
+def _came_home(sight: Sight, note: RemoteNote) -> bool:
+    """What we said ourselves and another hub passed on to here is bound, and said to nobody again.
+
+    A person who quotes such a note says something new, so the text has to be one of ours as well.
+    """
+    hops = marks.hops_in(note.mark)
+    is_home = marks.hub() in hops[:-1] and Message.objects.filter(body=note.text).exists()
+    if is_home:
+        Binding.objects.create(
+            link=sight.link, lane=Lane.NOTES, remote_key=note.key, fingerprint=_fingerprint(note.text, note.visibility)
+        )
+    return is_home
+
+
+def _audience(sight: Sight, visibility: str) -> str | None:
+    """The mapped audience; None where there is none: held and shown, never defaulted."""
+    try:
+        audience = sight.mapped.audience(visibility)
+    except NotMapped as missing:
+        unmapped.saw(source=sight.origin, field="visibility", value=visibility, at=sight.at)
+        differ(sight, "visibility", visibility, f"{missing} Notes of this link wait until then.")
+        return None
+    settle(sight, "visibility")
+    return audience
+
+
+def _say(sight: Sight, text: str, author: str, created_at: datetime, audience: str) -> Message:
+    if sight.ticket.merged_into is not None:
+        # A late word on an alias is heard where it goes on; who it is for is for a person to say.
+        return _said_later(sight, sight.ticket.merged_into, text, author, min(created_at, sight.at))
+    legs: list[Leg] = []
+    is_told = audience != NoteRule.Audience.US and _may_travel(sight.ticket)
+    if is_told:
+        legs = list(Leg.objects.filter(ticket=sight.ticket, stage__in=OPEN_STAGES).exclude(pk=sight.leg.pk))
+    return messages.say(
+        ticket=sight.ticket,
+        body=text,
+        actor=sight.actor(author),
+        author_name=author,
+        at=sight.at,
+        is_for_requester=audience == NoteRule.Audience.REQUESTER,
+        is_for_later_legs=is_told,
+        legs=[sight.leg, *legs],
+        occurred_at=min(created_at, sight.at),
+        origin=sight.origin,
+    )
+
+
+def _said_later(
+    sight: Sight, ticket: Ticket, text: str, author: str, occurred_at: datetime, supersedes: Message | None = None
+) -> Message:
+    where = f"{author or sight.leg.organisation} ({sight.ticket.label})"
+    return messages.say(
+        ticket=ticket, body=text, actor=sight.actor(author), author_name=where[-150:], at=sight.at,
+        occurred_at=occurred_at, origin=sight.origin, supersedes=supersedes,
+    )  # fmt: skip
+
+
+def _may_travel(ticket: Ticket) -> bool:
+    return ticket.service is None or ticket.service.note_audience == Service.NoteAudience.LEGS
+
+
+def _correct(sight: Sight, note: RemoteNote, print_now: str) -> None:
+    """An edited note is a message that supersedes the old one; one that was made public is held."""
+    binding = Binding.objects.select_related("message").get(link=sight.link, lane=Lane.NOTES, remote_key=note.key)
+    before = binding.message
+    if before is None or note.is_ours or not note.text.strip():
+        return
+    audience = _audience(sight, note.visibility)
+    if audience is None:
+        return
+    if audience != NoteRule.Audience.US and not before.is_for_later_legs and not before.is_for_requester:
+        differ(sight, "visibility", note.visibility, "An internal note of theirs was made public; it is held here.")
+        return
+    if sight.ticket.merged_into is not None:
+        message = _said_later(sight, sight.ticket.merged_into, note.text, note.author, sight.at, supersedes=before)
+    else:
+        message = messages.say(
+            ticket=sight.ticket,
+            body=note.text,
+            actor=sight.actor(note.author),
+            author_name=note.author,
+            at=sight.at,
+            is_for_requester=before.is_for_requester,
+            is_for_later_legs=before.is_for_later_legs,
+            legs=list(before.legs.all()),
+            origin=sight.origin,
+            supersedes=before,
+        )
+    binding.message, binding.fingerprint = message, print_now
+    binding.save(update_fields=["message", "fingerprint"])
+
+
+def _fingerprint(text: str, visibility: str) -> str:
+    return hashlib.sha256(f"{visibility}\x1f{text}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def number_of(key: str) -> tuple[int, str]:
+    """Keys in the order they were given out: numbers as numbers."""
+    return (int(key), "") if key.isdigit() else (0, key)
