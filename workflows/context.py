@@ -117,7 +117,7 @@ def seconds_used(clock: Clock, *, at: datetime) -> int:
     """Business seconds of a clock at an instant: what was stored with the last event, run on to then."""
     used = clock.used_seconds
     if clock.state == Clock.State.ACTIVE:
-        used += max(0, calendar_of(clock.contract.calendar).elapsed(int(clock.as_of.timestamp()), int(at.timestamp())))
+        used += max(0, calendar_of(clock.hours).elapsed(int(clock.as_of.timestamp()), int(at.timestamp())))
     return used
 
 
@@ -136,7 +136,7 @@ def _legs(tickets: Sequence[Ticket]) -> dict[int, list[Leg]]:
 def _clocks(tickets: Sequence[Ticket]) -> dict[int, list[Clock]]:
     found: dict[int, list[Clock]] = {ticket.pk: [] for ticket in tickets}
     rows = Clock.objects.filter(ticket__in=list(found), is_current=True)
-    for clock in rows.select_related("contract__calendar", "party").order_by("pk"):
+    for clock in rows.select_related("contract__calendar", "calendar", "party").order_by("pk"):
         found[clock.ticket_id].append(clock)
     return found
 

@@ -78,7 +78,7 @@ def clocks_of(rule: CompiledRule, ticket: Ticket) -> Iterator[Clock]:
         ticket=ticket, is_current=True, target=wanted.get("target", "resolve"),
         contract__kind=wanted.get("contract", "sla"),
     )  # fmt: skip
-    yield from rows.select_related("contract__calendar", "party").order_by("pk")
+    yield from rows.select_related("contract__calendar", "calendar", "party").order_by("pk")
 
 
 def clock_key(rule: CompiledRule, clock: Clock) -> str:
@@ -92,7 +92,7 @@ def reaches(clock: Clock, percent: int) -> datetime | None:
     left = -(-clock.goal_seconds * percent // 100) - clock.used_seconds
     if left <= 0:
         return clock.as_of
-    found = calendar_of(clock.contract.calendar).add(int(clock.as_of.timestamp()), left)
+    found = calendar_of(clock.hours).add(int(clock.as_of.timestamp()), left)
     return None if found is None else datetime.fromtimestamp(found, UTC)
 
 

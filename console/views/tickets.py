@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -109,7 +110,7 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "badges": badges,
         "segments": segments,
         "shares": questions.shares(segments, at=at),
-        "legs": [_with_acts(leg) for leg in legs.order_by("-number")],
+        "legs": list(_shown(legs.order_by("-number"), badges)),
         "is_past": until is not None,
         "before": packs.ended(ticket, until=until) if until is not None else [],
         "related": questions.related(ticket) if everything else [],
@@ -175,6 +176,17 @@ def _with_acts(leg: Leg) -> Leg:
     leg.acts = [(name, ACTS[name]) for name in possible]  # type: ignore[attr-defined]
     leg.asks_code = bool({"decline", "give_back"} & set(possible))  # type: ignore[attr-defined]
     return leg
+
+
+def _shown(legs: Iterable[Leg], badges: list[questions.Badge]) -> Iterator[Leg]:
+    """The legs, newest first, each with its acts; an organisation's clocks stand at its newest one."""
+    seen: set[int] = set()
+    for leg in legs:
+        is_newest = leg.organisation_id not in seen
+        theirs = [each for each in badges if each.clock.party_id == leg.organisation_id]
+        leg.badges = [b for b in theirs if is_newest and b.clock.contract.kind == "uc"]  # type: ignore[attr-defined]
+        seen.add(leg.organisation_id)
+        yield _with_acts(leg)
 
 
 def _is_possible(leg: Leg, name: str) -> bool:

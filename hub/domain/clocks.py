@@ -197,6 +197,7 @@ def refold(ticket: Ticket, events: Sequence[Facts], *, as_of: datetime) -> None:
 _COMPARED = (
     "state", "revision", "goal_seconds", "used_seconds", "paused_seconds", "as_of", "started_at", "stopped_at",
     "due_at", "projected_due_at", "breach_at", "is_breached", "breaches", "next_fire_at", "is_current",
+    "calendar_id",
 )  # fmt: skip
 
 
@@ -224,6 +225,7 @@ def rows_of(ticket: Ticket, term: Terms, state: ClockState) -> Iterator[Clock]:
         contract=term.contract,
         target=term.target,
         party=term.party,
+        calendar_id=int(state.calendar),
         cycle=state.cycle,
         state=Clock.State.CANCELLED if _was_cancelled(ticket, state) else state.state.value,
         revision=state.revision,

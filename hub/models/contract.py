@@ -222,6 +222,8 @@ class Clock(models.Model):
     contract = models.ForeignKey(Contract, models.PROTECT, related_name="clocks")
     target = models.CharField(_("target"), max_length=16, choices=Target.Kind)
     party = models.ForeignKey(Organisation, models.PROTECT, related_name="clocks")
+    calendar = models.ForeignKey(Calendar, models.PROTECT, null=True, related_name="+")
+    """The one in force: a priority may have hours of its own."""
     cycle = models.PositiveIntegerField(default=0)
     is_current = models.BooleanField(default=True)
     state = models.CharField(_("state"), max_length=16, choices=State)
@@ -260,6 +262,11 @@ class Clock(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contract} {self.target} of {self.party}"
+
+    @property
+    def hours(self) -> Calendar:
+        """The calendar it counts in."""
+        return self.calendar or self.contract.calendar
 
 
 class Span(models.Model):

@@ -53,7 +53,7 @@ def board(tickets: QuerySet[Ticket], *, at: datetime, of: Collection[int] | None
     clocks = (
         Clock.objects.filter(ticket__in=live.values("pk"), is_current=True)
         .exclude(state__in=[Clock.State.STOPPED, Clock.State.CANCELLED])
-        .select_related("ticket__holder", "contract__calendar", "party")
+        .select_related("ticket__holder", "contract__calendar", "calendar", "party")
     )
     if of is not None:
         clocks = clocks.filter(party__in=of, ticket__holder__in=of, contract__kind=Contract.Kind.UC)

@@ -48,7 +48,7 @@ def listed(
 def _shown_clocks() -> QuerySet[Clock]:
     return (
         Clock.objects.filter(is_current=True, contract__kind=Contract.Kind.SLA)
-        .select_related("contract__calendar", "party")
+        .select_related("contract__calendar", "calendar", "party")
         .order_by("due_at", "pk")
     )
 
@@ -90,7 +90,7 @@ class Badge:
 
     clock: Clock
     state: str
-    """``breached``, ``soon`` (three quarters used), ``running``, ``paused``, ``idle`` or ``met``."""
+    """``breached``, ``soon`` (three quarters used), ``running``, ``paused``, ``idle``, ``met`` or ``cancelled``."""
     used: int
     goal: int | None
     due_at: datetime | None
@@ -112,12 +112,12 @@ def badge(clock: Clock, *, at: datetime) -> Badge:
     """Where a clock stands at `at`: what was stored when the last event came, run on to now."""
     used = clock.used_seconds
     if clock.state == Clock.State.ACTIVE:
-        used += max(0, calendar_of(clock.contract.calendar).elapsed(_unix(clock.as_of), _unix(at)))
+        used += max(0, calendar_of(clock.hours).elapsed(_unix(clock.as_of), _unix(at)))
     goal = clock.goal_seconds
     breached = clock.is_breached or (goal is not None and used > goal)
     if breached:
         state = "breached"
-    elif clock.state in (Clock.State.STOPPED, Clock.State.CANCELLED):
+    elif clock.state == Clock.State.STOPPED:
         state = "met"
     elif clock.state == Clock.State.ACTIVE:
         state = "soon" if goal is not None and used >= SOON * goal else "running"
@@ -135,7 +135,7 @@ def badges(ticket: Ticket, *, at: datetime) -> list[Badge]:
     """Every clock of a ticket, ours to the business first."""
     rows = (
         Clock.objects.filter(ticket=ticket, is_current=True)
-        .select_related("contract__calendar", "party")
+        .select_related("contract__calendar", "calendar", "party")
         .order_by("pk")
     )
     return sorted(

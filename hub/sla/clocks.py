@@ -123,6 +123,8 @@ class ClockState:
     breach_at: int | None = None
     levels: Mapping[int, int | None] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
+    calendar: str = ""
+    """The one in force."""
 
     @property
     def remaining(self) -> int | None:
@@ -372,6 +374,7 @@ class _Run:
             breach_at=self._breach_at(due_at, as_of),
             levels={level: self._level(level, as_of) for level in self.rule.levels},
             spans=tuple(self.spans),
+            calendar=self.calendar_key,
         )
 
     def _breach_at(self, due_at: int | None, as_of: int) -> int | None:

@@ -16,7 +16,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Organisation, Stage, State, Ticket, User, WorkflowVersion
 from tests import factories
 from tests.workflows.building import act, guard, published, rule
-from workflows import firing, handoffs, majors, moves, priorities, triage
+from workflows import bounces, firing, handoffs, majors, moves, priorities, triage
 from workflows.models import Escalation, EscalationRun, FailedAction, Notice, Pending, Triage
 
 pytestmark = pytest.mark.django_db
@@ -450,3 +450,17 @@ def test_the_law_holds_against_force_too(client: Client, refused: Difference, ag
         reverse("console:difference", args=[refused.pk]), {"do": "force", "reason": "all the same"}, follow=True
     ).content.decode()
     assert "The law forbids it" in page
+
+
+def test_an_organisations_clocks_stand_at_its_newest_engagement(
+    client: Client, agent: Actor, vendor: Organisation
+) -> None:
+    factories.contract(vendor, kind="uc", goals={"acknowledge": {"P3": 3600}})
+    ticket = opened(agent)
+    first = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    bounces.decline(leg=first, reason="no", actor=Actor.vendor(vendor), at=now())
+    handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+
+    legs = client.get(ticket.get_absolute_url()).context["legs"]
+
+    assert [len(leg.badges) for leg in legs] == [1, 0]

@@ -9,8 +9,10 @@ import pytest
 from hub.domain import clocks, folding, history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Contract, Leg, Organisation, Target, Ticket
+from hub.queries import tickets as questions
 from tests import factories
 from workflows import decisions, handoffs, moves, triage
+from workflows.reactions import reaches
 
 pytestmark = pytest.mark.django_db
 AT = datetime.fromisoformat("2026-03-16T09:00:00+00:00")
@@ -126,3 +128,27 @@ def test_what_waits_for_us_is_paused_in_a_dispute_as_before(vendor: Organisation
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=after(10))
 
     assert cycles(ticket, "resolve", after(30)) == [("paused", 5)]
+
+
+def test_a_priority_with_hours_of_its_own_is_told_by_them(us: Organisation, agent: Actor) -> None:
+    """Monday 09:00 in the office's morning: the contract's own calendar is closed then, P3's is not."""
+    evening = factories.CalendarFactory(weekly={"mon": [["18:00", "20:00"]]})
+    always = factories.CalendarFactory()
+    contract = factories.contract(us, goals={"resolve": {"P3": 7200}}, calendar=evening)
+    contract.targets.update(calendar=always)
+    ticket = opened(agent)
+
+    clock = Clock.objects.get(ticket=ticket)
+    assert clock.hours == always
+    assert questions.badge(clock, at=after(30)).used == 1800
+    assert reaches(clock, 50) == after(60)
+    tickets.set_priority(ticket=ticket, priority="P1", reason="worse", actor=agent, at=after(30))
+    assert Clock.objects.get(ticket=ticket).hours == evening
+
+
+def test_what_was_cancelled_is_neither_met_nor_missed(us: Organisation, agent: Actor) -> None:
+    factories.contract(us, goals={"resolve": {"P3": 7200}})
+    ticket = opened(agent)
+    moves.move(ticket=ticket, name="cancel", actor=agent, at=after(5))
+
+    assert questions.badge(Clock.objects.get(ticket=ticket), at=after(9)).state == "cancelled"
