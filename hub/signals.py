@@ -7,7 +7,7 @@ a Reaction that a sweep tries again and a person sees; the fact stands.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -16,7 +16,7 @@ from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
-from hub.models import Event, Reaction
+from hub.models import Event, EventKind, Reaction
 
 log = logging.getLogger(__name__)
 
@@ -26,28 +26,34 @@ Receiver = Callable[[Event], None]
 _receivers: dict[str, Receiver] = {}
 
 
-def reacts(receiver: Receiver) -> Receiver:
-    """Connect a function to every recorded event, in a savepoint of its own."""
+def reacts_to(kinds: Collection[str]) -> Callable[[Receiver], Receiver]:
+    """Connect a function to the events of these kinds; any other costs nothing."""
+    return lambda receiver: reacts(receiver, kinds=frozenset(kinds))
+
+
+def reacts(receiver: Receiver, *, kinds: Collection[str] = frozenset(EventKind)) -> Receiver:
+    """Connect a function to recorded events, in a savepoint of its own."""
     name = f"{receiver.__module__}.{receiver.__qualname__}"
     _receivers[name] = receiver
 
     @wraps(receiver)
     def guarded(sender: Any, event: Event, **_: Any) -> None:
-        _run(name, event)
+        if event.kind in kinds:
+            _run(name, event)
 
     event_recorded.connect(guarded, weak=False, dispatch_uid=name)
     return receiver
 
 
-def _run(name: str, event: Event) -> None:
+def _run(name: str, event: Event) -> bool:
     try:
         with transaction.atomic():
             _receivers[name](event)
     except Exception as error:  # a receiver's fault must not undo the fact
         log.exception("Reaction %s failed on event %s", name, event.pk)
         _remember(name, event, error)
-    else:
-        Reaction.objects.filter(event=event, receiver=name).update(done_at=timezone.now(), next_attempt_at=None)
+        return False
+    return True
 
 
 def _remember(name: str, event: Event, error: Exception) -> None:
@@ -81,6 +87,7 @@ def retry_reactions(*, limit: int = 50) -> int:
     for reaction in due.select_related("event"):
         if reaction.receiver in _receivers:
             with transaction.atomic():
-                _run(reaction.receiver, reaction.event)
+                if _run(reaction.receiver, reaction.event):
+                    Reaction.objects.filter(pk=reaction.pk).update(done_at=timezone.now(), next_attempt_at=None)
             tried += 1
     return tried

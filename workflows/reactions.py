@@ -9,7 +9,7 @@ from typing import Any
 from hub.domain.folding import FOLDED
 from hub.models import ActorKind, Calendar, Clock, Event, EventKind, Organisation, Ticket
 from hub.queries.calendars import calendar_of
-from hub.signals import reacts
+from hub.signals import reacts_to
 from workflows.compiled import CompiledEscalation, CompiledRule, CompiledTransition, policy_of
 from workflows.context import seconds_used
 from workflows.models import Pending, Trigger
@@ -22,11 +22,9 @@ OWN = frozenset({EventKind.RULE_ACTED, EventKind.ESCALATED, EventKind.ESCALATION
 """Kinds that rules themselves leave: they set nothing off."""
 
 
-@reacts
+@reacts_to(frozenset(EventKind) - OWN - {EventKind.HISTORY_ROW})
 def set_off(event: Event) -> None:
     """Queue the rules of the ticket's version that this event sets off."""
-    if event.kind in OWN or event.kind == EventKind.HISTORY_ROW:
-        return
     ticket = Ticket.objects.select_related("status__version", "service").get(pk=event.ticket_id)
     rules = policy_of(ticket.status.version).set_off_by(Trigger.EVENT, Trigger.TIMER, Trigger.CLOCK, Trigger.SILENCE)
     if ticket.is_history or not rules:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Event, EventKind, Leg, Membership, Organisation, Phase, Ticket, User
-from hub.signals import reacts
+from hub.signals import reacts_to
 from workflows import notifications
 from workflows.models import Triage
 from workflows.notifications import Told
@@ -88,11 +88,10 @@ def decide(*, triage: Triage, organisation: Organisation | None, decision: str, 
     return fresh
 
 
-@reacts
+@reacts_to({EventKind.TICKET_MOVED})
 def end_with_the_ticket(event: Event) -> None:
     """A ticket that is over leaves nothing to decide; a dispute after it was reopened is a new one."""
-    ends = (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED)
-    if event.kind == EventKind.TICKET_MOVED and event.payload["after"] in ends:
+    if event.payload["after"] in (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED):
         Triage.objects.filter(ticket=event.ticket_id, decided_at=None).update(
             decided_at=event.recorded_at, decision=_("The ticket ended before it was decided.")
         )

@@ -14,7 +14,7 @@ from connectors.models import Binding, Connection, Lane, Link, Outbound
 from hub.clock import now
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Event, EventKind, Leg, Message
-from hub.signals import reacts
+from hub.signals import reacts_to
 from workflows import conversations, digests, handoffs
 
 FIELDS_KINDS = frozenset(
@@ -35,7 +35,7 @@ FIELDS_KINDS = frozenset(
 # -- queueing
 
 
-@reacts
+@reacts_to(FIELDS_KINDS | {EventKind.LEG_OFFERED, EventKind.MESSAGE_ADDED, EventKind.ATTACHMENT_ADDED})
 def queue(event: Event) -> None:
     """Queue what an event means for every linked organisation but its origin."""
     kind, payload = event.kind, event.payload
