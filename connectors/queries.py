@@ -321,8 +321,9 @@ def alerting(connection: Connection, *, most: int = 20) -> Alerting:
 
 
 def alerts_of(ticket: Ticket, *, most: int = 10) -> list[AlertState]:
-    """The alerts a ticket is about, those that fire first."""
-    return list(AlertState.objects.filter(ticket=ticket).order_by("-is_firing", "-last_at", "-pk")[:most])
+    """The alerts a ticket is about, those of tickets that were merged into it included; those that fire first."""
+    of_it = Q(ticket=ticket) | Q(ticket__merged_into=ticket)
+    return list(AlertState.objects.filter(of_it).order_by("-is_firing", "-last_at", "-pk")[:most])
 
 
 # -- the page of a vendor with no tool

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from connectors.engine import mapping
@@ -74,16 +75,18 @@ def one(*, connection: Connection, alert: Alert, terms: Terms, at: datetime) -> 
         .get(pk=connection.pk)
     )
     sight = Sight(connection, alert, terms, at, min(alert.at or at, at).replace(microsecond=0))
-    state = AlertState.objects.select_related("ticket").filter(connection=connection, key=alert.key).first()
+    state = (
+        AlertState.objects.select_related("ticket__merged_into").filter(connection=connection, key=alert.key).first()
+    )
     if not alert.is_firing:
         return _ended(sight, state) if state is not None else None
     if state is None:
         return _began(sight, None)
     if state.is_firing:
         AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, last_at=at)
-        return state.ticket
+        return state.ticket.goes_on_as
     if alert.at is not None and alert.at < state.changed_at:
-        return state.ticket  # it began before it last ended: late news
+        return state.ticket.goes_on_as  # it began before it last ended: late news
     return _began(sight, state)
 
 
@@ -106,7 +109,7 @@ def _began(sight: Sight, state: AlertState | None) -> Ticket:
 
 def _ticket(sight: Sight, state: AlertState | None) -> tuple[Ticket, bool]:
     """The ticket this alert is part of from now on, and whether one was made for it alone."""
-    before = state.ticket if state is not None else None
+    before = state.ticket.goes_on_as if state is not None else None
     if before is not None and before.is_open:
         return before, False
     if before is not None and before.phase == Phase.RESOLVED:
@@ -117,7 +120,7 @@ def _ticket(sight: Sight, state: AlertState | None) -> tuple[Ticket, bool]:
     storm = _storm(sight)
     if storm is not None:
         Storm.objects.filter(pk=storm.pk).update(last_at=timezone.now(), count=storm.count + 1)
-        return storm.parent, False
+        return storm.parent.goes_on_as, False
     made = _open(sight, title=sight.alert.title, text=_text(sight.alert), priority=_priority(sight))
     if before is not None:
         tickets.relate(
@@ -127,14 +130,15 @@ def _ticket(sight: Sight, state: AlertState | None) -> tuple[Ticket, bool]:
 
 
 def _ended(sight: Sight, state: AlertState) -> Ticket:
-    ticket = state.ticket
+    ticket = state.ticket.goes_on_as
     if not state.is_firing:
         return ticket
     if sight.alert.at is not None and sight.alert.at < state.changed_at:
         return ticket  # an end from before it last began
     AlertState.objects.filter(pk=state.pk).update(is_firing=False, changed_at=sight.happened_at, last_at=sight.at)
     _record(sight, ticket, EventKind.ALERT_RECOVERED)
-    still = AlertState.objects.filter(ticket=ticket, is_firing=True).exists()
+    of_it = Q(ticket=ticket) | Q(ticket__merged_into=ticket)
+    still = AlertState.objects.filter(of_it, is_firing=True).exists()
     fresh = Ticket.objects.get(pk=ticket.pk)
     if sight.terms.resolves and not still and fresh.phase == Phase.NEW:
         firing.bring(
@@ -154,7 +158,7 @@ def _storm(sight: Sight) -> Storm | None:
         Storm.objects.select_related("parent").filter(connection=sight.connection, last_at__gte=since)
         .order_by("-pk").first()
     )  # fmt: skip
-    if going_on is not None and going_on.parent.is_open:
+    if going_on is not None and going_on.parent.goes_on_as.is_open:
         return going_on
     recent = AlertState.objects.filter(connection=sight.connection, made_ticket_at__gte=since).select_related("ticket")
     if recent.count() < sight.terms.most:

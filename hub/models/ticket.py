@@ -132,6 +132,11 @@ class Ticket(models.Model):
     def is_history(self) -> bool:
         return self.imported_from_id is not None
 
+    @property
+    def goes_on_as(self) -> Ticket:
+        """The ticket under which this one goes on: itself, unless it was merged."""
+        return self.merged_into or self
+
     def get_absolute_url(self) -> str:
         return reverse("console:ticket", args=[self.public_id])
 

@@ -12,13 +12,14 @@ import pytest
 from django.db import connection as database
 from django.test import Client
 
+from connectors import queries
 from connectors.engine import dispatcher, hooks, vault
 from connectors.models import AlertState, Connection, Inbound, Mapping, Storm, ValueRule
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Phase, Ticket, UnmappedValue
 from tests import factories
-from workflows import moves
+from workflows import merging, moves
 
 pytestmark = pytest.mark.django_db
 
@@ -273,3 +274,25 @@ def test_two_calls_at_once_make_one_ticket(us: Any) -> None:
     dispatcher.drain(most=3)
 
     assert (Ticket.objects.count(), AlertState.objects.get().count) == (1, 6)
+
+
+def test_the_alert_of_a_merged_ticket_goes_on_where_the_ticket_does(us: Any, agent: Actor) -> None:
+    tool = connected(us, on_recovery="resolve")
+    post(tool, [alert("db"), alert("web")])
+    db, web = Ticket.objects.order_by("pk")
+    merging.merge(ticket=web, into=db, actor=agent, at=datetime.now(UTC).replace(microsecond=0))
+    post(tool, alert("web"))
+    assert Ticket.objects.count() == 2
+    assert {state.key for state in queries.alerts_of(db)} == {"db", "web"}
+
+    post(tool, alert("db", "ok"))
+    assert Ticket.objects.get(pk=db.pk).phase == Phase.NEW  # the other one fires still
+    post(tool, alert("web", "ok"))
+    assert kinds(db)[-3:] == [EventKind.ALERT_RECOVERED, EventKind.ALERT_RECOVERED, EventKind.TICKET_MOVED]
+    assert Ticket.objects.get(pk=db.pk).phase == Phase.RESOLVED
+
+    post(tool, alert("web"))
+    assert Ticket.objects.get(pk=db.pk).phase == Phase.ACTIVE
+    assert Ticket.objects.count() == 2
+    for ticket in (db, web):
+        assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
