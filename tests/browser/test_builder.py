@@ -136,7 +136,7 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
     admin.tick("P1, critical")
     admin.add_action("tell somebody", "step0action")
     admin.choose("Whom", "our executives")
-    admin.fill("Text", "{ticket.label} {ticket.title}: half of the time is used, {ticket.holder} has it.")
+    admin.fill("Text", "{ticket.title}: half of the time is used, {ticket.holder} has it.")
     admin.shot("escalation")
     admin.press("Save")
     admin.shot("built")
