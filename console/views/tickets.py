@@ -27,7 +27,7 @@ from hub.clock import now
 from hub.domain import messages as conversation
 from hub.domain import tickets as verbs
 from hub.domain.actors import Actor
-from hub.models import Attachment, Leg, Organisation, Phase, Priority, Stage, Ticket, User
+from hub.models import Attachment, Leg, Organisation, Phase, Priority, Stage, Target, Ticket, User
 from hub.queries import tickets as questions
 from hub.queries import timeline, visibility
 from workflows import bounces, conversations, doors, firing, handoffs, moves, packs, priorities, turns
@@ -183,10 +183,17 @@ def _shown(legs: Iterable[Leg], badges: list[questions.Badge]) -> Iterator[Leg]:
     seen: set[int] = set()
     for leg in legs:
         is_newest = leg.organisation_id not in seen
-        theirs = [each for each in badges if each.clock.party_id == leg.organisation_id]
-        leg.badges = [b for b in theirs if is_newest and b.clock.contract.kind == "uc"]  # type: ignore[attr-defined]
+        theirs = [b for b in badges if b.clock.party_id == leg.organisation_id and b.clock.contract.kind == "uc"]
+        leg.badges = [b for b in theirs if is_newest and _counts(leg, b)]  # type: ignore[attr-defined]
         seen.add(leg.organisation_id)
         yield _with_acts(leg)
+
+
+def _counts(leg: Leg, badge: questions.Badge) -> bool:
+    """Whether a clock says something of an engagement: who did not do it has met no promise but to answer."""
+    if leg.is_open or leg.stage == Stage.DONE or badge.state == "breached":
+        return True
+    return badge.clock.target == Target.Kind.ACKNOWLEDGE and leg.answered_at is not None
 
 
 def _is_possible(leg: Leg, name: str) -> bool:

@@ -464,3 +464,19 @@ def test_an_organisations_clocks_stand_at_its_newest_engagement(
     legs = client.get(ticket.get_absolute_url()).context["legs"]
 
     assert [len(leg.badges) for leg in legs] == [1, 0]
+
+
+def test_who_did_not_do_it_is_shown_no_promise_but_to_answer(
+    client: Client, agent: Actor, vendor: Organisation
+) -> None:
+    factories.contract(vendor, kind="uc", goals={"acknowledge": {"P3": 3600}, "resolve": {"P3": 3600}})
+    ticket = opened(agent)
+    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    shown = client.get(ticket.get_absolute_url()).context["legs"]
+    assert [badge.clock.target for badge in shown[0].badges] == ["acknowledge", "resolve"]
+    bounces.decline(leg=leg, reason="not ours", actor=Actor.vendor(vendor), at=now())
+    moves.move(ticket=fresh(ticket), name="resolve", actor=agent, at=now())
+
+    shown = client.get(ticket.get_absolute_url()).context["legs"]
+
+    assert [badge.clock.target for badge in shown[0].badges] == ["acknowledge"]
