@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email import message_from_bytes
+from email import message_from_bytes, message_from_string
 from email.errors import MessageError
 from email.generator import BytesGenerator
 from email.header import decode_header
@@ -23,10 +23,14 @@ from functools import lru_cache
 from io import BytesIO
 
 DEEPEST = 60
+MOST_AGAIN = 4
+"""So often parts are looked for where the library found none."""
 MOST_PARTS = 500
 LONGEST_TEXT = 500_000
 """So many characters of a body are read; the whole message is kept verbatim beside it."""
 LONGEST_NAME = 120
+
+_BOUNDARY = re.compile(r"^--([^\s\"\\][^\"\\\r\n]{0,69}?)[ \t]*\r?\n(?=Content-[A-Za-z-]{2,30}:)", re.MULTILINE)
 
 _CHARSETS = {
     "us-ascii": "utf-8", "ascii": "utf-8", "ansi_x3.4-1968": "utf-8", "uft-8": "utf-8", "utf8": "utf-8",
@@ -130,10 +134,19 @@ def addresses(message: Message, *names: str) -> list[tuple[str, str]]:
     # Addresses are told apart before encoded words are read: what those bring is text, never another address.
     values = [_clean(" ".join(_plain(value).split())) for name in names for value in _raw(message, name)]
     try:
-        found = getaddresses(values)
+        found = [pair for value in values for pair in _named_by_an_address(value) or getaddresses([value])]
     except (ValueError, IndexError):
         return []
     return [(_one_line(name), address.strip()) for name, address in found if "@" in address]
+
+
+_NAMED = re.compile(r"[^<>,;\"()]*@[^<>,;\"()]*<([^<>\s,;\"]+@[^<>\s,;\"]+)>")
+
+
+def _named_by_an_address(value: str) -> list[tuple[str, str]]:
+    """``a@x <b@x>`` is one mailbox whose name was left without quotes, as many programs do, and not two."""
+    found = _NAMED.fullmatch(value.strip())
+    return [(value.partition("<")[0].strip(), found[1])] if found else []
 
 
 def sent_at(message: Message) -> datetime | None:
@@ -173,20 +186,40 @@ def bodies(message: Message) -> Bodies:
 def _leaves(message: Message) -> Iterator[Message]:
     """Parts that hold no other parts of this message; a message within it is one of them."""
     waiting = [(message, 0)]
-    count = 0
+    count = again = 0
     while waiting:
         part, depth = waiting.pop()
         count += 1
         if depth > DEEPEST or count > MOST_PARTS:
             raise TooComplex(f"It has more than {DEEPEST} parts in each other, or {MOST_PARTS} in all.")
         inside = inside_of(part)
-        if part.get_content_maintype() == "multipart" and isinstance(inside, list):
-            waiting += [(child, depth + 1) for child in reversed(inside) if isinstance(child, Message)]
+        if part.get_content_maintype() == "multipart":
+            beyond = _beyond(part, inside) if again < MOST_AGAIN else []
+            again += bool(beyond)
+            if isinstance(inside, list) or beyond:
+                children = [*(inside if isinstance(inside, list) else ()), *beyond]
+                waiting += [(child, depth + 1) for child in reversed(children) if isinstance(child, Message)]
+                continue
+            yield part
         elif part.get_content_type() == "message/rfc822" and depth == 0 and isinstance(inside, list):
             # Nothing but a forwarded message: what it holds is what there is to read.
             waiting += [(child, depth + 1) for child in inside[:1] if isinstance(child, Message)]
         else:
             yield part
+
+
+def _beyond(part: Message, inside: object) -> list[Message]:
+    """Parts that the library takes for none: by another boundary than was announced, or behind the last one.
+
+    Two nested multiparts with one boundary leave what follows the inner one behind the end of the outer one.
+    """
+    text = inside if isinstance(inside, str) else part.epilogue or ""
+    found = _BOUNDARY.search(text)
+    if found is None:
+        return []
+    made = message_from_string(f'Content-Type: multipart/mixed; boundary="{found[1]}"\n\n{text[found.start() :]}')
+    parts = inside_of(made)
+    return [child for child in parts if isinstance(child, Message)] if isinstance(parts, list) else []
 
 
 def _attached(part: Message, kind: str, name: str) -> Attached:
@@ -281,8 +314,17 @@ def _decoded(raw: bytes, charset: str) -> str:
             try:
                 return raw.decode(name)
             except (UnicodeError, ValueError):
-                continue
+                if name == "utf-8" and (text := _nearly_utf_8(raw)):
+                    return text
     return raw.decode("cp1252", "replace")
+
+
+def _nearly_utf_8(raw: bytes) -> str:
+    """UTF-8 with a few broken characters (one that was cut, say); empty for what was never UTF-8."""
+    text = raw.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    good = len(text) - len(text.encode("ascii", "ignore")) - broken
+    return text if good >= 4 * broken else ""
 
 
 @lru_cache(maxsize=256)

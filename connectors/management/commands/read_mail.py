@@ -1,7 +1,7 @@
 """Read messages as the hub would, and print one JSON line for each; the database is not touched.
 
 manage.py read_mail message.eml          one message
-manage.py read_mail folder/              every .eml file in it and below, by name
+manage.py read_mail folder/              every .eml and .mbox file in it and below; where there is none, every file
 manage.py read_mail archive.mbox         every message of an mbox file
 manage.py read_mail -                    one message from standard input
 
@@ -46,17 +46,25 @@ def _messages(path: str) -> Iterator[tuple[str, bytes]]:
         return
     place = Path(path)
     try:
-        if place.is_dir():
-            for file in sorted(place.rglob("*.eml")):
-                yield str(file.relative_to(place)), file.read_bytes()
-        elif place.suffix == ".mbox":
-            with closing(mailbox.mbox(str(place), create=False)) as archive:
-                for key in archive.iterkeys():
-                    yield f"{place.name}#{key}", archive.get_bytes(key)
-        else:
-            yield place.name, place.read_bytes()
+        for file in _files(place):
+            name = str(file.relative_to(place)) if place.is_dir() else file.name
+            if file.suffix.lower() == ".mbox":
+                with closing(mailbox.mbox(str(file), create=False)) as archive:
+                    for key in archive.iterkeys():
+                        yield f"{name}#{key}", archive.get_bytes(key)
+            else:
+                yield name, file.read_bytes()
     except (OSError, mailbox.Error) as error:
         raise CommandError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def _files(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return [place]
+    every = sorted(file for file in place.rglob("*") if file.is_file() and not file.name.startswith("."))
+    if not every:
+        raise CommandError(f"There is no message in {place}.")
+    return [file for file in every if file.suffix.lower() in (".eml", ".mbox")] or every
 
 
 def told(mail: Mail) -> dict[str, Any]:

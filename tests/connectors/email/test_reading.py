@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import random
+from email import message_from_string
 from email.message import EmailMessage
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from connectors.email import threads
+from connectors.email import parts, threads
 from connectors.email.reading import Kind, Mail, Reader
 from connectors.email.threads import Keys
 from connectors.management.commands.read_mail import told
@@ -91,6 +93,89 @@ def test_read_mail_tells_one_line_a_message_without_a_database(shared: Path) -> 
     assert by_file["flufl_bounce/dsn_05.eml"]["action"] == "ignore"
     assert by_file["flufl_bounce/dsn_05.eml"]["kind"] == "delay"
     assert by_file["django_mailbox/message_with_utf8_attachment.eml"]["attachments"][0]["type"] == "image/jpeg"
+
+
+def test_read_mail_reads_a_folder_whatever_its_files_are_called(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="There is no message in"):
+        call_command("read_mail", str(tmp_path))
+    for name in ("one", "two.txt", ".hidden"):
+        (tmp_path / name).write_bytes(b"From: a@x.test\n\nhello\n")
+    assert _named(tmp_path) == ["one", "two.txt"]
+    (tmp_path / "three.EML").write_bytes(b"From: a@x.test\n\nhello\n")
+    (tmp_path / "four.mbox").write_bytes(b"From a\nFrom: a@x.test\n\nhello\n\nFrom b\nFrom: b@x.test\n\nhello\n")
+    assert _named(tmp_path) == ["four.mbox#0", "four.mbox#1", "three.EML"]
+
+
+def _named(folder: Path) -> list[str]:
+    out = StringIO()
+    call_command("read_mail", str(folder), stdout=out)
+    return [json.loads(line)["file"] for line in out.getvalue().splitlines()]
+
+
+# -- what the library takes for none
+
+
+def written(text: str) -> Mail:
+    return read(text.encode())
+
+
+def test_parts_behind_the_end_of_a_multipart_are_parts() -> None:
+    """Two nested multiparts with one boundary: what follows the inner one is no epilogue."""
+    found = written(
+        "From: a@x.test\nContent-Type: multipart/mixed; boundary=B\n\n"
+        "--B\nContent-Type: multipart/alternative; boundary=B\n\n--B\nContent-Type: text/plain\n\nhello\n--B--\n\n"
+        '--B\nContent-Type: application/zip; name="scan.zip"\nContent-Transfer-Encoding: base64\n\nUEsD\n--B--\n'
+    )
+    assert found.text == "hello"
+    assert [(one.name, one.content) for one in found.attachments] == [("scan.zip", b"PK\x03")]
+
+
+def test_parts_by_another_boundary_than_was_announced_are_parts() -> None:
+    found = written(
+        "From: a@x.test\nContent-Type: multipart/alternative; boundary=said\n\n"
+        "--meant\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\nPGI+aGVsbG88L2I+\n--meant--\n"
+    )
+    assert found.text == "hello"
+    plain = written(
+        "From: a@x.test\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\nhello\n--B--\n--\nOur footer\n"
+    )
+    assert plain.text == "hello"
+
+
+def test_looking_for_parts_again_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(text: str) -> Any:
+        asked.append(text)
+        return message_from_string(text)
+
+    monkeypatch.setattr(parts, "message_from_string", counted)
+    nested = "".join(f"--B{n}\nContent-Type: multipart/mixed; boundary=wrong{n}\n\n" for n in range(50))
+    written(f"From: a@x.test\nContent-Type: multipart/mixed; boundary=wrong\n\n{nested}hello\n")
+    assert len(asked) == parts.MOST_AGAIN
+
+
+@pytest.mark.parametrize(
+    ("told", "sender", "kind"),
+    [
+        ("alice@example.test <bob@example.test>", "bob@example.test", Kind.TICKET),
+        ('"alice@example.test" <bob@example.test>', "bob@example.test", Kind.TICKET),
+        ("Bob via alice@example.test <bob@example.test>", "bob@example.test", Kind.TICKET),
+        ("alice@example.test, Bob <bob@example.test>", "", Kind.UNREADABLE),
+        ("a@example.test <b@example.test> <c@example.test>", "", Kind.UNREADABLE),
+    ],
+)
+def test_a_name_that_is_an_address_is_a_name(told: str, sender: str, kind: Kind) -> None:
+    found = written(f"From: {told}\nSubject: x\n\nhello\n")
+    assert found.kind == kind
+    assert not sender or found.sender == sender
+
+
+def test_one_broken_character_does_not_spoil_the_others() -> None:
+    raw = b"From: a@x.test\nContent-Type: text/plain; charset=utf-8\n\n" + "Проверка связи".encode() + b"\xd0 ok\n"
+    assert read(raw).text == "Проверка связи\ufffd ok"
+    latin = b"From: a@x.test\nContent-Type: text/plain; charset=utf-8\n\ncaf\xe9 \xe0 la cr\xe8me\n"
+    assert read(latin).text == "café à la crème"
 
 
 def test_read_mail_says_what_cannot_be_read(tmp_path: Path) -> None:
