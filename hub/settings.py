@@ -181,5 +181,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # What others' mail makes a detector of bounces stumble over is no fault here; the next detector is asked.
+    "loggers": {"flufl.bounce": {"level": "CRITICAL"}},
     "root": {"handlers": ["stderr"], "level": env.text("TICKETHUB_LOG_LEVEL", "WARNING").upper()},
 }
