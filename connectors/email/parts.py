@@ -74,9 +74,18 @@ def parsed(raw: bytes) -> Message:
         # The line before a message in an mbox file.
         raw = raw.partition(b"\n")[2]
     try:
-        return message_from_bytes(raw)
+        return _with_its_parts(message_from_bytes(raw))
     except RecursionError as error:
         raise TooComplex("Its parts lie too deep in each other.") from error
+
+
+def _with_its_parts(message: Message) -> Message:
+    """The message itself; parts by another boundary than it announces are made its own."""
+    inside = inside_of(message)
+    is_torn = message.get_content_maintype() == "multipart" and isinstance(inside, str)
+    if is_torn and (found := _beyond(message, inside)):
+        message.set_payload([*found])
+    return message
 
 
 # -- headers
@@ -217,7 +226,8 @@ def _beyond(part: Message, inside: object) -> list[Message]:
     found = _BOUNDARY.search(text)
     if found is None:
         return []
-    made = message_from_string(f'Content-Type: multipart/mixed; boundary="{found[1]}"\n\n{text[found.start() :]}')
+    first = re.search(rf"^--{re.escape(found[1])}[ \t]*\r?$", text, re.MULTILINE) or found  # it may have no headers
+    made = message_from_string(f'Content-Type: multipart/mixed; boundary="{found[1]}"\n\n{text[first.start() :]}')
     parts = inside_of(made)
     return [child for child in parts if isinstance(child, Message)] if isinstance(parts, list) else []
 

@@ -136,6 +136,15 @@ def test_parts_by_another_boundary_than_was_announced_are_parts() -> None:
         "--meant\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\nPGI+aGVsbG88L2I+\n--meant--\n"
     )
     assert found.text == "hello"
+    report_raw = (
+        b"From: MAILER-DAEMON@x.test\nContent-Type: multipart/report; report-type=delivery-status;\n\tbo\n\n"
+        b"--meant\n\nIt could not be delivered.\n--meant\nContent-Type: message/delivery-status\n\n"
+        b"Reporting-MTA: dns; x.test\n\nFinal-Recipient: rfc822; gone@y.test\nAction: failed\n--meant--\n"
+    )
+    report = read(report_raw)
+    assert (report.kind, report.failing) == (Kind.BOUNCE, ("gone@y.test",))
+    assert report.text == "It could not be delivered."
+    assert read(report_raw.replace(b"\n", b"\r\n")).failing == ("gone@y.test",)
     plain = written(
         "From: a@x.test\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\nhello\n--B--\n--\nOur footer\n"
     )
@@ -152,7 +161,7 @@ def test_looking_for_parts_again_has_an_end(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(parts, "message_from_string", counted)
     nested = "".join(f"--B{n}\nContent-Type: multipart/mixed; boundary=wrong{n}\n\n" for n in range(50))
     written(f"From: a@x.test\nContent-Type: multipart/mixed; boundary=wrong\n\n{nested}hello\n")
-    assert len(asked) == parts.MOST_AGAIN
+    assert len(asked) == 1 + parts.MOST_AGAIN  # once for the message itself
 
 
 @pytest.mark.parametrize(
