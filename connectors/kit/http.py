@@ -134,6 +134,8 @@ class Http:
             raise Refused("They sent us to another host; credentials never leave the vendor's own.")
         kind = {} if form else {"Content-Type": data[0] if data else "application/json"}
         plain = data[1] if data else None if body is None else json.dumps(body)
+        # A file comes as it is: of one that is packed on the way nobody can tell whether it came whole.
+        as_it_is = {} if is_json else {"Accept-Encoding": "identity"}
         with self.turn(path):
             answer, content = self._sent(
                 method,
@@ -142,7 +144,7 @@ class Http:
                 params=dict(params or {}),
                 data=form[0] if form else plain,
                 files={file_field: form[1]} if form else None,
-                headers={**self.headers, **kind, **(headers or {})},
+                headers={**as_it_is, **self.headers, **kind, **(headers or {})},
             )
         return self._understood(answer, content, is_write, is_json, may_be_empty, judge)
 

@@ -6,6 +6,7 @@ import gzip
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -169,6 +170,25 @@ def test_a_file_that_was_compressed_on_the_way_is_whole_or_not_there(line: tuple
         answers[:] = [head + packed[:cut]]
         with pytest.raises(TryLater):
             http.exchange("GET", "file", is_write=False, is_json=False)
+
+
+def test_a_file_is_asked_for_as_it_is(line: tuple[str, list[bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
+    base, answers = line
+    http = Http(policy=Policy.of(["127.0.0.1"]), base=base, headers={})
+    asked: list[str | None] = []
+    real = http.session.send
+
+    def send(request: Any, **more: Any) -> Any:
+        asked.append(request.headers.get("Accept-Encoding"))
+        return real(request, **more)
+
+    monkeypatch.setattr(http.session, "send", send)
+    answers[:] = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]
+    http.exchange("GET", "file", is_write=False, is_json=False)
+    http.get("x")
+
+    assert asked[0] == "identity"
+    assert "gzip" in (asked[1] or "")
 
 
 def test_a_drip_of_bytes_does_not_hold_a_worker_for_ever(
