@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from hub.domain import messages, tickets
@@ -35,7 +36,8 @@ def merge(*, ticket: Ticket, into: Ticket, actor: Actor, at: datetime, reason: s
         said = _("This is dealt with as %(into)s “%(title)s”.") % {"into": into.label, "title": into.title}
         messages.say(ticket=ticket, body=f"{said} {reason}".strip(), is_for_requester=True, actor=actor, at=at)
     moves.move(ticket=ticket, name="cancel", actor=actor, at=at, reason=f"{told} {reason}".strip()[:500])
-    Ticket.objects.filter(pk=ticket.pk).update(merged_into=into)
+    # What was merged into it before goes on there, too: an alias never leads to another alias.
+    Ticket.objects.filter(Q(pk=ticket.pk) | Q(merged_into=ticket)).update(merged_into=into)
     tickets.relate(ticket=ticket, other=into, kind=Relation.Kind.DUPLICATE, actor=actor, at=at)
     return Ticket.objects.get(pk=ticket.pk)
 
@@ -49,6 +51,4 @@ def _why_not(ticket: Ticket, into: Ticket) -> str:
         }  # fmt: skip
     if not into.is_open or into.is_history:
         return _("%s is over; only a ticket that is open can take another in.") % into.label
-    if aliases := ", ".join(row.label for row in ticket.aliases.order_by("pk")[:5]):
-        return _("%(aliases)s was merged into it; merge the other way round.") % {"aliases": aliases}
     return ""
