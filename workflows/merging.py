@@ -33,7 +33,7 @@ def merge(*, ticket: Ticket, into: Ticket, actor: Actor, at: datetime, reason: s
     for leg in Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).order_by("number"):
         handoffs.recall(leg=leg, reason=f"{told} {reason}".strip(), actor=actor, at=at)
     if ticket.requester_id is not None:
-        said = _("This is dealt with as %(into)s “%(title)s”.") % {"into": into.label, "title": into.title}
+        said = _("This is dealt with as %s.") % into.label  # its title may be somebody else's business
         messages.say(ticket=ticket, body=f"{said} {reason}".strip(), is_for_requester=True, actor=actor, at=at)
     moves.move(ticket=ticket, name="cancel", actor=actor, at=at, reason=f"{told} {reason}".strip()[:500])
     # What was merged into it before goes on there, too: an alias never leads to another alias.

@@ -36,7 +36,7 @@ def test_the_alias_is_cancelled_and_points_on_and_nobody_is_left_with_it(agent: 
     assert Leg.objects.get(ticket=double).stage == Stage.RECALLED
     told = Message.objects.get(ticket=double)
     assert told.is_for_requester
-    assert told.body == f"This is dealt with as {goes_on.label} “VPN gateway down”. same tunnel"
+    assert told.body == f"This is dealt with as {goes_on.label}. same tunnel"
     assert Relation.objects.get(from_ticket=double, to_ticket=goes_on).kind == "duplicate"
     with pytest.raises(messages.NotSaid):
         messages.say(ticket=merged, body="still?", actor=agent, at=now())
