@@ -103,9 +103,14 @@ class Mailbox:
         with self._session() as session:
             if "IDLE" not in session.capabilities:
                 raise Unsupported(f"{self.place.host} cannot tell of new mail by itself; it is asked.")
-            now, _count = self._select(session, folder)
-            session.response("EXISTS")  # what SELECT told; the search may tell of one that it does not name yet
-            if not cursor or now != validity or self._uids(session, last) or session.response("EXISTS")[1] != [None]:
+            now, count = self._select(session, folder)
+            session.response("EXISTS")  # what SELECT told
+            if not cursor or now != validity or self._uids(session, last):
+                return True
+            told = session.response("EXISTS")[
+                1
+            ]  # with the search, of one that it does not name yet; IDLE is silent of it
+            if any(int(number) > count for number in told if number):
                 return True
             return _told(session, seconds)
 
