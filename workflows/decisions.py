@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Organisation, Ticket
-from workflows import handoffs, triage
+from workflows import conversations, handoffs, triage
 from workflows.models import Triage
 
 
@@ -34,11 +35,12 @@ def decide(
         return decided
     if organisation.is_us:
         for leg in engaged.filter(is_lead=True):
-            handoffs.recall(leg=leg, reason=decision, actor=actor, at=at)
+            handoffs.recall(leg=leg, reason=_("It was decided that we do it ourselves."), actor=actor, at=at)
         return decided
     theirs = engaged.filter(organisation=organisation).first()
     if theirs is not None:
-        handoffs.give_lead(leg=theirs, actor=actor, at=at)
+        handoffs.give_lead(leg=theirs, actor=actor, at=at, accept_within=accept_within)
+        conversations.comment(ticket=ticket, body=decision, legs=[theirs], actor=actor, at=at)
     else:
         handoffs.hand_over(
             ticket=ticket, organisation=organisation, reason=decision, actor=actor, at=at, accept_within=accept_within

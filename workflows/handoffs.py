@@ -82,6 +82,7 @@ def hand_over(
     actor: Actor,
     at: datetime,
     reason: str = "",
+    is_blocking: bool = True,
     accept_within: timedelta | None = None,
 ) -> Leg:
     """Give the ticket to another organisation: the leading leg of before is recalled, the new one offered."""
@@ -92,8 +93,9 @@ def hand_over(
         why = _("Handed over to %(name)s.") % {"name": organisation}
         recall(leg=lead, actor=actor, at=at, reason=f"{why} {reason}".strip())
     return offer(
-        ticket=ticket, organisation=organisation, actor=actor, at=at, reason=reason, accept_within=accept_within
-    )
+        ticket=ticket, organisation=organisation, actor=actor, at=at, reason=reason, is_blocking=is_blocking,
+        accept_within=accept_within,
+    )  # fmt: skip
 
 
 @transaction.atomic
@@ -270,17 +272,28 @@ def recall(*, leg: Leg, reason: str, actor: Actor, at: datetime) -> Leg:
 
 
 @transaction.atomic
-def give_lead(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
-    """The ticket follows this open leg from now on; the leading one of before goes on beside it."""
+def give_lead(*, leg: Leg, actor: Actor, at: datetime, reason: str = "", accept_within: timedelta | None = None) -> Leg:
+    """The ticket follows this open leg from now on; the leading one of before goes on beside it.
+
+    Who leads is waited for: the ticket cannot be resolved before it is done.
+    """
     leg = locked(leg)
     if not leg.is_open:
         raise HandoffRefused(_("The leg of %(name)s is over; offer the ticket anew.") % {"name": leg.organisation})
+    if not leg.ticket.is_open:
+        raise HandoffRefused(_("%s is over; reopen it first.") % leg.ticket.label)
+    if accept_within is not None and leg.stage == Stage.OFFERED:
+        leg.deadline_at = at + accept_within
+        leg.save(update_fields=["deadline_at"])
     if not leg.is_lead:
         _take_lead(leg.ticket)
-        leg.is_lead = True
-        leg.save(update_fields=["is_lead"])
-        record(leg, EventKind.LEG_LEADS, When(actor, at))
+        leg.is_lead = leg.is_blocking = True
+        leg.save(update_fields=["is_lead", "is_blocking"])
+        record(leg, EventKind.LEG_LEADS, When(actor, at), texts={"reason": reason})
         moves.roll_up(ticket=leg.ticket, actor=actor, at=at)
+        ticket = Ticket.objects.get(pk=leg.ticket_id)
+        if leg.stage == Stage.OFFERED and ticket.phase == Phase.WAITING:
+            moves.move(ticket=ticket, name="activate", actor=actor, at=at)
     return leg
 
 

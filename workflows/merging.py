@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, Leg, Relation, Ticket
-from workflows import handoffs, moves
+from hub.models import OPEN_STAGES, Leg, Phase, Relation, Ticket
+from workflows import firing, handoffs, moves
+from workflows.context import context
 
 
 class MergeRefused(Exception):
@@ -24,7 +25,8 @@ class MergeRefused(Exception):
 @transaction.atomic
 def merge(*, ticket: Ticket, into: Ticket, actor: Actor, at: datetime, reason: str = "") -> Ticket:
     """Make `ticket` an alias of `into`; its organisations are recalled, its requester is told."""
-    both = Ticket.objects.select_for_update().filter(pk__in=(ticket.pk, into.pk)).order_by("pk")
+    touched = Q(pk__in=(ticket.pk, into.pk)) | Q(merged_into=ticket)
+    both = Ticket.objects.select_for_update().filter(touched).order_by("pk")
     rows = {row.pk: row for row in both}
     ticket, into = rows[ticket.pk], rows[into.pk]
     if why := _why_not(ticket, into) or moves.why_not(ticket, "cancel", at=at, legs=()):
@@ -35,11 +37,21 @@ def merge(*, ticket: Ticket, into: Ticket, actor: Actor, at: datetime, reason: s
     if ticket.requester_id is not None:
         said = _("This is dealt with as %s.") % into.label  # its title may be somebody else's business
         messages.say(ticket=ticket, body=f"{said} {reason}".strip(), is_for_requester=True, actor=actor, at=at)
+    if why := _policy_says(ticket, actor, at):
+        raise MergeRefused(why)
     moves.move(ticket=ticket, name="cancel", actor=actor, at=at, reason=f"{told} {reason}".strip()[:500])
     # What was merged into it before goes on there, too: an alias never leads to another alias.
     Ticket.objects.filter(Q(pk=ticket.pk) | Q(merged_into=ticket)).update(merged_into=into)
     tickets.relate(ticket=ticket, other=into, kind=Relation.Kind.DUPLICATE, actor=actor, at=at)
     return Ticket.objects.get(pk=ticket.pk)
+
+
+def _policy_says(ticket: Ticket, actor: Actor, at: datetime) -> str:
+    """Why the workflow lets this person cancel it by none of its verbs; empty where one of them can be used."""
+    fresh = Ticket.objects.select_related("status__version").get(pk=ticket.pk)
+    verbs = firing.available(context(fresh, at=at), roles=firing.roles(actor, fresh))
+    ends = [verb for verb in verbs if verb.leads_to == Phase.CANCELLED]
+    return ends[0].why_not if ends and all(verb.why_not for verb in ends) else ""
 
 
 def _why_not(ticket: Ticket, into: Ticket) -> str:

@@ -15,6 +15,7 @@ from django_fsm import can_proceed
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Phase, Stage, State, Ticket, WaitsOn
+from workflows import triage
 
 
 class MoveRefused(Exception):
@@ -85,6 +86,8 @@ def move(
         occurred_at=occurred_at,
         origin=origin,
     )
+    if not ticket.is_open:
+        ticket = triage.ended(ticket=ticket, actor=actor, at=at)
     return ticket
 
 

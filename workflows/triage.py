@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, Event, EventKind, Leg, Membership, Organisation, Phase, Ticket, User
-from hub.signals import reacts_to
+from hub.models import OPEN_STAGES, EventKind, Leg, Membership, Organisation, Ticket, User
 from workflows import notifications
 from workflows.models import Triage
 from workflows.notifications import Told
@@ -88,13 +87,13 @@ def decide(*, triage: Triage, organisation: Organisation | None, decision: str, 
     return fresh
 
 
-@reacts_to({EventKind.TICKET_MOVED})
-def end_with_the_ticket(event: Event) -> None:
-    """A ticket that is over leaves nothing to decide; a dispute after it was reopened is a new one."""
-    if event.payload["after"] in (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED):
-        Triage.objects.filter(ticket=event.ticket_id, decided_at=None).update(
-            decided_at=event.recorded_at, decision=_("The ticket ended before it was decided.")
-        )
+def ended(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
+    """A ticket that is over leaves nothing to decide; a dispute after it was reopened is a new one. It is locked."""
+    found = Triage.objects.filter(ticket=ticket, decided_at=None).first()
+    if found is None:
+        return ticket
+    decide(triage=found, organisation=None, decision=_("The ticket ended before it was decided."), actor=actor, at=at)
+    return Ticket.objects.get(pk=ticket.pk)
 
 
 def is_open(ticket: Ticket) -> Triage | None:
@@ -112,6 +111,7 @@ def due(*, at: datetime, limit: int = 20) -> list[int]:
 @transaction.atomic
 def remind(*, triage_id: int, at: datetime) -> None:
     """The deadline has passed: everybody who can decide is told, once."""
+    tickets.locked(Triage.objects.select_related("ticket").get(pk=triage_id).ticket)
     triage = Triage.objects.select_for_update(of=("self",)).select_related("ticket", "owner").get(pk=triage_id)
     if triage.decided_at is not None or triage.reminded_at is not None:
         return
@@ -121,7 +121,7 @@ def remind(*, triage_id: int, at: datetime) -> None:
 
 
 def _tell(triage: Triage, what: str, why: str, at: datetime) -> None:
-    users = [triage.owner] if triage.owner is not None and what == "began" else []
+    users = [triage.owner] if triage.owner is not None and triage.owner.is_active else []
     users += [user for user in notifications.in_role(Membership.Role.MANAGER) if user not in users]
     told = Told(
         key=f"triage:{triage.public_id}:{what}", kind="escalation", ticket=triage.ticket, why=str(why), is_urgent=True

@@ -32,7 +32,7 @@ def may_force(user: User) -> bool:
 def as_comment(difference: Difference, *, user: User, at: datetime) -> None:
     """Write on the ticket, for our own people, what they say; the record stays as it is."""
     link = difference.link
-    ticket = tickets.locked(link.leg.ticket)
+    ticket = tickets.locked(link.leg.ticket.goes_on_as)
     text = _("%(who)s has %(field)s “%(value)s” there. %(why)s") % {
         "who": link.leg.organisation, "field": difference.field, "value": _label(difference), "why": difference.why,
     }  # fmt: skip

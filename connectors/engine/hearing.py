@@ -174,7 +174,8 @@ def _correct(sight: Sight, note: RemoteNote, print_now: str) -> None:
     audience = _audience(sight, note.visibility)
     if audience is None:
         return
-    if audience != NoteRule.Audience.US and not before.is_for_later_legs and not before.is_for_requester:
+    was_ours_alone = not before.is_for_later_legs and not before.is_for_requester
+    if audience != NoteRule.Audience.US and was_ours_alone and before.ticket_id == sight.ticket.pk:
         differ(sight, "visibility", note.visibility, "An internal note of theirs was made public; it is held here.")
         return
     if sight.ticket.merged_into is not None:

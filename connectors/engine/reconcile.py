@@ -18,7 +18,7 @@ from connectors.kit.contract import RemoteTicket
 from connectors.models import Connection, Link, Outbound
 from hub.domain import tickets, unmapped
 from hub.domain.actors import Actor
-from hub.models import Leg, Priority, Service, Stage, Ticket
+from hub.models import Leg, Phase, Priority, Service, Stage, Ticket
 from workflows import following, handoffs, moves, turns
 
 
@@ -41,7 +41,7 @@ def apply(
         link = _adopt(connection, remote, at)
         if link is None:
             return None
-    ticket = tickets.locked(link.leg.ticket)
+    ticket = _locked(link.leg.ticket)
     link = Link.objects.select_for_update(of=("self",)).select_related("connection__organisation").get(pk=link.pk)
     if link.state != Link.State.ACTIVE:
         return link
@@ -64,6 +64,12 @@ def apply(
     link.born_at, link.missed = link.born_at or remote.created_at, 0
     link.save()
     return link
+
+
+def _locked(ticket: Ticket) -> Ticket:
+    """The ticket under its lock; with the one it was merged into, in one order, for a late word is heard there."""
+    both = Ticket.objects.select_for_update().filter(pk__in=[ticket.pk, ticket.merged_into_id or ticket.pk])
+    return next(row for row in both.order_by("pk") if row.pk == ticket.pk)
 
 
 def is_of_interest(connection: Connection, remote: RemoteTicket) -> bool:
@@ -184,6 +190,9 @@ def _follow_text(sight: Sight, field: str, theirs: str) -> None:
         return
     if not sight.mapped.is_theirs(field):
         differ(sight, field, theirs, "Our side decides this field; theirs is put back once.", is_corrected=True)
+        return
+    if sight.ticket.phase == Phase.CANCELLED:
+        differ(sight, field, theirs, f"{sight.ticket.label} is cancelled and stays as it is.")
         return
     tickets.edit_ticket(
         ticket=sight.ticket,

@@ -151,7 +151,7 @@ def major(request: HttpRequest, public_id: str) -> HttpResponse:
 
 def _one(text: str) -> Ticket:
     number = text.upper().replace("TH-", "").strip()
-    found = Ticket.objects.filter(number=int(number)).first() if number.isdigit() and len(number) < 18 else None
+    found = Ticket.objects.filter(number=int(number)).first() if number.isdecimal() and len(number) < 18 else None
     if found is None:
         raise merging.MergeRefused(_("There is no ticket %s.") % (text[:40] or "–"))
     return found
@@ -159,7 +159,7 @@ def _one(text: str) -> Ticket:
 
 def _gather(parent: Ticket, text: str, actor: Actor) -> str:
     labels = text.upper().replace(",", " ").replace("TH-", "").split()[:200]
-    numbers = [int(label) for label in labels if label.isdigit() and len(label) < 18]
+    numbers = [int(label) for label in labels if label.isdecimal() and len(label) < 18]
     found = list(Ticket.objects.filter(number__in=numbers, imported_from=None))
     if not numbers or len(found) != len(set(numbers)):
         missing = ", ".join(f"TH-{n}" for n in sorted(set(numbers) - {ticket.number for ticket in found}))

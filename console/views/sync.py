@@ -15,6 +15,7 @@ from console.access import person, workers_only
 from console.views.board import live_cursor
 from hub.clock import now
 from hub.domain.actors import Actor
+from hub.domain.messages import NotSaid
 from workflows import mending, posting
 from workflows.firing import ActionRefused
 from workflows.models import FailedAction, Notice, Pending
@@ -118,7 +119,7 @@ def difference(request: HttpRequest, row_id: int) -> HttpResponse:
         else:
             differences.as_comment(row, user=person(request), at=now())
             messages.success(request, _("It stands on the ticket as a message for our own people."))
-    except differences.NotForced as refused:
+    except (differences.NotForced, NotSaid) as refused:
         messages.error(request, str(refused))
     return redirect("console:sync")
 

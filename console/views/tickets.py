@@ -254,8 +254,9 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
             )  # fmt: skip
         else:
             handoffs.hand_over(
-                ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within
-            )
+                ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within,
+                is_blocking=form.cleaned_data["is_blocking"],
+            )  # fmt: skip
     except turns.HandoffRefused as refused:
         messages.error(request, str(refused))
     return redirect(ticket)
@@ -308,6 +309,8 @@ def _act(leg: Leg, told: dict[str, Any], actor: Actor) -> None:
     if act in ("decline", "give_back"):
         verb = bounces.decline if act == "decline" else bounces.give_back
         verb(leg=leg, reason=reason, code=told["code"], actor=actor, at=at)
+    elif act == "lead":
+        handoffs.give_lead(leg=leg, reason=reason, actor=actor, at=at)
     elif act == "recall":
         handoffs.recall(leg=leg, reason=reason, actor=actor, at=at)
     elif act == "finish":
@@ -316,7 +319,7 @@ def _act(leg: Leg, told: dict[str, Any], actor: Actor) -> None:
         handoffs.start(leg=handoffs.accept(leg=leg, actor=actor, at=at), actor=actor, at=at)
     else:
         plain = {"start": handoffs.start, "resume": handoffs.resume, "approve": handoffs.approve,
-                 "reopen": handoffs.reopen, "lead": handoffs.give_lead}  # fmt: skip
+                 "reopen": handoffs.reopen}  # fmt: skip
         plain[act](leg=leg, actor=actor, at=at)
 
 

@@ -73,6 +73,9 @@ class Versioned(Final):
         return HttpResponseRedirect(reverse(where, args=[row.pk]))
 
     def _publish(self, request: HttpRequest, row: Any) -> None:
+        if not self.has_change_permission(request):
+            self.message_user(request, _("It stays a draft: you may not publish it."), messages.ERROR)
+            return
         try:
             result = type(self).publish_verb(row)
         except policies.NotPublishable as refused:
@@ -87,18 +90,33 @@ class Versioned(Final):
         self.message_user(request, _("%s is a draft now.") % draft)
         return draft
 
-    @admin.action(description=_lazy("Publish"))
+    @admin.action(description=_lazy("Publish"), permissions=["change"])
     def publish(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
         for row in rows:
             self._publish(request, row)
 
-    @admin.action(description=_lazy("New version as a draft"))
+    @admin.action(description=_lazy("New version as a draft"), permissions=["add"])
     def new_version(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
         for row in rows:
             self._begun(request, row)
 
 
-class CalendarForm(forms.ModelForm):  # type: ignore[type-arg]
+class VersionForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A name is given once; what comes later under it is a new version."""
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        others = self._meta.model._default_manager.filter(name=name).exclude(pk=self.instance.pk)
+        if others.filter(version=self.instance.version).exists():
+            raise forms.ValidationError(_("There is one of this name; begin a new version of it, or choose another."))
+        return name
+
+
+def _may_edit(page: Versioned, request: HttpRequest, obj: Any) -> bool:
+    return page.has_add_permission(request) if obj is None else page.has_change_permission(request, obj)
+
+
+class CalendarForm(VersionForm):
     weekly = written.WeekField(
         label=_lazy("Working hours"),
         help_text=_lazy(
@@ -130,7 +148,7 @@ class CalendarAdmin(Versioned):
     copy_verb = staticmethod(policies.new_calendar_version)
 
     def get_fields(self, request: HttpRequest, obj: Calendar | None = None) -> Any:
-        if self.has_change_permission(request, obj):
+        if _may_edit(self, request, obj):
             return ["name", "status", "version", "time_zone", "weekly", "holidays", "exceptions", "week"]
         return ["name", "status", "version", "time_zone", "hours", "closed", "special", "week"]
 
@@ -192,14 +210,15 @@ class TargetInline(admin.TabularInline):  # type: ignore[type-arg]
 
     def get_fields(self, request: HttpRequest, obj: Contract | None = None) -> Any:
         is_draft = obj is None or obj.status == Publication.DRAFT
-        return ["kind", "priority", "goal_seconds" if is_draft else "goal", "calendar"]
+        may_edit = is_draft and (self.has_change_permission(request, obj) or self.has_add_permission(request, obj))
+        return ["kind", "priority", "goal_seconds" if may_edit else "goal", "calendar"]
 
     @admin.display(description=_lazy("goal (working time)"))
     def goal(self, obj: Target) -> str:
         return written.told_goal(obj.goal_seconds) or "–"
 
 
-class ContractForm(forms.ModelForm):  # type: ignore[type-arg]
+class ContractForm(VersionForm):
     pause_reasons = forms.MultipleChoiceField(
         label=_lazy("Pauses while it"), choices=PAUSES, required=False, widget=forms.CheckboxSelectMultiple,
         initial=["waiting_requester"],
@@ -212,6 +231,19 @@ class ContractForm(forms.ModelForm):  # type: ignore[type-arg]
             "name", "kind", "organisation", "service", "calendar", "pause_reasons", "on_reopen", "on_return",
             "on_change", "starts_on", "may_resolve",
         ]  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields.get("pause_reasons")
+        unknown = [reason for reason in self.instance.pause_reasons or () if reason not in dict(PAUSES)]
+        if isinstance(field, forms.MultipleChoiceField) and unknown:
+            field.choices = [*PAUSES, *((reason, reason) for reason in unknown)]
+
+    def clean_organisation(self) -> Any:
+        organisation = self.cleaned_data["organisation"]
+        if organisation is None and not self.instance.history_policy:
+            raise forms.ValidationError(_("Say who promises it."))
+        return organisation
 
 
 @admin.register(Contract)
@@ -228,7 +260,7 @@ class ContractAdmin(Versioned):
     copy_verb = staticmethod(policies.new_contract_version)
 
     def get_fields(self, request: HttpRequest, obj: Contract | None = None) -> Any:
-        pauses = "pause_reasons" if self.has_change_permission(request, obj) else "pauses"
+        pauses = "pause_reasons" if _may_edit(self, request, obj) else "pauses"
         return [
             "name", "status", "version", "kind", "organisation", "service", "calendar", "week", pauses, "on_reopen",
             "on_return", "on_change", "starts_on", "may_resolve",

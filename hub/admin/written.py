@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -25,7 +26,7 @@ DAYS = (
 _TIME = r"(\d{1,2})(?:[:.](\d\d))?(?::(\d\d))?"
 _WINDOW = re.compile(rf"\s*{_TIME}\s*(?:-|–|to)\s*{_TIME}\s*")
 _AMOUNT = re.compile(
-    r"\s*(\d+(?:[.,]\d+)?)\s*(hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)(?![a-z])\s*,?", re.IGNORECASE
+    r"\s*(\d+(?:[.,]\d{1,2})?)(?!\d)\s*(hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)(?![a-z])\s*,?", re.IGNORECASE
 )
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 LONGEST = 10 * 366 * 86_400
@@ -51,6 +52,10 @@ def read_windows(text: str) -> Windows:
                 raise ValidationError(_("“%s” begins where it ends; write 24 h for the whole day.") % part.strip())
         except BadCalendar as error:
             raise ValidationError(str(error)) from error
+        if pair[1] < pair[0] and match[2] is None and match[5] is None:
+            raise ValidationError(
+                _("“%s” would run overnight; write 21:00-05:00 if it does, else 09:00-17:00.") % part.strip()
+            )
         found.append(pair)
     return found
 
@@ -175,6 +180,11 @@ class ExceptionsField(forms.CharField):
         found: dict[str, Windows] = {}
         for line in (super().to_python(value) or "").splitlines():
             day, _space, hours = line.strip().partition(" ")
+            if day:
+                try:
+                    day = date.fromisoformat(day).isoformat()
+                except ValueError as error:
+                    raise ValidationError(_("“%s” is not a date: write it as 2026-12-24.") % day) from error
             if day in found:
                 raise ValidationError(_("%s stands there twice; write all its hours in one line.") % day)
             if day:

@@ -72,7 +72,7 @@ class TicketFacts:
             self.ticket_waits_on = payload.get("waits_on", "") if self.phase == Phase.WAITING else ""
             self.is_contested = self.is_contested and self.is_open
         elif kind == EventKind.TRIAGE_STARTED:
-            self.is_contested = True
+            self.is_contested = self.is_open  # we may learn later that it had ended before
         elif kind == EventKind.TRIAGE_DECIDED:
             self.is_contested = False
         elif kind == EventKind.PRIORITY_CHANGED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
@@ -20,7 +21,10 @@ def publish_calendar(calendar: Calendar) -> Calendar:
     """Make a draft final. Contracts name a version, so nothing that runs changes."""
     calendar = Calendar.objects.select_for_update().get(pk=calendar.pk)
     _must_be_draft(calendar.status, calendar)
-    calendar.full_clean()
+    try:
+        calendar.full_clean()
+    except ValidationError as error:
+        raise NotPublishable(f"{calendar}: {' '.join(error.messages)}") from error
     calendar.status = Publication.PUBLISHED
     calendar.save(update_fields=["status"])
     return calendar

@@ -41,7 +41,7 @@ def may_decide(user: User, owner: User | None) -> bool:
     """Whether this person may end a dispute: its decision owner and managers, or whoever works where nobody owns it."""
     if user.is_superuser or any(seat.is_us and seat.role == Membership.Role.MANAGER for seat in user.seats):
         return True
-    return user == owner if owner is not None else may_work(user)
+    return user == owner if owner is not None and owner.is_active else may_work(user)
 
 
 def known_organisations(user: User) -> frozenset[int] | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from connectors.autotask.simulator import Simulator
-from connectors.engine import dispatcher
-from connectors.models import Connection, Inbound, Link
+from connectors.engine import dispatcher, reconcile
+from connectors.kit.contract import RemoteNote, RemoteTicket
+from connectors.models import Connection, Difference, FieldRule, Inbound, Link
 from hub.clock import now
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
-from hub.models import Message, Ticket
+from hub.models import Message, Organisation, Ticket
 from tests import factories
 from workflows import handoffs, merging, moves
 
@@ -64,3 +67,48 @@ def test_a_late_word_on_a_cancelled_ticket_is_parked_with_the_reason(
     parked = Inbound.objects.get(state=Inbound.State.PARKED)
     assert "cancelled; nothing can be added" in parked.error
     assert parked.attempts == 1
+
+
+# -- what was said before is corrected after
+
+
+def seen(linked: Link, *notes: RemoteNote, **fields: str) -> None:
+    link = Link.objects.select_related("connection").get(pk=linked.pk)
+    known = link.agreed.get("reference", {}).get("theirs", link.reference)
+    remote = RemoteTicket(
+        key=link.remote_key, number="T1", url="", fields=dict(link.heard) | fields, created_at=link.born_at or now(),
+        changed_at=now(), author="501", reference=known, notes=notes,
+    )  # fmt: skip
+    reconcile.apply(connection=link.connection, remote=remote, at=now())
+
+
+def note(key: str, text: str) -> RemoteNote:
+    return RemoteNote(key=key, text=text, visibility="1", author="Dora", is_ours=False, created_at=now())
+
+
+def test_corrections_on_an_alias_are_heard_each_time(linked: Link, agent: Actor) -> None:
+    goes_on = tickets.open_ticket(title="VPN gateway", actor=agent, at=now())
+    seen(linked, note("n0", "v1"))
+    merging.merge(ticket=linked.leg.ticket, into=goes_on, actor=agent, at=now())
+    for text in ("v2", "v3"):
+        seen(linked, note("n0", text), note("n1", f"late {text}"))
+
+    heard = Message.objects.filter(ticket=goes_on).values_list("body", flat=True)
+    assert set(heard) == {"v2", "v3", "late v2", "late v3"}
+    assert not Difference.objects.filter(field="visibility").exists()
+
+
+def test_a_field_that_cannot_change_any_more_holds_no_word_back(
+    linked: Link, agent: Actor, us: Organisation, client: Client
+) -> None:
+    FieldRule.objects.filter(field="title").update(direction="both", authority="theirs")
+    goes_on = tickets.open_ticket(title="VPN gateway", actor=agent, at=now())
+    merging.merge(ticket=linked.leg.ticket, into=goes_on, actor=agent, at=now())
+    seen(linked, note("n1", "It was the gateway"), title="No VPN: gateway")
+    assert Message.objects.filter(ticket=goes_on, body="It was the gateway").exists()
+
+    told = Difference.objects.get(field="title", resolved_at=None)
+    assert "is cancelled and stays as it is" in told.why
+    client.force_login(factories.member("agent", us), backend="django.contrib.auth.backends.ModelBackend")
+    assert client.post(reverse("console:difference", args=[told.pk])).status_code == 302
+    assert Message.objects.filter(ticket=goes_on, body__contains="No VPN: gateway").exists()

@@ -11,12 +11,13 @@ from django.urls import reverse
 
 from connectors.models import Connection, Difference, Link
 from hub.clock import now
-from hub.domain import messages, tickets
+from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Organisation, Stage, State, Ticket, User, WorkflowVersion
+from hub.queries import visibility
 from tests import factories
 from tests.workflows.building import act, guard, published, rule
-from workflows import bounces, firing, handoffs, majors, moves, priorities, triage
+from workflows import bounces, firing, handoffs, majors, moves, priorities, triage, turns
 from workflows.models import Escalation, EscalationRun, FailedAction, Notice, Pending, Triage
 
 pytestmark = pytest.mark.django_db
@@ -313,7 +314,82 @@ def test_triage_ends_with_its_ticket(client: Client, agent: Actor) -> None:
 
     assert triage.is_open(ticket) is None
     assert Triage.objects.get().decision == "The ticket ended before it was decided."
+    assert Event.objects.filter(ticket=ticket, kind="triage.decided").count() == 1
+    assert history.verify(fresh(ticket)) is None
     assert triage.due(at=now() + timedelta(days=1)) == []
+
+
+def test_an_end_that_is_learned_of_late_leaves_nothing_contested(agent: Actor, vendor: Organisation) -> None:
+    published(
+        rule("vendor_done", ["working", "waiting"], "resolved", trigger="vendor", trigger_params={"did": ["done"]})
+    )
+    began = now() - timedelta(hours=2)
+    ticket = tickets.open_ticket(title="VPN", actor=agent, at=began)
+    them = Actor.vendor(vendor)
+    leg = handoffs.accept(
+        leg=handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=began), actor=them, at=began
+    )
+    leg = handoffs.start(leg=leg, actor=them, at=began)
+    triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=began + timedelta(minutes=13))
+    handoffs.finish(
+        leg=leg, actor=them, at=began + timedelta(minutes=15), occurred_at=began + timedelta(minutes=10), origin="x"
+    )
+    assert (fresh(ticket).hold_reason, triage.is_open(ticket)) == ("resolved", None)
+    moves.move(ticket=fresh(ticket), name="reopen", actor=agent, at=began + timedelta(minutes=30))
+    assert fresh(ticket).hold_reason != "contested"
+
+
+def test_the_owner_hears_that_it_is_overdue_and_one_that_is_gone_blocks_nobody(us: Organisation, agent: Actor) -> None:
+    director = factories.member("executive", us, name="Ida")
+    someone = factories.member("agent", us, name="Anton")
+    found = triage.start(
+        ticket=opened(agent), cause="person", reason="?", actor=agent, at=now(), owner=director, minutes=1
+    )
+    assert not visibility.may_decide(someone, director)
+    triage.remind(triage_id=found.pk, at=now() + timedelta(hours=1))
+    assert Notice.objects.filter(user=director, key__contains="overdue").exists()
+
+    director.is_active = False
+    assert visibility.may_decide(someone, director)
+
+
+def test_a_decision_is_read_by_whom_it_is_for_and_not_by_who_is_recalled(
+    client: Client, agent: Actor, us: Organisation, vendor: Organisation
+) -> None:
+    ticket = opened(agent)
+    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now())
+    post(client, "decide", ticket, organisation=vendor.public_id, decision="Yours: see the plan", accept_minutes="5")
+    assert list(Message.objects.get(body="Yours: see the plan").legs.all()) == [leg]
+    assert Leg.objects.get(pk=leg.pk).deadline_at is not None
+
+    triage.start(ticket=ticket, cause="person", reason="again?", actor=agent, at=now())
+    post(client, "decide", ticket, organisation=us.public_id, decision="They never get it done")
+    assert Leg.objects.get(pk=leg.pk).reason == "It was decided that we do it ourselves."
+
+
+def test_who_takes_the_lead_is_waited_for(client: Client, agent: Actor, vendor: Organisation) -> None:
+    ticket, them = opened(agent), Actor.vendor(vendor)
+    other = factories.OrganisationFactory(name="Desk")
+    lead = handoffs.start(
+        leg=handoffs.accept(
+            leg=handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()), actor=them, at=now()
+        ),
+        actor=them, at=now(),
+    )  # fmt: skip
+    handoffs.wait(leg=lead, waits_on="requester", actor=them, at=now())
+    beside = handoffs.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False, is_blocking=False)
+    post(client, "leg", ticket, beside.public_id, act="lead", reason="the wiring is theirs")
+    assert "the wiring is theirs" in client.get(ticket.get_absolute_url()).content.decode()
+    assert (fresh(ticket).phase, fresh(ticket).hold_reason) == ("active", "to_accept")
+    handoffs.recall(leg=lead, reason="x", actor=agent, at=now())
+    assert "still has an open leg" in moves.why_not(fresh(ticket), "resolve", at=now())
+
+    handoffs.recall(leg=beside, reason="x", actor=agent, at=now())
+    late = handoffs.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False, is_blocking=False)
+    moves.move(ticket=fresh(ticket), name="resolve", actor=agent, at=now())
+    with pytest.raises(turns.HandoffRefused, match="is over; reopen it"):
+        handoffs.give_lead(leg=late, actor=agent, at=now())
 
 
 def test_the_hand_over_form_sets_the_deadline_and_whether_it_blocks(

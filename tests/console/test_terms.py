@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
@@ -49,7 +50,7 @@ def test_hours_are_read_as_people_write_them(text: str, found: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["nine to five", "09:00", "25:00-26:00", "09:70-10:00", "9-9", "9-12,,13-14", "9-12 13-14"]
+    "text", ["nine to five", "09:00", "25:00-26:00", "09:70-10:00", "9-9", "9-12,,13-14", "9-12 13-14", "9-5"]
 )
 def test_hours_that_are_none_are_refused_in_words(text: str) -> None:
     with pytest.raises(ValidationError):
@@ -72,7 +73,9 @@ def test_goals_are_read_as_people_write_them(text: str, seconds: int | None) -> 
     assert written.read_goal(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["90", "2 days", "h", "0 h", "-4 h", "4 h x", "999999999 h", "4 mh"])
+@pytest.mark.parametrize(
+    "text", ["90", "2 days", "h", "0 h", "-4 h", "4 h x", "999999999 h", "4 mh", "1,000 s", "1.000 min"]
+)
 def test_goals_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         written.read_goal(text)
@@ -126,6 +129,8 @@ def test_a_calendar_is_written_and_published_on_one_page(client: Client, us: Org
         ("weekly_sun", "25:00-26:00", "Sunday: &#x27;25:00&#x27; is not a time of day"),
         ("holidays", "Christmas", "&#x27;Christmas&#x27; is not a date"),
         ("exceptions", "2026-12-24 soon", "“soon” is no hours"),
+        ("exceptions", "Christmas 9-12", "“Christmas” is not a date"),
+        ("exceptions", "2026-12-24 9-12\n20261224 13-14", "2026-12-24 stands there twice"),
         ("exceptions", "2026-12-24 9-12\n2026-12-24 13-14", "2026-12-24 stands there twice"),
     ],
 )
@@ -197,3 +202,44 @@ def test_a_new_version_is_begun_by_a_post_of_somebody_who_may(client: Client, us
     )
     assert looks.post(where).status_code == 403
     assert Contract.objects.count() == 1
+
+
+def looking(us: Organisation, *rights: str) -> Client:
+    user = factories.member("auditor", us, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    made = Client()
+    made.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return made
+
+
+def test_who_may_only_look_publishes_nothing_and_begins_nothing(us: Organisation) -> None:
+    made = factories.contract(us, goals={"resolve": {"P1": 60}})
+    looks, where = looking(us, "view_contract"), reverse("admin:hub_contract_changelist")
+    looks.post(where, {"action": "new_version", "_selected_action": [made.pk]})
+    assert Contract.objects.count() == 1
+    Contract.objects.update(status="draft")
+    looks.post(where, {"action": "publish", "_selected_action": [made.pk]})
+    assert Contract.objects.get().status == "draft"
+
+
+def test_who_may_only_add_adds_with_hours_and_publishes_nothing(us: Organisation) -> None:
+    adds = looking(us, "add_calendar", "view_calendar")
+    assert 'name="weekly_mon"' in adds.get(reverse("admin:hub_calendar_add")).content.decode()
+    sent = {"name": "Shop", "time_zone": "UTC", "weekly_mon": "9-17", "_publish": "1"}
+    adds.post(reverse("admin:hub_calendar_add"), sent)
+    row = Calendar.objects.get()
+    assert (row.status, row.weekly) == ("draft", {"mon": [["09:00", "17:00"]]})
+
+
+def test_what_cannot_be_published_or_kept_says_so(client: Client, us: Organisation) -> None:
+    add = reverse("admin:hub_calendar_add")
+    page = client.post(add, {"name": "Shop", "time_zone": "UTC", "_publish": "1"}, follow=True).content.decode()
+    assert "cannot be blank" in page
+    assert Calendar.objects.get(name="Shop").status == "draft"
+    page = client.post(add, {"name": "Shop", "time_zone": "UTC", "weekly_mon": "9-17"}).content.decode()
+    assert "There is one of this name" in page
+
+    calendar = factories.CalendarFactory()
+    sent = contract(us, calendar, ("resolve", "P1", "1 h"), organisation="")
+    page = client.post(reverse("admin:hub_contract_add"), sent).content.decode()
+    assert "Say who promises it." in page

@@ -10,7 +10,7 @@ from hub.domain import history, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Phase, Relation, Stage, Ticket
 from tests import factories
-from tests.workflows.building import published
+from tests.workflows.building import published, rule
 from workflows import handoffs, merging, moves
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +60,24 @@ def test_what_cannot_be_one_stays_two(agent: Actor) -> None:
     with pytest.raises(merging.MergeRefused, match="is over"):
         merging.merge(ticket=first, into=third, actor=agent, at=now())
     assert Ticket.objects.exclude(merged_into=None).count() == 1
+
+
+def test_the_workflow_is_asked_whether_it_may_be_cancelled(agent: Actor) -> None:
+    published(rule("drop", ["new", "working", "waiting"], "cancelled", roles=["manager"]))
+    double, goes_on = opened(agent), opened(agent)
+    with pytest.raises(merging.MergeRefused, match="is for manager"):
+        merging.merge(ticket=double, into=goes_on, actor=agent, at=now())
+    assert Ticket.objects.get(pk=double.pk).phase == Phase.NEW
+
+
+@pytest.mark.parametrize("do", [{"do": "merge", "into": "TH-²"}, {"do": "gather", "tickets": "TH-²"}])
+def test_a_number_that_is_none_is_refused_in_words(
+    us: Organisation, agent: Actor, client: Client, do: dict[str, str]
+) -> None:
+    user = factories.member("agent", us, name="Anton")
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    page = client.post(f"/tickets/{opened(agent).public_id}/major/", do, follow=True)
+    assert "There is no ticket" in page.content.decode()
 
 
 def test_an_alias_never_leads_to_another_alias(agent: Actor) -> None:
