@@ -71,7 +71,10 @@ STEPS = st.one_of(
     st.tuples(st.just("move_tickets"), st.just(0)),
     st.tuples(st.just("verb"), st.sampled_from(["begin", "ask", "solve", "shut", "again", "drop", "odd0", "odd1"])),
     st.tuples(st.just("offer"), st.sampled_from(VENDORS)),
-    st.tuples(st.just("vendor"), st.tuples(st.integers(0, 5), st.sampled_from([*following.VERBS, "expire"]))),
+    st.tuples(
+        st.just("vendor"),
+        st.tuples(st.integers(0, 5), st.sampled_from([*following.VERBS, "expire"]), st.sampled_from([0, 0, 3])),
+    ),
     st.tuples(st.just("pass"), st.integers(1, 10)),
     st.tuples(st.just("switch"), st.sampled_from([("Alpha", "Beta"), ("Beta", "Gamma")])),
     st.tuples(st.just("decide"), st.sampled_from([*VENDORS, "us", ""])),
@@ -139,8 +142,9 @@ class World:
     def offer(self, name: str) -> None:
         handoffs.offer(ticket=self.ticket, organisation=self.vendors[name], actor=self.agent, at=self.at)
 
-    def vendor(self, what: tuple[int, str]) -> None:
-        number, verb = what
+    def vendor(self, what: tuple[int, str, int]) -> None:
+        """What a vendor did, perhaps some minutes before we learn of it."""
+        number, verb, late = what
         legs = list(Leg.objects.filter(ticket=self.pk).order_by("number"))
         if not legs:
             return
@@ -148,7 +152,10 @@ class World:
         if verb == "expire":
             bounces.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=self.at)
         else:
-            following.follow(leg=leg, verb=verb, waits_on="requester", actor=Actor.vendor(leg.organisation), at=self.at)
+            following.follow(
+                leg=leg, verb=verb, waits_on="requester", actor=Actor.vendor(leg.organisation), at=self.at,
+                occurred_at=max(AT, self.at - timedelta(minutes=late)),
+            )  # fmt: skip
 
     def switch(self, names: tuple[str, str]) -> None:
         made = VendorSwitch.objects.create(
