@@ -40,6 +40,12 @@ def said(leg: Leg, message: Message, *, at: datetime) -> list[Notice]:
     return notifications.tell(told, notifications.vendor(leg.organisation), at=at)
 
 
+def withdrawn(leg: Leg, *, at: datetime) -> list[Notice]:
+    """Tell it that the ticket is not its own any more: taken back, or not answered in time."""
+    told = Told(key=f"over:{leg.public_id}", kind="withdrawn", ticket=leg.ticket, leg=leg, is_urgent=True)
+    return notifications.tell(told, notifications.vendor(leg.organisation), at=at)
+
+
 def _page(leg: Leg, at: datetime) -> str:
     return doors.address(doors.open_for(leg, at=at), hub_url=settings.PUBLIC_URL)
 

@@ -57,6 +57,10 @@ BUILT_IN: dict[tuple[str, str], Wording] = {
         "\nAccept, decline, ask, or say that it is done, on this page (no log-in; the address is the key to this one "
         "ticket):\n\n{url}",
     ),
+    ("withdrawn", Audience.VENDOR): Wording(
+        "Not yours any more: {ticket.title} [{ticket.label}]",
+        "{hub} has this ticket back ({leg.stage}). Please do nothing more on it.",
+    ),
     ("message", Audience.VENDOR): Wording(
         "Re: {ticket.title} [{ticket.label}]", "{text}\n\nAnswer on the page:\n{url}"
     ),

@@ -111,6 +111,7 @@ def status_said(ticket: Ticket, leg: Leg) -> str:
         Stage.WAITING: Says.WAITING,
         Stage.DONE: Says.DONE,
         Stage.RECALLED: Says.RECALLED,
+        Stage.EXPIRED: Says.RECALLED,  # our deadline ended it; their system does not know
     }.get(Stage(leg.stage), Says.NOTHING)
 
 

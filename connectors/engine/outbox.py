@@ -23,6 +23,7 @@ FIELDS_KINDS = frozenset(
         EventKind.PRIORITY_CHANGED,
         EventKind.TICKET_MOVED,
         EventKind.LEG_RECALLED,
+        EventKind.LEG_EXPIRED,
         EventKind.LEG_RESUMED,
         EventKind.LEG_REOPENED,
         EventKind.LEG_ACCEPTED,
@@ -53,6 +54,8 @@ def queue(event: Event) -> None:
             attachment = message.attachments.get(public_id=payload["attachment"])
             _add(link, Lane.FILES, Outbound.Kind.FILE, message=message, attachment=attachment)
     elif kind in FIELDS_KINDS:
+        if kind in (EventKind.LEG_RECALLED, EventKind.LEG_EXPIRED):
+            _mail_that_it_is_over(event)
         for link in (
             Link.objects.filter(leg__ticket_id=event.ticket_id)
             .exclude(state=Link.State.ARCHIVED)
@@ -77,6 +80,13 @@ def _engage(event: Event) -> None:
         return
     link = Link.objects.create(leg=leg, connection=connection, reference=marks.reference(leg.public_id))
     _add(link, Lane.FIELDS, Outbound.Kind.CREATE)
+
+
+def _mail_that_it_is_over(event: Event) -> None:
+    """Who was offered the ticket by mail and has no record of it hears by mail that it is not theirs any more."""
+    leg = Leg.objects.select_related("organisation", "ticket").get(public_id=event.payload["leg"])
+    if not hasattr(leg, "link") and not leg.organisation.is_us and digests.is_reached_by_mail(leg):
+        digests.withdrawn(leg, at=event.recorded_at)
 
 
 def _mail_those_without_a_system(event: Event) -> None:

@@ -11,6 +11,7 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Membership, Organisation, State, User, Workflow, WorkflowVersion
 from tests import factories
+from workflows import handoffs, triage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -63,6 +64,31 @@ def test_a_message_appears_without_reload_and_nothing_is_refused(
     page.evaluate("localStorage.setItem('theme', 'auto')")
     page.reload()
     assert page.locator("html").get_attribute("data-bs-theme") == scheme
+
+
+def test_what_is_fetched_anew_takes_nothing_away_that_is_being_written(
+    browser: Any, live_server: Any, agent: Actor
+) -> None:
+    ticket = tickets.open_ticket(title="VPN down", requester=factories.PersonFactory(), actor=agent, at=now())
+    handoffs.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=now())
+    page = browser.new_page()
+    page.goto(f"{live_server.url}/log-in/")
+    page.get_by_label("E-mail address").fill("ada@example.test")
+    page.get_by_label("Password").fill("a-long-enough-one")
+    page.get_by_role("button", name="Log in").click()
+    page.goto(f"{live_server.url}{ticket.get_absolute_url()}")
+    why = page.get_by_placeholder("why, or what was done")
+    why.fill("they have no")
+    page.get_by_text("Every segment").click()
+    page.get_by_placeholder("Write a message.").focus()
+    messages.say(ticket=ticket, body="news from elsewhere", actor=agent, at=now())
+    page.get_by_text("news from elsewhere").wait_for(timeout=10_000)
+
+    assert why.input_value() == "they have no"
+    assert page.locator("#ledger details").get_attribute("open") is not None
+    page.get_by_text("Start joint triage").wait_for()
+    triage.start(ticket=ticket, cause="person", reason="whose is it?", actor=agent, at=now())
+    page.locator("#steer").get_by_text("whose is it?").wait_for(timeout=10_000)
 
 
 def test_every_control_has_a_name(browser: Any, live_server: Any, agent: Actor) -> None:

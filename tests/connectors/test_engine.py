@@ -45,7 +45,7 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Stage, Ticket, UnmappedValue
 from tests import factories
-from workflows import conversations, handoffs, moves
+from workflows import bounces, conversations, handoffs, moves
 
 pytestmark = pytest.mark.django_db
 
@@ -349,6 +349,25 @@ def test_a_recall_is_told_there(offered: Link, agent: Actor, tenant: Tenant) -> 
     work()
 
     assert tenant.tickets[offered.remote_key]["status"] == 15
+
+
+def test_an_offer_that_nobody_answered_is_taken_back_there(offered: Link, tenant: Tenant) -> None:
+    """Two organisations would work on it else: their system does not know our deadline."""
+    bounces.expire(leg=offered.leg, actor=Actor.timer("acceptance deadline"), at=now())
+    work()
+
+    assert tenant.tickets[offered.remote_key]["status"] == 15
+
+
+def test_an_offer_that_expires_before_it_is_there_is_taken_back_when_it_is(
+    connection: Connection, agent: Actor, tenant: Tenant
+) -> None:
+    ticket = tickets.open_ticket(title="VPN", actor=agent, at=now())
+    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    bounces.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=now())
+    work()
+
+    assert [row["status"] for row in tenant.tickets.values()] in ([], [15])
 
 
 def test_a_ticket_born_there_becomes_ours_once(connection: Connection, simulator: Simulator, tenant: Tenant) -> None:

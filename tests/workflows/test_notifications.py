@@ -21,7 +21,7 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Organisation, Ticket, User
 from tests import factories
-from workflows import conversations, digests, doors, handoffs, notifications, posting, wording
+from workflows import bounces, conversations, digests, doors, handoffs, notifications, posting, wording
 from workflows.models import Channel, Digest, Endpoint, Notice, NoticePreference, NoticeTemplate, Suppression
 from workflows.notifications import Told
 
@@ -262,6 +262,22 @@ def test_an_offer_to_somebody_without_a_system_goes_out_by_mail_with_the_page(
     assert "canary" not in told
 
 
+@pytest.mark.parametrize("how", ["recall", "expire"])
+def test_who_was_offered_it_by_mail_hears_that_it_is_theirs_no_more(
+    how: str, house: Simulator, ticket: Ticket, cabler: Organisation, agent: Actor
+) -> None:
+    leg = handoffs.offer(ticket=ticket, organisation=cabler, reason="Please look", actor=agent, at=MONDAY)
+    if how == "recall":
+        handoffs.recall(leg=leg, reason="canary: they are too dear", actor=agent, at=MONDAY)
+    else:
+        bounces.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=MONDAY)
+    Notice.objects.update(due_at=datetime.now(UTC))
+    dispatcher.drain(most=3)
+    told = "".join(each.get_content() for each in mails(house))
+    assert "Please do nothing more on it." in told
+    assert "canary" not in told
+
+
 def test_a_digest_says_every_working_day_what_lies_with_them(
     house: Simulator, ticket: Ticket, cabler: Organisation, agent: Actor
 ) -> None:
@@ -282,7 +298,9 @@ def test_a_digest_says_every_working_day_what_lies_with_them(
         handoffs.recall(leg=Leg.objects.get(pk=leg.pk), reason="found it", actor=agent, at=MONDAY + timedelta(days=1))
         clock.move_to(datetime(2026, 3, 20, 6, 1, tzinfo=UTC))
         dispatcher.drain(most=4)
-        assert len(mails(house)) == count
+        assert [each["Subject"] for each in mails(house)[count:]] == [
+            f"Not yours any more: Socket 4.12 is dead [{ticket.label}]"
+        ]
         assert Digest.objects.get().next_run_at == datetime(2026, 3, 23, 6, 0, tzinfo=UTC)
 
 
