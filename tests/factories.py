@@ -81,7 +81,7 @@ def contract(
     """A published contract: goals as {target: {priority: seconds}}."""
     pauses = ["waiting_requester"] if kind == "sla" else ["waiting_requester", "waiting_us"]
     made = Contract.objects.create(
-        name=f"{kind} of {organisation}",
+        name=fields.pop("name", f"{kind} of {organisation}"),
         status=Publication.PUBLISHED,
         kind=kind,
         organisation=organisation,

@@ -346,7 +346,7 @@ TEXT = Param(name="text", label=_lazy("text"), kind="template",
              help=_lazy("With {ticket.label}, {ticket.title}, {ticket.holder}, {why} and the like."))  # fmt: skip
 REASON = Param(name="reason", label=_lazy("what they need to know"), kind="long", is_needed=False, default="")
 ACCEPT = Param(name="accept_minutes", label=_lazy("minutes to accept"), kind="number", is_needed=False, least=1,
-               most=100_000, help=_lazy("After that the offer expires. Empty: as the workflow says."))  # fmt: skip
+               most=100_000, help=_lazy("Day and night, then it expires. Empty: as the workflow says."))  # fmt: skip
 WHO = Param(name="organisation", label=_lazy("organisation"), kind="organisation")
 VERB = Param(name="verb", label=_lazy("verb"), kind="verb")
 

@@ -34,10 +34,14 @@ def declare(*, ticket: Ticket, is_major: bool, actor: Actor, at: datetime) -> Ti
 @transaction.atomic
 def gather(*, parent: Ticket, children: list[Ticket], actor: Actor, at: datetime) -> int:
     """Put tickets below a parent; how many are new there. One that is a parent of the parent is refused."""
+    if not parent.is_open:
+        raise tickets.NotEditable(_("%s is over; nothing new stands below it.") % parent.label)
     above = {ticket.pk for ticket in _above(parent)}
     made = 0
     for child in children:
-        if child.pk == parent.pk or child.pk in above:
+        if child.pk == parent.pk:
+            raise tickets.NotEditable(_("A ticket cannot stand below itself."))
+        if child.pk in above:
             raise tickets.NotEditable(_("%s stands above it already.") % child.label)
         before = Relation.objects.filter(from_ticket=parent, to_ticket=child, kind=Relation.Kind.PARENT).exists()
         tickets.relate(ticket=parent, other=child, kind=Relation.Kind.PARENT, actor=actor, at=at)

@@ -41,6 +41,8 @@ def start(
         return known
     if not ticket.is_open:
         raise TriageRefused(_("%s is over; there is nothing to decide.") % ticket.label)
+    if not reason.strip():
+        raise TriageRefused(_("Say what is in dispute: everybody who looks at it reads that first."))
     minutes = minutes or ticket.status.version.triage_minutes
     owner = owner or next(iter(notifications.in_role(Membership.Role.MANAGER)), None)
     triage = Triage.objects.create(

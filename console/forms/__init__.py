@@ -86,7 +86,10 @@ class PriorityForm(_Styled):
 def _accept_minutes() -> forms.IntegerField:
     """How long an offer stands; empty for what the workflow says."""
     return forms.IntegerField(
-        label=_("Answer within … minutes (empty: as the workflow says)"), required=False, min_value=1, max_value=100_000
+        label=_("Answer within … minutes, day and night (empty: as the workflow says)"),
+        required=False,
+        min_value=1,
+        max_value=100_000,
     )
 
 
@@ -193,6 +196,10 @@ class OpenForm(_Styled):
     service = forms.ModelChoiceField(
         label=_("Service"), queryset=Service.objects.order_by("name"), to_field_name="public_id", required=False
     )
+    requester = forms.ModelChoiceField(
+        label=_("Who asks"), queryset=Person.objects.order_by("name"), to_field_name="public_id", required=False,
+        help_text=_("Questions go to them, and the first response is theirs."),
+    )  # fmt: skip
 
 
 class FirstRunForm(_Styled):

@@ -66,6 +66,14 @@ def priority(request: HttpRequest, public_id: str) -> HttpResponse:
     return redirect(ticket)
 
 
+def is_left_to(user: User, ticket: Ticket) -> str:
+    """Who decides where the ticket goes while it is in dispute, if this person does not; else empty."""
+    dispute = triage.is_open(ticket)
+    if dispute is None or visibility.may_decide(user, dispute.owner):
+        return ""
+    return str(dispute.owner or _("a manager"))
+
+
 @require_POST
 @workers_only
 def start_triage(request: HttpRequest, public_id: str) -> HttpResponse:

@@ -243,6 +243,9 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Choose the organisation that should take it, and whole minutes if any."))
         return redirect(ticket)
+    if decides := steering.is_left_to(person(request), ticket):
+        messages.error(request, _("It is in joint triage: %s decides where it goes.") % decides)
+        return redirect(ticket)
     within = accept_within(form)
     to, reason = form.cleaned_data["organisation"], form.cleaned_data["reason"]
     actor = Actor.person(person(request))
@@ -270,7 +273,10 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
     if leg is None:
         raise Http404
     form = LegForm(request.POST)
-    if form.is_valid():
+    decides = steering.is_left_to(person(request), ticket)
+    if form.is_valid() and form.cleaned_data["act"] in ("lead", "recall") and decides:
+        messages.error(request, _("It is in joint triage: %s decides where it goes.") % decides)
+    elif form.is_valid():
         try:
             _act(leg, form.cleaned_data, Actor.person(person(request)))
             if form.cleaned_data["act"] == "give_back" and ticket.legs.get(pk=leg.pk).stage != Stage.RETURNED:

@@ -22,7 +22,7 @@ from hub.admin.week import coming_week
 from hub.clock import now
 from hub.domain import policies
 from hub.models import Calendar, Contract, Priority, Publication, Target
-from hub.sla.calendars import WEEKDAYS
+from hub.sla.calendars import WEEKDAYS, BadCalendar, load_zone
 
 PAUSES = (
     ("waiting_requester", _lazy("waits on the requester, after a question they can see")),
@@ -38,6 +38,8 @@ class Versioned(Final):
 
     change_form_template = "admin/hub/versioned.html"
     actions = ["publish", "new_version"]
+    what_follows: Any = ""
+    """What somebody who published one has to do next."""
     publish_verb: Callable[[Any], Any]
     copy_verb: Callable[[Any], Any]
 
@@ -83,6 +85,8 @@ class Versioned(Final):
         else:
             self.log_change(request, result, _("Published."))
             self.message_user(request, _("%s is published.") % result)
+            if self.what_follows:
+                self.message_user(request, self.what_follows)
 
     def _begun(self, request: HttpRequest, row: Any) -> Any:
         draft = type(self).copy_verb(row)
@@ -132,6 +136,19 @@ class CalendarForm(VersionForm):
         help_text=_lazy("Dates with hours of their own, one a line: 2026-12-24 09:00-12:00, or 2026-12-31 closed"),
     )
 
+    def clean_time_zone(self) -> str:
+        try:
+            return load_zone(self.cleaned_data["time_zone"]).key
+        except BadCalendar as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        both = sorted(set(cleaned.get("holidays") or ()) & set(cleaned.get("exceptions") or ()))
+        if both:
+            self.add_error("exceptions", _("%s is a holiday as well; keep one of the two.") % ", ".join(both))
+        return cleaned
+
     class Meta:
         model = Calendar
         fields = ["name", "time_zone", "weekly", "holidays", "exceptions"]
@@ -144,6 +161,7 @@ class CalendarAdmin(Versioned):
     list_filter = ["status"]
     search_fields = ["name"]
     readonly_fields = ["status", "version", "week"]
+    what_follows = _lazy("A contract counts by the version it names: make a new version of those that should follow.")
     publish_verb = staticmethod(policies.publish_calendar)
     copy_verb = staticmethod(policies.new_calendar_version)
 
@@ -258,6 +276,17 @@ class ContractAdmin(Versioned):
     inlines = [TargetInline]
     publish_verb = staticmethod(policies.publish_contract)
     copy_verb = staticmethod(policies.new_contract_version)
+    actions = ["publish", "new_version", "retire"]
+
+    @admin.action(description=_lazy("Retire: nothing new begins by it"), permissions=["add"])
+    def retire(self, request: HttpRequest, rows: QuerySet[Contract]) -> None:
+        for row in rows:
+            try:
+                self.log_change(request, policies.retire_contract(row), _("Retired."))
+            except policies.NotPublishable as refused:
+                self.message_user(request, str(refused), messages.ERROR)
+            else:
+                self.message_user(request, _("%s is retired.") % row)
 
     def get_fields(self, request: HttpRequest, obj: Contract | None = None) -> Any:
         pauses = "pause_reasons" if _may_edit(self, request, obj) else "pauses"

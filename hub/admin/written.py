@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from django import forms
@@ -57,6 +58,9 @@ def read_windows(text: str) -> Windows:
                 _("“%s” would run overnight; write 21:00-05:00 if it does, else 09:00-17:00.") % part.strip()
             )
         found.append(pair)
+    same_day = sorted((seconds_of_day(begins), seconds_of_day(ends)) for begins, ends in found if begins < ends)
+    if any(earlier[1] > later[0] for earlier, later in pairwise(same_day)):
+        raise ValidationError(_("“%s” overlaps itself; write each hour once.") % text.strip())
     return found
 
 
@@ -188,6 +192,8 @@ class ExceptionsField(forms.CharField):
             if day in found:
                 raise ValidationError(_("%s stands there twice; write all its hours in one line.") % day)
             if day:
+                if not hours.strip():
+                    raise ValidationError(_("Say the hours of %s, or closed.") % day)
                 found[day] = read_windows(hours)
         return found
 

@@ -37,10 +37,44 @@ def publish_contract(contract: Contract) -> Contract:
     _must_be_draft(contract.status, contract)
     if contract.calendar.status != Publication.PUBLISHED:
         raise NotPublishable(f"Publish its calendar {contract.calendar} first.")
+    if wrong := _wrong_promiser(contract):
+        raise NotPublishable(wrong)
+    beside = Contract.objects.filter(
+        kind=contract.kind, organisation=contract.organisation, service=contract.service,
+        status=Publication.PUBLISHED, history_policy="",
+    ).exclude(name=contract.name).first()  # fmt: skip
+    if beside is not None:
+        raise NotPublishable(
+            f"{beside} is in force for the same; only one can be. Make a new version of it, or retire it first."
+        )
     if not contract.targets.exists():
         raise NotPublishable(f"{contract} has no targets: nothing would be measured.")
     Contract.objects.filter(name=contract.name, status=Publication.PUBLISHED).update(status=Publication.RETIRED)
     contract.status = Publication.PUBLISHED
+    contract.save(update_fields=["status"])
+    return contract
+
+
+def _wrong_promiser(contract: Contract) -> str:
+    """An SLA is our own promise, a UC one that is made to us; an OLA is made by a team, of ours or of a vendor."""
+    if contract.history_policy:
+        return ""
+    if contract.organisation is None:
+        return f"Say who promises {contract}."
+    if contract.kind == Contract.Kind.SLA and not contract.organisation.is_us:
+        return f"{contract} is promised by {contract.organisation}; an SLA is our own promise, theirs is a UC."
+    if contract.kind == Contract.Kind.UC and contract.organisation.is_us:
+        return f"{contract} is promised by us; a UC is what a vendor promises, ours is an SLA."
+    return ""
+
+
+@transaction.atomic
+def retire_contract(contract: Contract) -> Contract:
+    """Nothing new begins by it; clocks that run keep it."""
+    contract = Contract.objects.select_for_update().get(pk=contract.pk)
+    if contract.status != Publication.PUBLISHED:
+        raise NotPublishable(f"{contract} is {contract.status}; only what is in force can be retired.")
+    contract.status = Publication.RETIRED
     contract.save(update_fields=["status"])
     return contract
 

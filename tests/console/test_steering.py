@@ -307,6 +307,37 @@ def test_the_decision_owner_and_managers_decide_and_nobody_else(agent: Actor, us
     assert triage.is_open(ticket) is None
 
 
+def test_nobody_goes_round_a_dispute_that_somebody_else_decides(
+    agent: Actor, us: Organisation, vendor: Organisation
+) -> None:
+    other, theirs = factories.OrganisationFactory(name="Desk"), Client()
+    theirs.force_login(factories.member("agent", us, name="Anton"), backend=BACKEND)
+    director = factories.member("executive", us, name="Ida Director")
+    ticket = opened(agent)
+    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    assert "Say what is in dispute" in post(theirs, "start_triage", ticket, reason=" ")
+    triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now(), owner=director)
+
+    told = "It is in joint triage: Ida Director decides where it goes."
+    assert told in post(theirs, "hand_over", ticket, organisation=other.public_id)
+    assert told in post(theirs, "leg", ticket, leg.public_id, act="recall")
+    assert [row.stage for row in Leg.objects.filter(ticket=ticket)] == [Stage.OFFERED]
+
+
+def test_a_ticket_of_the_page_has_somebody_who_asks_and_nothing_stands_below_what_is_over(
+    client: Client, agent: Actor, us: Organisation
+) -> None:
+    who = factories.PersonFactory(name="Priya")
+    page = client.post(reverse("console:open"), {"title": "No VPN", "requester": who.public_id}, follow=True)
+    ticket = Ticket.objects.get(title="No VPN")
+    assert ticket.requester == who
+    assert "Priya" in page.content.decode()
+    assert "cannot stand below itself" in post(client, "major", ticket, do="gather", tickets=ticket.label)
+    moves.move(ticket=fresh(ticket), name="cancel", actor=agent, at=now())
+    below = opened(agent)
+    assert "is over; nothing new stands below it" in post(client, "major", ticket, do="gather", tickets=below.label)
+
+
 def test_triage_ends_with_its_ticket(client: Client, agent: Actor) -> None:
     ticket = opened(agent)
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now())

@@ -129,6 +129,8 @@ def test_a_calendar_is_written_and_published_on_one_page(client: Client, us: Org
         ("weekly_sun", "25:00-26:00", "Sunday: &#x27;25:00&#x27; is not a time of day"),
         ("holidays", "Christmas", "&#x27;Christmas&#x27; is not a date"),
         ("exceptions", "2026-12-24 soon", "“soon” is no hours"),
+        ("exceptions", "2026-12-31", "Say the hours of 2026-12-31, or closed."),
+        ("weekly_mon", "09:00-17:00, 16:00-18:00", "overlaps itself"),
         ("exceptions", "Christmas 9-12", "“Christmas” is not a date"),
         ("exceptions", "2026-12-24 9-12\n20261224 13-14", "2026-12-24 stands there twice"),
         ("exceptions", "2026-12-24 9-12\n2026-12-24 13-14", "2026-12-24 stands there twice"),
@@ -202,6 +204,30 @@ def test_a_new_version_is_begun_by_a_post_of_somebody_who_may(client: Client, us
     )
     assert looks.post(where).status_code == 403
     assert Contract.objects.count() == 1
+
+
+def test_one_contract_is_in_force_for_the_same_and_each_is_promised_by_whom_it_is_of(
+    client: Client, us: Organisation
+) -> None:
+    first = factories.contract(us, goals={"resolve": {"P1": 60}}, name="First")
+    vendor = factories.OrganisationFactory(name="Hostwerk")
+    add, targets = reverse("admin:hub_contract_add"), ("resolve", "P1", "1 h")
+    for name, kind, by, told in (
+        ("Second", "sla", us, "First v1 is in force for the same; only one can be"),
+        ("Third", "sla", vendor, "an SLA is our own promise, theirs is a UC"),
+        ("Fourth", "uc", us, "a UC is what a vendor promises, ours is an SLA"),
+    ):
+        sent = contract(us, first.calendar, targets, name=name, kind=kind, organisation=by.pk, _publish="1")
+        assert told in client.post(add, sent, follow=True).content.decode()
+        assert Contract.objects.get(name=name).status == "draft"
+
+    where = reverse("admin:hub_contract_changelist")
+    client.post(where, {"action": "retire", "_selected_action": [first.pk]})
+    client.post(where, {"action": "publish", "_selected_action": [Contract.objects.get(name="Second").pk]})
+    told = dict(Contract.objects.values_list("name", "status"))
+    assert (told["First"], told["Second"]) == ("retired", "published")
+    page = client.post(where, {"action": "retire", "_selected_action": [first.pk]}, follow=True).content.decode()
+    assert "only what is in force can be retired" in page
 
 
 def looking(us: Organisation, *rights: str) -> Client:
