@@ -20,7 +20,7 @@ from connectors.models import Connection
 def hook(request: HttpRequest, connection_id: str, token: str = "") -> HttpResponse:
     """202 stored, 401 wrong signature (only counted), 404 no such connection, 413 too large, 503 try again."""
     length = request.headers.get("Content-Length", "")
-    if length.isdigit() and int(length) > settings.HOOK_BODY_LIMIT:
+    if length.isdecimal() and int(length) > settings.HOOK_BODY_LIMIT:
         return HttpResponse("The body is too large.", status=413)
     body = request.read(settings.HOOK_BODY_LIMIT + 1)
     if len(body) > settings.HOOK_BODY_LIMIT:

@@ -20,7 +20,7 @@ def flag(name: str, default: bool = False) -> bool:
 
 def number(name: str, default: int, *, least: int = 0) -> int:
     value = text(name, str(default))
-    if not value.isdigit() or int(value) < least:
+    if not value.isdecimal() or int(value) < least:
         raise ImproperlyConfigured(f"{name} is {value!r}; write a whole number of at least {least}.")
     return int(value)
 

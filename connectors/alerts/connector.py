@@ -89,7 +89,7 @@ class Alerts(Connector):
         for name in ("items", *_PICKS):
             self._expression(name)
         for name in ("storm_count", "storm_minutes"):
-            if not self.values.get(name, "").isdigit() or not 0 < int(self.values[name]) <= 1000:
+            if not self.values.get(name, "").isdecimal() or not 0 < int(self.values[name]) <= 1000:
                 raise Refused("A number between 1 and 1000.", field=name)
         return Checked(own_user="alerts")
 
@@ -224,7 +224,7 @@ def _time(value: Any) -> datetime | None:
     """
     told = text(value).strip()
     try:
-        if told.replace(".", "", 1).isdigit():
+        if told.replace(".", "", 1).isdecimal():
             seconds = float(told)
             found = datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
         else:

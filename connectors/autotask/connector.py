@@ -405,7 +405,7 @@ class Autotask(Connector):
         key = news.get("Id")
         if news.get("EntityType") == "TicketNote":
             key = (news.get("Fields") or {}).get("TicketID")
-        if not isinstance(key, int | str) or not str(key).isdigit():
+        if not isinstance(key, int | str) or not str(key).isdecimal():
             raise Refused("The hook names no ticket.")
         # No delivery id is sent: registration and sequence are the news, its body settles repeats.
         delivery = f"{news.get('Guid')}.{news.get('SequenceNumber')}.{hashlib.sha256(body).hexdigest()[:16]}"
@@ -641,7 +641,7 @@ class Autotask(Connector):
         """Look up the resources we have not met, all in one query."""
         seen = {text_of(t.get(name)) for t in tickets for name in ("assignedResourceID", "lastActivityResourceID")}
         seen |= {text_of(note.get("creatorResourceID") or note.get("resourceID")) for note in notes}
-        unknown = {key for key in seen if key.isdigit() and f"resource.{key}" not in self.ports.memory}
+        unknown = {key for key in seen if key.isdecimal() and f"resource.{key}" not in self.ports.memory}
         for person in self._by_ids("Resources", unknown):
             name = f"{person.get('firstName', '')} {person.get('lastName', '')}".strip()
             self.ports.memory[f"resource.{person['id']}"] = name or str(person.get("userName", ""))

@@ -92,13 +92,13 @@ def is_told(note: Json) -> bool:
 
 def id_of(key: Any, *, field: str = "") -> int:
     """An id of theirs: anything else must not get into a path or a filter."""
-    if not str(key).isascii() or not str(key).isdigit():
+    if not str(key).isascii() or not str(key).isdecimal():
         raise Refused(f"{str(key)[:40]!r} is not an id of Autotask's.", field=field)
     return int(key)
 
 
 def publish_value(visibility: str) -> int:
-    if not visibility.isdigit():
+    if not visibility.isdecimal():
         raise Refused(f"A note cannot be published to {visibility!r}; map the audience to a publish value.")
     return int(visibility)
 

@@ -249,7 +249,7 @@ class ConnectWise(Connector):
             for entry in self._listed("time/entries", conditions=conditions)
             if _changed_since(entry, since)
         }
-        wanted = sorted(int(key) for key in booked if key.isdigit() and int(key) > sweep.after)
+        wanted = sorted(int(key) for key in booked if key.isdecimal() and int(key) > sweep.after)
         items = list(self._by_ids(wanted[:MOST_IN_LIST], self._mine))
         found, unread = understood(items, self._ticket)
         tickets = tuple(ticket for ticket in found if ticket.changed_at <= since)
@@ -644,14 +644,14 @@ def _subject(news: Json) -> str:
     if str(news.get("Type", "")).lower() == "time":
         entity = json.loads(news.get("Entity") or "{}")
         key = entity.get("chargeToId") if isinstance(entity, dict) else None
-    if isinstance(key, bool) or not isinstance(key, int | str) or not str(key).isascii() or not str(key).isdigit():
+    if isinstance(key, bool) or not isinstance(key, int | str) or not str(key).isascii() or not str(key).isdecimal():
         raise Refused("The callback names no ticket.")
     return str(key)
 
 
 def _number(text: Any) -> int:
     """An id of theirs: anything else must not get into a path or a condition."""
-    if not str(text).isascii() or not str(text).isdigit():
+    if not str(text).isascii() or not str(text).isdecimal():
         raise Refused(f"{str(text)[:40]!r} is not an id of ConnectWise's.")
     return int(text)
 

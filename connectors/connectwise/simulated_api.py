@@ -24,8 +24,8 @@ class Api:
         self.simulator, self.tenant, self.request = simulator, tenant, request
 
     def answer(self, parts: list[str]) -> Answer:
-        keys = [part for part in parts if part.isdigit()]
-        shape = "/".join("{id}" if part.isdigit() else part for part in parts)
+        keys = [part for part in parts if part.isdecimal()]
+        shape = "/".join("{id}" if part.isdecimal() else part for part in parts)
         route = ROUTES.get((self.request.method, shape))
         if route is None:
             known = any(path == shape for _method, path in ROUTES)

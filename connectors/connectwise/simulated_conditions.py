@@ -109,7 +109,7 @@ class _Parser:
             return token[1:-1].rstrip("Z")
         if token.lower() in ("true", "false"):
             return token.lower() == "true"
-        if token.lstrip("-").isdigit():
+        if token.lstrip("-").isdecimal():
             return int(token)
         raise self.wrong()
 

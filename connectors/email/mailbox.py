@@ -267,6 +267,6 @@ def _utf7(folder: str) -> str:
 def settings_of(values: Mapping[str, Any], prefix: str) -> tuple[str, int, str]:
     """Host, port and security of one of the two servers; Refused where the port is none."""
     port = str(values.get(f"{prefix}_port") or "").strip()
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not port.isdecimal() or not 0 < int(port) < 65536:
         raise Refused("A port is a number between 1 and 65535.", field=f"{prefix}_port")
     return str(values.get(f"{prefix}_host", "")).strip(), int(port), str(values.get(f"{prefix}_security") or "tls")

@@ -203,4 +203,4 @@ def _fingerprint(text: str, visibility: str) -> str:
 
 def number_of(key: str) -> tuple[int, str]:
     """Keys in the order they were given out: numbers as numbers."""
-    return (int(key), "") if key.isdigit() else (0, key)
+    return (int(key), "") if key.isdecimal() else (0, key)

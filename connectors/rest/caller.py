@@ -289,13 +289,13 @@ class Caller:
         """Rest before they refuse: what people wait for may still use the last calls."""
         row = self.profile.limits
         left = reply.headers.get(row.remaining, "") if row is not None and row.remaining else ""
-        if row is None or writes or not left.strip().isdigit() or int(left) > row.floor:
+        if row is None or writes or not left.strip().isdecimal() or int(left) > row.floor:
             return
         self._rest(reply.headers.get(row.reset, "") if row.reset else "")
 
     def _rest(self, told: str) -> None:
         """Rest for so many seconds, or until that second of 1970; a minute where they do not say."""
-        wait = float(told) if told.replace(".", "", 1).isdigit() else 60.0
+        wait = float(told) if told.replace(".", "", 1).isdecimal() else 60.0
         wait = wait - self.ports.now().timestamp() if wait > 10_000_000 else wait
         self.ports.memory["rest_until"] = str(self.ports.now().timestamp() + min(max(wait, 1.0), 3600.0))
 
@@ -307,7 +307,7 @@ class Caller:
         done = self.run("quota")
         told = {**self.known, "answer": done.answer, "status": 200, "headers": done.headers, "steps": {}}
         left = text(row.left(told))
-        if left.replace(".", "", 1).isdigit() and float(left) <= row.floor:
+        if left.replace(".", "", 1).isdecimal() and float(left) <= row.floor:
             self._rest(text(row.again_in(told)) if row.again_in is not None else "")
 
     def person(self, key: str) -> str:
@@ -360,7 +360,7 @@ class Caller:
         if paging is None or paging.style == "none":
             return self._run(steps, values, False).items or [], ""
         size = int(paging.size)
-        count = int(token) if token.isdigit() and paging.style in ("page", "offset", "time") else 0
+        count = int(token) if token.isdecimal() and paging.style in ("page", "offset", "time") else 0
         given: Values = {**values, "limit": size, "page": paging.first + count, "offset": count, "cursor": None,
                          "after": None}  # fmt: skip
         if paging.style in ("cursor", "keyset"):

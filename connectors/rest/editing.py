@@ -162,9 +162,9 @@ def _at(parsed: Any, place: str) -> Any:
     table = parsed
     for part in place.split(".") if place else ():
         if isinstance(table, list):
-            if part == NEW or (part.isdigit() and int(part) == len(table)):
+            if part == NEW or (part.isdecimal() and int(part) == len(table)):
                 table.append(tomlkit.table())
-            elif not part.isdigit() or int(part) > len(table):
+            elif not part.isdecimal() or int(part) > len(table):
                 raise ValueError(f"{place}: There is no such table.")
             table = table[-1] if part == NEW else table[int(part)]
         else:
@@ -184,7 +184,7 @@ def _row_of(place: str) -> Any:
     kind: Any = Profile
     reader: Any = None
     for part in place.split("."):
-        if reader is not None and (part.isdigit() or part == NEW):
+        if reader is not None and (part.isdecimal() or part == NEW):
             continue
         each = getattr(reader, "each", None)
         if each is not None:

@@ -58,7 +58,7 @@ class Tokens:
             if not found:
                 raise LockedOut("They answered our request for a token without one.", field=self.wrong)
             life = self.row.expires({"answer": answer}) if self.row.expires else answer.get("expires_in")
-            seconds = float(life) if isinstance(life, int | float | str) and str(life).isdigit() else USUAL_LIFE
+            seconds = float(life) if isinstance(life, int | float | str) and str(life).isdecimal() else USUAL_LIFE
             _TOKENS[self.key] = (time.monotonic() + max(seconds - self.row.skew_seconds, 1.0), found)
             return found
 

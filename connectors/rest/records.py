@@ -194,7 +194,7 @@ class Records:
         return RemoteFile(
             key=row.key.text_in(told),
             name=name,
-            size=int(float(size)) if size.replace(".", "", 1).isdigit() else 0,
+            size=int(float(size)) if size.replace(".", "", 1).isdecimal() else 0,
             visibility=row.visibility.text_in(told) if row.visibility is not None else "",
             author=self.caller.person(row.author.text_in(told)) if row.author is not None else "",
             is_ours=row.made_by.text_in(told) == me if me and row.made_by is not None else bool(mark),

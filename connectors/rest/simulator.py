@@ -69,8 +69,8 @@ class Simulator(simulating.Simulator[Tenant]):
             if parts == ["issues"] and request.method == "GET":
                 return Answer(body={"issues": [], "total_count": 0, "offset": 0, "limit": 25})
             raise Fault(401)
-        shape = "/".join("{id}" if part.isdigit() else part for part in parts)
-        keys = [part for part in parts if part.isdigit()]
+        shape = "/".join("{id}" if part.isdecimal() else part for part in parts)
+        keys = [part for part in parts if part.isdecimal()]
         route = _ROUTES.get((request.method, shape))
         if route is None:
             raise Fault(404)

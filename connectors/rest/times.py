@@ -48,7 +48,7 @@ def reader(formats: Sequence[str], zone: tzinfo) -> Callable[[Any], datetime]:
 def _of(value: Any, formats: tuple[str, ...], zone: tzinfo) -> datetime:
     if isinstance(value, bool) or value is None or value == "":
         raise ValueError("there is no time where one has to be")
-    if isinstance(value, int | float) or (isinstance(value, str) and value.replace(".", "", 1).isdigit()):
+    if isinstance(value, int | float) or (isinstance(value, str) and value.replace(".", "", 1).isdecimal()):
         seconds = float(value)
         seconds = seconds / 1000 if abs(seconds) >= MILLISECONDS_FROM else seconds
         return EPOCH + timedelta(seconds=seconds)

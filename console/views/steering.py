@@ -191,6 +191,6 @@ def read_notices(request: HttpRequest) -> HttpResponse:
     """Everything that was shown is read."""
     upto = request.POST.get("upto", "")
     rows = Notice.objects.filter(user=person(request), channel="console", read_at=None)
-    if upto.isdigit() and len(upto) < 18:
+    if upto.isdecimal() and len(upto) < 18:
         rows.filter(pk__lte=int(upto)).update(read_at=now())
     return redirect("console:notices")

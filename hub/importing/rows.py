@@ -153,6 +153,6 @@ def _optional_time(text: str, column: str, profile: Profile) -> datetime | None:
 def _version(text: str, profile: Profile) -> int | None:
     if not profile.version or text in profile.unknown:
         return None
-    if not text.isdigit() or len(text) > 9:
+    if not text.isdecimal() or len(text) > 9:
         raise ValueError(f"{profile.version}: {text!r} is not a number")
     return int(text)

@@ -14,7 +14,7 @@ def chosen_tickets(labels: Iterable[str]) -> QuerySet[Ticket]:
     """The tickets with these numbers (TH-1042 or 1042), all of them where none is named."""
     wanted = [label.upper().removeprefix("TH-") for label in labels]
     for text in wanted:
-        if not text.isdigit():
+        if not text.isdecimal():
             raise CommandError(f"{text!r} is not a ticket number; write TH-1042.")
     tickets = Ticket.objects.order_by("pk")
     if not wanted:

@@ -81,7 +81,7 @@ def _matching(text: str, of: Collection[int] | None) -> Q:
     theirs = theirs if of is None else theirs.filter(organisation__in=of)
     matching = Q(title__icontains=text) | Q(pk__in=theirs.values("ticket")) | Q(source_number__iexact=text)
     matching = Q(pk__in=Ticket.objects.filter(matching).values("pk"))
-    return matching | Q(number=int(number)) if number.isdigit() and len(number) < 18 else matching
+    return matching | Q(number=int(number)) if number.isdecimal() and len(number) < 18 else matching
 
 
 @dataclass(frozen=True, kw_only=True)

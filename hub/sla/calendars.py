@@ -84,7 +84,7 @@ def seconds_of_day(text: str) -> int:
     (34200, 86400)
     """
     parts = text.split(":")
-    if len(parts) not in (2, 3) or not all(part.isdigit() for part in parts):
+    if len(parts) not in (2, 3) or not all(part.isdecimal() for part in parts):
         raise BadCalendar(f"{text!r} is not a time of day: write it as HH:MM.")
     hours, minutes, seconds = (int(part) for part in (*parts, "0")[:3])
     total = hours * 3600 + minutes * 60 + seconds

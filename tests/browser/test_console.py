@@ -110,6 +110,57 @@ def test_every_control_has_a_name(browser: Any, live_server: Any, agent: Actor) 
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{url} is wider than a phone"
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_can_be_read_against_what_it_stands_on(
+    browser: Any, live_server: Any, agent: Actor, us: Organisation, scheme: str
+) -> None:
+    """WCAG 2.2, 1.4.3: at least 4.5 : 1, for what the page shows and for every colour a badge can have."""
+    factories.contract(us, goals={"resolve": {"P3": 3600, "P1": 1}, "first_response": {"P3": 7200}})
+    ticket = tickets.open_ticket(title="VPN down", requester=factories.PersonFactory(), actor=agent, at=now())
+    handoffs.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=now())
+    triage.start(ticket=ticket, cause="person", reason="whose is it?", actor=agent, at=now())
+    page = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}).new_page()
+    page.goto(f"{live_server.url}/log-in/")
+    page.get_by_label("E-mail address").fill("ada@example.test")
+    page.get_by_label("Password").fill("a-long-enough-one")
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{live_server.url}/")
+    for url in ("/", "/tickets/", ticket.get_absolute_url(), "/sync/"):
+        page.goto(f"{live_server.url}{url}")
+        assert page.evaluate(FAINT, ["red", "orange", "yellow", "green", "azure", "purple", "secondary"]) == [], url
+
+
+FAINT = """colours => {
+  for (const colour of colours) {
+    const badge = document.createElement('span');
+    badge.className = `badge bg-${colour}-lt`; badge.textContent = colour;
+    document.querySelector('main, body').append(badge);
+  }
+  document.querySelectorAll('details').forEach(each => { each.open = true; });
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const read = colour => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = (upper, lower) => [0, 1, 2].map(i => upper[i] * upper[3] + lower[i] * (1 - upper[3])).concat(1);
+  const ground = element => {
+    const layers = [];
+    for (let each = element; each; each = each.parentElement) layers.unshift(getComputedStyle(each).backgroundColor);
+    return layers.map(read).reduce((below, layer) => over(layer, below), [255, 255, 255, 1]);
+  };
+  const light = colour => {
+    const [r, g, b] = colour.map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  return [...document.querySelectorAll('body *')].filter(e => e.offsetParent && !e.disabled && e.matches(':not(option)')
+      && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())).map(e => {
+    const below = ground(e), word = light(over(read(getComputedStyle(e).color), below)), back = light(below);
+    return [(Math.max(word, back) + 0.05) / (Math.min(word, back) + 0.05), e.className, e.textContent.trim()];
+  }).filter(found => found[0] < 4.5);
+}"""
+
+
 NAMELESS = """() => [...document.querySelectorAll('button, a[href], input:not([type=hidden]), select, textarea, img')]
   .filter(e => !(e.labels && e.labels.length) && !e.getAttribute('aria-label') && !e.textContent.trim()
                && !e.getAttribute('title') && !(e.tagName === 'IMG' && e.hasAttribute('alt')))

@@ -317,3 +317,9 @@ def test_logging_in_by_e_mail(us: Organisation) -> None:
 
     assert wrong.status_code == 200
     assert right["Location"] == "/"
+
+
+@pytest.mark.parametrize("text", ["²", "TH-²", "٣", "9" * 40, "\x00", "-1"])
+def test_whatever_is_searched_for_is_answered(client: Client, text: str) -> None:
+    assert client.get(reverse("console:tickets"), {"q": text}).status_code == 200
+    assert client.get(reverse("console:tickets"), {"page": text}).status_code == 200

@@ -90,7 +90,7 @@ def build(request: HttpRequest, pk: int) -> HttpResponse:
     return page(
         request, "build", version, str(version), graph=graph.drawn(policy, counts=counts, here=here, why_not=why),
         states=State.objects.filter(version=version).order_by("position", "pk"), rules=rules, chosen=chosen, why=why,
-        escalations=escalations,
+        escalations=escalations, is_plain=policy.is_plain,
         faults=judging.faults(version) if version.status == WorkflowVersion.Status.DRAFT else [],
         records=PolicyRecord.objects.filter(version=version).select_related("user").order_by("-pk")[:20],
     )  # fmt: skip
@@ -106,7 +106,7 @@ def _ticket(request: HttpRequest) -> Ticket | None:
     if not label:
         return None
     rows = Ticket.objects.select_related("status__version")
-    found = rows.filter(number=int(label)).first() if label.isdigit() and len(label) < 18 else None
+    found = rows.filter(number=int(label)).first() if label.isdecimal() and len(label) < 18 else None
     if found is None:
         messages.error(request, _("There is no ticket TH-%s.") % label[:20])
     return found
@@ -192,7 +192,7 @@ def differences(request: HttpRequest, pk: int) -> HttpResponse:
     version = version_of(pk)
     others = WorkflowVersion.objects.filter(workflow=version.workflow).exclude(pk=pk).order_by("-number")
     chosen = request.GET.get("with", "")
-    other = others.filter(number=int(chosen)).first() if chosen.isdigit() else others.first()
+    other = others.filter(number=int(chosen)).first() if chosen.isdecimal() else others.first()
     changes = documents.differences(other, version) if other is not None else []
     return page(request, "differences", version, _("What is different in %s") % version, others=others, other=other,
                  changes=changes)  # fmt: skip
