@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -14,6 +17,67 @@ from hub.models import Organisation, User
 from hub.sla.calendars import BadCalendar, load_zone
 
 Handler = Callable[[HttpRequest], HttpResponse]
+
+HSTS_SECONDS = 365 * 86400
+
+
+class PrivatePagesMiddleware:
+    """No page with data is kept by a browser or a proxy; behind HTTPS nothing is ever asked for without it.
+
+    Static files have their own rule: they are answered before this.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if "no-store" not in response.get("Cache-Control", ""):
+            response["Cache-Control"] = "no-store, private"
+        if settings.IS_BEHIND_TLS:
+            # A TLS proxy in front speaks plain HTTP with us, so what the request says of itself does not count.
+            response["Strict-Transport-Security"] = f"max-age={HSTS_SECONDS}; includeSubDomains"
+        return response
+
+
+class SessionLimitMiddleware:
+    """Ends a session that nobody used for a while, or that is older than any may be.
+
+    Pages ask for news by themselves (htmx); that is no use by a person and keeps no session alive.
+    """
+
+    WRITTEN_EVERY = timedelta(minutes=5)
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if SESSION_KEY in request.session:
+            at = timezone.now()
+            if not request.user.is_authenticated or self._is_over(request, at):
+                # Also of somebody who may not log in any more: allowed again later, the session stays ended.
+                logout(request)
+            elif not self._is_polling(request):
+                self._used(request, at)
+        return self.get_response(request)
+
+    def _is_over(self, request: HttpRequest, at: datetime) -> bool:
+        began, used = (self._instant(request, name, at) for name in ("began_at", "used_at"))
+        return at - began > settings.SESSION_LONGEST or at - used > settings.SESSION_IDLE
+
+    def _used(self, request: HttpRequest, at: datetime) -> None:
+        request.session.setdefault("began_at", at.timestamp())
+        if "used_at" not in request.session or at - self._instant(request, "used_at", at) > self.WRITTEN_EVERY:
+            request.session["used_at"] = at.timestamp()
+
+    @staticmethod
+    def _instant(request: HttpRequest, name: str, default: datetime) -> datetime:
+        seconds = request.session.get(name)
+        return datetime.fromtimestamp(seconds, UTC) if seconds is not None else default
+
+    @staticmethod
+    def _is_polling(request: HttpRequest) -> bool:
+        return request.method == "GET" and request.headers.get("HX-Request") == "true"
 
 
 class TimeZoneMiddleware:

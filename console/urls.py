@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from console.views import board, connections, door, first_run, steering, sync, tickets, vendors
+from console.views import account, board, connections, door, first_run, steering, sync, tickets, vendors
 
 app_name = "console"
 
@@ -44,5 +44,9 @@ urlpatterns = [
     path("v/<str:token>/files/<str:public_id>/", door.door_file, name="door_file"),
     path("log-in/", LoginView.as_view(template_name="console/log_in.html"), name="log_in"),
     path("log-out/", LogoutView.as_view(), name="log_out"),
+    path("account/", account.account, name="account"),
+    path("account/log-out-everywhere/", account.log_out_everywhere, name="log_out_everywhere"),
+    path("password/", account.password_reset, name="password_reset"),
+    path("password/<str:uidb64>/<str:token>/", account.NewPassword.as_view(), name="password_new"),
     path("first-run/", first_run.first_run, name="first_run"),
 ]

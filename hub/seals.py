@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
+from hub import redaction
+
 
 class CannotUnseal(Exception):
     """The secrets were sealed with a key this installation does not have, or for somebody else."""
@@ -19,6 +21,7 @@ def _keys() -> MultiFernet:
 
 def seal(owner: str, secrets: Mapping[str, str]) -> bytes:
     """The secrets of the row with this public id, as they can be kept in it."""
+    redaction.know(secrets.values())
     return _keys().encrypt(json.dumps({"for": owner, "secrets": dict(secrets)}).encode())
 
 
@@ -32,4 +35,14 @@ def unseal(owner: str, sealed: bytes) -> dict[str, str]:
         raise CannotUnseal("The credentials cannot be read with this installation's keys; enter them again.") from error
     if found["for"] != owner:
         raise CannotUnseal("These credentials belong to another connection; enter them again.")
+    redaction.know(found["secrets"].values())
     return dict(found["secrets"])
+
+
+def is_sealed_with(number: int, sealed: bytes) -> bool:
+    """Whether this key of the installation, the newest being 0, opens what is sealed."""
+    try:
+        Fernet(settings.SEAL_KEYS[number]).decrypt(bytes(sealed))
+    except InvalidToken:
+        return False
+    return True

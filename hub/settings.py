@@ -6,6 +6,7 @@ Every variable is described in docs/settings.md.
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,12 @@ ALLOWED_HOSTS = env.listed("TICKETHUB_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env.listed("TICKETHUB_ORIGINS")
 PUBLIC_URL = env.text("TICKETHUB_URL", "http://127.0.0.1:8000").rstrip("/")
 
-EMBEDDED_DATABASE = f"sqlite:///{VAR / 'hub.sqlite3'}"
+DATABASE_ADDRESS = env.text("DATABASE_URL") or f"sqlite:///{VAR / 'hub.sqlite3'}"
 
 
 def _database() -> dict[str, Any]:
-    address = env.text("DATABASE_URL") or EMBEDDED_DATABASE
     try:
-        found: dict[str, Any] = dict(dj_database_url.parse(address))
+        found: dict[str, Any] = dict(dj_database_url.parse(DATABASE_ADDRESS))
     except (ValueError, KeyError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError) as error:
         raise ImproperlyConfigured(
             "DATABASE_URL cannot be read; write postgresql://user:password@host:5432/name or sqlite:///path."
@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "console.middleware.PrivatePagesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -87,15 +88,22 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "console.middleware.SessionLimitMiddleware",
     "console.middleware.TimeZoneMiddleware",
     "console.middleware.FirstRunMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Ten failures lock an account for one address, fifty lock the address: console/lockout.py.
+AXES_HANDLER = "console.lockout.Lockout"
+AXES_USERNAME_FORM_FIELD = "username"  # of the form, not of the model, where it is the e-mail address
 AXES_FAILURE_LIMIT = 10
-AXES_COOLOFF_TIME = 0.25
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+LOG_IN_FAILURES_PER_ADDRESS = 50
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], ["ip_address"]]
+AXES_LOCKOUT_TEMPLATE = "console/locked.html"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 AXES_IPWARE_PROXY_COUNT = 0
@@ -141,6 +149,10 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 
+SESSION_IDLE = timedelta(hours=env.number("TICKETHUB_SESSION_IDLE_HOURS", 12, least=1))
+SESSION_LONGEST = timedelta(days=env.number("TICKETHUB_SESSION_DAYS", 7, least=1))
+SESSION_COOKIE_AGE = int(SESSION_LONGEST.total_seconds())
+PASSWORD_RESET_TIMEOUT = int(timedelta(hours=24).total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 IS_BEHIND_TLS = PUBLIC_URL.startswith("https://")

@@ -19,6 +19,8 @@ from workflows import wording
 from workflows.models import Channel, Endpoint, Notice, NoticePreference, Suppression
 from workflows.wording import Audience
 
+NEW_PASSWORD = "new_password"  # noqa: S105  the name of a kind
+"""A kind whose mail carries a link that is made when it is sent: see `posting`."""
 TOGETHER = timedelta(minutes=1)
 """What is told to the same recipient within this is one message."""
 

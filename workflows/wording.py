@@ -68,6 +68,12 @@ BUILT_IN: dict[tuple[str, str], Wording] = {
         "Re: {ticket.title} [{ticket.label}]", "How far are you with this ticket? {text}\n\nAnswer on the page:\n{url}"
     ),
     ("digest", Audience.VENDOR): Wording("{size(items)} open with you at {hub}", "{text}"),
+    ("log_in_guesses", Audience.US): Wording("{why}", "{why}.\n\n{text}" + _FOOT),
+    ("new_password", Audience.US): Wording(
+        "Your new password for Ticket Hub",
+        "Somebody, probably you, asked for a new password at {hub}. Choose it on the page below, within 24 hours. "
+        "If you did not ask for it, do nothing: your password stays as it is.",
+    ),
     ("daily", Audience.US): Wording("{size(items)} notices of Ticket Hub", "{text}"),
 }
 """The texts that are there before an admin writes any; a kind without its own reads as ``plain``."""

@@ -32,6 +32,7 @@ def access_token(values: Mapping[str, str], ports: Ports) -> str:
         token = str(answer.get("access_token") or "")
         if not token:
             raise LockedOut("We were given no token for the mailbox.", field="client_secret")
+        ports.hide(token)
         _KEPT[key] = (time.monotonic() + max(float(answer.get("expires_in") or 300) - 60, 1.0), token)
         return token
 

@@ -17,6 +17,7 @@ from connectors.engine import limits, marks, vault
 from connectors.kit.contract import Connector, Ports
 from connectors.kit.http import TOTAL_SECONDS, Explain, Http
 from connectors.models import Connection
+from hub import redaction
 from hub.clock import now
 from hub.egress import Policy, dial, open_session
 from hub.models import Leg
@@ -88,6 +89,8 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         certificate: str = "",
         authority: str = "",
     ) -> Http:
+        # What a connector puts into a header has been derived from a secret, as a token or a name with a password.
+        redaction.know(part for value in headers.values() for part in (value, value.partition(" ")[2]))
         own = certificate or authority
         used = (
             sessions.enter_context(open_session(policy, certificate=certificate, authority=authority))
@@ -110,6 +113,7 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         memory=memory,
         secret=lambda name: vault.secret(connection, name),
         keep_secret=lambda name, value: vault.keep(connection, name, value),
+        hide=lambda secret: redaction.know([secret]),
         connect=lambda host, port, seconds: dial(policy, host, port, seconds),
         keys=tuple(str(key).encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)),
         hub=marks.hub(),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from django.conf import settings
 from django.db import transaction
 
 from connectors.models import Connection
 from hub import seals
 from hub.seals import CannotUnseal
+from workflows.models import Endpoint
 
-__all__ = ["CannotUnseal", "keep", "rotate", "seal", "secret", "unseal"]
+__all__ = ["CannotUnseal", "keep", "opened_by", "reseal", "seal", "sealed_rows", "secret", "unseal"]
 
 
 def seal(connection: Connection, secrets: Mapping[str, str]) -> None:
@@ -38,8 +40,40 @@ def keep(connection: Connection, name: str, value: str) -> None:
     connection.sealed = fresh.sealed
 
 
-def rotate(connection: Connection) -> None:
-    """Seal again with the newest key."""
-    if connection.sealed:
-        seal(connection, unseal(connection))
-        connection.save(update_fields=["sealed"])
+# -- all that is sealed
+
+SEALED: tuple[type[Connection] | type[Endpoint], ...] = (Connection, Endpoint)
+"""The kinds of rows that hold sealed secrets; each has `public_id` and `sealed`."""
+
+
+def sealed_rows() -> Iterator[tuple[type[Connection] | type[Endpoint], int]]:
+    """Every row with sealed secrets: its kind and its key."""
+    for kind in SEALED:
+        for pk in kind._default_manager.exclude(sealed=b"").order_by("pk").values_list("pk", flat=True):
+            yield kind, pk
+
+
+@transaction.atomic
+def reseal(kind: type[Connection] | type[Endpoint], pk: int) -> bool:
+    """Seal a row again with the newest key; False where that key sealed it, or no key of ours opens it."""
+    row = kind._default_manager.select_for_update(of=("self",)).get(pk=pk)
+    if seals.is_sealed_with(0, bytes(row.sealed)):
+        return False
+    try:
+        row.sealed = seals.seal(row.public_id, seals.unseal(row.public_id, bytes(row.sealed)))
+    except CannotUnseal:
+        return False
+    row.save(update_fields=["sealed"])
+    return True
+
+
+def opened_by(kind: type[Connection] | type[Endpoint], pk: int) -> tuple[str, int | None]:
+    """What the row is called, and which key opens it, the newest being 0; None where none of ours does."""
+    row = kind._default_manager.get(pk=pk)
+    keys = range(len(settings.SEAL_KEYS))
+    number = next((number for number in keys if seals.is_sealed_with(number, bytes(row.sealed))), None)
+    try:
+        seals.unseal(row.public_id, bytes(row.sealed))
+    except CannotUnseal:
+        number = None  # sealed for another row
+    return f"{row._meta.verbose_name} {row}", number

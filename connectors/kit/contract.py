@@ -345,6 +345,8 @@ class Ports:
     """A sealed setting as it is now: another worker may have renewed it."""
     keep_secret: Callable[[str, str], None] = lambda name, value: None
     """Seal a setting that they changed, as a refresh token."""
+    hide: Callable[[str], None] = lambda secret: None
+    """Say that this is a secret, as a token that they gave us: no log shows it from then on."""
     connect: Callable[[str, int, float], socket.socket] = lambda host, port, seconds: _nowhere()
     """A connection to a host and port that the egress policy allows, for what is not HTTP."""
     keys: tuple[bytes, ...] = ()

@@ -57,6 +57,7 @@ class Tokens:
             found = text(self.row.pick({"answer": answer}) if self.row.pick else answer.get("access_token"))
             if not found:
                 raise LockedOut("They answered our request for a token without one.", field=self.wrong)
+            self.ports.hide(found)
             life = self.row.expires({"answer": answer}) if self.row.expires else answer.get("expires_in")
             seconds = float(life) if isinstance(life, int | float | str) and str(life).isdecimal() else USUAL_LIFE
             _TOKENS[self.key] = (time.monotonic() + max(seconds - self.row.skew_seconds, 1.0), found)

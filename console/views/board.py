@@ -6,17 +6,18 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.utils.crypto import salted_hmac
+from django.views.decorators.http import require_safe
 
 from connectors import queries as synchronisation
 from console.access import person
 from hub.clock import now
-from hub.models import Event
+from hub.models import Event, User
 from hub.queries import board as questions
 from hub.queries import visibility
 
 
-@require_GET
+@require_safe
 @login_required
 def board(request: HttpRequest) -> HttpResponse:
     """What is breached, what will be next, who has the ball, what does not synchronise."""
@@ -27,16 +28,16 @@ def board(request: HttpRequest) -> HttpResponse:
         "stuck": synchronisation.stuck(most=8)[:8] if visibility.sees_everything(user) else [],
         "at": at,
         "page": "board",
-        "cursor": live_cursor(),
+        "cursor": live_cursor(user),
     }
     return render(request, "console/board.html", context)
 
 
-@require_GET
+@require_safe
 @login_required
 def live(request: HttpRequest) -> HttpResponse:
     """204 while nothing changed; else the new cursor, and an event on which pages fetch themselves again."""
-    cursor = live_cursor()
+    cursor = live_cursor(person(request))
     if request.GET.get("cursor") == cursor:
         return HttpResponse(status=204)
     response = render(request, "console/_live.html", {"cursor": cursor})
@@ -44,6 +45,13 @@ def live(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def live_cursor() -> str:
-    """A short text that changes whenever a page would look different."""
-    return f"{Event.objects.aggregate(newest=Max('pk'))['newest'] or 0}.{synchronisation.cursor()}"
+def live_cursor(user: User) -> str:
+    """A short text that changes whenever a page of this person would look different.
+
+    Whoever does not see everything is told nothing by it but that a ticket of their own changed.
+    """
+    if visibility.sees_everything(user):
+        return f"{Event.objects.aggregate(newest=Max('pk'))['newest'] or 0}.{synchronisation.cursor()}"
+    own = Event.objects.filter(ticket__in=visibility.visible_tickets(user).values("pk"))
+    newest = own.aggregate(newest=Max("pk"))["newest"] or 0
+    return salted_hmac("console.live", f"{user.pk}.{newest}").hexdigest()[:16]

@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
 from connectors.engine import outbox, publishing
@@ -25,7 +25,7 @@ MEANINGS = {
 }
 
 
-@require_GET
+@require_safe
 @workers_only
 def connection(request: HttpRequest, public_id: str) -> HttpResponse:
     found = get_object_or_404(Connection.objects.select_related("organisation", "service"), public_id=public_id)
@@ -39,7 +39,7 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
         "is_admin": is_admin,
         "alerting": queries.alerting(found) if found.purpose == Connection.Purpose.ALERTS else None,
         "page": "sync",
-        "cursor": live_cursor(),
+        "cursor": live_cursor(person(request)),
     }
     return render(request, "console/connection.html", context)
 

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from connectors import queries as synchronisation
 from connectors.engine import outbox
@@ -71,7 +71,7 @@ class DoorForm(forms.Form):
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def door(request: HttpRequest, token: str) -> HttpResponse:
     """Look, or do one thing. Opening the page does nothing: mail scanners open addresses, too."""
     found = doors.find(token)
@@ -82,7 +82,8 @@ def door(request: HttpRequest, token: str) -> HttpResponse:
         return _closed(render(request, "console/door_closed.html", {"leg": found.leg}, status=410))
     name = request.POST.get("name") or request.COOKIES.get("door_name", "")
     try:
-        doors.use(found, at=at, actor=Actor.vendor(found.leg.organisation, name))
+        if request.method != "HEAD":  # whether the address answers is no use of it
+            doors.use(found, at=at, actor=Actor.vendor(found.leg.organisation, name))
     except doors.TooOften as refused:
         return _closed(HttpResponse(str(refused), status=429, headers={"Retry-After": "600"}))
     form = DoorForm(request.POST or None, request.FILES or None, initial={"name": name})
@@ -145,7 +146,7 @@ def _shown(found: Door, form: DoorForm, token: str, chosen: str) -> dict[str, ob
 
 
 @never_cache
-@require_GET
+@require_safe
 def door_file(request: HttpRequest, token: str, public_id: str) -> HttpResponse | FileResponse:
     """A file of a message that this leg may read; never shown inside the page."""
     found = doors.find(token)

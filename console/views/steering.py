@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from console.access import person, workers_only
 from console.forms import DecisionForm, PriorityForm, accept_within
@@ -176,12 +176,12 @@ def _gather(parent: Ticket, text: str, actor: Actor) -> str:
     return _("%s tickets stand below it now.") % made
 
 
-@require_GET
+@require_safe
 @login_required
 def notices(request: HttpRequest) -> HttpResponse:
     """What the hub told this person, newest first."""
     rows = Notice.objects.filter(user=person(request), channel="console").select_related("ticket").order_by("-pk")
-    context = {"notices": list(rows[:100]), "page": "notices", "cursor": live_cursor()}
+    context = {"notices": list(rows[:100]), "page": "notices", "cursor": live_cursor(person(request))}
     return render(request, "console/notices.html", context)
 
 

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
 from connectors.engine import differences, identity, inbox, outbox
@@ -21,7 +21,7 @@ from workflows.firing import ActionRefused
 from workflows.models import FailedAction, Notice, Pending
 
 
-@require_GET
+@require_safe
 @workers_only
 def sync(request: HttpRequest) -> HttpResponse:
     context = {
@@ -29,7 +29,7 @@ def sync(request: HttpRequest) -> HttpResponse:
         "may_force": differences.may_force(person(request)),
         "connections": Connection.objects.select_related("organisation").order_by("name"),
         "page": "sync",
-        "cursor": live_cursor(),
+        "cursor": live_cursor(person(request)),
     }
     return render(request, "console/sync.html", context)
 

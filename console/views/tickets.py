@@ -16,7 +16,7 @@ from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries as synchronisation
 from console.access import person, workers_only
@@ -46,7 +46,7 @@ SHOWS = [
 ]
 
 
-@require_GET
+@require_safe
 @login_required
 def ticket_list(request: HttpRequest) -> HttpResponse:
     filters = questions.Filters(
@@ -79,12 +79,12 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         "priorities": Priority.values,
         "kept": kept.urlencode(),
         "page": "tickets",
-        "cursor": live_cursor(),
+        "cursor": live_cursor(person(request)),
     }
     return render(request, "console/tickets.html", shown)
 
 
-@require_GET
+@require_safe
 @login_required
 def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
     user = person(request)
@@ -125,7 +125,7 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "hand_over": HandOverForm(ticket=ticket),
         "at": at,
         "page": "tickets",
-        "cursor": live_cursor(),
+        "cursor": live_cursor(person(request)),
     }
     if everything:
         shown |= steering.steered(user, ticket)
@@ -376,10 +376,12 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
     form = OpenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         return redirect(priorities.opened(**form.cleaned_data, actor=Actor.person(person(request)), at=now()))
-    return render(request, "console/open.html", {"form": form, "page": "tickets", "cursor": live_cursor()})
+    return render(
+        request, "console/open.html", {"form": form, "page": "tickets", "cursor": live_cursor(person(request))}
+    )
 
 
-@require_GET
+@require_safe
 @login_required
 def attachment(request: HttpRequest, public_id: str) -> HttpResponse | FileResponse:
     """A file, for whoever may read its message; never shown inside the page."""

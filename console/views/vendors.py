@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from console.access import person
 from hub.clock import now
@@ -18,7 +18,7 @@ from hub.queries import scorecard, visibility
 PERIODS = ((7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("a year")))
 
 
-@require_GET
+@require_safe
 @login_required
 def vendors(request: HttpRequest) -> HttpResponse:
     """For whoever sees everything; others get 403."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
@@ -13,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from hub.admin import terms  # noqa: F401  registers calendars and contracts
 from hub.admin.bases import LookOnly
 from hub.clock import now
-from hub.domain import sharing
+from hub.domain import accounts, sharing
 from hub.models import (
     Asset,
     Event,
@@ -36,6 +39,9 @@ admin.site.site_header = "Ticket Hub"
 admin.site.site_title = "Ticket Hub"
 admin.site.index_title = _("What an admin defines")
 admin.site.unregister(Group)
+
+
+MOST_LINKS = 20
 
 
 class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -64,6 +70,31 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser", "user_permissions"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})]
+    actions = ["make_password_link", "end_sessions"]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data and not obj.is_active:
+            accounts.end_sessions(obj)
+
+    @admin.action(description=_("Make a one-time link for a new password"), permissions=["change"])
+    def make_password_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For installations without mail: the admin hands the link over."""
+        for user in queryset.filter(is_active=True)[:MOST_LINKS]:
+            if user.is_superuser and not request.user.is_superuser:
+                messages.error(request, _("Only a superuser makes a link for %s.") % user)
+                continue
+            self.log_change(request, user, _("Made a one-time link for a new password."))
+            where = f"{settings.PUBLIC_URL}{accounts.reset_path(user)}"
+            messages.success(request, _("For %(user)s, good once and for 24 hours: %(where)s") % {
+                "user": user, "where": where})  # fmt: skip
+
+    @admin.action(description=_("Log them out everywhere"), permissions=["change"])
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            accounts.end_sessions(user)
+            self.log_change(request, user, _("Ended all sessions."))
+        messages.success(request, _("They have to log in again on every device."))
 
 
 class TeamInline(admin.TabularInline):  # type: ignore[type-arg]

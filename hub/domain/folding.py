@@ -22,6 +22,7 @@ FOLDED = frozenset(EventKind) - {
     EventKind.ESCALATION_ACKNOWLEDGED,
     EventKind.RETURN_BLOCKED,
     EventKind.COMPLETION_APPROVED,
+    EventKind.TEXTS_ERASED,
 }
 """Kinds that ledger or clocks care about."""
 

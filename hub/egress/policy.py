@@ -17,7 +17,7 @@ DENIED: tuple[Network, ...] = tuple(
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
         "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
         "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-        "::/128", "::1/128", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32",
+        "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32",
         "2002::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
     )
 )  # fmt: skip
@@ -80,14 +80,27 @@ class Policy:
 
 
 def unwrapped(address: Address) -> Address:
-    """An IPv4 address that hides in an IPv6 one, as what it is.
+    """An IPv4 address that hides in an IPv6 one, as what it is: mapped, compatible, translated, or ISATAP.
 
-    >>> unwrapped(ip_address("::ffff:127.0.0.1"))
-    IPv4Address('127.0.0.1')
+    Tunnels that name their IPv4 end as well (6to4, Teredo, NAT64) are denied as a whole.
+
+    >>> unwrapped(ip_address("::ffff:127.0.0.1")), unwrapped(ip_address("::127.0.0.1"))
+    (IPv4Address('127.0.0.1'), IPv4Address('127.0.0.1'))
+    >>> unwrapped(ip_address("::ffff:0:10.0.0.1")), unwrapped(ip_address("2001:470:1:2:0:5efe:10.0.0.1"))
+    (IPv4Address('10.0.0.1'), IPv4Address('10.0.0.1'))
+    >>> unwrapped(ip_address("::1"))
+    IPv6Address('::1')
     """
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
+    if isinstance(address, IPv4Address):
+        return address
+    above, low = divmod(int(address), 2**32)
+    is_one = above in (0, _MAPPED, _TRANSLATED) or above & 0xFDFFFFFF == _ISATAP
+    return IPv4Address(low) if is_one and low > 1 else address
+
+
+_MAPPED = 0xFFFF
+_TRANSLATED = 0xFFFF0000
+_ISATAP = 0x00005EFE
 
 
 def _matches(entry: str, host: str, port: int) -> bool:

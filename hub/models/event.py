@@ -94,6 +94,8 @@ class EventKind(models.TextChoices):
     RETURN_BLOCKED = "return.blocked", _("return blocked")
     # leg, organisation
     COMPLETION_APPROVED = "completion.approved", _("completion approved")
+    # events (their seq), reason: what people wrote in these events was erased, their digests stay
+    TEXTS_ERASED = "texts.erased", _("texts erased")
     # row, status, class, team, organisation, priority, changed: one row of an imported log
     HISTORY_ROW = "history.row", _("recorded elsewhere")
 

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -35,6 +37,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[is_zone])
     is_staff = models.BooleanField(_("may use the admin"), default=False)
     is_active = models.BooleanField(_("may log in"), default=True)
+    sessions_ended = models.PositiveIntegerField(default=0, editable=False)
+    """How often all sessions of this person were ended: a part of what each session is checked against."""
+    reset_asked_at = models.DateTimeField(null=True, editable=False)
+    """When a new password was last asked for by mail (machine time): the next mail waits a while."""
 
     objects = UserManager()
 
@@ -47,6 +53,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session of this person carries: another password or ended sessions make it worthless."""
+        value = f"{self.password}\x1f{self.sessions_ended}"
+        return salted_hmac("hub.models.User.session", value, secret=secret, algorithm="sha256").hexdigest()
 
     @cached_property
     def seats(self) -> tuple[Seat, ...]:
@@ -64,7 +75,11 @@ class Seat(NamedTuple):
 
 
 class Membership(models.Model):
-    """The right of one user to act for one organisation in one role."""
+    """The right of one user to act for one organisation in one role.
+
+    Nobody is a vendor at our own organisation: a trigger refuses such a row on both databases, for what
+    is said to one's own organisation is everything that is internal.
+    """
 
     class Role(models.TextChoices):
         MANAGER = "manager", _("manager")
@@ -96,3 +111,7 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.role} at {self.organisation}"
+
+    def clean(self) -> None:
+        if self.role == self.Role.VENDOR and self.organisation_id and self.organisation.is_us:
+            raise ValidationError({"role": _("Nobody is a vendor at our own organisation: choose agent or requester.")})

@@ -44,6 +44,7 @@ OURS_ALONE = frozenset(
     {
         EventKind.TICKET_RELATED, EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED, EventKind.RULE_ACTED,
         EventKind.ESCALATED, EventKind.ESCALATION_ACKNOWLEDGED, EventKind.VERSION_MOVED, EventKind.TICKET_ASSIGNED,
+        EventKind.TEXTS_ERASED,
     }
 )  # fmt: skip
 """Kinds that name other tickets, our own people, tools or rules: nobody else is told."""

@@ -57,7 +57,8 @@ def is_of_a_vendor(user: User) -> bool:
 
 
 def _vendors(user: User) -> list[int]:
-    return [seat.organisation_id for seat in user.seats if seat.role == Membership.Role.VENDOR]
+    """The vendors this person is of. A vendor at our own organisation there cannot be; such a row gives no right."""
+    return [seat.organisation_id for seat in user.seats if seat.role == Membership.Role.VENDOR and not seat.is_us]
 
 
 def visible_tickets(user: User) -> QuerySet[Ticket]:

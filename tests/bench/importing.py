@@ -78,6 +78,7 @@ def _put(table: str, rows: Rows) -> None:
 def _empty() -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
+            cursor.execute("SET hub.allow_truncate = 'on'")
             cursor.execute(f"TRUNCATE {', '.join(TABLES)} CASCADE")
             return
         for table in reversed(TABLES):

@@ -75,13 +75,83 @@ def test_the_command_finds_it_and_fails(ticket: Ticket) -> None:
     )
 
 
-def test_erasing_what_a_person_wrote_leaves_the_chain_whole(ticket: Ticket) -> None:
+def test_erasing_what_a_person_wrote_leaves_the_chain_whole(ticket: Ticket, agent: Actor, at: datetime) -> None:
+    said = history.erase(ticket=ticket, events=[1, 2], reason="asked by the person", actor=agent, at=at)
+    event = ticket.events.get(seq=2)
+
+    assert (event.texts, event.salt, Message.objects.get().body) == ({}, "", "(erased)")
+    assert (said.kind, said.payload) == ("texts.erased", {"events": [1, 2], "reason": "asked by the person"})
+    assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
+
+
+@pytest.mark.parametrize("events", [[], [3], [1, 99]])
+def test_what_holds_no_text_cannot_be_erased(ticket: Ticket, agent: Actor, at: datetime, events: list[int]) -> None:
+    with pytest.raises(ValueError, match="holds no text to erase"):
+        history.erase(ticket=ticket, events=events, reason="", actor=agent, at=at)
+
+    assert ticket.events.get(seq=1).salt != ""
+
+
+@pytest.mark.parametrize(
+    ("sql", "seq"),
+    [
+        # The text is forged and the salt emptied, as if it had been erased.
+        ("UPDATE hub_event SET texts = '{\"title\": \"All is well\"}', salt = '' WHERE seq = 1", 1),
+        ("UPDATE hub_event SET texts = '{}', salt = '' WHERE seq = 1", 1),
+        ("UPDATE hub_event SET salt = '' WHERE seq = 2", 2),
+    ],
+)
+def test_an_empty_salt_without_an_erasure_is_tampering(ticket: Ticket, sql: str, seq: int) -> None:
     with connection.cursor() as cursor:
         # Not through `tamper`: this is the change that the database allows.
-        cursor.execute("UPDATE hub_event SET texts = '{}', salt = ''")
-    Message.objects.filter(ticket=ticket).update(body="(erased)")
+        cursor.execute(sql)
 
-    assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
+    found = history.verify(Ticket.objects.get(pk=ticket.pk))
+
+    assert found is not None
+    assert (found.seq, found.what) == (seq, "its texts were taken away, and no erasure says so")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'UPDATE hub_event SET texts = \'{"title": "All is well"}\' WHERE seq = 1',
+        "UPDATE hub_message SET body = 'All is well'",
+    ],
+)
+def test_a_text_put_in_where_one_was_erased_is_tampering(ticket: Ticket, agent: Actor, at: datetime, sql: str) -> None:
+    history.erase(ticket=ticket, events=[1, 2], reason="asked", actor=agent, at=at)
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+    found = history.verify(Ticket.objects.get(pk=ticket.pk))
+
+    assert found is not None
+    assert found.what == "a text was put in where one was erased"
+
+
+def test_an_erasure_names_earlier_events_only(ticket: Ticket, agent: Actor, at: datetime) -> None:
+    """One erasure does not excuse what is taken away afterwards."""
+    history.erase(ticket=ticket, events=[1], reason="asked", actor=agent, at=at)
+    messages.say(ticket=ticket, body="Something later", actor=agent, at=at)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE hub_event SET salt = '' WHERE seq = 5")
+
+    found = history.verify(Ticket.objects.get(pk=ticket.pk))
+
+    assert found is not None
+    assert found.seq == 5
+
+
+@pytest.mark.postgresql
+def test_the_record_cannot_be_truncated(ticket: Ticket) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET LOCAL hub.allow_truncate = ''")  # the test runner's own sessions may
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            cursor.execute("TRUNCATE hub_event CASCADE")
+
+    assert ticket.events.count() == 3
 
 
 def test_events_refuse_to_be_changed_or_deleted(ticket: Ticket) -> None:

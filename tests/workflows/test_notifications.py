@@ -316,3 +316,23 @@ def test_together_names_each_subject_once() -> None:
     assert subject == "120 notices, the newest: s59"
     assert "- s0 (2 times)" in body
     assert "and 10 more" in body
+
+
+def test_a_link_for_a_new_password_is_made_when_the_mail_is_sent_and_stands_in_no_row(
+    house: Simulator, manager: User, client: Any
+) -> None:
+    """Also where the person wants no notices by mail, and beside a heap of others that go out as one."""
+    NoticePreference.objects.create(user=manager, mail=NoticePreference.Pace.NEVER)
+    for number in range(5):
+        to = notifications.Recipient(channel=Channel.MAIL, to=manager.email)
+        notifications.tell(Told(key=f"k{number}", kind="plain", text="Other news"), [to], at=MONDAY)
+    client.post("/password/", {"email": manager.email})
+    Notice.objects.filter(state="ready").update(due_at=datetime.now(UTC))
+
+    dispatcher.drain()
+    mine = next(mail for mail in mails(house) if "new password" in mail["Subject"])
+    path = mine.get_content().split("http://127.0.0.1:8000")[1].strip()
+
+    assert path.startswith("/password/")
+    assert not [row for row in Notice.objects.all() if path.split("/")[-2] in f"{row.body}{row.url}{row.why}"]
+    assert "Choose a new password" in client.get(path, follow=True).content.decode()

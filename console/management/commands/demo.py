@@ -24,6 +24,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
+from django.db import connection as database_connection
 from django.db.models import Max
 from django.utils import timezone
 
@@ -246,6 +247,8 @@ class _State:
             for path in Path(str(database["NAME"])).parent.glob(f"{Path(str(database['NAME'])).name}*"):
                 path.unlink()
         else:
+            with database_connection.cursor() as cursor:
+                cursor.execute("SET hub.allow_truncate = 'on'")
             call_command("flush", interactive=False, verbosity=0)
         for path in (self.path, self.lapse_path):
             path.unlink(missing_ok=True)

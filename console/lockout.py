@@ -1,0 +1,86 @@
+"""Who may go on guessing passwords: limits by account and address, and by address alone.
+
+An account is never locked for everybody: whoever knows an e-mail address could keep its owner out.
+Guesses from many addresses at one account are reported to the admins instead.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from axes.handlers.database import AxesDatabaseHandler
+from axes.helpers import get_client_username
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.db.models import Count, Q, QuerySet, Sum
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from hub.models import Membership
+from workflows import notifications
+from workflows.notifications import Told
+
+log = logging.getLogger(__name__)
+
+COOL_OFF = timedelta(minutes=15)
+REPORTED_FAILURES = 20
+REPORTED_ADDRESSES = 4
+"""So many failures for one account, from so many addresses within the cool-off time, are worth an admin's attention."""
+
+
+class Lockout(AxesDatabaseHandler):  # type: ignore[misc]
+    """Axes' own counting in the database, with a limit of its own for an address across all accounts."""
+
+    def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+        """Failures of this account from this address; the limit where the address has failed too often at all."""
+        pair, address = (_failures(rows) for rows in self.get_user_attempts(request, credentials))
+        return max(pair, settings.AXES_FAILURE_LIMIT if address >= settings.LOG_IN_FAILURES_PER_ADDRESS else 0)
+
+    def reset_user_attempts(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+        """Forget the failures of this account from this address; no address clears itself with one good log-in."""
+        pair, _address = self.filter_user_attempts(request, credentials)
+        return int(pair.delete()[0])
+
+    def user_login_failed(
+        self, sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **more: Any
+    ) -> None:
+        super().user_login_failed(sender, credentials, request, **more)
+        username = get_client_username(request, credentials) if request is not None else None
+        if username:
+            _report(username)
+
+
+def unlock(*, emails: list[str] | None = None, addresses: list[str] | None = None, by: str) -> int:
+    """Let these accounts, or these addresses, try again at once; how many counters were cleared."""
+    rows = AccessAttempt.objects.filter(Q(username__in=emails or []) | Q(ip_address__in=addresses or []))
+    cleared = int(rows.delete()[0])
+    log.warning("%s unlocked the log-in of %s.", by, ", ".join([*(emails or []), *(addresses or [])]))
+    return cleared
+
+
+def _failures(rows: QuerySet[AccessAttempt]) -> int:
+    return rows.aggregate(failures=Sum("failures_since_start"))["failures"] or 0
+
+
+def _report(username: str) -> None:
+    """Tell the admins, once an hour, of guesses at one account from many addresses."""
+    at = timezone.now()
+    rows = AccessAttempt.objects.filter(username=username, attempt_time__gte=at - COOL_OFF)
+    found = rows.aggregate(failures=Sum("failures_since_start"), addresses=Count("ip_address", distinct=True))
+    if (found["failures"] or 0) < REPORTED_FAILURES or found["addresses"] < REPORTED_ADDRESSES:
+        return
+    why = _("%(failures)s failed log-ins for %(account)s from %(addresses)s addresses within 15 minutes") % {
+        "failures": found["failures"], "account": username[:200], "addresses": found["addresses"],
+    }  # fmt: skip
+    log.warning("%s; the account is not locked.", why)
+    told = Told(
+        key=f"log_in_guesses:{username[:80]}:{at:%Y%m%d%H}",
+        kind="log_in_guesses",
+        why=why,
+        text=_("The account is not locked. If the guessing goes on, have its owner choose a new password."),
+        url=f"{settings.PUBLIC_URL}/admin/axes/accessattempt/",
+    )
+    notifications.tell(told, notifications.people(notifications.in_role(Membership.Role.ADMIN)), at=at)

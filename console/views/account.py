@@ -1,0 +1,89 @@
+"""What somebody does with their own account: another password, a forgotten one, logging out everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.views import PasswordResetConfirmView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from console.access import person
+from console.forms import styled
+from hub.domain import accounts
+from workflows import notifications
+from workflows.models import Channel
+from workflows.notifications import Recipient, Told
+
+
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """The own account: a new password, which ends every other session."""
+    form = styled(PasswordChangeForm(person(request), request.POST or None))
+    if request.method == "POST" and form.is_valid():
+        update_session_auth_hash(request, form.save())
+        messages.success(request, _("Your password is changed. You are logged out everywhere else."))
+        return redirect("console:account")
+    return render(request, "console/account.html", {"form": form, "page": "account"})
+
+
+@require_POST
+@login_required
+def log_out_everywhere(request: HttpRequest) -> HttpResponse:
+    """End every session of this person but the one that asks."""
+    update_session_auth_hash(request, accounts.end_sessions(person(request)))
+    messages.success(request, _("You are logged out everywhere else."))
+    return redirect("console:account")
+
+
+class AddressForm(forms.Form):
+    """The address somebody logs in with."""
+
+    email = forms.EmailField(label=gettext_lazy("E-mail address"), max_length=254)
+
+
+def password_reset(request: HttpRequest) -> HttpResponse:
+    """Ask for a new password by mail. The answer is the same whether or not there is such an account."""
+    form = styled(AddressForm(request.POST or None))
+    if request.method == "POST" and form.is_valid():
+        if settings.MAIL_URL:
+            _mail_link(form.cleaned_data["email"])
+        return render(request, "console/password_asked.html", {"has_mail": bool(settings.MAIL_URL)})
+    return render(request, "console/password_reset.html", {"form": form, "has_mail": bool(settings.MAIL_URL)})
+
+
+def _mail_link(email: str) -> None:
+    at = timezone.now()
+    user = accounts.may_be_mailed(email, at=at)
+    if user is None:
+        return
+    # To the address, not to the user: whoever wants no notices by mail wants this one.
+    # The link itself is made when the mail is sent: it stands in no row that somebody could read.
+    told = Told(key=f"password:{user.public_id}:{at:%Y%m%d%H%M}", kind=notifications.NEW_PASSWORD, is_urgent=True)
+    notifications.tell(told, [Recipient(channel=Channel.MAIL, to=user.email)], at=at)
+
+
+class NewPassword(PasswordResetConfirmView):
+    """The page behind a link for a new password. The link is good once; a new password ends every session."""
+
+    template_name = "console/password_new.html"
+    success_url = reverse_lazy("console:log_in")
+
+    def get_form(self, form_class: Any = None) -> SetPasswordForm[Any]:
+        return styled(super().get_form(form_class))
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        answer = super().form_valid(form)
+        messages.success(self.request, _("Your new password is set. Log in with it."))
+        return answer
