@@ -6,7 +6,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
+from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
@@ -32,3 +36,12 @@ def workers_only(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def refused_unread(request: HttpRequest) -> HttpResponse | None:
+    """The no to a body for the admin of somebody who may not use it, before any of it is read (see hub.front)."""
+    request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    user = get_user(request)
+    return (
+        None if user.is_active and getattr(user, "is_staff", False) else redirect_to_login(request.path, "admin:login")
+    )

@@ -173,12 +173,22 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
+MEGABYTE = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * MEGABYTE
+WEB_THREADS = env.number("TICKETHUB_WEB_THREADS", 4, least=1)
+PROXIES = env.listed("TICKETHUB_PROXIES")
 
 # Who may be called: private and loopback addresses only where the installation says so.
 EGRESS_ALLOW = env.listed("TICKETHUB_EGRESS_ALLOW")
 WRITES_PER_LINK_PER_HOUR = env.number("TICKETHUB_WRITES_PER_LINK_PER_HOUR", 120, least=1)
-HOOK_BODY_LIMIT = env.number("TICKETHUB_HOOK_BODY_LIMIT", 1024 * 1024, least=1024)
+HOOK_BODY_LIMIT = env.number("TICKETHUB_HOOK_BODY_LIMIT", MEGABYTE, least=1024)
+# Where a body goes, how large it may be, and who is asked before any of it is read: hub/front.py.
+BODY_RULES = (
+    (r"/hooks/", HOOK_BODY_LIMIT, "api.hooks.refused_unread"),
+    (r"/v/", 21 * MEGABYTE, "console.views.door.refused_unread"),
+    (r"/admin/(?!login/)", DATA_UPLOAD_MAX_MEMORY_SIZE, "console.access.refused_unread"),
+    (r"", MEGABYTE, ""),
+)
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
 WORKER_THREADS = env.number("TICKETHUB_WORKER_THREADS", 4, least=1)
 

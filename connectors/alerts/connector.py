@@ -34,6 +34,7 @@ class Alerts(Connector):
     slug: ClassVar[str] = "alerts"
     label: ClassVar[str] = "Alerts (monitoring, RMM)"
     keeps_records: ClassVar[bool] = False
+    has_hooks: ClassVar[bool] = True
     signs_hooks: ClassVar[bool] = False
     takes_alerts: ClassVar[bool] = True
     settings: ClassVar[tuple[Setting, ...]] = (

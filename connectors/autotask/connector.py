@@ -100,6 +100,8 @@ class Autotask(Connector):
 
     slug: ClassVar[str] = "autotask"
     label: ClassVar[str] = "Autotask PSA"
+    has_hooks: ClassVar[bool] = True
+    signature_headers: ClassVar[tuple[str, ...]] = ("x-hook-signature",)
     lengths: ClassVar[Mapping[str, int]] = {"title": 255, "description": 8000}
     limits: ClassVar[Limits | None] = Limits(requests=10_000, seconds=3600, share=0.2, threads=2, endpoint=endpoint)
     settings: ClassVar[tuple[Setting, ...]] = (

@@ -45,7 +45,7 @@ from connectors.kit.contract import (
     several,
     understood,
 )
-from connectors.kit.errors import BadSignature, ConnectorError, Missing, Refused
+from connectors.kit.errors import BadSignature, ConnectorError, Missing, Refused, TryLater, Unclear
 from connectors.kit.http import Http, Reply
 from connectors.kit.sweeps import Sweep
 
@@ -59,6 +59,9 @@ BOOKED = "booked"
 """The stage of a sweep that follows the tickets that changed themselves."""
 KEY_SECONDS = 3.0
 KEY_KEPT_SECONDS = 3600
+MOST_KEYS = 200
+SIGNING_KEY = "signing_key"
+"""The secret under which the key of their callbacks is kept for all processes: when, from where, and the key."""
 CLOUDS = ("na", "eu", "au", "aus", "za")
 CLOUD_HOSTS = frozenset({*(f"{name}.myconnectwise.net" for name in CLOUDS), "staging.connectwisedev.com"})
 
@@ -89,6 +92,8 @@ class ConnectWise(Connector):
 
     slug: ClassVar[str] = "connectwise"
     label: ClassVar[str] = "ConnectWise PSA"
+    has_hooks: ClassVar[bool] = True
+    signature_headers: ClassVar[tuple[str, ...]] = ("x-content-signature",)
     lengths: ClassVar[Mapping[str, int]] = {"title": 100}
     insert_only: ClassVar[frozenset[str]] = frozenset({"description"})
     limits: ClassVar[Limits | None] = Limits(requests=1000, seconds=60, share=0.6)
@@ -401,11 +406,19 @@ class ConnectWise(Connector):
     # -- callbacks
 
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
-        """A callback names where its key lies; only our own vendor's host is ever asked for one."""
-        news = json.loads(body.decode("utf-8", "replace"))
-        if not isinstance(news, dict):
-            raise BadSignature("The callback is not signed by ConnectWise.")
-        key_url = (news.get("Metadata") or {}).get("key_url") if isinstance(news.get("Metadata"), dict) else None
+        """A callback names where its key lies; only our own vendor's host is ever asked for one.
+
+        So the body has to be read before it is proven: nothing but the key's address is taken from it until then.
+        https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide#Callbacks
+        """
+        if not any(name.lower() in self.signature_headers for name in headers):
+            raise BadSignature("The callback is not signed.")
+        try:
+            news = json.loads(body.decode("utf-8", "replace"))
+        except (ValueError, RecursionError) as error:
+            raise BadSignature("The callback is no JSON, so it names no key.") from error
+        metadata = news.get("Metadata") if isinstance(news, dict) else None
+        key_url = metadata.get("key_url") if isinstance(metadata, dict) else None
         check_signature(self._signing_key(key_url), headers, body)
         return Hook(key=_subject(news), delivery=f"{news.get('MessageId')}.{hashlib.sha256(body).hexdigest()[:16]}")
 
@@ -419,17 +432,36 @@ class ConnectWise(Connector):
         if not is_theirs or "/callbackkey/" not in asked.path or asked.username:
             raise BadSignature("The callback names no key at its own vendor.")
         kept, found = _KEYS.get(key_url, (0.0, ""))
-        if time.monotonic() - kept < KEY_KEPT_SECONDS and found:
+        if found and time.monotonic() - kept < KEY_KEPT_SECONDS:
             return found
+        found = self._known_key(key_url) or self._asked_for_key(key_url)
+        if len(_KEYS) > MOST_KEYS:
+            _KEYS.clear()
+        _KEYS[key_url] = (time.monotonic(), found)
+        return found
+
+    def _known_key(self, key_url: str) -> str:
+        """The key that another process of ours has asked for."""
+        at, _space, rest = self.ports.secret(SIGNING_KEY).partition(" ")
+        known_url, _space, found = rest.partition(" ")
+        is_fresh = at.isdecimal() and self.ports.now().timestamp() - int(at) < KEY_KEPT_SECONDS
+        return found if known_url == key_url and is_fresh else ""
+
+    def _asked_for_key(self, key_url: str) -> str:
+        if not self.ports.may_ask_for_key():
+            raise TryLater("The key of their callbacks was asked for less than a minute ago.", after=60)
         http = self.ports.open_http(base=self._site(), headers={}, seconds=KEY_SECONDS)
         try:
             answer = http.get(key_url)
+        except (TryLater, Unclear) as error:
+            raise TryLater(f"The key of their callbacks cannot be read now: {error}", after=60) from error
         except ConnectorError as error:
-            raise BadSignature("The key of the callback could not be read.") from error
+            raise BadSignature("There is no such key at their host.") from error
         found = str(answer.get("signing_key") or "") if isinstance(answer, dict) else ""
-        if len(_KEYS) > 200:
-            _KEYS.clear()
-        _KEYS[key_url] = (time.monotonic(), found)
+        if not found:
+            raise BadSignature("There is no key at the address that the callback names.")
+        self.ports.hide(found)
+        self.ports.keep_secret(SIGNING_KEY, f"{self.ports.now().timestamp():.0f} {key_url} {found}")
         return found
 
     @in_its_codebase

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+from collections.abc import Iterable
 
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 
 from connectors.engine import registry
@@ -73,9 +75,44 @@ def token(connection: Connection) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), told, hashlib.sha256).hexdigest()[:32]
 
 
-def is_let_in(connection: Connection, given: str) -> bool:
-    """Whether a call at this address may be looked at: where calls are signed, the signature decides."""
-    return _signs(connection) if not given else hmac.compare_digest(given.encode(), token(connection).encode())
+class NotLetIn(Exception):
+    """A call that is not looked at: `status` is what it is answered with. Nothing is kept but a count."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+def called(connection_id: str, token: str, header_names: Iterable[str]) -> Connection:
+    """The connection a call is for, seen from its address and the names of its headers alone; else NotLetIn.
+
+    So whoever calls nobody, or signs nothing, is answered before any of its body is read.
+    """
+    rows = Connection.objects.filter(public_id=connection_id).select_related("profile")
+    connection = rows.exclude(state__in=[Connection.State.ARCHIVED, Connection.State.DRAFT]).first()
+    if connection is None:
+        raise NotLetIn(404, "There is no such connection.")
+    kind = registry.kind_of(connection)
+    if not kind.has_hooks:
+        count(connection, "stray_hooks")
+        raise NotLetIn(404, "There is no such connection.")
+    if not _is_at_its_address(kind, connection, token):
+        raise NotLetIn(404, "There is no such connection.")
+    names = {name.lower() for name in header_names}
+    if kind.signature_headers and not names & set(kind.signature_headers):
+        count(connection, "rejected_hooks")
+        raise NotLetIn(401, "The call is not signed.")
+    return connection
+
+
+def count(connection: Connection, name: str) -> None:
+    """One more of the calls that nothing is kept of."""
+    Connection.objects.filter(pk=connection.pk).update(**{name: F(name) + 1})
+
+
+def _is_at_its_address(kind: type[Connector], connection: Connection, given: str) -> bool:
+    """Whether a call came to the connection's own address: where calls are signed, the signature decides."""
+    return kind.signs_hooks if not given else hmac.compare_digest(given.encode(), token(connection).encode())
 
 
 def _signs(connection: Connection) -> bool:

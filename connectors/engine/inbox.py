@@ -15,14 +15,16 @@ from connectors.engine import (
     duplicates,
     health,
     hearing,
+    hooks,
     identity,
     letters,
     reconcile,
     registry,
     snapshots,
+    texts,
 )
-from connectors.kit.contract import Connector, RemoteTicket
-from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, TryLater
+from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Hook, RemoteTicket
+from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, TryLater
 from connectors.models import Connection, Inbound, Link
 from hub.clock import now
 from hub.domain import messages
@@ -34,17 +36,21 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=120)
 MOST_ATTEMPTS = 5
 KEPT_HEADERS = ("content-type", "user-agent")
+LONGEST_KEY = 100
 
 
 def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: bytes) -> None:
-    """Store a signed hook; when this returns it is committed. BadSignature: only a counter moves."""
+    """Store a signed hook; when this returns it is committed. BadSignature, TryLater: only a counter moves."""
     with registry.ready(connection) as connector:
         try:
-            hook = connector.read_hook(headers, body)
+            hook = _fitting(connector.read_hook(headers, body))
         except BadSignature:
-            Connection.objects.filter(pk=connection.pk).update(rejected_hooks=F("rejected_hooks") + 1)
+            hooks.count(connection, "rejected_hooks")
             raise
-        except (ConnectorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except TryLater:
+            hooks.count(connection, "unready_hooks")
+            raise
+        except (ConnectorError, *NOT_UNDERSTOOD) as error:
             # Signed, so it is from them; what it says a person has to see.
             keep(
                 connection,
@@ -53,7 +59,7 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
                 body,
                 headers,
                 state=Inbound.State.PARKED,
-                error=f"The hook cannot be understood: {error}"[:500],
+                error=texts.storable(f"The hook cannot be understood: {error}")[:500],
             )
             return
     if connector.takes_alerts:
@@ -65,6 +71,14 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
         for number, key in enumerate(hook.also, 2):
             # A batch: each record is a piece of news of its own; the body is kept once.
             keep(connection, Inbound.Kind.HOOK, f"{hook.delivery}.{number}", b"", headers, remote_key=key)
+
+
+def _fitting(hook: Hook) -> Hook:
+    """The hook, if its ids can be kept; else Refused, for what never can be is not asked for again."""
+    for key in (hook.key, *hook.also, hook.delivery):
+        if len(key) > LONGEST_KEY or texts.storable(key) != key:
+            raise Refused(f"It names a record by {texts.storable(key[:60])!r}, which cannot be an id of theirs.")
+    return hook
 
 
 def keep(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
 
 import connectors
 from connectors.engine import limits, marks, vault
@@ -113,6 +116,7 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         memory=memory,
         secret=lambda name: vault.secret(connection, name),
         keep_secret=lambda name, value: vault.keep(connection, name, value),
+        may_ask_for_key=lambda: _may_ask_for_key(connection),
         hide=lambda secret: redaction.know([secret]),
         connect=lambda host, port, seconds: dial(policy, host, port, seconds),
         keys=tuple(str(key).encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)),
@@ -127,6 +131,16 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         if memory != known:
             connection.memory = memory
             Connection.objects.filter(pk=connection.pk).update(memory=memory)
+
+
+KEY_AGAIN = timedelta(minutes=1)
+"""A key to check a vendor's calls with is asked for at most so often, whoever calls us."""
+
+
+def _may_ask_for_key(connection: Connection) -> bool:
+    at = timezone.now()
+    free = Q(key_asked_at__isnull=True) | Q(key_asked_at__lte=at - KEY_AGAIN)
+    return bool(Connection.objects.filter(free, pk=connection.pk).update(key_asked_at=at))
 
 
 def _door(leg_id: str) -> str:

@@ -347,6 +347,8 @@ class Ports:
     """Seal a setting that they changed, as a refresh token."""
     hide: Callable[[str], None] = lambda secret: None
     """Say that this is a secret, as a token that they gave us: no log shows it from then on."""
+    may_ask_for_key: Callable[[], bool] = lambda: True
+    """Whether a key to check their calls with may be asked for now: once a minute, whoever calls us."""
     connect: Callable[[str, int, float], socket.socket] = lambda host, port, seconds: _nowhere()
     """A connection to a host and port that the egress policy allows, for what is not HTTP."""
     keys: tuple[bytes, ...] = ()
@@ -420,8 +422,12 @@ class Connector:
     """Whether their calls are alerts, and nothing else is spoken of: see `read_alerts`."""
     listens: ClassVar[bool] = False
     """Whether it can wait for news on a line of its own: see `listen`."""
+    has_hooks: ClassVar[bool] = False
+    """Whether they can call us at all: see `read_hook`."""
     signs_hooks: ClassVar[bool] = True
     """Whether their calls are signed; else a secret in the address has to do."""
+    signature_headers: ClassVar[tuple[str, ...]] = ()
+    """Names of headers, in small letters, of which each signed call has one; without it nothing of a call is read."""
     fields: ClassVar[tuple[str, ...]] = ("title", "description", "status", "priority")
     """The fields of a ticket that can be mapped."""
     insert_only: ClassVar[frozenset[str]] = frozenset()
@@ -539,7 +545,10 @@ class Connector:
         raise Unsupported(f"{self.label} sends no alerts.")
 
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
-        """Check a hook's signature over the raw body, then read what it is about; else BadSignature."""
+        """Check a hook's signature over the raw body, then read what it is about; else BadSignature.
+
+        TryLater where what is needed to check it cannot be had now.
+        """
         raise Unsupported(f"{self.label} sends no hooks.")
 
     def register_hook(self, url: str) -> Hooked:

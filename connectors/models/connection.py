@@ -71,6 +71,10 @@ class Connection(models.Model):
     hook_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     share = models.PositiveIntegerField(_("our part of their limit, percent"), null=True, blank=True)
     rejected_hooks = models.PositiveIntegerField(_("hooks with a wrong signature"), default=0, editable=False)
+    unready_hooks = models.PositiveIntegerField(_("hooks whose key could not be had"), default=0, editable=False)
+    stray_hooks = models.PositiveIntegerField(_("hooks although it has none"), default=0, editable=False)
+    key_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """When a key to check hooks with was last asked for."""
     next_poll_at = models.DateTimeField(null=True, blank=True, editable=False)
     reading_until = models.DateTimeField(null=True, blank=True, editable=False)
     """Of alerts, which are read in their order: until when one worker is at it."""

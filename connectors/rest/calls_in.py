@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from connectors.kit.contract import Connector, Hook, Hooked
+from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Hook, Hooked
 from connectors.kit.errors import BadSignature, Refused, Unsupported
 from hub.expr import text
 
@@ -93,7 +93,7 @@ class TakesCalls(Connector):
             return
         try:
             at = self.records.moment(row.timestamp(told))
-        except ValueError as error:
+        except (Refused, *NOT_UNDERSTOOD) as error:
             raise BadSignature("The call does not say when it was sent.") from error
         if abs((self.ports.now() - at).total_seconds()) > row.tolerance_seconds:
             raise BadSignature("The call is too old, or from a clock that is wrong.")

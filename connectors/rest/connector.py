@@ -398,7 +398,9 @@ def _made(document: str) -> type[Connector]:
         "label": found.name,
         "profile": found,
         "takes_profile": False,
+        "has_hooks": found.hook is not None,
         "signs_hooks": found.hook is None or found.hook.check != "secret_path",
+        "signature_headers": () if found.hook is None else found.hook.signature_headers,
         "settings": tuple(
             Setting(
                 name=row.name, label=row.label, help=row.help, is_secret=row.secret, is_required=row.required,

@@ -366,6 +366,13 @@ class HookRow:
     id: Expression = may(expr("item"))
     is_active: Expression = may(expr("item"))
 
+    @property
+    def signature_headers(self) -> tuple[str, ...]:
+        """The header without which no call of theirs is signed."""
+        if self.check == "secret_path":
+            return ()
+        return ("authorization",) if self.check == "basic" else (self.header.lower(),)
+
 
 @dataclass(frozen=True)
 class Profile:

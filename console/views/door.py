@@ -97,6 +97,14 @@ def door(request: HttpRequest, token: str) -> HttpResponse:
         return _closed(render(request, "console/door.html", _shown(found, form, token, chosen)))
 
 
+def refused_unread(request: HttpRequest) -> HttpResponse | None:
+    """The no to what is sent to an address that opens nothing, before any of it is read (see hub.front)."""
+    found = doors.find(request.path_info.removeprefix("/v/").partition("/")[0])
+    if found is None:
+        return HttpResponse(_("There is no such page."), status=404)
+    return None if doors.is_open(found, at=now()) else HttpResponse(_("This page is closed."), status=410)
+
+
 def _closed(response: HttpResponse) -> HttpResponse:
     """Nothing of this page is kept, indexed, or told to another site."""
     response["Referrer-Policy"] = "same-origin"  # with less a browser sends no origin, and the form is refused

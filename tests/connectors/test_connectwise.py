@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -195,6 +196,67 @@ def test_the_key_is_asked_for_once_without_credentials(double: Simulator, compan
 
     assert len(seen) == 1
     assert not {"Authorization", "clientId"} & set(seen[0].headers)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({}, b"{}"),
+        ({"x-content-signature": "x"}, b"no json"),
+        ({"x-content-signature": "x"}, b"[" * 50_000),
+        ({"x-content-signature": "x"}, b"\xff\xfe"),
+        ({"x-content-signature": "x"}, b"[1]"),
+    ],
+)
+def test_what_is_not_signed_or_is_no_json_makes_no_call(
+    double: Simulator, company: Tenant, time: Time, headers: dict[str, str], body: bytes
+) -> None:
+    asked: list[str] = []
+    cw = wired(ConnectWise, values(company), double, now=time, watch=lambda r: asked.append(str(r.url)))
+    signed = body if headers else json.dumps({"Metadata": {"key_url": double.key_url(company)}}).encode()
+
+    with pytest.raises(BadSignature):
+        cw.read_hook(headers, signed)
+    assert asked == []
+
+
+def test_a_key_is_asked_for_once_a_minute_whoever_asks_and_kept_for_all_processes(
+    double: Simulator, company: Tenant, time: Time
+) -> None:
+    """Made-up addresses at the vendor's own host, too."""
+    asked: list[str] = []
+    sealed: dict[str, str] = {}
+    free = [True]
+    cw = wired(ConnectWise, values(company), double, now=time, watch=lambda r: asked.append(str(r.url)))
+    cw.ports = replace(
+        cw.ports, may_ask_for_key=lambda: free.pop() if free else False,
+        secret=lambda name: sealed.get(name, ""), keep_secret=sealed.__setitem__,
+    )  # fmt: skip
+    real = double.key_url(company)
+    body = json.dumps({"ID": 7, "Type": "ticket", "Metadata": {"key_url": real}}).encode()
+    headers = {"x-content-signature": signature(company.signing_key, body)}
+    assert cw.read_hook(headers, body).key == "7"
+    for number in range(3):
+        made_up = json.dumps({"ID": 7, "Metadata": {"key_url": f"{real}{number}"}}).encode()
+        with pytest.raises(TryLater):
+            cw.read_hook({"x-content-signature": "x"}, made_up)
+    connectwise._KEYS.clear()  # as in another process, which may not ask either
+
+    assert cw.read_hook(headers, body).key == "7"
+    assert asked == [real]
+
+
+def test_while_the_key_cannot_be_had_a_callback_is_asked_for_again(
+    double: Simulator, company: Tenant, time: Time
+) -> None:
+    double.faults.append(Injected("GET", "/callbackkey/", status=503, times=1))
+    cw = wired(ConnectWise, values(company), double, now=time)
+    body = json.dumps({"ID": 7, "Type": "ticket", "Metadata": {"key_url": double.key_url(company)}}).encode()
+    headers = {"x-content-signature": signature(company.signing_key, body)}
+
+    with pytest.raises(TryLater):
+        cw.read_hook(headers, body)
+    assert cw.read_hook(headers, body).key == "7"
 
 
 def test_a_callback_about_time_names_the_ticket_it_was_booked_on(

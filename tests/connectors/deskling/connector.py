@@ -41,6 +41,8 @@ MOST_PAGES = 1000
 # how-to: settings
 class Deskling(Connector):
     slug = "deskling"
+    has_hooks = True
+    signature_headers = ("x-deskling-signature",)
     label = "Deskling"
     settings = (
         Setting(name="address", label="Address", help="Where Deskling answers, like https://acme.deskling.example."),

@@ -1,0 +1,16 @@
+"""What a database can keep of others' texts."""
+
+from __future__ import annotations
+
+import re
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text with a replacement character for what no database keeps: NUL, and half of a surrogate pair.
+
+    >>> storable("a\\x00b\\ud800c")
+    'a\ufffdb\ufffdc'
+    """
+    return _UNSTORABLE.sub("\ufffd", text)
