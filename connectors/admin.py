@@ -29,6 +29,7 @@ from connectors.models import (
 )
 from connectors.wizard import profile_admin
 from connectors.wizard import views as wizard
+from connectors.wizard.forms import enter_again
 from hub.admin.bases import Final, LookOnly
 
 __all__ = ["profile_admin"]
@@ -47,6 +48,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["connector"] = forms.ChoiceField(
             label=_("Connector"), choices=[(kind.slug, kind.label) for kind in kinds.values()]
         )
+        self.initial_cursor = self.instance.cursor
         chosen = self.data.get("connector") or self.instance.connector or next(iter(kinds))
         self.kind: type[Connector] = kinds.get(chosen, next(iter(kinds.values())))
         if self.instance.profile_id:
@@ -72,15 +74,23 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.errors:
             return cleaned
         connection = self.instance
-        connection.connector = cleaned["connector"]
-        secrets = vault.unseal(connection) if connection.sealed else {}
-        plain: dict[str, str] = {}
+        is_other = connection.connector != cleaned["connector"]  # another system gets nothing of the one before
+        kept = vault.unseal(connection) if connection.sealed and not is_other else {}
+        secrets, plain, moved = dict(kept), dict[str, str](), list[str]()
         for setting in self.kind.settings:
             value = cleaned.get(f"setting_{setting.name}", "").strip()
-            if not setting.is_secret:
-                plain[setting.name] = value
-            elif value:
-                secrets[setting.name] = value
+            if setting.is_secret:
+                secrets |= {setting.name: value} if value else {}
+                continue
+            plain[setting.name] = value
+            if setting.is_address and value != str(connection.settings.get(setting.name, setting.default)):
+                moved.append(setting.label)
+        for setting in self.kind.settings:
+            if moved and setting.name in kept and not cleaned.get(f"setting_{setting.name}"):
+                self.add_error(f"setting_{setting.name}", enter_again(moved))
+        if self.errors:
+            return cleaned
+        connection.connector = cleaned["connector"]
         connection.settings, connection.memory = plain, {}
         vault.seal(connection, secrets)
         if cleaned["state"] == Connection.State.ACTIVE:
@@ -111,6 +121,14 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_urls(self) -> list[Any]:
         return [*wizard.urls(), *super().get_urls()]
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
+        if not change:
+            obj.save()
+            return
+        # Pollers and workers write the rest of the row while somebody fills in the form.
+        begun = ["cursor"] if obj.cursor and not form.initial_cursor else []
+        obj.save(update_fields=[*ConnectionForm.Meta.fields, "settings", "sealed", "memory", "own_user", *begun])
 
     def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
         settings = [f"setting_{s.name}" for s in self._kind(request, obj).settings]

@@ -6,12 +6,24 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Count, Max, Min, Q
+from django.utils import timezone
 
 from connectors.engine import limits, registry
-from connectors.models import AlertState, Attempt, Connection, Difference, Inbound, Link, Outbound, Storm
+from connectors.models import (
+    AlertState,
+    Attempt,
+    AwaitedFile,
+    Connection,
+    Difference,
+    Inbound,
+    Link,
+    Outbound,
+    Storm,
+    Trouble,
+)
 from hub.models import Leg, Message, Reaction, Ticket, UnmappedValue
 from workflows.models import Endpoint, FailedAction, Notice, Pending
 from workflows.registry import ACTIONS
@@ -23,7 +35,7 @@ class Stuck:
 
     kind: str
     """``outbound``, ``inbound``, ``difference``, ``unmapped``, ``connection``, ``link``, ``notice``, ``rule``,
-    ``action`` or ``reaction``."""
+    ``action``, ``file``, ``trouble`` or ``reaction``."""
     row_id: int
     title: str
     why: str
@@ -42,6 +54,8 @@ def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck
     """Everything of the synchronisation that a person has to look at, newest first; of one connection if given."""
     names = dict(Connection.objects.values_list("public_id", "name"))
     found = [*_connections(), *_links(most), *_outbound(most), *_inbound(most), *_differences(most), *_rules(most)]
+    found += _files(most)
+    found += _troubles()
     found += [
         Stuck(
             kind="unmapped",
@@ -182,6 +196,53 @@ def _inbound(most: int) -> list[Stuck]:
         )
         for row in rows.order_by("-received_at", "-pk")[:most]
     ]
+
+
+TROUBLE_SHOWN = timedelta(hours=24)
+
+
+def _troubles() -> list[Stuck]:
+    """What is wrong with the hub itself, or was within a day."""
+    rows = Trouble.objects.filter(Q(ended_at=None) | Q(ended_at__gte=timezone.now() - TROUBLE_SHOWN))
+    return [
+        Stuck(
+            kind="trouble",
+            row_id=row.pk,
+            title=f"{row.get_kind_display().capitalize()}{'' if row.ended_at is None else ' (it is right again)'}",
+            why=row.why,
+            at=row.began_at,
+        )
+        for row in rows.order_by("-pk")[:10]
+    ]
+
+
+def _files(most: int) -> list[Stuck]:
+    """Files of theirs that could not be fetched."""
+    rows = AwaitedFile.objects.filter(state=AwaitedFile.State.PARKED).select_related(
+        "link__connection", "link__leg__ticket"
+    )
+    return [
+        Stuck(
+            kind="file",
+            row_id=row.pk,
+            title=f"The file “{row.name}” could not be fetched",
+            why=row.why,
+            at=row.noted_at,
+            connection=row.link.connection.name,
+            ticket=row.link.leg.ticket,
+        )
+        for row in rows.order_by("-noted_at", "-pk")[:most]
+    ]
+
+
+def awaited_files(messages: Iterable[Message]) -> dict[int, list[AwaitedFile]]:
+    """By message: files it tells of that were too large to be taken by themselves."""
+    found: dict[int, list[AwaitedFile]] = defaultdict(list)
+    rows = AwaitedFile.objects.filter(message__in=messages).exclude(state=AwaitedFile.State.DONE)
+    for row in rows.order_by("pk"):
+        if row.message_id is not None:
+            found[row.message_id].append(row)
+    return found
 
 
 def _differences(most: int) -> list[Stuck]:

@@ -19,5 +19,13 @@ QUEUES = {"poll": "poll"}
 
 
 def publish(job: dispatcher.Job) -> None:
-    """Hand a job's id to the broker; a lost one is found again by the next sweep."""
-    run.apply_async(kwargs={"name": job.name, "row_id": job.row_id}, queue=QUEUES.get(job.name, "sync"), expires=60)
+    """Hand a job's id to the broker; a lost one is found again by the next sweep. Raises NoBroker, and nothing else."""
+    try:
+        run.apply_async(
+            kwargs={"name": job.name, "row_id": job.row_id},
+            queue=QUEUES.get(job.name, "sync"),
+            expires=60,
+            retry=False,  # the dispatcher comes again by itself
+        )
+    except Exception as error:  # each transport has errors of its own, and none of them may end the dispatcher
+        raise dispatcher.NoBroker(f"It did not take what is to be done ({type(error).__name__}).") from error

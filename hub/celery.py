@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from django.conf import settings
 from kombu.entity import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 
 QUEUES = ("sync", "poll")
+OF_RABBITMQ = {"confirm_publish": True}
+OF_REDIS = {"visibility_timeout": 300, "socket_connect_timeout": 4, "socket_timeout": 10}
+"""Redis hands out again, after the first of these seconds, what a killed worker did not finish."""
 
 
 def _quorum(name: str) -> Queue:
@@ -30,7 +34,8 @@ app.conf.update(
     task_queues=[_quorum(name) for name in QUEUES],
     # A quorum queue cannot count globally, and the worker must not ask it to.
     worker_detect_quorum_queues=True,
-    broker_transport_options={"confirm_publish": True},
+    broker_transport_options=OF_REDIS if settings.CELERY_BROKER_URL.startswith("redis") else OF_RABBITMQ,
     broker_connection_retry_on_startup=True,
+    broker_connection_timeout=4,
 )
 app.autodiscover_tasks(["connectors"])

@@ -144,7 +144,7 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [path for path in [BASE_DIR / "node_modules" / ".hub-static"] if path.is_dir()]
 MEDIA_ROOT = Path(env.text("TICKETHUB_FILES") or VAR / "files")
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "hub.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
@@ -195,6 +195,7 @@ WORKER_THREADS = env.number("TICKETHUB_WORKER_THREADS", 4, least=1)
 # What the hub sends itself: notices, digests, offers to those who have no system.
 MAIL_URL = env.text("TICKETHUB_MAIL_URL")
 MAIL_FROM = env.text("TICKETHUB_MAIL_FROM", "Ticket Hub <hub@localhost>")
+NAMES_VENDORS = env.flag("TICKETHUB_NAME_VENDORS")
 SUMMARISER = env.text("TICKETHUB_SUMMARISER")
 TIME_LAPSE = env.text("TICKETHUB_TIME_LAPSE")
 

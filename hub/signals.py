@@ -13,14 +13,17 @@ from functools import wraps
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.dispatch import Signal
 from django.utils import timezone
 
+from hub.complaints import in_words
 from hub.models import Event, EventKind, Reaction
 
 log = logging.getLogger(__name__)
 
 event_recorded = Signal()
+LEASE = timedelta(minutes=2)
 
 Receiver = Callable[[Event], None]
 _receivers: dict[str, Receiver] = {}
@@ -61,18 +64,13 @@ def _remember(name: str, event: Event, error: Exception) -> None:
     reaction, is_new = Reaction.objects.get_or_create(
         event=event,
         receiver=name,
-        defaults={"error": _said(error), "failed_at": at, "next_attempt_at": at + timedelta(minutes=1)},
+        defaults={"error": in_words(error), "failed_at": at, "next_attempt_at": at + timedelta(minutes=1)},
     )
     if not is_new:
-        reaction.attempts += 1
-        reaction.error = _said(error)
-        wait = timedelta(minutes=2 ** min(reaction.attempts, 8))
-        reaction.next_attempt_at = at + wait
-        reaction.save()
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:2000]
+        wait = timedelta(minutes=2 ** min(reaction.attempts + 1, 8))
+        Reaction.objects.filter(pk=reaction.pk).update(
+            attempts=F("attempts") + 1, error=in_words(error), next_attempt_at=at + wait
+        )
 
 
 def due_reactions() -> bool:
@@ -83,11 +81,24 @@ def due_reactions() -> bool:
 def retry_reactions(*, limit: int = 50) -> int:
     """Run the reactions that are due again; how many were tried."""
     due = Reaction.objects.filter(next_attempt_at__lte=timezone.now()).order_by("next_attempt_at", "pk")[:limit]
-    tried = 0
-    for reaction in due.select_related("event"):
-        if reaction.receiver in _receivers:
-            with transaction.atomic():
-                if _run(reaction.receiver, reaction.event):
-                    Reaction.objects.filter(pk=reaction.pk).update(done_at=timezone.now(), next_attempt_at=None)
-            tried += 1
-    return tried
+    return sum(_retry(pk) for pk in due.values_list("pk", flat=True))
+
+
+def retry_reaction(reaction: Reaction) -> None:
+    """A person wants it tried again: it is due now."""
+    Reaction.objects.filter(pk=reaction.pk, done_at=None).update(next_attempt_at=timezone.now())
+
+
+def _retry(pk: int) -> bool:
+    """Run one reaction that is due, if nobody else does; the claim ends by itself, as of a process that is killed."""
+    at = timezone.now()
+    claimed = Reaction.objects.filter(pk=pk, done_at=None, next_attempt_at__lte=at).update(next_attempt_at=at + LEASE)
+    if not claimed:
+        return False
+    reaction = Reaction.objects.select_related("event").get(pk=pk)
+    if reaction.receiver not in _receivers:
+        return False
+    with transaction.atomic():
+        if _run(reaction.receiver, reaction.event):
+            Reaction.objects.filter(pk=pk).update(done_at=timezone.now(), next_attempt_at=None)
+    return True

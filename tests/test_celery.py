@@ -1,4 +1,4 @@
-"""With a broker: the dispatcher publishes ids, a Celery worker does the work, over a real RabbitMQ."""
+"""With a broker: the dispatcher publishes ids, a Celery worker does the work, over a real RabbitMQ and a real Redis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from tests import wire
 from tests.conftest import SilentHandler, need
 
 ROOT = Path(__file__).resolve().parents[1]
-BROKER = os.environ.get("TICKETHUB_TEST_BROKER", "amqp://guest:guest@127.0.0.1:5672//")
+BROKERS = {
+    "RabbitMQ": (5672, os.environ.get("TICKETHUB_TEST_BROKER", "amqp://guest:guest@127.0.0.1:5672//"),
+                 "apt-get install rabbitmq-server, rabbitmq-server -detached"),
+    "Redis": (6379, os.environ.get("TICKETHUB_TEST_REDIS", "redis://127.0.0.1:6379/9"),
+              "apt-get install redis-server, redis-server --daemonize yes"),
+}  # fmt: skip
 
 OFFER = """
 import django; django.setup()
@@ -45,10 +50,10 @@ handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
 """
 
 
-def is_reachable() -> bool:
+def is_reachable(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", 5672)) == 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -65,8 +70,50 @@ def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
             process.wait()
 
 
-def test_an_offer_travels_through_the_broker(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
-    need(is_reachable(), "RabbitMQ on 127.0.0.1:5672: apt-get install rabbitmq-server, rabbitmq-server -detached")
+@pytest.mark.parametrize("broker", BROKERS)
+def test_an_offer_travels_through_the_broker(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], broker: str
+) -> None:
+    port, address, how = BROKERS[broker]
+    need(is_reachable(port), f"{broker} on 127.0.0.1:{port}: {how}")
+    assert _offered(tmp_path, processes, address, with_worker=True) == ["Through the broker"]
+
+
+def test_without_its_broker_the_dispatcher_does_the_work_and_says_so(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+) -> None:
+    """Nobody listens at that port; the dispatcher stays up, and after half a minute needs nobody."""
+    assert _offered(tmp_path, processes, "amqp://guest:guest@127.0.0.1:1//", with_worker=False) == [
+        "Through the broker"
+    ]
+
+    assert processes[0].poll() is None
+    told = subprocess.run(
+        [sys.executable, "-c", TROUBLE], cwd=ROOT, env=environment(tmp_path, "", ""), capture_output=True, text=True
+    ).stdout
+    assert "It did not take what is to be done" in told
+
+
+TROUBLE = """
+import django; django.setup()
+from connectors.models import Trouble
+print(Trouble.objects.get(kind="broker", ended_at=None).why)
+"""
+
+
+def environment(tmp_path: Path, broker: str, allowed: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "TICKETHUB_VAR": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{tmp_path}/hub.sqlite3",
+        "CELERY_BROKER_URL": broker,
+        "TICKETHUB_EGRESS_ALLOW": allowed,
+        "DJANGO_SETTINGS_MODULE": "hub.settings",
+    }
+
+
+def _offered(tmp_path: Path, processes: list[subprocess.Popen[bytes]], broker: str, *, with_worker: bool) -> list[str]:
+    """Titles of the tickets that were made there for one that was offered."""
     tenant = Tenant(name="Deskside", domain="deskside.test", companies={"175": "N"}, people={"501": "Dora Desk"})
     server = QuietServer(("127.0.0.1", 0), SilentHandler)
     base = f"http://127.0.0.1:{server.server_port}"
@@ -74,14 +121,7 @@ def test_an_offer_travels_through_the_broker(tmp_path: Path, processes: list[sub
     wrong = wire.watched(app, wire.autotask())
     server.set_app(app)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    env = {
-        **os.environ,
-        "TICKETHUB_VAR": str(tmp_path),
-        "DATABASE_URL": f"sqlite:///{tmp_path}/hub.sqlite3",
-        "CELERY_BROKER_URL": BROKER,
-        "TICKETHUB_EGRESS_ALLOW": f"127.0.0.1:{server.server_port}",
-        "DJANGO_SETTINGS_MODULE": "hub.settings",
-    }
+    env = environment(tmp_path, broker, f"127.0.0.1:{server.server_port}")
 
     def run(*arguments: str) -> None:
         subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, check=True, timeout=60)
@@ -89,14 +129,14 @@ def test_an_offer_travels_through_the_broker(tmp_path: Path, processes: list[sub
     run("manage.py", "migrate", "-v0")
     run("-c", OFFER.replace("BASE", base))
     worker = [sys.executable, "-m", "celery", "-A", "hub.celery", "worker", "-Q", "sync,poll", "-c", "1", "-l", "error"]
-    for command in (worker, [sys.executable, "manage.py", "work"]):
+    for command in ([sys.executable, "manage.py", "work"], *([worker] if with_worker else [])):
         processes.append(subprocess.Popen(command, cwd=ROOT, env=env))
 
-    until = time.monotonic() + 60
+    until = time.monotonic() + 90
     while not tenant.tickets and time.monotonic() < until:
         threading.Event().wait(0.2)
     server.shutdown()
     server.server_close()
 
-    assert [ticket["title"] for ticket in tenant.tickets.values()] == ["Through the broker"]
     assert wrong == []
+    return [ticket["title"] for ticket in tenant.tickets.values()]

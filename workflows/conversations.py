@@ -22,17 +22,19 @@ def comment(
     at: datetime,
     is_for_requester: bool = False,
     legs: Iterable[Leg] = (),
+    is_for_all: bool = False,
 ) -> Message:
-    """Say something on our own behalf; for every open leg it becomes part of the story."""
+    """Say something on our own behalf, to some legs or (`is_for_all`) to all organisations, later ones included."""
     audience = list(legs)
-    every = set(Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).values_list("pk", flat=True))
+    if is_for_all:
+        audience = list(Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).order_by("number"))
     return messages.say(
         ticket=ticket,
         body=body,
         actor=actor,
         at=at,
         is_for_requester=is_for_requester,
-        is_for_later_legs=bool(every) and every <= {leg.pk for leg in audience},
+        is_for_later_legs=is_for_all,
         legs=audience,
     )
 

@@ -12,14 +12,12 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from hub.db import numbers
-from hub.domain import history, ledger, messages, sharing, tickets
+from hub.domain import files, history, ledger, messages, sharing, tickets
 from hub.domain.actors import Actor
 from hub.domain.folding import FOLDED, Facts
 from hub.models import (
@@ -228,9 +226,7 @@ class _Bringer:
             ticket=message.ticket, message=message, name=messages.safe_name(row["name"]), sha256=row["sha256"],
             size=row["size"], added_at=message.occurred_at,
         )  # fmt: skip
-        if not default_storage.exists(attachment.path):
-            content = (self.package.folder / "files" / row["sha256"]).read_bytes()
-            default_storage.save(attachment.path, ContentFile(content))
+        files.keep(attachment, (self.package.folder / "files" / row["sha256"]).read_bytes())
         attachment.save()
         payload = {"attachment": attachment.public_id, "message": message.public_id, "sha256": attachment.sha256,
                    "size": attachment.size}  # fmt: skip

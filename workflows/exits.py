@@ -15,9 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db.models import Q, QuerySet
 
+from hub.domain import files
 from hub.models import FOR_LATER, Attachment, Clock, Event, LedgerSegment, Leg, Message, Organisation, Service, Ticket
 
 FORMAT = "ticket-hub-vendor-exit/1"
@@ -50,8 +50,7 @@ def export(
         _write(to / f"{name}.json", json.dumps(rows, indent=1, ensure_ascii=False, sort_keys=True).encode())
         _write_csv(to / f"{name}.csv", rows)
     for attachment in _attachments(tickets, audience):
-        with default_storage.open(attachment.path) as stored:
-            _write(to / "files" / attachment.sha256, stored.read())
+        _write(to / "files" / attachment.sha256, files.read(attachment))
     manifest = {
         "format": FORMAT, "made_at": at.isoformat(), "audience": audience, "vendor": vendor.name,
         "vendor_id": vendor.public_id, "services": sorted(service.name for service in chosen),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from hub.domain import tickets
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, EventKind, Leg, Organisation, Phase, Stage, Ticket, WaitsOn
+from hub.models import OPEN_STAGES, EventKind, Leg, Message, Organisation, Phase, Stage, Ticket, WaitsOn
 from workflows import moves, packs
 from workflows.turns import HandoffRefused, When, locked, record, rolled_up, turn
 
@@ -26,16 +27,19 @@ def offer(
     is_lead: bool = True,
     is_blocking: bool = True,
     accept_within: timedelta | None = None,
+    also: Iterable[Message] = (),
 ) -> Leg:
     """Offer the ticket to an organisation; the leading leg of before loses the lead.
 
-    The ball is theirs from confirmed delivery at their system on; until then it is transport.
+    The ball is theirs from confirmed delivery at their system on; until then it is transport. What time they have to
+    answer begins then, too. `also`: messages that they are told although they were not addressed to them.
     """
     ticket = tickets.locked(ticket)
     _may_be_engaged(ticket, organisation)
     giver = _giver(ticket)
     if is_lead:
         _take_lead(ticket)
+    pack = packs.pack(ticket, to=organisation, reason=reason, also=also)
     leg = Leg.objects.create(
         ticket=ticket,
         organisation=organisation,
@@ -43,8 +47,8 @@ def offer(
         number=_next_number(ticket),
         is_lead=is_lead,
         is_blocking=is_blocking,
-        brief=packs.brief(ticket, reason=reason),
-        pack=packs.pack(ticket, reason=reason),
+        brief=packs.as_text(pack),
+        pack=pack,
         reason=reason,
         priority=ticket.priority,
         offered_at=at,
@@ -84,6 +88,7 @@ def hand_over(
     reason: str = "",
     is_blocking: bool = True,
     accept_within: timedelta | None = None,
+    also: Iterable[Message] = (),
 ) -> Leg:
     """Give the ticket to another organisation: the leading leg of before is recalled, the new one offered."""
     ticket = tickets.locked(ticket)
@@ -94,7 +99,7 @@ def hand_over(
         recall(leg=lead, actor=actor, at=at, reason=f"{why} {reason}".strip())
     return offer(
         ticket=ticket, organisation=organisation, actor=actor, at=at, reason=reason, is_blocking=is_blocking,
-        accept_within=accept_within,
+        accept_within=accept_within, also=also,
     )  # fmt: skip
 
 
@@ -140,7 +145,10 @@ def confirm_delivery(
     if leg.delivered_at is not None:
         return leg
     leg.delivered_at = occurred_at or at
-    leg.save(update_fields=["delivered_at"])
+    if leg.deadline_at is not None:
+        # They have as long as was said from when it has reached them.
+        leg.deadline_at += max(leg.delivered_at - leg.offered_at, timedelta(0))
+    leg.save(update_fields=["delivered_at", "deadline_at"])
     record(leg, EventKind.LEG_DELIVERED, When(actor, at, occurred_at, origin), more={"remote": key})
     return leg
 

@@ -17,9 +17,17 @@ from workflows.moves import MoveRefused
 from workflows.registry import ACTIONS, BadParams
 
 
-@transaction.atomic
 def retry(failed: FailedAction, *, actor: Actor, at: datetime) -> str:
     """Do it now; what came of it. ActionRefused says why it cannot be done still."""
+    try:
+        return _done(failed, actor=actor, at=at)
+    except ActionRefused as refused:
+        FailedAction.objects.filter(pk=failed.pk, resolved_at=None).update(why=str(refused))
+        raise
+
+
+@transaction.atomic
+def _done(failed: FailedAction, *, actor: Actor, at: datetime) -> str:
     failed = FailedAction.objects.select_for_update(of=("self",)).select_related("ticket").get(pk=failed.pk)
     if failed.resolved_at is not None:
         return failed.resolution
@@ -32,7 +40,6 @@ def retry(failed: FailedAction, *, actor: Actor, at: datetime) -> str:
             params = kind.judged(failed.params)
             told = str(kind.do(seen, params, Doing(seen.ticket, actor, at, "", failed.rule)))
     except (ActionRefused, MoveRefused, tickets.NotEditable, messages.NotSaid, BadParams) as refused:
-        FailedAction.objects.filter(pk=failed.pk).update(why=str(refused))
         raise ActionRefused(str(refused)) from refused
     return _end(failed, told or _("done"), at)
 
@@ -44,9 +51,8 @@ def dismiss(failed: FailedAction, *, user: User, reason: str, at: datetime) -> s
 
 
 def _end(failed: FailedAction, told: str, at: datetime) -> str:
-    failed.resolved_at, failed.resolution = at, told[:300]
-    failed.save(update_fields=["resolved_at", "resolution"])
-    return failed.resolution
+    FailedAction.objects.filter(pk=failed.pk, resolved_at=None).update(resolved_at=at, resolution=told[:300])
+    return told[:300]
 
 
 def again(pending: Pending, *, at: datetime) -> None:

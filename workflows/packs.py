@@ -6,7 +6,7 @@ installation names one, and it is never given anything that the organisation its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from hub.models import Attachment, Leg, Message, Stage, Ticket
+from hub.models import Attachment, Contract, Leg, Message, Organisation, Publication, Stage, Ticket
 
 LONGEST = 6000
 MOST_FINDINGS = 40
@@ -24,38 +24,67 @@ Summarise = Callable[[str], str]
 """Text that the organisation may see, in; a few sentences about it, out."""
 
 
-def brief(ticket: Ticket, *, reason: str = "") -> str:
+def brief(ticket: Ticket, *, to: Organisation | None = None, reason: str = "", also: Iterable[Message] = ()) -> str:
     """The pack as text, as it goes to systems that take only text."""
-    return as_text(pack(ticket, reason=reason))
+    return as_text(pack(ticket, to=to, reason=reason, also=also))
 
 
-def pack(ticket: Ticket, *, reason: str = "") -> dict[str, Any]:
-    """What is asked, why them, who had it before and what came of it, facts, findings and files for every later leg."""
+def pack(
+    ticket: Ticket, *, to: Organisation | None = None, reason: str = "", also: Iterable[Message] = ()
+) -> dict[str, Any]:
+    """What is asked, why them, who had it before and what came of it, facts, findings and files.
+
+    It holds what was addressed to all organisations or to this one, and what the giver chose besides (`also`);
+    nothing else that was said, to the requester or to others, is told. Earlier organisations are called by what they
+    do for us, by name only where the installation says so (`TICKETHUB_NAME_VENDORS`).
+    """
+    told = _told(ticket, to, also)
     found: dict[str, Any] = {
         "asked": ticket.description.strip() or ticket.title,
         "why": reason.strip(),
         "facts": _facts(ticket),
-        "before": before(ticket),
-        "findings": [_finding(message) for message in _told(ticket)],
+        "before": before(ticket, to=to),
+        "findings": [_finding(message, to) for message in told],
         "files": [
             {"name": file.name, "size": file.size}
-            for file in Attachment.objects.filter(ticket=ticket, message__in=_told(ticket)).order_by("pk")
+            for file in Attachment.objects.filter(ticket=ticket, message__in=told).order_by("pk")
         ],
     }
     found["summary"] = _summary(found)
     return found
 
 
-def before(ticket: Ticket) -> list[dict[str, str]]:
+def before(ticket: Ticket, *, to: Organisation | None = None) -> list[dict[str, str]]:
     """Who was engaged so far and how it ended, as every later organisation may know it."""
     legs = Leg.objects.filter(ticket=ticket).select_related("organisation").order_by("number")
-    return [_engagement(leg) for leg in legs]
+    return [_engagement(leg, to) for leg in legs]
 
 
 def ended(ticket: Ticket, *, until: datetime) -> list[dict[str, str]]:
     """Who was engaged by then, and what those who finished say they did; why others gave it back was said to us."""
     legs = Leg.objects.filter(ticket=ticket, offered_at__lte=until).select_related("organisation").order_by("number")
-    return [_engagement(leg) | ({} if leg.stage == Stage.DONE else {"said": ""}) for leg in legs]
+    return [_engagement(leg, None) | ({} if leg.stage == Stage.DONE else {"said": ""}) for leg in legs]
+
+
+def known_as(organisation: Organisation, to: Organisation | None) -> str:
+    """What an organisation is called to this one: by what it does for us, unless the installation names vendors."""
+    is_known = organisation.kind != Organisation.Kind.VENDOR or (to is not None and to.pk == organisation.pk)
+    if is_known or settings.NAMES_VENDORS:
+        return organisation.name
+    contract = (
+        Contract.objects.filter(organisation=organisation, kind=Contract.Kind.UC, status=Publication.PUBLISHED)
+        .select_related("service").order_by("pk").first()
+    )  # fmt: skip
+    if contract is None:
+        return _("another vendor")
+    return _("the vendor for %s") % (contract.service.name if contract.service else contract.name)
+
+
+def may_also_be_told(ticket: Ticket, *, most: int = 20) -> QuerySet[Message]:
+    """Messages that are in no pack by themselves, newest first: the giver may choose them."""
+    rows = Message.objects.filter(ticket=ticket, is_for_later_legs=False, superseded_by=None, withdrawn_at=None)
+    newest = rows.order_by("-occurred_at", "-pk").values("pk")[:most]
+    return Message.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by("-occurred_at", "-pk")
 
 
 def _facts(ticket: Ticket) -> list[list[str]]:
@@ -69,29 +98,33 @@ def _facts(ticket: Ticket) -> list[list[str]]:
     return [[str(name), str(value)] for name, value in rows if value]
 
 
-def _engagement(leg: Leg) -> dict[str, str]:
+def _engagement(leg: Leg, to: Organisation | None) -> dict[str, str]:
     """One organisation that was engaged before, and how it ended: what it said itself, not what we think of it."""
     gave_back = leg.stage in (Stage.DECLINED, Stage.RETURNED)  # of a recall the reason is ours
     said = leg.resolution if leg.stage == Stage.DONE else leg.reason if gave_back else ""
     coded = str(leg.get_reason_code_display()) if leg.reason_code else ""
     return {
-        "organisation": leg.organisation.name, "stage": str(leg.get_stage_display()), "coded": coded, "said": said,
+        "organisation": known_as(leg.organisation, to), "stage": str(leg.get_stage_display()), "coded": coded,
+        "said": said,
     }  # fmt: skip
 
 
-def _told(ticket: Ticket) -> QuerySet[Message]:
-    """Messages that every later organisation, or the requester, may see; nothing internal."""
-    return (
-        Message.objects.filter(Q(is_for_later_legs=True) | Q(is_for_requester=True), ticket=ticket)
-        .filter(superseded_by__isnull=True, withdrawn_at__isnull=True)
+def _told(ticket: Ticket, to: Organisation | None, also: Iterable[Message]) -> list[Message]:
+    """Messages for all organisations, for this one from an earlier engagement, and those the giver chose."""
+    chosen = Q(is_for_later_legs=True) | Q(pk__in=[message.pk for message in also])
+    if to is not None:
+        chosen |= Q(legs__organisation=to) | Q(author_organisation=to)
+    return list(
+        Message.objects.filter(chosen, ticket=ticket, superseded_by__isnull=True, withdrawn_at__isnull=True)
         .select_related("author_organisation")
+        .distinct()
         .order_by("occurred_at", "pk")
     )
 
 
-def _finding(message: Message) -> dict[str, str]:
+def _finding(message: Message, to: Organisation | None) -> dict[str, str]:
     return {
-        "at": f"{message.occurred_at:%Y-%m-%d %H:%M} UTC", "by": message.author_organisation.name,
+        "at": f"{message.occurred_at:%Y-%m-%d %H:%M} UTC", "by": known_as(message.author_organisation, to),
         "text": message.body.strip(),
     }  # fmt: skip
 

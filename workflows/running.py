@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from hub.complaints import in_words
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import EventKind, Ticket, User
@@ -65,12 +66,14 @@ def run(*, pending_id: int, at: datetime) -> None:
             outcome = _DO[row.rule](row, at)
             _end(row, Pending.State.DONE, outcome, at)
     except Postponed as error:
-        Pending.objects.filter(pk=row.pk).update(due_at=error.due_at, lease_until=None, attempts=0)
+        rows = Pending.objects.filter(pk=row.pk)
+        if not rows.filter(due_at=row.due_at).update(due_at=error.due_at, lease_until=None, attempts=0):
+            rows.update(lease_until=None, attempts=0)  # something has made it due earlier meanwhile
     except (Dropped, MoveRefused) as refused:
         _end(row, Pending.State.DROPPED, str(refused), at)
     except Exception as error:  # a rule's fault parks this row and nothing else
         log.exception("Pending %s failed", row.pk)
-        told = f"{type(error).__name__}: {error}"[:1000]
+        told = in_words(error)
         if row.attempts >= MOST_ATTEMPTS:
             _end(row, Pending.State.FAILED, told, at)
         else:

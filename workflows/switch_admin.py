@@ -58,7 +58,12 @@ class VendorSwitchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def save_model(self, request: HttpRequest, obj: VendorSwitch, form: Any, change: bool) -> None:
         obj.made_by = obj.made_by or request.user  # type: ignore[assignment]
-        super().save_model(request, obj, form, change)
+        obj.confirmed_at = None  # what is changed is looked at again
+        if change:  # it may be called off, or begin, while the form is open
+            names = {field.name for field in obj._meta.fields} & set(form.fields)
+            obj.save(update_fields=[*sorted(names), "confirmed_at"])
+        else:
+            super().save_model(request, obj, form, change)
 
     def response_add(
         self, request: HttpRequest, obj: VendorSwitch, post_url_continue: str | None = None
@@ -74,14 +79,15 @@ class VendorSwitchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not request.user.has_perm("workflows.change_vendorswitch"):
             raise PermissionDenied
         switch = get_object_or_404(VendorSwitch.objects.select_related("leaves", "comes", "made_by"), pk=pk)
-        if request.method == "POST":
+        asks = request.method == "POST" and request.POST.get("do") == "call_off" and "sure" not in request.POST
+        if request.method == "POST" and not asks:
             self._act(request, switch)
             return redirect("admin:workflows_switch", pk)
         is_planned = switch.state == VendorSwitch.State.PLANNED
         progress = switching.progress(switch)
         shown = {
             **self.admin_site.each_context(request), "title": str(switch), "opts": VendorSwitch._meta,
-            "switch": switch, "preview": switching.preview(switch) if is_planned else [],
+            "switch": switch, "asks": asks, "preview": switching.preview(switch) if is_planned else [],
             "count": switching.open_legs(switch).count(), "progress": progress,
             "past": switching.past(switch).count() if switch.shares_history else 0,
             "shared": HistoryShare.objects.filter(organisation=switch.comes, ended_at=None).count(),
@@ -96,10 +102,12 @@ class VendorSwitchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _act(self, request: HttpRequest, switch: VendorSwitch) -> None:
         if request.POST.get("do") == "again":
             messages.success(request, _("%s are tried once more.") % switching.again(switch))
-        elif request.POST.get("do") == "now" and switch.state == VendorSwitch.State.PLANNED:
-            VendorSwitch.objects.filter(pk=switch.pk).update(effective_at=now())
-            messages.success(request, _("It begins now."))
-        elif request.POST.get("do") == "call_off":
+        elif request.POST.get("do") in ("now", "confirm") and switch.state == VendorSwitch.State.PLANNED:
+            is_now = request.POST["do"] == "now"
+            switching.confirm(switch, at=now(), at_once=is_now)
+            self.log_change(request, switch, _("Confirmed."))
+            messages.success(request, _("It begins now.") if is_now else _("It is confirmed, and begins at its time."))
+        elif request.POST.get("do") == "call_off" and "sure" in request.POST:
             try:
                 switching.call_off(switch, at=now())
             except switching.NotSwitched as refused:

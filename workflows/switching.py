@@ -57,7 +57,7 @@ def preview(switch: VendorSwitch, *, most: int = 200) -> list[GoesOver]:
     )  # fmt: skip
     return [
         GoesOver(
-            leg=leg, pack=packs.brief(leg.ticket, reason=_reason(switch)),
+            leg=leg, pack=packs.brief(leg.ticket, to=switch.comes, reason=_reason(switch)),
             why_not=_("%s works on it already; only the old engagement ends.") % switch.comes
             if leg.ticket_id in engaged else "",
         )
@@ -67,14 +67,16 @@ def preview(switch: VendorSwitch, *, most: int = 200) -> list[GoesOver]:
 
 def _reason(switch: VendorSwitch) -> str:
     return _("%(comes)s takes over from %(leaves)s. %(reason)s") % {
-        "comes": switch.comes, "leaves": switch.leaves, "reason": switch.reason,
+        "comes": switch.comes, "leaves": packs.known_as(switch.leaves, switch.comes), "reason": switch.reason,
     }  # fmt: skip
 
 
 def due(*, at: datetime) -> list[int]:
     """Switches that have something to do: planned ones whose time has come, and those that run."""
     items = SwitchItem.objects.filter(switch=OuterRef("pk"))
-    rows = VendorSwitch.objects.filter(state__in=[State.PLANNED, State.RUNNING], effective_at__lte=at).filter(
+    rows = VendorSwitch.objects.filter(
+        state__in=[State.PLANNED, State.RUNNING], effective_at__lte=at, confirmed_at__isnull=False
+    ).filter(
         # One that only waits for a person to look at what failed is not asked again and again.
         Q(state=State.PLANNED) | Exists(items.filter(state="waiting")) | ~Exists(items.filter(state="failed"))
     )
@@ -84,7 +86,7 @@ def due(*, at: datetime) -> list[int]:
 def run(*, switch_id: int, at: datetime, batch: int = BATCH) -> int:
     """Go on with a switch: up to so many engagements; how many were dealt with."""
     switch = VendorSwitch.objects.select_related("leaves", "comes", "made_by").get(pk=switch_id)
-    if switch.state not in (State.PLANNED, State.RUNNING) or switch.effective_at > at:
+    if switch.state not in (State.PLANNED, State.RUNNING) or switch.effective_at > at or switch.confirmed_at is None:
         return 0
     _begin(switch)
     count = 0
@@ -94,6 +96,12 @@ def run(*, switch_id: int, at: datetime, batch: int = BATCH) -> int:
     if not switch.items.filter(state="waiting").exists():
         _finish(switch, at)
     return count
+
+
+def confirm(switch: VendorSwitch, *, at: datetime, at_once: bool = False) -> None:
+    """Somebody has seen what would go over and wants it: it begins at its time, or at once."""
+    changes: dict[str, Any] = {"confirmed_at": at} | ({"effective_at": at} if at_once else {})
+    VendorSwitch.objects.filter(pk=switch.pk, state=State.PLANNED).update(**changes)
 
 
 def _begin(switch: VendorSwitch) -> None:

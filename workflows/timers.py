@@ -12,7 +12,7 @@ from workflows import bounces, turns
 def due_legs(*, at: datetime, limit: int = 50) -> list[int]:
     """Offers whose deadline has passed."""
     return list(
-        Leg.objects.filter(stage=Stage.OFFERED, deadline_at__lte=at)
+        Leg.objects.filter(stage=Stage.OFFERED, delivered_at__isnull=False, deadline_at__lte=at)
         .order_by("deadline_at", "pk")
         .values_list("pk", flat=True)[:limit]
     )
@@ -21,7 +21,7 @@ def due_legs(*, at: datetime, limit: int = 50) -> list[int]:
 def expire(*, leg_id: int, at: datetime) -> None:
     """Let an unanswered offer expire; answered in the meantime, nothing happens."""
     leg = Leg.objects.select_related("ticket").get(pk=leg_id)
-    if leg.deadline_at is None or leg.deadline_at > at:
+    if leg.deadline_at is None or leg.delivered_at is None or leg.deadline_at > at:
         return
     try:
         bounces.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=at)

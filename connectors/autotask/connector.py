@@ -56,10 +56,12 @@ from connectors.kit.contract import (
     RemoteTicket,
     Setting,
     mark_in,
+    readable,
     several,
     understood,
+    unread_of,
 )
-from connectors.kit.errors import LockedOut, Missing, Refused, TryLater
+from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear
 from connectors.kit.http import Http
 from connectors.kit.sweeps import Sweep
 
@@ -173,6 +175,7 @@ class Autotask(Connector):
         ),
         Setting(
             name="zone_lookup",
+            is_address=True,
             label="Zone lookup",
             help="The address that tells in which zone a database lies. Leave it, unless the vendor names another.",
             is_required=False,
@@ -268,7 +271,7 @@ class Autotask(Connector):
         newest = max((ticket.changed_at for ticket in page.tickets), default=None)
         if len(items) < PAGE_SIZE:
             return replace(page, cursor=str(sweep.on(after=0, newest=newest).next_stage(REST)), more=True)
-        after = max(int(item["id"]) for item in items)
+        after = max(readable(items, lambda item: id_of(item["id"])), default=0)
         if after <= sweep.after:
             raise Refused("Their pages do not end.")
         return replace(page, cursor=str(sweep.on(after=after, newest=newest)), more=True)
@@ -281,8 +284,10 @@ class Autotask(Connector):
             "TimeEntries", [gte("lastModifiedDateTime", since), exists("ticketID")], only=("id", "ticketID")
         )
         files = self._query("AttachmentInfo", [gte("attachDate", since)], only=("id", "parentID", "parentType"))
-        touched = {int(record["ticketID"]) for record in chain(notes, times) if record.get("ticketID")}
-        touched |= {int(f["parentID"]) for f in files if f.get("parentType") in (None, TICKET_PARENT)}
+        touched = set(readable(chain(notes, times), lambda record: id_of(record["ticketID"])))
+        touched |= set(
+            readable(files, lambda f: id_of(f["parentID"]) if f.get("parentType") in (None, TICKET_PARENT) else 0)
+        ) - {0}
         wanted = sorted(key for key in touched if key > sweep.after)
         still = {"op": "lt", "field": "lastActivityDate", "value": since}
         items: list[Json] = []
@@ -296,17 +301,21 @@ class Autotask(Connector):
     def _with_news(self, items: list[Json], sweep: Sweep) -> Page:
         """These tickets with what was said on them since the sweep's time; where to go on is not in it yet."""
         since = written(sweep.from_(OVERLAP))
-        keys = sorted(int(item["id"]) for item in items)
+        sound = [item for item in items if readable([item], lambda item: id_of(item["id"]))]
+        keys = sorted(id_of(item["id"]) for item in sound)
         notes = self._of_parents("TicketNotes", "ticketID", keys, gte("lastActivityDate", since))
         times = self._of_parents("TimeEntries", "ticketID", keys, gte("lastModifiedDateTime", since))
         files = self._of_parents("AttachmentInfo", "parentID", keys, gte("attachDate", since))
-        self._learn_names(items, [record for rows in (*notes.values(), *times.values()) for record in rows])
+        self._learn_names(sound, [record for rows in (*notes.values(), *times.values()) for record in rows])
 
         def read(item: Json) -> RemoteTicket:
             key = str(item["id"])
             return self._ticket(item, notes.get(key, ()), times.get(key, ()), files.get(key, ()))
 
-        tickets, unread = understood(sorted(items, key=lambda item: int(item["id"])), read)
+        tickets, unread = understood(sorted(sound, key=lambda item: id_of(item["id"])), read)
+        unread += tuple(
+            unread_of(item, ValueError("it has no id")) for item in items if not any(item is each for each in sound)
+        )
         return Page(tickets=tickets, unread=unread, cursor="")
 
     def _of_parents(self, entity: str, parent: str, keys: list[int], since: Json) -> dict[str, list[Json]]:
@@ -315,8 +324,10 @@ class Autotask(Connector):
             chunk = {"op": "in", "field": parent, "value": keys[start : start + MOST_IN_LIST]}
             for record in self._query(entity, [chunk, since]):
                 # Parents of other kinds share the numbers.
+                if not isinstance(record, dict):
+                    continue
                 if entity != "AttachmentInfo" or record.get("parentType") in (None, TICKET_PARENT):
-                    found.setdefault(str(record[parent]), []).append(record)
+                    found.setdefault(str(record.get(parent)), []).append(record)
         return found
 
     def _deleted(self, since: str) -> tuple[str, ...]:
@@ -325,7 +336,7 @@ class Autotask(Connector):
             found = list(self._query("DeletedTicketLogs", [gte("deletedDateTime", since)]))
         except (Refused, Missing):
             return ()
-        return tuple(str(log["ticketID"]) for log in found if log.get("ticketID"))
+        return tuple(readable(found, lambda log: str(id_of(log["ticketID"]))))
 
     @in_its_zone
     def fetch(self, key: str) -> RemoteTicket:
@@ -479,7 +490,7 @@ class Autotask(Connector):
             body["source"] = int(self.values["source_id"])
         made = self._http().write("POST", "V1.0/Tickets", body, headers=self._as_whom())
         key = str(made["itemId"])
-        return Pushed(key=key, ticket=self.fetch(key))
+        return Pushed(key=key, ticket=self._read_back(key))
 
     def _patch(self, change: Change) -> Pushed:
         # The id stands in the body: PATCH /Tickets/{id} does not exist.
@@ -487,7 +498,14 @@ class Autotask(Connector):
         if change.reference:
             body |= self._refer(change.reference)
         self._http().write("PATCH", "V1.0/Tickets", body)
-        return Pushed(key=change.key, ticket=self.fetch(change.key))
+        return Pushed(key=change.key, ticket=self._read_back(change.key))
+
+    def _read_back(self, key: str) -> RemoteTicket:
+        """Their record after a write. That it cannot be read says nothing against the write: it is looked for again."""
+        try:
+            return self.fetch(key)
+        except ConnectorError as error:
+            raise Unclear(f"It was written, and could not be read back: {error}") from error
 
     def _add_note(self, change: Change) -> Pushed:
         made = self._http().write(
@@ -579,7 +597,7 @@ class Autotask(Connector):
     def _ticket(self, item: Json, notes: Iterable[Json], times: Iterable[Json], files: Iterable[Json]) -> RemoteTicket:
         return RemoteTicket(
             key=str(item["id"]),
-            number=item.get("ticketNumber") or "",
+            number=text_of(item.get("ticketNumber")),
             url=f"{self.ports.memory.get('web', '').rstrip('/')}/Autotask/AutotaskExtend/ExecuteCommand.aspx"
             f"?Code=OpenTicketDetail&TicketID={item['id']}"
             if self.ports.memory.get("web")
@@ -643,10 +661,15 @@ class Autotask(Connector):
         """Look up the resources we have not met, all in one query."""
         seen = {text_of(t.get(name)) for t in tickets for name in ("assignedResourceID", "lastActivityResourceID")}
         seen |= {text_of(note.get("creatorResourceID") or note.get("resourceID")) for note in notes}
-        unknown = {key for key in seen if key.isdecimal() and f"resource.{key}" not in self.ports.memory}
-        for person in self._by_ids("Resources", unknown):
+        unknown = {
+            key for key in seen if key.isdecimal() and len(key) < 20 and f"resource.{key}" not in self.ports.memory
+        }
+
+        def learn(person: Json) -> None:
             name = f"{person.get('firstName', '')} {person.get('lastName', '')}".strip()
-            self.ports.memory[f"resource.{person['id']}"] = name or str(person.get("userName", ""))
+            self.ports.memory[f"resource.{id_of(person['id'])}"] = name or str(person.get("userName", ""))
+
+        readable(self._by_ids("Resources", unknown), learn)
 
     def _name(self, key: Any) -> str:
         return self.ports.memory.get(f"resource.{key}", "") if key is not None else ""
@@ -704,3 +727,8 @@ class Autotask(Connector):
             memory["zone"] = str(found["url"]).rstrip("/")
             memory["web"] = str(found.get("webUrl") or "")
         return memory["zone"]
+
+
+def _ticket_of(file: Json) -> int:
+    """The ticket a file hangs on; 0 where it hangs on something else: parents of other kinds share the numbers."""
+    return id_of(file["parentID"]) if file.get("parentType") in (None, TICKET_PARENT) else 0

@@ -42,6 +42,7 @@ from connectors.kit.contract import (
     RemoteTicket,
     Setting,
     mark_in,
+    readable,
     several,
     understood,
 )
@@ -100,6 +101,7 @@ class ConnectWise(Connector):
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             name="site",
+            is_address=True,
             label="Site",
             help="Where their people log in, like na.myconnectwise.net; for a server of their own its name.",
         ),
@@ -240,7 +242,7 @@ class ConnectWise(Connector):
         # What their search lets through by mistake is left out.
         tickets = tuple(ticket for ticket in found if ticket.changed_at > since)
         newest = max((ticket.changed_at for ticket in tickets), default=None)
-        further = sweep.on(after=int(rows[-1]["id"]) if more else 0, newest=newest)
+        further = sweep.on(after=_last(rows) if more else 0, newest=newest)
         return Page(
             tickets=tickets, unread=unread, cursor=str(further if more else further.next_stage(BOOKED)), more=True
         )
@@ -249,12 +251,11 @@ class ConnectWise(Connector):
         """Tickets that did not change, but on which time was booked."""
         since = sweep.from_(OVERLAP)
         conditions = f'chargeToType="ServiceTicket" and {self._after(since)}'
-        booked = {
-            text_of(entry.get("chargeToId"))
-            for entry in self._listed("time/entries", conditions=conditions)
-            if _changed_since(entry, since)
-        }
-        wanted = sorted(int(key) for key in booked if key.isdecimal() and int(key) > sweep.after)
+        entries = self._listed("time/entries", conditions=conditions)
+        booked = set(
+            readable(entries, lambda entry: _number(entry["chargeToId"]) if _changed_since(entry, since) else 0)
+        )
+        wanted = sorted(key for key in booked if key > sweep.after)
         items = list(self._by_ids(wanted[:MOST_IN_LIST], self._mine))
         found, unread = understood(items, self._ticket)
         tickets = tuple(ticket for ticket in found if ticket.changed_at <= since)
@@ -509,7 +510,7 @@ class ConnectWise(Connector):
         info = _info(item)
         owner = item.get("owner") or {}
         return RemoteTicket(
-            key=str(item["id"]),
+            key=str(_number(item["id"])),
             number=str(item["id"]),
             url=f"{self._site()}/v4_6_release/services/system_io/Service/fv_sr100_request.rails"
             f"?service_recid={item['id']}&companyName={quote(self.values['company'])}",
@@ -538,9 +539,12 @@ class ConnectWise(Connector):
         if not unknown:
             return
         names = ",".join(quoted(each) for each in unknown[:MOST_IN_LIST])
-        for member in self._listed("system/members", conditions=f"identifier in ({names})"):
+
+        def learn(member: Json) -> None:
             name = f"{member.get('firstName') or ''} {member.get('lastName') or ''}".strip()
             memory[f"member.{member['identifier']}".lower()] = name or str(member["identifier"])
+
+        readable(self._listed("system/members", conditions=f"identifier in ({names})"), learn)
         for each in unknown[:MOST_IN_LIST]:
             memory.setdefault(f"member.{each}".lower(), each)
 
@@ -605,7 +609,7 @@ class ConnectWise(Connector):
                 return
             rows, more = self._one_page(path, last, **params)
             yield from rows
-            last = int(rows[-1]["id"]) if rows else last
+            last = _last(rows) if more else last
         raise Refused("ConnectWise's pages do not end.")
 
     def _one_page(self, path: str, after: int, **params: str) -> tuple[list[Json], bool]:
@@ -615,7 +619,7 @@ class ConnectWise(Connector):
         if not isinstance(reply.body, list):
             raise Refused("ConnectWise answered a query without a list.")
         more = _has_more(reply)
-        if more and int(reply.body[-1]["id"]) <= after:
+        if more and _last(reply.body) <= after:
             raise Refused("ConnectWise's pages do not end.")
         return reply.body, more
 
@@ -662,6 +666,11 @@ def _explain_site(status: int, _body: Any) -> ConnectorError | None:
     return Refused("This site does not answer like ConnectWise.", field="site") if 400 <= status < 500 else None
 
 
+def _last(rows: list[Any]) -> int:
+    """The last id of a page: of its records some may have none."""
+    return max(readable(rows, lambda row: _number(row["id"])), default=0)
+
+
 def _has_more(reply: Reply) -> bool:
     """Forward-only lists always send a Link; it names a next page until there is none."""
     link = next((value for name, value in reply.headers.items() if name.lower() == "link"), None)
@@ -683,7 +692,7 @@ def _subject(news: Json) -> str:
 
 def _number(text: Any) -> int:
     """An id of theirs: anything else must not get into a path or a condition."""
-    if not str(text).isascii() or not str(text).isdecimal():
+    if not str(text).isascii() or not str(text).isdecimal() or len(str(text)) > 19:
         raise Refused(f"{str(text)[:40]!r} is not an id of ConnectWise's.")
     return int(text)
 

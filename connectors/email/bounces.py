@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from email import message_from_string
 from email.message import Message
 from email.utils import parseaddr
 from enum import StrEnum
 
 from flufl.bounce import all_failures
 
-from connectors.email import parts
+from connectors.email import bounds, parts
 
 
 class Fate(StrEnum):
@@ -40,7 +39,7 @@ class Report:
 
 _SENDERS = re.compile(
     r"^(mailer-?daemon|mail-?daemon|postmaster|mdaemon|post(-|_)?master|mail[._-]?delivery|bounces?|ndr|"
-    r"symantec_antivirus.*|imss|system administrator|e500_smtp.*)([+._-].*)?@|^<?>?$",
+    r"symantec_antivirus[^@]{0,99}|imss|system administrator|e500_smtp[^@]{0,99})([+._-][^@]*)?@|^<?>?$",
     re.IGNORECASE,
 )
 _SENDER_NAMES = re.compile(
@@ -159,13 +158,16 @@ def _recipients(note: Message) -> list[dict[str, str]]:
         blocks = list(inside)
     else:
         content = parts.content(note).decode("utf-8", "replace").replace("\r\n", "\n")
-        blocks = [message_from_string(block) for block in re.split(r"\n\s*\n", content)]
+        blocks = [bounds.from_string(block) for block in re.split(r"\n\s*\n", content)]
     found = []
     for block in blocks:
         if "message/disposition-notification" in note.get_content_type():
             found.append({"action": parts.header(block, "disposition").rpartition(";")[2].partition("/")[0].strip()})
         else:
-            found.append({name.lower(): parts.header(block, name.lower()) for name in set(block)})
+            told: dict[str, str] = {}
+            for name, value in block.raw_items():
+                told.setdefault(name.lower(), parts.one_line(str(value)))
+            found.append(told)
     return found
 
 
@@ -173,10 +175,50 @@ def _found_by_library(message: Message) -> tuple[list[str], list[str]]:
     if not parts.addresses(message, "from") and "from" not in message:
         return [], []
     try:
-        temporary, permanent = all_failures(message)
+        temporary, permanent = all_failures(_as_detectors_see_it(message))
     except Exception:  # it reads whatever strangers send, and not every way of failing is its own
         return [], []
     return _with([], *map(_as_text, permanent)), _with([], *map(_as_text, temporary))
+
+
+LONGEST_TOLD = 32_000
+LONGEST_LINE = 200
+_HEADERS_SEEN = frozenset(
+    {"from", "subject", "content-type", "content-transfer-encoding", "content-description", "x-mailer",
+     "x-failed-recipients", "action", "original-recipient", "final-recipient", "status"}
+)  # fmt: skip
+
+
+def _as_detectors_see_it(message: Message) -> Message:
+    """A copy with what flufl.bounce looks at, short: its patterns search lines backwards and forwards (6.0.1)."""
+    left = LONGEST_TOLD
+
+    def copied(part: Message, depth: int) -> Message:
+        nonlocal left
+        made = Message()
+        for name, value in part.raw_items():
+            if name.lower() in _HEADERS_SEEN:
+                made[name] = value
+        inside = parts.inside_of(part)
+        if isinstance(inside, list):
+            children = [child for child in inside if isinstance(child, Message)] if depth < MOST_COPIED else []
+            made.set_payload([copied(child, depth + 1) for child in children])
+            return made
+        is_text = part.get_content_maintype() in ("text", "multipart")
+        text = str(inside)[: max(left, 0)] if is_text else ""
+        left -= len(text)
+        made.set_payload("\n".join(_cut(line) for line in text.split("\n")))
+        return made
+
+    return copied(message, 0)
+
+
+MOST_COPIED = 20
+
+
+def _cut(line: str) -> str:
+    """A line at most so long, cut where a word ends."""
+    return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE].rpartition(" ")[0]
 
 
 def _as_text(address: object) -> str:
@@ -185,12 +227,11 @@ def _as_text(address: object) -> str:
 
 def _with(known: list[str], *more: str) -> list[str]:
     """These too, if they can be addresses."""
-    found = list(known)
+    found = dict.fromkeys(known)
     for address in more:
-        plain = _address(address)
-        if plain and plain not in found:
-            found.append(plain)
-    return found
+        if len(found) < MOST_ADDRESSES and (plain := _address(address)):
+            found[plain] = None
+    return list(found)
 
 
 def _address(told: str) -> str:
@@ -252,7 +293,7 @@ def _original_ids(message: Message) -> list[str]:
             inside = parts.inside_of(part)
             original = inside[0] if isinstance(inside, list) and inside else None
             if not isinstance(original, Message):
-                original = message_from_string(parts.content(part).decode("utf-8", "replace"))
+                original = bounds.from_string(parts.content(part).decode("utf-8", "replace"))
             found += re.findall(r"<[^<>\s]{3,250}>", parts.header(original, "message-id"))
     for name in ("references", "in-reply-to"):
         found += re.findall(r"<[^<>\s]{3,250}>", parts.header(message, name))

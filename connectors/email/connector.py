@@ -6,6 +6,7 @@ message goes out again only with the same Message-ID.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -76,10 +77,13 @@ class Email(Connector):
             name="mailbox", label="Our address", help="What we write from; it has to take plus addressing (hub+tag@…)."
         ),
         Setting(name="from_name", label="Our name", help="Shown as the sender.", is_required=False),
-        Setting(name="imap_host", label="Mailbox: server", help="The IMAP server."),
-        Setting(name="imap_port", label="Mailbox: port", default="993", is_required=False, is_rare=True),
+        Setting(name="imap_host", is_address=True, label="Mailbox: server", help="The IMAP server."),
+        Setting(
+            name="imap_port", is_address=True, label="Mailbox: port", default="993", is_required=False, is_rare=True
+        ),
         Setting(
             name="imap_security",
+            is_address=True,
             label="Mailbox: encryption",
             default="tls",
             is_required=False,
@@ -94,10 +98,13 @@ class Email(Connector):
             is_required=False,
             is_rare=True,
         ),
-        Setting(name="smtp_host", label="Sending: server", help="The SMTP server."),
-        Setting(name="smtp_port", label="Sending: port", default="465", is_required=False, is_rare=True),
+        Setting(name="smtp_host", is_address=True, label="Sending: server", help="The SMTP server."),
+        Setting(
+            name="smtp_port", is_address=True, label="Sending: port", default="465", is_required=False, is_rare=True
+        ),
         Setting(
             name="smtp_security",
+            is_address=True,
             label="Sending: encryption",
             default="tls",
             is_required=False,
@@ -219,7 +226,7 @@ class Email(Connector):
             action=mail.action,
             why=mail.why,
             kind=mail.kind,
-            key=mail.digest,
+            key=_same(mail),
             leg=mail.leg,
             operation=signed.operation if signed else "",
             subject=mail.subject,
@@ -398,3 +405,15 @@ _RESULT = re.compile(r"\b(dmarc|dkim|spf)=(\w+)([^;]*)")
 
 def _aligned(signed: str, domain: str) -> bool:
     return domain == signed or domain.endswith(f".{signed}")
+
+
+def _same(mail: Mail) -> str:
+    """What is the same for each copy of one mail, as where it came straight and through a list as well.
+
+    A Message-ID alone does not do: some programs give it twice, and both mails are kept (FreeScout issue 5591).
+    """
+    if not mail.message_id:
+        return mail.digest
+    files = [hashlib.sha256(each.content).hexdigest() for each in mail.attachments]
+    said = "\n".join([mail.message_id, mail.sender, mail.subject, mail.text.strip(), *files])
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.email.reading import LARGEST
+from connectors.email.reading import LARGEST, TOO_LARGE
 from connectors.kit.contract import Letter, Letters
 from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater, Unsupported
 from connectors.kit.http import TOTAL_SECONDS
@@ -209,7 +209,8 @@ class Mailbox:
         content = bytes(found)
         if size <= LARGEST and len(content) != size and abs(len(content) - size) > max(1024, size // 10):
             raise TryLater("A message did not arrive whole.")
-        return content + (b"\n" + b" " * (LARGEST + 1 - len(content)) if size > LARGEST else b"")
+        # Of one that is too large its beginning says what it is; the line in front says that it is no whole mail.
+        return TOO_LARGE % size + content if size > LARGEST else content
 
 
 def _told(session: imaplib.IMAP4, seconds: float) -> bool:

@@ -13,8 +13,12 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email import message_from_bytes, message_from_string
-from email.errors import MessageError
+from email.errors import (
+    InvalidBase64CharactersDefect,
+    InvalidBase64LengthDefect,
+    InvalidBase64PaddingDefect,
+    MessageError,
+)
 from email.generator import BytesGenerator
 from email.header import decode_header
 from email.message import Message
@@ -22,7 +26,9 @@ from email.utils import getaddresses, parsedate_to_datetime
 from functools import lru_cache
 from io import BytesIO
 
-DEEPEST = 60
+from connectors.email import bounds
+from connectors.email.bounds import DEEPEST, TooComplex
+
 MOST_AGAIN = 4
 """So often parts are looked for where the library found none."""
 MOST_PARTS = 500
@@ -40,10 +46,6 @@ _CHARSETS = {
     "windows-874": "cp874", "x-windows-949": "cp949",
 }  # fmt: skip
 """What mail calls a charset -> what reads it, as the WHATWG's encoding standard has it."""
-
-
-class TooComplex(Exception):
-    """The message is built to be hard to read; the text says how."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ def parsed(raw: bytes) -> Message:
         # The line before a message in an mbox file.
         raw = raw.partition(b"\n")[2]
     try:
-        return _with_its_parts(message_from_bytes(raw))
+        return _with_its_parts(bounds.from_bytes(raw))
     except RecursionError as error:
         raise TooComplex("Its parts lie too deep in each other.") from error
 
@@ -98,7 +100,7 @@ def header(message: Message, name: str) -> str:
 
 def headers(message: Message, name: str) -> list[str]:
     """Each header of this name as one line of text."""
-    return [_one_line(value) for value in _raw(message, name)]
+    return [one_line(value) for value in _raw(message, name)]
 
 
 def _raw(message: Message, name: str) -> list[str]:
@@ -106,7 +108,7 @@ def _raw(message: Message, name: str) -> list[str]:
     return [str(value) for key, value in message.raw_items() if key.lower() == name]
 
 
-def _one_line(value: str) -> str:
+def one_line(value: str) -> str:
     text = _plain(value)
     if "=?" in text:
         text = _unfolded(text)
@@ -119,6 +121,8 @@ def _plain(value: str) -> str:
 
 
 def _unfolded(text: str) -> str:
+    if not bounds.may_be_decoded(text):
+        return text
     try:
         chunks = decode_header(text)
     except (binascii.Error, ValueError, UnicodeError, MessageError):
@@ -146,10 +150,11 @@ def addresses(message: Message, *names: str) -> list[tuple[str, str]]:
         found = [pair for value in values for pair in _named_by_an_address(value) or getaddresses([value])]
     except (ValueError, IndexError):
         return []
-    return [(_one_line(name), address.strip()) for name, address in found if "@" in address]
+    return [(one_line(name), address.strip()) for name, address in found if "@" in address]
 
 
-_NAMED = re.compile(r"[^<>,;\"()]*@[^<>,;\"()]*<([^<>\s,;\"]+@[^<>\s,;\"]+)>")
+_NAMED = re.compile(r"[^<>,;\"()@]*@[^<>,;\"()]*<([^<>\s,;\"@]+@[^<>\s,;\"]+)>")
+"""Each star ends at a sign the next one begins with, so that it is found, or not, in one go."""
 
 
 def _named_by_an_address(value: str) -> list[tuple[str, str]]:
@@ -227,7 +232,7 @@ def _beyond(part: Message, inside: object) -> list[Message]:
     if found is None:
         return []
     first = re.search(rf"^--{re.escape(found[1])}[ \t]*\r?$", text, re.MULTILINE) or found  # it may have no headers
-    made = message_from_string(f'Content-Type: multipart/mixed; boundary="{found[1]}"\n\n{text[first.start() :]}')
+    made = bounds.from_string(f'Content-Type: multipart/mixed; boundary="{found[1]}"\n\n{text[first.start() :]}')
     parts = inside_of(made)
     return [child for child in parts if isinstance(child, Message)] if isinstance(parts, list) else []
 
@@ -235,10 +240,12 @@ def _beyond(part: Message, inside: object) -> list[Message]:
 def _attached(part: Message, kind: str, name: str) -> Attached:
     content_id = header(part, "content-id").strip("<> ")
     disposition = part.get_content_disposition()
+    found = content(part)
+    told = name or _named_after(kind)
     return Attached(
-        name=name or _named_after(kind),
+        name=f"(damaged) {told}" if _is_damaged(part) else told,
         kind=kind,
-        content=content(part),
+        content=found,
         content_id=content_id,
         is_inline=disposition == "inline" or (bool(content_id) and disposition != "attachment"),
     )
@@ -257,11 +264,8 @@ def content(part: Message) -> bytes:
 
 
 def inside_of(part: Message) -> object:
-    """The parts of a part, or its text as it stands; the library stumbles over what some write as a charset."""
-    try:
-        return part.get_payload()
-    except (ValueError, LookupError, TypeError):
-        return part.__dict__.get("_payload", "")
+    """The parts of a part, or its text as it stands: `get_payload` decodes by charsets that take quadratic time."""
+    return part.__dict__.get("_payload") or ""
 
 
 def _whole(message: object) -> bytes:
@@ -288,7 +292,7 @@ def filename(part: Message) -> str:
         raw = probe.get_filename() or ""
     except (ValueError, LookupError, TypeError):
         raw = str(probe.get_param("name") or "")
-    name = unicodedata.normalize("NFC", _one_line(raw)).replace("\\", "/").rpartition("/")[2].strip(". \t")
+    name = unicodedata.normalize("NFC", one_line(raw)[:1000]).replace("\\", "/").rpartition("/")[2].strip(". \t")
     if len(name) <= LONGEST_NAME:
         return name
     stem, dot, ending = name.rpartition(".")
@@ -307,11 +311,34 @@ def _text(part: Message) -> str:
         charset = part.get_content_charset("") or ""
     except (LookupError, ValueError, TypeError):
         charset = ""
-    return _decoded(raw, charset or "utf-8")[:LONGEST_TEXT].replace("\r\n", "\n").replace("\r", "\n")
+    text = _decoded(raw, charset or "utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    if _is_damaged(part):
+        text = f"{DAMAGED}\n\n{text}"
+    return _shortened(text)
 
 
 def _joined(texts: list[str]) -> str:
-    return "\n".join(text.strip("\n") for text in texts if text.strip())[:LONGEST_TEXT]
+    return _shortened("\n".join(text.strip("\n") for text in texts if text.strip()))
+
+
+CUT = "[The rest of this mail was left out: it is longer than {most:,} characters. It is kept whole as it came.]"
+DAMAGED = "[This part of the mail arrived damaged; something may be missing or wrong in it.]"
+
+
+def _shortened(text: str) -> str:
+    """The text as far as it is read; where something is left out it says so."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    note = "\n\n" + CUT.format(most=LONGEST_TEXT)
+    return text[: LONGEST_TEXT - len(note)] + note
+
+
+def _is_damaged(part: Message) -> bool:
+    """Whether base64 was cut or spoilt on the way; known once the part was decoded."""
+    return any(isinstance(defect, _DAMAGES) for defect in part.defects)
+
+
+_DAMAGES = (InvalidBase64CharactersDefect, InvalidBase64LengthDefect, InvalidBase64PaddingDefect)
 
 
 # -- charsets
@@ -337,13 +364,17 @@ def _nearly_utf_8(raw: bytes) -> str:
     return text if good >= 4 * broken else ""
 
 
+_NO_CHARSETS = frozenset({"punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "unicode-escape"})
+"""Codecs of Python's that no mail is written in; some take quadratic time."""
+
+
 @lru_cache(maxsize=256)
 def _reads(charset: str) -> str:
     """The codec for a charset's name as it is found in mail; empty for one that nobody knows."""
     for name in (charset, _CHARSETS.get(charset, ""), charset.strip("_").partition("$")[0]):
         known = _CHARSETS.get(name, name)
         try:
-            if known and codecs.lookup(known)._is_text_encoding:
+            if known and codecs.lookup(known)._is_text_encoding and codecs.lookup(known).name not in _NO_CHARSETS:
                 return known
         except (LookupError, ValueError):
             continue

@@ -12,11 +12,14 @@ from enum import StrEnum
 
 from connectors.email import bounces, parts, replies, threads
 from connectors.email.bounces import Fate, Report
+from connectors.email.bounds import TooComplex
 from connectors.email.parts import Attached
 from connectors.email.threads import Evidence, Keys
 from connectors.kit import markup
 
 LARGEST = 40 * 1024 * 1024
+TOO_LARGE = b"X-Ticket-Hub-Too-Large: %d\r\n"
+"""What is put in front of the beginning of a message that is longer: the rest of it was never fetched."""
 """Longer messages are kept, and a person is told; nothing in them is read."""
 MARK = "X-Ticket-Hub"
 """The header on each of our messages: the hubs it came through."""
@@ -90,12 +93,12 @@ class Reader:
     def read(self, raw: bytes) -> Mail:
         """Never fails: what cannot be understood is a message to hold, with a reason."""
         digest = hashlib.sha256(raw).hexdigest()
-        if len(raw) > LARGEST:
+        if len(raw) > LARGEST or raw.startswith(TOO_LARGE.partition(b"%")[0]):
             return _held(f"It is longer than {LARGEST // 2**20} MB.", digest)
         try:
             message = parts.parsed(raw)
             return self._understood(message, parts.bodies(message), digest)
-        except parts.TooComplex as error:
+        except TooComplex as error:
             return _held(str(error), digest)
         except RecursionError:
             return _held("Its parts lie too deep in each other.", digest)

@@ -129,6 +129,9 @@ def _marks(lines: Sequence[str]) -> list[bool]:
     return marks
 
 
+_FRAME = frozenset("-–—_*")
+
+
 def _cuts(lines: Sequence[str], at: int) -> bool:
     """Whether everything from here on is somebody else's message."""
     line = lines[at]
@@ -136,10 +139,12 @@ def _cuts(lines: Sequence[str], at: int) -> bool:
         return True
     if len(line) > 200:
         return False
-    dashes = _DASHES.fullmatch(line)
+    bare = line.strip()
+    is_framed = bare[:1] in _FRAME and bare[-1:] in _FRAME
+    dashes = _DASHES.fullmatch(line) if is_framed else None
     if dashes and (_FORWARDED.search(dashes["words"]) or _is_header_block(lines, at + 1)):
         return True
-    said = _WROTE_IN_DASHES.fullmatch(line)
+    said = _WROTE_IN_DASHES.fullmatch(line) if is_framed else None
     if said and _WROTE.search(said["words"]) and (_WHEN_OR_WHO.search(said["words"]) or said["words"].count(" ") < 5):
         return True
     if _RULE.fullmatch(line) or _BEGINS.fullmatch(line):

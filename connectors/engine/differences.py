@@ -66,6 +66,7 @@ def force(difference: Difference, *, user: User, reason: str, at: datetime) -> N
     text = _("Their status “%(value)s” was taken by hand: %(why)s") % {"value": _label(difference), "why": reason}
     messages.say(ticket=ticket, body=text, actor=Actor.person(user), at=at)
     fresh = tickets.locked(ticket)
+    link = Link.objects.select_for_update(of=("self",)).get(pk=link.pk)  # what was agreed meanwhile stays
     link.agreed["status"] = {"theirs": difference.value, "ours": mapping.ours(fresh, leg, "status")}
     link.save(update_fields=["agreed"])
     Difference.objects.filter(pk=difference.pk).update(resolved_at=at)

@@ -17,7 +17,8 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors.engine import inbox, polling, sending
+from connectors.engine import awaited, inbox, polling, sending, troubles
+from connectors.models import Trouble
 from hub.clock import now
 from hub.domain import clocks
 from hub.signals import due_reactions, retry_reactions
@@ -28,6 +29,14 @@ log = logging.getLogger(__name__)
 PAUSE_SECONDS = 0.2
 PUBLISHED_SECONDS = 10.0
 """An id that was handed to the broker is not handed over again sooner: its row stays due until a worker claims it."""
+WITHOUT_BROKER_SECONDS = 30.0
+"""So long without a broker, and the dispatcher does the work itself."""
+ASK_BROKER_SECONDS = 5.0
+"""A broker that cannot be reached is tried again so often."""
+
+
+class NoBroker(Exception):
+    """The broker cannot be reached; the message says why, without its address."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ RUN: dict[str, Callable[[int], object]] = {
     "poll": lambda row_id: polling.poll(connection_id=row_id),
     "read": lambda row_id: inbox.read(inbound_id=row_id),
     "look": lambda row_id: inbox.look(link_id=row_id),
+    "file": lambda row_id: awaited.fetch(awaited_id=row_id),
     "send": lambda row_id: sending.send(link_id=row_id),
     "expire": lambda row_id: timers.expire(leg_id=row_id, at=now()),
     "fire": lambda row_id: clocks.fire(clock_id=row_id, at=now()),
@@ -60,6 +70,7 @@ def due() -> Iterator[Job]:
     yield from (Job("read", row) for row in inbox.due_inbound(at=at))
     yield from (Job("send", row) for row in sending.due_links(at=at))
     yield from (Job("look", row) for row in inbox.due_looks(at=at))
+    yield from (Job("file", row) for row in awaited.due(at=at))
     yield from (Job("poll", row) for row in polling.due_connections(at=at))
     yield from (Job("expire", row) for row in timers.due_legs(at=now()))
     yield from (Job("fire", row) for row in clocks.due_clocks(at=now()))
@@ -83,6 +94,9 @@ class Dispatcher:
         self.published: dict[Job, float] = {}
         self.chores: list[Callable[[], object]] = []
         self.chores_at = 0.0
+        self.lost_at: float | None = None
+        """Since when the broker could not be reached, by the time since start."""
+        self.asked_at = 0.0
 
     def every_minute(self, chore: Callable[[], object]) -> None:
         """Call this now and about once a minute, in the dispatcher's own thread: it has to be quick."""
@@ -97,6 +111,9 @@ class Dispatcher:
                 log.warning("The database did not answer: %s", str(error).splitlines()[0] if str(error) else "")
                 connections.close_all()
                 self.stopped.wait(2)
+            except Exception:  # the top: nothing may end the dispatcher
+                log.exception("A sweep failed")
+                self.stopped.wait(2)
             self.stopped.wait(PAUSE_SECONDS)
         self.pool.shutdown(wait=True, cancel_futures=True)
 
@@ -110,13 +127,38 @@ class Dispatcher:
         for job in due():
             if job in self.running or job in self.published:
                 continue
-            if self.publish is not None:
-                self.publish(job)
+            if self._is_published(job, at):
                 self.published[job] = at
-            else:
+            elif self.publish is None or self._is_alone(at):
                 self.running[job] = self.pool.submit(_run, job)
+            else:
+                continue
             started += 1
         return started
+
+    def _is_published(self, job: Job, at: float) -> bool:
+        """Whether the broker took it; one that cannot be reached is left alone for a few seconds."""
+        if self.publish is None or (self.lost_at is not None and at - self.asked_at < ASK_BROKER_SECONDS):
+            return False
+        try:
+            self.publish(job)
+        except NoBroker as error:
+            self.asked_at = time.monotonic()
+            if self.lost_at is None:
+                self.lost_at = at
+            troubles.begin(
+                Trouble.Kind.BROKER,
+                f"{error} After {WITHOUT_BROKER_SECONDS:.0f} seconds the dispatcher does the work itself.",
+            )
+            return False
+        if self.lost_at is not None:
+            self.lost_at = None
+            troubles.end(Trouble.Kind.BROKER)
+        return True
+
+    def _is_alone(self, at: float) -> bool:
+        """Whether the broker has been away for so long that the work is done here."""
+        return self.lost_at is not None and at - self.lost_at >= WITHOUT_BROKER_SECONDS
 
     def _do_chores(self) -> None:
         if time.monotonic() < self.chores_at:

@@ -86,6 +86,7 @@ def _oldest_first(*records: RemoteTicket) -> list[RemoteTicket]:
 def _move(link: Link, kept: RemoteTicket, spare: RemoteTicket) -> None:
     """Bind the link to what stays, and say there what was said on the other one, by us or by them."""
     leases.hold(link)
+    link.agreed = Link.objects.values_list("agreed", flat=True).get(pk=link.pk)
     if link.remote_key != kept.key:
         link.remote_key, link.remote_url = kept.key, kept.url
         link.heard, link.heard_at, link.born_at = {}, None, kept.created_at

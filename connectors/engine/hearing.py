@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 
-from connectors.engine import mapping, marks, outbox
+from django.db import DataError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from connectors.engine import mapping, marks, outbox, texts
 from connectors.engine.mapping import NotMapped
 from connectors.engine.sight import Contents, Sight, differ, settle
-from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket
-from connectors.models import Binding, Connection, Lane, Link, NoteRule, Outbound
+from connectors.kit.contract import NOT_UNDERSTOOD, RemoteFile, RemoteNote, RemoteTicket
+from connectors.models import AwaitedFile, Binding, Connection, Lane, Link, NoteRule, Outbound
+from hub.complaints import in_words
 from hub.domain import messages, tickets, unmapped
 from hub.models import OPEN_STAGES, Leg, Message, Service, Ticket
+
+LARGEST_FILE = 20 * 1024 * 1024
+"""A file of theirs that is larger is fetched only when a person wants it."""
 
 
 def unread_files(connection: Connection, remote: RemoteTicket) -> list[RemoteFile]:
@@ -23,7 +33,12 @@ def unread_files(connection: Connection, remote: RemoteTicket) -> list[RemoteFil
             "remote_key", flat=True
         )
     )
-    return [file for file in remote.files if file.key not in known and not (file.is_ours and file.mark)]
+    waiting = AwaitedFile.objects.filter(link__connection=connection, link__remote_key=remote.key)
+    known |= set(waiting.exclude(state=AwaitedFile.State.DONE).values_list("remote_key", flat=True))
+    return [
+        file for file in remote.files
+        if file.key not in known and not (file.is_ours and file.mark) and file.size <= LARGEST_FILE
+    ]  # fmt: skip
 
 
 def take_notes(*, link: Link, remote: RemoteTicket, at: datetime) -> None:
@@ -37,18 +52,23 @@ def notes(sight: Sight) -> None:
     """New notes become messages for their mapped audience; the first that has none stops the lane."""
     bound = dict(sight.link.bindings.filter(lane=Lane.NOTES).values_list("remote_key", "fingerprint"))
     for note in sorted(sight.remote.notes or (), key=lambda note: (note.created_at, number_of(note.key))):
-        print_now = _fingerprint(note.text, note.visibility)
-        if note.key in bound:
-            if bound[note.key] not in ("", print_now):
-                _correct(sight, note, print_now)
-            continue
-        if _bind_own(sight, Lane.NOTES, note) or _came_home(sight, note):
-            continue
-        audience = _audience(sight, note.visibility)
-        if audience is None:
+        if not _alone(sight, note.key, partial(_note, sight, note, bound)):
             return
-        if not note.text.strip():
-            continue
+
+
+def _note(sight: Sight, note: RemoteNote, bound: Mapping[str, str]) -> bool:
+    """Take in one note; False where the lane stops with it."""
+    print_now = _fingerprint(note.text, note.visibility)
+    if note.key in bound:
+        if bound[note.key] not in ("", print_now):
+            _correct(sight, note, print_now)
+        return True
+    if _bind_own(sight, Lane.NOTES, note) or _came_home(sight, note):
+        return True
+    audience = _audience(sight, note.visibility)
+    if audience is None:
+        return False
+    if note.text.strip():
         message = _say(sight, note.text, note.author, note.created_at, audience)
         Binding.objects.create(
             link=sight.link,
@@ -58,31 +78,116 @@ def notes(sight: Sight) -> None:
             fingerprint=print_now,
             hops="@".join(marks.hops_in(note.mark)[: marks.MOST_HOPS + 1]),
         )
+    return True
 
 
 def files(sight: Sight, contents: Contents) -> None:
+    """New files become messages with an attachment; those whose content is not at hand wait."""
     bound = set(sight.link.bindings.filter(lane=Lane.FILES).values_list("remote_key", flat=True))
     for file in sorted(sight.remote.files or (), key=lambda file: (file.created_at, number_of(file.key))):
-        if file.key in bound or _bind_own(sight, Lane.FILES, file):
-            continue
-        if file.key not in contents:
-            continue
-        audience = _audience(sight, file.visibility)
-        if audience is None:
+        if file.key not in bound and not _alone(sight, file.key, partial(_file, sight, file, contents)):
             return
-        message = _say(sight, f"Attached {messages.safe_name(file.name)}", file.author, file.created_at, audience)
-        attachment = messages.attach(
-            message=message,
-            name=file.name,
-            content=contents[file.key],
-            actor=sight.actor(file.author),
-            at=sight.at,
-            occurred_at=min(file.created_at, sight.at),
-            origin=sight.origin,
-        )
-        Binding.objects.create(
-            link=sight.link, lane=Lane.FILES, remote_key=file.key, message=message, attachment=attachment
-        )
+
+
+def _file(sight: Sight, file: RemoteFile, contents: Contents) -> bool:
+    """Take in one file; False where the lane stops with it."""
+    is_at_hand = file.key in contents
+    if _bind_own(sight, Lane.FILES, file) or (not is_at_hand and file.size <= LARGEST_FILE):
+        return True
+    audience = _audience(sight, file.visibility)
+    if audience is None:
+        return False
+    if not is_at_hand:
+        _not_taken(sight, file, audience)
+        return True
+    message = _say(sight, f"Attached {messages.safe_name(file.name)}", file.author, file.created_at, audience)
+    attachment = messages.attach(
+        message=message,
+        name=file.name,
+        content=contents[file.key],
+        actor=sight.actor(file.author),
+        at=sight.at,
+        occurred_at=min(file.created_at, sight.at),
+        origin=sight.origin,
+    )
+    Binding.objects.create(
+        link=sight.link, lane=Lane.FILES, remote_key=file.key, message=message, attachment=attachment
+    )
+    return True
+
+
+def _alone(sight: Sight, key: str, take: Callable[[], bool]) -> bool:
+    """Take in one note or file by itself: one that cannot be kept is told, and holds up none of the others."""
+    try:
+        with transaction.atomic():
+            return take()
+    except messages.NotStored as error:
+        at = timezone.now()
+        AwaitedFile.objects.update_or_create(
+            link=sight.link, remote_key=key,
+            defaults={"name": key, "noted_at": at, "why": str(error), "state": AwaitedFile.State.WAITING,
+                      "next_attempt_at": at + timedelta(minutes=5)},
+        )  # fmt: skip
+        return True
+    except (*NOT_UNDERSTOOD, DataError) as error:
+        why = f"A note or file of theirs cannot be kept: {in_words(error)}"
+        differ(sight, "unread", texts.storable(key)[:100], why)
+        return True
+
+
+def _not_taken(sight: Sight, file: RemoteFile, audience: str) -> None:
+    """A file that is too large to be taken by itself: it is told, and can be fetched when somebody wants it."""
+    name = messages.safe_name(file.name)
+    why = _("“%(name)s” (%(size)s MB) was not taken: it is larger than %(most)s MB.") % {
+        "name": name, "size": -(-file.size // 2**20), "most": LARGEST_FILE // 2**20,
+    }  # fmt: skip
+    message = _say(sight, str(why), file.author, file.created_at, audience)
+    Binding.objects.create(link=sight.link, lane=Lane.FILES, remote_key=file.key, message=message)
+    AwaitedFile.objects.update_or_create(
+        link=sight.link, remote_key=file.key,
+        defaults={"name": name, "size": file.size, "noted_at": sight.at, "message": message, "why": why,
+                  "state": AwaitedFile.State.TOO_LARGE, "next_attempt_at": None},
+    )  # fmt: skip
+
+
+GONE_AFTER = timedelta(seconds=20)
+MOST_GONE = 3
+"""So many notes that are gone at once are rather a fault of theirs, or rights that were taken from us."""
+
+
+def withdrawn(sight: Sight) -> None:
+    """Notes of theirs that are not there any more, twice in a row, were deleted by them: we and all others are told."""
+    there = {note.key for note in sight.remote.notes or ()}
+    bound = sight.link.bindings.filter(lane=Lane.NOTES, message__isnull=False, message__withdrawn_at=None)
+    theirs = bound.filter(message__author_organisation=sight.leg.organisation).select_related("message")
+    gone = [binding for binding in theirs.exclude(fingerprint="") if binding.remote_key not in there]
+    sight.link.bindings.filter(remote_key__in=there, gone_at__isnull=False).update(gone_at=None)
+    if len(gone) > MOST_GONE:
+        differ(sight, "notes", str(len(gone)), f"{len(gone)} of their notes are not shown to us any more; ours stay.")
+        return
+    settle(sight, "notes")
+    at = timezone.now()
+    for binding in gone:
+        if binding.gone_at is None:
+            Binding.objects.filter(pk=binding.pk).update(gone_at=at)
+            look_at = at + GONE_AFTER
+            Link.objects.filter(pk=sight.link.pk).update(is_dirty=True, next_look_at=look_at)
+        elif at - binding.gone_at >= GONE_AFTER:
+            _withdraw(sight, binding)
+
+
+def _withdraw(sight: Sight, binding: Binding) -> None:
+    """The message is a tombstone from now on; a correction for whoever read it says so."""
+    before = binding.message
+    assert before is not None
+    actor = sight.actor(before.author_name)
+    messages.withdraw(message=before, reason="deleted there", actor=actor, at=sight.at, origin=sight.origin)
+    said = messages.say(
+        ticket=before.ticket, body=str(_("(This message was deleted by its author.)")), actor=actor, at=sight.at,
+        author_name=before.author_name, is_for_requester=before.is_for_requester, legs=list(before.legs.all()),
+        origin=sight.origin, supersedes=before,
+    )  # fmt: skip
+    Binding.objects.filter(pk=binding.pk).update(message=said, fingerprint="")
 
 
 def _bind_own(sight: Sight, lane: Lane, record: RemoteNote | RemoteFile) -> bool:
@@ -141,7 +246,7 @@ def _say(sight: Sight, text: str, author: str, created_at: datetime, audience: s
         ticket=sight.ticket,
         body=text,
         actor=sight.actor(author),
-        author_name=author,
+        author_name=author[:150],
         at=sight.at,
         is_for_requester=audience == NoteRule.Audience.REQUESTER,
         is_for_later_legs=is_told,
@@ -185,7 +290,7 @@ def _correct(sight: Sight, note: RemoteNote, print_now: str) -> None:
             ticket=sight.ticket,
             body=note.text,
             actor=sight.actor(note.author),
-            author_name=note.author,
+            author_name=note.author[:150],
             at=sight.at,
             is_for_requester=before.is_for_requester,
             is_for_later_legs=before.is_for_later_legs,
@@ -203,4 +308,4 @@ def _fingerprint(text: str, visibility: str) -> str:
 
 def number_of(key: str) -> tuple[int, str]:
     """Keys in the order they were given out: numbers as numbers."""
-    return (int(key), "") if key.isdecimal() else (0, key)
+    return (int(key), "") if key.isdecimal() and len(key) < 40 else (0, key)

@@ -24,14 +24,13 @@ def register(connection: Connection, *, hub_url: str) -> None:
 
     Raises the connector's errors; makes calls, so it belongs in no transaction.
     """
-    if connection.hook_id and connection.memory.get("hook_url") == hub_url:
+    if connection.hook_id and connection.hook_url == hub_url:
         return
     with registry.ready(connection) as connector:
         connection.own_user = connector.check().own_user
         connection.hook_id = connector.register_hook(address(connection, hub_url)).key
-        connector.ports.memory["hook_url"] = hub_url
-    connection.hook_note, connection.hook_checked_at = "", timezone.now()
-    connection.save(update_fields=["hook_id", "own_user", "hook_note", "hook_checked_at"])
+    connection.hook_url, connection.hook_note, connection.hook_checked_at = hub_url, "", timezone.now()
+    connection.save(update_fields=["hook_id", "own_user", "hook_url", "hook_note", "hook_checked_at"])
 
 
 def keep(connection: Connection, connector: Connector) -> None:
@@ -39,7 +38,7 @@ def keep(connection: Connection, connector: Connector) -> None:
 
     What was missed meanwhile the polls have brought: a hook is never more than a hint.
     """
-    hub_url = connector.ports.memory.get("hook_url", "")
+    hub_url = connection.hook_url
     if not connection.hook_id or not hub_url:
         return
     note = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db.models import F
 from django.utils import timezone
 
 from connectors.engine import marks
@@ -59,8 +60,8 @@ def quarantine(link: Link, why: str) -> None:
 def not_found(link: Link, error: Missing) -> bool:
     """Count that the record was not found; whether it is believed gone now, and the link stands still."""
     missed = link.missed + 1
-    Link.objects.filter(pk=link.pk).update(missed=missed)
-    if missed < MISSED_UNTIL_GONE:
+    counted = Link.objects.filter(pk=link.pk, missed=link.missed).update(missed=F("missed") + 1)
+    if not counted or missed < MISSED_UNTIL_GONE:  # not counted: it was found meanwhile
         return False
     quarantine(
         link,

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from connectors.engine import (
     alerts,
+    awaited,
     duplicates,
     health,
     hearing,
@@ -27,6 +28,7 @@ from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Hook, RemoteTicke
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, TryLater
 from connectors.models import Connection, Inbound, Link
 from hub.clock import now
+from hub.complaints import in_words
 from hub.domain import messages
 from hub.models import User
 from hub.models.fields import new_ulid
@@ -141,9 +143,10 @@ MOST_IN_ORDER = 200
 def _read_in_order(connection: Connection) -> None:
     """Alerts are read one after the other: an end that is read before its beginning would be lost."""
     at = timezone.now()
+    until = at + LEASE
     claimed = Connection.objects.filter(
         Q(reading_until__isnull=True) | Q(reading_until__lte=at), pk=connection.pk
-    ).update(reading_until=at + LEASE)
+    ).update(reading_until=until)
     if not claimed:
         return
     try:
@@ -151,7 +154,7 @@ def _read_in_order(connection: Connection) -> None:
         for pk in waiting.values_list("pk", flat=True)[:MOST_IN_ORDER]:
             _read(pk)
     finally:
-        Connection.objects.filter(pk=connection.pk).update(reading_until=None)
+        Connection.objects.filter(pk=connection.pk, reading_until=until).update(reading_until=None)
 
 
 def _read(inbound_id: int) -> None:
@@ -162,6 +165,10 @@ def _read(inbound_id: int) -> None:
     if not claimed:
         return
     row = Inbound.objects.select_related("connection__organisation", "connection__service").get(pk=inbound_id)
+    if row.attempts > MOST_ATTEMPTS and not row.error:
+        # Every time whoever read it was gone before the end: whatever is in it, it holds up nothing else any more.
+        _end(row, Inbound.State.PARKED, f"Reading it was begun {MOST_ATTEMPTS} times and never came to an end.")
+        return
     try:
         link = _understand(row)
     except TryLater as error:
@@ -180,9 +187,9 @@ def _read(inbound_id: int) -> None:
     except Exception as error:  # whatever it is, it parks this one and nothing else
         log.exception("Inbound %s failed", row.pk)
         if row.attempts >= MOST_ATTEMPTS:
-            _end(row, Inbound.State.PARKED, f"{type(error).__name__}: {error}"[:500])
+            _end(row, Inbound.State.PARKED, in_words(error))
         else:
-            _postpone(row, TryLater(f"{type(error).__name__}: {error}"[:500]))
+            _postpone(row, TryLater(in_words(error)))
     else:
         _end(row, Inbound.State.DONE if link else Inbound.State.IGNORED, "")
 
@@ -194,31 +201,40 @@ def _understand(row: Inbound) -> object:
             return alerts.take(row, connector)
         if row.kind == Inbound.Kind.MAIL:
             return letters.read(row, connector)
-        is_snapshot = row.kind == Inbound.Kind.POLL
-        remote = snapshots.load(bytes(row.body)) if is_snapshot else connector.fetch(row.remote_key)
+        is_whole = row.kind != Inbound.Kind.POLL
+        remote = connector.fetch(row.remote_key) if is_whole else snapshots.load(bytes(row.body))
         if remote.notes is None and reconcile.is_of_interest(row.connection, remote):
             # A list without notes: what concerns us is read whole.
-            remote = connector.fetch(remote.key)
-        return _apply(row.connection, connector, remote)
+            remote, is_whole = connector.fetch(remote.key), True
+        return _apply(row.connection, connector, remote, is_whole=is_whole)
 
 
-def _apply(connection: Connection, connector: Connector, remote: RemoteTicket) -> Link | None:
+def _apply(
+    connection: Connection, connector: Connector, remote: RemoteTicket, *, is_whole: bool = False
+) -> Link | None:
+    """Bring the record up to what was read; `is_whole` where every note they have is in it."""
     doubled = duplicates.other_link(connection, remote)
     if doubled is not None:
         duplicates.settle(doubled, connector, connector.fetch(remote.key))
         return doubled
-    wanted = hearing.unread_files(connection, remote)
-    contents = {file.key: connector.content(remote.key, file) for file in wanted if file.size <= letters.LARGEST_FILE}
-    return reconcile.apply(connection=connection, remote=remote, at=now(), contents=contents)
+    contents, failed = awaited.contents(connector, remote, hearing.unread_files(connection, remote))
+    link = reconcile.apply(connection=connection, remote=remote, at=now(), contents=contents, is_whole=is_whole)
+    if link is not None:
+        awaited.remember(link, failed.values())
+    return link
 
 
 def _end(row: Inbound, state: Inbound.State, error: str) -> None:
-    Inbound.objects.filter(pk=row.pk).update(state=state, error=error, next_attempt_at=None, lease_until=None)
+    Inbound.objects.filter(pk=row.pk).update(
+        state=state, error=texts.storable(error), next_attempt_at=None, lease_until=None
+    )
 
 
 def _postpone(row: Inbound, error: TryLater) -> None:
-    wait = timedelta(seconds=error.after) if error.after else health.rest(row.attempts)
-    Inbound.objects.filter(pk=row.pk).update(next_attempt_at=timezone.now() + wait, lease_until=None, error=str(error))
+    wait = timedelta(seconds=error.after) if error.after else health.probe(row.attempts)
+    Inbound.objects.filter(pk=row.pk).update(
+        next_attempt_at=timezone.now() + wait, lease_until=None, error=texts.storable(str(error))
+    )
 
 
 @transaction.atomic
@@ -262,26 +278,29 @@ def due_looks(*, at: datetime, limit: int = 50) -> list[int]:
 def look(*, link_id: int) -> None:
     """Read one linked ticket as it is there now, with all its notes and files."""
     at = timezone.now()
+    until = at + LEASE
     claimed = Link.objects.filter(
         Q(next_look_at__isnull=True) | Q(next_look_at__lte=at), pk=link_id, is_dirty=True
-    ).update(next_look_at=at + LEASE)
+    ).update(next_look_at=until)
     if not claimed:
         return
+    # What somebody wrote meanwhile stands: a mark to look again, or that it stands still and why.
+    mine = Link.objects.filter(pk=link_id, next_look_at=until, state=Link.State.ACTIVE)
     link = Link.objects.select_related("connection__organisation", "connection__service").get(pk=link_id)
     try:
         with registry.ready(link.connection) as connector:
-            _apply(link.connection, connector, connector.fetch(link.remote_key))
+            _apply(link.connection, connector, connector.fetch(link.remote_key), is_whole=True)
     except Missing as error:
         if not identity.not_found(link, error):
-            Link.objects.filter(pk=link_id).update(next_look_at=timezone.now() + health.rest(link.missed + 1))
+            mine.update(next_look_at=timezone.now() + health.rest(link.missed + 1))
         return
     except ConnectorError as error:
         failures = link.look_failures + 1
-        Link.objects.filter(pk=link_id).update(
-            look_failures=failures, next_look_at=timezone.now() + health.rest(failures), why=str(error)
+        mine.update(
+            look_failures=failures, next_look_at=timezone.now() + health.probe(failures), why=texts.storable(str(error))
         )
         return
-    Link.objects.filter(pk=link_id).update(is_dirty=False, next_look_at=None, look_failures=0, why="")
+    mine.update(is_dirty=False, next_look_at=None, look_failures=0, why="")
 
 
 def mark_dirty(connection: Connection) -> int:

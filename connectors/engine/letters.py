@@ -10,16 +10,15 @@ from datetime import datetime
 from django.utils import timezone
 
 from connectors.engine import reconcile
+from connectors.engine.hearing import LARGEST_FILE
 from connectors.kit.contract import Connector, ReadLetter, RemoteFile, RemoteNote, RemoteTicket
 from connectors.kit.errors import Refused
-from connectors.models import Connection, Inbound, Link, NoteRule, Outbound
+from connectors.models import AwaitedFile, Connection, Inbound, Link, NoteRule, Outbound
 from hub.clock import now
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import User
 from workflows import conversations, notifications
-
-LARGEST_FILE = 20 * 1024 * 1024
 
 
 def read(row: Inbound, connector: Connector) -> Link | None:
@@ -44,6 +43,10 @@ def read(row: Inbound, connector: Connector) -> Link | None:
     found = _followed(row, link, letter) if link is not None else _adopted(row, letter)
     if found is not None and not letter.is_theirs:
         _remember_voucher(row, found, letter)
+    if found is not None and letter.files:
+        # What was too large lies in the letter, and can be taken from there.
+        mine = AwaitedFile.objects.filter(link=found, remote_key__startswith=f"{letter.key[:60]}.")
+        mine.update(inbound=row)
     return found
 
 

@@ -130,9 +130,11 @@ def queue_fields(link: Link) -> None:
         _add(link, Lane.FIELDS, Outbound.Kind.FIELDS)
 
 
+@transaction.atomic
 def known_to_them(leg: Leg) -> None:
     """Our side as it is now counts as known there: for what somebody of theirs did in our own pages."""
-    link = Link.objects.filter(leg=leg).select_related("connection", "leg__ticket").first()
+    rows = Link.objects.select_for_update(of=("self",)).filter(leg=leg)
+    link = rows.select_related("connection", "leg__ticket").first()
     if link is None:
         return
     mapped = mapping.published(link.connection)
@@ -192,6 +194,9 @@ def created(link: Link, remote: RemoteTicket) -> None:
 @transaction.atomic
 def adopt_created(link: Link, remote: RemoteTicket) -> None:
     """The ticket we made turned up in a poll before our own answer did."""
+    link = Link.objects.select_for_update(of=("self",)).select_related("connection", "leg__ticket").get(pk=link.pk)
+    if link.remote_key:
+        return  # our own answer was quicker
     item = link.outbound.filter(kind=Outbound.Kind.CREATE).order_by("seq").first()
     created(link, remote)
     values: dict[str, str] = item.intent.get("ours", {}) if item else {}

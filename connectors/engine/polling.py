@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from connectors.engine import duplicates, health, hooks, inbox, limits, registry, snapshots
+from connectors.engine import duplicates, health, hooks, inbox, limits, registry, snapshots, texts
 from connectors.engine.vault import CannotUnseal
-from connectors.kit.contract import Connector, Page, RemoteTicket, Unread
+from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Page, RemoteTicket, Unread
 from connectors.kit.errors import ConnectorError, LockedOut, TryLater, Unsupported
 from connectors.models import Connection, Inbound, Link
 from hub.models import OPEN_STAGES
 from hub.models.fields import new_ulid
+
+log = logging.getLogger(__name__)
 
 DUPLICATES_SINCE = timedelta(days=1)
 HEAL_EVERY = timedelta(hours=1)
@@ -58,9 +62,10 @@ def poll(*, connection_id: int) -> int:
     """Ask one vendor what changed; pages are stored and the cursor moves in the same commit."""
     at = timezone.now()
     connection = Connection.objects.select_related("organisation", "service").get(pk=connection_id)
+    until = at + max(inbox.LEASE, timedelta(seconds=connection.poll_seconds))
     claimed = Connection.objects.filter(
         Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at), pk=connection_id, state=Connection.State.ACTIVE
-    ).update(next_poll_at=at + max(inbox.LEASE, timedelta(seconds=connection.poll_seconds)))
+    ).update(next_poll_at=until)
     if not claimed:
         return 0
     stored = 0
@@ -73,21 +78,36 @@ def poll(*, connection_id: int) -> int:
                 page = connector.changes_since(connection.cursor)
                 with transaction.atomic():
                     stored += _keep_page(connection, connector, page)
-                    inbox.look_again(connection, page.gone)
+                    inbox.look_again(connection, [key for key in page.gone if texts.storable(key) == key])
                     stored += sum(_keep_unread(connection, unread) for unread in page.unread)
-                    Connection.objects.filter(pk=connection_id).update(
-                        cursor=page.cursor, last_in_at=timezone.now(), failures=0, resting_until=None, last_error=""
-                    )
+                    if not _moved(connection, page.cursor):
+                        return stored  # another version of its profile reads on from elsewhere
                 more = page.more and page.cursor != connection.cursor
                 connection.cursor = page.cursor
             if connector.keeps_records:
                 _heal(connection, connector)
     except (ConnectorError, CannotUnseal, registry.UnknownConnector) as error:
         _poll_failed(connection, error)
-    Connection.objects.filter(pk=connection_id).update(
+    except (*NOT_UNDERSTOOD, DataError) as error:
+        log.exception("Poll of %s failed", connection)
+        _poll_failed(connection, error)
+    # Where somebody wants it polled at once meanwhile, that stands.
+    Connection.objects.filter(pk=connection_id, next_poll_at=until).update(
         next_poll_at=timezone.now() + timedelta(seconds=connection.poll_seconds)
     )
     return stored
+
+
+def _moved(connection: Connection, cursor: str) -> bool:
+    """The cursor moves, from where it was read and with the profile it was read with; and they do answer."""
+    at = timezone.now()
+    rows = Connection.objects.filter(pk=connection.pk, cursor=connection.cursor, profile=connection.profile_id)
+    moved = rows.update(cursor=cursor, last_in_at=at)
+    rested = Q(resting_until__isnull=True) | Q(resting_until=connection.resting_until)
+    Connection.objects.filter(rested, pk=connection.pk, state=Connection.State.ACTIVE).update(
+        failures=0, resting_until=None, last_error=""
+    )
+    return bool(moved)
 
 
 def _take_letters(connection: Connection, connector: Connector) -> int:
@@ -100,9 +120,8 @@ def _take_letters(connection: Connection, connector: Connector) -> int:
                 key = f"mail.{snapshots.digest(letter.raw)}"
                 place = {"place": letter.place}
                 stored += inbox.keep(connection, Inbound.Kind.MAIL, key, letter.raw, {}, kept_headers=place)
-            Connection.objects.filter(pk=connection.pk).update(
-                cursor=page.cursor, last_in_at=timezone.now(), failures=0, resting_until=None, last_error=""
-            )
+            if not _moved(connection, page.cursor):
+                return stored
         connector.taken(page.letters)
         more = page.more and page.cursor != connection.cursor
         connection.cursor = page.cursor
@@ -175,7 +194,8 @@ def _keep_snapshot(
 
 def _keep_unread(connection: Connection, unread: Unread) -> bool:
     """A record that made no sense is parked for a person; tried again, its ticket is read anew."""
-    body = unread.raw.encode()
+    unread = replace(unread, key=texts.storable(unread.key)[:100], why=texts.storable(unread.why))
+    body = unread.raw.encode("utf-8", "replace")
     return inbox.keep(
         connection,
         Inbound.Kind.HOOK,
@@ -193,5 +213,5 @@ def _poll_failed(connection: Connection, error: Exception) -> None:
         health.lock_out(connection, str(error))
         return
     failures = connection.failures + 1
-    wait = timedelta(seconds=error.after) if isinstance(error, TryLater) and error.after else health.rest(failures)
+    wait = timedelta(seconds=error.after) if isinstance(error, TryLater) and error.after else health.probe(failures)
     health.pause(connection, timezone.now() + wait, str(error))

@@ -107,9 +107,22 @@ def move(connection: Connection, profile: Profile) -> None:
     """
     if connection.profile is None or connection.profile.slug != profile.slug:
         raise ValueError(f"{profile} is not another version of what {connection} uses.")
-    connection = Connection.objects.select_for_update(of=("self",)).get(pk=connection.pk)
+    connection = Connection.objects.select_for_update(of=("self",)).select_related("profile").get(pk=connection.pk)
     cursor = kinds()[profile.connector].restarted(connection.cursor)
-    Connection.objects.filter(pk=connection.pk).update(profile=profile, memory={}, cursor=cursor, next_poll_at=None)
+    changes: dict[str, object] = {"profile": profile, "memory": {}, "cursor": cursor, "next_poll_at": None}
+    if connection.sealed and not sends_alike(connection, profile):
+        # Whoever may write a profile may not read credentials with it.
+        changes |= {"sealed": b"", "state": Connection.State.LOCKED_OUT, "last_error": ENTER_AGAIN}
+    Connection.objects.filter(pk=connection.pk).update(**changes)
+
+
+ENTER_AGAIN = "This version of its profile sends credentials in another way: enter them again on the page Access."
+
+
+def sends_alike(connection: Connection, profile: Profile) -> bool:
+    """Whether another version sends credentials where, and how, the one in use does."""
+    kind, used = kinds()[profile.connector], connection.profile
+    return used is not None and kind.ways_in(used.document) == kind.ways_in(profile.document)
 
 
 def choices() -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 
 from connectors.engine import identity, mapping, marks, outbox
-from connectors.engine.hearing import files, notes
+from connectors.engine.hearing import files, notes, withdrawn
 from connectors.engine.mapping import NotMapped
 from connectors.engine.sight import Contents, Sight, differ, settle
 from connectors.kit.contract import RemoteTicket
@@ -21,6 +21,8 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Phase, Priority, Service, Stage, Ticket
 from workflows import following, handoffs, moves, turns
 
+LONGEST_URL = 500
+
 
 class LeftAlone(Exception):
     """A ticket of theirs that is not taken in; the message says why."""
@@ -28,10 +30,16 @@ class LeftAlone(Exception):
 
 @transaction.atomic
 def apply(
-    *, connection: Connection, remote: RemoteTicket, at: datetime, contents: Contents | None = None
+    *,
+    connection: Connection,
+    remote: RemoteTicket,
+    at: datetime,
+    contents: Contents | None = None,
+    is_whole: bool = False,
 ) -> Link | None:
     """Bring the record up to what they have; the link, or None where the ticket is none of ours.
 
+    `is_whole`: every note they have was read, so that one that is not among them is gone there.
     What an archived organisation still does in its system is not followed: its part of the record is final.
     """
     if connection.organisation.archived_at is not None:
@@ -53,6 +61,8 @@ def apply(
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
     sight = Sight(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
     notes(sight)
+    if is_whole:
+        withdrawn(sight)
     files(sight, contents or {})
     if link.heard_at is None or remote.changed_at >= link.heard_at:
         # Notes first: a question is asked before the status says that they wait for its answer.
@@ -62,7 +72,8 @@ def apply(
         link.heard, link.heard_at = dict(remote.fields), remote.changed_at
     _describe(sight)
     link.born_at, link.missed = link.born_at or remote.created_at, 0
-    link.save()
+    # Nothing else of the row: what was queued meanwhile has moved its numbers, a hold its lease.
+    link.save(update_fields=["agreed", "heard", "heard_at", "born_at", "missed", "remote_url"])
     return link
 
 
@@ -108,7 +119,7 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
     mapped = mapping.published(connection)
     raw_priority = remote.fields.get("priority", "")
     priority = mapped.value_in("priority", raw_priority)
-    actor = Actor.vendor(connection.organisation, remote.author)
+    actor = Actor.vendor(connection.organisation, remote.author[:150])
     occurred_at = min(remote.created_at or at, at)
     ticket = tickets.open_ticket(
         title=remote.fields.get("title") or f"{connection.organisation} {remote.number}",
@@ -136,7 +147,7 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
         connection=connection,
         reference=marks.reference(leg.public_id),
         remote_key=remote.key,
-        remote_url=remote.url,
+        remote_url=remote.url if len(remote.url) <= LONGEST_URL else "",
         born_at=remote.created_at,
         hops=hops,
     )
@@ -209,9 +220,13 @@ def _follow_priority(sight: Sight, theirs: str) -> None:
     """Theirs stands beside ours and is never rolled up; what it means is still worth knowing."""
     if sight.mapped.value_in("priority", theirs) is None:
         unmapped.saw(source=sight.origin, field="priority", value=theirs, at=sight.at)
-    sight.leg.remote_priority = sight.mapped.label("priority", theirs)
+    sight.leg.remote_priority = sight.mapped.label("priority", theirs)[:100]
     sight.leg.save(update_fields=["remote_priority"])
+    before = sight.link.agreed.get("priority")
     _agree(sight, "priority", theirs)
+    if before is not None:
+        # Hearing theirs sends nothing of ours: what we changed meanwhile is still to be said.
+        sight.link.agreed["priority"]["ours"] = before["ours"]
 
 
 def _follow_status(sight: Sight, theirs: str) -> None:
@@ -294,4 +309,5 @@ def _describe(sight: Sight) -> None:
     changed = {name: value for name, value in wanted.items() if getattr(leg, name) != value}
     if changed:
         Leg.objects.filter(pk=leg.pk).update(**changed)
-    sight.link.remote_url = remote.url or sight.link.remote_url
+    if 0 < len(remote.url) <= LONGEST_URL:
+        sight.link.remote_url = remote.url

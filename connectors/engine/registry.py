@@ -12,11 +12,12 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 import connectors
-from connectors.engine import limits, marks, vault
+from connectors.engine import limits, marks, texts, vault
 from connectors.kit.contract import Connector, Ports
 from connectors.kit.http import TOTAL_SECONDS, Explain, Http
 from connectors.models import Connection
@@ -130,7 +131,24 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         sessions.close()
         if memory != known:
             connection.memory = memory
-            Connection.objects.filter(pk=connection.pk).update(memory=memory)
+            _learn(connection, known, memory)
+
+
+@transaction.atomic
+def _learn(connection: Connection, known: Mapping[str, str], memory: Mapping[str, str]) -> None:
+    """Keep what changed of what was known; others learn at the same time, and other settings make it void."""
+    if connection.pk is None:
+        return
+    fresh = Connection.objects.select_for_update(of=("self",)).get(pk=connection.pk)
+    if (fresh.settings, fresh.profile_id) != (connection.settings, connection.profile_id):
+        return
+    changed = {
+        texts.storable(name): texts.storable(value) for name, value in memory.items() if known.get(name) != value
+    }
+    fresh.memory = {
+        name: value for name, value in fresh.memory.items() if name in memory or name not in known
+    } | changed
+    fresh.save(update_fields=["memory"])
 
 
 KEY_AGAIN = timedelta(minutes=1)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -26,6 +25,7 @@ from connectors.kit.contract import Change, Connector, Pushed, RemoteTicket
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.models import Attempt, Binding, Connection, Difference, Lane, Link, Outbound
 from hub.clock import now
+from hub.domain import files
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Ticket
 from workflows import handoffs
@@ -227,8 +227,10 @@ class Sender:
             if message.supersedes_id is not None:
                 text = f"(Correction)\n{text}"
             return _Ready(Change(**common, mark=mark, name=about, text=text), {})
-        with default_storage.open(item.attachment.path) as file:
-            content = file.read()
+        try:
+            content = files.read(item.attachment)
+        except files.NotWhole as error:
+            raise Refused(str(error)) from error
         return _Ready(Change(**common, mark=mark, name=item.attachment.name, content=content), {})
 
     def _hops_of(self, message: Message) -> list[str]:
@@ -307,7 +309,9 @@ class Sender:
             self._park(item, f"Sent {item.attempts} times, and never found there afterwards. {item.error}")
             return False
         item.intent_at, item.intent = None, {}
-        self._write(item, intent_at=None, intent={}, state=Outbound.State.READY, attempts=item.attempts)
+        self._write(
+            item, only=item.state, intent_at=None, intent={}, state=Outbound.State.READY, attempts=item.attempts
+        )
         return True
 
     def _found(self, item: Outbound) -> Pushed | None:
@@ -359,7 +363,10 @@ class Sender:
     def _agree(self, values: dict[str, tuple[str, str]], *, reference: str = "") -> None:
         with transaction.atomic():
             link = Link.objects.select_for_update(of=("self",)).get(pk=self.link.pk)
-            link.agreed |= {field: {"theirs": theirs, "ours": mine} for field, (theirs, mine) in values.items()}
+            link.agreed |= {
+                field: {"theirs": _newest(link, self.link, field, theirs), "ours": mine}
+                for field, (theirs, mine) in values.items()
+            }
             if reference == link.reference:
                 link.agreed["reference"] = {"theirs": reference, "ours": reference}
             link.save(update_fields=["agreed"])
@@ -403,7 +410,7 @@ class Sender:
         if attempts >= MOST_ATTEMPTS and others_pass:
             self._park(item, f"Tried {attempts} times while others went through. {error}")
             return
-        wait = timedelta(seconds=error.after) if error.after else health.rest(attempts)
+        wait = timedelta(seconds=error.after) if error.after else health.probe(attempts)
         until = timezone.now() + wait
         self._write(item, intent_at=None, intent={}, attempts=attempts, next_attempt_at=until, error=str(error))
         health.pause(connection, until, str(error))
@@ -424,13 +431,21 @@ class Sender:
             said=said[:1000],
         )
 
-    def _write(self, item: Outbound, **changes: object) -> None:
-        """Change the item only while the lease is still ours."""
+    def _write(self, item: Outbound, *, only: str = "", **changes: object) -> None:
+        """Change the item only while the lease is still ours, and it is (where that is said) still as it was read."""
+        rows = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch)
         try:
-            written = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch).update(**changes)
+            with transaction.atomic():
+                written = (rows.filter(state=only) if only else rows).update(**changes)
         except IntegrityError:
             # Another change of fields is waiting already: what this one had to say, that one will say.
             changes |= {"state": Outbound.State.SKIPPED, "next_attempt_at": None, "intent_at": None}
             written = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch).update(**changes)
         if not written:
             raise Fenced
+
+
+def _newest(fresh: Link, read: Link, field: str, theirs: str) -> str:
+    """Their value of a field that was not written: what was heard meanwhile, where it is no longer what we read."""
+    known, before = fresh.agreed.get(field, {}).get("theirs"), read.agreed.get(field, {}).get("theirs")
+    return str(known) if theirs == before and known is not None else theirs

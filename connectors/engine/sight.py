@@ -30,7 +30,7 @@ class Sight:
     at: datetime
 
     def actor(self, name: str = "") -> Actor:
-        return Actor.vendor(self.connection.organisation, name or self.remote.author)
+        return Actor.vendor(self.connection.organisation, (name or self.remote.author)[:150])
 
     @property
     def origin(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,10 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def dump(remote: RemoteTicket) -> bytes:
-    return json.dumps(asdict(remote), sort_keys=True, default=_plain, ensure_ascii=True).encode()
+    told = {each.name: getattr(remote, each.name) for each in fields(remote)}
+    told["notes"] = None if remote.notes is None else [asdict(note) for note in remote.notes]
+    told["files"] = None if remote.files is None else [asdict(file) for file in remote.files]
+    return json.dumps(told, sort_keys=True, default=_plain, ensure_ascii=True).encode()
 
 
 def state_of(remote: RemoteTicket) -> str:

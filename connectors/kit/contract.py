@@ -189,6 +189,8 @@ class Setting:
     """Whether it has several lines, as a certificate has."""
     is_rare: bool = False
     """Usually left as it is: the wizard folds it away."""
+    is_address: bool = False
+    """Whether it says where credentials are sent: changed, they have to be entered again."""
 
 
 def several(value: str) -> tuple[str, ...]:
@@ -378,12 +380,73 @@ def understood(
     unread: list[Unread] = []
     for item in items:
         try:
-            tickets.append(read(item))
+            ticket = read(item)
+            _sound(ticket)
+            tickets.append(ticket)
         except (Refused, *NOT_UNDERSTOOD) as error:
-            key = str(item.get("id", "")) if isinstance(item, Mapping) else ""
-            why = f"{type(error).__name__}: {error}"[:300]
-            unread.append(Unread(key=key, why=why, raw=json.dumps(item, default=str)[:100_000]))
+            unread.append(unread_of(item, error))
     return tuple(tickets), tuple(unread)
+
+
+LONGEST_KEY = 100
+DEEPEST = 100
+_TEXTS = ("number", "url", "author", "assignee", "queue", "merged_into", "reference")
+
+
+def unread_of(item: Any, error: Exception) -> Unread:
+    """What is kept of a record that makes no sense; never fails itself."""
+    key = item.get("id") if isinstance(item, Mapping) else None
+    try:
+        raw = json.dumps(item, default=str)[:100_000]
+    except (RecursionError, ValueError, TypeError):
+        raw = f"(a {type(item).__name__} that cannot be written)"
+    told = str(key)[:LONGEST_KEY] if isinstance(key, str | int) and not isinstance(key, bool) else ""
+    return Unread(key=told, why=f"{type(error).__name__}: {error}"[:300], raw=raw)
+
+
+def _sound(ticket: RemoteTicket) -> None:
+    """ValueError for a ticket that cannot be kept: its key is none, or what should be text is not."""
+    _sound_key(ticket.key)
+    wrong = [name for name in _TEXTS if not isinstance(getattr(ticket, name), str)]
+    wrong += [name for name, value in ticket.fields.items() if not isinstance(value, str)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: not a text")
+    if _depth(ticket.raw) > DEEPEST:
+        raise ValueError("it is nested too deep")
+    for note in ticket.notes or ():
+        _sound_key(note.key)
+    for file in ticket.files or ():
+        _sound_key(file.key)
+
+
+def _sound_key(key: Any) -> None:
+    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+        raise ValueError(f"{str(key)[:40]!r} is no key")
+
+
+def _depth(value: Any) -> int:
+    """How deep a record is nested, level by level: nothing here recurs."""
+    level, depth = [value], 0
+    while level and depth <= DEEPEST:
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, Mapping) else each if isinstance(each, list) else ())
+            if isinstance(inner, dict | list)
+        ]
+        depth += 1
+    return depth
+
+
+def readable(items: Iterable[Any], read: Callable[[Any], Any]) -> list[Any]:
+    """What can be read of these: of lists that only help, as people's names."""
+    found = []
+    for item in items:
+        try:
+            found.append(read(item))
+        except (Refused, *NOT_UNDERSTOOD):
+            continue
+    return found
 
 
 MOST_SAID = 300
@@ -474,6 +537,11 @@ class Connector:
     def restarted(cls, cursor: str) -> str:
         """The cursor that reads once more from where the sweep of this one began, with whichever profile."""
         raise NotImplementedError(f"{cls.label} takes no profile.")
+
+    @classmethod
+    def ways_in(cls, document: str) -> str:
+        """A digest of where and how a profile's document sends credentials; another one wants them entered again."""
+        return ""
 
     @classmethod
     def preview(cls, what: str, answer: str) -> Sequence[Previewed]:

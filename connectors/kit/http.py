@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -229,11 +230,31 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
     return b"".join(chunks)
 
 
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u(0000|[dD][89a-fA-F]..)|.)", re.DOTALL)
+LONGEST_NUMBER = 300
+
+
 def _decoded(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        return decoded(content)
     except (ValueError, RecursionError):
         return _NOT_JSON
+
+
+def decoded(content: bytes) -> Any:
+    """JSON as it came, but for what no database and no other system takes: what is no character is U+FFFD.
+
+    One text with a byte of another encoding, or one number without end, spoils itself and nothing beside it.
+    """
+    told = content.decode(json.detect_encoding(content), "replace").removeprefix("\ufeff").replace("\0", "\ufffd")
+    if "\\u0000" in told or "\\ud" in told or "\\uD" in told:
+        told = _ESCAPE.sub(lambda found: "\ufffd" if found[1] else found[0], told)
+    try:
+        return json.loads(told, strict=False)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return json.loads(told, strict=False, parse_int=lambda text: int(text) if len(text) < LONGEST_NUMBER else text)
 
 
 def _lost(error: requests.ConnectionError, is_write: bool) -> ConnectorError:

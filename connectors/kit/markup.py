@@ -32,20 +32,32 @@ def cleaned(html: str) -> str:
     )
 
 
-_BOX = re.compile(
-    r"<(/?)(?:div|blockquote|center|section|article|main|ul|ol|dl|table|span|font|b|i|u|em|strong|a)\b[^<>]{0,4000}>?",
-    re.IGNORECASE,
-)
+_TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]{0,40})[^<>]{0,4000}>?")
+_CLOSED_BY_OTHERS = frozenset(
+    {"p", "li", "dd", "dt", "tr", "td", "th", "tbody", "thead", "tfoot", "option", "optgroup", "br", "hr", "img",
+     "input", "meta", "link", "wbr", "col", "area", "base", "embed", "source", "track", "param", "html", "head", "body"}
+)  # fmt: skip
+"""Elements that need no end tag of their own."""
 DEEPEST = 400
 
 
 def _shallow(html: str) -> str:
-    """As it is, unless its elements lie absurdly deep in each other, for then cleaning takes quadratic time."""
-    depth = deepest = 0
-    for found in _BOX.finditer(html):
-        depth = max(depth - 1, 0) if found[1] else depth + 1
-        deepest = max(deepest, depth)
-    return html if deepest <= DEEPEST else _BOX.sub(" ", html)
+    """As it is, unless its elements lie absurdly deep in each other, for then cleaning takes quadratic time.
+
+    nh3 (0.3, by html5ever) walks all open elements for each tag; an end tag closes one of its own name and no other.
+    """
+    open_now: dict[str, int] = {}
+    depth = 0
+    for found in _TAG.finditer(html):
+        name = found[2].lower()
+        if name in _CLOSED_BY_OTHERS or (found[1] and not open_now.get(name)):
+            continue
+        change = -1 if found[1] else 1
+        open_now[name] = open_now.get(name, 0) + change
+        depth += change
+        if depth > DEEPEST:
+            return _TAG.sub(" ", html)
+    return html
 
 
 def text_of(html: str) -> str:

@@ -2,12 +2,14 @@
 
 from .alert import AlertState, Storm
 from .connection import Connection, FieldRule, Mapping, NoteRule, StatusRule, Turn, Usage, ValueRule
-from .link import Attempt, Binding, Difference, Inbound, Lane, Link, Outbound
+from .link import Attempt, AwaitedFile, Binding, Difference, Inbound, Lane, Link, Outbound
 from .profile import Profile
+from .trouble import Trouble
 
 __all__ = [
     "AlertState",
     "Attempt",
+    "AwaitedFile",
     "Binding",
     "Connection",
     "Difference",
@@ -21,6 +23,7 @@ __all__ = [
     "Profile",
     "StatusRule",
     "Storm",
+    "Trouble",
     "Turn",
     "Usage",
     "ValueRule",

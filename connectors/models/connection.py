@@ -67,6 +67,7 @@ class Connection(models.Model):
     memory = models.JSONField(default=dict, blank=True, editable=False)
     cursor = models.TextField(_("cursor"), blank=True, editable=False)
     hook_id = models.CharField(_("hook registration"), max_length=64, blank=True, editable=False)
+    hook_url = models.CharField(_("where they call us"), max_length=300, blank=True, editable=False)
     hook_note = models.CharField(_("what happened to their calls"), max_length=255, blank=True, editable=False)
     hook_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     share = models.PositiveIntegerField(_("our part of their limit, percent"), null=True, blank=True)

@@ -212,6 +212,8 @@ class Binding(models.Model):
     message = models.ForeignKey(Message, models.PROTECT, null=True, related_name="bindings")
     attachment = models.ForeignKey(Attachment, models.PROTECT, null=True, related_name="bindings")
     fingerprint = models.CharField(max_length=64, blank=True)
+    gone_at = models.DateTimeField(null=True)
+    """When it was not there any more for the first time: what is not there twice was deleted by them."""
     hops = models.CharField(max_length=100, blank=True)
     """Ids of the hubs a note of theirs came through, joined by @."""
 
@@ -264,3 +266,46 @@ class Difference(models.Model):
 
     def __str__(self) -> str:
         return f"{self.link} {self.field} = {self.value}"
+
+
+class AwaitedFile(models.Model):
+    """A file of theirs that is known, and whose content is not here: it stops nothing else of its ticket."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("is tried again")
+        PARKED = "parked", _("could not be fetched")
+        TOO_LARGE = "too_large", _("larger than what is taken by itself")
+        LEFT_OUT = "left_out", _("left out")
+        DONE = "done", _("is here")
+
+    link = models.ForeignKey(Link, models.CASCADE, related_name="awaited_files")
+    remote_key = models.CharField(max_length=100)
+    name = models.CharField(_("name"), max_length=255)
+    size = models.PositiveBigIntegerField(_("bytes"), default=0)
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.WAITING)
+    why = models.TextField(_("why"), blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    noted_at = models.DateTimeField(_("known since"))
+    message = models.ForeignKey(Message, models.PROTECT, null=True, related_name="awaited_files")
+    """The message that says that it was not taken."""
+    inbound = models.ForeignKey(Inbound, models.PROTECT, null=True, related_name="+")
+    """The mail in which it lies."""
+
+    class Meta:
+        verbose_name = _("awaited file")
+        verbose_name_plural = _("awaited files")
+        constraints = [
+            models.UniqueConstraint(fields=["link", "remote_key"], name="awaited_file_once_per_link"),
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "parked", "too_large", "left_out", "done"]),
+                name="awaited_file_state_is_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=Q(state="waiting"), name="awaited_file_next_to_fetch"),
+            models.Index(fields=["state"], condition=Q(state="parked"), name="awaited_file_parked"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.link})"

@@ -37,7 +37,8 @@ class TakesCalls(Connector):
         self._check_age(told)
         keys = self._keys_of_hook(news, sent)
         named = text(row.delivery(told)) if row.delivery is not None else ""
-        delivery = f"{named}.{hashlib.sha256(body).hexdigest()[:24]}"[:100]
+        # What they name is cut, never the digest: two calls must not become one.
+        delivery = f"{named[:70]}.{hashlib.sha256(body).hexdigest()[:24]}"
         return Hook(key=keys[0], delivery=delivery, also=tuple(keys[1:200]))
 
     def _keys_of_hook(self, news: Any, sent: Mapping[str, str]) -> list[str]:

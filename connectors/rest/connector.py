@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,6 +26,7 @@ from connectors.kit.contract import (
     RemoteNote,
     RemoteTicket,
     Setting,
+    readable,
     understood,
 )
 from connectors.kit.errors import ConnectorError, Missing, Refused, Unsupported
@@ -43,6 +47,10 @@ IGNORED_FILTER = timedelta(days=2)
 """So much older than asked for a record may be before we say that they ignored our filter."""
 
 
+SOON = timedelta(days=2)
+"""A clock of theirs that is further ahead says nothing of when a record changed."""
+
+
 class Rest(ChecksItself):
     """A REST system; `of_profile` makes the connector of one profile."""
 
@@ -50,6 +58,10 @@ class Rest(ChecksItself):
     label: ClassVar[str] = "REST system by profile"
     takes_profile: ClassVar[bool] = True
     profile: ClassVar[Profile]
+
+    @classmethod
+    def ways_in(cls, document: str) -> str:
+        return _ways_in(document)
 
     @classmethod
     def of_profile(cls, document: str) -> type[Connector]:
@@ -145,12 +157,16 @@ class Rest(ChecksItself):
         return replace(page, cursor=state.on(token=token, newest=newest).text, more=True)
 
     def _by_time(self, state: Sweep, items: list[Any], token: str, asked: datetime) -> Sweep:
-        """On from the newest change of this page: what changes meanwhile moves to the end, and shifts nothing."""
-        last = self.records.changed(items[-1])
-        further = last - timedelta(seconds=self.profile.since.resolution_seconds)
-        return replace(state.on(newest=last), at=further, token="") if further > asked else state.on(
-            token=token, newest=last
-        )  # fmt: skip
+        """On from the last change of this page: what changes meanwhile moves to the end, and shifts nothing.
+
+        A record whose time cannot be read, or lies in the days to come, does not say where to go on.
+        """
+        latest = self.ports.now() + SOON
+        last = next((at for at in reversed(readable(items, self.records.changed)) if at <= latest), None)
+        resolution = timedelta(seconds=self.profile.since.resolution_seconds)
+        if last is not None and last - resolution > asked:
+            return replace(state.on(newest=last), at=last - resolution, token="")
+        return state.on(token=token, newest=last)
 
     @property
     def _compares_lists(self) -> bool:
@@ -171,10 +187,10 @@ class Rest(ChecksItself):
         """
         if "changed_since" in self.profile.lacks or not self.dates_changes or not (tickets or items):
             return
-        try:
-            newest = max([*(ticket.changed_at for ticket in tickets), *(self.records.changed(item) for item in items)])
-        except Refused:
+        times = [*(ticket.changed_at for ticket in tickets), *readable(items, self.records.changed)]
+        if not times:
             return
+        newest = max(times)
         limit = since - IGNORED_FILTER - timedelta(seconds=self.profile.since.resolution_seconds)
         if newest < limit:
             raise Refused(
@@ -391,6 +407,7 @@ def _made(document: str) -> type[Connector]:
     if found.limits is not None and found.limits.requests:
         row = found.limits
         limits = Limits(requests=int(row.requests), seconds=int(row.seconds), share=row.share, threads=row.threads)
+    addresses = _addresses(document)
     made: dict[str, Any] = {
         "__module__": Rest.__module__,
         "__doc__": found.about,
@@ -404,7 +421,8 @@ def _made(document: str) -> type[Connector]:
         "settings": tuple(
             Setting(
                 name=row.name, label=row.label, help=row.help, is_secret=row.secret, is_required=row.required,
-                is_long=row.long, default=row.default, picklist=row.picklist, choices=tuple(row.choices.items()),
+                is_address=row.name in addresses, is_long=row.long,
+                default=row.default, picklist=row.picklist, choices=tuple(row.choices.items()),
             )
             for row in found.settings
         ),
@@ -415,3 +433,18 @@ def _made(document: str) -> type[Connector]:
         "lengths": {name: int(value) for name, value in found.lengths.items()},
     }  # fmt: skip
     return type(f"Rest_{re.sub('[^A-Za-z0-9]', '_', found.slug)}", (Rest,), made)
+
+
+def _addresses(document: str) -> frozenset[str]:
+    """Names of the settings that say where credentials are sent, and whom there we believe."""
+    connect = tomllib.loads(document).get("connect", {})
+    told = [connect.get(name, "") for name in ("base", "discover", "token", "authority")]
+    return frozenset(re.findall(r"settings\.(\w+)", json.dumps(told)))
+
+
+def _ways_in(document: str) -> str:
+    """Where and how credentials are sent: the table of it, and what its settings are where nobody enters them."""
+    told = tomllib.loads(document)
+    defaults = {row["name"]: row.get("default", "") for row in told.get("settings", ())}
+    text = json.dumps([told.get("connect", {}), defaults], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -56,7 +56,7 @@ class Records:
         row = self.profile.ticket.changed_at
         try:
             return self.moment(row(self.about(item, None)) if row is not None else None)
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             raise Refused(f"A record's time of change cannot be read: {error}.") from error
 
     def sifted(self, items: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -67,7 +67,11 @@ class Records:
         there: list[Any] = []
         gone: list[Any] = []
         for item in items:
-            says_so = isinstance(item, dict) and is_gone(self.about(item, None)) is True
+            try:
+                says_so = isinstance(item, dict) and is_gone(self.about(item, None)) is True
+                says_so = says_so and bool(self.key(self.profile.ticket.key.text_in(self.about(item, None))))
+            except (Failed, Refused):
+                says_so = False
             (gone if says_so else there).append(item)
         return there, gone
 

@@ -101,9 +101,36 @@ class SettingsForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.connection, self.settings = connection, list(settings)
-        kept = vault.unseal(connection) if connection.sealed else {}
+        self.kept = vault.unseal(connection) if connection.sealed else {}
+        self.is_own_draft = False
+        """Whether whoever fills it in has entered the credentials of this draft themselves, a moment ago."""
         for setting in self.settings:
-            self.fields[setting.name] = _field(connection, setting, picklists, is_kept=setting.name in kept)
+            self.fields[setting.name] = _field(connection, setting, picklists, is_kept=setting.name in self.kept)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        moved = [] if self.is_own_draft else [setting.label for setting in self.settings if self._is_moved(setting)]
+        for setting in self.settings:
+            if moved and setting.is_secret and setting.name in self.kept and not cleaned.get(setting.name):
+                self.add_error(setting.name, enter_again(moved))
+        return cleaned
+
+    def _is_moved(self, setting: Setting) -> bool:
+        before = str(self.connection.settings.get(setting.name, setting.default))
+        return setting.is_address and self._entered(setting) != before
+
+    def _entered(self, setting: Setting) -> str:
+        entered = self.cleaned_data.get(setting.name) or ""
+        return ",".join(entered) if isinstance(entered, list) else str(entered).strip()
+
+    def changes(self) -> list[str]:
+        """What is entered otherwise than it was, by label; of secrets only that they were entered."""
+        before = self.connection.settings
+        return [
+            setting.label for setting in self.settings
+            if (self._entered(setting) if setting.is_secret
+                else self._entered(setting) != str(before.get(setting.name, setting.default)))
+        ]  # fmt: skip
 
     def rare(self) -> list[Any]:
         """Fields that are folded away until somebody needs them."""
@@ -116,11 +143,10 @@ class SettingsForm(forms.Form):
         return any(field.errors for field in self.rare())
 
     def keep(self) -> None:
-        """Put what was entered into the connection's row; the caller saves it."""
+        """Put what was entered into the connection's row; the caller saves it, once it was tried."""
         secrets = vault.unseal(self.connection) if self.connection.sealed else {}
         for setting in self.settings:
-            entered = self.cleaned_data.get(setting.name) or ""
-            value = ",".join(entered) if isinstance(entered, list) else str(entered).strip()
+            value = self._entered(setting)
             if not setting.is_secret:
                 self.connection.settings[setting.name] = value
             elif value:
@@ -131,6 +157,11 @@ class SettingsForm(forms.Form):
         vault.seal(self.connection, secrets)
         # What was learned with other settings may be wrong with these.
         self.connection.memory = {}
+
+
+def enter_again(moved: Iterable[str]) -> str:
+    """Why a credential that is kept has to be entered again."""
+    return _("Enter it again: with another “%s” it would be sent somewhere else.") % "”, “".join(moved)
 
 
 def _field(connection: Connection, setting: Setting, picklists: Picklists, *, is_kept: bool) -> forms.Field:

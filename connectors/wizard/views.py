@@ -17,7 +17,7 @@ from connectors.engine import hooks, mapping, polling, preview, proposing, publi
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection
-from connectors.wizard import alerting, drafts, pages
+from connectors.wizard import alerting, audit, drafts, pages
 from connectors.wizard.forms import (
     ChooseForm,
     IntakeForm,
@@ -30,6 +30,12 @@ from connectors.wizard.forms import (
 from hub.models import Publication
 
 View = Callable[..., HttpResponse]
+
+DRAFTS = "connection_drafts"
+"""In the session: drafts whose credentials whoever is logged in has entered."""
+ACCESS = ("settings", "sealed", "memory")
+PLACE = ("settings", "memory", "intake", "intake_queues", "service", "acceptance", "own_user")
+"""What a page of the wizard writes: pollers and workers write the rest of the row meanwhile."""
 
 
 def urls() -> list[Any]:
@@ -62,15 +68,25 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 
 def access(request: HttpRequest, pk: int) -> HttpResponse:
-    """Page 2: credentials; they are tried at once, and an error stands at the setting that is wrong."""
+    """Page 2: credentials; they are tried at once, and an error stands at the setting that is wrong.
+
+    A check that fails changes nothing. Of a new draft what was entered is kept all the same, so that only what is
+    wrong has to be entered again: for whoever entered it, and until the first check succeeds.
+    """
     connection = get_object_or_404(Connection, pk=pk)
     kind = registry.kind_of(connection)
     form = SettingsForm(connection, access_settings(kind), {}, request.POST or None)
+    is_new = connection.state == Connection.State.DRAFT and not connection.own_user
+    form.is_own_draft = is_new and pk in request.session.get(DRAFTS, [])
     if request.method == "POST" and form.is_valid():
+        changes = form.changes()
         form.keep()
-        # Kept even if it is wrong: only what is wrong has to be entered again.
-        connection.save()
+        if is_new and (form.is_own_draft or not form.kept):
+            request.session[DRAFTS] = [*request.session.get(DRAFTS, []), pk]
+            connection.save(update_fields=ACCESS)
         if _tried(connection, form, lambda connector: connector.picklists()) is not None:
+            connection.save(update_fields=ACCESS)
+            audit.changed(request, connection, changes)
             if kind.takes_alerts:
                 connection.own_user = kind.slug
                 connection.save(update_fields=["own_user"])
@@ -90,12 +106,14 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
     form = SettingsForm(connection, place_settings(kind), picklists, request.POST or None)
     intake = IntakeForm(connection, picklists, request.POST or None)
     if request.method == "POST" and form.is_valid() and intake.is_valid():
+        changes = form.changes()
         form.keep()
         intake.keep(connection)
         checked = _tried(connection, form, lambda connector: connector.check())
         if checked is not None:
             connection.own_user = checked.own_user
-            connection.save()
+            connection.save(update_fields=PLACE)
+            audit.changed(request, connection, changes)
             facts = ", ".join(f"{name}: {value}" for name, value in checked.facts.items() if value)
             messages.success(request, _("The check succeeded. %s") % facts)
             return redirect(pages.url("words", connection))

@@ -17,6 +17,7 @@ from connectors.engine import profiles, registry
 from connectors.engine.trying import Bench, Tried
 from connectors.engine.vault import CannotUnseal
 from connectors.models import Connection, Profile
+from connectors.wizard import audit
 
 MOST_CHARACTERS = 500_000
 
@@ -93,6 +94,12 @@ def _seen(profile: Profile, form: SampleForm) -> Any:
 
 def _tried(request: HttpRequest, profile: Profile, connection: Connection, *, writes: bool) -> list[Tried]:
     """This version of the profile, with the settings and secrets of a connection that uses any."""
+    if not profiles.sends_alike(connection, profile):
+        messages.error(request, _(
+            "This version sends credentials in another way than the one %s uses, so it cannot be tried with its "
+            "access. Make a connection of its own for it."
+        ) % connection)  # fmt: skip
+        return []
     connection.profile, connection.memory = profile, {}
     try:
         with registry.ready(connection) as connector:
@@ -106,6 +113,7 @@ def moved(request: HttpRequest, profile: Profile) -> HttpResponse:
     """Every connection of this profile, on to this version."""
     for connection in Connection.objects.filter(profile__slug=profile.slug).exclude(profile=profile):
         profiles.move(connection, profile)
+        audit.changed(request, connection, [_("profile: %s") % profile])
         messages.success(
             request, _("%(connection)s uses %(profile)s now.") % {"connection": connection, "profile": profile}
         )

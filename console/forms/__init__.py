@@ -13,6 +13,7 @@ from hub.models import (
     Asset,
     Degree,
     Leg,
+    Message,
     Organisation,
     Person,
     Priority,
@@ -23,6 +24,7 @@ from hub.models import (
     User,
 )
 from hub.sla.calendars import BadCalendar, load_zone
+from workflows import packs
 
 _DEGREES = [("", "–"), *Degree.choices]
 
@@ -120,6 +122,10 @@ class DecisionForm(_Styled):
     accept_minutes = _accept_minutes()
 
 
+def _first_words(message: Message) -> str:
+    return f"{message.author_name or message.author_organisation}: {' '.join(message.body.split())[:100]}"
+
+
 class HandOverForm(_Styled):
     organisation = forms.ModelChoiceField(
         label=_("To"), queryset=Organisation.objects.none(), to_field_name="public_id", empty_label=_("choose …")
@@ -132,6 +138,10 @@ class HandOverForm(_Styled):
     is_blocking = forms.BooleanField(
         label=_("The ticket cannot be resolved before they are done"), required=False, initial=True
     )
+    also = forms.ModelMultipleChoiceField(
+        label=_("Tell them this, too"), queryset=Message.objects.none(), to_field_name="public_id", required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )  # fmt: skip
 
     def __init__(self, *args: Any, ticket: Ticket, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -140,11 +150,16 @@ class HandOverForm(_Styled):
         field = self.fields["organisation"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = choices.exclude(pk__in=engaged).order_by("name")
+        also = self.fields["also"]
+        assert isinstance(also, forms.ModelMultipleChoiceField)
+        also.queryset = packs.may_also_be_told(ticket)
+        also.label_from_instance = _first_words  # type: ignore[assignment, method-assign]
 
 
 class CommentForm(_Styled):
     body = forms.CharField(label=_("Message"), widget=forms.Textarea(attrs={"rows": 3}), max_length=20_000)
     for_requester = forms.BooleanField(label=_("Requester"), required=False)
+    for_all = forms.BooleanField(label=_("All organisations, later ones included"), required=False)
     legs = forms.ModelMultipleChoiceField(
         label=_("Organisations"),
         queryset=Leg.objects.none(),

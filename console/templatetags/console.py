@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from urllib.parse import urlencode
+
 from django import template
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import User
 from hub.queries import visibility
+from hub.queries.board import Number
 from hub.queries.tickets import Related
 from hub.queries.timeline import RELATED
 from workflows.models import Notice
@@ -127,3 +132,10 @@ def phase_class(value: str) -> str:
 @register.filter
 def charge_class(value: str) -> str:
     return CHARGES.get(value, "charge-holder")
+
+
+@register.simple_tag
+def opens(number: Number) -> str:
+    """The address of the list that a number counts."""
+    told = {name.replace("text", "q"): value for name, value in asdict(number.filters).items() if value}
+    return f"{reverse('console:tickets')}?{urlencode(told)}"

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 from console.access import person
 from console.forms import styled
 from hub.domain import accounts
+from hub.models import User
 from workflows import notifications
 from workflows.models import Channel
 from workflows.notifications import Recipient, Told
@@ -32,7 +33,7 @@ def account(request: HttpRequest) -> HttpResponse:
     """The own account: a new password, which ends every other session."""
     form = styled(PasswordChangeForm(person(request), request.POST or None))
     if request.method == "POST" and form.is_valid():
-        update_session_auth_hash(request, form.save())
+        update_session_auth_hash(request, _kept(form))
         messages.success(request, _("Your password is changed. You are logged out everywhere else."))
         return redirect("console:account")
     return render(request, "console/account.html", {"form": form, "page": "account"})
@@ -45,6 +46,13 @@ def log_out_everywhere(request: HttpRequest) -> HttpResponse:
     update_session_auth_hash(request, accounts.end_sessions(person(request)))
     messages.success(request, _("You are logged out everywhere else."))
     return redirect("console:account")
+
+
+def _kept(form: SetPasswordForm[Any]) -> User:
+    """The new password and nothing else of the row: an admin may end this very account meanwhile."""
+    user: User = form.save(commit=False)
+    user.save(update_fields=["password"])
+    return user
 
 
 class AddressForm(forms.Form):
@@ -84,6 +92,8 @@ class NewPassword(PasswordResetConfirmView):
         return styled(super().get_form(form_class))
 
     def form_valid(self, form: Any) -> HttpResponse:
+        _kept(form)
+        form.save = lambda *_args, **_more: form.user
         answer = super().form_valid(form)
         messages.success(self.request, _("Your new password is set. Log in with it."))
         return answer

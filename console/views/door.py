@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from connectors import queries as synchronisation
 from connectors.engine import outbox
 from hub.clock import now
+from hub.domain import files
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.models import Attachment, Leg, Message, ReasonCode
@@ -165,6 +166,10 @@ def door_file(request: HttpRequest, token: str, public_id: str) -> HttpResponse 
     ).first()
     if file is None:
         raise Http404
+    if files.fault(file):
+        return HttpResponse(
+            _("This file is not whole any more. Tell whoever runs the hub: a backup has it."), status=410
+        )
     response = FileResponse(
         default_storage.open(file.path), as_attachment=True, filename=file.name, content_type="application/octet-stream"
     )

@@ -9,13 +9,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
-from connectors.engine import differences, identity, inbox, outbox
-from connectors.models import Connection, Difference, Inbound, Link, Outbound
+from connectors.engine import awaited, differences, identity, inbox, outbox
+from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
 from console.access import person, workers_only
 from console.views.board import live_cursor
 from hub.clock import now
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
+from hub.models import Reaction
+from hub.signals import retry_reaction
 from workflows import mending, posting
 from workflows.firing import ActionRefused
 from workflows.models import FailedAction, Notice, Pending
@@ -48,6 +50,10 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
         mending.again(get_object_or_404(Pending, pk=row_id), at=now())
     elif kind == "action":
         return _try_action(request, get_object_or_404(FailedAction, pk=row_id))
+    elif kind == "file":
+        awaited.retry(get_object_or_404(AwaitedFile, pk=row_id))
+    elif kind == "reaction":
+        retry_reaction(get_object_or_404(Reaction, pk=row_id))
     elif kind == "link":
         identity.release(get_object_or_404(Link, pk=row_id))
     else:
@@ -95,6 +101,30 @@ def skip(request: HttpRequest, row_id: int) -> HttpResponse:
     else:
         outbox.skip(item, why=f"Skipped by {person(request)}: {reason}"[:1000])
         messages.success(request, _("It is left out; what stood behind it goes on."))
+    return redirect("console:sync")
+
+
+@require_POST
+@workers_only
+def fetch_file(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Fetch a file that was too large to be taken by itself."""
+    row = get_object_or_404(AwaitedFile.objects.select_related("link__leg__ticket"), pk=row_id)
+    awaited.retry(row)
+    messages.success(request, _("“%s” is being fetched; it appears at its message.") % row.name)
+    return redirect(row.link.leg.ticket)
+
+
+@require_POST
+@workers_only
+def leave_file(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Do without a file that could not be fetched, with a reason."""
+    row = get_object_or_404(AwaitedFile, pk=row_id)
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        messages.error(request, _("Say why it is left out."))
+    else:
+        awaited.leave_out(row, user=person(request), reason=reason)
+        messages.success(request, _("It is left out."))
     return redirect("console:sync")
 
 

@@ -24,6 +24,7 @@ from console.forms import CommentForm, HandOverForm, LegForm, OpenForm, ReplyFor
 from console.views import steering
 from console.views.board import live_cursor
 from hub.clock import now
+from hub.domain import files
 from hub.domain import messages as conversation
 from hub.domain import tickets as verbs
 from hub.domain.actors import Actor
@@ -54,13 +55,14 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         text=request.GET.get("q", "").replace("\x00", "").strip()[:100],
         holder=request.GET.get("holder", ""),
         priority=request.GET.get("priority", ""),
+        party=request.GET.get("party", ""),
     )
     user = person(request)
     known = visibility.known_organisations(user)
     holders = Organisation.objects.exclude(kind=Organisation.Kind.CUSTOMER).order_by("name")
     if known is not None:
         holders = holders.filter(pk__in=known)
-    found = questions.listed(visibility.visible_tickets(user), filters, of=known)
+    found = questions.listed(visibility.visible_tickets(user), filters, at=now(), of=known)
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     at = now()
     audience = "" if known is None else "vendor" if visibility.is_of_a_vendor(user) else "requester"
@@ -94,8 +96,11 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
     everything = visibility.sees_everything(user)
     if everything:
         ticks = synchronisation.ticks([line.message for line in lines if line.message])
+        waiting = synchronisation.awaited_files([line.message for line in lines if line.message])
         for line in lines:
             if line.message:
+                if visibility.may_work(user):
+                    line.message.awaited = waiting.get(line.message.pk, [])  # type: ignore[attr-defined]
                 line.message.ticks = ticks.get(line.message.pk, [])  # type: ignore[attr-defined]
     until = visibility.shared_until(user, ticket)
     badges = questions.badges(ticket, at=at) if everything else []
@@ -253,12 +258,12 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
         if form.cleaned_data["is_parallel"]:
             handoffs.offer(
                 ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within,
-                is_lead=False, is_blocking=form.cleaned_data["is_blocking"],
+                is_lead=False, is_blocking=form.cleaned_data["is_blocking"], also=form.cleaned_data["also"],
             )  # fmt: skip
         else:
             handoffs.hand_over(
                 ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within,
-                is_blocking=form.cleaned_data["is_blocking"],
+                is_blocking=form.cleaned_data["is_blocking"], also=form.cleaned_data["also"],
             )  # fmt: skip
     except turns.HandoffRefused as refused:
         messages.error(request, str(refused))
@@ -342,6 +347,7 @@ def comment(request: HttpRequest, public_id: str) -> HttpResponse:
             ticket=ticket,
             body=form.cleaned_data["body"],
             is_for_requester=form.cleaned_data["for_requester"],
+            is_for_all=form.cleaned_data["for_all"],
             legs=form.cleaned_data["legs"],
             actor=Actor.person(person(request)),
             at=now(),
@@ -388,6 +394,10 @@ def attachment(request: HttpRequest, public_id: str) -> HttpResponse | FileRespo
     found = Attachment.objects.select_related("ticket", "message").filter(public_id=public_id).first()
     if found is None or not _may_read(request, found.ticket, found):
         raise Http404
+    if files.fault(found):
+        return HttpResponse(
+            _("This file is not whole any more. Tell whoever runs the hub: a backup has it."), status=410
+        )
     response = FileResponse(
         default_storage.open(found.path),
         as_attachment=True,

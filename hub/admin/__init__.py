@@ -73,8 +73,12 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     actions = ["make_password_link", "end_sessions"]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if change and "is_active" in form.changed_data and not obj.is_active:
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        # Nothing but what was changed here: sessions may be ended, a password chosen, while the form is open.
+        obj.save(update_fields=[name for name in form.changed_data if name in {f.name for f in obj._meta.fields}])
+        if "is_active" in form.changed_data and not obj.is_active:
             accounts.end_sessions(obj)
 
     @admin.action(description=_("Make a one-time link for a new password"), permissions=["change"])

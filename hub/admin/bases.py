@@ -27,6 +27,14 @@ class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 class Final(admin.ModelAdmin):  # type: ignore[type-arg]
     """Policy that is editable as a draft and final once published."""
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Of a row that is there, what the form has: somebody may publish it while the form is open."""
+        if change:
+            names = {field.name for field in obj._meta.fields} & {*form.fields, *getattr(form, "writes", ())}
+            obj.save(update_fields=sorted(names - {"status"}))
+        else:
+            super().save_model(request, obj, form, change)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_draft = obj is None or obj.status == Publication.DRAFT
         return is_draft and super().has_change_permission(request, obj)

@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from hub.domain import history, tickets
+from hub.domain import files, history, tickets
 from hub.domain.actors import Actor
 from hub.models import (
     ActorKind,
@@ -29,6 +27,10 @@ from hub.models import (
 
 class NotSaid(Exception):
     """The message was not taken; its text says why."""
+
+
+class NotStored(NotSaid):
+    """There is no room for the file, or the disk fails: later it may be different."""
 
 
 @transaction.atomic
@@ -149,8 +151,10 @@ def attach(
         size=len(content),
         added_at=at,
     )
-    if not default_storage.exists(attachment.path):
-        default_storage.save(attachment.path, ContentFile(content))
+    try:
+        files.keep(attachment, content)
+    except OSError as error:
+        raise NotStored(_("The file “%s” could not be stored now; try again in a while.") % attachment.name) from error
     attachment.save()
     history.record(
         ticket=ticket,

@@ -367,6 +367,7 @@ class RejectFile:
         self.path = settings.VAR / "reports" / f"import-{batch_id}.csv"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.count = 0
+        self.first = ""
         self._file = self.path.open("w", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file)
         self._writer.writerow(["file", "line", "reason"])
@@ -374,6 +375,7 @@ class RejectFile:
     def __call__(self, reject: Reject) -> None:
         self.count += 1
         reason = reject.reason.encode("utf-8", "backslashreplace").decode()
+        self.first = self.first or f"{reject.file}, line {reject.line}: {reason}"
         self._writer.writerow([reject.file, reject.line, reason])
 
     def close(self) -> None:

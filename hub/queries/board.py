@@ -6,21 +6,29 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 
-from hub.models import Clock, Contract, Organisation, Phase, Ticket
-from hub.queries.tickets import OPEN, Badge, badge
+from hub.models import Clock, Contract, Organisation, Ticket
+from hub.queries.tickets import IN_STATE, Badge, Filters, badge, late_clocks, narrowed
 
 SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
+class Number:
+    """How many tickets fit a filter; the list that it opens is made from the same filter."""
+
+    filters: Filters
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Held:
-    """How many open tickets wait for one organisation to act."""
+    """One organisation's part of the open tickets: those waiting for it to act, and those its own clocks are over."""
 
     organisation: Organisation
-    count: int
-    breached: int
+    held: Number
+    breached: Number
     percent: float
 
 
@@ -28,11 +36,11 @@ class Held:
 class Board:
     """The numbers and lists of the first page."""
 
-    open: int
-    waiting: int
-    unassigned: int
-    to_verify: int
-    breached_tickets: int
+    open: Number
+    waiting: Number
+    unassigned: Number
+    to_verify: Number
+    breached_tickets: Number
     breached: Sequence[Badge]
     next: Sequence[Badge]
     held: Sequence[Held]
@@ -43,43 +51,40 @@ def board(tickets: QuerySet[Ticket], *, at: datetime, of: Collection[int] | None
 
     `of` leaves out the clocks and the ball of all other organisations: a vendor is told of its own alone.
     """
-    live = tickets.filter(imported_from__isnull=True, phase__in=OPEN)
-    counts = live.aggregate(
-        open=Count("pk"),
-        waiting=Count("pk", filter=Q(phase=Phase.WAITING)),
-        unassigned=Count("pk", filter=Q(hold_reason="to_assign")),
-        to_verify=Count("pk", filter=Q(hold_reason="to_verify")),
-    )
-    clocks = (
-        Clock.objects.filter(ticket__in=live.values("pk"), is_current=True)
-        .exclude(state__in=[Clock.State.STOPPED, Clock.State.CANCELLED])
-        .select_related("ticket__holder", "contract__calendar", "calendar", "party")
-    )
+
+    live = narrowed(tickets, Filters(), at=at, of=of)
+    names = ("open", "waiting", "unassigned", "to_verify")
+    counts = live.aggregate(**{name: Count("pk", filter=IN_STATE[name]) for name in names})
+    breached = Filters(show="breached")
+    shown = ("ticket__holder", "contract__calendar", "calendar", "party")
+    late = late_clocks(at=at, of=of).filter(ticket__in=live.values("pk"))
+    coming = Clock.objects.filter(
+        ticket__in=live.values("pk"), is_current=True, state=Clock.State.ACTIVE, is_breached=False,
+        due_at__isnull=False, breach_at__gt=at,
+    )  # fmt: skip
     if of is not None:
-        clocks = clocks.filter(party__in=of, ticket__holder__in=of, contract__kind=Contract.Kind.UC)
-    late = clocks.filter(Q(is_breached=True) | Q(breach_at__lte=at))
-    coming = clocks.filter(state=Clock.State.ACTIVE, is_breached=False, due_at__isnull=False, breach_at__gt=at)
+        coming = coming.filter(party__in=of, contract__kind=Contract.Kind.UC)
     return Board(
-        **counts,
-        breached_tickets=late.values("ticket").distinct().count(),
-        breached=[badge(clock, at=at) for clock in late.order_by("-breach_at", "pk")[:SHOWN]],
-        next=[badge(clock, at=at) for clock in coming.order_by("due_at", "pk")[:SHOWN]],
+        **{name: Number(filters=Filters(show=name), count=counts[name]) for name in names},
+        breached_tickets=Number(filters=breached, count=narrowed(tickets, breached, at=at, of=of).count()),
+        breached=[badge(c, at=at) for c in late.select_related(*shown).order_by("-breach_at", "pk")[:SHOWN]],
+        next=[badge(c, at=at) for c in coming.select_related(*shown).order_by("due_at", "pk")[:SHOWN]],
         held=_held(live if of is None else live.filter(holder__in=of), late),
     )
 
 
 def _held(live: QuerySet[Ticket], late: QuerySet[Clock]) -> list[Held]:
-    counts = dict(live.values_list("holder").annotate(count=Count("pk")))
-    breached = dict(late.values_list("ticket__holder").annotate(count=Count("ticket", distinct=True)))
-    organisations = Organisation.objects.in_bulk(list(counts))
+    counts = dict(live.order_by().values_list("holder").annotate(count=Count("pk")))
+    breached = dict(late.order_by().values_list("party").annotate(count=Count("ticket", distinct=True)))
+    organisations = Organisation.objects.in_bulk([*counts, *breached])
     most = max(counts.values(), default=1)
     held = [
         Held(
-            organisation=organisations[pk],
-            count=count,
-            breached=breached.get(pk, 0),
-            percent=100 * count / most,
+            organisation=each,
+            held=Number(filters=Filters(holder=each.public_id), count=counts.get(pk, 0)),
+            breached=Number(filters=Filters(show="breached", party=each.public_id), count=breached.get(pk, 0)),
+            percent=100 * counts.get(pk, 0) / most,
         )
-        for pk, count in counts.items()
+        for pk, each in organisations.items()
     ]
-    return sorted(held, key=lambda row: (-row.count, row.organisation.name))
+    return sorted(held, key=lambda row: (-row.held.count, -row.breached.count, row.organisation.name))

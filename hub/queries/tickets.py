@@ -22,17 +22,29 @@ class Filters:
     text: str = ""
     holder: str = ""
     priority: str = ""
+    party: str = ""
+    """Of ``breached``: whose clock it is, which need not be who holds the ticket now."""
 
 
 def listed(
-    tickets: QuerySet[Ticket], filters: Filters, *, of: Collection[int] | None = None
+    tickets: QuerySet[Ticket], filters: Filters, *, at: datetime, of: Collection[int] | None = None
 ) -> QuerySet[Ticket]:  # fmt: skip
-    """Tickets newest change first, with what a row shows, in a fixed number of queries.
+    """Tickets newest change first, with what a row shows, in a fixed number of queries."""
+    found = narrowed(tickets, filters, at=at, of=of).select_related("status", "holder", "service")
+    return found.prefetch_related(
+        Prefetch("clocks", _shown_clocks(), to_attr="shown_clocks"),
+    ).order_by("-changed_at", "-pk")
+
+
+def narrowed(
+    tickets: QuerySet[Ticket], filters: Filters, *, at: datetime, of: Collection[int] | None = None
+) -> QuerySet[Ticket]:  # fmt: skip
+    """The tickets that fit: what every number counts, and what every list shows.
 
     `of`: filters look at clocks, numbers and turns of these organisations alone, so that nobody finds out by searching
     what is not theirs to know.
     """
-    found = _shown(tickets.select_related("status", "holder", "service"), filters.show, of)
+    found = _shown(tickets, filters, at, of)
     if filters.text:
         found = found.filter(_matching(filters.text, of))
     if filters.holder:
@@ -40,9 +52,14 @@ def listed(
         found = found if of is None else found.filter(holder__in=of)
     if filters.priority:
         found = found.filter(priority=filters.priority)
-    return found.prefetch_related(
-        Prefetch("clocks", _shown_clocks(), to_attr="shown_clocks"),
-    ).order_by("-changed_at", "-pk")
+    return found
+
+
+def late_clocks(*, at: datetime, of: Collection[int] | None = None) -> QuerySet[Clock]:
+    """Clocks that still run and are over their goal: each is a breach of the party whose clock it is."""
+    rows = Clock.objects.filter(Q(is_breached=True) | Q(breach_at__lte=at), is_current=True)
+    rows = rows.exclude(state__in=[Clock.State.STOPPED, Clock.State.CANCELLED])
+    return rows if of is None else rows.filter(party__in=of, contract__kind=Contract.Kind.UC)
 
 
 def _shown_clocks() -> QuerySet[Clock]:
@@ -53,26 +70,26 @@ def _shown_clocks() -> QuerySet[Clock]:
     )
 
 
-def _shown(found: QuerySet[Ticket], show: str, of: Collection[int] | None) -> QuerySet[Ticket]:
-    if show == "history":
+IN_STATE: dict[str, Q] = {
+    "open": Q(phase__in=OPEN),
+    "waiting": Q(phase=Phase.WAITING),
+    "unassigned": Q(phase__in=OPEN, hold_reason="to_assign"),
+    "to_verify": Q(phase__in=OPEN, hold_reason="to_verify"),
+    "ended": ~Q(phase__in=OPEN),
+    "all": Q(),
+}
+"""What of `Filters.show` a ticket's own row decides; counted by the board and listed by the list alike."""
+
+
+def _shown(found: QuerySet[Ticket], filters: Filters, at: datetime, of: Collection[int] | None) -> QuerySet[Ticket]:
+    if filters.show == "history":
         return found.filter(imported_from__isnull=False)
     found = found.filter(imported_from__isnull=True)
-    if show == "all":
-        return found
-    if show == "breached":
-        breached = Clock.objects.filter(ticket=OuterRef("pk"), is_current=True, is_breached=True)
-        if of is not None:
-            breached = breached.filter(party__in=of, contract__kind=Contract.Kind.UC)
-        return found.filter(Exists(breached), phase__in=OPEN)
-    if show == "waiting":
-        return found.filter(phase=Phase.WAITING)
-    if show == "unassigned":
-        return found.filter(phase__in=OPEN, hold_reason="to_assign")
-    if show == "to_verify":
-        return found.filter(phase__in=OPEN, hold_reason="to_verify")
-    if show == "ended":
-        return found.exclude(phase__in=OPEN)
-    return found.filter(phase__in=OPEN)
+    if filters.show == "breached":
+        late = late_clocks(at=at, of=of).filter(ticket=OuterRef("pk"))
+        late = late.filter(party__public_id=filters.party) if filters.party else late
+        return found.filter(Exists(late), phase__in=OPEN)
+    return found.filter(IN_STATE.get(filters.show, IN_STATE["open"]))
 
 
 def _matching(text: str, of: Collection[int] | None) -> Q:

@@ -91,6 +91,7 @@ def switched(leaves: Organisation, comes: Organisation, *services: Any, **more: 
         leaves=leaves, comes=comes, effective_at=LATER, reason="The contract ends.", shares_history=True, **more
     )
     made.services.set(services)
+    switching.confirm(made, at=LATER)
     switching.run(switch_id=made.pk, at=LATER)
     return VendorSwitch.objects.get(pk=made.pk)
 

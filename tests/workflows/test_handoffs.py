@@ -161,14 +161,16 @@ def test_a_new_organisation_is_told_the_story_but_nothing_internal(
     leg = handoffs.begin_there(ticket=ticket, organisation=other, actor=agent, at=at)
     messages.say(ticket=ticket, body="canary: they are slow", actor=agent, at=at)
     messages.say(ticket=ticket, body="canary: the price", legs=[leg], actor=agent, at=at)
-    conversations.comment(ticket=ticket, body="spooler is empty", legs=[leg], actor=agent, at=at)
+    conversations.comment(ticket=ticket, body="canary: for Deskside alone", legs=[leg], actor=agent, at=at)
+    conversations.comment(ticket=ticket, body="spooler is empty", is_for_all=True, actor=agent, at=at)
 
     new = handoffs.hand_over(ticket=ticket, organisation=vendor, reason="look at the server", actor=agent, at=at)
 
     assert "since nine" in new.brief
     assert "look at the server" in new.brief
     assert "Northwind IT: spooler is empty" in new.brief
-    assert "Deskside (recalled)" in new.brief
+    assert "another vendor (recalled)" in new.brief
+    assert "Deskside" not in new.brief.replace("canary: for Deskside alone", "")
     assert "canary" not in new.brief
 
 

@@ -41,7 +41,7 @@ def engaged(agent: Actor, vendor: Organisation, **more: Any) -> Leg:
 
 
 def switch(leaves: Organisation, comes: Organisation, *services: Any, **more: Any) -> VendorSwitch:
-    plan: dict[str, Any] = {"effective_at": AT, "reason": "The contract ends."} | more
+    plan: dict[str, Any] = {"effective_at": AT, "confirmed_at": AT, "reason": "The contract ends."} | more
     made = VendorSwitch.objects.create(leaves=leaves, comes=comes, **plan)
     made.services.set(services)
     return made

@@ -36,7 +36,7 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
     version = version_of(pk)
     form = SettingsForm(request.POST or None, instance=version)
     if request.method == "POST" and only_a_draft(request, version) and form.is_valid():
-        form.save()
+        form.save(commit=False).save(update_fields=SettingsForm.Meta.fields)  # whoever publishes it sets its status
         messages.success(request, _("The settings are kept."))
         return redirect(url("build", version))
     shown = wrong(form) if request.method == "POST" else []

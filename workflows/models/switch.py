@@ -46,6 +46,8 @@ class VendorSwitch(models.Model):
         help_text=_("Who comes may read what later organisations may see of tickets the other worked on."),
     )  # fmt: skip
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.PLANNED)
+    confirmed_at = models.DateTimeField(_("confirmed at"), null=True, blank=True, editable=False)
+    """When somebody who had seen what goes over said so; before that nothing begins."""
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     made_at = models.DateTimeField(_("made at"), auto_now_add=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 from connectors import tasks
+from connectors.engine import troubles
 from connectors.engine.dispatcher import Dispatcher
 from connectors.engine.listening import Listeners
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         dispatcher = Dispatcher(threads=settings.WORKER_THREADS, publish=publish)
         listeners = Listeners()
         dispatcher.every_minute(listeners.refresh)
+        dispatcher.every_minute(troubles.Clock().look)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: dispatcher.stop())
         dispatcher.run()

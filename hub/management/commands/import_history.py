@@ -62,6 +62,9 @@ class Command(BaseCommand):
             stories = read_stories(source, profile, rejects)
         finally:
             rejects.close()
+        if not stories and not batch.tickets_done:
+            batch.delete()
+            raise CommandError(_nothing(source, profile, rejects))
         batch.rows_rejected = rejects.count
         batch.save(update_fields=["rows_rejected"])
         Importer(batch=batch, profile=profile, at=now()).run(stories, _Bar(self.stdout))
@@ -69,6 +72,15 @@ class Command(BaseCommand):
         if rejects.count:
             self.stdout.write(f"{rejects.count} could not be read; file, line and reason are in {rejects.path}")
         self.stdout.write("Next: manage.py history_report OUT.csv --policy NAME")
+
+
+def _nothing(source: Path, profile: profiles.Profile, rejects: RejectFile) -> str:
+    """Why nothing of a source could be taken in, and what was expected."""
+    first = f" The first thing that was wrong: {rejects.first}." if rejects.first else ""
+    return (
+        f"Nothing in {source} could be read as a {profile.label}; nothing was imported.{first} Expected is a CSV file "
+        f"(or a folder of such) whose first line names the columns {', '.join(profile.columns)}."
+    )
 
 
 class _Bar:

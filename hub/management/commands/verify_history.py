@@ -1,6 +1,7 @@
 """Follow the hash chain of every ticket; name the first event that was tampered with, exit status 1 if any.
 
 manage.py verify_history [TH-1042 ...]
+manage.py verify_history --files       and read the content of every attachment, too
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from hub.domain import history
@@ -18,6 +20,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--files", action="store_true", help="read every attachment, as verify_files does")
         parser.add_argument("tickets", nargs="*", help="ticket numbers; without any, every ticket")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -30,5 +33,7 @@ class Command(BaseCommand):
                 found.append(tampering)
                 self.stdout.write(f"{ticket.label}: event {tampering.seq}: {tampering.what}")
         self.stdout.write(f"{tickets} tickets, {events} events followed: {len(found)} tampered with.")
+        if options["files"]:
+            call_command("verify_files", stdout=self.stdout)
         if found:
             sys.exit(1)

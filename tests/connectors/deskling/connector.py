@@ -28,6 +28,7 @@ from connectors.kit.contract import (
     RemoteTicket,
     Setting,
     mark_in,
+    readable,
     understood,
 )
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Refused
@@ -45,7 +46,12 @@ class Deskling(Connector):
     signature_headers = ("x-deskling-signature",)
     label = "Deskling"
     settings = (
-        Setting(name="address", label="Address", help="Where Deskling answers, like https://acme.deskling.example."),
+        Setting(
+            name="address",
+            is_address=True,
+            label="Address",
+            help="Where Deskling answers, like https://acme.deskling.example.",
+        ),
         Setting(name="api_key", label="API key", help="Made under Settings, API.", is_secret=True),
         Setting(name="queue_id", label="Queue", help="The queue new tickets go to.", picklist="queue"),
         Setting(
@@ -95,7 +101,7 @@ class Deskling(Connector):
         newest = max((ticket.changed_at for ticket in tickets), default=None)
         if len(items) < PAGE_SIZE:
             return Page(tickets=tickets, unread=unread, cursor=sweep.on(after=0, newest=newest).end)
-        further = sweep.on(after=items[-1]["id"], newest=newest)
+        further = sweep.on(after=max(readable(items, lambda item: _id(item["id"])), default=0), newest=newest)
         return Page(tickets=tickets, unread=unread, cursor=str(further), more=True)
 
     def fetch(self, key: str) -> RemoteTicket:
@@ -146,7 +152,7 @@ class Deskling(Connector):
     # how-to: records
     def _ticket(self, item: dict[str, Any]) -> RemoteTicket:
         return RemoteTicket(
-            key=str(item["id"]),
+            key=str(_id(item["id"])),
             number=f"D-{item['id']}",
             url=f"{self.values['address']}/tickets/{item['id']}",
             fields={name: str(item[name]) for name in self.fields},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import random
-from email import message_from_string
 from email.message import EmailMessage
 from io import StringIO
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from connectors.email import parts, threads
+from connectors.email import bounds, parts, threads
 from connectors.email.reading import Kind, Mail, Reader
 from connectors.email.threads import Keys
 from connectors.management.commands.read_mail import told
@@ -156,9 +155,10 @@ def test_looking_for_parts_again_has_an_end(monkeypatch: pytest.MonkeyPatch) -> 
 
     def counted(text: str) -> Any:
         asked.append(text)
-        return message_from_string(text)
+        return read(text)
 
-    monkeypatch.setattr(parts, "message_from_string", counted)
+    read = bounds.from_string
+    monkeypatch.setattr(bounds, "from_string", counted)
     nested = "".join(f"--B{n}\nContent-Type: multipart/mixed; boundary=wrong{n}\n\n" for n in range(50))
     written(f"From: a@x.test\nContent-Type: multipart/mixed; boundary=wrong\n\n{nested}hello\n")
     assert len(asked) == 1 + parts.MOST_AGAIN  # once for the message itself

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hub.clock import now
+from hub.domain.files import NotWhole
 from hub.models import Organisation, Service
 from workflows import exits
 
@@ -38,7 +39,7 @@ class Command(BaseCommand):
             made = exits.export(
                 vendor, options["folder"], audience=options["audience"], services=services, at=now()
             )  # fmt: skip
-        except FileExistsError as error:
+        except (FileExistsError, NotWhole) as error:
             raise CommandError(str(error)) from error
         told = ", ".join(f"{count} {name}" for name, count in made["counts"].items())
         self.stdout.write(f"{told} in {options['folder']}. Check it with: verify_export {options['folder']}")

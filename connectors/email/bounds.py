@@ -1,0 +1,103 @@
+"""Mail is parsed within bounds: what is longer, deeper or more than any mail program makes is held for a person.
+
+The standard library (Python 3.11) takes quadratic time for some headers: encoded words that never end
+(`email.header.decode_header`), many quotes in parameters (`Message.get_params`, as cpython issue 87075), groups of
+addresses (`email.utils`). So headers are looked at before any of its functions sees them. A header that decides who
+wrote something is never cut: half of it could say something else.
+
+Real maxima: RFC 5322 has 998 characters a line and no total; Gmail refuses more than 500 kB or 5,000 headers in all and
+32 kB in one; a thousand recipients are 62 kB, a hundred references 8 kB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email._policybase import Compat32
+from email.feedparser import BytesFeedParser
+from email.message import Message
+from typing import Any
+
+MOST_HEADERS = 10_000
+ALL_HEADERS = 512_000
+LONGEST_HEADER = 32_000
+LONGEST_LIST = 128_000
+LONGEST_OF_MIME = 8_000
+MOST_ENTRIES = 5_000
+MOST_PARAMETERS = 200
+MOST_MESSAGES = 3_000
+"""Parts, and messages within messages."""
+MOST_LINES = 1_000_000
+DEEPEST = 60
+LISTS = frozenset({"to", "cc", "bcc", "references", "resent-to", "x-failed-recipients"})
+LONGEST_DECODED = 16_000
+MOST_ENCODED_WORDS = 300
+
+
+class TooComplex(ValueError):
+    """The message is built to be hard to read; the text says how."""
+
+
+class Bounded(Compat32):
+    """Reads headers as the library ever did, but none that are longer, or more, than anybody's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        object.__setattr__(self, "counts", {"headers": 0, "characters": 0, "messages": 0})
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        counts: dict[str, int] = self.counts  # type: ignore[attr-defined]
+        counts["headers"] += 1
+        counts["characters"] += len(value)
+        key = name.lower()
+        is_of_mime = key.startswith("content-") or key.endswith("-recipient")
+        longest = LONGEST_LIST if key in LISTS else LONGEST_OF_MIME if is_of_mime else LONGEST_HEADER
+        if (
+            counts["headers"] > MOST_HEADERS
+            or counts["characters"] > ALL_HEADERS
+            or len(value) > longest
+            or value.count(",") > MOST_ENTRIES
+            or (is_of_mime and value.count(";") > MOST_PARAMETERS)
+        ):
+            raise TooComplex(f"Its headers ({name[:40]}) are longer than any mail program makes them.")
+        return name, value
+
+    def made(self, policy: Any = None) -> Message:
+        """One more message or part."""
+        counts: dict[str, int] = self.counts  # type: ignore[attr-defined]
+        counts["messages"] += 1
+        if counts["messages"] > MOST_MESSAGES:
+            raise TooComplex(f"It has more than {MOST_MESSAGES} parts.")
+        return Message()
+
+
+class _Parser(BytesFeedParser):
+    """Stops where parts lie too deep in each other, for each open one is tried on each line."""
+
+    _msgstack: list[Message]
+
+    def _new_message(self) -> None:
+        if len(self._msgstack) > DEEPEST:
+            raise TooComplex("Its parts lie too deep in each other.")
+        super()._new_message()  # type: ignore[misc]
+
+
+def from_bytes(raw: bytes) -> Message:
+    """The message; TooComplex where it is beyond the bounds."""
+    if raw.count(b"\n") > MOST_LINES:
+        raise TooComplex("It has more lines than anybody reads.")
+    limits = Bounded()
+    factory: Callable[..., Message] = limits.made
+    parser = _Parser(factory, policy=limits)
+    parser.feed(raw)
+    return parser.close()
+
+
+def from_string(text: str) -> Message:
+    """A part of a message as one of its own, within the same bounds."""
+    return from_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def may_be_decoded(text: str) -> bool:
+    """Whether a header's encoded words are few enough to be decoded; else it stays as it was written."""
+    return len(text) <= LONGEST_DECODED and text.count("=?") <= MOST_ENCODED_WORDS

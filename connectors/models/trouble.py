@@ -1,0 +1,31 @@
+"""What is wrong with the hub itself, for whoever looks at the synchronisation page."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Trouble(models.Model):
+    """Something that is wrong with this installation, since when, and until when."""
+
+    class Kind(models.TextChoices):
+        BROKER = "broker", _("the message broker cannot be reached")
+        CLOCK = "clock", _("the clock of a machine was wrong")
+
+    kind = models.CharField(_("what"), max_length=16, choices=Kind)
+    why = models.TextField(_("why"))
+    began_at = models.DateTimeField(_("since"))
+    ended_at = models.DateTimeField(_("until"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("trouble")
+        verbose_name_plural = _("troubles")
+        constraints = [
+            models.UniqueConstraint(fields=["kind"], condition=Q(ended_at__isnull=True), name="trouble_open_once"),
+            models.CheckConstraint(condition=Q(kind__in=["broker", "clock"]), name="trouble_kind_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} since {self.began_at:%Y-%m-%d %H:%M}"

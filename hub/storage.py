@@ -1,0 +1,48 @@
+"""Files on a disk that may be full, or die: a file is there whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.files.storage import FileSystemStorage
+
+from hub.models.fields import new_ulid
+
+
+class WholeFileStorage(FileSystemStorage):
+    """Writes under another name, brings it to the disk, looks at its length, and only then gives it its name."""
+
+    def _save(self, name: str, content: Any) -> str:
+        path = Path(self.path(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name[:80]}.{new_ulid()}")
+        try:
+            with fresh.open("xb") as file:
+                size = _written(content, file)
+            if fresh.stat().st_size != size:
+                raise OSError(f"{path.name} was not written whole.")
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+        _settle(path.parent)
+        return name.replace("\\", "/")
+
+
+def _written(content: Any, file: IO[bytes]) -> int:
+    size = 0
+    for chunk in content.chunks():
+        size += file.write(chunk)
+    file.flush()
+    os.fsync(file.fileno())
+    return size
+
+
+def _settle(folder: Path) -> None:
+    """The name itself is brought to the disk, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
