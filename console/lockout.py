@@ -25,6 +25,7 @@ from workflows.notifications import Told
 
 log = logging.getLogger(__name__)
 
+LONGEST_NAME = 255
 COOL_OFF = timedelta(minutes=15)
 REPORTED_FAILURES = 20
 REPORTED_ADDRESSES = 4
@@ -51,6 +52,11 @@ class Lockout(AxesDatabaseHandler):  # type: ignore[misc]
         username = get_client_username(request, credentials) if request is not None else None
         if username:
             _report(username)
+
+
+def name_of(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
+    """The account that somebody tries, as it is counted: no longer than axes' column, which PostgreSQL insists on."""
+    return str((credentials or request.POST).get(settings.AXES_USERNAME_FORM_FIELD) or "")[:LONGEST_NAME]
 
 
 def unlock(*, emails: list[str] | None = None, addresses: list[str] | None = None, by: str) -> int:

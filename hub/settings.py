@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "console.middleware.PrivatePagesMiddleware",
+    "console.soundness.SoundInputMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -98,6 +99,7 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 # Ten failures lock an account for one address, fifty lock the address: console/lockout.py.
 AXES_HANDLER = "console.lockout.Lockout"
 AXES_USERNAME_FORM_FIELD = "username"  # of the form, not of the model, where it is the e-mail address
+AXES_USERNAME_CALLABLE = "console.lockout.name_of"
 AXES_FAILURE_LIMIT = 10
 LOG_IN_FAILURES_PER_ADDRESS = 50
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -123,6 +125,7 @@ TEMPLATES = [
 ]
 
 ROOT_URLCONF = "hub.urls"
+CSRF_FAILURE_VIEW = "console.views.errors.forged"
 LOGIN_URL = "console:log_in"
 LOGIN_REDIRECT_URL = "console:board"
 LOGOUT_REDIRECT_URL = "console:log_in"

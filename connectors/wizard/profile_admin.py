@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -92,7 +93,7 @@ class ProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         )
 
     def export_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        profile = Profile.objects.get(pk=pk)
+        profile = get_object_or_404(Profile, pk=pk)
         answer = HttpResponse(profile.document, content_type="application/toml; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="{profile.slug}-v{profile.version}.toml"'
         return answer

@@ -232,7 +232,7 @@ class FirstRunForm(_Styled):
         label=_("Time zone"), max_length=64, initial="UTC", help_text=_("An IANA name, such as Europe/Berlin.")
     )
     name = forms.CharField(label=_("Your name"), max_length=150)
-    email = forms.EmailField(label=_("Your e-mail address"), help_text=_("You log in with it."))
+    email = forms.EmailField(label=_("Your e-mail address"), max_length=254, help_text=_("You log in with it."))
     password = forms.CharField(
         label=_("Password"), widget=forms.PasswordInput, min_length=12, help_text=_("At least 12 characters.")
     )

@@ -20,6 +20,12 @@ from workflows.triggers import TRIGGERS
 Data = QueryDict | None
 
 
+def counted(data: QueryDict, name: str, *, most: int) -> int:
+    """How many rows a form says it has; a count of our own that was tampered with is none."""
+    text = data.get(name, "")
+    return min(int(text), most) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
 def _long(rows: int = 3) -> forms.Textarea:
     return forms.Textarea(attrs={"rows": rows, "class": "vLargeTextField"})
 
@@ -258,7 +264,7 @@ class Blocks:
                 if row.kind in kinds:
                     self._add(row.kind, number, None, row.params, is_negated=negated)
             return
-        for number in range(min(int(data.get(f"{name}-count") or 0), 50)):
+        for number in range(counted(data, f"{name}-count", most=50)):
             kind = data.get(f"{name}{number}-block", "")
             if kind in kinds:
                 self._add(kind, number, data, {})

@@ -23,6 +23,7 @@ from workflows.builder.forms import (
     StepForm,
     TransitionForm,
     actions,
+    counted,
     guards,
     trigger_form,
 )
@@ -45,7 +46,7 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
 
 def state(request: HttpRequest, pk: int, row: str) -> HttpResponse:
     version = version_of(pk)
-    found = None if row == "new" else get_object_or_404(State, pk=row, version=version)
+    found = None if row == "new" else get_object_or_404(State, pk=_number(row), version=version)
     form = StateForm(version, request.POST or None, instance=found)
     if request.method == "POST" and only_a_draft(request, version):
         if "delete" in request.POST and found is not None:
@@ -62,7 +63,7 @@ def state(request: HttpRequest, pk: int, row: str) -> HttpResponse:
 def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
     """One verb, with its guards and actions."""
     version = version_of(pk)
-    found = None if row == "new" else get_object_or_404(Transition, pk=row, version=version)
+    found = None if row == "new" else get_object_or_404(Transition, pk=_number(row), version=version)
     data = request.POST if request.method == "POST" else None
     trigger = _trigger(data, found)
     form = TransitionForm(version, trigger, data, instance=found)
@@ -95,7 +96,7 @@ def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
 def escalation(request: HttpRequest, pk: int, row: str) -> HttpResponse:
     """One escalation, with its guards and steps."""
     version = version_of(pk)
-    found = None if row == "new" else get_object_or_404(Escalation, pk=row, version=version)
+    found = None if row == "new" else get_object_or_404(Escalation, pk=_number(row), version=version)
     data = request.POST if request.method == "POST" else None
     form = EscalationForm(version, data, instance=found)
     trigger = _trigger(data, found, default=Trigger.CLOCK)
@@ -145,7 +146,7 @@ def _steps(version: WorkflowVersion, data: Any, found: Escalation | None) -> lis
                                 name=f"step{n}action")}
             for n, step in enumerate(shown)
         ]  # fmt: skip
-    count = min(int(data.get("step-count") or 0), MOST_STEPS)
+    count = counted(data, "step-count", most=MOST_STEPS)
     found_steps = [
         {"number": n, "prefix": f"step{n}", "form": StepForm(data, prefix=f"step{n}"),
          "is_removed": bool(data.get(f"step{n}-remove")),
@@ -158,6 +159,11 @@ def _steps(version: WorkflowVersion, data: Any, found: Escalation | None) -> lis
             "is_removed": False, "actions": actions(version, None, (), name=f"step{count}action"),
         })  # fmt: skip
     return found_steps
+
+
+def _number(row: str) -> int:
+    """The key in an address; what is none is the key of nothing."""
+    return int(row) if row.isascii() and row.isdigit() and len(row) < 19 else 0
 
 
 def _trigger(data: Any, found: Transition | Escalation | None, *, default: str = Trigger.PERSON) -> str:

@@ -192,7 +192,7 @@ def differences(request: HttpRequest, pk: int) -> HttpResponse:
     version = version_of(pk)
     others = WorkflowVersion.objects.filter(workflow=version.workflow).exclude(pk=pk).order_by("-number")
     chosen = request.GET.get("with", "")
-    other = others.filter(number=int(chosen)).first() if chosen.isdecimal() else others.first()
+    other = others.filter(number=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 10 else others.first()
     changes = documents.differences(other, version) if other is not None else []
     return page(request, "differences", version, _("What is different in %s") % version, others=others, other=other,
                  changes=changes)  # fmt: skip

@@ -1,0 +1,98 @@
+"""What no page can mean, refused once for all of them: before a session is read and before a database is asked."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http.cookie import parse_cookie
+
+from console.views import errors
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[HttpRequest], HttpResponse]
+LARGEST = 2**63 - 1
+"""The largest number a key can be on either database."""
+
+
+class SoundInputMiddleware:
+    """404 for a NUL in an address, 400 in a cookie, a header or a form: PostgreSQL holds none, SQLite finds none.
+
+    What still comes to nothing in the database because of what was sent (a number or a text too large) is 400 too, and
+    logged. Hooks are left alone: they are kept as they came, and a 4xx would lose them.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not _is_hook(request):
+            if "\x00" in request.path_info:
+                return errors.not_found(request)
+            if not _is_sound(request):
+                return errors.bad_request(request)
+            _clean_query(request)
+        response = self.get_response(request)
+        if response.status_code == 405 and not response.content and not _is_hook(request):
+            return errors.wrong_method(request, allowed=response.get("Allow", ""))
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Any, _args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        if any(isinstance(value, int) and value > LARGEST for value in kwargs.values()):
+            raise Http404
+        if request.method == "POST" and not getattr(view, "csrf_exempt", False) and _has_nul(_entered(request)):
+            return errors.bad_request(request)
+        return None
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if _is_hook(request) or not isinstance(error, DataError | OverflowError | UnicodeEncodeError):
+            return None
+        number = secrets.token_hex(4)
+        log.warning("Refused as %s: %s %s", number, request.method, request.path, exc_info=error)
+        return errors.bad_request(request, number=number)
+
+
+def _is_hook(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/hooks/")
+
+
+def _is_sound(request: HttpRequest) -> bool:
+    charset = request.content_params.get("charset", "utf-8") if request.content_params else "utf-8"
+    try:
+        if not codecs.lookup(charset)._is_text_encoding:
+            return False
+    except (LookupError, ValueError):
+        return False
+    cookies = parse_cookie(request.META.get("HTTP_COOKIE", "")).values()
+    headers = (value for name, value in request.META.items() if name.startswith("HTTP_"))
+    return not any(_has_nul(texts) for texts in (cookies, headers))
+
+
+def _clean_query(request: HttpRequest) -> None:
+    """A NUL in what is searched for is left out, as it finds nothing more or less."""
+    if any(_has_nul((name, *values)) for name, values in request.GET.lists()):
+        clean = QueryDict(mutable=True, encoding=request.encoding)
+        for name, values in request.GET.lists():
+            clean.setlist(name.replace("\x00", ""), [value.replace("\x00", "") for value in values])
+        request.GET = clean
+
+
+def _entered(request: HttpRequest) -> Iterable[str]:
+    for name, values in request.POST.lists():
+        yield name
+        yield from (value for value in values if isinstance(value, str))
+    for name, files in request.FILES.lists():
+        yield name
+        yield from (file.name or "" for file in files)
+
+
+def _has_nul(texts: Iterable[object]) -> bool:
+    return any("\x00" in str(text) for text in texts)
