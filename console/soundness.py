@@ -6,13 +6,16 @@ import codecs
 import logging
 import secrets
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.cookie import parse_cookie
 
 from console.views import errors
+
+if TYPE_CHECKING:
+    from django.http.request import _ImmutableQueryDict
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +85,7 @@ def _clean_query(request: HttpRequest) -> None:
         clean = QueryDict(mutable=True, encoding=request.encoding)
         for name, values in request.GET.lists():
             clean.setlist(name.replace("\x00", ""), [value.replace("\x00", "") for value in values])
-        request.GET = clean
+        request.GET = cast("_ImmutableQueryDict", clean)
 
 
 def _entered(request: HttpRequest) -> Iterable[str]:
