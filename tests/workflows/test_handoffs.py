@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,7 +13,7 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, Stage, Ticket, WaitsOn
 from tests import factories
-from workflows import bounces, conversations, following, handoffs, moves, timers, turns
+from workflows import bounces, conversations, following, handoffs, moves, packs, timers, turns
 
 pytestmark = pytest.mark.django_db
 
@@ -172,6 +173,25 @@ def test_a_new_organisation_is_told_the_story_but_nothing_internal(
     assert "another vendor (recalled)" in new.brief
     assert "Deskside" not in new.brief.replace("canary: for Deskside alone", "")
     assert "canary" not in new.brief
+
+
+def test_a_message_for_the_requester_alone_is_in_no_pack_unless_the_giver_chooses_it(
+    ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
+) -> None:
+    said = conversations.comment(ticket=ticket, body="canary: dear Rita", is_for_requester=True, actor=agent, at=at)
+
+    assert "canary" not in packs.brief(ticket, to=vendor)
+    assert "canary" in packs.brief(ticket, to=vendor, also=[said])
+
+
+def test_earlier_vendors_are_named_only_where_the_installation_says_so(
+    ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime, settings: Any
+) -> None:
+    handoffs.begin_there(ticket=ticket, organisation=factories.OrganisationFactory(name="Deskside"), actor=agent, at=at)
+
+    assert "Deskside" not in packs.brief(ticket, to=vendor)
+    settings.NAMES_VENDORS = True
+    assert "Deskside" in packs.brief(ticket, to=vendor)
 
 
 def test_the_requesters_answer_wakes_whoever_waited(

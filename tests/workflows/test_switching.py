@@ -86,6 +86,21 @@ def test_everything_open_goes_over_and_nothing_else(agent: Actor, leaves: Organi
     assert switching.progress(made).percent == 100
 
 
+def test_nothing_goes_over_before_it_is_confirmed(agent: Actor, leaves: Organisation, comes: Organisation) -> None:
+    leg = engaged(agent, leaves)
+    made = switch(leaves, comes, confirmed_at=None)
+
+    run_all(made)
+    assert switching.run(switch_id=made.pk, at=AT + timedelta(hours=1)) == 0
+    assert Leg.objects.get(pk=leg.pk).stage == Stage.OFFERED
+
+    switching.confirm(made, at=AT)
+    run_all(made)
+
+    assert Leg.objects.get(pk=leg.pk).stage == Stage.RECALLED
+    assert VendorSwitch.objects.get().state == "done"
+
+
 def test_it_goes_on_where_it_was_cut_and_never_twice(agent: Actor, leaves: Organisation, comes: Organisation) -> None:
     for _ in range(5):
         engaged(agent, leaves)
