@@ -17,11 +17,14 @@ help: ## This list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  make demo FRESH=1   starts the story over;  make demo ONCE=1   plays it, checks its end, exits 0 or 1"
+	@echo "  make demo PORT=18000 VENDOR_PORT=18801 IMAP_PORT=18802 SMTP_PORT=18803   answers there"
 	@echo "  DATABASE_URL, CELERY_BROKER_URL and the like switch to real servers: docs/settings.md"
 
 demo: $(RUNTIME) $(FRONT) ## Watch a ticket travel through five organisations (http://127.0.0.1:8000)
-	@exec env TICKETHUB_VAR=$(CURDIR)/var/$(if $(ONCE),demo-once,demo) \
-		$(BIN)/python manage.py demo $(if $(FRESH),--fresh) $(if $(ONCE),--once)
+	@exec env TICKETHUB_VAR="$(or $(TICKETHUB_VAR),$(CURDIR)/var/$(if $(ONCE),demo-once,demo))" \
+		$(BIN)/python manage.py demo $(if $(FRESH),--fresh) $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) \
+		$(if $(VENDOR_PORT),--vendor-port $(VENDOR_PORT)) $(if $(IMAP_PORT),--imap-port $(IMAP_PORT)) \
+		$(if $(SMTP_PORT),--smtp-port $(SMTP_PORT))
 
 test: $(DEV) $(FRONT) ## The whole test suite
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

@@ -25,6 +25,22 @@ class TimeLapse:
     real_start: float
     real_end: float
     story_start: float
+    stands_at: float | None = None
+    """Where the story's time stands until it is allowed further; None: it runs on, and becomes the time of day."""
+
+    @classmethod
+    def from_moment(cls, story: float, *, real: float, speed: float, stands_at: float | None) -> TimeLapse:
+        """The lapse that shows `story` at `real` and runs so fast; it catches up with the time of day at `real_end`.
+
+        >>> TimeLapse.from_moment(0.0, real=1000.0, speed=11.0, stands_at=None).real_end
+        1100.0
+        """
+        return cls(
+            real_start=real,
+            real_end=(speed * real - story) / (speed - 1),
+            story_start=story,
+            stands_at=stands_at,
+        )
 
     @property
     def speed(self) -> float:
@@ -35,13 +51,15 @@ class TimeLapse:
         >>> lapse = TimeLapse(real_start=1000, real_end=1010, story_start=0)
         >>> [round(lapse.at(real)) for real in (1000, 1005, 1010, 2000)]
         [0, 505, 1010, 2000]
+        >>> stands = TimeLapse(real_start=1000, real_end=1010, story_start=0, stands_at=707)
+        >>> [round(stands.at(real)) for real in (1000, 1005, 1010, 2000)]
+        [0, 505, 707, 707]
         """
-        if real >= self.real_end:
-            return real
-        return self.story_start + max(0.0, real - self.real_start) * self.speed
+        runs = real if real >= self.real_end else self.story_start + max(0.0, real - self.real_start) * self.speed
+        return runs if self.stands_at is None else min(runs, self.stands_at)
 
     def real(self, story: float) -> float:
-        """When the story's time reaches `story`."""
+        """When the story's time reaches `story`, if it may."""
         if story >= self.real_end:
             return story
         return self.real_start + (story - self.story_start) / self.speed

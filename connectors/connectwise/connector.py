@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -432,14 +434,15 @@ class ConnectWise(Connector):
             is_theirs = False
         if not is_theirs or "/callbackkey/" not in asked.path or asked.username:
             raise BadSignature("The callback names no key at its own vendor.")
-        kept, found = _KEYS.get(key_url, (0.0, ""))
-        if found and time.monotonic() - kept < KEY_KEPT_SECONDS:
+        with _ASKING[ours.netloc]:  # two callbacks often come at once; the second waits for the key that the first asks for
+            kept, found = _KEYS.get(key_url, (0.0, ""))
+            if found and time.monotonic() - kept < KEY_KEPT_SECONDS:
+                return found
+            found = self._known_key(key_url) or self._asked_for_key(key_url)
+            if len(_KEYS) > MOST_KEYS:
+                _KEYS.clear()
+            _KEYS[key_url] = (time.monotonic(), found)
             return found
-        found = self._known_key(key_url) or self._asked_for_key(key_url)
-        if len(_KEYS) > MOST_KEYS:
-            _KEYS.clear()
-        _KEYS[key_url] = (time.monotonic(), found)
-        return found
 
     def _known_key(self, key_url: str) -> str:
         """The key that another process of ours has asked for."""
@@ -658,6 +661,8 @@ class ConnectWise(Connector):
 
 
 _KEYS: dict[str, tuple[float, str]] = {}
+_ASKING: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+"""By the vendor's host: who is slow to answer keeps no other vendor's callbacks waiting."""
 """Signing keys by their URL, in this process only, and when they were read."""
 _PATHS = {"title": "summary", "status": "status", "priority": "priority"}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -244,6 +246,30 @@ def test_a_key_is_asked_for_once_a_minute_whoever_asks_and_kept_for_all_processe
 
     assert cw.read_hook(headers, body).key == "7"
     assert asked == [real]
+
+
+def test_two_callbacks_at_once_share_the_one_key_that_is_asked_for(
+    double: Simulator, company: Tenant, time: Time
+) -> None:
+    """The second used to hear "try again" while the first was asking, and this vendor does not try again for long."""
+    free, asking, go_on = [True], threading.Event(), threading.Event()
+
+    def slowly(_request: object) -> None:
+        asking.set()
+        assert go_on.wait(10)
+
+    cw = wired(ConnectWise, values(company), double, now=time, watch=slowly)
+    cw.ports = replace(cw.ports, may_ask_for_key=lambda: free.pop() if free else False)
+    body = json.dumps({"ID": 7, "Type": "ticket", "Metadata": {"key_url": double.key_url(company)}}).encode()
+    headers = {"x-content-signature": signature(company.signing_key, body)}
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(cw.read_hook, headers, body)
+        assert asking.wait(10)
+        second = pool.submit(cw.read_hook, headers, body)
+        assert not wait([second], timeout=0.3).done
+        go_on.set()
+        assert (first.result(10).key, second.result(10).key) == ("7", "7")
 
 
 def test_while_the_key_cannot_be_had_a_callback_is_asked_for_again(

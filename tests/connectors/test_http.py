@@ -130,7 +130,8 @@ def line() -> Iterator[tuple[str, list[bytes]]]:
                 return
             with client:
                 client.recv(65536)
-                client.sendall(answers[0])
+                # Said, too: a client that kept the line for its next request would race the hanging up.
+                client.sendall(answers[0].replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()

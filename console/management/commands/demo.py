@@ -2,66 +2,46 @@
 
 manage.py demo            play it once, then keep everything running
 manage.py demo --fresh    start over
-manage.py demo --once     play it without a console, check its end, exit 0 or 1
+manage.py demo --once     play it with nobody watching, check its end, exit 0 or 1
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import logging
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connections
-from django.db import connection as database_connection
-from django.db.models import Max
 from django.utils import timezone
 
 from connectors.engine import hooks, polling
 from connectors.kit.errors import Unsupported
 from connectors.models import Connection
-from console.processes import Tree, free_port, wait_for, web_command
-from fixtures.demo import cast, seed, story
+from console.processes import Tree, wait_for, web_command
+from fixtures.demo import cast, ending, population, seed, story
+from fixtures.demo.narrator import Narrator, StoryStumbled
+from fixtures.demo.pace import MINUTES, STORY_SECONDS, Pace
+from fixtures.demo.state import PORTS, State, alone, is_begun, is_somebody_elses
 from fixtures.demo.systems import Where
-from hub.clock import TimeLapse
-from hub.models import Event, Organisation, Ticket
+from hub.models import Ticket
 
 TICKETS = 400
-STORY_SECONDS = 44
-READY_SECONDS = 60
-PORTS = (
-    ("vendors", 8801, "simulated vendors"), ("web", 8000, "console"), ("imap", 8802, "simulated mailboxes"),
-    ("smtp", 8803, "simulated post"),
-)  # fmt: skip
-
-
-def _alone(var: Path) -> IO[str]:
-    """The lock on the story's data; CommandError where another demonstration holds it: both would write one story."""
-    var.mkdir(parents=True, exist_ok=True)
-    file = (var / "demo.lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        raise CommandError(
-            f"The demonstration runs already (process {file.read().strip() or 'unknown'}) on the data in {var}: stop "
-            "it first, or name another folder with TICKETHUB_VAR."
-        ) from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+START_SECONDS = 180
+PROGRESS_SECONDS = 2
+SETTINGS = {
+    "TICKETHUB_URL": "PUBLIC_URL",
+    "TICKETHUB_MAIL_URL": "MAIL_URL",
+    "TICKETHUB_MAIL_FROM": "MAIL_FROM",
+    "TICKETHUB_TIME_LAPSE": "TIME_LAPSE",
+}
+"""What the story sets: for its children by the environment, for this process, which has read it already, by name."""
 
 
 class Command(BaseCommand):
@@ -71,22 +51,28 @@ class Command(BaseCommand):
         parser.add_argument("--fresh", action="store_true", help="forget everything and start over")
         parser.add_argument("--once", action="store_true", help="play, check, exit")
         parser.add_argument("--tickets", type=int, default=TICKETS, help="how many other tickets there are")
+        for name, (usual, what, _word) in PORTS.items():
+            flag = {"web": "--port", "vendors": "--vendor-port"}.get(name, f"--{name}-port")
+            parser.add_argument(flag, dest=name, type=int, help=f"where the {what} answer (usually {usual})")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         # Before the servers answer a connector may say so; the story is told here, not the log.
         logging.getLogger("connectors").setLevel(logging.ERROR)
-        state = _State(settings.VAR)
-        lock = _alone(settings.VAR)  # held until this process ends, however it ends
+        state = State(settings.VAR)
+        lock = alone(settings.VAR)  # held until this process ends, however it ends
         if options["fresh"] or options["once"]:
             state.forget()
-        call_command("migrate", verbosity=0)
-        if _is_somebody_elses():
+        elif is_begun() and not state.is_told:
+            self.stdout.write("The story was stopped before its end last time: everything starts over.")
+            state.forget()
+        ports = state.ports({name: options[name] for name in PORTS}, self.stdout.write)
+        if is_somebody_elses():
             raise CommandError("This database is in use by a real organisation; the story needs one of its own.")
         tree = Tree(self.stdout.write)
         tree.stop_on_signals()
         failed = False
         try:
-            failed = not self._run(tree, state, options)
+            failed = not self._run(tree, state, ports, options)
         except KeyboardInterrupt:
             self.stdout.write("")
         finally:
@@ -96,74 +82,95 @@ class Command(BaseCommand):
         if failed:
             sys.exit(1)
 
-    def _run(self, tree: Tree, state: _State, options: dict[str, Any]) -> bool:
-        ports = state.ports(self.stdout.write)
-        web = ports["web"]
+    def _run(self, tree: Tree, state: State, ports: Mapping[str, int], options: dict[str, Any]) -> bool:
         where = Where(base=f"http://127.0.0.1:{ports['vendors']}", imap=ports["imap"], smtp=ports["smtp"])
-        is_new = not Organisation.objects.filter(is_us=True).exists()
-        start = _story_start()
+        start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=MINUTES)
+        # A clock that was let go is the time of day; a story that is told leaves no other behind.
+        pace = None if state.is_told else Pace(state.lapse_path, start=start)
+        self._use(ports, where, state)
+        self.stdout.write("Setting the stage: the database, the organisations and their people …")
+        # It takes as long to start as the database does.
+        tree.start("web server", web_command("127.0.0.1", ports["web"]))
+        call_command("migrate", verbosity=0)
+        is_new = not is_begun()
         if is_new:
-            self.stdout.write(
-                f"Setting the stage: organisations, contracts, {options['tickets']} tickets of the past …"
-            )
-            seed.seed(at=start, where=where, tickets=options["tickets"])
+            seed.house()
         else:
             seed.move_simulators(where)
-        is_told = state.is_told
-        lapse = state.lapse(start)
-        env = {
-            "TICKETHUB_EGRESS_ALLOW": ",".join(where.egress),
-            "TICKETHUB_URL": f"http://127.0.0.1:{web}",
-            "TICKETHUB_MAIL_URL": f"smtp://127.0.0.1:{where.smtp}?tls=none",
-            "TICKETHUB_MAIL_FROM": "Northwind IT <it@northwind.example>",
-            "TICKETHUB_TIME_LAPSE": str(state.lapse_path),
-            "TICKETHUB_VAR": str(settings.VAR),
-        }
-        os.environ.update(env)
-        settings.EGRESS_ALLOW, settings.TIME_LAPSE = where.egress, str(state.lapse_path)
+        if not self._answers(ports["web"]):
+            return False
+        self._welcome(ports)
         told = [f"--{name}={ports[key]}" for name, key in (("port", "vendors"), ("imap", "imap"), ("smtp", "smtp"))]
         tree.manage("simulated vendors", "simulate_vendors", *told)
-        tree.start("web server", web_command("127.0.0.1", web))
-        if not wait_for("127.0.0.1", ports["vendors"]) or not wait_for("127.0.0.1", web):
-            self.stderr.write("The servers did not start; see the messages above.")
+        if is_new:
+            self._set_stage(tree, where, start, options["tickets"])
+        if not self._answers(ports["vendors"]):
             return False
+        begins = timezone.now()
         for connection in Connection.objects.filter(state=Connection.State.ACTIVE):
             polling.begin(connection)
             with suppress(Unsupported):  # who cannot call us is polled
-                hooks.register(connection, hub_url=f"http://127.0.0.1:{web}")
-        begins = timezone.now()
+                hooks.register(connection, hub_url=settings.PUBLIC_URL)
         tree.manage("worker", "work")
-        self._welcome(ports)
-        if is_told and not options["once"]:
+        if pace is None:
             self.stdout.write("The story was told already; make demo FRESH=1 tells it again. Ctrl-C stops all.")
             tree.watch()
             return True
-        if not _is_read(since=begins, tick=tree.revive):
-            self.stderr.write(f"The worker does not read the vendors after {READY_SECONDS} s; see the messages above.")
-            return False
-        return self._tell(tree, state, lapse, where, options["once"])
+        return self._tell(tree, state, pace, where, begins, options["once"])
 
-    def _tell(self, tree: Tree, state: _State, lapse: TimeLapse, where: Where, is_once: bool) -> bool:
-        began = time.monotonic()
-        lapse = state.begin(lapse)
-        self.stdout.write(f"The story ({story.MINUTES // 60} hours in {STORY_SECONDS} seconds, UTC):")
-        narrator = story.Narrator(
-            base=where.base,
-            web=f"http://127.0.0.1:{state.read()['web']}",
-            lapse=lapse,
-            say=self.stdout.write,
-            tick=tree.revive,
+    def _use(self, ports: Mapping[str, int], where: Where, state: State) -> None:
+        """Everything the story sets, for the children and for this process alike."""
+        env = {
+            "TICKETHUB_URL": f"http://127.0.0.1:{ports['web']}",
+            "TICKETHUB_MAIL_URL": f"smtp://127.0.0.1:{where.smtp}?tls=none",
+            "TICKETHUB_MAIL_FROM": "Northwind IT <it@northwind.example>",
+            "TICKETHUB_TIME_LAPSE": str(state.lapse_path),
+        }
+        for name, value in env.items():
+            setattr(settings, SETTINGS[name], value)
+        settings.EGRESS_ALLOW = where.egress
+        os.environ.update(env, TICKETHUB_EGRESS_ALLOW=",".join(where.egress), TICKETHUB_VAR=str(settings.VAR))
+
+    def _answers(self, port: int) -> bool:
+        if wait_for("127.0.0.1", port, seconds=START_SECONDS):
+            return True
+        self.stderr.write(f"Nobody answers on port {port} after {START_SECONDS} seconds; see the messages above.")
+        return False
+
+    def _set_stage(self, tree: Tree, where: Where, start: datetime, count: int) -> None:
+        """The past and the connections, while the console is up already."""
+        said = time.monotonic()
+        for done in population.populate(until=start, count=count):
+            tree.revive()
+            if time.monotonic() - said > PROGRESS_SECONDS:
+                said = time.monotonic()
+                self.stdout.write(f"Setting the stage: {done} of {count} tickets of the past …")
+        seed.connections(at=start, where=where)
+
+    def _tell(self, tree: Tree, state: State, pace: Pace, where: Where, begins: datetime, is_once: bool) -> bool:
+        narrator = Narrator(
+            base=where.base, web=settings.PUBLIC_URL, pace=pace, say=self.stdout.write, tick=tree.revive
         )
+        began = time.monotonic()
+        wrong: list[str] = []
         try:
+            narrator.until("The first reading of every vendor", _all_read(since=begins))
+            began = time.monotonic()
+            self.stdout.write(f"The story ({MINUTES // 60} hours in {STORY_SECONDS} seconds or a little more, UTC):")
             ticket = story.play(narrator)
-        except story.StoryBroke as error:
-            self.stderr.write(f"The story broke: {error}")
-            return False
-        state.told(ticket)
-        wrong = list(story.faults(narrator))
-        for line in wrong:
-            self.stderr.write(f"  not as it should be: {line}")
-        self._summary(ticket, time.monotonic() - began, wrong)
+            wrong = list(ending.faults(narrator))
+        except StoryStumbled as error:
+            self.stderr.write(f"The story stumbled: {error}")
+            pace.allow(None)
+            state.write(told="stumbled")
+            if is_once:
+                return False
+            self.stdout.write("The console stays up with what has happened so far; make demo FRESH=1 starts over.")
+        else:
+            state.write(told=ticket.public_id)
+            for line in wrong:
+                self.stderr.write(f"  not as it should be: {line}")
+            self._summary(ticket, time.monotonic() - began, wrong)
         if is_once:
             return not wrong
         self.stdout.write("Everything keeps running; look around. Ctrl-C stops everything.")
@@ -200,99 +207,7 @@ class Command(BaseCommand):
         self.stdout.write(f"After {seconds:.0f} seconds the end {verdict}.")
 
 
-def _is_read(*, since: datetime, tick: Callable[[], object]) -> bool:
+def _all_read(*, since: datetime) -> Callable[[], bool]:
     """Whether every vendor was asked for news: a minute of the story is an eighth of a second, and starting is slow."""
-    live = Connection.objects.filter(state=Connection.State.ACTIVE)
-    until = time.monotonic() + READY_SECONDS
-    while live.exclude(last_in_at__gte=since).exists():
-        if time.monotonic() > until:
-            return False
-        tick()
-        time.sleep(0.1)
-    return True
-
-
-def _story_start() -> datetime:
-    """Six hours ago, but never before something that is recorded already."""
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=story.MINUTES)
-    newest = Event.objects.aggregate(newest=Max("recorded_at"))["newest"]
-    return max(start, newest + timedelta(seconds=1)) if newest else start
-
-
-def _is_somebody_elses() -> bool:
-    try:
-        return Organisation.objects.filter(is_us=True).exclude(name=cast.US).exists()
-    except DatabaseError:
-        return False
-
-
-class _State:
-    """What a second run has to know: ports, the time lapse, whether the story was told."""
-
-    def __init__(self, var: Path) -> None:
-        self.var = var
-        self.path = var / "demo.json"
-        self.lapse_path = var / "time-lapse.json"
-
-    def forget(self) -> None:
-        """Start over; a database with another organisation in it is not the demonstration's to empty."""
-        if _is_somebody_elses():
-            raise CommandError(
-                "This database holds an organisation that is not the story's; "
-                "name another with DATABASE_URL or TICKETHUB_VAR."
-            )
-        connections.close_all()
-        database = settings.DATABASES["default"]
-        if database["ENGINE"].endswith("sqlite3"):
-            for path in Path(str(database["NAME"])).parent.glob(f"{Path(str(database['NAME'])).name}*"):
-                path.unlink()
-        else:
-            with database_connection.cursor() as cursor:
-                cursor.execute("SET hub.allow_truncate = 'on'")
-            call_command("flush", interactive=False, verbosity=0)
-        for path in (self.path, self.lapse_path):
-            path.unlink(missing_ok=True)
-        for folder in ("simulators", "files"):
-            shutil.rmtree(self.var / folder, ignore_errors=True)
-
-    def read(self) -> dict[str, Any]:
-        return json.loads(self.path.read_text()) if self.path.exists() else {}
-
-    def write(self, **changes: Any) -> None:
-        self.path.write_text(json.dumps(self.read() | changes))
-
-    @property
-    def is_told(self) -> bool:
-        return bool(self.read().get("told"))
-
-    def told(self, ticket: Ticket) -> None:
-        self.write(told=ticket.public_id)
-
-    def ports(self, say: Any) -> dict[str, int]:
-        """The ports of last time where they are free, else the next free ones."""
-        known = self.read()
-        found: dict[str, int] = {}
-        for name, default, what in PORTS:
-            wanted = known.get(name, default)
-            port = free_port(wanted, taken=frozenset(found.values()))
-            if port != wanted:
-                say(f"Port {wanted} is in use; the {what} take {port}.")
-            found[name] = port
-        self.write(**found)
-        return found
-
-    def lapse(self, start: datetime) -> TimeLapse:
-        """The time lapse of the story; while it waits to begin, its clock stands at the start."""
-        if self.is_told and self.lapse_path.exists():
-            return TimeLapse.read(self.lapse_path)
-        # Real time far ahead: until the story begins the clock stands (almost) still.
-        far = time.time() + 10_000_000
-        lapse = TimeLapse(real_start=far, real_end=far + STORY_SECONDS, story_start=start.timestamp())
-        lapse.write(self.lapse_path)
-        return lapse
-
-    def begin(self, lapse: TimeLapse) -> TimeLapse:
-        """The story begins now: every process reads the clock anew."""
-        began = TimeLapse(real_start=time.time(), real_end=time.time() + STORY_SECONDS, story_start=lapse.story_start)
-        began.write(self.lapse_path)
-        return began
+    unread = Connection.objects.filter(state=Connection.State.ACTIVE).exclude(last_in_at__gte=since)
+    return lambda: not unread.all().exists()
