@@ -434,7 +434,8 @@ class ConnectWise(Connector):
             is_theirs = False
         if not is_theirs or "/callbackkey/" not in asked.path or asked.username:
             raise BadSignature("The callback names no key at its own vendor.")
-        with _ASKING[ours.netloc]:  # two callbacks often come at once; the second waits for the key that the first asks for
+        # Two callbacks often come at once: the second waits for the key that the first asks for.
+        with _ASKING[ours.netloc]:
             kept, found = _KEYS.get(key_url, (0.0, ""))
             if found and time.monotonic() - kept < KEY_KEPT_SECONDS:
                 return found

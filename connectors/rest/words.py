@@ -9,6 +9,7 @@ from typing import Any
 from connectors.kit import markup
 from connectors.kit.contract import mark_in
 from hub.expr import text
+from hub.expr.limits import MOST_IN_A_LIST
 
 _REFERENCE = re.compile(r"TH-[0-9A-HJKMNP-TV-Z]{8}-[0-9A-HJKMNP-TV-Z]{26}")
 
@@ -28,10 +29,10 @@ def plain(value: Any) -> str:
 
 
 def adf(value: Any) -> dict[str, Any]:
-    """A text as Atlassian's document format, a paragraph a line."""
+    """A text as Atlassian's document format, a paragraph a line; of very many lines the last paragraph holds the rest."""
     lines = [
         {"type": "paragraph", "content": [{"type": "text", "text": line}] if line else []}
-        for line in text(value).split("\n")
+        for line in text(value).split("\n", MOST_IN_A_LIST)
     ]
     return {"type": "doc", "version": 1, "content": lines}
 
