@@ -65,6 +65,8 @@ def _try_again(*, seconds: int = 30) -> HttpResponse:
 @require_POST
 def deactivated(request: HttpRequest, connection_id: str) -> HttpResponse:
     """A vendor switched its webhook off. Not signed, so it only makes us look."""
+    if "\x00" in connection_id:
+        return HttpResponse("There is no such connection.", status=404)
     try:
         connection = get_object_or_404(Connection.objects.exclude(hook_id=""), public_id=connection_id)
         hooks.switched_off(connection)

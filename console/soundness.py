@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from django.core.exceptions import FieldDoesNotExist
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.cookie import parse_cookie
@@ -56,11 +57,20 @@ class SoundInputMiddleware:
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if _is_hook(request) or not isinstance(error, DataError | OverflowError | UnicodeEncodeError):
+        if _is_hook(request) or not _comes_from_what_was_sent(error, request):
             return None
         number = secrets.token_hex(4)
         log.warning("Refused as %s: %s %s", number, request.method, request.path, exc_info=error)
         return errors.bad_request(request, number=number)
+
+
+def _comes_from_what_was_sent(error: Exception, request: HttpRequest) -> bool:
+    if isinstance(error, ValueError) and "expected a number but got" in str(error):
+        # Django's admin looks the choices of a refused form up again before it looks at them (5.2, AutocompleteMixin).
+        return True
+    if isinstance(error, FieldDoesNotExist):
+        return "_to_field" in request.GET or "_to_field" in request.POST  # the admin takes any name for one
+    return isinstance(error, DataError | OverflowError | UnicodeEncodeError)
 
 
 def _is_hook(request: HttpRequest) -> bool:

@@ -29,7 +29,7 @@ def plain(value: Any) -> str:
 
 
 def adf(value: Any) -> dict[str, Any]:
-    """A text as Atlassian's document format, a paragraph a line; of very many lines the last paragraph holds the rest."""
+    """A text as Atlassian's document format, a paragraph a line; beyond 10,000 the last paragraph holds the rest."""
     lines = [
         {"type": "paragraph", "content": [{"type": "text", "text": line}] if line else []}
         for line in text(value).split("\n", MOST_IN_A_LIST)
