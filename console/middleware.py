@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY, logout
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth import REDIRECT_FIELD_NAME, SESSION_KEY, logout
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from hub.models import Organisation, User
 from hub.sla.calendars import BadCalendar, load_zone
@@ -59,7 +61,7 @@ class SessionLimitMiddleware:
                 logout(request)
             elif not self._is_polling(request):
                 self._used(request, at)
-        return self.get_response(request)
+        return _back_to_the_form(request, self.get_response(request))
 
     def _is_over(self, request: HttpRequest, at: datetime) -> bool:
         began, used = (self._instant(request, name, at) for name in ("began_at", "used_at"))
@@ -78,6 +80,20 @@ class SessionLimitMiddleware:
     @staticmethod
     def _is_polling(request: HttpRequest) -> bool:
         return request.method == "GET" and request.headers.get("HX-Request") == "true"
+
+
+def _back_to_the_form(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Whoever has to log in to send a form comes back to the page it stands on: where it goes takes no visitors."""
+    place, _mark, query = response.get("Location", "").partition("?")
+    asked = QueryDict(query, mutable=True)
+    if request.method != "POST" or REDIRECT_FIELD_NAME not in asked:
+        return response
+    came_from = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure())
+    parts = urlsplit(came_from)
+    asked[REDIRECT_FIELD_NAME] = urlunsplit(("", "", parts.path, parts.query, "")) if is_ours else "/"
+    response["Location"] = f"{place}?{asked.urlencode(safe='/')}"
+    return response
 
 
 class TimeZoneMiddleware:

@@ -59,7 +59,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "hub.User"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -73,6 +72,7 @@ INSTALLED_APPS = [
     "workflows",
     "connectors",
     "console",
+    "django.contrib.admin",  # last: pages of ours are found before its own
 ]
 
 MIDDLEWARE = [

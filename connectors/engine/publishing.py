@@ -7,7 +7,7 @@ from django.db.models import Max
 
 from connectors.engine import inbox, outbox
 from connectors.models import Connection, FieldRule, Link, Mapping, NoteRule, StatusRule, ValueRule
-from hub.models import Priority, Publication, UnmappedValue
+from hub.models import Priority, Publication, UnmappedValue, WaitsOn
 
 
 @transaction.atomic
@@ -56,6 +56,8 @@ def give_meaning(connection: Connection, *, field: str, value: str, meaning: str
         raise ValueError(f"{connection} has no mapping yet; make one first.")
     draft = new_mapping_version(published)
     if field == "status" and meaning in StatusRule.Verb.values:
+        if waits_on and waits_on not in WaitsOn.values:
+            raise ValueError(f"{waits_on!r} is nobody that a ticket waits for.")
         if (meaning == StatusRule.Verb.WAIT) != bool(waits_on):
             raise ValueError("Say on whom it waits, for waiting and for nothing else.")
         StatusRule.objects.create(mapping=draft, theirs=value, label=value, verb=meaning, waits_on=waits_on)

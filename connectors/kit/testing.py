@@ -62,6 +62,14 @@ def shows(capability: str) -> Callable[[Test], Test]:
     return mark
 
 
+NONSENSE: tuple[Any, ...] = (
+    "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-06-30T23:59:60Z", "2026-02-30T10:00:00Z",
+    "2026-03-16T25:00:00Z", "2026-03-16T09:00:00+99:99", "infinity", "NaN", "soon", "", " ", "x" * 5000, "2026\x00",
+    "/Date(99999999999999999)/", "9" * 400, 0, -1, 2**63, 10**30, 1e308, True, [], ["2026-03-16"], {}, {"date": None},
+)  # fmt: skip
+"""What has been found where a date should stand."""
+
+
 class Time:
     """A clock that a test moves; each look is a second later."""
 
@@ -167,8 +175,8 @@ class Conformance:
         """A status becomes inactive there."""
         raise NotImplementedError
 
-    def spoil_record(self, simulator: Simulator[Any], key: str, date: str) -> None:
-        """The ticket's record says that it was made at this date."""
+    def spoil_record(self, simulator: Simulator[Any], key: str, date: Any) -> None:
+        """The ticket's record says that it was made at this date, which may be no date, and no text."""
         raise NotImplementedError
 
     def spoil_write(self, simulator: Simulator[Any], key: str) -> None:
@@ -422,6 +430,25 @@ class Conformance:
         assert [ticket.key for page in pages for ticket in page.tickets] == [keys[0], keys[2]]
         assert {unread.key for page in pages for unread in page.unread} == {keys[1]}
         assert all(unread.why for page in pages for unread in page.unread)
+
+    @shows("changes by poll")
+    def test_a_hundred_records_that_make_no_sense_stop_no_good_one(self, stage: Stage) -> None:
+        self.need("spoilt_record")
+        cursor = stage.connector.changes_since("").cursor
+        good, spoilt = [], []
+        for number in range(100):
+            spoilt.append(self.open(stage))
+            self.spoil_record(stage.simulator, spoilt[-1], NONSENSE[number % len(NONSENSE)])
+            good.append(self.open(stage))
+        listed, unread, more = set(), set(), True
+        while more:
+            page = stage.connector.changes_since(cursor)
+            cursor, more = page.cursor, page.more
+            listed |= {ticket.key for ticket in page.tickets}
+            unread |= {each.key for each in page.unread}
+        assert set(good) <= listed
+        assert listed | unread == {*good, *spoilt}
+        assert unread
 
     @shows("changes by poll")
     def test_no_page_grows_with_what_changed(self, stage: Stage) -> None:

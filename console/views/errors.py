@@ -47,7 +47,7 @@ def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _page(
         request, 403, _("This form is out of date"),
         _("You logged in or out in another tab since it was opened, or your browser keeps no cookies for this site. "
-          "Go back, copy what you typed, load the page again and send it again. Nothing was changed."),
+          "Go back to the form and send it again. Nothing was changed."),
     )  # fmt: skip
 
 
@@ -58,8 +58,8 @@ def broken(request: HttpRequest) -> HttpResponse:
     if isinstance(error, OperationalError | InterfaceError):
         page = _page(
             request, 503, _("The database does not answer"),
-            _("Nothing was changed. Wait a few seconds and load this page again; your browser sends what you typed "
-              "once more. If it goes on, tell your administrator the number below."),
+            _("Nothing was changed. Wait a few seconds, go back to the form and send it again, or load this page "
+              "again. If it goes on, tell your administrator the number below."),
             number=number,
         )  # fmt: skip
         page["Retry-After"] = str(TRY_AGAIN_SECONDS)

@@ -99,7 +99,7 @@ class TestAutotask(Watched):
     def registered(self, simulator: Simulator[Any]) -> int:
         return len(simulator.tenants[self.domain].hooks)
 
-    def spoil_record(self, simulator: Simulator[Any], key: str, date: str) -> None:
+    def spoil_record(self, simulator: Simulator[Any], key: str, date: Any) -> None:
         simulator.watchers.clear()
         simulator.tenants[self.domain].tickets[key]["createDate"] = date
 
@@ -180,7 +180,7 @@ class TestConnectWise(Watched):
     def registered(self, simulator: Simulator[Any]) -> int:
         return len(simulator.tenants[self.domain].callbacks)
 
-    def spoil_record(self, simulator: Simulator[Any], key: str, date: str) -> None:
+    def spoil_record(self, simulator: Simulator[Any], key: str, date: Any) -> None:
         simulator.watchers.clear()
         simulator.tenants[self.domain].tickets[key]["_info"]["dateEntered"] = date
 

@@ -89,20 +89,20 @@ def _table(claims: Mapping[str, Quality], shown: Mapping[str, Outcomes]) -> str:
     for slug, claim in claims.items():
         for what, test in claim.also.items():
             name = test.rpartition("::")[2]
-            cells = [_cell([name], shown[slug]) if each == slug else "" for each in claims]
+            cells = [_cell([name], shown[slug], skipped="not run here") if each == slug else "" for each in claims]
             lines.append(f"| {what} | {' | '.join(cells)} |")
     lines += ["", "✓ and how many tests showed it; – where the vendor has no way to:"]
     lines += [f"* {slug}, {name}: {why}." for slug, claim in claims.items() for name, why in claim.cannot.items()]
     return "\n".join(lines)
 
 
-def _cell(tests: list[str], outcomes: Outcomes) -> str:
+def _cell(tests: list[str], outcomes: Outcomes, skipped: str = "–") -> str:
     total: Counter[str] = Counter()
     for name in tests:
         total += outcomes.get(name, Counter({"failed": 1}))
     if total["failed"]:
         return f"✗ {total['failed']} of {total.total()}"
-    return f"✓ {total['passed']}" if total["passed"] else "–"
+    return f"✓ {total['passed']}" if total["passed"] else skipped
 
 
 def _write(page: Path, table: str) -> None:

@@ -52,7 +52,7 @@ class TestDeskling(Conformance):
     def registered(self, simulator: Simulator[Any]) -> int:
         return len(simulator.tenants[self.domain].hooks)
 
-    def spoil_record(self, simulator: Simulator[Any], key: str, date: str) -> None:
+    def spoil_record(self, simulator: Simulator[Any], key: str, date: Any) -> None:
         simulator.tenants[self.domain].tickets[key]["created_at"] = date
 
     def switch_off_value(self, simulator: Simulator[Any], status: str) -> None:

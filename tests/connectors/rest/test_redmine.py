@@ -43,7 +43,7 @@ class TestRedmine(Conformance):
         is_private = visibility == self.hidden
         simulator.act(self.domain, "note", ticket=key, by=self.person, text=text, is_private=is_private)
 
-    def spoil_record(self, simulator: Simulator[Any], key: str, date: str) -> None:
+    def spoil_record(self, simulator: Simulator[Any], key: str, date: Any) -> None:
         simulator.tenants[self.domain].tickets[key]["created_on"] = date
 
     def spoil_write(self, simulator: Simulator[Any], key: str) -> None:

@@ -1,0 +1,103 @@
+"""What a person typed is there again: after a refusal, a database that did not answer, a session that had ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.db import OperationalError
+
+from hub.domain import messages, tickets
+from hub.domain.actors import Actor
+from hub.models import Message, Ticket
+from tests import factories
+from tests.browser.test_console import agent, now
+from workflows import conversations, handoffs
+
+__all__ = ["agent"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+
+BACK = "What you had typed is back in the form; it was not sent."
+
+
+@pytest.fixture
+def ticket(agent: Actor) -> Ticket:
+    made = tickets.open_ticket(title="VPN down", requester=factories.PersonFactory(), actor=agent, at=now())
+    handoffs.offer(ticket=made, organisation=factories.OrganisationFactory(), actor=agent, at=now())
+    return made
+
+
+@pytest.fixture
+def page(browser: Any, live_server: Any, ticket: Ticket) -> Any:
+    page = browser.new_page()
+    page.set_default_timeout(10_000)
+    page.goto(f"{live_server.url}/log-in/?next={ticket.get_absolute_url()}")
+    log_in(page)
+    page.get_by_placeholder("Write a message.").wait_for()
+    return page
+
+
+def log_in(page: Any, email: str = "ada@example.test") -> None:
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password").fill("a-long-enough-one")
+    page.get_by_role("button", name="Log in").click()
+
+
+def send(page: Any, text: str) -> None:
+    page.get_by_placeholder("Write a message.").fill(text)
+    page.get_by_role("button", name="Send").click()
+
+
+def test_after_a_session_that_had_ended(page: Any, live_server: Any, ticket: Ticket) -> None:
+    Session.objects.all().delete()
+    send(page, "written all morning")
+    log_in(page)
+
+    page.get_by_text(BACK).wait_for()
+    assert page.url == f"{live_server.url}{ticket.get_absolute_url()}"
+    assert page.get_by_placeholder("Write a message.").input_value() == "written all morning"
+    page.get_by_role("button", name="Send").click()
+    page.locator(".hub-body", has_text="written all morning").wait_for()
+    assert Message.objects.filter(ticket=ticket, body="written all morning").count() == 1
+    assert page.get_by_placeholder("Write a message.").input_value() == ""
+
+
+def test_after_a_database_that_did_not_answer(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(**_what: Any) -> Any:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(conversations, "comment", locked)
+        send(page, "written all morning")
+        page.get_by_text("The database does not answer").wait_for()
+    page.get_by_role("link", name="Back to the form, with what you typed").click()
+
+    page.get_by_text(BACK).wait_for()
+    assert page.get_by_placeholder("Write a message.").input_value() == "written all morning"
+
+
+def test_after_a_refusal(page: Any, ticket: Ticket, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_what: Any) -> Any:
+        raise messages.NotSaid("Somebody else has it.")
+
+    monkeypatch.setattr(conversations, "comment", refused)
+    send(page, "written all morning")
+
+    page.get_by_text("Somebody else has it.").wait_for()
+    assert page.get_by_placeholder("Write a message.").input_value() == "written all morning"
+
+
+def test_never_for_somebody_else_and_never_a_password(page: Any, ticket: Ticket, agent: Actor) -> None:
+    other = factories.member("manager", agent.organisation, email="otto@example.test")  # type: ignore[arg-type]
+    other.set_password("a-long-enough-one")
+    other.save()
+    Session.objects.all().delete()
+    send(page, "written all morning")
+    log_in(page, "otto@example.test")
+
+    page.get_by_placeholder("Write a message.").wait_for()
+    assert page.get_by_placeholder("Write a message.").input_value() == ""
+    assert page.evaluate("sessionStorage.getItem('hub-typed')") is None
+    assert "a-long-enough-one" not in page.evaluate("JSON.stringify(sessionStorage)")
