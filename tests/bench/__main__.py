@@ -118,13 +118,13 @@ def main() -> None:
     from django.conf import settings
     from django.test.utils import setup_databases, teardown_databases
 
-    from tests.bench import clocks, importing, mail, polling, rules
+    from tests.bench import clocks, front, importing, mail, polling, rules
 
     databases = setup_databases(verbosity=0, interactive=False)
     try:
         polls, counted = polling.entries()
         mails, told = mail.entries()
-        found = [clocks.entry(), importing.entry(), *polls, *mails]
+        found = [clocks.entry(), importing.entry(), *polls, *mails, front.entry()]
         fired, asked = rules.entries()
         found += fired
         counted += [*told, *asked]

@@ -1,0 +1,177 @@
+"""What goes wrong with one thing stops no other, is said, and is made up for."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from connectors.autotask.simulator import Injected, Simulator, Tenant
+from connectors.engine import awaited, compare, dispatcher, hearing, inbox, polling, reconcile, registry, troubles
+from connectors.models import AwaitedFile, Binding, Connection, Link, Outbound, Trouble
+from hub.domain.actors import Actor
+from hub.models import Message
+from tests.connectors.test_engine import DOMAIN, now, offered, work
+from workflows import conversations, priorities
+
+__all__ = ["offered"]
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_cleared_reference_put_back_lets_later_changes_through(
+    offered: Link, agent: Actor, simulator: Simulator, tenant: Tenant
+) -> None:
+    """The correction moved the link's number in the database, and the old one was saved over it."""
+    for _ in range(2):
+        tenant.tickets[offered.remote_key]["externalID"] = ""
+        inbox.mark_dirty(offered.connection)
+        work()
+    conversations.comment(ticket=offered.leg.ticket, body="and on", legs=[offered.leg], actor=agent, at=now())
+    work()
+
+    link = Link.objects.get()
+    assert link.last_seq == Outbound.objects.filter(link=link).order_by("-seq").values_list("seq", flat=True)[0]
+    assert "and on" in [note["description"] for note in tenant.notes.values()]
+
+
+@pytest.mark.parametrize("column", ["last_seq", "is_dirty", "next_look_at", "lease_until"])
+def test_hearing_saves_no_column_that_others_move(
+    offered: Link, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    """Between reading the link and saving it another process moves the column; its value stands afterwards."""
+    moved: Any = {"last_seq": 77, "is_dirty": True}.get(column, timezone.now() + timedelta(days=3))
+    real = hearing.withdrawn
+
+    def meanwhile(sight: Any) -> None:
+        real(sight)
+        Link.objects.filter(pk=offered.pk).update(**{column: moved})
+
+    monkeypatch.setattr(reconcile, "withdrawn", meanwhile)
+    with_notes = simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="hello", publish=4)
+    assert with_notes
+    with registry.ready(offered.connection) as connector:
+        remote = connector.fetch(offered.remote_key)
+    reconcile.apply(connection=offered.connection, remote=remote, at=now(), is_whole=True)
+
+    assert getattr(Link.objects.get(pk=offered.pk), column) == moved
+
+
+def test_a_file_that_cannot_be_read_stops_neither_notes_nor_status(
+    offered: Link, simulator: Simulator, tenant: Tenant
+) -> None:
+    simulator.act(DOMAIN, "file", ticket=offered.remote_key, by="501", name="trace.txt", text="abc", publish=4)
+    simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="see the trace", publish=4)
+    simulator.faults.append(Injected("GET", "/Attachments/", status=500, times=99))
+    work()
+
+    item = AwaitedFile.objects.get()
+    assert (item.name, item.state) == ("trace.txt", AwaitedFile.State.WAITING)
+    assert item.why
+    assert Message.objects.filter(ticket=offered.leg.ticket, body="see the trace").exists()
+    assert not offered.leg.ticket.attachments.exists()
+
+    simulator.faults.clear()
+    AwaitedFile.objects.update(next_attempt_at=timezone.now())
+    awaited.fetch(awaited_id=item.pk)
+    assert [file.name for file in offered.leg.ticket.attachments.all()] == ["trace.txt"]
+    assert AwaitedFile.objects.get().state == AwaitedFile.State.DONE
+
+
+def test_a_clock_that_ran_ahead_holds_no_poll_back(connection: Connection) -> None:
+    """It was polled by a clock of tomorrow, which is right again since."""
+    Connection.objects.update(next_poll_at=timezone.now() + timedelta(days=1), poll_seconds=30)
+
+    assert polling.due_connections(at=timezone.now()) == []
+    troubles.Clock().look()
+
+    assert polling.due_connections(at=timezone.now()) == [connection.pk]
+    trouble = Trouble.objects.get()
+    assert "left by a clock that ran ahead" in trouble.why
+    troubles.Clock().look()
+    assert Trouble.objects.get().ended_at is not None
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_a_clock_that_jumps_is_said(db: None, monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    monkeypatch.setattr(troubles, "_apart_from_database", lambda: 0.0)
+    clock, real = troubles.Clock(), time.time()
+    clock.look()
+    monkeypatch.setattr(troubles.time, "time", lambda: real + seconds)
+    clock.look()
+
+    assert f"jumped by {seconds:+.0f} seconds" in Trouble.objects.get(ended_at=None).why
+
+
+def test_a_vendor_that_hung_is_asked_again_within_a_minute(offered: Link, simulator: Simulator) -> None:
+    """After ten failures it was left alone for eight minutes, though it was back."""
+    simulator.faults.append(Injected("*", "/", status=503, times=10_000))
+    for _ in range(10):
+        Connection.objects.update(next_poll_at=None, resting_until=None)
+        polling.poll(connection_id=offered.connection_id)
+    rests = Connection.objects.get().resting_until
+    assert rests is not None
+    assert rests - timezone.now() <= timedelta(seconds=61)
+
+    simulator.faults.clear()
+    Connection.objects.update(next_poll_at=None, resting_until=None)
+    polling.poll(connection_id=offered.connection_id)
+    assert (Connection.objects.get().failures, Connection.objects.get().resting_until) == (0, None)
+
+
+def test_a_file_that_is_too_large_is_said_and_can_be_fetched_all_the_same(
+    offered: Link, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hearing, "LARGEST_FILE", 2)
+    simulator.act(DOMAIN, "file", ticket=offered.remote_key, by="501", name="trace.txt", text="abc", publish=4)
+    work()
+    item = AwaitedFile.objects.get()
+    assert item.state == AwaitedFile.State.TOO_LARGE
+    said = " ".join(Message.objects.filter(ticket=offered.leg.ticket).values_list("body", flat=True))
+    assert "trace.txt" in said + item.why
+    assert not offered.leg.ticket.attachments.exists()
+
+    awaited.retry(item)
+    monkeypatch.setattr(hearing, "LARGEST_FILE", 20 * 2**20)
+    awaited.fetch(awaited_id=item.pk)
+    assert [file.name for file in offered.leg.ticket.attachments.all()] == ["trace.txt"]
+
+
+def test_a_priority_of_ours_is_delivered_though_theirs_changed_as_well(
+    offered: Link, agent: Actor, simulator: Simulator, tenant: Tenant
+) -> None:
+    """Theirs changed, and ours before the next poll: what was never sent counted as agreed."""
+    simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", priority=4)
+    priorities.override(ticket=offered.leg.ticket, priority="P1", reason="payday", actor=agent, at=now())
+    inbox.mark_dirty(offered.connection)
+    for _ in range(3):
+        dispatcher.drain(most=2)
+        inbox.mark_dirty(offered.connection)
+
+    link = Link.objects.get()
+    there = str(tenant.tickets[offered.remote_key]["priority"])
+    assert link.agreed["priority"]["theirs"] == there
+    assert not Outbound.objects.filter(state="ready").exists()
+    assert compare.differences(link) == []
+
+
+def test_a_note_that_they_deleted_is_marked_so_here(
+    offered: Link, simulator: Simulator, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="wrong ticket", publish=4)
+    work()
+    del tenant.notes[str(note["id"])]
+    inbox.mark_dirty(offered.connection)
+    work()
+    assert Message.objects.get(body="wrong ticket").withdrawn_at is None  # once may be a fault of theirs
+    Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - hearing.GONE_AFTER)
+    inbox.mark_dirty(offered.connection)
+    work()
+
+    assert Message.objects.get(body="wrong ticket").withdrawn_at is not None
+    said = Message.objects.order_by("-pk").first()
+    assert said is not None
+    assert said.supersedes == Message.objects.get(body="wrong ticket")
