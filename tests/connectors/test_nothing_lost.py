@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.engine import awaited, compare, dispatcher, hearing, inbox, polling, reconcile, registry, troubles
-from connectors.models import AwaitedFile, Binding, Connection, Link, Outbound, Trouble
+from connectors.models import AwaitedFile, Binding, Connection, Link, Mapping, Outbound, Trouble
 from hub.domain.actors import Actor
 from hub.models import Message
 from tests.connectors.test_engine import DOMAIN, now, offered, work
@@ -20,6 +20,8 @@ from workflows import conversations, priorities
 __all__ = ["offered"]
 
 pytestmark = pytest.mark.django_db
+
+P1_THERE = "4"
 
 
 def test_a_cleared_reference_put_back_lets_later_changes_through(
@@ -144,18 +146,20 @@ def test_a_priority_of_ours_is_delivered_though_theirs_changed_as_well(
     offered: Link, agent: Actor, simulator: Simulator, tenant: Tenant
 ) -> None:
     """Theirs changed, and ours before the next poll: what was never sent counted as agreed."""
-    simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", priority=4)
+    Mapping.objects.get().fields.filter(field="priority").update(direction="both")
+    simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", priority=3)
     priorities.override(ticket=offered.leg.ticket, priority="P1", reason="payday", actor=agent, at=now())
-    inbox.mark_dirty(offered.connection)
+    with registry.ready(offered.connection) as connector:
+        remote = connector.fetch(offered.remote_key)
+    reconcile.apply(connection=offered.connection, remote=remote, at=now())  # before ours was sent
     for _ in range(3):
         dispatcher.drain(most=2)
         inbox.mark_dirty(offered.connection)
 
-    link = Link.objects.get()
-    there = str(tenant.tickets[offered.remote_key]["priority"])
-    assert link.agreed["priority"]["theirs"] == there
+    assert offered.leg.ticket.__class__.objects.get().priority == "P1"
+    assert str(tenant.tickets[offered.remote_key]["priority"]) == P1_THERE
     assert not Outbound.objects.filter(state="ready").exists()
-    assert compare.differences(link) == []
+    assert compare.differences(Link.objects.get()) == []
 
 
 def test_a_note_that_they_deleted_is_marked_so_here(
