@@ -89,6 +89,14 @@ def test_after_a_refusal(page: Any, ticket: Ticket, monkeypatch: pytest.MonkeyPa
     assert page.get_by_placeholder("Write a message.").input_value() == "written all morning"
 
 
+def test_a_button_alone_is_nothing_typed(page: Any) -> None:
+    page.get_by_role("button", name="Log out").click()
+    log_in(page)
+
+    page.get_by_role("button", name="Log out").wait_for()
+    assert page.get_by_text(BACK).count() == 0
+
+
 def test_never_for_somebody_else_and_never_a_password(page: Any, ticket: Ticket, agent: Actor) -> None:
     other = factories.member("manager", agent.organisation, email="otto@example.test")  # type: ignore[arg-type]
     other.set_password("a-long-enough-one")

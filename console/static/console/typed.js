@@ -23,6 +23,9 @@
       return field.name && LEFT_OUT.indexOf(field.type) < 0;
     });
   }
+  function isTyped(field) {
+    return (field.tagName === "TEXTAREA" || field.tagName === "INPUT") && field.value !== field.defaultValue;
+  }
   function valueOf(field) {
     if (field.type === "checkbox" || field.type === "radio") return field.checked;
     if (field.tagName !== "SELECT") return field.value;
@@ -56,6 +59,7 @@
   document.addEventListener("submit", function (event) {
     var form = event.target;
     if (form.method !== "post" || !said("hub-user")) return;
+    if (!fieldsOf(form).some(isTyped)) return keep(null);  // a button alone, such as the one that logs out
     keep({ user: said("hub-user"), page: location.pathname + location.search, form: nameOf(form),
            values: fieldsOf(form).map(valueOf), isInterrupted: false });
   });
