@@ -15,7 +15,7 @@ def run(*, name: str, row_id: int, **_: Any) -> None:
     dispatcher.RUN[name](row_id)
 
 
-QUEUES = {"poll": "poll"}
+QUEUES = {"poll": "poll", "mail": "mail"}
 
 
 def publish(job: dispatcher.Job) -> None:

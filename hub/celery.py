@@ -10,7 +10,7 @@ from kombu.entity import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 
-QUEUES = ("sync", "poll")
+QUEUES = ("sync", "poll", "mail")
 OF_RABBITMQ = {"confirm_publish": True}
 OF_REDIS = {"visibility_timeout": 300, "socket_connect_timeout": 4, "socket_timeout": 10}
 """Redis hands out again, after the first of these seconds, what a killed worker did not finish."""

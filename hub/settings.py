@@ -193,6 +193,8 @@ BODY_RULES = (
     (r"", MEGABYTE, ""),
 )
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
+HOOKS_PER_MINUTE = env.number("TICKETHUB_HOOKS_PER_MINUTE", 600, least=1)
+MAILS_PER_MINUTE = env.number("TICKETHUB_MAILS_PER_MINUTE", 30, least=1)
 WORKER_THREADS = env.number("TICKETHUB_WORKER_THREADS", 4, least=1)
 
 # What the hub sends itself: notices, digests, offers to those who have no system.

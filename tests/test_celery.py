@@ -128,7 +128,20 @@ def _offered(tmp_path: Path, processes: list[subprocess.Popen[bytes]], broker: s
 
     run("manage.py", "migrate", "-v0")
     run("-c", OFFER.replace("BASE", base))
-    worker = [sys.executable, "-m", "celery", "-A", "hub.celery", "worker", "-Q", "sync,poll", "-c", "1", "-l", "error"]
+    worker = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "hub.celery",
+        "worker",
+        "-Q",
+        "sync,poll,mail",
+        "-c",
+        "1",
+        "-l",
+        "error",
+    ]
     for command in ([sys.executable, "manage.py", "work"], *([worker] if with_worker else [])):
         processes.append(subprocess.Popen(command, cwd=ROOT, env=env))
 

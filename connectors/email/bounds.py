@@ -11,6 +11,7 @@ Real maxima: RFC 5322 has 998 characters a line and no total; Gmail refuses more
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from email._policybase import Compat32
 from email.feedparser import BytesFeedParser
@@ -101,3 +102,22 @@ def from_string(text: str) -> Message:
 def may_be_decoded(text: str) -> bool:
     """Whether a header's encoded words are few enough to be decoded; else it stays as it was written."""
     return len(text) <= LONGEST_DECODED and text.count("=?") <= MOST_ENCODED_WORDS
+
+
+_HEAD = 65_536
+_END = re.compile(rb"\r?\n\r?\n")
+_FROM = re.compile(rb"^from:([^\r\n]{0,998}(?:\r?\n[ \t][^\r\n]{0,998}){0,9})", re.IGNORECASE | re.MULTILINE)
+_WORD = rb"[^\x00-\x20\x7f-\xff<>\"(),;:\\@]"
+_ADDRESS = re.compile(rb"%b{1,64}@%b{1,189}" % (_WORD, _WORD))
+
+
+def seeming_sender(raw: bytes) -> str:
+    """The address in From before anything is parsed, lower case; empty where none is seen at once.
+
+    >>> seeming_sender(b'Subject: x\\nFrom: "Vera, V." <Vera@vendor.test>\\n\\nFrom: nobody@else.test')
+    'vera@vendor.test'
+    """
+    head = _END.split(raw[:_HEAD], maxsplit=1)[0]
+    found = _FROM.search(head)
+    addresses = _ADDRESS.findall(found[1]) if found else []
+    return addresses[-1].decode("ascii").lower() if addresses else ""

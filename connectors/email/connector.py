@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from typing import ClassVar
 
-from connectors.email import threads
+from connectors.email import apart, threads
 from connectors.email.mailbox import Mailbox, Place, settings_of
 from connectors.email.postman import Office, Postman
 from connectors.email.reading import MARK, Kind, Mail, Reader
@@ -218,7 +218,7 @@ class Email(Connector):
 
     def read_letter(self, raw: bytes) -> ReadLetter:
         own = parseaddr(self.values["mailbox"])[1].lower()
-        mail = Reader(keys=self.keys, own_addresses={own}, hub=self.ports.hub).read(raw)
+        mail = apart.read(Reader(keys=self.keys, own_addresses={own}, hub=self.ports.hub), raw)
         is_theirs, doubt = self._judged(mail)
         status, text = _status(mail) if mail.kind in (Kind.REPLY, Kind.TICKET) else ("", mail.text)
         signed = next((one for one in mail.evidence if one.is_signed), None)

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.email.bounds import seeming_sender
 from connectors.email.reading import LARGEST, TOO_LARGE
 from connectors.kit.contract import Letter, Letters
 from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater, Unsupported
@@ -76,7 +77,7 @@ class Mailbox:
                 for uid in uids[:BATCH]:
                     raw = self._fetch(session, uid)
                     if raw is not None:
-                        letters.append(Letter(raw=raw, place=f"{folder}/{now}/{uid}"))
+                        letters.append(Letter(raw=raw, place=f"{folder}/{now}/{uid}", sender=seeming_sender(raw)))
                     last = uid
                 known[folder] = [now, last]
                 more = more or len(uids) > BATCH

@@ -94,16 +94,16 @@ class Reader:
         """Never fails: what cannot be understood is a message to hold, with a reason."""
         digest = hashlib.sha256(raw).hexdigest()
         if len(raw) > LARGEST or raw.startswith(TOO_LARGE.partition(b"%")[0]):
-            return _held(f"It is longer than {LARGEST // 2**20} MB.", digest)
+            return held(f"It is longer than {LARGEST // 2**20} MB.", digest)
         try:
             message = parts.parsed(raw)
             return self._understood(message, parts.bodies(message), digest)
         except TooComplex as error:
-            return _held(str(error), digest)
+            return held(str(error), digest)
         except RecursionError:
-            return _held("Its parts lie too deep in each other.", digest)
+            return held("Its parts lie too deep in each other.", digest)
         except Exception as error:  # what strangers write has no end of ways to be wrong; none of them stops the rest
-            return _held(f"It cannot be read ({type(error).__name__}).", digest)
+            return held(f"It cannot be read ({type(error).__name__}).", digest)
 
     def _understood(self, message: Message, bodies: parts.Bodies, digest: str) -> Mail:
         senders = parts.addresses(message, "from")
@@ -274,7 +274,8 @@ def _action(kind: Kind, report: Report | None, *, is_ours: bool) -> tuple[Action
     return (Action.HOLD, "") if kind == Kind.UNREADABLE else (Action.IGNORE, "")
 
 
-def _held(why: str, digest: str) -> Mail:
+def held(why: str, digest: str) -> Mail:
+    """A message that nothing is taken from until a person has seen it."""
     return Mail(kind=Kind.UNREADABLE, action=Action.HOLD, why=why, digest=digest)
 
 

@@ -97,7 +97,10 @@ def fetch(*, awaited_id: int) -> None:
 def _fetch(row: AwaitedFile, connector: Connector) -> None:
     if row.inbound is not None:
         number = int(row.remote_key.rpartition(".")[2])
-        _attach(row, connector.read_letter(bytes(row.inbound.body)).files[number][1])
+        files = connector.read_letter(bytes(row.inbound.body)).files
+        if number >= len(files):
+            raise Missing("The mail that this file came with can no longer be read.")
+        _attach(row, files[number][1])
         return
     remote = connector.fetch(row.link.remote_key)
     file = next((file for file in remote.files or () if file.key == row.remote_key), None)

@@ -18,7 +18,7 @@ from django.db import close_old_connections, connections
 from django.utils import timezone
 
 from connectors.engine import awaited, inbox, polling, sending, troubles
-from connectors.models import Trouble
+from connectors.models import Inbound, Trouble
 from hub.clock import now
 from hub.domain import clocks
 from hub.signals import due_reactions, retry_reactions
@@ -31,6 +31,8 @@ PUBLISHED_SECONDS = 10.0
 """An id that was handed to the broker is not handed over again sooner: its row stays due until a worker claims it."""
 WITHOUT_BROKER_SECONDS = 30.0
 """So long without a broker, and the dispatcher does the work itself."""
+MAIL_THREADS = 2
+"""Mail is read in a lane of its own: one that takes long holds up other mail for a while, and nothing else at all."""
 ASK_BROKER_SECONDS = 5.0
 """A broker that cannot be reached is tried again so often."""
 
@@ -50,6 +52,7 @@ class Job:
 RUN: dict[str, Callable[[int], object]] = {
     "poll": lambda row_id: polling.poll(connection_id=row_id),
     "read": lambda row_id: inbox.read(inbound_id=row_id),
+    "mail": lambda row_id: inbox.read(inbound_id=row_id),
     "look": lambda row_id: inbox.look(link_id=row_id),
     "file": lambda row_id: awaited.fetch(awaited_id=row_id),
     "send": lambda row_id: sending.send(link_id=row_id),
@@ -67,7 +70,7 @@ RUN: dict[str, Callable[[int], object]] = {
 def due() -> Iterator[Job]:
     """Every row that is due now."""
     at = timezone.now()
-    yield from (Job("read", row) for row in inbox.due_inbound(at=at))
+    yield from (Job("mail" if kind == Inbound.Kind.MAIL else "read", row) for row, kind in inbox.due_inbound(at=at))
     yield from (Job("send", row) for row in sending.due_links(at=at))
     yield from (Job("look", row) for row in inbox.due_looks(at=at))
     yield from (Job("file", row) for row in awaited.due(at=at))
@@ -90,6 +93,7 @@ class Dispatcher:
         self.stopped = threading.Event()
         self.publish = publish
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
+        self.mail_pool = ThreadPoolExecutor(MAIL_THREADS, thread_name_prefix="mail")
         self.running: dict[Job, Future[None]] = {}
         self.published: dict[Job, float] = {}
         self.chores: list[Callable[[], object]] = []
@@ -115,7 +119,8 @@ class Dispatcher:
                 log.exception("A sweep failed")
                 self.stopped.wait(2)
             self.stopped.wait(PAUSE_SECONDS)
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self.pool, self.mail_pool):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def sweep(self) -> int:
         """Start what is due and not running; how many were started."""
@@ -130,7 +135,8 @@ class Dispatcher:
             if self._is_published(job, at):
                 self.published[job] = at
             elif self.publish is None or self._is_alone(at):
-                self.running[job] = self.pool.submit(_run, job)
+                pool = self.mail_pool if job.name == "mail" else self.pool
+                self.running[job] = pool.submit(_run, job)
             else:
                 continue
             started += 1

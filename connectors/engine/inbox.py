@@ -19,6 +19,7 @@ from connectors.engine import (
     hooks,
     identity,
     letters,
+    pacing,
     reconcile,
     registry,
     snapshots,
@@ -114,18 +115,16 @@ def keep(
 # -- understanding
 
 
-def due_inbound(*, at: datetime, limit: int = 100) -> list[int]:
-    return list(
-        Inbound.objects.filter(
-            Q(lease_until__isnull=True) | Q(lease_until__lte=at),
-            Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
-            state=Inbound.State.NEW,
-            next_attempt_at__lte=at,
-            connection__state=Connection.State.ACTIVE,
-        )
-        .order_by("pk")
-        .values_list("pk", flat=True)[:limit]
+def due_inbound(*, at: datetime, limit: int = 100) -> list[tuple[int, str]]:
+    """What is to be read now, by row and kind; no more of one source than its pace allows."""
+    rows = Inbound.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=at),
+        Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
+        state=Inbound.State.NEW,
+        next_attempt_at__lte=at,
+        connection__state=Connection.State.ACTIVE,
     )
+    return pacing.in_turn(rows, at=at, limit=limit)
 
 
 def read(*, inbound_id: int) -> None:
@@ -151,7 +150,8 @@ def _read_in_order(connection: Connection) -> None:
         return
     try:
         waiting = Inbound.objects.filter(connection=connection, state=Inbound.State.NEW).order_by("pk")
-        for pk in waiting.values_list("pk", flat=True)[:MOST_IN_ORDER]:
+        allowed = pacing.left(pacing.Source(connection.pk, Inbound.Kind.HOOK, ""), pacing.begun(at=at))
+        for pk in waiting.values_list("pk", flat=True)[: min(MOST_IN_ORDER, allowed or 0)]:
             _read(pk)
     finally:
         Connection.objects.filter(pk=connection.pk, reading_until=until).update(reading_until=None)
@@ -161,7 +161,7 @@ def _read(inbound_id: int) -> None:
     at = timezone.now()
     claimed = Inbound.objects.filter(
         Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk=inbound_id, state=Inbound.State.NEW
-    ).update(lease_until=at + LEASE, attempts=F("attempts") + 1)
+    ).update(lease_until=at + LEASE, attempts=F("attempts") + 1, begun_at=at)
     if not claimed:
         return
     row = Inbound.objects.select_related("connection__organisation", "connection__service").get(pk=inbound_id)

@@ -119,7 +119,9 @@ def _take_letters(connection: Connection, connector: Connector) -> int:
             for letter in page.letters:
                 key = f"mail.{snapshots.digest(letter.raw)}"
                 place = {"place": letter.place}
-                stored += inbox.keep(connection, Inbound.Kind.MAIL, key, letter.raw, {}, kept_headers=place)
+                stored += inbox.keep(
+                    connection, Inbound.Kind.MAIL, key, letter.raw, {}, kept_headers=place, sender=letter.sender
+                )
             if not _moved(connection, page.cursor):
                 return stored
         connector.taken(page.letters)

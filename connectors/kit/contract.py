@@ -246,6 +246,8 @@ class Letter:
     raw: bytes = field(repr=False)
     place: str
     """Where it lay: folder, UIDVALIDITY and UID."""
+    sender: str = ""
+    """Whose it seems to be, lower case: only so many of one sender are read at once. It proves nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,6 +103,10 @@ class Inbound(models.Model):
     lease_until = models.DateTimeField(null=True)
     error = models.TextField(_("why"), blank=True)
     remote_key = models.CharField(max_length=100, blank=True)
+    sender = models.CharField(max_length=254, blank=True)
+    """Of mail: whose it seems to be, for its pace only."""
+    begun_at = models.DateTimeField(null=True)
+    """When reading it was begun last."""
 
     class Meta:
         verbose_name = _("inbound")
@@ -116,6 +120,7 @@ class Inbound(models.Model):
         indexes = [
             models.Index(fields=["next_attempt_at", "id"], condition=Q(state="new"), name="inbound_next_to_read"),
             models.Index(fields=["connection", "remote_key", "id"], condition=Q(kind="poll"), name="inbound_last_read"),
+            models.Index(fields=["begun_at"], condition=~Q(kind="poll"), name="inbound_begun"),
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
-from connectors.engine import outbox, publishing
+from connectors.engine import outbox, pacing, publishing
 from connectors.models import Connection, NoteRule, Outbound, StatusRule
 from console.access import person, workers_only
 from console.views.board import live_cursor
@@ -33,6 +33,7 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
     context = {
         "connection": found,
         "condition": queries.condition(found),
+        "held_back": pacing.held_back(found),
         "stuck": [item for item in queries.stuck(connection=found) if item.kind != "unmapped"],
         "unmapped": [{"row": row, "choices": MEANINGS.get(row.field, [])} for row in queries.unmapped(found)],
         "raw": queries.raw(found) if is_admin else [],

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
-from connectors.engine import awaited, differences, identity, inbox, outbox
+from connectors.engine import awaited, differences, identity, inbox, outbox, pacing
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
 from console.access import person, workers_only
 from console.views.board import live_cursor
@@ -29,6 +29,7 @@ def sync(request: HttpRequest) -> HttpResponse:
     context = {
         "stuck": queries.stuck(),
         "may_force": differences.may_force(person(request)),
+        "held_back": pacing.held_back(),
         "connections": Connection.objects.select_related("organisation").order_by("name"),
         "page": "sync",
         "cursor": live_cursor(person(request)),

@@ -458,3 +458,41 @@ def test_a_message_with_bytes_changed_at_random_is_still_read(shared: Path) -> N
         found = read(bytes(raw))
         assert "cannot be read" not in found.why, bytes(raw)
         json.dumps(told(found)).encode()
+
+
+# -- bounds: what is beyond them is held before the library's own parsers see it; shown with harmless mail.
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"From: a@b.test\nSubject: " + b"word " * 7_000 + b"\n\nx",
+        b"From: a@b.test\n" + b"X-Note: x\n" * 10_001 + b"\nx",
+        b"From: a@b.test\n" + b"X-Note: %b\n" % (b"x" * 900) * 600 + b"\nx",
+        b"From: a@b.test\nTo: " + b"a@b.test, " * 5_001 + b"\n\nx",
+        b"From: a@b.test\nContent-Type: text/plain" + b"; a=b" * 201 + b"\n\nx",
+        b"From: a@b.test\nContent-Type: text/plain; name=" + b"x" * 8_000 + b"\n\nx",
+    ],
+    ids=["one long", "many", "long together", "recipients", "parameters", "long of MIME"],
+)
+def test_headers_beyond_what_anybody_writes_are_held(raw: bytes) -> None:
+    assert (read(raw).action, "longer than any mail program" in read(raw).why) == ("hold", True)
+
+
+def test_more_parts_than_anybody_sends_are_held() -> None:
+    raw = b"From: a@b.test\nContent-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 3_001 + b"--b--\n"
+
+    assert (read(raw).action, read(raw).why) == ("hold", "It has more than 3000 parts.")
+
+
+def test_what_lies_just_within_the_bounds_is_read() -> None:
+    raw = b"From: a@b.test\nSubject: %b\nTo: %b\n\nx" % (b"word " * 6_000, b"a@b.test, " * 4_900)
+
+    assert read(raw).action == "open_ticket"
+
+
+def test_a_subject_of_too_many_encoded_words_stays_as_it_was_written() -> None:
+    words = "=?utf-8?b?QcOk?= "
+
+    assert read(f"From: a@b.test\nSubject: {words * 300}\n\nx".encode()).subject == "A\u00e4" * 300
+    assert read(f"From: a@b.test\nSubject: {words * 301}\n\nx".encode()).subject.startswith("=?utf-8?b?")

@@ -1,0 +1,112 @@
+"""Mail is read in a process that is ended where one message takes too long, and replaced where it is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from connectors.email import apart
+from connectors.email.bounds import seeming_sender
+from connectors.email.reading import Mail, Reader
+from connectors.email.threads import Keys
+
+KEYS = Keys((b"a key",))
+RAW = b"From: Vera <vera@vendor.test>\nSubject: Printer\n\nIt is on fire."
+
+
+class Endless(Reader):
+    """Never comes to an end with a message, whatever is in it."""
+
+    def read(self, raw: bytes) -> Mail:
+        threading.Event().wait()
+        raise AssertionError
+
+
+class Fragile(Reader):
+    """Whose process is killed while it reads, as by a machine that runs out of memory."""
+
+    def read(self, raw: bytes) -> Mail:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+@pytest.fixture(autouse=True)
+def processes() -> Iterator[None]:
+    """No process of another test is idle, and none is left."""
+    apart.end_idle()
+    yield
+    apart.end_idle()
+
+
+def test_what_is_read_apart_is_what_is_read_here() -> None:
+    reader = Reader(keys=KEYS, own_addresses={"hub@x.test"}, hub="HUB")
+
+    assert apart.read(reader, RAW) == reader.read(RAW)
+
+
+def test_one_process_reads_message_after_message() -> None:
+    for _ in range(3):
+        apart.read(Reader(keys=KEYS), RAW)
+
+    assert apart._idle.qsize() == 1
+
+
+def test_a_message_that_takes_too_long_is_held_and_the_next_is_read() -> None:
+    slow = apart.read(Endless(keys=KEYS), RAW, seconds=0.2)
+    after = apart.read(Reader(keys=KEYS), RAW)
+
+    assert (slow.action, slow.why) == ("hold", "Reading it took longer than 0.2 seconds.")
+    assert after.subject == "Printer"
+
+
+def test_a_process_that_is_killed_costs_the_one_message_it_read() -> None:
+    lost = apart.read(Fragile(keys=KEYS), RAW)
+    after = apart.read(Reader(keys=KEYS), RAW)
+
+    assert (lost.action, "ended before" in lost.why) == ("hold", True)
+    assert after.subject == "Printer"
+
+
+def test_a_process_that_died_idle_is_replaced() -> None:
+    apart.read(Reader(keys=KEYS), RAW)
+    idle = apart._idle.get()
+    os.kill(idle.process.pid, signal.SIGKILL)
+    idle.process.wait()
+    apart._idle.put(idle)
+
+    assert apart.read(Reader(keys=KEYS), RAW).subject == "Printer"
+
+
+def test_a_process_ends_with_whoever_started_it() -> None:
+    one = apart.Apart()
+    one.pipe.close()
+
+    assert one.process.wait(20) == 0
+
+
+def test_it_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKETHUB_SECRET_KEY", "planted")
+    apart.read(Reader(keys=KEYS), RAW)
+    pid = apart._idle.queue[0].process.pid
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        assert b"planted" not in file.read()
+
+
+@pytest.mark.parametrize(
+    ("raw", "seems"),
+    [
+        (b"FROM: Vera@Vendor.test\r\n\r\nx", "vera@vendor.test"),
+        (b'Subject: x\r\nFrom: "boss@ours.test"\r\n <vera@vendor.test>\r\n\r\nx', "vera@vendor.test"),
+        (b"Subject: x\n\nFrom: vera@vendor.test\n", ""),
+        (b"From: nobody in particular\n\nx", ""),
+        (b"From: <" + b"a" * 100_000 + b"@vendor.test>\n\nx", ""),
+        (b"\x00\xff", ""),
+        (b"", ""),
+    ],
+)
+def test_whose_a_mail_seems_to_be(raw: bytes, seems: str) -> None:
+    assert seeming_sender(raw) == seems
