@@ -216,11 +216,11 @@ def _field(connection: Connection, setting: Setting, picklists: Picklists, *, is
 
 def access_settings(kind: type[Connector]) -> list[Setting]:
     """What is needed to read their picklists at all."""
-    return [setting for setting in kind.settings if not setting.picklist]
+    return [setting for setting in kind.settings if setting.is_address or not setting.picklist]
 
 
 def place_settings(kind: type[Connector]) -> list[Setting]:
-    return [setting for setting in kind.settings if setting.picklist]
+    return [setting for setting in kind.settings if setting.picklist and not setting.is_address]
 
 
 class IntakeForm(forms.Form):
