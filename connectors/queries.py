@@ -253,7 +253,7 @@ def _differences(most: int) -> list[Stuck]:
         Stuck(
             kind="difference",
             row_id=row.pk,
-            title=f"{row.link.leg.organisation}: {row.field} is “{row.value}” there",
+            title=_said_there(row),
             why=row.why,
             at=row.heard_at,
             connection=row.link.connection.name,
@@ -263,6 +263,12 @@ def _differences(most: int) -> list[Stuck]:
         )
         for row in rows.order_by("-heard_at", "-pk")[:most]
     ]
+
+
+def _said_there(row: Difference) -> str:
+    if row.field == "unread":
+        return f"A note or file of {row.link.leg.organisation} cannot be read: {row.value}"
+    return f"{row.link.leg.organisation}: {row.field} is “{row.value}” there"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,10 @@ from connectors.kit.contract import (
     RemoteNote,
     RemoteTicket,
     Setting,
+    Unread,
+    all_of,
     mark_in,
+    pieces,
     readable,
     several,
     understood,
@@ -392,12 +395,15 @@ class Autotask(Connector):
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
         found, times = list(self._children(key, "Notes")), self._times(key)
         self._learn_names([], [*found, *times])
-        return self._conversation(found, times)
+        return all_of(*self._conversation(found, times))
 
-    def _conversation(self, notes: Iterable[Json], times: Iterable[Json]) -> tuple[RemoteNote, ...]:
+    def _conversation(
+        self, notes: Iterable[Json], times: Iterable[Json]
+    ) -> tuple[tuple[RemoteNote, ...], tuple[Unread, ...]]:
         """Notes but those of workflow rules, and what people wrote into their time entries."""
-        told = [self._note(note) for note in notes if is_told(note)]
-        return (*told, *(note for entry in times for note in self._booked(entry)))
+        told, unread = pieces(notes, lambda note: [self._note(note)] if is_told(note) else [])
+        booked, also_unread = pieces(times, self._booked)
+        return (*told, *booked), (*unread, *also_unread)
 
     @in_its_zone
     def content(self, key: str, file: RemoteFile) -> bytes:
@@ -595,6 +601,8 @@ class Autotask(Connector):
             path = (answer.get("pageDetails") or {}).get("nextPageUrl")
 
     def _ticket(self, item: Json, notes: Iterable[Json], times: Iterable[Json], files: Iterable[Json]) -> RemoteTicket:
+        conversation, unread = self._conversation(notes, times)
+        attached, also_unread = pieces(files, lambda file: [self._file(file)])
         return RemoteTicket(
             key=str(item["id"]),
             number=text_of(item.get("ticketNumber")),
@@ -611,8 +619,9 @@ class Autotask(Connector):
             is_foreign=item.get("companyID") not in self._companies,
             queue=text_of(item.get("queueID")),
             reference=self._reference(item),
-            notes=self._conversation(notes, times),
-            files=tuple(self._file(file) for file in files),
+            notes=conversation,
+            files=attached,
+            unread=(*unread, *also_unread),
             raw=item,
         )
 

@@ -43,7 +43,10 @@ from connectors.kit.contract import (
     RemoteNote,
     RemoteTicket,
     Setting,
+    Unread,
+    all_of,
     mark_in,
+    pieces,
     readable,
     several,
     understood,
@@ -287,7 +290,9 @@ class ConnectWise(Connector):
     @in_its_codebase
     def fetch(self, key: str) -> RemoteTicket:
         ticket = self.glance(key)
-        return replace(ticket, notes=self.notes(key), files=self._files(key))
+        notes, unread = self._conversation(key)
+        files, also_unread = self._files(key)
+        return replace(ticket, notes=notes, files=files, unread=(*unread, *also_unread))
 
     @in_its_codebase
     def glance(self, key: str) -> RemoteTicket:
@@ -317,16 +322,20 @@ class ConnectWise(Connector):
     @in_its_codebase
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
         """Notes, and what engineers wrote into their time entries: half of the conversation stands there."""
-        number = _number(key)
-        notes = [self._note(note) for note in self._listed(f"service/tickets/{number}/notes")]
-        entries = self._listed("time/entries", conditions=f'chargeToType="ServiceTicket" and chargeToId={number}')
-        booked = [note for entry in entries for note in self._booked(entry)]
-        return tuple(sorted([*notes, *booked], key=lambda note: note.created_at))
+        return all_of(*self._conversation(key))
 
-    def _files(self, key: str) -> tuple[RemoteFile, ...]:
+    def _conversation(self, key: str) -> tuple[tuple[RemoteNote, ...], tuple[Unread, ...]]:
+        number = _number(key)
+        notes, unread = pieces(self._listed(f"service/tickets/{number}/notes"), lambda note: [self._note(note)])
+        entries = self._listed("time/entries", conditions=f'chargeToType="ServiceTicket" and chargeToId={number}')
+        booked, also_unread = pieces(entries, self._booked)
+        told = sorted([*notes, *booked], key=lambda note: note.created_at)
+        return tuple(told), (*unread, *also_unread)
+
+    def _files(self, key: str) -> tuple[tuple[RemoteFile, ...], tuple[Unread, ...]]:
         found = list(self._listed("system/documents", recordType="Ticket", recordId=str(_number(key))))
         self._learn_names(document.get("owner") for document in found)
-        return tuple(self._file(document) for document in found)
+        return pieces(found, lambda document: [self._file(document)])
 
     @in_its_codebase
     def content(self, key: str, file: RemoteFile) -> bytes:

@@ -53,6 +53,7 @@ def _of_notes(link: Link, remote: RemoteTicket) -> Iterator[str]:
     bound = dict(link.bindings.filter(lane=Lane.NOTES).values_list("remote_key", "message__public_id"))
     there = {note.key for note in remote.notes or ()}
     yield from (f"{link}: note {key} there is not known here" for key in sorted(there - bound.keys()))
+    there |= {each.key for each in remote.unread}
     told_there = {key for key, message in bound.items() if message}
     yield from (f"{link}: note {key} is not there any more" for key in sorted(told_there - there))
     told = Message.objects.filter(ticket=link.leg.ticket_id, legs=link.leg_id, attachments__isnull=True)

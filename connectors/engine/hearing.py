@@ -11,15 +11,16 @@ from django.db import DataError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from connectors.engine import mapping, marks, outbox, texts
+from connectors.engine import mapping, marks, outbox, snapshots, texts
 from connectors.engine.mapping import NotMapped
 from connectors.engine.sight import Contents, Sight, differ, settle
-from connectors.kit.contract import NOT_UNDERSTOOD, RemoteFile, RemoteNote, RemoteTicket
+from connectors.kit.contract import NOT_UNDERSTOOD, RemoteFile, RemoteNote, RemoteTicket, Unread
 from connectors.models import AwaitedFile, Binding, Connection, Lane, Link, NoteRule, Outbound
 from hub.complaints import in_words
 from hub.domain import messages, tickets, unmapped
 from hub.models import OPEN_STAGES, Leg, Message, Service, Ticket
 
+LONGEST_NAMED = 40
 LARGEST_FILE = 20 * 1024 * 1024
 """A file of theirs that is larger is fetched only when a person wants it."""
 
@@ -45,7 +46,9 @@ def take_notes(*, link: Link, remote: RemoteTicket, at: datetime) -> None:
     """Take in the notes of a second record of the same ticket; nothing else of it is followed. Needs a transaction."""
     ticket = tickets.locked(link.leg.ticket)
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
-    notes(Sight(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at))
+    sight = Sight(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
+    notes(sight)
+    tell_unread(sight, is_whole=False)
 
 
 def notes(sight: Sight) -> None:
@@ -130,9 +133,24 @@ def _alone(sight: Sight, key: str, take: Callable[[], bool]) -> bool:
         )  # fmt: skip
         return True
     except (*NOT_UNDERSTOOD, DataError) as error:
-        why = f"A note or file of theirs cannot be kept: {in_words(error)}"
-        differ(sight, "unread", texts.storable(key)[:100], why)
+        sight.unread.append(Unread(key=key, why=f"it cannot be kept: {in_words(error)}", raw=""))
         return True
+
+
+def tell_unread(sight: Sight, *, is_whole: bool) -> None:
+    """What could not be read of their notes and files is shown to a person, until all of it is read."""
+    if not sight.unread:
+        if is_whole:
+            settle(sight, "unread")
+        return
+    named = {texts.storable(each.key)[:LONGEST_NAMED] or _short_name(each) for each in sight.unread}
+    why = texts.storable(sight.unread[0].why)
+    differ(sight, "unread", ", ".join(sorted(named)), _("Everything else of the ticket goes on. (%s)") % why)
+
+
+def _short_name(unread: Unread) -> str:
+    """For a record whose key cannot be read either: the beginning of its digest."""
+    return f"({snapshots.digest(unread.raw.encode('utf-8', 'replace'))[:8]})"
 
 
 def _not_taken(sight: Sight, file: RemoteFile, audience: str) -> None:
@@ -157,7 +175,9 @@ MOST_GONE = 3
 
 def withdrawn(sight: Sight) -> None:
     """Notes of theirs that are not there any more, twice in a row, were deleted by them: we and all others are told."""
-    there = {note.key for note in sight.remote.notes or ()}
+    if any(not each.key for each in sight.unread):
+        return  # one of these may be the note that is missing
+    there = {note.key for note in sight.remote.notes or ()} | {each.key for each in sight.unread}
     bound = sight.link.bindings.filter(lane=Lane.NOTES, message__isnull=False, message__withdrawn_at=None)
     theirs = bound.filter(message__author_organisation=sight.leg.organisation).select_related("message")
     gone = [binding for binding in theirs.exclude(fingerprint="") if binding.remote_key not in there]

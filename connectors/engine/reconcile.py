@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 
 from connectors.engine import identity, mapping, marks, outbox
-from connectors.engine.hearing import files, notes, withdrawn
+from connectors.engine.hearing import files, notes, tell_unread, withdrawn
 from connectors.engine.mapping import NotMapped
 from connectors.engine.sight import Contents, Sight, differ, settle
 from connectors.kit.contract import RemoteTicket
@@ -64,6 +64,7 @@ def apply(
     if is_whole:
         withdrawn(sight)
     files(sight, contents or {})
+    tell_unread(sight, is_whole=is_whole)
     if link.heard_at is None or remote.changed_at >= link.heard_at:
         # Notes first: a question is asked before the status says that they wait for its answer.
         _fields(sight)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from connectors.engine import outbox
 from connectors.engine.mapping import Mapped
-from connectors.kit.contract import RemoteTicket
+from connectors.kit.contract import RemoteTicket, Unread
 from connectors.models import Connection, Difference, Link
 from hub.domain.actors import Actor
 from hub.models import Leg, Ticket
@@ -28,6 +28,11 @@ class Sight:
     mapped: Mapped
     remote: RemoteTicket
     at: datetime
+    unread: list[Unread] = field(default_factory=list)
+    """Notes and files that could not be understood or kept."""
+
+    def __post_init__(self) -> None:
+        self.unread.extend(self.remote.unread)
 
     def actor(self, name: str = "") -> Actor:
         return Actor.vendor(self.connection.organisation, (name or self.remote.author)[:150])

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket
+from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket, Unread
 
 TIMES = ("created_at", "changed_at")
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,6 +18,9 @@ def dump(remote: RemoteTicket) -> bytes:
     told = {each.name: getattr(remote, each.name) for each in fields(remote)}
     told["notes"] = None if remote.notes is None else [asdict(note) for note in remote.notes]
     told["files"] = None if remote.files is None else [asdict(file) for file in remote.files]
+    told["unread"] = [asdict(each) for each in remote.unread]
+    if not remote.unread:
+        del told["unread"]  # as it was written before there was such a thing: the digest tells whether it changed
     return json.dumps(told, sort_keys=True, default=_plain, ensure_ascii=True).encode()
 
 
@@ -28,11 +31,12 @@ def state_of(remote: RemoteTicket) -> str:
 
 def load(content: bytes) -> RemoteTicket:
     raw = json.loads(content)
-    notes, files = raw.pop("notes"), raw.pop("files")
+    notes, files, unread = raw.pop("notes"), raw.pop("files"), raw.pop("unread", ())
     return RemoteTicket(
         **_timed(raw),
         notes=None if notes is None else tuple(RemoteNote(**_timed(note)) for note in notes),
         files=None if files is None else tuple(RemoteFile(**_timed(file)) for file in files),
+        unread=tuple(Unread(**each) for each in unread),
     )
 
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from .errors import ConnectorError, Refused, Unclear, Unsupported
 from .http import Http
 
+Piece = TypeVar("Piece", bound="RemoteNote | RemoteFile")
 MARK = re.compile(r"\[TH:([0-9A-HJKMNP-TV-Z]{26}:[0-9a-f]{12}(?:@[0-9A-HJKMNP-TV-Z]{8}){0,9})\]")
 """A hub's mark on a note or file: the operation's id, its signature, and the hubs it came through."""
 
@@ -82,11 +83,13 @@ class RemoteTicket:
     notes: tuple[RemoteNote, ...] | None = None
     files: tuple[RemoteFile, ...] | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    unread: tuple[Unread, ...] = ()
+    """Its notes and files that could not be understood; they are there, so none of them was deleted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unread:
-    """A record of a page that makes no sense: it stops nothing else, and a person sees it."""
+    """A record that makes no sense, of a page or of a ticket: it stops nothing else, and a person sees it."""
 
     key: str
     why: str
@@ -390,14 +393,50 @@ def understood(
     return tuple(tickets), tuple(unread)
 
 
+def pieces(
+    items: Iterable[Any], read: Callable[[Any], Iterable[Piece]], *, key: Callable[[Any], str] | None = None
+) -> tuple[tuple[Piece, ...], tuple[Unread, ...]]:
+    """Read the notes or files of one ticket one by one: one that makes no sense stops none of the others.
+
+    `read` gives what a record comes to: one, none where it is left out, or several. `key` says which one it is, where
+    that is not its "id".
+    """
+    found: list[Piece] = []
+    unread: list[Unread] = []
+    for item in items:
+        try:
+            told = list(read(item))
+            for piece in told:
+                _sound_piece(piece)
+            found += told
+        except (Refused, *NOT_UNDERSTOOD) as error:
+            unread.append(unread_of(item, error, key=_key_or_none(item, key)))
+    return tuple(found), tuple(unread)
+
+
+def all_of(found: tuple[Piece, ...], unread: Sequence[Unread]) -> tuple[Piece, ...]:
+    """What was found, if it is all; Refused where a record could not be understood: it may be the one looked for."""
+    if unread:
+        raise Refused(f"Not all of it can be understood: {unread[0].why}")
+    return found
+
+
 LONGEST_KEY = 100
 DEEPEST = 100
 _TEXTS = ("number", "url", "author", "assignee", "queue", "merged_into", "reference")
 
 
-def unread_of(item: Any, error: Exception) -> Unread:
+def _key_or_none(item: Any, key: Callable[[Any], str] | None) -> str | None:
+    try:
+        return key(item) if key is not None else None
+    except (Refused, *NOT_UNDERSTOOD):
+        return None
+
+
+def unread_of(item: Any, error: Exception, *, key: Any = None) -> Unread:
     """What is kept of a record that makes no sense; never fails itself."""
-    key = item.get("id") if isinstance(item, Mapping) else None
+    if key is None:
+        key = item.get("id") if isinstance(item, Mapping) else None
     try:
         raw = json.dumps(item, default=str)[:100_000]
     except (RecursionError, ValueError, TypeError):
@@ -419,6 +458,14 @@ def _sound(ticket: RemoteTicket) -> None:
         _sound_key(note.key)
     for file in ticket.files or ():
         _sound_key(file.key)
+
+
+def _sound_piece(piece: RemoteNote | RemoteFile) -> None:
+    """ValueError for a note or file that cannot be kept."""
+    _sound_key(piece.key)
+    texts = [piece.visibility, piece.author, piece.text if isinstance(piece, RemoteNote) else piece.name]
+    if not all(isinstance(each, str) for each in texts):
+        raise ValueError("what should be text is none")
 
 
 def _sound_key(key: Any) -> None:

@@ -179,6 +179,10 @@ class Conformance:
         """The ticket's record says that it was made at this date, which may be no date, and no text."""
         raise NotImplementedError
 
+    def spoil_note(self, simulator: Simulator[Any], key: str, date: Any) -> None:
+        """The note of this key says that it was written at this date, which may be no date, and no text."""
+        raise NotImplementedError
+
     def spoil_write(self, simulator: Simulator[Any], key: str) -> None:
         """The next change of the ticket's status is answered with yes and not done ("false_yes")."""
         raise NotImplementedError
@@ -449,6 +453,27 @@ class Conformance:
         assert set(good) <= listed
         assert listed | unread == {*good, *spoilt}
         assert unread
+
+    @shows("notes with visibility")
+    def test_a_note_that_makes_no_sense_hides_no_other_and_not_its_ticket(self, stage: Stage) -> None:
+        """It is told of by its own number; a lookup that may miss one of ours because of it fails instead."""
+        self.need("spoilt_record")
+        key = self.open(stage)
+        for number in range(3):
+            self.note(stage.simulator, key, f"note {number}", self.shown)
+        before = stage.connector.fetch(key)
+        spoilt = next(note.key for note in before.notes or () if "note 1" in note.text)
+        for date in NONSENSE:
+            self.spoil_note(stage.simulator, spoilt, date)
+            after = stage.connector.fetch(key)
+            known = {note.key for note in after.notes or ()}
+            if spoilt in known:
+                continue  # they have a meaning for it
+            assert known == {note.key for note in before.notes or ()} - {spoilt}
+            assert [each.key for each in after.unread] == [spoilt]
+            with pytest.raises(Refused, match="Not all of it can be understood"):
+                stage.connector.notes(key)
+        assert after.unread, "none of these dates made no sense"
 
     @shows("changes by poll")
     def test_no_page_grows_with_what_changed(self, stage: Stage) -> None:

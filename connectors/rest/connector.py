@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -26,6 +26,8 @@ from connectors.kit.contract import (
     RemoteNote,
     RemoteTicket,
     Setting,
+    Unread,
+    all_of,
     readable,
     understood,
 )
@@ -215,9 +217,9 @@ class Rest(ChecksItself):
     def fetch(self, key: str) -> RemoteTicket:
         item, answer = self._read(key)
         ticket = self._asked_for(key, item, answer)
-        notes = self.records.notes(key, item, answer) if self.profile.notes else ()
-        files = self.records.files(key, item, answer) if self.profile.files else ()
-        return replace(ticket, notes=notes, files=files)
+        notes, unread = self.records.notes(key, item, answer) if self.profile.notes else ((), ())
+        files, also_unread = self.records.files(key, item, answer) if self.profile.files else ((), ())
+        return replace(ticket, notes=notes, files=files, unread=(*unread, *also_unread))
 
     def glance(self, key: str) -> RemoteTicket:
         return self._asked_for(key, *self._read(key))
@@ -287,7 +289,7 @@ class Rest(ChecksItself):
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
         if not self.profile.notes:
             raise Unsupported(f"{self.profile.name} has no notes.")
-        return self.records.notes(key, *self._read(key))
+        return all_of(*self.records.notes(key, *self._read(key)))
 
     def content(self, key: str, file: RemoteFile) -> bytes:
         self._me()
@@ -380,11 +382,10 @@ class Rest(ChecksItself):
         """They did not say which record they made: ours is the one with our mark."""
         try:
             item, answer = self._read(change.key)
-            records: Iterable[RemoteNote | RemoteFile] = (
-                self.records.notes(change.key, item, answer)
-                if change.kind == "note"
-                else self.records.files(change.key, item, answer)
-            )
+            is_note = change.kind == "note"
+            read: Callable[..., tuple[Sequence[RemoteNote | RemoteFile], Sequence[Unread]]]
+            read = self.records.notes if is_note else self.records.files
+            records, _unread = read(change.key, item, answer)
             return [record.key for record in records if record.mark == change.mark][-1]
         except (ConnectorError, IndexError) as error:
             raise ValueError("what was said is not found there") from error

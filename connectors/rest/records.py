@@ -10,9 +10,10 @@ import hashlib
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket, mark_in
+from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket, Unread, mark_in, pieces
 from connectors.kit.errors import Refused
 from hub.expr import Expression, Failed
 
@@ -137,14 +138,25 @@ class Records:
             raise Refused(f"{self.profile.name} answered without a list where one has to be.")
         return found
 
-    def notes(self, key: str, item: Any, answer: Any) -> tuple[RemoteNote, ...]:
-        found = [
-            note
-            for row in self.profile.notes
-            for raw in self.items_of(row.items, row.operation, key, item, answer)
-            if (note := self.note(row, key, raw, answer)) is not None
-        ]
-        return tuple(sorted(found, key=lambda note: (note.created_at, note.key.zfill(20))))
+    def notes(self, key: str, item: Any, answer: Any) -> tuple[tuple[RemoteNote, ...], tuple[Unread, ...]]:
+        """The notes that make sense, by time, and what does not."""
+        found: list[RemoteNote] = []
+        unread: list[Unread] = []
+        for row in self.profile.notes:
+            items = self.items_of(row.items, row.operation, key, item, answer)
+            told, not_told = pieces(
+                items, partial(self._notes_in, row, key, answer), key=partial(self._key_in, row, answer)
+            )
+            found += told
+            unread += not_told
+        return tuple(sorted(found, key=lambda note: (note.created_at, note.key.zfill(20)))), tuple(unread)
+
+    def _notes_in(self, row: NoteRow, key: str, answer: Any, raw: Any) -> list[RemoteNote]:
+        note = self.note(row, key, raw, answer)
+        return [note] if note is not None else []
+
+    def _key_in(self, row: NoteRow | FileRow, answer: Any, raw: Any) -> str:
+        return row.key.text_in(self.about(raw, answer)) if row.key is not None else ""
 
     def note(self, row: NoteRow, key: str, raw: Any, answer: Any) -> RemoteNote | None:
         """A note; None for what the profile leaves out."""
@@ -171,13 +183,22 @@ class Records:
             mark=mark,
         )
 
-    def files(self, key: str, item: Any, answer: Any) -> tuple[RemoteFile, ...]:
-        return tuple(
-            file
-            for row in self.profile.files
-            for raw, parent in self.nested(row, self.items_of(row.items, row.operation, key, item, answer), answer)
-            if (file := self.file(row, raw, answer, item, parent)) is not None
-        )
+    def files(self, key: str, item: Any, answer: Any) -> tuple[tuple[RemoteFile, ...], tuple[Unread, ...]]:
+        """The files that make sense, and what does not."""
+        found: list[RemoteFile] = []
+        unread: list[Unread] = []
+        for row in self.profile.files:
+            nested = self.nested(row, self.items_of(row.items, row.operation, key, item, answer), answer)
+            for raw, parent in nested:
+                read = partial(self._files_in, row, answer, item, parent)
+                told, not_told = pieces([raw], read, key=partial(self._key_in, row, answer))
+                found += told
+                unread += not_told
+        return tuple(found), tuple(unread)
+
+    def _files_in(self, row: FileRow, answer: Any, item: Any, parent: Any, raw: Any) -> list[RemoteFile]:
+        file = self.file(row, raw, answer, item, parent)
+        return [file] if file is not None else []
 
     def nested(self, row: FileRow, items: list[Any], answer: Any) -> Iterable[tuple[Any, Any]]:
         """Each file with the record it lies in, if it lies in one."""

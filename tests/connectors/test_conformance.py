@@ -103,6 +103,10 @@ class TestAutotask(Watched):
         simulator.watchers.clear()
         simulator.tenants[self.domain].tickets[key]["createDate"] = date
 
+    def spoil_note(self, simulator: Simulator[Any], key: str, date: Any) -> None:
+        simulator.watchers.clear()
+        simulator.tenants[self.domain].notes[key]["createDateTime"] = date
+
     def switch_off_value(self, simulator: Simulator[Any], status: str) -> None:
         simulator.tenants[self.domain].inactive.append(f"status:{status}")
 
@@ -183,6 +187,10 @@ class TestConnectWise(Watched):
     def spoil_record(self, simulator: Simulator[Any], key: str, date: Any) -> None:
         simulator.watchers.clear()
         simulator.tenants[self.domain].tickets[key]["_info"]["dateEntered"] = date
+
+    def spoil_note(self, simulator: Simulator[Any], key: str, date: Any) -> None:
+        simulator.watchers.clear()
+        simulator.tenants[self.domain].notes[key]["dateCreated"] = date
 
     def switch_off_value(self, simulator: Simulator[Any], status: str) -> None:
         simulator.tenants[self.domain].boards["1"]["statuses"][status]["inactive"] = True

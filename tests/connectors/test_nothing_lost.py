@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from connectors import queries
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.engine import awaited, compare, dispatcher, hearing, inbox, polling, reconcile, registry, troubles
-from connectors.models import AwaitedFile, Binding, Connection, Link, Mapping, Outbound, Trouble
+from connectors.models import AwaitedFile, Binding, Connection, Difference, Link, Mapping, Outbound, Trouble
 from hub.domain.actors import Actor
 from hub.models import Message
 from tests.connectors.test_engine import DOMAIN, now, offered, work
@@ -179,3 +180,43 @@ def test_a_note_that_they_deleted_is_marked_so_here(
     said = Message.objects.order_by("-pk").first()
     assert said is not None
     assert said.supersedes == Message.objects.get(body="wrong ticket")
+
+
+def test_a_note_and_a_file_that_make_no_sense_stop_nothing_else_of_their_ticket(
+    offered: Link, simulator: Simulator, tenant: Tenant
+) -> None:
+    first = simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="first", publish=4)
+    work()
+    file = simulator.act(DOMAIN, "file", ticket=offered.remote_key, by="501", name="trace.txt", text="abc", publish=4)
+    spoilt = simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="spoilt", publish=4)
+    simulator.watchers.clear()  # none of this is what they document
+    dates = [tenant.notes[str(each["id"])].pop("createDateTime") for each in (first, spoilt)]
+    tenant.files[str(file["id"])]["attachDate"] = "soon"
+    simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="third", publish=4)
+    simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
+    for _ in range(2):
+        Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - hearing.GONE_AFTER)
+        inbox.mark_dirty(offered.connection)
+        work()
+
+    link = Link.objects.get()
+    assert (link.heard["status"], link.why) == ("8", "")
+    said = set(Message.objects.filter(ticket=link.leg.ticket).values_list("body", flat=True))
+    assert {"first", "third"} <= said
+    assert "spoilt" not in said
+    assert Message.objects.get(body="first").withdrawn_at is None  # it is there, and was not deleted
+    told = Difference.objects.get(field="unread", resolved_at=None)
+    assert told.value == ", ".join(sorted(str(each["id"]) for each in (first, spoilt, file)))
+    shown = next(item for item in queries.stuck() if item.kind == "difference")
+    assert shown.title == f"A note or file of Deskside cannot be read: {told.value}"
+    assert "Everything else of the ticket goes on." in shown.why
+
+    for each, date in zip((first, spoilt), dates, strict=True):
+        tenant.notes[str(each["id"])]["createDateTime"] = date
+    tenant.files[str(file["id"])]["attachDate"] = date
+    inbox.mark_dirty(offered.connection)
+    work()
+
+    assert Message.objects.filter(body="spoilt").exists()
+    assert [each.name for each in link.leg.ticket.attachments.all()] == ["trace.txt"]
+    assert not Difference.objects.filter(field="unread", resolved_at=None).exists()

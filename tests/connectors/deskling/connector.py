@@ -27,7 +27,10 @@ from connectors.kit.contract import (
     RemoteNote,
     RemoteTicket,
     Setting,
+    Unread,
+    all_of,
     mark_in,
+    pieces,
     readable,
     understood,
 )
@@ -105,8 +108,9 @@ class Deskling(Connector):
         return Page(tickets=tickets, unread=unread, cursor=str(further), more=True)
 
     def fetch(self, key: str) -> RemoteTicket:
-        files = tuple(self._file(file) for file in self._all(f"api/v1/tickets/{_id(key)}/files"))
-        return replace(self.glance(key), notes=self.notes(key), files=files)
+        notes, unread = self._conversation(key)
+        files, also_unread = pieces(self._all(f"api/v1/tickets/{_id(key)}/files"), lambda file: [self._file(file)])
+        return replace(self.glance(key), notes=notes, files=files, unread=(*unread, *also_unread))
 
     def glance(self, key: str) -> RemoteTicket:
         item = _dict(self._http().get(f"api/v1/tickets/{_id(key)}"))
@@ -126,7 +130,10 @@ class Deskling(Connector):
         return {reference: tuple(str(key) for key in sorted(keys)) for reference, keys in found.items()}
 
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
-        return tuple(self._note(note) for note in self._all(f"api/v1/tickets/{_id(key)}/comments"))
+        return all_of(*self._conversation(key))
+
+    def _conversation(self, key: str) -> tuple[tuple[RemoteNote, ...], tuple[Unread, ...]]:
+        return pieces(self._all(f"api/v1/tickets/{_id(key)}/comments"), lambda note: [self._note(note)])
 
     def content(self, key: str, file: RemoteFile) -> bytes:
         return self._http().download(f"api/v1/tickets/{_id(key)}/files/{_id(file.key)}")

@@ -55,6 +55,9 @@ class TestDeskling(Conformance):
     def spoil_record(self, simulator: Simulator[Any], key: str, date: Any) -> None:
         simulator.tenants[self.domain].tickets[key]["created_at"] = date
 
+    def spoil_note(self, simulator: Simulator[Any], key: str, date: Any) -> None:
+        simulator.tenants[self.domain].comments[key]["created_at"] = date
+
     def switch_off_value(self, simulator: Simulator[Any], status: str) -> None:
         for row in simulator.tenants[self.domain].lists["status"]:
             row["active"] = row["active"] and row["id"] != status

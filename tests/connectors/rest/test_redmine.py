@@ -46,6 +46,9 @@ class TestRedmine(Conformance):
     def spoil_record(self, simulator: Simulator[Any], key: str, date: Any) -> None:
         simulator.tenants[self.domain].tickets[key]["created_on"] = date
 
+    def spoil_note(self, simulator: Simulator[Any], key: str, date: Any) -> None:
+        simulator.tenants[self.domain].journals[key]["created_on"] = date
+
     def spoil_write(self, simulator: Simulator[Any], key: str) -> None:
         simulator.tenants[self.domain].forbidden.append(self.statuses[1])
 
