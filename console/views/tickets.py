@@ -73,9 +73,13 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         ticket.shown_status = name  # type: ignore[attr-defined]
     kept = request.GET.copy()
     kept.pop("page", None)
+    without_party = kept.copy()
+    without_party.pop("party", None)
     shown = {
         "tickets": page,
         "filters": filters,
+        "party": holders.filter(public_id=filters.party).first() if filters.party else None,
+        "without_party": without_party.urlencode(),
         "shows": SHOWS,
         "holders": holders,
         "priorities": Priority.values,

@@ -13,10 +13,12 @@ from connectors import queries
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.engine import awaited, compare, dispatcher, hearing, inbox, polling, reconcile, registry, troubles
 from connectors.models import AwaitedFile, Binding, Connection, Difference, Link, Mapping, Outbound, Trouble
+from hub.domain import tickets
 from hub.domain.actors import Actor
-from hub.models import Message
+from hub.models import Clock, Leg, Message
+from tests import factories
 from tests.connectors.test_engine import DOMAIN, now, offered, work
-from workflows import conversations, priorities
+from workflows import conversations, handoffs, priorities, timers
 
 __all__ = ["offered"]
 
@@ -220,3 +222,38 @@ def test_a_note_and_a_file_that_make_no_sense_stop_nothing_else_of_their_ticket(
     assert Message.objects.filter(body="spoilt").exists()
     assert [each.name for each in link.leg.ticket.attachments.all()] == ["trace.txt"]
     assert not Difference.objects.filter(field="unread", resolved_at=None).exists()
+
+
+def test_an_acceptance_deadline_runs_from_confirmed_delivery(
+    connection: Connection, agent: Actor, simulator: Simulator, tenant: Tenant
+) -> None:
+    """Their system was away for half an hour: they have their quarter of an hour from when the offer reached it."""
+    factories.contract(connection.organisation, kind="uc", goals={"acknowledge": {"P3": 900}})
+    at = now() - timedelta(minutes=30)
+    ticket = tickets.open_ticket(title="VPN", requester=factories.PersonFactory(), actor=agent, at=at)
+    leg = handoffs.offer(
+        ticket=ticket,
+        organisation=connection.organisation,
+        actor=agent,
+        at=at,
+        accept_within=timedelta(minutes=15),
+    )
+    simulator.faults.append(Injected("*", "/", status=503, times=10_000))
+    dispatcher.drain(most=2)
+
+    assert timers.due_legs(at=now()) == []  # it has not reached them
+    assert not Clock.objects.filter(ticket=ticket, party=connection.organisation, is_breached=True).exists()
+
+    simulator.faults.clear()
+    Connection.objects.update(resting_until=None, next_poll_at=None)
+    Outbound.objects.exclude(next_attempt_at=None).update(next_attempt_at=timezone.now())
+    work()
+    leg = Leg.objects.get(pk=leg.pk)
+
+    assert leg.delivered_at is not None
+    assert now() - leg.delivered_at < timedelta(minutes=5)
+    assert leg.deadline_at == leg.delivered_at + timedelta(minutes=15)
+    assert timers.due_legs(at=leg.deadline_at - timedelta(seconds=1)) == []
+    assert timers.due_legs(at=leg.deadline_at) == [leg.pk]
+    clock = Clock.objects.get(ticket=ticket, party=connection.organisation, target="acknowledge")
+    assert (clock.is_breached, clock.due_at) == (False, leg.deadline_at)

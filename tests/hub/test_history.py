@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 from io import StringIO
 
@@ -222,3 +223,71 @@ def test_a_reaction_that_fails_leaves_the_fact_and_is_tried_again(agent: Actor, 
 
     assert Reaction.objects.get().done_at is not None
     assert ticket.messages.count() == 1
+
+
+def test_a_reaction_that_one_worker_runs_no_other_runs(agent: Actor, at: datetime) -> None:
+    """Another worker sweeps while the receiver is still at it; everything would be queued twice."""
+    runs: list[str] = []
+    swept: list[int] = []
+
+    def slow(event: Event) -> None:
+        runs.append("begun")
+        if len(runs) == 1:
+            raise RuntimeError("no luck")
+        swept.append(retry_reactions())
+        Message.objects.create(
+            ticket=event.ticket,
+            author_kind="system",
+            author_organisation=event.ticket.owner,
+            body="queued",
+            occurred_at=at,
+            recorded_at=at,
+        )
+
+    guarded = reacts(slow)
+    try:
+        ticket = tickets.open_ticket(title="VPN down", actor=agent, at=at)
+        Reaction.objects.update(next_attempt_at=at)
+
+        assert (retry_reactions(), swept) == (1, [0])
+        assert ticket.messages.count() == 1
+        # Done is done; and what a worker claimed and left behind is due again when its claim has ended.
+        assert (retry_reactions(), len(runs)) == (0, 2)
+        Reaction.objects.update(done_at=None, next_attempt_at=at)
+        assert (retry_reactions(), len(runs)) == (1, 3)
+    finally:
+        event_recorded.disconnect(dispatch_uid=f"{guarded.__module__}.{guarded.__qualname__}")
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_of_two_workers_at_once_one_gets_the_reaction(agent: Actor, at: datetime) -> None:
+    runs: list[str] = []
+
+    def receiver(event: Event) -> None:
+        runs.append("run")
+        if len(runs) == 1:
+            raise RuntimeError("no luck")
+
+    guarded = reacts(receiver)
+    together, counted = threading.Barrier(2), []
+
+    def worker() -> None:
+        together.wait()
+        try:
+            counted.append(retry_reactions())
+        finally:
+            connection.close()
+
+    try:
+        tickets.open_ticket(title="VPN down", actor=agent, at=at)
+        Reaction.objects.update(next_attempt_at=at)
+        threads = [threading.Thread(target=worker) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        event_recorded.disconnect(dispatch_uid=f"{guarded.__module__}.{guarded.__qualname__}")
+
+    assert (sorted(counted), len(runs)) == ([0, 1], 2)
