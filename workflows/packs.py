@@ -146,7 +146,11 @@ def as_text(found: dict[str, Any]) -> str:
         parts.append(f"{_('What was said so far')}:\n" + "\n".join(lines))
     if found["files"]:
         parts.append(f"{_('Files')}: {', '.join(each['name'] for each in found['files'])}")
-    return "\n\n".join(parts)[:LONGEST]
+    told = "\n\n".join(parts)
+    if len(told) <= LONGEST:
+        return told
+    note = "\n\n" + _("(Too long to be sent whole: the rest is left out. Ask for it.)")
+    return told[: LONGEST - len(note)] + note
 
 
 def _in_words(each: dict[str, str]) -> str:

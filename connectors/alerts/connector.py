@@ -17,7 +17,6 @@ from connectors.kit.errors import BadSignature, Refused
 from hub.expr import BadExpression, Expression, Failed, expression
 from hub.expr import text as plain
 
-MOST_ALERTS = 1000
 """Of one call; what is beyond is said in the last one's text."""
 LONGEST_KEY = 200
 _PICKS = ("key", "title", "text", "status", "severity", "at", "url", "service", "asset")
@@ -114,7 +113,7 @@ class Alerts(Connector):
         found = list(self._manager(told) if _is_alertmanager(told) else self._plain(told))
         if not found:
             raise Refused("There is no alert in it.")
-        return found[:MOST_ALERTS]
+        return found
 
     # -- Alertmanager (https://prometheus.io/docs/alerting/latest/configuration/#webhook_config, version 4)
 

@@ -28,6 +28,7 @@ from io import BytesIO
 
 from connectors.email import bounds
 from connectors.email.bounds import DEEPEST, TooComplex
+from connectors.kit import markup
 
 MOST_AGAIN = 4
 """So often parts are looked for where the library found none."""
@@ -191,10 +192,15 @@ def bodies(message: Message) -> Bodies:
         if kind == "text/plain" and not is_attached:
             plain.append(_text(part))
         elif kind == "text/html" and not is_attached:
-            html.append(_text(part))
+            html.append(_text(part, is_whole=True))
         else:
             attachments.append(_attached(part, kind, name))
-    return Bodies(plain=_joined(plain), html=_joined(html), attachments=tuple(attachments), is_sealed=is_sealed)
+    return Bodies(
+        plain=_shortened(_joined(plain)),
+        html=_joined(html)[: markup.LONGEST + 1],  # whoever cleans it says what is left out
+        attachments=tuple(attachments),
+        is_sealed=is_sealed,
+    )
 
 
 def _leaves(message: Message) -> Iterator[Message]:
@@ -305,8 +311,9 @@ def _named_after(kind: str) -> str:
     return known.get(kind) or f"attachment.{re.sub('[^a-z0-9]', '', kind.partition('/')[2])[:8] or 'bin'}"
 
 
-def _text(part: Message) -> str:
-    raw = content(part)[: 4 * LONGEST_TEXT]
+def _text(part: Message, *, is_whole: bool = False) -> str:
+    """What the part says; cut, with a word about it, unless that is left to others (`is_whole`)."""
+    raw = content(part)[: 4 * LONGEST_TEXT + 4]
     try:
         charset = part.get_content_charset("") or ""
     except (LookupError, ValueError, TypeError):
@@ -314,11 +321,11 @@ def _text(part: Message) -> str:
     text = _decoded(raw, charset or "utf-8").replace("\r\n", "\n").replace("\r", "\n")
     if _is_damaged(part):
         text = f"{DAMAGED}\n\n{text}"
-    return _shortened(text)
+    return text if is_whole else _shortened(text)
 
 
 def _joined(texts: list[str]) -> str:
-    return _shortened("\n".join(text.strip("\n") for text in texts if text.strip()))
+    return "\n".join(text.strip("\n") for text in texts if text.strip())
 
 
 CUT = "[The rest of this mail was left out: it is longer than {most:,} characters. It is kept whole as it came.]"

@@ -14,12 +14,16 @@ from django.utils import timezone
 
 from connectors.engine import mapping
 from connectors.kit.contract import Alert, Connector
+from connectors.kit.errors import Refused
 from connectors.models import AlertState, Connection, Inbound, Storm
 from hub.clock import now
 from hub.domain import history, tickets, unmapped
 from hub.domain.actors import Actor
 from hub.models import ActorKind, Asset, EventKind, Phase, Priority, Relation, Service, Ticket
 from workflows import firing
+
+MOST_AT_ONCE = 1000
+"""Of one call so many are taken: reading it must come to its end before somebody else begins with it."""
 
 
 class Terms(NamedTuple):
@@ -52,7 +56,10 @@ class Sight(NamedTuple):
 
 
 def take(row: Inbound, connector: Connector) -> int:
-    """Understand one call; how many alerts were in it. Each is committed by itself: taken again, it is a repeat."""
+    """Understand one call; how many alerts were in it. Each is committed by itself: taken again, it is a repeat.
+
+    Refused where there are more than are taken at once: the first ones stand, and a person sees how many do not.
+    """
     found = connector.read_alerts(bytes(row.body))
     values = connector.values
     terms = Terms(
@@ -60,9 +67,14 @@ def take(row: Inbound, connector: Connector) -> int:
         minutes=int(values.get("storm_minutes") or 5),
         resolves=values.get("on_recovery") == "resolve",
     )
-    for alert in found:
+    for alert in found[:MOST_AT_ONCE]:
         one(connection=row.connection, alert=alert, terms=terms, at=now())
     Connection.objects.filter(pk=row.connection_id).update(last_in_at=timezone.now())
+    if len(found) > MOST_AT_ONCE:
+        raise Refused(
+            f"{len(found)} alerts came in one call. The first {MOST_AT_ONCE} were taken, the rest was left out: "
+            "let the tool send fewer at once (Alertmanager: max_alerts)."
+        )
     return len(found)
 
 

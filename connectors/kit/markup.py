@@ -15,21 +15,25 @@ TAGS = {
 _BLOCKS = TAGS - {"a", "abbr", "b", "code", "del", "em", "i", "ins", "s", "span", "strong", "sub", "sup", "u", "br"}
 _SILENT = {"script", "style", "head", "title", "template", "noscript", "svg", "math"}
 LONGEST = 500_000
+LEFT_OUT = f"[The rest was left out: it is longer than {LONGEST:,} characters.]"
 
 
 def cleaned(html: str) -> str:
     """What of it may be shown: text and its structure, links of the web; no pictures, styles, forms or scripts.
 
+    Of what is longer than anybody reads the beginning, and a line that says so.
+
     >>> cleaned('<p onclick="x()">Hi <img src="http://spy.test/x"><a href="javascript:x()">there</a></p>')
     '<p>Hi <a rel="noopener noreferrer">there</a></p>'
     """
-    return nh3.clean(
+    kept = nh3.clean(
         _shallow(html[:LONGEST]),
         tags=TAGS,
         attributes={"a": {"href", "title"}, "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}},
         url_schemes={"http", "https", "mailto", "tel"},
         clean_content_tags={"script", "style", "title", "template", "noscript"},
     )
+    return f"{kept}<p>{LEFT_OUT}</p>" if len(html) > LONGEST else kept
 
 
 _TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]{0,40})[^<>]{0,4000}>?")
@@ -63,13 +67,13 @@ def _shallow(html: str) -> str:
 def text_of(html: str) -> str:
     r"""Plain text of cleaned HTML; quotations get a ">", links keep their address where the text does not say it.
 
-    Cleaned, because the reader of the standard library takes quadratic time over tags that do not end.
+    Cleaned, because the reader of the standard library takes quadratic time over tags that do not end; and so bounded.
 
     >>> text_of("<p>Hello<br>you</p><blockquote>Hi</blockquote>")
     'Hello\nyou\n\n> Hi'
     """
     reader = _Reader()
-    reader.feed(html[:LONGEST])
+    reader.feed(html)
     reader.close()
     return reader.text()
 

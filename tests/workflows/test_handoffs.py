@@ -267,3 +267,14 @@ def test_of_two_people_who_move_at_once_one_wins_and_the_other_is_told(
     assert sorted(outcomes, key=len)[0] == "won"
     assert "is resolved" in sorted(outcomes, key=len)[1]
     assert ticket.events.filter(kind=EventKind.TICKET_MOVED).count() == 1
+
+
+def test_a_pack_that_is_too_long_says_that_something_is_left_out(
+    ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
+) -> None:
+    assert "left out" not in packs.brief(ticket, to=vendor)
+    Ticket.objects.filter(pk=ticket.pk).update(description="word " * 3000)
+    told = packs.brief(Ticket.objects.get(pk=ticket.pk), to=vendor)
+
+    assert told.endswith("(Too long to be sent whole: the rest is left out. Ask for it.)")
+    assert len(told) == packs.LONGEST

@@ -13,7 +13,7 @@ from django.db import connection as database
 from django.test import Client
 
 from connectors import queries
-from connectors.engine import dispatcher, hooks, vault
+from connectors.engine import alerts, dispatcher, hooks, vault
 from connectors.models import AlertState, Connection, Inbound, Mapping, Storm, ValueRule
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
@@ -296,3 +296,14 @@ def test_the_alert_of_a_merged_ticket_goes_on_where_the_ticket_does(us: Any, age
     assert Ticket.objects.count() == 2
     for ticket in (db, web):
         assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
+
+
+def test_more_alerts_than_are_taken_from_one_call_are_told_of(
+    tool: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "MOST_AT_ONCE", 2)
+    post(tool, [alert(f"a{n}") for n in range(3)])
+
+    assert AlertState.objects.count() == 2
+    parked = Inbound.objects.get(state="parked")
+    assert "3 alerts came in one call. The first 2 were taken, the rest was left out" in parked.error

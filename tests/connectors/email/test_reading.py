@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from connectors.email import bounds, parts, threads
+from connectors.email.connector import _same
 from connectors.email.reading import Kind, Mail, Reader
 from connectors.email.threads import Keys
 from connectors.management.commands.read_mail import told
@@ -496,3 +497,54 @@ def test_a_subject_of_too_many_encoded_words_stays_as_it_was_written() -> None:
 
     assert read(f"From: a@b.test\nSubject: {words * 300}\n\nx".encode()).subject == "A\u00e4" * 300
     assert read(f"From: a@b.test\nSubject: {words * 301}\n\nx".encode()).subject.startswith("=?utf-8?b?")
+
+
+# -- nothing is left out without a word
+
+
+@pytest.mark.parametrize("letter", ["x", "\u00e4", "\U0001f600"])
+def test_a_text_longer_than_is_read_says_so(letter: str) -> None:
+    message = f"From: a@b.test\nSubject: x\nContent-Type: text/plain; charset=utf-8\n\n{letter * 500_001}".encode()
+    whole = message[: -len(letter.encode())]
+
+    assert read(message).text.endswith("It is kept whole as it came.]")
+    assert len(read(message).text) == 500_000
+    assert read(whole).text == letter * 500_000
+
+
+@pytest.mark.parametrize("tail", ["", "<!-- ", '<a href="', "<style>"])
+def test_html_longer_than_is_read_says_so_wherever_it_is_cut(tail: str) -> None:
+    """Also in the middle of what nobody would see."""
+    html = "<p>" + "word " * 99_000 + tail + "x" * 40_000
+    found = read(f"From: a@b.test\nSubject: x\nContent-Type: text/html\n\n{html}".encode())
+
+    assert found.text.endswith("[The rest was left out: it is longer than 500,000 characters.]")
+    assert "left out" not in read(b"From: a@b.test\nSubject: x\nContent-Type: text/html\n\n<p>word").text
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+@pytest.mark.parametrize("body", ["SGVsbG8gd29ybGQ", "SGVs*bG8gd2~9ybGQ=", "SGVsbG8gd29ybGQ=\nA"])
+def test_damaged_base64_is_marked(kind: str, body: str) -> None:
+    head = f"From: a@b.test\nSubject: x\nContent-Type: {kind}\nContent-Transfer-Encoding: base64\n\n"
+
+    assert "arrived damaged" in read(f"{head}{body}\n".encode()).text
+    assert "damaged" not in read(f"{head}SGVsbG8gd29ybGQ=\n".encode()).text
+
+
+def test_a_damaged_attachment_is_named_so() -> None:
+    raw = (
+        b"From: a@b.test\nSubject: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nsee the file\n"
+        b"--b\nContent-Type: image/png; name=a.png\nContent-Transfer-Encoding: base64\n\nSGVs*bG8\n--b--\n"
+    )
+
+    assert [each.name for each in read(raw).attachments] == ["(damaged) a.png"]
+
+
+def test_a_mail_that_came_straight_and_through_an_alias_is_one() -> None:
+    """As a server that passes it on leaves it: other headers in front, the same words."""
+    straight = b"Message-ID: <1@b.test>\nFrom: a@b.test\nTo: hub@x.test\nSubject: x\n\nPaper jam\n"
+    passed_on = b"Received: from list.x.test\nDelivered-To: it@x.test\n" + straight.replace(b"\n", b"\r\n")
+    another = straight.replace(b"Paper jam", b"Another jam")
+
+    keys = [_same(read(raw)) for raw in (straight, passed_on, another)]
+    assert keys[0] == keys[1] != keys[2]
