@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import requests
 
-from fixtures.demo import ending, pace
+from fixtures.demo import cast, ending, pace
 from fixtures.demo.pace import SPEED, Pace, Patience
 from fixtures.demo.state import PORTS
 from hub.clock import TimeLapse
@@ -36,7 +40,8 @@ def flags(ports: dict[str, int]) -> list[str]:
 
 def environment(var: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TICKETHUB_")}
-    return {**kept, "TICKETHUB_VAR": str(var), "DATABASE_URL": "", "DJANGO_SETTINGS_MODULE": "hub.settings"}
+    return {**kept, "TICKETHUB_VAR": str(var), "DATABASE_URL": "", "DJANGO_SETTINGS_MODULE": "hub.settings",
+            "PYTHONUNBUFFERED": "1"}  # fmt: skip
 
 
 def test_the_story_plays_to_its_end_on_ports_of_its_own_beside_a_busy_processor(tmp_path: Path) -> None:
@@ -56,6 +61,47 @@ def test_the_story_plays_to_its_end_on_ports_of_its_own_beside_a_busy_processor(
     assert f"http://127.0.0.1:{ports['web']}/" in done.stdout
     assert "nearly breached, not breached" in done.stdout
     assert "the end is right" in done.stdout
+
+
+def test_the_console_answers_while_the_past_is_written_and_two_demos_run_side_by_side(tmp_path: Path) -> None:
+    """Each has its own folder and ports; neither waits for its 400 tickets, nor shows what is the other's."""
+    every = {"first": free_ports(), "second": free_ports()}
+    with ExitStack() as stack:
+        for name, ports in every.items():
+            demo = subprocess.Popen(
+                [sys.executable, "manage.py", "demo", "--tickets", "100000", *flags(ports)],
+                cwd=ROOT, env=environment(tmp_path / name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+            stack.callback(_stop, demo)
+            assert demo.stdout is not None
+            welcome = list(iter(demo.stdout.readline, "\n"))  # up to the empty line before the addresses
+            assert demo.poll() is None, welcome
+        for ports in every.values():
+            client = _logged_in(ports["web"])
+            counts = []
+            while len(set(counts)) < 3:  # the board grows under our eyes
+                page = client.get(f"http://127.0.0.1:{ports['web']}/tickets/?show=all", timeout=60)
+                assert page.status_code == 200
+                counts.append(int(re.search(r"(\d+) tickets", page.text)[1]))  # type: ignore[index]
+            assert counts == sorted(counts)
+    for name, ports in every.items():
+        kept = json.loads((tmp_path / name / "demo.json").read_text())
+        assert {part: kept[part] for part in ports} == ports
+
+
+def _stop(demo: subprocess.Popen[str]) -> None:
+    demo.send_signal(signal.SIGINT)
+    demo.communicate(timeout=60)
+
+
+def _logged_in(port: int) -> requests.Session:
+    session, base = requests.Session(), f"http://127.0.0.1:{port}"
+    session.get(f"{base}/log-in/", timeout=60)
+    form = {"username": cast.PEOPLE[0][0], "password": cast.PASSWORD}
+    form["csrfmiddlewaretoken"] = session.cookies["csrftoken"]
+    answer = session.post(f"{base}/log-in/", form, headers={"Referer": base}, timeout=60)
+    assert answer.url == f"{base}/", answer.text
+    return session
 
 
 def test_a_port_that_was_asked_for_and_is_taken_is_said(tmp_path: Path) -> None:
