@@ -65,18 +65,21 @@ def test_hearing_saves_no_column_that_others_move(
     assert getattr(Link.objects.get(pk=offered.pk), column) == moved
 
 
+@pytest.mark.parametrize("status", [404, 500])
 def test_a_file_that_cannot_be_read_stops_neither_notes_nor_status(
-    offered: Link, simulator: Simulator, tenant: Tenant
+    offered: Link, simulator: Simulator, tenant: Tenant, status: int
 ) -> None:
     simulator.act(DOMAIN, "file", ticket=offered.remote_key, by="501", name="trace.txt", text="abc", publish=4)
     simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="see the trace", publish=4)
-    simulator.faults.append(Injected("GET", "/Attachments/", status=500, times=99))
+    simulator.faults.append(Injected("GET", "/Attachments/", status=status, times=99))
+    simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
     work()
 
     item = AwaitedFile.objects.get()
     assert (item.name, item.state) == ("trace.txt", AwaitedFile.State.WAITING)
     assert item.why
     assert Message.objects.filter(ticket=offered.leg.ticket, body="see the trace").exists()
+    assert Link.objects.get().heard["status"] == "8"
     assert not offered.leg.ticket.attachments.exists()
 
     simulator.faults.clear()

@@ -11,11 +11,14 @@ from django.test import Client
 
 from connectors.engine import dispatcher, hooks, polling, profiles, registry, snapshots
 from connectors.engine.trying import Bench
-from connectors.models import Connection, Inbound, Link, Profile
+from connectors.models import AwaitedFile, Connection, Inbound, Link, Profile
 from connectors.rest import simulator as double
+from hub.domain import tickets
 from hub.domain.actors import Actor
-from hub.models import Leg, Organisation, Stage, Ticket
+from hub.models import Leg, Message, Organisation, Stage, Ticket
+from tests import factories
 from tests.connectors.rest import journey
+from workflows import handoffs
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +65,35 @@ def test_a_connection_stays_on_its_version_until_it_is_moved(agent: Actor, setti
         profiles.move(connection, newer)
         connection.refresh_from_db()
         assert registry.kind_of(connection).label == "Newer"
+
+
+def test_a_fault_of_the_profile_in_fetching_files_stops_nothing_else(agent: Actor, settings: Any) -> None:
+    """What it says of the address comes to nothing: notes and status go on, and the file says why it is not here."""
+    tenant = double.Tenant(domain="redmine.test", people={"7": "Rita Red"})
+    app = double.Simulator([tenant], base="http://127.0.0.1", now=lambda: datetime.now(UTC))
+    with journey.serving(app, settings) as server:
+        connection = journey.connected(server, key=tenant.api_key, project="1")
+        assert connection.profile is not None
+        newer = profiles.new_version(connection.profile)
+        newer.document = newer.document.replace("/download/{file.id}", "/download/{file.nowhere}")
+        newer.save()
+        profiles.move(connection, profiles.publish(newer))
+        at = datetime.now(UTC).replace(microsecond=0)
+        ticket = tickets.open_ticket(title="Jam", requester=factories.PersonFactory(), actor=agent, at=at)
+        handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=at)
+        dispatcher.drain(most=5)
+        key = Link.objects.get().remote_key
+        app.act("redmine.test", "file", ticket=key, by="7", name="trace.txt", text="abc")
+        app.act("redmine.test", "note", ticket=key, by="7", text="see the trace")
+        app.act("redmine.test", "set", ticket=key, by="7", status=2)
+        journey.due()
+        dispatcher.drain(most=5)
+
+    assert Message.objects.filter(ticket=ticket, body="see the trace").exists()
+    assert Link.objects.get().heard["status"] == "2"
+    waiting = AwaitedFile.objects.get()
+    assert waiting.name == "trace.txt"
+    assert waiting.why == "This file cannot be asked for: A part of the address is empty or leads elsewhere."
 
 
 def titles() -> list[str]:
