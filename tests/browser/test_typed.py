@@ -10,7 +10,7 @@ from django.db import OperationalError
 
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
-from hub.models import Message, Ticket
+from hub.models import Message, Service, Ticket
 from tests import factories
 from tests.browser.test_console import agent, now
 from workflows import conversations, handoffs
@@ -109,3 +109,46 @@ def test_never_for_somebody_else_and_never_a_password(page: Any, ticket: Ticket,
     assert page.get_by_placeholder("Write a message.").input_value() == ""
     assert page.evaluate("sessionStorage.getItem('hub-typed')") is None
     assert "a-long-enough-one" not in page.evaluate("JSON.stringify(sessionStorage)")
+
+
+@pytest.fixture
+def admin_page(browser: Any, live_server: Any, agent: Actor) -> Any:
+    abel = factories.member("admin", agent.organisation, email="abel@example.test", is_staff=True, is_superuser=True)  # type: ignore[arg-type]
+    abel.set_password("a-long-enough-one")
+    abel.save()
+    page = browser.new_page()
+    page.set_default_timeout(10_000)
+    page.goto(f"{live_server.url}/log-in/?next=/admin/hub/service/add/")
+    log_in(page, "abel@example.test")
+    page.locator("#id_name").wait_for()
+    return page
+
+
+def test_the_admins_pages_give_it_back_as_well(admin_page: Any, live_server: Any) -> None:
+    admin_page.locator("#id_name").fill("Payroll, as it was described all morning")
+    Session.objects.all().delete()
+    admin_page.get_by_role("button", name="Save", exact=True).click()
+    log_in(admin_page, "abel@example.test")
+
+    admin_page.get_by_text(BACK).wait_for()
+    assert admin_page.locator("#id_name").input_value() == "Payroll, as it was described all morning"
+    admin_page.get_by_role("button", name="Save", exact=True).click()
+    admin_page.get_by_text("was added successfully").wait_for()
+    assert Service.objects.filter(name="Payroll, as it was described all morning").count() == 1
+
+
+def test_the_admins_pages_give_it_back_after_a_database_that_did_not_answer(
+    admin_page: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_who: Any, **_what: Any) -> Any:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Service, "save", locked)
+        admin_page.locator("#id_name").fill("Payroll")
+        admin_page.get_by_role("button", name="Save", exact=True).click()
+        admin_page.get_by_text("The database does not answer").wait_for()
+    admin_page.get_by_role("link", name="Back to the form, with what you typed").click()
+
+    admin_page.get_by_text(BACK).wait_for()
+    assert admin_page.locator("#id_name").input_value() == "Payroll"
