@@ -85,7 +85,7 @@ def _oldest_first(*records: RemoteTicket) -> list[RemoteTicket]:
 @transaction.atomic
 def _move(link: Link, kept: RemoteTicket, spare: RemoteTicket) -> None:
     """Bind the link to what stays, and say there what was said on the other one, by us or by them."""
-    leases.hold(link)
+    leases.hold(link, with_ticket=True)
     link.agreed = Link.objects.values_list("agreed", flat=True).get(pk=link.pk)
     if link.remote_key != kept.key:
         link.remote_key, link.remote_url = kept.key, kept.url

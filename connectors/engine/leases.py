@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from connectors.models import Link
+from hub.domain import tickets
 
 LEASE = timedelta(seconds=120)
 
@@ -31,7 +32,13 @@ def release(link: Link) -> None:
     Link.objects.filter(pk=link.pk, epoch=link.epoch).update(lease_until=None)
 
 
-def hold(link: Link) -> None:
-    """Lock the link in this transaction; Fenced where the lease is not ours any more."""
+def hold(link: Link, *, with_ticket: bool = False) -> None:
+    """Lock the link in this transaction; Fenced where the lease is not ours any more.
+
+    `with_ticket` where the ticket will be changed as well: a ticket is always locked before its links, as people's
+    changes lock it before they queue what has to be said. The other way round two would wait for each other.
+    """
+    if with_ticket:
+        tickets.locked(link.leg.ticket)
     if not Link.objects.select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch).exists():
         raise Fenced

@@ -12,6 +12,7 @@ from connectors.engine import mapping, marks
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Binding, Connection, Lane, Link, Outbound
 from hub.clock import now
+from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Event, EventKind, Leg, Message
 from hub.signals import reacts_to
@@ -194,6 +195,7 @@ def created(link: Link, remote: RemoteTicket) -> None:
 @transaction.atomic
 def adopt_created(link: Link, remote: RemoteTicket) -> None:
     """The ticket we made turned up in a poll before our own answer did."""
+    tickets.locked(link.leg.ticket)  # before its link, as everywhere
     link = Link.objects.select_for_update(of=("self",)).select_related("connection", "leg__ticket").get(pk=link.pk)
     if link.remote_key:
         return  # our own answer was quicker

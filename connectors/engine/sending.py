@@ -336,9 +336,10 @@ class Sender:
     # how it ended
 
     def _complete(self, item: Outbound, ready: _Ready, pushed: Pushed) -> None:
+        is_text = item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE)
         with transaction.atomic():
-            leases.hold(self.link)
-            if item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE):
+            leases.hold(self.link, with_ticket=not is_text)
+            if is_text:
                 outbox.bind(self.link, item, pushed.key)
             else:
                 assert pushed.ticket is not None
