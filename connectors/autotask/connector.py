@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import wraps
+from functools import cached_property, wraps
 from itertools import chain
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
@@ -42,6 +42,7 @@ from connectors.autotask.wire import (
 )
 from connectors.kit import sweeps
 from connectors.kit.contract import (
+    NOT_UNDERSTOOD,
     Change,
     Checked,
     Choice,
@@ -256,7 +257,7 @@ class Autotask(Connector):
             self._spare_the_limit()
         return self._rest_of(sweep) if sweep.stage == REST else self._page_of(sweep)
 
-    @property
+    @cached_property
     def _companies(self) -> list[int]:
         """The companies there that are us; the first one is that of tickets we open."""
         more = [id_of(key, field="more_companies") for key in several(self.values.get("more_companies", ""))]
@@ -288,9 +289,7 @@ class Autotask(Connector):
         )
         files = self._query("AttachmentInfo", [gte("attachDate", since)], only=("id", "parentID", "parentType"))
         touched = set(readable(chain(notes, times), lambda record: id_of(record["ticketID"])))
-        touched |= set(
-            readable(files, lambda f: id_of(f["parentID"]) if f.get("parentType") in (None, TICKET_PARENT) else 0)
-        ) - {0}
+        touched |= set(readable(files, _ticket_of)) - {0}
         wanted = sorted(key for key in touched if key > sweep.after)
         still = {"op": "lt", "field": "lastActivityDate", "value": since}
         items: list[Json] = []
@@ -304,22 +303,25 @@ class Autotask(Connector):
     def _with_news(self, items: list[Json], sweep: Sweep) -> Page:
         """These tickets with what was said on them since the sweep's time; where to go on is not in it yet."""
         since = written(sweep.from_(OVERLAP))
-        sound = [item for item in items if readable([item], lambda item: id_of(item["id"]))]
-        keys = sorted(id_of(item["id"]) for item in sound)
+        sound: dict[int, Json] = {}
+        without_id: list[Unread] = []
+        for item in items:
+            try:
+                sound[id_of(item["id"])] = item
+            except (Refused, *NOT_UNDERSTOOD) as error:
+                without_id.append(unread_of(item, error))
+        keys = sorted(sound)
         notes = self._of_parents("TicketNotes", "ticketID", keys, gte("lastActivityDate", since))
         times = self._of_parents("TimeEntries", "ticketID", keys, gte("lastModifiedDateTime", since))
         files = self._of_parents("AttachmentInfo", "parentID", keys, gte("attachDate", since))
-        self._learn_names(sound, [record for rows in (*notes.values(), *times.values()) for record in rows])
+        self._learn_names(sound.values(), [record for rows in (*notes.values(), *times.values()) for record in rows])
 
         def read(item: Json) -> RemoteTicket:
             key = str(item["id"])
             return self._ticket(item, notes.get(key, ()), times.get(key, ()), files.get(key, ()))
 
-        tickets, unread = understood(sorted(sound, key=lambda item: id_of(item["id"])), read)
-        unread += tuple(
-            unread_of(item, ValueError("it has no id")) for item in items if not any(item is each for each in sound)
-        )
-        return Page(tickets=tickets, unread=unread, cursor="")
+        tickets, unread = understood([sound[key] for key in keys], read)
+        return Page(tickets=tickets, unread=(*unread, *without_id), cursor="")
 
     def _of_parents(self, entity: str, parent: str, keys: list[int], since: Json) -> dict[str, list[Json]]:
         found: dict[str, list[Json]] = {}

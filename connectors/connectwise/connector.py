@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
@@ -269,7 +269,12 @@ class ConnectWise(Connector):
             return Page(tickets=tickets, unread=unread, cursor=further, more=True)
         return Page(tickets=tickets, unread=unread, cursor=sweep.end)
 
-    @property
+    @cached_property
+    def _company(self) -> str:
+        """The name of their database, as it stands in an address."""
+        return quote(self.values["company"])
+
+    @cached_property
     def _companies(self) -> list[int]:
         """The companies there that are us; the first one is that of tickets we open."""
         return [_number(key) for key in (self.values["company_id"], *several(self.values.get("more_companies", "")))]
@@ -526,7 +531,7 @@ class ConnectWise(Connector):
             key=str(_number(item["id"])),
             number=str(item["id"]),
             url=f"{self._site()}/v4_6_release/services/system_io/Service/fv_sr100_request.rails"
-            f"?service_recid={item['id']}&companyName={quote(self.values['company'])}",
+            f"?service_recid={item['id']}&companyName={self._company}",
             fields={
                 "title": text_of(item.get("summary")),
                 "description": "",
@@ -707,6 +712,8 @@ def _subject(news: Json) -> str:
 
 def _number(text: Any) -> int:
     """An id of theirs: anything else must not get into a path or a condition."""
+    if type(text) is int and 0 <= text < 10**19:
+        return text
     if not str(text).isascii() or not str(text).isdecimal() or len(str(text)) > 19:
         raise Refused(f"{str(text)[:40]!r} is not an id of ConnectWise's.")
     return int(text)

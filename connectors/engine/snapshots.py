@@ -11,6 +11,7 @@ from typing import Any
 from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket, Unread
 
 TIMES = ("created_at", "changed_at")
+DEEPEST = 100
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -18,10 +19,20 @@ def dump(remote: RemoteTicket) -> bytes:
     told = {each.name: getattr(remote, each.name) for each in fields(remote)}
     told["notes"] = None if remote.notes is None else [asdict(note) for note in remote.notes]
     told["files"] = None if remote.files is None else [asdict(file) for file in remote.files]
+    if is_deep(remote.raw):
+        told["raw"] = {}  # kept only to be looked at, and a few hundred levels are more than can be read back
     told["unread"] = [asdict(each) for each in remote.unread]
     if not remote.unread:
         del told["unread"]  # as it was written before there was such a thing: the digest tells whether it changed
     return json.dumps(told, sort_keys=True, default=_plain, ensure_ascii=True).encode()
+
+
+def is_deep(value: Any, most: int = DEEPEST) -> bool:
+    """Whether there are more than so many lists and tables of JSON in each other."""
+    for inner in value if type(value) is list else value.values():
+        if type(inner) in (dict, list) and (most <= 1 or is_deep(inner, most - 1)):
+            return True
+    return False
 
 
 def state_of(remote: RemoteTicket) -> str:

@@ -231,6 +231,8 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
 
 
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u(0000|[dD][89a-fA-F]..)|.)", re.DOTALL)
+_ODD = re.compile(r"\\u(?:0000|[dD])")
+"""Only where this is found is it worth looking closer."""
 LONGEST_NUMBER = 300
 
 
@@ -247,7 +249,7 @@ def decoded(content: bytes) -> Any:
     One text with a byte of another encoding, or one number without end, spoils itself and nothing beside it.
     """
     told = content.decode(json.detect_encoding(content), "replace").removeprefix("\ufeff").replace("\0", "\ufffd")
-    if "\\u0000" in told or "\\ud" in told or "\\uD" in told:
+    if _ODD.search(told) is not None:
         told = _ESCAPE.sub(lambda found: "\ufffd" if found[1] else found[0], told)
     try:
         return json.loads(told, strict=False)

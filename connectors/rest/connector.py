@@ -164,7 +164,8 @@ class Rest(ChecksItself):
         A record whose time cannot be read, or lies in the days to come, does not say where to go on.
         """
         latest = self.ports.now() + SOON
-        last = next((at for at in reversed(readable(items, self.records.changed)) if at <= latest), None)
+        times = (at for item in reversed(items) for at in readable([item], self.records.changed))
+        last = next((at for at in times if at <= latest), None)
         resolution = timedelta(seconds=self.profile.since.resolution_seconds)
         if last is not None and last - resolution > asked:
             return replace(state.on(newest=last), at=last - resolution, token="")

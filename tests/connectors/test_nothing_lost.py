@@ -11,7 +11,19 @@ from django.utils import timezone
 
 from connectors import queries
 from connectors.autotask.simulator import Injected, Simulator, Tenant
-from connectors.engine import awaited, compare, dispatcher, hearing, inbox, polling, reconcile, registry, troubles
+from connectors.engine import (
+    awaited,
+    compare,
+    dispatcher,
+    hearing,
+    inbox,
+    polling,
+    reconcile,
+    registry,
+    snapshots,
+    troubles,
+)  # fmt: skip
+from connectors.kit.contract import RemoteTicket
 from connectors.models import AwaitedFile, Binding, Connection, Difference, Link, Mapping, Outbound, Trouble
 from hub.domain import tickets
 from hub.domain.actors import Actor
@@ -260,3 +272,13 @@ def test_an_acceptance_deadline_runs_from_confirmed_delivery(
     assert timers.due_legs(at=leg.deadline_at) == [leg.pk]
     clock = Clock.objects.get(ticket=ticket, party=connection.organisation, target="acknowledge")
     assert (clock.is_breached, clock.due_at) == (False, leg.deadline_at)
+
+
+def test_a_record_nested_beyond_reading_is_kept_without_what_nests() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(900):
+        deep = {"in": [deep]}
+    plain = {"in": [{"in": 1}]}
+    for raw, kept in ((deep, {}), (plain, plain)):
+        remote = RemoteTicket(key="1", number="1", url="", fields={}, created_at=None, changed_at=now(), raw=raw)
+        assert snapshots.load(snapshots.dump(remote)).raw == kept
