@@ -1,8 +1,8 @@
-"""Mail is read in a process of its own, which is ended where one message takes too long.
+"""Mail is read in a separate process, which is killed if one message takes too long.
 
-What strangers write is read by regular expressions and parsers that hold Python's global lock while they run: a thread
-could be neither stopped nor worked beside. The process gets the message and the keys its tags are checked with, and
-nothing of the hub's environment.
+Regular expressions and parsers hold Python's global lock while they run, so a thread that reads a hostile message could
+not be stopped, and no other thread could work beside it. The process is given the message and the keys for checking
+signed tags, and none of the hub's environment.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _idle: LifoQueue[Apart] = LifoQueue()
 
 
 def read(reader: Reader, raw: bytes, *, seconds: float = LONGEST_SECONDS) -> Mail:
-    """Never fails and never takes longer than `seconds`: what does is a message to hold, with the reason."""
+    """Never fails, and never takes longer than `seconds`: a message that would is held, with the reason."""
     with _one() as apart:
         try:
             mail = apart.read(reader, raw, seconds)
@@ -107,7 +107,7 @@ def serve(pipe: Connection) -> None:
 
 
 def _bound() -> None:
-    """From now on this process ends itself after twice the time: whoever would end it may be gone."""
+    """Let this process end itself after twice the time: its parent may be gone by then."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + 2 * LONGEST_SECONDS), hard))

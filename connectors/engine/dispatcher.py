@@ -32,7 +32,7 @@ PUBLISHED_SECONDS = 10.0
 WITHOUT_BROKER_SECONDS = 30.0
 """So long without a broker, and the dispatcher does the work itself."""
 MAIL_THREADS = 2
-"""Mail is read in a lane of its own: one that takes long holds up other mail for a while, and nothing else at all."""
+"""Mail has a lane of its own: a message that takes long may hold up other mail for a while, and nothing else."""
 ASK_BROKER_SECONDS = 5.0
 """A broker that cannot be reached is tried again so often."""
 

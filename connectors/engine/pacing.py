@@ -1,7 +1,7 @@
-"""What comes in unasked is read at a pace: so many mails of one sender, so many hooks of one connection a minute.
+"""Mail and hooks come unasked, so each source is read at a limited pace: so many a minute per sender or connection.
 
-What is more waits in its order and is shown as waiting; whoever sends less is read meanwhile. Polls are not counted:
-we ask for them, at a pace of our own.
+Anything beyond the limit waits in order of arrival and is shown as waiting; other sources are read in the meantime. Polls
+are not counted: we decide when to ask for those.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WINDOW = timedelta(minutes=1)
 
 
 class Source(NamedTuple):
-    """Who something came from: of mail a sender, of hooks the connection alone."""
+    """Where something came from: for mail the connection and sender, for hooks the connection alone."""
 
     connection_id: int
     kind: str
@@ -31,7 +31,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class HeldBack:
-    """How much of one source waits because more came than is read within a minute."""
+    """How much of one source is waiting because its limit for this minute is used up."""
 
     connection: Connection
     kind: str
@@ -39,31 +39,31 @@ class HeldBack:
     sender: str
     waiting: int
     most: int
-    """How many of this source are read within a minute."""
+    """How many of this source are read each minute."""
 
 
 def most(kind: str) -> int | None:
-    """How many of one source are begun within a minute; None where nothing is counted."""
+    """The limit per minute for one source of this kind; None where there is none."""
     return {Inbound.Kind.MAIL: settings.MAILS_PER_MINUTE, Inbound.Kind.HOOK: settings.HOOKS_PER_MINUTE}.get(
         Inbound.Kind(kind)
     )
 
 
 def begun(*, at: datetime) -> dict[Source, int]:
-    """How many of each source were begun within the last minute."""
+    """How many of each source were started within the last minute."""
     rows = Inbound.objects.filter(begun_at__gt=at - WINDOW, kind__in=[Inbound.Kind.MAIL, Inbound.Kind.HOOK])
     counted = rows.order_by().values_list("connection_id", "kind", "sender").annotate(count=Count("pk"))
     return {Source(connection_id, kind, sender): count for connection_id, kind, sender, count in counted}
 
 
 def left(source: Source, spent: Mapping[Source, int]) -> int | None:
-    """How many more of this source may be begun now."""
+    """How many more of this source may be started now; None where there is no limit."""
     allowed = most(source.kind)
     return None if allowed is None else max(0, allowed - spent.get(source, 0))
 
 
 def in_turn(rows: QuerySet[Inbound], *, at: datetime, limit: int) -> list[tuple[int, str]]:
-    """Of what is due, what may be begun now, by row and kind: the first of each source, then the second of each."""
+    """The due rows that may be started now, with their kind: the first of each source, then the second of each."""
     spent = begun(at=at)
     for source in spent:
         if left(source, spent) == 0:
@@ -79,7 +79,7 @@ def in_turn(rows: QuerySet[Inbound], *, at: datetime, limit: int) -> list[tuple[
 
 
 def held_back(connection: Connection | None = None) -> list[HeldBack]:
-    """Every source of which something waits for its minute to pass; of one connection if given."""
+    """Every source that has to wait for its minute to pass; only those of one connection if given."""
     spent = begun(at=timezone.now())
     over = [source for source in spent if left(source, spent) == 0]
     if connection is not None:
