@@ -1,7 +1,7 @@
 """Mail and hooks come unasked, so each source is read at a limited pace: so many a minute per sender or connection.
 
-Anything beyond the limit waits in order of arrival and is shown as waiting; other sources are read in the meantime. Polls
-are not counted: we decide when to ask for those.
+Anything beyond the limit waits in order of arrival and is shown as waiting; other sources are read in the meantime.
+Polls are not counted: we decide when to ask for those.
 """
 
 from __future__ import annotations
