@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from connectors import queries
@@ -30,6 +31,7 @@ from hub.domain.actors import Actor
 from hub.models import Clock, Leg, Message
 from tests import factories
 from tests.connectors.test_engine import DOMAIN, now, offered, work
+from tests.console.test_pages import log_in
 from workflows import conversations, handoffs, priorities, timers
 
 __all__ = ["offered"]
@@ -154,7 +156,15 @@ def test_a_file_that_is_too_large_is_said_and_can_be_fetched_all_the_same(
     assert "trace.txt" in said + item.why
     assert not offered.leg.ticket.attachments.exists()
 
-    awaited.retry(item)
+    us = tickets.us()
+    at_it = reverse("console:fetch_file", args=[item.pk])
+    may_not = (factories.member("auditor", us), factories.member("vendor", offered.connection.organisation))
+    assert [log_in(user).post(at_it).status_code for user in may_not] == [403, 403]
+    assert AwaitedFile.objects.get().state == AwaitedFile.State.TOO_LARGE
+    client = log_in(factories.member("agent", us))
+    page = client.get(offered.leg.ticket.get_absolute_url()).content.decode()
+    assert "Fetch trace.txt anyway" in page
+    assert client.post(at_it).status_code == 302
     monkeypatch.setattr(hearing, "LARGEST_FILE", 20 * 2**20)
     awaited.fetch(awaited_id=item.pk)
     assert [file.name for file in offered.leg.ticket.attachments.all()] == ["trace.txt"]
