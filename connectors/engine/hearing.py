@@ -19,6 +19,7 @@ from connectors.models import AwaitedFile, Binding, Connection, Lane, Link, Note
 from hub.complaints import in_words
 from hub.domain import messages, tickets, unmapped
 from hub.models import OPEN_STAGES, Leg, Message, Service, Ticket
+from workflows import doors
 
 LONGEST_NAMED = 40
 LARGEST_FILE = 20 * 1024 * 1024
@@ -255,6 +256,7 @@ def _audience(sight: Sight, visibility: str) -> str | None:
 
 
 def _say(sight: Sight, text: str, author: str, created_at: datetime, audience: str) -> Message:
+    text = doors.concealed(text)
     if sight.ticket.merged_into is not None:
         # A late word on an alias is heard where it goes on; who it is for is for a person to say.
         return _said_later(sight, sight.ticket.merged_into, text, author, min(created_at, sight.at))
@@ -303,12 +305,13 @@ def _correct(sight: Sight, note: RemoteNote, print_now: str) -> None:
     if audience != NoteRule.Audience.US and was_ours_alone and before.ticket_id == sight.ticket.pk:
         differ(sight, "visibility", note.visibility, "An internal note of theirs was made public; it is held here.")
         return
+    text = doors.concealed(note.text)
     if sight.ticket.merged_into is not None:
-        message = _said_later(sight, sight.ticket.merged_into, note.text, note.author, sight.at, supersedes=before)
+        message = _said_later(sight, sight.ticket.merged_into, text, note.author, sight.at, supersedes=before)
     else:
         message = messages.say(
             ticket=sight.ticket,
-            body=note.text,
+            body=text,
             actor=sight.actor(note.author),
             author_name=note.author[:150],
             at=sight.at,

@@ -19,7 +19,7 @@ from connectors.models import Connection, Link, Outbound
 from hub.domain import tickets, unmapped
 from hub.domain.actors import Actor
 from hub.models import Leg, Phase, Priority, Service, Stage, Ticket
-from workflows import following, handoffs, moves, turns
+from workflows import doors, following, handoffs, moves, turns
 
 LONGEST_URL = 500
 
@@ -122,16 +122,17 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
     priority = mapped.value_in("priority", raw_priority)
     actor = Actor.vendor(connection.organisation, remote.author[:150])
     occurred_at = min(remote.created_at or at, at)
+    fields = {name: doors.concealed(value) for name, value in remote.fields.items()}
     ticket = tickets.open_ticket(
-        title=remote.fields.get("title") or f"{connection.organisation} {remote.number}",
-        description=remote.fields.get("description", ""),
+        title=fields.get("title") or f"{connection.organisation} {remote.number}",
+        description=fields.get("description", ""),
         priority=priority or Priority.P3,
         service=_service(connection),
         actor=actor,
         at=at,
         occurred_at=occurred_at,
         origin=connection.public_id,
-        raw={"fields": dict(remote.fields)},
+        raw={"fields": fields},
     )
     if priority is None and raw_priority:
         unmapped.saw(source=connection.public_id, field="priority", value=raw_priority, at=at)
@@ -206,6 +207,7 @@ def _follow_text(sight: Sight, field: str, theirs: str) -> None:
     if sight.ticket.phase == Phase.CANCELLED:
         differ(sight, field, theirs, f"{sight.ticket.label} is cancelled and stays as it is.")
         return
+    theirs = doors.concealed(theirs)
     tickets.edit_ticket(
         ticket=sight.ticket,
         changes={field: theirs[:255] if field == "title" else theirs},

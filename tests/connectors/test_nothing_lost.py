@@ -28,11 +28,11 @@ from connectors.kit.contract import RemoteTicket
 from connectors.models import AwaitedFile, Binding, Connection, Difference, Link, Mapping, Outbound, Trouble
 from hub.domain import tickets
 from hub.domain.actors import Actor
-from hub.models import Clock, Leg, Message
+from hub.models import Clock, Event, Leg, Message, Ticket
 from tests import factories
 from tests.connectors.test_engine import DOMAIN, now, offered, work
 from tests.console.test_pages import log_in
-from workflows import conversations, handoffs, priorities, timers
+from workflows import conversations, doors, handoffs, priorities, timers
 
 __all__ = ["offered"]
 
@@ -292,3 +292,27 @@ def test_a_record_nested_beyond_reading_is_kept_without_what_nests() -> None:
     for raw, kept in ((deep, {}), (plain, plain)):
         remote = RemoteTicket(key="1", number="1", url="", fields={}, created_at=None, changed_at=now(), raw=raw)
         assert snapshots.load(snapshots.dump(remote)).raw == kept
+
+
+def test_the_address_of_a_guest_page_is_never_stored_with_what_they_wrote(
+    offered: Link, simulator: Simulator, connection: Connection
+) -> None:
+    """Whoever reads the message would be let in as the vendor, the requester among them."""
+    address = doors.address(doors.open_for(offered.leg, at=now()), hub_url="https://hub.test", verb="accept")
+    key = address.split("/v/")[1].split("/")[0]
+    note = simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text=f"look: {address} ok", publish=4)
+    simulator.act(DOMAIN, "open", by="501", title=f"New {address}", description=f"see {address}")
+    work()
+
+    assert Message.objects.get(body__startswith="look:").body == "look: [link removed] ok"
+    born = Ticket.objects.exclude(pk=offered.leg.ticket_id).get()
+    assert (born.title, born.description) == ("New [link removed]", "see [link removed]")
+
+    simulator.tenants[DOMAIN].notes[str(note["id"])]["description"] = f"changed: {address}"
+    inbox.mark_dirty(connection)
+    work()
+
+    assert Message.objects.filter(body="changed: [link removed]").exists()
+    for model in (Message, Ticket, Event):
+        for row in model.objects.values():
+            assert key not in str(row)
