@@ -11,6 +11,7 @@ import atexit
 import hashlib
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,9 +45,12 @@ class Apart:
             theirs.close()
 
     def read(self, reader: Reader, raw: bytes, seconds: float) -> Mail | None:
-        """The message, understood; None where that takes longer. EOFError, OSError where the process is gone."""
+        """The message, understood; None where that takes longer. EOFError, ConnectionError if the process is gone."""
         self.pipe.send((reader, raw))
-        return self.pipe.recv() if self.pipe.poll(seconds) else None
+        if self.pipe.poll(seconds):
+            return self.pipe.recv()  # type: ignore[no-any-return]
+        self.end()
+        return None
 
     def end(self) -> None:
         self.pipe.close()
@@ -58,23 +62,27 @@ _idle: LifoQueue[Apart] = LifoQueue()
 
 
 def read(reader: Reader, raw: bytes, *, seconds: float = LONGEST_SECONDS) -> Mail:
-    """Never fails, and never takes longer than `seconds`: a message that would is held, with the reason."""
-    with _one() as apart:
-        try:
+    """The message, understood. One that takes longer than `seconds`, or ends two processes, is held with the reason.
+
+    OSError where no process can be started.
+    """
+    for _ in range(2):  # a process may be killed for reasons that have nothing to do with the message
+        with suppress(EOFError, ConnectionError), _one() as apart:
             mail = apart.read(reader, raw, seconds)
-        except (EOFError, OSError):
-            apart.end()
-            return held("The process that read it ended before it came to an end.", hashlib.sha256(raw).hexdigest())
-        if mail is None:
-            apart.end()
-            why = f"Reading it took longer than {seconds:g} seconds."
-            return held(why, hashlib.sha256(raw).hexdigest())
-        return mail
+            return mail or _held(raw, f"Reading it took longer than {seconds:g} seconds.")
+    return _held(raw, "The process that read it was killed, and so was the next one.")
+
+
+def _held(raw: bytes, why: str) -> Mail:
+    return held(why, hashlib.sha256(raw).hexdigest())
 
 
 @contextmanager
 def _one() -> Iterator[Apart]:
-    """An idle process, or a new one where none is; one that is alive afterwards is idle again."""
+    """An idle process, or a new one where there is none; idle again afterwards.
+
+    One that was interrupted is ended: the next to use it would be given the answer about this message.
+    """
     try:
         apart = _idle.get_nowait()
         if apart.process.poll() is not None:
@@ -84,9 +92,11 @@ def _one() -> Iterator[Apart]:
         apart = Apart()
     try:
         yield apart
-    finally:
-        if not apart.pipe.closed:
-            _idle.put(apart)
+    except BaseException:
+        apart.end()
+        raise
+    if not apart.pipe.closed:
+        _idle.put(apart)
 
 
 @atexit.register
@@ -98,7 +108,12 @@ def end_idle() -> None:
 
 
 def serve(pipe: Connection) -> None:
-    """Read what comes until nobody is there any more."""
+    """Read what comes until nobody is there any more.
+
+    Signals are for the parent: told to stop, it waits for the message that is being read.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     with suppress(EOFError, OSError):
         while True:
             reader, raw = pipe.recv()
@@ -110,7 +125,8 @@ def _bound() -> None:
     """Let this process end itself after twice the time: its parent may be gone by then."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + 2 * LONGEST_SECONDS), hard))
+    wanted = int(used.ru_utime + used.ru_stime + 2 * LONGEST_SECONDS)
+    resource.setrlimit(resource.RLIMIT_CPU, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from hub.models import ActorKind, Asset, EventKind, Phase, Priority, Relation, S
 from workflows import firing
 
 MOST_AT_ONCE = 1000
-"""Of one call so many are taken: reading it must come to its end before somebody else begins with it."""
+"""So many alerts of one call are taken: it has to be read before its lease ends and another worker begins."""
 
 
 class Terms(NamedTuple):
@@ -72,8 +72,8 @@ def take(row: Inbound, connector: Connector) -> int:
     Connection.objects.filter(pk=row.connection_id).update(last_in_at=timezone.now())
     if len(found) > MOST_AT_ONCE:
         raise Refused(
-            f"{len(found)} alerts came in one call. The first {MOST_AT_ONCE} were taken, the rest was left out: "
-            "let the tool send fewer at once (Alertmanager: max_alerts)."
+            f"{len(found)} alerts came in one call. The first {MOST_AT_ONCE} were taken, the rest was left out. "
+            "Set the tool to send fewer per call (Alertmanager: max_alerts)."
         )
     return len(found)
 

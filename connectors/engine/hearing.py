@@ -146,7 +146,7 @@ def tell_unread(sight: Sight, *, is_whole: bool) -> None:
         return
     named = {texts.storable(each.key)[:LONGEST_NAMED] or _short_name(each) for each in sight.unread}
     why = texts.storable(sight.unread[0].why)
-    differ(sight, "unread", ", ".join(sorted(named)), _("Everything else of the ticket goes on. (%s)") % why)
+    differ(sight, "unread", ", ".join(sorted(named)), _("Everything else on the ticket is followed. (%s)") % why)
 
 
 def _short_name(unread: Unread) -> str:

@@ -236,7 +236,7 @@ def test_a_note_and_a_file_that_make_no_sense_stop_nothing_else_of_their_ticket(
     assert told.value == ", ".join(sorted(str(each["id"]) for each in (first, spoilt, file)))
     shown = next(item for item in queries.stuck() if item.kind == "difference")
     assert shown.title == f"A note or file of Deskside cannot be read: {told.value}"
-    assert "Everything else of the ticket goes on." in shown.why
+    assert "Everything else on the ticket is followed." in shown.why
 
     for each, date in zip((first, spoilt), dates, strict=True):
         tenant.notes[str(each["id"])]["createDateTime"] = date
@@ -307,6 +307,8 @@ def test_the_address_of_a_guest_page_is_never_stored_with_what_they_wrote(
     assert Message.objects.get(body__startswith="look:").body == "look: [link removed] ok"
     born = Ticket.objects.exclude(pk=offered.leg.ticket_id).get()
     assert (born.title, born.description) == ("New [link removed]", "see [link removed]")
+    there = simulator.tenants[DOMAIN].tickets[Link.objects.get(leg__ticket=born).remote_key]
+    assert there["title"] == f"New {address}"  # theirs is left as they wrote it
 
     simulator.tenants[DOMAIN].notes[str(note["id"])]["description"] = f"changed: {address}"
     inbox.mark_dirty(connection)

@@ -112,16 +112,16 @@ def test_what_waits_is_shown_with_how_many_and_why(us: Organisation) -> None:
     begin(*came(connection, "mail", 5, "loud@x.test")[:3])
     begin(*came(connection, "hook", 4)[:3])
     client = log_in(factories.member("admin", us, is_staff=True))
-    shown = "2 mails from loud@x.test are waiting: 3 of one sender are read per minute."
+    shown = "Mails waiting from loud@x.test: 2. At most 3 per sender are read each minute."
 
     for path in ("/sync/", f"/sync/connections/{connection.public_id}/"):
         page = client.get(path).content.decode()
         assert shown in page
-        assert "1 hooks are waiting: 3 of one connection are read per minute." in page
+        assert "Hooks waiting: 1. At most 3 per connection are read each minute." in page
 
     Inbound.objects.update(begun_at=timezone.now() - timedelta(seconds=61))
 
-    assert "are waiting" not in client.get("/sync/").content.decode()
+    assert "waiting:" not in client.get("/sync/").content.decode()
 
 
 def test_mail_that_takes_its_time_holds_up_nothing_but_mail(us: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:

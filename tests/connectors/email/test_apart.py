@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -63,12 +64,54 @@ def test_a_message_that_takes_too_long_is_held_and_the_next_is_read() -> None:
     assert after.subject == "Printer"
 
 
-def test_a_process_that_is_killed_costs_the_one_message_it_read() -> None:
+def test_a_message_that_ends_every_process_costs_only_itself() -> None:
     lost = apart.read(Fragile(keys=KEYS), RAW)
     after = apart.read(Reader(keys=KEYS), RAW)
 
-    assert (lost.action, "ended before" in lost.why) == ("hold", True)
+    assert (lost.action, "was killed, and so was the next one" in lost.why) == ("hold", True)
     assert after.subject == "Printer"
+
+
+class Once(Reader):
+    """Whose first process is killed while it reads, as by a machine that runs out of memory."""
+
+    def read(self, raw: bytes) -> Mail:
+        mark = Path(self.hub)
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(raw)
+
+
+def test_a_process_that_is_killed_costs_nothing(tmp_path: Path) -> None:
+    assert apart.read(Once(keys=KEYS, hub=str(tmp_path / "killed")), RAW).subject == "Printer"
+
+
+def test_a_stop_of_the_whole_group_lets_the_message_be_read() -> None:
+    """Ctrl-C and systemd tell every process to stop; the mail would be parked with every restart."""
+    apart.read(Reader(keys=KEYS), RAW)
+    idle = apart._idle.queue[0]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(idle.process.pid, number)
+
+    assert apart.read(Reader(keys=KEYS), RAW).subject == "Printer"
+    assert apart._idle.queue[0] is idle
+
+
+def test_an_interrupted_reading_leaves_no_answer_behind_for_the_next_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart.read(Reader(keys=KEYS), RAW)
+    with monkeypatch.context() as patched:
+
+        def interrupted(one: apart.Apart, reader: Reader, raw: bytes, seconds: float) -> Mail:
+            one.pipe.send((reader, raw))
+            raise KeyboardInterrupt
+
+        patched.setattr(apart.Apart, "read", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            apart.read(Reader(keys=KEYS), RAW)
+    other = RAW.replace(b"Printer", b"Scanner")
+
+    assert apart.read(Reader(keys=KEYS), other).subject == "Scanner"
 
 
 def test_a_process_that_died_idle_is_replaced() -> None:
