@@ -52,17 +52,23 @@ def address(door: Door, *, hub_url: str, verb: str = "") -> str:
 
 
 def concealed(text: str) -> str:
-    """The text without addresses of such pages: whoever reads it next would be let in as the vendor.
+    """The text without addresses of such pages and tags of our mail: whoever reads it next could act as the vendor.
 
     >>> concealed("see https://hub.test/v/01jzzzzzzzzzzzzzzzzzzzzzz1.aaaaaaaaaaaaaaaaaaaaaaaaaa/?do=accept now")
     'see [link removed] now'
     """
-    return _ADDRESS.sub("[link removed]", text)
+    return _TAG.sub("", _ADDRESS.sub("[link removed]", text))
 
 
 _ADDRESS = re.compile(
     rf"(?:https?://[^\s<>\"'/]{{1,255}}/v/)?{_TOKEN.pattern}(?:/(?:\?do=\w{{1,20}})?)?", re.IGNORECASE
 )
+_ID = r"[0-9a-hjkmnp-tv-z]{26}"
+_TAG = re.compile(
+    rf" ?\[TH:{_ID}\.[a-z2-7]{{20}}\]|\+{_ID}\.[a-z2-7]{{20}}(?=@)|<th\.{_ID}\.{_ID}\.[a-z2-7]{{20}}@[^<>\s]{{1,255}}>",
+    re.IGNORECASE,
+)
+"""What the mail connector signs: the tag of a subject, of a reply address, and a Message-ID."""
 
 
 def _mac(public_id: str) -> str:
@@ -173,7 +179,7 @@ def _say(leg: Leg, text: str, actor: Actor, at: datetime, origin: str, file: tup
     others = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).exclude(pk=leg.pk) if travels else ()
     message = messages.say(
         ticket=ticket,
-        body=text,
+        body=concealed(text),
         actor=actor,
         author_name=actor.name,
         at=at,

@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from typing import ClassVar
 
-from connectors.email import apart, threads
+from connectors.email import apart, replies, threads
 from connectors.email.mailbox import Mailbox, Place, settings_of
 from connectors.email.postman import Office, Postman
 from connectors.email.reading import MARK, Kind, Mail, Reader
@@ -237,6 +237,7 @@ class Email(Connector):
             status=status,
             text=text,
             quoted=mail.quoted,
+            is_answered_inline=bool(replies.below_ours(mail.quoted)[0]),
             sent_at=mail.sent_at,
             files=tuple((each.name, each.content) for each in mail.attachments),
             failing=mail.failing,

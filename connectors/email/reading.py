@@ -122,6 +122,8 @@ class Reader:
             kind, why = _readable(message, bodies, text, subject, kind)
         is_ours = any(one.is_signed for one in evidence)
         action, because = _action(kind, report, is_ours=is_ours)
+        if action in (Action.ADD_MESSAGE, Action.OPEN_TICKET) and (missed := _missed(bodies, text, quoted)):
+            action, why = Action.HOLD, missed
         return Mail(
             kind=kind,
             action=action,
@@ -280,7 +282,22 @@ def held(why: str, digest: str) -> Mail:
 
 
 def _said(text: str, subject: str) -> tuple[str, str]:
-    return (text.strip(), "") if replies.is_forward(subject) else replies.separated(text)
+    """What the author wrote, and the rest: a forward is all theirs, except what stands below our own line."""
+    return replies.apart_from_ours(text) if replies.is_forward(subject) else replies.separated(text)
+
+
+def _missed(bodies: parts.Bodies, text: str, quoted: str) -> str:
+    """Why a person has to read a mail that says nothing above our own line; empty where it does, or brings files."""
+    if text or not quoted:
+        return ""
+    if any(replies.below_ours(quoted)):
+        return (
+            "They wrote below our line, where their words cannot be told from ours for certain. "
+            "Read the mail, and write on the ticket what they say."
+        )
+    if bodies.attachments:
+        return ""
+    return "There is nothing above our line, and no file. Read the mail, and write on the ticket what they say."
 
 
 def _ids(message: Message, *names: str) -> list[str]:

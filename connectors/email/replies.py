@@ -3,16 +3,23 @@
 Looks for the shapes that mail programs give a quotation, rather than for their words alone: lines
 with ">", a line that names who wrote when above such lines, the block of headers that Outlook copies,
 a line of dashes around a few words. What is quoted is kept. Where nothing would be left, all of it is what they wrote.
+
+A line of ours stands above everything else: what is below it is never taken as somebody's words, however their program
+quotes, for it is our own mail, with the address of the vendor's guest page in it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 MOST_LINES = 20_000
 MARKER = "-- please write above this line --"
 """A line of ours: whatever stands below it is quoted, however a program quotes."""
+
+_OURS = re.compile(r"please[\s>|]{1,40}write[\s>|]{1,40}above[\s>|]{1,40}this[\s>|]{1,40}line", re.IGNORECASE)
+"""The marker as programs hand it back: wrapped, quoted, its dashes made longer or taken away."""
 
 _QUOTE = re.compile(r"[ \t]{0,3}>")
 _PROMPT = re.compile(r"[ \t]{0,3}>>>")
@@ -80,6 +87,9 @@ def separated(text: str) -> tuple[str, str]:
     >>> separated("> all of it\n> is quoted")[0]
     '> all of it\n> is quoted'
     """
+    above, ours = apart_from_ours(text)
+    if ours:
+        return above, ours
     lines = _unglued(text.split("\n"))
     head, rest = lines[:MOST_LINES], lines[MOST_LINES:]
     marks = _marks(head)
@@ -88,6 +98,76 @@ def separated(text: str) -> tuple[str, str]:
         return text.strip(), ""
     quoted = _text(line for line, is_quoted in zip(head, marks, strict=True) if is_quoted)
     return written, _text([quoted, *rest]) if rest else quoted
+
+
+def apart_from_ours(text: str) -> tuple[str, str]:
+    r"""What stands above our own line, without what introduces the quotation, and everything else.
+
+    The second is empty where our line is not in the text. Above it there may be nothing at all.
+
+    >>> apart_from_ours("Done.\n\nOn Mon, 2 Apr 2012, Bob <b@x.test> wrote:\n> -- please write above\n> this line --\n> Hi")[0]
+    'Done.'
+    >>> apart_from_ours("Lähettäjä: Hub\nAihe: Toner\n\n— please write above this line —\nToner")[0]
+    ''
+    >>> apart_from_ours("Hello")
+    ('Hello', '')
+    """
+    found = _OURS.search(text)
+    if found is None:
+        return text.strip(), ""
+    start = text.rfind("\n", 0, found.start()) + 1
+    lines = _unglued([*text[:start].split("\n")[:-1], f"> {MARKER}"])[-MOST_LINES:]
+    marks = _marks(lines)
+    del marks[_introduced(lines, marks) :]
+    written = _text(line for line, is_quoted in zip(lines, marks, strict=False) if not is_quoted)
+    quoted = _text([*(line for line, is_quoted in zip(lines, marks, strict=False) if is_quoted),
+                    *lines[len(marks) : -1], text[start:]])  # fmt: skip
+    return written, quoted
+
+
+def _introduced(lines: Sequence[str], marks: Sequence[bool]) -> int:
+    """From which line on everything introduces ours: what is quoted, empty, a sentence with a colon, some headers."""
+    at, labels = len(marks), [""]
+    while at and (marks[at - 1] or _is_bare(lines[at - 1]) or _is_attribution(lines[at - 1])):
+        at -= 1
+    start = at
+    while start and (label := _label(lines[start - 1])) in _FROM | _OTHERS:
+        labels.append(label)
+        start -= 1
+    # One line like "Date: Monday" is somebody's answer; who it is from, or two of them, are headers of a mail.
+    is_header = any(label in _FROM for label in labels) or len(labels) > 2
+    return start if is_header else at
+
+
+def _is_bare(line: str) -> bool:
+    return not line.strip(" \t\xa0>|*_-–—=")
+
+
+def _is_attribution(line: str) -> bool:
+    return len(line) < LONGEST_ATTRIBUTION and bool(_ENDS.search(line)) and bool(_WHEN_OR_WHO.search(line))
+
+
+def below_ours(quoted: str) -> tuple[str, str]:
+    r"""What was written below our own line where lines are quoted with ">": between those, and after the last of them.
+
+    Both are empty where nothing tells their words from ours.
+
+    >>> below_ours("> -- please write above this line --\n> When?\nTomorrow.\n> Where?\nHere.")
+    ('Tomorrow.', 'Here.')
+    >>> below_ours("-- please write above this line --\nHi")
+    ('', '')
+    """
+    found = _OURS.search(quoted)
+    if found is None or _QUOTE.match(quoted, quoted.rfind("\n", 0, found.start()) + 1) is None:
+        return "", ""
+    lines = quoted[found.end() :].split("\n")[1:MOST_LINES]
+    last = max((at for at, line in enumerate(lines) if _QUOTE.match(line)), default=0)
+    after = list(takewhile(lambda line: _SIGNATURE.fullmatch(line) is None, lines[last + 1 :]))
+    between = [line for line in lines[:last] if _QUOTE.match(line) is None]
+    return _text(filter(str.strip, between)), _text(filter(str.strip, after))
+
+
+_SIGNATURE = re.compile(r"-- ?|_{5,}|-{8,}\s*")
 
 
 def _unglued(lines: list[str]) -> list[str]:
@@ -135,8 +215,6 @@ _FRAME = frozenset("-–—_*")
 def _cuts(lines: Sequence[str], at: int) -> bool:
     """Whether everything from here on is somebody else's message."""
     line = lines[at]
-    if MARKER in line.lower():
-        return True
     if len(line) > 200:
         return False
     bare = line.strip()

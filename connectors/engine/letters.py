@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from connectors.engine import reconcile
 from connectors.engine.hearing import LARGEST_FILE
@@ -43,11 +44,20 @@ def read(row: Inbound, connector: Connector) -> Link | None:
     found = _followed(row, link, letter) if link is not None else _adopted(row, letter)
     if found is not None and not letter.is_theirs:
         _remember_voucher(row, found, letter)
+    if found is not None and letter.is_answered_inline:
+        _tell_inline(found, letter)
     if found is not None and letter.files:
         # What was too large lies in the letter, and can be taken from there.
         mine = AwaitedFile.objects.filter(link=found, remote_key__startswith=f"{letter.key[:60]}.")
         mine.update(inbound=row)
     return found
+
+
+def _tell_inline(link: Link, letter: ReadLetter) -> None:
+    """Words between lines of ours are not taken; our own people are told where to read them."""
+    said = _("%(who)s also wrote between the lines of our mail. That part is not taken over; read it in their mail.")
+    who = letter.author or letter.sender
+    conversations.comment(ticket=link.leg.ticket, body=said % {"who": who}, actor=Actor.system("mail"), at=now())
 
 
 def _remember_voucher(row: Inbound, link: Link, letter: ReadLetter) -> None:
@@ -174,6 +184,6 @@ def _files(row: Inbound, letter: ReadLetter, at: datetime) -> tuple[RemoteFile, 
 def _contents(letter: ReadLetter) -> dict[str, bytes]:
     return {
         f"{letter.key[:60]}.{number}": content
-        for number, (_name, content) in enumerate(letter.files)
+        for number, (_each, content) in enumerate(letter.files)
         if len(content) <= LARGEST_FILE
     }

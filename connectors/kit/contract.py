@@ -286,6 +286,8 @@ class ReadLetter:
     """What it says of their work, in the words of the status picklist; empty where it says nothing."""
     text: str = ""
     quoted: str = ""
+    is_answered_inline: bool = False
+    """Whether words of theirs stand between lines of ours, too, where they are not taken."""
     sent_at: datetime | None = None
     files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     failing: tuple[str, ...] = ()
