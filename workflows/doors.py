@@ -65,7 +65,8 @@ _ADDRESS = re.compile(
 )
 _ID = r"[0-9a-hjkmnp-tv-z]{26}"
 _TAG = re.compile(
-    rf" ?\[TH:{_ID}\.[a-z2-7]{{20}}\]|\+{_ID}\.[a-z2-7]{{20}}(?=@)|<th\.{_ID}\.{_ID}\.[a-z2-7]{{20}}@[^<>\s]{{1,255}}>",
+    rf" ?\[TH:{_ID}\.[a-z2-7]{{16,20}}\]|\+{_ID}\.[a-z2-7]{{16,20}}(?=@)"
+    rf"|<(?:th\.{_ID}\.)?{_ID}\.[0-9a-z]{{20}}@[^<>\s]{{1,255}}>",
     re.IGNORECASE,
 )
 """What the mail connector signs: the tag of a subject, of a reply address, and a Message-ID."""

@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from connectors.email import apart, replies, threads
 from connectors.email.mailbox import Mailbox, Place, settings_of
+from connectors.email.numbers import numbers_in
 from connectors.email.postman import Office, Postman
 from connectors.email.reading import MARK, Kind, Mail, Reader
 from connectors.email.replies import MARKER
@@ -220,7 +221,8 @@ class Email(Connector):
         own = parseaddr(self.values["mailbox"])[1].lower()
         mail = apart.read(Reader(keys=self.keys, own_addresses={own}, hub=self.ports.hub), raw)
         is_theirs, doubt = self._judged(mail)
-        status, text = _status(mail) if mail.kind in (Kind.REPLY, Kind.TICKET) else ("", mail.text)
+        is_heard = mail.kind in (Kind.REPLY, Kind.TICKET, Kind.GENERATED)
+        status, text = _status(mail) if is_heard else ("", mail.text)
         signed = next((one for one in mail.evidence if one.is_signed), None)
         return ReadLetter(
             action=mail.action,
@@ -237,6 +239,9 @@ class Email(Connector):
             status=status,
             text=text,
             quoted=mail.quoted,
+            message_id=mail.message_id,
+            answers=mail.referred,
+            numbers=numbers_in(mail.subject),
             is_answered_inline=bool(replies.below_ours(mail.quoted)[0]),
             sent_at=mail.sent_at,
             files=tuple((each.name, each.content) for each in mail.attachments),
@@ -301,18 +306,21 @@ class Email(Connector):
             message["Message-ID"] = root
         else:
             message["Message-ID"] = threads.message_id(self.keys, leg=change.leg, operation=change.id, host=host)
-            message["In-Reply-To"] = message["References"] = root
+            message["In-Reply-To"] = change.thread[-1] if change.thread else root
+            message["References"] = " ".join([root, *change.thread])
         told = change.fields.get("title") or change.title or "Your ticket"
-        title = (
-            f"{'' if change.kind == 'create' else 'Re: '}{told[:200]} {threads.subject_tag(self.keys, leg=change.leg)}"
-        )
+        number = f" {change.number}" if change.number and change.number not in told[:200] else ""
+        start = "" if change.kind == "create" else "Re: "
+        title = f"{start}{told[:200]}{number} {threads.subject_tag(self.keys, leg=change.leg)}"
         message["Subject"] = " ".join(title.split())
         message["From"] = _address(self.values.get("from_name", ""), own)
         message["To"] = parseaddr(self.values["to"])[1]
         message["Reply-To"] = threads.reply_address(self.keys, leg=change.leg, mailbox=own)
         message["Date"] = format_datetime(self.ports.now())
-        message["Auto-Submitted"] = "auto-generated"
-        message["X-Auto-Response-Suppress"] = "All"
+        if change.is_by_program:
+            # What a person had sent carries neither (RFC 3834 section 5): desks and groups drop such mail in silence.
+            message["Auto-Submitted"] = "auto-generated"
+            message["X-Auto-Response-Suppress"] = "All"
         message[MARK] = self.ports.hub or "hub"
         message.set_content(f"{MARKER}\n\n{text}\n")
         if change.kind == "file":
@@ -364,11 +372,11 @@ def _status(mail: Mail) -> tuple[str, str]:
     if not mail.leg:
         return "", mail.text
     first, _, rest = mail.text.partition("\n")
-    line = first.strip().strip("*_>#. ")
+    line = first.strip().lstrip("*_>#. ").rstrip("*_ ")
     for status, words in _WORDS:
         found = words.match(line)
         if found is not None and (len(line) - found.end() < 400):
-            said = line[found.end() :].strip(" :.,;–—-!")
+            said = line[found.end() :].lstrip(" :.,;–—-!").rstrip()
             text = "\n".join(part for part in (said, rest.strip()) if part)
             return status, text
     return "", mail.text

@@ -105,7 +105,7 @@ def apart_from_ours(text: str) -> tuple[str, str]:
 
     The second is empty where our line is not in the text. Above it there may be nothing at all.
 
-    >>> apart_from_ours("Done.\n\nOn Mon, 2 Apr 2012, Bob <b@x.test> wrote:\n> -- please write above\n> this line --\n> Hi")[0]
+    >>> apart_from_ours("Done.\n\nOn Mon, 2 Apr 2012, Bob wrote:\n> -- please write above\n> this line --\n> Hi")[0]
     'Done.'
     >>> apart_from_ours("Lähettäjä: Hub\nAihe: Toner\n\n— please write above this line —\nToner")[0]
     ''

@@ -15,8 +15,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _ID = r"[0-9a-hjkmnp-tv-z]{26}"
-_MAC = r"[a-z2-7]{20}"
-_MESSAGE = re.compile(rf"<th\.({_ID})\.({_ID})\.({_MAC})@[^<>\s]+>", re.IGNORECASE)
+_MAC = r"[a-z2-7]{16}(?:[a-z2-7]{4})?"
+_MESSAGE = re.compile(
+    rf"<(?:th\.(?P<leg>{_ID})\.(?P<operation>{_ID})\.(?P<mac>{_MAC})"
+    rf"|(?P<leg_>{_ID})\.(?P<operation_>[0-9a-hjkmnp-tv-z]{{4}})(?P<mac_>[a-z2-7]{{16}}))@[^<>\s]+>",
+    re.IGNORECASE,
+)
+"""As they are made now, and the longer ones before (120 characters were folded in two on the way, November 2026)."""
 _ADDRESS = re.compile(rf"\+({_ID})\.({_MAC})@", re.IGNORECASE)
 _SUBJECT = re.compile(rf"\[TH:({_ID})\.({_MAC})\]", re.IGNORECASE)
 
@@ -30,7 +35,7 @@ class Evidence:
     leg: str
     """The leg's public id."""
     operation: str = ""
-    """For a message id: which of our messages it was."""
+    """For a message id: which of our messages it was; the end of its public id."""
     is_signed: bool = False
 
 
@@ -44,35 +49,49 @@ class Keys:
         return _mac(self.all[0], what)
 
     def accepts(self, mac: str, *what: str) -> bool:
-        return any(hmac.compare_digest(mac.lower(), _mac(key, what)) for key in self.all)
+        return any(hmac.compare_digest(mac.lower(), _mac(key, what)[: max(len(mac), MAC)]) for key in self.all)
 
 
 def _mac(key: bytes, what: tuple[str, ...]) -> str:
-    """A hundred bits, in letters that survive every mail system: case does not matter in them."""
+    """In letters that survive every mail system: case does not matter in them."""
     digest = hmac.new(key, "\n".join(("mail", *what)).lower().encode(), hashlib.sha256).digest()
     return base64.b32encode(digest).decode().lower()[:20]
 
 
+MAC = 16
+"""Characters of a signature: 80 bits (RFC 2104 section 5), for ids and addresses have to be short."""
+LONGEST_LOCAL = 64
+"""What may stand before the @ of an address (RFC 5321 section 4.5.3.1.1)."""
+
+
 def message_id(keys: Keys, *, leg: str, operation: str, host: str) -> str:
-    """The Message-ID of what we say: the same when it is said again."""
-    mac = keys.sign("message-id", leg, operation)
-    return f"<th.{leg.lower()}.{operation.lower()}.{mac}@{host}>"
+    """The Message-ID of what we say: the same when it is said again.
+
+    Short, so that it fits into one line after "In-Reply-To:": some systems lose a thread over a folded one.
+    """
+    end = operation.lower()[-4:]
+    return f"<{leg.lower()}.{end}{keys.sign('message-id', leg, end)[:MAC]}@{host}>"
 
 
 def reply_address(keys: Keys, *, leg: str, mailbox: str) -> str:
-    """Where answers go: the mailbox with a signed tag, as in ``hub+tag@northwind.example``."""
+    """Where answers go: the mailbox with a signed tag, as in ``hub+tag@northwind.example``.
+
+    The mailbox alone where its name leaves no room for a tag: an address that is longer is refused by others.
+    """
     local, _, domain = mailbox.partition("@")
-    return f"{local}+{leg.lower()}.{keys.sign('address', leg)}@{domain}"
+    tagged = f"{local}+{leg.lower()}.{keys.sign('address', leg)[:MAC]}"
+    return f"{tagged if len(tagged) <= LONGEST_LOCAL else local}@{domain}"
 
 
 def subject_tag(keys: Keys, *, leg: str) -> str:
-    return f"[TH:{leg.lower()}.{keys.sign('subject', leg)}]"
+    return f"[TH:{leg.lower()}.{keys.sign('subject', leg)[:MAC]}]"
 
 
 def evidence(keys: Keys, *, referred: Iterable[str], addresses: Iterable[str], subject: str) -> list[Evidence]:
     """Everything that hints at a thread, the strongest first; the newest of what it refers to first."""
     found: list[Evidence] = []
-    for leg, operation, mac in _MESSAGE.findall(" ".join(reversed(list(referred)))):
+    for known in _MESSAGE.finditer(" ".join(reversed(list(referred)))):
+        leg, operation, mac = (known[name] or known[f"{name}_"] for name in ("leg", "operation", "mac"))
         is_signed = keys.accepts(mac, "message-id", leg, operation)
         found.append(Evidence(kind="message-id", leg=leg.upper(), operation=operation.upper(), is_signed=is_signed))
     for leg, mac in _ADDRESS.findall(" ".join(addresses)):

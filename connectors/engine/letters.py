@@ -10,7 +10,7 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from connectors.engine import reconcile
+from connectors.engine import heard_mail, reconcile
 from connectors.engine.hearing import LARGEST_FILE
 from connectors.kit.contract import Connector, ReadLetter, RemoteFile, RemoteNote, RemoteTicket
 from connectors.kit.errors import Refused
@@ -27,6 +27,9 @@ def read(row: Inbound, connector: Connector) -> Link | None:
     letter = connector.read_letter(bytes(row.body))
     Inbound.objects.filter(pk=row.pk).update(headers=row.headers | {"read": dict(letter.evidence), "kind": letter.kind})
     if letter.action == "ignore":
+        answered = _link(row.connection, letter) if letter.kind == "auto_reply" and letter.is_theirs else None
+        if answered is not None:
+            heard_mail.automatic(answered, letter)
         raise reconcile.LeftAlone(letter.why)
     if letter.action == "delivery_failed":
         return _undelivered(row.connection, letter)
@@ -37,11 +40,15 @@ def read(row: Inbound, connector: Connector) -> Link | None:
         if Link.objects.filter(leg__public_id=letter.leg).exclude(connection=row.connection).exists():
             raise reconcile.LeftAlone("It belongs to another connection, which reads it, too.")
         raise Refused("It carries a tag of ours, but the leg it names is not linked to this vendor.")
+    if link is None and letter.is_theirs:
+        link = heard_mail.answered(row.connection, letter)
     if not letter.is_theirs and "vouched" not in row.headers:
         if link is None and not _is_first(row.connection):
             raise reconcile.LeftAlone("It is from nobody of this vendor; another connection keeps it for a person.")
         raise Refused(f"{letter.doubt} Nothing was moved by it.")
     found = _followed(row, link, letter) if link is not None else _adopted(row, letter)
+    if found is not None and letter.is_theirs:
+        heard_mail.remember(found, letter)
     if found is not None and not letter.is_theirs:
         _remember_voucher(row, found, letter)
     if found is not None and letter.is_answered_inline:
@@ -95,8 +102,8 @@ def _undelivered(connection: Connection, letter: ReadLetter) -> Link:
     if link is None:
         raise reconcile.LeftAlone(f"A message that is none of ours here could not be delivered to {who}.")
     items = Outbound.objects.filter(link=link, state__in=[Outbound.State.DONE, Outbound.State.UNCLEAR])
-    item = items.filter(public_id=letter.operation).first()
-    if item is None and letter.operation == link.leg.public_id:
+    item = items.filter(public_id__endswith=letter.operation).first() if letter.operation else None
+    if item is None and letter.operation == link.leg.public_id[-len(letter.operation) :]:
         item = items.filter(kind=Outbound.Kind.CREATE).first()
     if item is None:
         raise reconcile.LeftAlone(why)
@@ -111,8 +118,8 @@ def _followed(row: Inbound, link: Link, letter: ReadLetter) -> Link | None:
     at = now()
     heard = dict(link.heard) | ({"status": letter.status} if letter.status else {})
     remote = RemoteTicket(
-        key=link.remote_key or f"mail-{letter.leg.lower()}",
-        number="",
+        key=link.remote_key or f"mail-{link.leg.public_id.lower()}",
+        number=link.leg.remote_number,
         url="",
         fields=heard,
         created_at=link.born_at or at,

@@ -11,13 +11,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from connectors.engine import health, identity, leases, mapping, marks, outbox, reconcile, registry
+from connectors.engine import health, heard_mail, identity, leases, mapping, marks, outbox, reconcile, registry
 from connectors.engine.leases import Fenced
 from connectors.engine.mapping import Mapped, NotMapped
 from connectors.engine.vault import CannotUnseal
@@ -27,7 +28,7 @@ from connectors.models import Attempt, Binding, Connection, Difference, Lane, Li
 from hub.clock import now
 from hub.domain import files
 from hub.domain.actors import Actor
-from hub.models import Leg, Message, Ticket
+from hub.models import ActorKind, Leg, Message, Ticket
 from workflows import handoffs
 
 SEND_WITHIN = timedelta(seconds=10)
@@ -191,8 +192,13 @@ class Sender:
             reference=reference,
             fields=fields,
             mark=marks.sign(item.public_id) if is_insert else "",
+            **self._thread(),
         )
         return _Ready(change, ours)
+
+    def _thread(self) -> dict[str, Any]:
+        """Of mail: what their desk knows the ticket by."""
+        return {} if self.connector.keeps_records else dict(heard_mail.thread(self.link))
 
     def _fitting(self, field: str, theirs: str | None) -> str | None:
         """Their value as long as they take it; a description made there says which hubs the ticket came through."""
@@ -221,7 +227,8 @@ class Sender:
         common = {
             "id": item.public_id, "kind": item.kind, "key": self.link.remote_key, "visibility": visibility,
             "leg": self.link.leg.public_id, "title": self.link.leg.ticket.title,
-        }  # fmt: skip
+            "is_by_program": message.author_kind in (ActorKind.SYSTEM, ActorKind.TIMER),
+        } | self._thread()  # fmt: skip
         if item.attachment is None:
             text = message.body
             if message.supersedes_id is not None:

@@ -152,6 +152,12 @@ class Change:
     mark: str = ""
     name: str = ""
     content: bytes = b""
+    number: str = ""
+    """Of mail: the number their desk writes into its subjects, as it does."""
+    thread: tuple[str, ...] = ()
+    """Of mail: the Message-IDs of what they wrote last, the newest last."""
+    is_by_program: bool = False
+    """Whether nobody wrote it: a rule or a timer did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,6 +292,11 @@ class ReadLetter:
     """What it says of their work, in the words of the status picklist; empty where it says nothing."""
     text: str = ""
     quoted: str = ""
+    message_id: str = ""
+    answers: tuple[str, ...] = ()
+    """The Message-IDs it refers to, as they stand there: those of mail of theirs say where it belongs, too."""
+    numbers: tuple[str, ...] = ()
+    """What of its subject may be the number their desk gave it, the likeliest first."""
     is_answered_inline: bool = False
     """Whether words of theirs stand between lines of ours, too, where they are not taken."""
     sent_at: datetime | None = None

@@ -2,7 +2,7 @@
 
 from .alert import AlertState, Storm
 from .connection import Connection, FieldRule, Mapping, NoteRule, StatusRule, Turn, Usage, ValueRule
-from .link import Attempt, AwaitedFile, Binding, Difference, Inbound, Lane, Link, Outbound
+from .link import Attempt, AwaitedFile, Binding, Difference, HeardMail, Inbound, Lane, Link, Outbound
 from .profile import Profile
 from .trouble import Trouble
 
@@ -14,6 +14,7 @@ __all__ = [
     "Connection",
     "Difference",
     "FieldRule",
+    "HeardMail",
     "Inbound",
     "Lane",
     "Link",

@@ -243,6 +243,25 @@ class Binding(models.Model):
         return f"{self.link} {self.lane} {self.remote_key}"
 
 
+class HeardMail(models.Model):
+    """A mail of theirs that belongs to a link: what answers it belongs there, too."""
+
+    link = models.ForeignKey(Link, models.CASCADE, related_name="heard_mail")
+    message_id = models.CharField(_("Message-ID"), max_length=300)
+    number = models.CharField(_("their number"), max_length=60, blank=True)
+    """What their desk puts into its subjects, as it stands there."""
+    heard_at = models.DateTimeField(_("heard at"))
+
+    class Meta:
+        verbose_name = _("mail of theirs")
+        verbose_name_plural = _("mail of theirs")
+        constraints = [models.UniqueConstraint(fields=["link", "message_id"], name="heard_mail_once_per_link")]
+        indexes = [models.Index(fields=["message_id"], name="heard_mail_by_id")]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
 class Difference(models.Model):
     """A value of theirs that we heard and do not follow, until a person or an agreement ends it.
 
