@@ -6,7 +6,10 @@ RFC 3464, and last from the sentences themselves.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parseaddr
@@ -81,6 +84,9 @@ def report(message: Message, bodies: parts.Bodies) -> Report | None:
     is_told = _is_from_a_system(message, notes)
     if not is_told and not _sounds_like_one(message):
         return None
+    if not is_told and not _begins_as_one(bodies.plain):
+        # A person who writes of mail that does not arrive, with the report below, wrote a message.
+        return None
     fields = [fields for note in notes for fields in _recipients(note)]
     failed, delayed = _found_by_library(message)
     if not is_told and not failed and not delayed:
@@ -128,6 +134,21 @@ def _sounds_like_one(message: Message) -> bool:
     return bool(_SUBJECTS.search(subject)) and not is_answer and not _is_passed_on(subject)
 
 
+_BEGINNING = re.compile(
+    r"(non[- ]?delivery|undeliver|could not deliver|cannot deliver|unable to deliver|delivery (to|has|of|status|fail)|"
+    r"the following|this (is|message|report)|failed|failure|message (could|not|to)|your (e-?mail|message)|sorry|"
+    r"(votre|ihre|su|tu|il (tuo|suo)|uw|ditt) (message|nachricht|mensaje|messaggio|bericht|meddelande)|"
+    r"unzustellbar|le message|die nachricht|el mensaje|returned)",
+    re.IGNORECASE,
+)
+
+
+def _begins_as_one(text: str) -> bool:
+    """Whether the first words are a mail system's: above what a person pastes stands what the person says."""
+    first = next((line for line in text[:4000].split("\n") if re.search(r"\w", line)), "")
+    return _BEGINNING.match(first.strip("-*=#>|_ \t")) is not None
+
+
 def _is_passed_on(subject: str) -> bool:
     return re.match(r"\s*(fwd?|wg|tr|rv)\s*:", subject, re.IGNORECASE) is not None
 
@@ -151,13 +172,27 @@ def _walk(message: Message) -> list[Message]:
     return found
 
 
+GLOBAL = "message/global-delivery-status"
+"""The delivery status of internationalised mail (RFC 6533)."""
+
+
+def _as_it_stands(note: Message) -> bytes:
+    """The content of a note, decoded where the library left its encoding on a message within it."""
+    found = parts.content(note)
+    if note.get_content_type() == GLOBAL and parts.header(note, "content-transfer-encoding").lower() == "base64":
+        with suppress(binascii.Error, ValueError):
+            return base64.b64decode(found.strip(), validate=False)
+    return found
+
+
 def _recipients(note: Message) -> list[dict[str, str]]:
     """Blocks of fields, one for each recipient."""
     inside = parts.inside_of(note)
-    if isinstance(inside, list):
+    if isinstance(inside, list) and note.get_content_type() != GLOBAL:
         blocks = list(inside)
     else:
-        content = parts.content(note).decode("utf-8", "replace").replace("\r\n", "\n")
+        # The library takes the first block of the internationalised kind for a message, and its end for the body.
+        content = _as_it_stands(note).decode("utf-8", "replace").replace("\r\n", "\n")
         blocks = [bounds.from_string(block) for block in re.split(r"\n\s*\n", content)]
     found = []
     for block in blocks:
@@ -236,8 +271,21 @@ def _with(known: list[str], *more: str) -> list[str]:
 
 def _address(told: str) -> str:
     """The address in ``rfc822; <a@b.test>``; empty where it cannot be one."""
-    plain = told.rpartition(";")[2].strip().strip("<>\"' ")
-    return plain if _ADDRESS.fullmatch(plain) and ".." not in plain else ""
+    plain = _XTEXT.sub(_letter, told.rpartition(";")[2].strip().strip("<>\"' "))
+    is_one = _ADDRESS.fullmatch(plain) or (not plain.isascii() and _ADDRESS_OF_THE_WORLD.fullmatch(plain))
+    return plain if is_one and ".." not in plain else ""
+
+
+_ADDRESS_OF_THE_WORLD = re.compile(
+    r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\.]{1,63}(?:\.[^\s@<>()\[\],;:\"\\.]{1,63})+"
+)
+_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+"""A letter as RFC 6533 section 3 writes it where only ASCII may stand."""
+
+
+def _letter(found: re.Match[str]) -> str:
+    number = int(found[1], 16)
+    return chr(number) if 0x20 < number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF else ""
 
 
 def _fate(message: Message, told: set[str], text: str, failed: list[str], delayed: list[str]) -> Fate | None:

@@ -7,7 +7,6 @@ number of parts and size of text are bounded (a message may be made to hurt), de
 from __future__ import annotations
 
 import binascii
-import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -23,11 +22,12 @@ from email.generator import BytesGenerator
 from email.header import decode_header
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
-from functools import lru_cache
 from io import BytesIO
 
-from connectors.email import bounds
+from connectors.email import bounds, smime
 from connectors.email.bounds import DEEPEST, TooComplex
+from connectors.email.charsets import decoded
+from connectors.email.flowed import unflowed
 from connectors.kit import markup
 
 MOST_AGAIN = 4
@@ -38,15 +38,6 @@ LONGEST_TEXT = 500_000
 LONGEST_NAME = 120
 
 _BOUNDARY = re.compile(r"^--([^\s\"\\][^\"\\\r\n]{0,69}?)[ \t]*\r?\n(?=Content-[A-Za-z-]{2,30}:)", re.MULTILINE)
-
-_CHARSETS = {
-    "us-ascii": "utf-8", "ascii": "utf-8", "ansi_x3.4-1968": "utf-8", "uft-8": "utf-8", "utf8": "utf-8",
-    "iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "unicode-1-1-utf-7": "utf-7",
-    "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "ks_c_5601-1987": "cp949", "euc-kr": "cp949",
-    "shift_jis": "cp932", "x-sjis": "cp932", "iso-8859-8-i": "iso-8859-8", "x-mac-roman": "mac-roman",
-    "windows-874": "cp874", "x-windows-949": "cp949",
-}  # fmt: skip
-"""What mail calls a charset -> what reads it, as the WHATWG's encoding standard has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +51,25 @@ class Attached:
     is_inline: bool = False
 
 
+@dataclass(frozen=True)
+class Said:
+    """One part of what there is to read."""
+
+    text: str
+    is_html: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bodies:
     """What a person would read, as plain text and as HTML where either is there, and what is attached."""
 
     plain: str
+    """The plain parts alone."""
     html: str
+    """The HTML parts alone, as they came."""
     attachments: tuple[Attached, ...]
+    said: tuple[Said, ...] = ()
+    """What there is to read, in its order, each part in its best form."""
     is_sealed: bool = False
     """Encrypted: only its receiver can read it."""
 
@@ -118,7 +121,9 @@ def one_line(value: str) -> str:
 
 def _plain(value: str) -> str:
     """A raw header; bytes outside ASCII are UTF-8, else what western mailers meant by them."""
-    return value if value.isascii() else _decoded(value.encode("utf-8", "surrogateescape"), "utf-8")
+    if value.isascii() and "\x1b" not in value:
+        return value
+    return decoded(value.encode("utf-8", "surrogateescape"), "utf-8")
 
 
 def _unfolded(text: str) -> str:
@@ -128,9 +133,7 @@ def _unfolded(text: str) -> str:
         chunks = decode_header(text)
     except (binascii.Error, ValueError, UnicodeError, MessageError):
         return text
-    return "".join(
-        chunk if isinstance(chunk, str) else _decoded(chunk, charset or "utf-8") for chunk, charset in chunks
-    )
+    return "".join(chunk if isinstance(chunk, str) else decoded(chunk, charset or "utf-8") for chunk, charset in chunks)
 
 
 _HIDDEN = re.compile(
@@ -180,36 +183,49 @@ def bodies(message: Message) -> Bodies:
     """Everything in the message, in its order."""
     plain: list[str] = []
     html: list[str] = []
+    found: list[tuple[Said, int]] = []
     attachments: list[Attached] = []
-    is_sealed = message.get_content_type() in ("multipart/encrypted", "application/pkcs7-mime")
-    for part in _leaves(message):
+    is_sealed = message.get_content_type() == "multipart/encrypted"
+    for part, choice in _leaves(message):
         kind = part.get_content_type()
         if kind.startswith("multipart/"):
             # It says it has parts, and has none (no boundary, say): what stands there is text.
             kind = "text/plain"
         name = filename(part)
+        is_sealed |= part is message and kind in smime.KINDS
         is_attached = part.get_content_disposition() == "attachment" or bool(name)
         if kind == "text/plain" and not is_attached:
             plain.append(_text(part))
+            found.append((Said(plain[-1]), choice))
         elif kind == "text/html" and not is_attached:
             html.append(_text(part, is_whole=True))
+            found.append((Said(html[-1], is_html=True), choice))
         else:
-            attachments.append(_attached(part, kind, name))
+            attachments.append(_attached(part, TNEF if kind == "application/vnd.ms-tnef" else kind, name))
+    if any(each.kind == TNEF for each in attachments):
+        found.append((Said(PACKED), 0))
+    in_plain = {choice for said, choice in found if choice and not said.is_html and said.text.strip()}
     return Bodies(
-        plain=_shortened(_joined(plain)),
-        html=_joined(html)[: markup.LONGEST + 1],  # whoever cleans it says what is left out
+        plain=joined(plain),
+        html=_together(html)[: markup.LONGEST + 1],  # whoever cleans it says what is left out
         attachments=tuple(attachments),
+        said=tuple(said for said, choice in found if not (said.is_html and choice in in_plain)),
         is_sealed=is_sealed,
     )
 
 
-def _leaves(message: Message) -> Iterator[Message]:
-    """Parts that hold no other parts of this message; a message within it is one of them."""
-    waiting = [(message, 0)]
+def _leaves(message: Message) -> Iterator[tuple[Message, int]]:
+    """Parts that hold no other parts of this message, each with the outermost choice of forms it lies in, or 0.
+
+    A message within the message is one of them.
+    """
+    waiting = [(message, 0, 0)]
     count = again = 0
     while waiting:
-        part, depth = waiting.pop()
+        part, depth, choice = waiting.pop()
         count += 1
+        if not choice and part.get_content_type() == "multipart/alternative":
+            choice = count
         if depth > DEEPEST or count > MOST_PARTS:
             raise TooComplex(f"It has more than {DEEPEST} parts in each other, or {MOST_PARTS} in all.")
         inside = inside_of(part)
@@ -218,14 +234,16 @@ def _leaves(message: Message) -> Iterator[Message]:
             again += bool(beyond)
             if isinstance(inside, list) or beyond:
                 children = [*(inside if isinstance(inside, list) else ()), *beyond]
-                waiting += [(child, depth + 1) for child in reversed(children) if isinstance(child, Message)]
+                waiting += [(child, depth + 1, choice) for child in reversed(children) if isinstance(child, Message)]
                 continue
-            yield part
+            yield part, choice
+        elif part.get_content_type() in smime.KINDS and (signed := smime.signed_content(content(part))) is not None:
+            waiting.append((bounds.from_bytes(signed), depth + 1, choice))
         elif part.get_content_type() == "message/rfc822" and depth == 0 and isinstance(inside, list):
             # Nothing but a forwarded message: what it holds is what there is to read.
-            waiting += [(child, depth + 1) for child in inside[:1] if isinstance(child, Message)]
+            waiting += [(child, depth + 1, choice) for child in inside[:1] if isinstance(child, Message)]
         else:
-            yield part
+            yield part, choice
 
 
 def _beyond(part: Message, inside: object) -> list[Message]:
@@ -306,7 +324,7 @@ def filename(part: Message) -> str:
 
 
 def _named_after(kind: str) -> str:
-    known = {"message/rfc822": "message.eml", "text/calendar": "invitation.ics", "application/ms-tnef": "winmail.dat",
+    known = {"message/rfc822": "message.eml", "text/calendar": "invitation.ics", TNEF: "winmail.dat",
              "text/html": "page.html", "text/plain": "text.txt"}  # fmt: skip
     return known.get(kind) or f"attachment.{re.sub('[^a-z0-9]', '', kind.partition('/')[2])[:8] or 'bin'}"
 
@@ -318,17 +336,34 @@ def _text(part: Message, *, is_whole: bool = False) -> str:
         charset = part.get_content_charset("") or ""
     except (LookupError, ValueError, TypeError):
         charset = ""
-    text = _decoded(raw, charset or "utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    text = decoded(raw, charset).replace("\r\n", "\n").replace("\r", "\n")
+    if not is_whole and "format" in header(part, "content-type").lower():
+        text = _unflowed(part, text)
     if _is_damaged(part):
         text = f"{DAMAGED}\n\n{text}"
     return text if is_whole else _shortened(text)
 
 
-def _joined(texts: list[str]) -> str:
+def _unflowed(part: Message, text: str) -> str:
+    told = {str(name).lower(): str(value).lower() for name, value in part.get_params([], unquote=True) or []}
+    return unflowed(text, deletes_space=told.get("delsp") == "yes") if told.get("format") == "flowed" else text
+
+
+def joined(texts: list[str]) -> str:
+    """Several parts as one text, as far as it is read."""
+    return _shortened(_together(texts))
+
+
+def _together(texts: list[str]) -> str:
     return "\n".join(text.strip("\n") for text in texts if text.strip())
 
 
 CUT = "[The rest of this mail was left out: it is longer than {most:,} characters. It is kept whole as it came.]"
+TNEF = "application/ms-tnef"
+PACKED = (
+    "[Outlook packed what it sent into winmail.dat, a format of its own (TNEF); files of theirs may lie in it. "
+    "Ask the sender to send as HTML or plain text.]"
+)
 DAMAGED = "[This part of the mail arrived damaged; something may be missing or wrong in it.]"
 
 
@@ -346,43 +381,3 @@ def _is_damaged(part: Message) -> bool:
 
 
 _DAMAGES = (InvalidBase64CharactersDefect, InvalidBase64LengthDefect, InvalidBase64PaddingDefect)
-
-
-# -- charsets
-
-
-def _decoded(raw: bytes, charset: str) -> str:
-    """Text of these bytes: as they say, else UTF-8, else what western mailers meant."""
-    for name in (_reads(charset.lower().strip("'\" ")), "utf-8"):
-        if name:
-            try:
-                return raw.decode(name)
-            except (UnicodeError, ValueError):
-                if name == "utf-8" and (text := _nearly_utf_8(raw)):
-                    return text
-    return raw.decode("cp1252", "replace")
-
-
-def _nearly_utf_8(raw: bytes) -> str:
-    """UTF-8 with a few broken characters (one that was cut, say); empty for what was never UTF-8."""
-    text = raw.decode("utf-8", "replace")
-    broken = text.count("\ufffd")
-    good = len(text) - len(text.encode("ascii", "ignore")) - broken
-    return text if good >= 4 * broken else ""
-
-
-_NO_CHARSETS = frozenset({"punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "unicode-escape"})
-"""Codecs of Python's that no mail is written in; some take quadratic time."""
-
-
-@lru_cache(maxsize=256)
-def _reads(charset: str) -> str:
-    """The codec for a charset's name as it is found in mail; empty for one that nobody knows."""
-    for name in (charset, _CHARSETS.get(charset, ""), charset.strip("_").partition("$")[0]):
-        known = _CHARSETS.get(name, name)
-        try:
-            if known and codecs.lookup(known)._is_text_encoding and codecs.lookup(known).name not in _NO_CHARSETS:
-                return known
-        except (LookupError, ValueError):
-            continue
-    return ""

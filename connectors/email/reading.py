@@ -10,7 +10,7 @@ from datetime import datetime
 from email.message import Message
 from enum import StrEnum
 
-from connectors.email import bounces, parts, replies, threads
+from connectors.email import bounces, bounds, parts, replies, threads
 from connectors.email.bounces import Fate, Report
 from connectors.email.bounds import TooComplex
 from connectors.email.parts import Attached
@@ -36,6 +36,8 @@ class Kind(StrEnum):
     GENERATED = "generated"
     CHALLENGE = "challenge"
     LIST = "list"
+    COMPLAINT = "complaint"
+    """A mail provider reports that somebody called a mail of ours unwanted (ARF, RFC 5965)."""
     LOOP = "loop"
     UNREADABLE = "unreadable"
 
@@ -115,14 +117,13 @@ class Reader:
         referred = _ids(message, "references", "in-reply-to") if report is None else list(report.original_ids)
         recipients = [address for _name, address in parts.addresses(message, *_RECIPIENTS)]
         evidence = threads.evidence(self.keys, referred=referred, addresses=recipients, subject=subject)
-        html = markup.cleaned(bodies.html) if bodies.html else ""
-        text, quoted = _said(bodies.plain or markup.text_of(html), subject)
-        is_answer = bool(referred) or bool(quoted) or _RE.match(subject) is not None
-        marks = tuple(parts.header(message, MARK.lower()).split())
         is_ours = any(one.is_signed for one in evidence)
-        kind, why = self._kind(
-            message, report, sender.lower(), marks, text, is_answer=is_answer or is_ours, is_ours=is_ours
-        )
+        is_answer = bool(referred) or is_ours or _RE.match(subject) is not None
+        html, whole = _best(bodies)
+        # Without a Message-ID nobody knows what else was taken from it on the way, as what it refers to.
+        text, quoted = _said(whole, subject, may_quote=is_answer or "message-id" not in message)
+        marks = tuple(parts.header(message, MARK.lower()).split())
+        kind, why = self._kind(message, report, sender.lower(), marks, text, is_answer=is_answer, is_ours=is_ours)
         if kind in (Kind.TICKET, Kind.REPLY):
             kind, why = _readable(message, bodies, text, subject, kind)
         action, because = _action(kind, report, is_ours=is_ours)
@@ -169,6 +170,8 @@ class Reader:
             return Kind.LOOP, "It is a message of ours that came back."
         if len(parts.headers(message, "received")) > MOST_HOPS:
             return Kind.LOOP, f"It passed more than {MOST_HOPS} servers."
+        if told := _complaint(message):
+            return Kind.COMPLAINT, told
         if report is not None:
             return {
                 Fate.FAILED: (Kind.BOUNCE, "A mail system could not deliver a message."),
@@ -219,6 +222,20 @@ def _is_challenge(message: Message, subject: str, text: str) -> bool:
     # A person may write of such things; a challenge asks for an answer or a click.
     asked = re.search(r"https?://|reply to this|respond to this|click|antworten", text[:4000], re.IGNORECASE)
     return asked is not None
+
+
+def _complaint(message: Message) -> str:
+    """What a feedback report tells, for an admin; empty where this is none."""
+    parts_of_it = inside if isinstance(inside := parts.inside_of(message), list) else []
+    told = next((part for part in parts_of_it if part.get_content_type() == "message/feedback-report"), None)
+    if told is None:
+        return ""
+    fields = bounds.from_string(parts.content(told).decode("utf-8", "replace"))
+    what, who = parts.header(fields, "feedback-type") or "abuse", parts.header(fields, "original-rcpt-to")
+    return (
+        f"A mail provider reports a complaint ({what[:40]}) about a mail of ours{f' to {who[:200]}' if who else ''}. "
+        "It opens nothing. Ask them to take our address off their list of unwanted senders, then leave this out."
+    )
 
 
 def _automatic(message: Message, subject: str, *, is_ours: bool) -> str:
@@ -284,6 +301,8 @@ def _action(kind: Kind, report: Report | None, *, is_ours: bool) -> tuple[Action
     if kind == Kind.BOUNCE:
         has_address = bool(report and report.addresses)
         return (Action.DELIVERY_FAILED, "") if has_address or is_ours else (Action.IGNORE, "")
+    if kind == Kind.COMPLAINT:
+        return Action.HOLD, ""
     if kind == Kind.GENERATED:
         return (Action.ADD_MESSAGE, "") if is_ours else (Action.HOLD, "")
     return (Action.HOLD, "") if kind == Kind.UNREADABLE else (Action.IGNORE, "")
@@ -294,9 +313,22 @@ def held(why: str, digest: str) -> Mail:
     return Mail(kind=Kind.UNREADABLE, action=Action.HOLD, why=why, digest=digest)
 
 
-def _said(text: str, subject: str) -> tuple[str, str]:
-    """What the author wrote, and the rest: a forward is all theirs, except what stands below our own line."""
-    return replies.apart_from_ours(text) if replies.is_forward(subject) else replies.separated(text)
+def _best(bodies: parts.Bodies) -> tuple[str, str]:
+    """The HTML, cleaned, and all that is said as text: each part in its order, in its best form."""
+    cleaned = {said.text: markup.cleaned(said.text) for said in bodies.said if said.is_html}
+    html = cleaned[bodies.html] if bodies.html in cleaned else markup.cleaned(bodies.html) if bodies.html else ""
+    texts = [markup.text_of(cleaned[said.text]) if said.is_html else said.text for said in bodies.said]
+    return html, texts[0] if len(texts) == 1 else parts.joined(texts)
+
+
+def _said(text: str, subject: str, *, may_quote: bool) -> tuple[str, str]:
+    """What the author wrote, and the rest.
+
+    In what answers nothing, nothing is a quotation; a forward is all theirs. What stands below our own line never is.
+    """
+    if not may_quote or replies.is_forward(subject):
+        return replies.apart_from_ours(text)
+    return replies.separated(text)
 
 
 def _missed(bodies: parts.Bodies, text: str, quoted: str) -> str:

@@ -67,7 +67,9 @@ _WROTE = re.compile(
 _WHEN_OR_WHO = re.compile(r"@|\d{1,2}[:.h]\d\d|\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
 _DATE_AND_ADDRESS = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\b[^\n]{0,80}<[^<>\s]{1,200}@[^<>\s]{1,200}>")
 _ENDS = re.compile(r"[:：]\s*$")
-_FORWARD_SUBJECT = re.compile(r"\s*(fwd?|wg|tr|rv|enc|doorst|vs|vb|i|пересл)\s*:", re.IGNORECASE)
+_FORWARD_SUBJECT = re.compile(
+    r"\s*(fwd?|wg|tr|rv|enc|doorst|vs|vl|vb|i|pd|пересл|továbbítás|转发|轉寄)\s*[:：]", re.IGNORECASE
+)
 MOST_JOINED = 5
 LONGEST_ATTRIBUTION = 500
 

@@ -177,7 +177,9 @@ def _service(connection: Connection) -> Service | None:
 def _fields(sight: Sight) -> None:
     pending = _pending(sight.link)
     for field in sight.mapped.fields:
-        theirs = sight.remote.fields.get(field, "")
+        theirs = sight.remote.fields.get(field)
+        if theirs is None:
+            continue  # what was read says nothing of it, as a mail without a status word
         agreed = sight.link.agreed.get(field)
         if agreed is not None and theirs == agreed["theirs"]:
             settle(sight, field)

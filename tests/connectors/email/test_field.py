@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from connectors.email.simulator import Simulator, Tenant
-from connectors.models import Connection, HeardMail, Inbound
+from connectors.models import Connection, Difference, HeardMail, Inbound
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Stage, Ticket
 from tests.connectors.email.test_house import desk, house, mailed, now, offered, work
@@ -356,3 +356,13 @@ def test_ids_of_ours_fit_into_a_line_and_are_never_encoded(
         ours = re.search(r"(?m)^Message-ID: .*?\r?$", head)
         assert ours is not None
         assert len(f"In-Reply-To: {ours[0].removeprefix('Message-ID: ').strip()}") <= 78
+
+
+def test_a_mail_without_a_status_word_says_nothing_of_their_status(
+    mailed: Connection, house: Simulator, desk: Tenant
+) -> None:
+    Connection.objects.update(intake="adopt")
+    work()
+    deliver(house, desk, their_first(desk, "Paper jam", "<first@printfleet.test>"))
+    deliver(house, desk, their_first(desk, "RE: Paper jam", "<b@printfleet.test>", refers="<first@printfleet.test>"))
+    assert not Difference.objects.exists()

@@ -1,0 +1,92 @@
+"""Bytes as text: by the charset they are said to have, else by what they can be.
+
+Much Japanese mail names no charset, or a wrong one: then what the bytes are is told by their own signs.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from functools import lru_cache
+
+_NAMES = {
+    "us-ascii": "utf-8", "ascii": "utf-8", "ansi_x3.4-1968": "utf-8", "uft-8": "utf-8", "utf8": "utf-8",
+    "iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "unicode-1-1-utf-7": "utf-7",
+    "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "ks_c_5601-1987": "cp949", "euc-kr": "cp949",
+    "shift_jis": "cp932", "x-sjis": "cp932", "iso-8859-8-i": "iso-8859-8", "x-mac-roman": "mac-roman",
+    "windows-874": "cp874", "x-windows-949": "cp949",
+}  # fmt: skip
+"""What mail calls a charset -> what reads it, as the WHATWG's encoding standard has it."""
+_JAPANESE = frozenset({"cp932", "shift_jis", "euc_jp", "iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_ext"})
+_WESTERN = frozenset({"utf-8", "cp1252", "iso8859-15"})
+_ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\([JB]|\$\(D)")
+"""What begins and ends Japanese in ISO-2022-JP (RFC 1468): nothing else in mail has them."""
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]")
+
+
+def decoded(raw: bytes, charset: str) -> str:
+    """Text of these bytes: as they say, else UTF-8, else what western mailers meant. Never fails.
+
+    >>> decoded("プリンタ".encode("iso2022_jp"), ""), decoded("プリンタが".encode("cp932"), "iso-8859-1")
+    ('プリンタ', 'プリンタが')
+    """
+    said = _reads(charset.lower().strip("'\" "))
+    if b"\x1b" in raw and _ESCAPES.search(raw) and not said.startswith(("iso2022", "utf-16")):
+        return raw.decode("iso2022_jp_ext", "replace")
+    if not raw.isascii() and (not said or said in _JAPANESE or said in _WESTERN) and (text := _japanese(raw, said)):
+        return text
+    for name in (said, "utf-8"):
+        if name:
+            try:
+                return raw.decode(name)
+            except (UnicodeError, ValueError):
+                if name == "utf-8" and (text := _nearly_utf_8(raw)):
+                    return text
+    return raw.decode("cp1252", "replace")
+
+
+def _japanese(raw: bytes, said: str) -> str:
+    """Japanese whose charset is said to be another one; empty where the bytes do not show that they are it."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeError:
+        pass
+    else:
+        # Bytes that can be UTF-8 and hold kana are nothing else.
+        return text if said in _JAPANESE and _KANA.search(text) else ""
+    for name in dict.fromkeys((said, "cp932", "euc_jp") if said in _JAPANESE else ("cp932", "euc_jp")):
+        try:
+            text = raw.decode(name)
+        except (UnicodeError, ValueError):
+            continue
+        foreign = sum(1 for letter in text if letter > "\x7f")
+        half_wide = sum(1 for letter in text if "\uff61" <= letter <= "\uff9f")
+        if len(_KANA.findall(text)) * 5 >= foreign > 1 and half_wide * 3 < foreign:
+            return text
+    return ""
+
+
+def _nearly_utf_8(raw: bytes) -> str:
+    """UTF-8 with a few broken characters (one that was cut, say); empty for what was never UTF-8."""
+    text = raw.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    good = len(text) - len(text.encode("ascii", "ignore")) - broken
+    return text if good >= 4 * broken else ""
+
+
+_NO_CHARSETS = frozenset({"punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "unicode-escape"})
+"""Codecs of Python's that no mail is written in; some take quadratic time."""
+
+
+@lru_cache(maxsize=256)
+def _reads(charset: str) -> str:
+    """The codec for a charset's name as it is found in mail; empty for one that nobody knows."""
+    for name in (charset, _NAMES.get(charset, ""), charset.strip("_").partition("$")[0]):
+        known = _NAMES.get(name, name)
+        try:
+            codec = codecs.lookup(known) if known else None
+            if codec and codec._is_text_encoding and codec.name not in _NO_CHARSETS:
+                return codec.name
+        except (LookupError, ValueError):
+            continue
+    return ""
