@@ -15,7 +15,9 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from hub import env, keys
+from hub import env, keys, zones
+
+zones.use_locked()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(env.text("TICKETHUB_VAR") or BASE_DIR / "var")

@@ -41,7 +41,10 @@ def comment(
 
 @transaction.atomic
 def requester_says(*, ticket: Ticket, requester: Person, body: str, actor: Actor, at: datetime) -> Message:
-    """The requester's words go to every open leg, and whoever waited for them goes on."""
+    """The requester's words go to every open leg, and whoever waited for them goes on.
+
+    A ticket that was resolved is open again: it must not be closed by a timer over what the requester wrote.
+    """
     legs = list(Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).order_by("number"))
     message = messages.say(
         ticket=ticket,
@@ -58,4 +61,6 @@ def requester_says(*, ticket: Ticket, requester: Person, body: str, actor: Actor
     fresh = Ticket.objects.get(pk=ticket.pk)
     if fresh.phase == Phase.WAITING:
         firing.bring(ticket=fresh, name="activate", actor=actor, at=at, reason="the requester answered")
+    elif fresh.phase == Phase.RESOLVED:
+        firing.bring(ticket=fresh, name="reopen", actor=actor, at=at, reason="the requester wrote")
     return message

@@ -170,7 +170,8 @@ def _calendar(recipient: Recipient) -> Calendar | None:
 
 
 def people(users: list[User], *, by_mail: bool = True) -> list[Recipient]:
-    """People of ours: in the console, and by mail."""
+    """People of ours: in the console, and by mail. Whoever has left is told nothing."""
+    users = still_here(users)
     found = [Recipient(channel=Channel.CONSOLE, to=user.public_id, user=user) for user in users]
     if by_mail:
         found += [Recipient(channel=Channel.MAIL, to=user.email, user=user) for user in users if user.email]
@@ -181,6 +182,15 @@ def in_role(role: str) -> list[User]:
     """Everybody of ours in a role, by name."""
     rows = User.objects.filter(memberships__role=role, memberships__organisation__is_us=True, is_active=True)
     return list(rows.distinct().order_by("name", "pk"))
+
+
+def still_here(users: list[User]) -> list[User]:
+    """Those of them who may log in and have a seat with us."""
+    pks = User.objects.filter(
+        pk__in=[user.pk for user in users], is_active=True, memberships__organisation__is_us=True
+    ).values_list("pk", flat=True)
+    known = set(pks)
+    return [user for user in users if user.pk in known]
 
 
 def requester(person: Person) -> list[Recipient]:
@@ -204,8 +214,12 @@ def endpoint(found: Endpoint) -> list[Recipient]:
 
 
 def watchers(ticket: Ticket) -> list[User]:
-    """Who is told of a ticket where nobody in particular is named: its assignee, else our managers."""
-    return [ticket.assignee] if ticket.assignee is not None else in_role(Membership.Role.MANAGER)
+    """Who is told of a ticket where nobody in particular is named: its assignee, else our managers.
+
+    An assignee who has left counts as none.
+    """
+    assigned = still_here([ticket.assignee]) if ticket.assignee is not None else []
+    return assigned or in_role(Membership.Role.MANAGER)
 
 
 # -- what comes back

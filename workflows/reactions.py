@@ -57,17 +57,42 @@ def _concerns(rule: CompiledRule, ticket: Ticket) -> bool:
 
 
 def _on_clock(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
-    """When a clock will have used so much of its goal: known anew with everything that moves clocks."""
+    """When a clock will have used so much of its goal: known anew with everything that moves clocks.
+
+    Each level fires once for each cycle and revision (rule 11 of the clocks). Of the levels that a change passes at
+    once only the highest fires, marked as late.
+    """
     if event.kind not in FOLDED:
         return
     for clock in clocks_of(rule, ticket):
-        key = clock_key(rule, clock)
-        due = reaches(clock, int(rule.trigger_params.get("percent", 100)))
-        waiting = Pending.objects.filter(ticket=ticket, key=key)
+        key, percent = clock_key(rule, clock), int(rule.trigger_params.get("percent", 100))
+        due = reaches(clock, percent)
+        of_it = Pending.objects.filter(ticket=ticket, key__startswith=f"{_clock(rule, clock)}:")
+        of_it.filter(state=Pending.State.WAITING).exclude(key=key).delete()
         if due is None:
-            waiting.filter(state=Pending.State.WAITING).delete()
-        elif not waiting.filter(state=Pending.State.WAITING).update(due_at=due):
-            queue(rule, ticket, key=key, due_at=due, made_at=event.recorded_at)
+            of_it.filter(state=Pending.State.WAITING).delete()
+            continue
+        if of_it.filter(key=key, state=Pending.State.WAITING).update(due_at=due):
+            continue
+        is_late = _has_used(clock, percent)
+        if is_late and _highest_passed(rule, ticket, clock) > percent:
+            continue
+        queue(rule, ticket, key=key, due_at=due, made_at=event.recorded_at, params={"late": True} if is_late else None)
+
+
+def _highest_passed(rule: CompiledRule, ticket: Ticket, clock: Clock) -> int:
+    """The highest level of this clock, of all rules of the ticket's workflow, that is passed already."""
+    wanted = [rule.trigger_params.get(name) for name in ("target", "contract")]
+    levels = [
+        int(each.trigger_params.get("percent", 100))
+        for each in policy_of(ticket.status.version).set_off_by(Trigger.CLOCK)
+        if [each.trigger_params.get(name) for name in ("target", "contract")] == wanted
+    ]
+    return max((level for level in levels if _has_used(clock, level)), default=0)
+
+
+def _has_used(clock: Clock, percent: int) -> bool:
+    return 100 * clock.used_seconds >= percent * int(clock.goal_seconds or 0)
 
 
 def clocks_of(rule: CompiledRule, ticket: Ticket) -> Iterator[Clock]:
@@ -80,7 +105,11 @@ def clocks_of(rule: CompiledRule, ticket: Ticket) -> Iterator[Clock]:
 
 
 def clock_key(rule: CompiledRule, clock: Clock) -> str:
-    return f"clock:{name(rule)}:{clock.contract_id}:{clock.party_id}:{clock.cycle}"
+    return f"{_clock(rule, clock)}:{clock.cycle}:{clock.revision}"
+
+
+def _clock(rule: CompiledRule, clock: Clock) -> str:
+    return f"clock:{name(rule)}:{clock.contract_id}:{clock.party_id}"
 
 
 def reaches(clock: Clock, percent: int) -> datetime | None:

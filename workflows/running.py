@@ -35,6 +35,10 @@ class Dropped(Exception):
     """It is not to be done after all; the message says why."""
 
 
+class Idle(Exception):
+    """Its clock does not run. The row goes; another is made when the clock runs again."""
+
+
 class Postponed(Exception):
     """It is not due yet: the clock stood still in between."""
 
@@ -69,6 +73,8 @@ def run(*, pending_id: int, at: datetime) -> None:
         rows = Pending.objects.filter(pk=row.pk)
         if not rows.filter(due_at=row.due_at).update(due_at=error.due_at, lease_until=None, attempts=0):
             rows.update(lease_until=None, attempts=0)  # something has made it due earlier meanwhile
+    except Idle:
+        Pending.objects.filter(pk=row.pk).delete()
     except (Dropped, MoveRefused) as refused:
         _end(row, Pending.State.DROPPED, str(refused), at)
     except Exception as error:  # a rule's fault parks this row and nothing else
@@ -98,7 +104,7 @@ def _transition(row: Pending, at: datetime) -> str:
     fired = firing.fire(
         ticket=ticket, verb=rule.slug, actor=Actor.timer(rule.slug, rule.name), at=at,
         trigger=rule.trigger,
-        reason=_cause(rule),
+        reason=_cause(rule, row),
     )  # fmt: skip
     return _told(fired)
 
@@ -128,15 +134,16 @@ def _clock_still(row: Pending, rule: CompiledTransition | CompiledEscalation, ti
         return
     due = reaches(clock, percent)
     if due is None:
-        raise Dropped(_("Its clock does not run; it is looked at again when it does."))
+        raise Idle
     raise Postponed(max(due, at + timedelta(seconds=1)))
 
 
-def _cause(rule: CompiledTransition | CompiledEscalation) -> str:
+def _cause(rule: CompiledTransition | CompiledEscalation, row: Pending) -> str:
     wanted = rule.trigger_params
     if rule.trigger == Trigger.CLOCK:
         target = str(wanted.get("target", "resolve")).replace("_", " ")
-        return f"{wanted.get('percent', 100)} % {_('of the time to')} {target} {_('is used')}"
+        late = f" ({_('late: a change of the goal used it up')})" if row.params.get("late") else ""
+        return f"{wanted.get('percent', 100)} % {_('of the time to')} {target} {_('is used')}{late}"
     if rule.trigger == Trigger.SILENCE:
         return str(_("nothing was heard for %s minutes") % wanted.get("minutes", 60))
     if rule.trigger == Trigger.TIMER:
@@ -168,8 +175,9 @@ def _escalation(row: Pending, at: datetime) -> str:
     refusal = firing.guards_say(Context(ticket, at=at), rule)
     if refusal:
         raise Dropped(refusal)
+    cause = _cause(rule, row)[:200]
     run, is_new = EscalationRun.objects.get_or_create(
-        ticket=ticket, escalation_id=rule.pk, key=row.key[:120], defaults={"began_at": at, "cause": _cause(rule)[:200]}
+        ticket=ticket, escalation_id=rule.pk, key=row.key[:120], defaults={"began_at": at, "cause": cause}
     )
     if not is_new:
         raise Dropped(_("It runs for this reason already."))

@@ -15,7 +15,7 @@ from hub.domain.terms import CONTESTED, Terms, terms_for
 from hub.models import Calendar, Clock, Contract, EventKind, Organisation, Phase, Span, Ticket
 from hub.queries.calendars import calendar_of
 from hub.sla import calendars, clocks
-from hub.sla.clocks import ClockState, Occurrence, State
+from hub.sla.clocks import RESOLVE, ClockState, Occurrence, State
 
 
 def occurrences(events: Sequence[Facts], perspective: str, *, minds_disputes: bool = False) -> list[Occurrence]:
@@ -26,19 +26,48 @@ def occurrences(events: Sequence[Facts], perspective: str, *, minds_disputes: bo
     facts = TicketFacts()
     found: list[Occurrence] = []
     status, holders = "open", frozenset[str]()
+    asking = _Asking()
     for event in events:
         before = facts.phase
         facts.apply(event.kind, event.payload)
-        found += _types(event, facts, before)
+        now = facts.status_for(perspective, minds_disputes=minds_disputes)
+        # Resolving ends a wait, except one that goes on, as an organisation's own (rule 14).
+        for each in _types(event, facts, before):
+            ends_wait = each.type == RESOLVE and each.status is None
+            found.append(each._replace(status=now) if ends_wait else each)
         if event.kind == EventKind.HISTORY_ROW:
             continue
-        now = facts.status_for(perspective, minds_disputes=minds_disputes)
+        if asking.has_asked(event, facts, before):
+            found.append(Occurrence(event.at, event.seq, "asked"))
         if now != status or facts.holders() != holders:
             status, holders = now, facts.holders()
             change = Occurrence(event.at, event.seq, "status", status, status=status, holders=holders)
             # Who holds it and what it waits for is true before anything that starts because of it.
             found.insert(_before_this(found, event), change)
     return found
+
+
+class _Asking:
+    """When the requester's word begins to wait for an answer of ours: the oldest one, after the first response."""
+
+    def __init__(self) -> None:
+        self.is_answered = self.waits = False
+
+    def has_asked(self, event: Facts, facts: TicketFacts, before: str) -> bool:
+        """Whether it begins with this event. A word on a resolved ticket waits from the reopening that follows."""
+        payload = event.payload
+        if event.kind == EventKind.TICKET_MOVED:
+            if facts.phase == Phase.RESOLVED:
+                self.is_answered, self.waits = True, False  # a resolution answers, too (rule 9)
+            return self.waits and "reopen" in _moved(before, facts.phase)
+        if event.kind != EventKind.MESSAGE_ADDED:
+            return False
+        if payload["author_kind"] == "requester":
+            was_waiting, self.waits = self.waits, self.is_answered
+            return self.waits and not was_waiting and facts.is_open
+        if payload.get("is_for_requester") and not payload.get("supersedes"):
+            self.is_answered, self.waits = True, False
+        return False
 
 
 def _before_this(found: list[Occurrence], event: Facts) -> int:
@@ -120,7 +149,7 @@ def _row_types(event: Facts) -> Iterator[Occurrence]:
         yield Occurrence(event.at, event.seq, "handoff", organisation, holders=frozenset([organisation]))
     if "status" in changed:
         yield Occurrence(event.at, event.seq, "status", kind, status=kind)
-        yield Occurrence(event.at, event.seq, "resolve" if kind in _ENDED else "reopen", organisation)
+        yield Occurrence(event.at, event.seq, RESOLVE if kind in _ENDED else "reopen", organisation, status=kind)
     if "closed_at" in payload:
         yield Occurrence(int(str(payload["closed_at"])), event.seq, "close")
 

@@ -90,6 +90,7 @@ def _rule(contract: Contract, kind: str, rows: list[Target], party: Organisation
         resume_on=keys.get("resume_on", NONE),
         continue_on=keys.get("continue_on", NONE),
         restart_on=keys.get("restart_on", NONE),
+        repeats=is_sla and kind == Target.Kind.NEXT_UPDATE and not contract.rules,
     )
 
 
@@ -113,12 +114,8 @@ def _sla_keys(contract: Contract, kind: str) -> Keys | None:
         # Somebody has taken it up; a reopen never restarts it.
         return {"start_on": frozenset({"create"}), "stop_on": frozenset({"begin", *ends})}
     if kind == Target.Kind.NEXT_UPDATE:
-        # From each word to the requester to the next: every one begins a cycle.
-        return {
-            "start_on": frozenset({"create"}),
-            "stop_on": frozenset(ends),
-            "restart_on": frozenset({"update", "reopen"}),
-        }
+        # For each word of the requester, until ours; the oldest that is unanswered counts, after the first response.
+        return {"start_on": frozenset({"asked"}), "stop_on": frozenset({"update", *ends})}
     if kind == Target.Kind.FIRST_RESPONSE:
         # Resolution without an answer counts as the response; a reopen never restarts it.
         return {"start_on": frozenset({"create"}), "stop_on": frozenset({"first_response", *ends})}

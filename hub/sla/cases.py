@@ -28,12 +28,32 @@ class Outcome:
 
 def run(document: Mapping[str, Any]) -> Outcome:
     """Compare every case of the document; raises KeyError or ValueError for a file of neither format."""
+    known_only("the file", document, _OF_A_FILE)
     cases = document["cases"]
     is_sums = any("op" in case for case in cases)
     return _run_sums(document) if is_sums else _run_clocks(cases)
 
 
-def read_calendar(raw: Mapping[str, Any]) -> Calendar:
+_OF_A_FILE = "format oracle tzdata unit semantics about calendars cases"
+_OF_A_SUM = "id source calendar op start end seconds pauses expect contested note"
+_OF_A_CASE = "id name note calendars clocks events checks"
+_OF_A_CALENDAR = "tz weekly week holidays exceptions overrides"
+_OF_A_CLOCK = (
+    "id calendar goal start_on stop_on resume_on continue_on restart_on pause_status holders calendar_by_priority "
+    "on_change repeat thresholds"
+)
+_OF_AN_EVENT = "at type to by holder priority status clock seq received_at"
+
+
+def known_only(what: str, raw: Mapping[str, Any], keys: str) -> None:
+    """A file is read whole or not at all: ValueError names a key that means nothing here."""
+    unknown = sorted(set(raw) - set(keys.split()))
+    if unknown:
+        raise ValueError(f"{what} has a key that is not known: {', '.join(unknown)}. Known are {keys}.")
+
+
+def read_calendar(raw: Mapping[str, Any], name: str = "") -> Calendar:
+    known_only(f"calendar {name}".strip(), raw, _OF_A_CALENDAR)
     return Calendar(
         CalendarSpec.parse(
             zone=raw["tz"],
@@ -58,8 +78,9 @@ def write_instant(at: int | None) -> str | None:
 
 def _run_sums(document: Mapping[str, Any]) -> Outcome:
     outcome = Outcome()
-    calendars = {name: read_calendar(raw) for name, raw in document["calendars"].items()}
+    calendars = {name: read_calendar(raw, name) for name, raw in document["calendars"].items()}
     for case in document["cases"]:
+        known_only(f"sum {case.get('id', '')}", case, _OF_A_SUM)
         got, expected = _sum(calendars[case["calendar"]], case)
         outcome.compared += 1
         if got == expected:
@@ -74,24 +95,60 @@ def _run_sums(document: Mapping[str, Any]) -> Outcome:
 
 def _sum(calendar: Calendar, case: Mapping[str, Any]) -> tuple[Any, Any]:
     start = read_instant(case["start"])
+    pauses = [(read_instant(from_at), read_instant(to)) for from_at, to in case.get("pauses", ())]
     if case["op"] == "between":
-        return calendar.elapsed(start, read_instant(case["end"])), int(case["expect"])
+        end = read_instant(case["end"])
+        if not pauses:
+            return calendar.elapsed(start, end), int(case["expect"])
+        counted = sum(calendar.elapsed(*each) for each in _counting(start, end, pauses))
+        return counted, int(case["expect"])
     amount = int(case["seconds"])
-    found = calendar.subtract(start, amount) if case["op"] == "sub" else calendar.add(start, amount)
+    if case["op"] == "sub":
+        if pauses:
+            raise ValueError(f"sum {case['id']}: pauses are for due, add and between only.")
+        found = calendar.subtract(start, amount)
+    elif case["op"] in ("add", "due"):
+        found = _used_up(calendar, start, amount, pauses)
+    else:
+        raise ValueError(f"sum {case['id']}: {case['op']!r} is none of between, add, due and sub.")
     return write_instant(found), write_instant(read_instant(case["expect"]))
+
+
+def _counting(start: int, end: int, pauses: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The stretches of [start, end) in which no pause lies; pauses may overlap."""
+    found: list[tuple[int, int]] = []
+    for from_at, to in sorted(pauses):
+        if start < min(from_at, end):
+            found.append((start, min(from_at, end)))
+        start = max(start, to)
+    return [*found, (start, end)] if start < end else found
+
+
+def _used_up(calendar: Calendar, start: int, amount: int, pauses: list[tuple[int, int]]) -> int | None:
+    """When so many seconds have counted; what lies behind the last pause counts as usual."""
+    last = max([start, *(to for _from_at, to in pauses)])
+    for from_at, to in _counting(start, last, pauses):
+        counted = calendar.elapsed(from_at, to)
+        if counted >= amount:
+            return calendar.add(from_at, amount)
+        amount -= counted
+    return calendar.add(last, amount)
 
 
 def _run_clocks(cases: list[Mapping[str, Any]]) -> Outcome:
     outcome = Outcome()
     for case in cases:
-        calendars = {name: read_calendar(raw) for name, raw in case["calendars"].items()}
+        known_only(f"case {case.get('id', '')}", case, _OF_A_CASE)
+        calendars = {name: read_calendar(raw, name) for name, raw in case["calendars"].items()}
         rules = [read_rule(raw) for raw in case["clocks"]]
         occurrences = [read_occurrence(raw, index) for index, raw in enumerate(case["events"])]
         for check in case["checks"]:
+            known_only(f"a check of case {case['id']}", check, "as_of expected")
             states = clocks.fold_all(rules, occurrences, as_of=read_instant(check["as_of"]), calendars=calendars)
             for clock_id, expected in check["expected"].items():
                 outcome.compared += 1
                 got = write_state(states[clock_id])
+                known_only(f"what case {case['id']} expects of {clock_id}", expected, " ".join(got))
                 outcome.differences += [
                     f"{case['id']} {check['as_of']} {clock_id}.{key}: got {got.get(key)!r}, expected {_norm(wanted)!r}"
                     for key, wanted in expected.items()
@@ -104,6 +161,7 @@ def read_rule(raw: Mapping[str, Any]) -> clocks.ClockRule:
     def keys(name: str) -> frozenset[str]:
         return frozenset(raw.get(name, ()))
 
+    known_only(f"clock {raw.get('id', '')}", raw, _OF_A_CLOCK)
     return clocks.ClockRule(
         id=raw["id"],
         calendar=raw["calendar"],
@@ -123,6 +181,7 @@ def read_rule(raw: Mapping[str, Any]) -> clocks.ClockRule:
 
 
 def read_occurrence(raw: Mapping[str, Any], position: int) -> clocks.Occurrence:
+    known_only(f"event {position}", raw, _OF_AN_EVENT)
     kind, to = raw["type"], raw.get("to")
     holder = to if kind == "handoff" else raw.get("holder")
     return clocks.Occurrence(

@@ -19,6 +19,8 @@ from typing import NamedTuple
 from .calendars import DAY, Calendar
 
 HORIZON = 400 * DAY
+RESOLVE = "resolve"
+"""The type that ends a wait: after a reopen the ticket is open until a status says otherwise (rule 14)."""
 
 
 class State(StrEnum):
@@ -259,6 +261,8 @@ class _Run:
     def apply(self, occurrence: Occurrence) -> None:
         if occurrence.status is not None:
             self.status = occurrence.status
+        elif occurrence.type == RESOLVE:
+            self.status = None
         if occurrence.holders is not None:
             self.holders = occurrence.holders
         if occurrence.priority is not None:
@@ -284,14 +288,15 @@ class _Run:
         if self.is_stopped:
             if keys & rule.continue_on:
                 self._merge_gap()
+                cause = "reopen"
             elif not keys & rule.resume_on:
                 return
             self.is_stopped, self.stopped_at, self.gap = False, None, []
-            cause = "reopen"
         elif keys & rule.stop_on:
             self.is_stopped, self.stopped_at = True, occurrence.at
             return
-        self._adopt_terms(occurrence.at)
+        if self._adopt_terms(occurrence.at):
+            cause = "change"
         if self.goal is not None and self.used > self.goal and not self._has_breached():
             self._breach(occurrence.at, cause)
 
@@ -316,13 +321,14 @@ class _Run:
     def _terms(self) -> tuple[str, int | None]:
         """Calendar key and goal that the facts call for now."""
         priority = self.priority or ""
-        key = self.forced_calendar or self.rule.calendar_by_priority.get(priority, self.rule.calendar)
+        key = self.rule.calendar_by_priority.get(priority) or self.forced_calendar or self.rule.calendar
         return key, self.rule.goals.get(priority)
 
-    def _adopt_terms(self, at: int) -> None:
+    def _adopt_terms(self, at: int) -> bool:
+        """Let a new goal or calendar take effect; whether there was one."""
         key, goal = self._terms()
         if (key, goal) == (self.calendar_key, self.goal):
-            return
+            return False
         self.revision += 1
         self.goal = goal
         if key != self.calendar_key:
@@ -330,6 +336,7 @@ class _Run:
             if self.rule.on_change is OnChange.RETROACTIVE:
                 self.pieces = [piece._replace(calendar=self.calendar) for piece in self.pieces]
                 self.used = sum(self.calendar.elapsed(piece.start, piece.end) for piece in self.pieces)
+        return True
 
     def _running(self) -> State:
         """Idle before paused: who does not hold the ticket cannot be waiting."""

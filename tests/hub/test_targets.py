@@ -11,7 +11,7 @@ from hub.domain.actors import Actor
 from hub.models import Clock, Contract, Leg, Organisation, Target, Ticket
 from hub.queries import tickets as questions
 from tests import factories
-from workflows import decisions, handoffs, moves, triage
+from workflows import conversations, decisions, handoffs, moves, triage
 from workflows.reactions import reaches
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +50,8 @@ def test_no_promise_goes_unmeasured(kind: str, us: Organisation, vendor: Organis
     ticket = opened(agent)
     leg = engaged(ticket, vendor, agent, AT)
     handoffs.accept(leg=leg, actor=Actor.vendor(vendor), at=after(1))
+    messages.say(ticket=ticket, body="We look", is_for_requester=True, actor=agent, at=after(2))
+    asks(ticket, after(3))
 
     measured = set(Clock.objects.filter(ticket=ticket, contract=contract).values_list("target", flat=True))
 
@@ -67,21 +69,44 @@ def test_we_acknowledge_when_somebody_takes_it_up_and_a_reopen_changes_nothing(u
     assert cycles(ticket, "acknowledge", after(60)) == [("stopped", 5)]
 
 
-def test_every_word_to_the_requester_begins_the_next_update_anew(us: Organisation, agent: Actor) -> None:
+def asks(ticket: Ticket, at: datetime) -> None:
+    assert ticket.requester is not None
+    actor = Actor.system("portal")
+    fresh = Ticket.objects.get(pk=ticket.pk)
+    conversations.requester_says(ticket=fresh, requester=ticket.requester, body="And now?", actor=actor, at=at)
+
+
+def test_each_word_of_the_requester_waits_for_ours_after_the_first_response(us: Organisation, agent: Actor) -> None:
+    factories.contract(us, goals={"first_response": {"P3": 3600}, "next_update": {"P3": 1800}})
+    ticket = opened(agent)
+    asks(ticket, after(5))
+    assert cycles(ticket, "next_update", after(39)) == []  # the first response is still due
+    said = messages.say(ticket=ticket, body="We look", is_for_requester=True, actor=agent, at=after(40))
+    assert cycles(ticket, "next_update", after(99)) == []  # nobody has asked since
+    asks(ticket, after(100))
+    asks(ticket, after(110))
+    messages.say(ticket=ticket, body="ours alone", actor=agent, at=after(112))
+    messages.say(ticket=ticket, body="We look at", is_for_requester=True, supersedes=said, actor=agent, at=after(113))
+    assert cycles(ticket, "next_update", after(115)) == [("active", 15)]  # from the oldest that is unanswered
+    messages.say(ticket=ticket, body="Found it", is_for_requester=True, actor=agent, at=after(140))
+    asks(ticket, after(150))
+    assert cycles(ticket, "next_update", after(155)) == [("stopped", 40), ("active", 5)]
+    assert list(Clock.objects.filter(target="next_update").order_by("cycle").values_list("is_breached", flat=True)) == [
+        True, False,
+    ]  # fmt: skip
+
+
+def test_a_word_on_a_resolved_ticket_waits_from_its_reopening(us: Organisation, agent: Actor) -> None:
     factories.contract(us, goals={"next_update": {"P3": 1800}})
     ticket = opened(agent)
-    messages.say(ticket=ticket, body="ours alone", actor=agent, at=after(5))
-    said = messages.say(ticket=ticket, body="We look", is_for_requester=True, actor=agent, at=after(40))
-    messages.say(ticket=ticket, body="We look at it", is_for_requester=True, supersedes=said, actor=agent, at=after(45))
-    messages.say(ticket=ticket, body="Found it", is_for_requester=True, actor=agent, at=after(50))
-    assert cycles(ticket, "next_update", after(55)) == [("stopped", 40), ("stopped", 10), ("active", 5)]
-    assert list(Clock.objects.order_by("cycle").values_list("is_breached", flat=True)) == [True, False, False]
-
-    moves.move(ticket=ticket, name="resolve", actor=agent, at=after(60))
-    messages.say(ticket=ticket, body="Done", is_for_requester=True, actor=agent, at=after(70))
-    assert cycles(ticket, "next_update", after(99))[-1] == ("stopped", 10)
-    moves.move(ticket=Ticket.objects.get(pk=ticket.pk), name="reopen", actor=agent, at=after(100))
-    assert cycles(ticket, "next_update", after(103))[-1] == ("active", 3)
+    moves.move(ticket=ticket, name="activate", actor=agent, at=after(1))
+    moves.move(ticket=Ticket.objects.get(pk=ticket.pk), name="resolve", actor=agent, at=after(60))
+    assert cycles(ticket, "next_update", after(99)) == []
+    asks(ticket, after(100))
+    assert Ticket.objects.get(pk=ticket.pk).phase == "active"
+    assert cycles(ticket, "next_update", after(103)) == [("active", 3)]
+    moves.move(ticket=Ticket.objects.get(pk=ticket.pk), name="resolve", actor=agent, at=after(110))
+    assert cycles(ticket, "next_update", after(199)) == [("stopped", 10)]
     assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
 
 
