@@ -5,6 +5,7 @@ Everything of one alert happens under the connection's lock, so that of two call
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -19,8 +20,20 @@ from connectors.models import AlertState, Connection, Inbound, Storm
 from hub.clock import now
 from hub.domain import history, tickets, unmapped
 from hub.domain.actors import Actor
-from hub.models import ActorKind, Asset, EventKind, Phase, Priority, Relation, Service, Ticket
-from workflows import firing
+from hub.models import (
+    OPEN_STAGES,
+    ActorKind,
+    Asset,
+    Event,
+    EventKind,
+    Leg,
+    Phase,
+    Priority,
+    Relation,
+    Service,
+    Ticket,
+)
+from workflows import conversations, firing
 
 MOST_AT_ONCE = 1000
 """So many alerts of one call are taken: it has to be read before its lease ends and another worker begins."""
@@ -86,6 +99,7 @@ def one(*, connection: Connection, alert: Alert, terms: Terms, at: datetime) -> 
         .select_related("organisation", "service")
         .get(pk=connection.pk)
     )
+    alert = replace(alert, title=" ".join(alert.title.split()))
     sight = Sight(connection, alert, terms, at, min(alert.at or at, at).replace(microsecond=0))
     state = (
         AlertState.objects.select_related("ticket__merged_into").filter(connection=connection, key=alert.key).first()
@@ -95,17 +109,51 @@ def one(*, connection: Connection, alert: Alert, terms: Terms, at: datetime) -> 
     if state is None:
         return _began(sight, None)
     if state.is_firing:
-        AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, last_at=at)
-        return state.ticket.goes_on_as
+        return _repeated(sight, state)
     if alert.at is not None and alert.at < state.changed_at:
         return state.ticket.goes_on_as  # it began before it last ended: late news
     return _began(sight, state)
 
 
+def _repeated(sight: Sight, state: AlertState) -> Ticket:
+    """An alert that fires is told again: news if its severity or text is another one, or its ticket is over."""
+    ticket = state.ticket.goes_on_as
+    if not ticket.is_open:
+        return _began(sight, state)  # somebody ended the ticket, and the trouble is still there
+    AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, last_at=sight.at, **_told(sight))
+    if (state.severity, state.text) == (sight.alert.severity[:64], sight.alert.text):
+        return ticket
+    _record(sight, ticket, EventKind.ALERT_FIRED)
+    if sight.alert.severity[:64] != state.severity:
+        _raise(sight, Ticket.objects.get(pk=ticket.pk))
+    return ticket
+
+
+def _told(sight: Sight) -> dict[str, str]:
+    """What is kept of an alert's last words."""
+    alert = sight.alert
+    return {"title": alert.title[:255], "severity": alert.severity[:64], "text": alert.text}
+
+
+def _raise(sight: Sight, ticket: Ticket) -> None:
+    """A worse severity makes the ticket more urgent, a better one never less; what a person set stays, and is told."""
+    wanted = _priority(sight)
+    if not sight.alert.severity or wanted >= ticket.priority:
+        return
+    why = f"the alert is {sight.alert.severity[:64]} now"
+    if not ticket.is_priority_set:
+        tickets.set_priority(
+            ticket=ticket, priority=wanted, reason=why, actor=sight.actor, at=sight.at, origin=sight.origin
+        )
+        return
+    said = f"This would be {wanted}: {why}. The priority was set by hand and stays {ticket.priority}."
+    conversations.comment(ticket=ticket, body=said, actor=sight.actor, at=sight.at)
+
+
 def _began(sight: Sight, state: AlertState | None) -> Ticket:
     ticket, is_made = _ticket(sight, state)
     values = {
-        "ticket": ticket, "title": sight.alert.title[:255], "severity": sight.alert.severity[:64], "is_firing": True,
+        **_told(sight), "ticket": ticket, "is_firing": True,
         "changed_at": sight.happened_at, "last_at": sight.at,
         "made_ticket_at": timezone.now() if is_made else (state.made_ticket_at if state else None),
     }  # fmt: skip
@@ -152,12 +200,24 @@ def _ended(sight: Sight, state: AlertState) -> Ticket:
     of_it = Q(ticket=ticket) | Q(ticket__merged_into=ticket)
     still = AlertState.objects.filter(of_it, is_firing=True).exists()
     fresh = Ticket.objects.get(pk=ticket.pk)
-    if sight.terms.resolves and not still and fresh.phase == Phase.NEW:
+    if sight.terms.resolves and not still and fresh.is_open and not _has_begun(fresh):
         firing.bring(
             ticket=fresh, name="resolve", reason="every alert of it has ended", actor=sight.actor, at=sight.at,
             origin=sight.origin,
         )  # fmt: skip
     return ticket
+
+
+def _has_begun(ticket: Ticket) -> bool:
+    """Whether anybody has begun to work on it: told by who acted, for an alert that comes back moves its phase, too."""
+    people = (ActorKind.PERSON, ActorKind.VENDOR)
+    is_engaged = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).exclude(organisation__is_us=True).exists()
+    return is_engaged or Event.objects.filter(ticket=ticket, actor_kind__in=people, kind__in=WORK).exists()
+
+
+WORK = (EventKind.TICKET_MOVED, EventKind.STATUS_CHANGED, EventKind.TICKET_ASSIGNED, EventKind.MESSAGE_ADDED,
+        EventKind.LEG_OFFERED)  # fmt: skip
+"""What shows that somebody works on a ticket; to merge or relate tickets does not."""
 
 
 # -- storms

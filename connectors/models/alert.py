@@ -37,6 +37,7 @@ class AlertState(models.Model):
     ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="alerts", verbose_name=_("ticket"))
     title = models.CharField(_("title"), max_length=255)
     severity = models.CharField(_("severity"), max_length=64, blank=True)
+    text = models.TextField(_("text"), blank=True)
     is_firing = models.BooleanField(_("fires"), default=True)
     count = models.PositiveIntegerField(_("told"), default=1)
     """How often it was told that it fires, repeats included."""

@@ -50,9 +50,10 @@ def judged(
     if reply.status in (401, 403):
         field = profile.connect.wrong if reply.status == 401 else ""
         why = "does not accept our credentials" if reply.status == 401 else "gives us too few rights for this"
-        return LockedOut(f"{profile.name} {why}.", field=field)
+        said = said_in(reply)
+        return LockedOut(f"{profile.name} {why}{f': {said}' if said else '.'}", field=field)
     if 200 <= reply.status < 300 and step.ok is not None:
-        return _no_after_all(profile, step, told, writes)
+        return _no_after_all(profile, step, told, reply, writes=writes)
     if 400 <= reply.status < 500 and reply.status not in UNDERSTOOD and (said := said_in(reply)):
         return Refused(f"{profile.name} answered {reply.status}: {said}")
     return None
@@ -90,7 +91,8 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _meant(profile: Profile, row: ErrorRow, told: Values, reply: Reply, step: Step, at: datetime) -> ConnectorError:
-    said = text(row.message(told)) if row.message is not None else ""
+    # A message that comes out empty is none: then everything they said counts.
+    said = (text(row.message(told)).strip() if row.message is not None else "") or said_in(reply)
     why = f"{profile.name} says: {said[:MOST_SAID]}" if said else f"{profile.name} answered {reply.status}."
     if row.is_ == "conflict":
         if step.conflict_again:
@@ -111,10 +113,10 @@ def _meant(profile: Profile, row: ErrorRow, told: Values, reply: Reply, step: St
     return Unclear(why) if row.is_ == "unclear" else Refused(why, field=row.field)
 
 
-def _no_after_all(profile: Profile, step: Step, told: Values, writes: bool) -> ConnectorError | None:
+def _no_after_all(profile: Profile, step: Step, told: Values, reply: Reply, *, writes: bool) -> ConnectorError | None:
     try:
         is_yes = step.ok is None or step.ok(told) is True
-        said = text(step.message(told)) if step.message is not None else ""
+        said = (text(step.message(told)).strip() if step.message is not None else "") or said_in(reply)
     except Failed as error:
         return Unclear(f"Their answer cannot be judged: {error}") if writes else Refused(str(error))
     if is_yes:

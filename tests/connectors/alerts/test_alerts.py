@@ -19,7 +19,7 @@ from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Phase, Ticket, UnmappedValue
 from tests import factories
-from workflows import merging, moves
+from workflows import conversations, merging, moves, priorities
 
 pytestmark = pytest.mark.django_db
 
@@ -307,3 +307,63 @@ def test_more_alerts_than_are_taken_from_one_call_are_told_of(
     assert AlertState.objects.count() == 2
     parked = Inbound.objects.get(state="parked")
     assert "3 alerts came in one call. The first 2 were taken, the rest was left out" in parked.error
+
+
+# -- an alert that worsens, comes back, and outlives its ticket
+
+
+def test_a_severity_that_worsens_is_told_and_makes_the_ticket_more_urgent(tool: Connection) -> None:
+    post(tool, alert("disk", severity="warning", message="9 % free"))
+    post(tool, alert("disk", severity="critical", message="2 % free"))
+    ticket = Ticket.objects.get()
+    assert ticket.priority == "P1"
+    assert kinds(ticket)[1:] == [EventKind.ALERT_FIRED, EventKind.ALERT_FIRED, EventKind.PRIORITY_CHANGED]
+    state = AlertState.objects.get()
+    assert (state.severity, state.text, state.count) == ("critical", "2 % free", 2)
+
+    post(tool, alert("disk", severity="warning", message="9 % free"))
+    assert Ticket.objects.get().priority == "P1"  # an improvement lowers nothing
+    post(tool, alert("disk", severity="warning", message="9 % free"))
+    assert kinds(ticket).count(EventKind.ALERT_FIRED) == 3  # the same once more is no news
+    assert history.verify(Ticket.objects.get()) is None
+
+
+def test_a_priority_somebody_set_stays_and_what_the_alert_means_is_told(tool: Connection, agent: Actor) -> None:
+    post(tool, alert("disk", severity="warning"))
+    priorities.override(ticket=Ticket.objects.get(), priority="P4", reason="a test machine", actor=agent,
+                        at=datetime.now(UTC).replace(microsecond=0))  # fmt: skip
+    post(tool, alert("disk", severity="critical"))
+    ticket = Ticket.objects.get()
+    assert ticket.priority == "P4"
+    [told] = ticket.messages.all()
+    assert told.body == "This would be P1: the alert is critical now. The priority was set by hand and stays P4."
+    assert not told.is_for_requester
+
+
+def test_an_alert_that_comes_back_is_resolved_again_while_nobody_has_begun(us: Any, agent: Actor) -> None:
+    tool = connected(us, on_recovery="resolve")
+    for status in ("down", "up", "down", "up"):
+        post(tool, alert("db", status))
+    assert Ticket.objects.get().phase == "resolved"
+    post(tool, alert("db"))
+    at = datetime.now(UTC).replace(microsecond=0)
+    conversations.comment(ticket=Ticket.objects.get(), body="I look at it.", actor=agent, at=at)
+    post(tool, alert("db", "up"))
+    assert Ticket.objects.get().phase == "active"
+
+
+@pytest.mark.parametrize("ends", [["resolve"], ["resolve", "close"]])
+def test_an_alert_that_still_fires_outlives_the_ticket_somebody_ended(
+    tool: Connection, agent: Actor, ends: list[str]
+) -> None:
+    post(tool, alert("db"))
+    for name in ends:
+        moves.move(ticket=Ticket.objects.get(), name=name, actor=agent, at=datetime.now(UTC).replace(microsecond=0))
+    post(tool, alert("db"))
+    assert sum(ticket.is_open for ticket in Ticket.objects.all()) == 1
+    assert Ticket.objects.count() == len(ends)
+
+
+def test_a_title_has_no_line_breaks(tool: Connection) -> None:
+    post(tool, {"id": "x", "title": "DISK CRITICAL\n2 % free\r\n", "status": "down"})
+    assert Ticket.objects.get().title == "DISK CRITICAL 2 % free"

@@ -786,6 +786,15 @@ def test_what_they_say_to_a_no_is_told_where_no_rule_reads_it(answer: Answer, sa
     assert len(str(error.value)) < 560
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
+def test_a_message_of_a_rule_that_comes_out_empty_gives_way_to_all_they_said(status: int) -> None:
+    body = {"errorMessages": [], "errors": {"summary": "It may have 255 characters."}}
+    rule = '[[errors]]\nstatus = [400]\nis = "refused"\nmessage = "joined(answer.errorMessages, \'; \')"\n'
+    one = connector(document(rest=rule), Vendor(lambda r: Answer(status=status, body=body)))
+    with pytest.raises(ConnectorError, match="It may have 255 characters"):
+        one.push(Change(id="c", kind="fields", key="1", fields={"title": "New"}))
+
+
 def test_without_times_of_change_the_first_sweep_is_what_lay_there() -> None:
     made = [ticket(1), ticket(2)]
     one = connector(lacking("changed_at"), Vendor(lambda r: Answer(body={"items": made})))
