@@ -71,6 +71,9 @@ def turn(
         raise HandoffRefused(why)
     change(leg)
     leg.save()
+    if when.occurred_at is not None and when.occurred_at < leg.offered_at:
+        # Nobody acts on what was not offered yet: their clock is slow, and the fold would miss the event.
+        when = when._replace(occurred_at=leg.offered_at)
     record(leg, kind, when, more=more, texts=texts)
     return leg
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hub.domain import history, ledger, tickets
@@ -182,6 +182,7 @@ class World:
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(steps=[("move_tickets", 0), ("offer", "Alpha"), ("vendor", (0, "done", 3))])
 @given(steps=st.lists(STEPS, min_size=3, max_size=10))
 def test_no_sequence_of_edits_and_events_breaks_a_law(steps: list[tuple[str, Any]]) -> None:
     from django.db import transaction
