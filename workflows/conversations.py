@@ -61,6 +61,6 @@ def requester_says(*, ticket: Ticket, requester: Person, body: str, actor: Actor
     fresh = Ticket.objects.get(pk=ticket.pk)
     if fresh.phase == Phase.WAITING:
         firing.bring(ticket=fresh, name="activate", actor=actor, at=at, reason="the requester answered")
-    elif fresh.phase == Phase.RESOLVED:
+    elif fresh.phase == Phase.RESOLVED and fresh.merged_into_id is None:
         firing.bring(ticket=fresh, name="reopen", actor=actor, at=at, reason="the requester wrote")
     return message

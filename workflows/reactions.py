@@ -10,7 +10,7 @@ from hub.domain.folding import FOLDED
 from hub.models import ActorKind, Calendar, Clock, Event, EventKind, Organisation, Ticket
 from hub.queries.calendars import calendar_of
 from hub.signals import reacts_to
-from workflows.compiled import CompiledEscalation, CompiledRule, CompiledTransition, policy_of
+from workflows.compiled import CompiledEscalation, CompiledRule, CompiledTransition, Policy, policy_of
 from workflows.context import seconds_used
 from workflows.models import Pending, Trigger
 
@@ -74,24 +74,25 @@ def _on_clock(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
             continue
         if of_it.filter(key=key, state=Pending.State.WAITING).update(due_at=due):
             continue
-        is_late = _has_used(clock, percent)
-        if is_late and _highest_passed(rule, ticket, clock) > percent:
+        is_late = has_used(clock, percent)
+        if is_late and highest_passed(policy_of(ticket.status.version), rule, clock) > percent:
             continue
         queue(rule, ticket, key=key, due_at=due, made_at=event.recorded_at, params={"late": True} if is_late else None)
 
 
-def _highest_passed(rule: CompiledRule, ticket: Ticket, clock: Clock) -> int:
-    """The highest level of this clock, of all rules of the ticket's workflow, that is passed already."""
+def highest_passed(policy: Policy, rule: CompiledRule, clock: Clock) -> int:
+    """The highest level of this clock, of all rules of the workflow, that is passed already; 0 where none is."""
     wanted = [rule.trigger_params.get(name) for name in ("target", "contract")]
     levels = [
         int(each.trigger_params.get("percent", 100))
-        for each in policy_of(ticket.status.version).set_off_by(Trigger.CLOCK)
+        for each in policy.set_off_by(Trigger.CLOCK)
         if [each.trigger_params.get(name) for name in ("target", "contract")] == wanted
     ]
-    return max((level for level in levels if _has_used(clock, level)), default=0)
+    return max((level for level in levels if has_used(clock, level)), default=0)
 
 
-def _has_used(clock: Clock, percent: int) -> bool:
+def has_used(clock: Clock, percent: int) -> bool:
+    """Whether the clock, as it was folded last, has used so much of its goal."""
     return 100 * clock.used_seconds >= percent * int(clock.goal_seconds or 0)
 
 

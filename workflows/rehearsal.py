@@ -29,7 +29,7 @@ from workflows.compiled import (
 )
 from workflows.context import Context, fresh
 from workflows.models import Trigger
-from workflows.reactions import later, reaches
+from workflows.reactions import clock_key, has_used, highest_passed, later, reaches
 
 WORKERS = frozenset({"agent"})
 
@@ -215,8 +215,9 @@ class Rehearsal:
                 )  # fmt: skip
                 percent = int(wanted.get("percent", 100))
                 found = reaches(clock, percent) if is_meant else None
-                if found is not None:
-                    yield found, f"{name}:{clock.contract_id}:{clock.party_id}:{clock.cycle}", f"{percent} %"
+                is_outdone = has_used(clock, percent) and highest_passed(self.policy, rule, clock) > percent
+                if found is not None and not is_outdone:
+                    yield found, clock_key(rule, clock), f"{percent} %"
 
     def _concerns(self, rule: CompiledRule) -> bool:
         if isinstance(rule, CompiledTransition):

@@ -142,7 +142,7 @@ def _cause(rule: CompiledTransition | CompiledEscalation, row: Pending) -> str:
     wanted = rule.trigger_params
     if rule.trigger == Trigger.CLOCK:
         target = str(wanted.get("target", "resolve")).replace("_", " ")
-        late = f" ({_('late: a change of the goal used it up')})" if row.params.get("late") else ""
+        late = f" ({_('late')})" if row.params.get("late") else ""
         return f"{wanted.get('percent', 100)} % {_('of the time to')} {target} {_('is used')}{late}"
     if rule.trigger == Trigger.SILENCE:
         return str(_("nothing was heard for %s minutes") % wanted.get("minutes", 60))
