@@ -182,6 +182,12 @@ def _outbound(most: int) -> list[Stuck]:
     ]
 
 
+def _may_be_vouched_for(row: Inbound) -> bool:
+    """Whether all that is missing is proof of who sent it; a mail that is held would be held again."""
+    is_written = row.headers.get("kind") in ("reply", "ticket") and row.headers.get("action") != "hold"
+    return row.kind == Inbound.Kind.MAIL and is_written
+
+
 def _inbound(most: int) -> list[Stuck]:
     rows = Inbound.objects.filter(state=Inbound.State.PARKED).select_related("connection")
     return [
@@ -192,7 +198,7 @@ def _inbound(most: int) -> list[Stuck]:
             why=row.error,
             at=row.received_at,
             connection=row.connection.name,
-            can_be_vouched_for=row.kind == Inbound.Kind.MAIL and row.headers.get("kind") in ("reply", "ticket"),
+            can_be_vouched_for=_may_be_vouched_for(row),
         )
         for row in rows.order_by("-received_at", "-pk")[:most]
     ]

@@ -136,9 +136,10 @@ def _sounds_like_one(message: Message) -> bool:
 
 _BEGINNING = re.compile(
     r"(non[- ]?delivery|undeliver|could not deliver|cannot deliver|unable to deliver|delivery (to|has|of|status|fail)|"
-    r"the following|this (is|message|report)|failed|failure|message (could|not|to)|your (e-?mail|message)|sorry|"
+    r"the following (message|e?-?mail|address|recipient|user)|this (is (the|an automat|a permanent)|message|report)|"
+    r"failed (recipient|message|to deliver)|message (could|not|to)|your (e-?mail|message)|returned (mail|message)|"
     r"(votre|ihre|su|tu|il (tuo|suo)|uw|ditt) (message|nachricht|mensaje|messaggio|bericht|meddelande)|"
-    r"unzustellbar|le message|die nachricht|el mensaje|returned)",
+    r"unzustellbar|le message|die nachricht|el mensaje)",
     re.IGNORECASE,
 )
 

@@ -1,6 +1,6 @@
 """Bytes as text: by the charset they are said to have, else by what they can be.
 
-Much Japanese mail names no charset, or a wrong one: then what the bytes are is told by their own signs.
+Much Japanese mail names no charset, or a wrong one. Escape sequences and kana then show what the bytes are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _NAMES = {
 }  # fmt: skip
 """What mail calls a charset -> what reads it, as the WHATWG's encoding standard has it."""
 _JAPANESE = frozenset({"cp932", "shift_jis", "euc_jp", "iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_ext"})
-_WESTERN = frozenset({"utf-8", "cp1252", "iso8859-15"})
+_DOUBTFUL = _JAPANESE | {"cp1252", "iso8859-15"}
+"""What Japanese mail is said to be in where it is not: these decode almost any bytes, and tell nothing by it."""
 _ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\([JB]|\$\(D)")
 """What begins and ends Japanese in ISO-2022-JP (RFC 1468): nothing else in mail has them."""
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]")
@@ -33,31 +34,32 @@ def decoded(raw: bytes, charset: str) -> str:
     said = _reads(charset.lower().strip("'\" "))
     if b"\x1b" in raw and _ESCAPES.search(raw) and not said.startswith(("iso2022", "utf-16")):
         return raw.decode("iso2022_jp_ext", "replace")
-    if not raw.isascii() and (not said or said in _JAPANESE or said in _WESTERN) and (text := _japanese(raw, said)):
+    text = _as_said(raw, said or "utf-8")
+    if text is not None and (raw.isascii() or said not in _DOUBTFUL):
         return text
-    for name in (said, "utf-8"):
-        if name:
-            try:
-                return raw.decode(name)
-            except (UnicodeError, ValueError):
-                if name == "utf-8" and (text := _nearly_utf_8(raw)):
-                    return text
-    return raw.decode("cp1252", "replace")
+    if found := _japanese(raw, said):
+        return found
+    if text is None:
+        text = _as_said(raw, "utf-8") or _nearly_utf_8(raw)
+    return text or raw.decode("cp1252", "replace")
+
+
+def _as_said(raw: bytes, codec: str) -> str | None:
+    try:
+        return raw.decode(codec)
+    except (UnicodeError, ValueError):
+        return None
 
 
 def _japanese(raw: bytes, said: str) -> str:
     """Japanese whose charset is said to be another one; empty where the bytes do not show that they are it."""
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeError:
-        pass
-    else:
+    as_utf_8 = _as_said(raw, "utf-8")
+    if as_utf_8 is not None:
         # Bytes that can be UTF-8 and hold kana are nothing else.
-        return text if said in _JAPANESE and _KANA.search(text) else ""
+        return as_utf_8 if said in _JAPANESE and _KANA.search(as_utf_8) else ""
     for name in dict.fromkeys((said, "cp932", "euc_jp") if said in _JAPANESE else ("cp932", "euc_jp")):
-        try:
-            text = raw.decode(name)
-        except (UnicodeError, ValueError):
+        text = _as_said(raw, name)
+        if text is None:
             continue
         foreign = sum(1 for letter in text if letter > "\x7f")
         half_wide = sum(1 for letter in text if "\uff61" <= letter <= "\uff9f")

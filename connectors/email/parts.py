@@ -68,6 +68,7 @@ class Bodies:
     html: str
     """The HTML parts alone, as they came."""
     attachments: tuple[Attached, ...]
+    html_parts: int = 0
     said: tuple[Said, ...] = ()
     """What there is to read, in its order, each part in its best form."""
     is_sealed: bool = False
@@ -185,14 +186,14 @@ def bodies(message: Message) -> Bodies:
     html: list[str] = []
     found: list[tuple[Said, int]] = []
     attachments: list[Attached] = []
-    is_sealed = message.get_content_type() == "multipart/encrypted"
+    has_unopened = False
     for part, choice in _leaves(message):
         kind = part.get_content_type()
         if kind.startswith("multipart/"):
             # It says it has parts, and has none (no boundary, say): what stands there is text.
             kind = "text/plain"
         name = filename(part)
-        is_sealed |= part is message and kind in smime.KINDS
+        has_unopened |= kind in smime.KINDS
         is_attached = part.get_content_disposition() == "attachment" or bool(name)
         if kind == "text/plain" and not is_attached:
             plain.append(_text(part))
@@ -202,15 +203,15 @@ def bodies(message: Message) -> Bodies:
             found.append((Said(html[-1], is_html=True), choice))
         else:
             attachments.append(_attached(part, TNEF if kind == "application/vnd.ms-tnef" else kind, name))
-    if any(each.kind == TNEF for each in attachments):
-        found.append((Said(PACKED), 0))
+    is_unread = has_unopened and not any(said.text.strip() for said, _choice in found)
     in_plain = {choice for said, choice in found if choice and not said.is_html and said.text.strip()}
     return Bodies(
         plain=joined(plain),
         html=_together(html)[: markup.LONGEST + 1],  # whoever cleans it says what is left out
         attachments=tuple(attachments),
+        html_parts=len(html),
         said=tuple(said for said, choice in found if not (said.is_html and choice in in_plain)),
-        is_sealed=is_sealed,
+        is_sealed=is_unread or message.get_content_type() == "multipart/encrypted",
     )
 
 

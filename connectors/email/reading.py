@@ -122,6 +122,8 @@ class Reader:
         html, whole = _best(bodies)
         # Without a Message-ID nobody knows what else was taken from it on the way, as what it refers to.
         text, quoted = _said(whole, subject, may_quote=is_answer or "message-id" not in message)
+        if any(each.kind == parts.TNEF for each in bodies.attachments):
+            text = f"{text}\n\n{parts.PACKED}".strip()
         marks = tuple(parts.header(message, MARK.lower()).split())
         kind, why = self._kind(message, report, sender.lower(), marks, text, is_answer=is_answer, is_ours=is_ours)
         if kind in (Kind.TICKET, Kind.REPLY):
@@ -315,9 +317,12 @@ def held(why: str, digest: str) -> Mail:
 
 def _best(bodies: parts.Bodies) -> tuple[str, str]:
     """The HTML, cleaned, and all that is said as text: each part in its order, in its best form."""
-    cleaned = {said.text: markup.cleaned(said.text) for said in bodies.said if said.is_html}
-    html = cleaned[bodies.html] if bodies.html in cleaned else markup.cleaned(bodies.html) if bodies.html else ""
-    texts = [markup.text_of(cleaned[said.text]) if said.is_html else said.text for said in bodies.said]
+    html = markup.cleaned(bodies.html) if bodies.html else ""
+    is_one = sum(said.is_html for said in bodies.said) == 1 and bodies.html_parts == 1
+    texts = [
+        said.text if not said.is_html else markup.text_of(html if is_one else markup.cleaned(said.text))
+        for said in bodies.said
+    ]
     return html, texts[0] if len(texts) == 1 else parts.joined(texts)
 
 

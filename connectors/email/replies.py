@@ -129,7 +129,7 @@ def apart_from_ours(text: str) -> tuple[str, str]:
 
 def _introduced(lines: Sequence[str], marks: Sequence[bool]) -> int:
     """From which line on everything introduces ours: what is quoted, empty, a sentence with a colon, some headers."""
-    at, labels = len(marks), [""]
+    at, labels = len(marks), list[str]()
     while at and (marks[at - 1] or _is_bare(lines[at - 1]) or _is_attribution(lines[at - 1])):
         at -= 1
     start = at
@@ -137,7 +137,7 @@ def _introduced(lines: Sequence[str], marks: Sequence[bool]) -> int:
         labels.append(label)
         start -= 1
     # One line like "Date: Monday" is somebody's answer; who it is from, or two of them, are headers of a mail.
-    is_header = any(label in _FROM for label in labels) or len(labels) > 2
+    is_header = any(label in _FROM for label in labels) or len(labels) > 1
     return start if is_header else at
 
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from connectors.engine import mapping
+from connectors.engine import mapping, texts
 from connectors.kit.contract import Alert, Connector
 from connectors.kit.errors import Refused
 from connectors.models import AlertState, Connection, Inbound, Storm
@@ -99,7 +99,7 @@ def one(*, connection: Connection, alert: Alert, terms: Terms, at: datetime) -> 
         .select_related("organisation", "service")
         .get(pk=connection.pk)
     )
-    alert = replace(alert, title=" ".join(alert.title.split()))
+    alert = replace(alert, title=" ".join(alert.title.split()), text=texts.storable(alert.text))
     sight = Sight(connection, alert, terms, at, min(alert.at or at, at).replace(microsecond=0))
     state = (
         AlertState.objects.select_related("ticket__merged_into").filter(connection=connection, key=alert.key).first()

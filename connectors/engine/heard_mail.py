@@ -12,9 +12,10 @@ from connectors.models import Connection, HeardMail, Link, Outbound
 from hub.clock import now
 from hub.domain.actors import Actor
 from hub.models import Leg
-from workflows import conversations
+from workflows import conversations, doors
 
 MOST_IN_THREAD = 3
+"""So many ids of theirs stand in References: a desk looks for any of them."""
 LONGEST_SHOWN = 500
 
 
@@ -26,8 +27,9 @@ class Thread(TypedDict):
 
 
 def thread(link: Link) -> Thread:
-    rows = list(link.heard_mail.order_by("-pk").values_list("message_id", flat=True)[:MOST_IN_THREAD])
-    return Thread(number=number(link), thread=tuple(reversed(rows)))
+    """The last ids of theirs, the newest last: as they stand there, so none that only SMTPUTF8 could carry."""
+    rows = link.heard_mail.order_by("-pk").values_list("message_id", flat=True)[:MOST_IN_THREAD]
+    return Thread(number=number(link), thread=tuple(each for each in reversed(rows) if each.isascii()))
 
 
 def number(link: Link) -> str:
@@ -46,17 +48,15 @@ def answered(connection: Connection, letter: ReadLetter) -> Link | None:
 
 @transaction.atomic
 def remember(link: Link, letter: ReadLetter) -> bool:
-    """Keep what tells the thread; False where it was known. Only for mail that is proven to be theirs."""
-    if not letter.message_id:
-        return False
+    """Keep what tells the thread, and their number; False where it is known. Only for mail proven to be theirs."""
     # What stands in the title of a ticket of ours is no number of theirs; in one they began, it is.
     title = link.leg.ticket.title if link.outbound.filter(kind=Outbound.Kind.CREATE).exists() else ""
     theirs = next((each for each in letter.numbers if each not in title), "")
     _row, is_new = HeardMail.objects.get_or_create(
-        link=link, message_id=letter.message_id[:300], defaults={"number": theirs[:60], "heard_at": now()}
+        link=link, message_id=letter.message_id or letter.key, defaults={"number": theirs, "heard_at": now()}
     )
     if theirs:
-        Leg.objects.filter(pk=link.leg_id).update(remote_number=shown(theirs)[:100])
+        Leg.objects.filter(pk=link.leg_id).update(remote_number=shown(theirs))
     return is_new
 
 
@@ -74,7 +74,7 @@ def automatic(link: Link, letter: ReadLetter) -> None:
     """An answer that nobody wrote moves nothing. Our own people see it, and their desk's number is kept."""
     if not remember(link, letter):
         return
-    said = _("An automatic reply came from %(who)s; nothing was moved by it:\n\n%(text)s") % {
-        "who": letter.author or letter.sender, "text": letter.text[:LONGEST_SHOWN],
+    said = _("Automatic reply from %(who)s. It changes nothing here.\n\n%(text)s") % {
+        "who": letter.author or letter.sender, "text": doors.concealed(letter.text)[:LONGEST_SHOWN],
     }  # fmt: skip
     conversations.comment(ticket=link.leg.ticket, body=said, actor=Actor.system("mail"), at=now())

@@ -25,7 +25,8 @@ from workflows import conversations, notifications
 def read(row: Inbound, connector: Connector) -> Link | None:
     """Understand one letter; LeftAlone and Refused say why it is ignored or waits for a person."""
     letter = connector.read_letter(bytes(row.body))
-    Inbound.objects.filter(pk=row.pk).update(headers=row.headers | {"read": dict(letter.evidence), "kind": letter.kind})
+    seen = {"read": dict(letter.evidence), "kind": letter.kind, "action": letter.action}
+    Inbound.objects.filter(pk=row.pk).update(headers=row.headers | seen)
     if letter.action == "ignore":
         answered = _link(row.connection, letter) if letter.kind == "auto_reply" and letter.is_theirs else None
         if answered is not None:
@@ -33,8 +34,6 @@ def read(row: Inbound, connector: Connector) -> Link | None:
         raise reconcile.LeftAlone(letter.why)
     if letter.action == "delivery_failed":
         return _undelivered(row.connection, letter)
-    if letter.action == "hold":
-        raise Refused(letter.why)
     link = _link(row.connection, letter) if letter.leg else None
     if letter.leg and link is None:
         if Link.objects.filter(leg__public_id=letter.leg).exclude(connection=row.connection).exists():
@@ -42,6 +41,10 @@ def read(row: Inbound, connector: Connector) -> Link | None:
         raise Refused("It carries a tag of ours, but the leg it names is not linked to this vendor.")
     if link is None and letter.is_theirs:
         link = heard_mail.answered(row.connection, letter)
+    if letter.action == "hold":
+        if link is None and not _is_first(row.connection):
+            raise reconcile.LeftAlone("Another connection on this mailbox keeps it for a person.")
+        raise Refused(letter.why)
     if not letter.is_theirs and "vouched" not in row.headers:
         if link is None and not _is_first(row.connection):
             raise reconcile.LeftAlone("It is from nobody of this vendor; another connection keeps it for a person.")
@@ -62,7 +65,9 @@ def read(row: Inbound, connector: Connector) -> Link | None:
 
 def _tell_inline(link: Link, letter: ReadLetter) -> None:
     """Words between lines of ours are not taken; our own people are told where to read them."""
-    said = _("%(who)s also wrote between the lines of our mail. That part is not taken over; read it in their mail.")
+    said = _(
+        "%(who)s also wrote between the lines of our mail. Those words are not here; read them in the mail itself."
+    )
     who = letter.author or letter.sender
     conversations.comment(ticket=link.leg.ticket, body=said % {"who": who}, actor=Actor.system("mail"), at=now())
 

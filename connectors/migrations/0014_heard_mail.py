@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
             name="HeardMail",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("message_id", models.CharField(max_length=300, verbose_name="Message-ID")),
+                ("message_id", models.CharField(max_length=302, verbose_name="Message-ID")),
                 ("number", models.CharField(blank=True, max_length=60, verbose_name="their number")),
                 ("heard_at", models.DateTimeField(verbose_name="heard at")),
                 (

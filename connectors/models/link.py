@@ -247,7 +247,8 @@ class HeardMail(models.Model):
     """A mail of theirs that belongs to a link: what answers it belongs there, too."""
 
     link = models.ForeignKey(Link, models.CASCADE, related_name="heard_mail")
-    message_id = models.CharField(_("Message-ID"), max_length=300)
+    message_id = models.CharField(_("Message-ID"), max_length=302)
+    """With its brackets; for mail that has none, what tells it from others (see `ReadLetter.key`)."""
     number = models.CharField(_("their number"), max_length=60, blank=True)
     """What their desk puts into its subjects, as it stands there."""
     heard_at = models.DateTimeField(_("heard at"))

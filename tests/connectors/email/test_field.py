@@ -5,19 +5,29 @@ from __future__ import annotations
 import re
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from hashlib import sha256
 
 import pytest
 
+from connectors import queries
 from connectors.email.simulator import Simulator, Tenant
+from connectors.engine import inbox
 from connectors.models import Connection, Difference, HeardMail, Inbound
 from hub.domain.actors import Actor
-from hub.models import Leg, Message, Stage, Ticket
-from tests.connectors.email.test_house import desk, house, mailed, now, offered, work
+from hub.models import Leg, Message, Organisation, Stage, Ticket
+from tests.connectors.email.test_house import connected, desk, house, mailed, now, offered, work
 from workflows import conversations
 
 __all__ = ["desk", "house", "mailed", "offered"]
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ours(offered: tuple[Ticket, Leg], desk: Tenant) -> EmailMessage:
+    """The mail with which the ticket was offered to them."""
+    work()
+    return last_of_ours(desk)
 
 
 def last_of_ours(desk: Tenant) -> EmailMessage:
@@ -52,7 +62,7 @@ def answer(
     made = EmailMessage()
     made["From"], made["To"] = f"Pavan Print <{desk.desk}>", str(to["Reply-To"])
     made["Subject"] = subject or f"Re: {to['Subject']}"
-    made["Message-ID"], made["Date"] = f"<{abs(hash(text))}@printfleet.test>", str(to["Date"])
+    made["Message-ID"], made["Date"] = f"<{sha256(text.encode()).hexdigest()[:16]}@printfleet.test>", str(to["Date"])
     made["In-Reply-To"] = made["References"] = str(to["Message-ID"])
     for name, value in (extra or {}).items():
         del made[name]
@@ -90,11 +100,9 @@ BLOCK = {
     [("VS", "fi"), ("VL", "fi-short"), ("WG", "de"), ("AW", "de"), ("FW", "en"), ("Doorst", "nl"), ("TR", "unknown")],
 )
 def test_nothing_below_our_line_is_ever_taken_as_their_words(
-    offered: tuple[Ticket, Leg], house: Simulator, desk: Tenant, prefix: str, block: str
+    offered: tuple[Ticket, Leg], ours: EmailMessage, house: Simulator, desk: Tenant, prefix: str, block: str
 ) -> None:
     ticket, _leg = offered
-    work()
-    ours = last_of_ours(desk)
     text = f"We come tomorrow.\n\n{BLOCK[block]}{text_of(ours)}"
     answer(house, desk, ours, text, subject=f"{prefix}: {ours['Subject']}")
     assert words(ticket) == ["We come tomorrow."]
@@ -103,11 +111,9 @@ def test_nothing_below_our_line_is_ever_taken_as_their_words(
 @pytest.mark.parametrize("dashes", ["--", "–", "—", ""])
 @pytest.mark.parametrize("is_wrapped", [False, True])
 def test_our_line_is_known_however_their_program_writes_it(
-    offered: tuple[Ticket, Leg], house: Simulator, desk: Tenant, dashes: str, is_wrapped: bool
+    offered: tuple[Ticket, Leg], ours: EmailMessage, house: Simulator, desk: Tenant, dashes: str, is_wrapped: bool
 ) -> None:
     ticket, _leg = offered
-    work()
-    ours = last_of_ours(desk)
     line = f"{dashes} please write above{chr(10) + '> ' if is_wrapped else ' '}this line {dashes}"
     text = quoted(ours).replace("-- please write above this line --", line)
     answer(house, desk, ours, f"It is the fuser.\n\n{text}", subject="FW: about the printer")
@@ -115,22 +121,18 @@ def test_our_line_is_known_however_their_program_writes_it(
 
 
 def test_an_answer_with_a_file_only_is_the_file_only(
-    offered: tuple[Ticket, Leg], house: Simulator, desk: Tenant
+    offered: tuple[Ticket, Leg], ours: EmailMessage, house: Simulator, desk: Tenant
 ) -> None:
     ticket, _leg = offered
-    work()
-    ours = last_of_ours(desk)
     answer(house, desk, ours, f"\n\nOn {ours['Date']}, Northwind wrote:\n{quoted(ours)}", file=b"12345")
     assert words(ticket) == ["Attached counter.bin"]
     assert "/v/" not in "".join(words(ticket))
 
 
 def test_words_below_our_line_wait_for_a_person_where_nothing_stands_above(
-    offered: tuple[Ticket, Leg], house: Simulator, desk: Tenant
+    offered: tuple[Ticket, Leg], ours: EmailMessage, house: Simulator, desk: Tenant
 ) -> None:
     ticket, _leg = offered
-    work()
-    ours = last_of_ours(desk)
     answer(house, desk, ours, f"On {ours['Date']}, Northwind wrote:\n{quoted(ours)}\nWe come tomorrow.\n")
     row = Inbound.objects.get(kind="mail", state=Inbound.State.PARKED)
     assert "below our line" in row.error
@@ -138,11 +140,9 @@ def test_words_below_our_line_wait_for_a_person_where_nothing_stands_above(
 
 
 def test_answers_between_our_lines_are_told_beside_those_above(
-    offered: tuple[Ticket, Leg], house: Simulator, desk: Tenant
+    offered: tuple[Ticket, Leg], ours: EmailMessage, house: Simulator, desk: Tenant
 ) -> None:
     ticket, _leg = offered
-    work()
-    ours = last_of_ours(desk)
     lines = quoted(ours).splitlines()
     text = "\n".join(["See below.", "", *lines[:4], "Since Monday.", *lines[4:]])
     answer(house, desk, ours, text)
@@ -154,11 +154,9 @@ def test_answers_between_our_lines_are_told_beside_those_above(
 
 
 def test_an_answer_that_says_nothing_above_our_line_waits_for_a_person(
-    offered: tuple[Ticket, Leg], house: Simulator, desk: Tenant
+    offered: tuple[Ticket, Leg], ours: EmailMessage, house: Simulator, desk: Tenant
 ) -> None:
     ticket, leg = offered
-    work()
-    ours = last_of_ours(desk)
     answer(house, desk, ours, text_of(ours))
     assert "nothing above our line" in Inbound.objects.get(kind="mail", state=Inbound.State.PARKED).error
     assert words(ticket) == []
@@ -166,11 +164,9 @@ def test_an_answer_that_says_nothing_above_our_line_waits_for_a_person(
 
 
 def test_no_tag_of_ours_is_stored_with_what_they_write(
-    offered: tuple[Ticket, Leg], house: Simulator, desk: Tenant
+    offered: tuple[Ticket, Leg], ours: EmailMessage, house: Simulator, desk: Tenant
 ) -> None:
     ticket, _leg = offered
-    work()
-    ours = last_of_ours(desk)
     said = f"About {ours['Subject']}: write to {ours['Reply-To']}, as {ours['Message-ID']} says."
     answer(house, desk, ours, said)
     [text] = words(ticket)
@@ -219,7 +215,7 @@ def test_an_automatic_reply_moves_nothing_and_is_shown_to_us_alone(
     work()
     answer(house, desk, last_of_ours(desk), "RESOLVED to enjoy my holiday.", extra=headers)
     [told] = Message.objects.filter(ticket=ticket)
-    assert "An automatic reply" in told.body
+    assert told.body.startswith("Automatic reply from Pavan Print.")
     assert not told.is_for_requester
     assert not told.legs.exists()
     assert Leg.objects.get(pk=leg.pk).stage == Stage.OFFERED
@@ -291,6 +287,7 @@ def test_a_stranger_who_knows_the_id_of_their_mail_reaches_nothing(
 @pytest.mark.parametrize("is_automatic", [False, True])
 def test_their_desks_number_is_kept_shown_and_written_in_each_later_subject(
     offered: tuple[Ticket, Leg],
+    ours: EmailMessage,
     house: Simulator,
     desk: Tenant,
     agent: Actor,
@@ -299,8 +296,6 @@ def test_their_desks_number_is_kept_shown_and_written_in_each_later_subject(
     is_automatic: bool,
 ) -> None:
     ticket, leg = offered
-    work()
-    ours = last_of_ours(desk)
     headers = {"Auto-Submitted": "auto-replied"} if is_automatic else {}
     answer(house, desk, ours, "Your request was received.", subject=said.format(ours["Subject"]), extra=headers)
     assert Leg.objects.get(pk=leg.pk).remote_number == shown
@@ -366,3 +361,52 @@ def test_a_mail_without_a_status_word_says_nothing_of_their_status(
     deliver(house, desk, their_first(desk, "Paper jam", "<first@printfleet.test>"))
     deliver(house, desk, their_first(desk, "RE: Paper jam", "<b@printfleet.test>", refers="<first@printfleet.test>"))
     assert not Difference.objects.exists()
+
+
+def test_an_automatic_reply_that_quotes_our_tag_is_shown_without_it(
+    ours: EmailMessage, offered: tuple[Ticket, Leg], house: Simulator, desk: Tenant
+) -> None:
+    ticket, _leg = offered
+    text = f"We received {ours['Subject']}."
+    answer(house, desk, ours, text, extra={"Auto-Submitted": "auto-replied"})
+    assert "[TH:" not in "".join(words(ticket))
+    assert "We received" in "".join(words(ticket))
+
+
+def test_an_id_that_only_smtputf8_carries_is_not_written_into_references(
+    ours: EmailMessage, offered: tuple[Ticket, Leg], house: Simulator, desk: Tenant, agent: Actor
+) -> None:
+    ticket, leg = offered
+    raw = their_first(desk, "RE: Toner", "<toner@printfleet.test>", refers=str(ours["Message-ID"]))
+    deliver(house, desk, raw.replace(b"<toner@", "<töner@".encode()))
+    assert HeardMail.objects.get().message_id == "<töner@printfleet.test>"
+    conversations.comment(ticket=ticket, body="Back at ten.", actor=agent, at=now(), legs=[leg])
+    work()
+    assert last_of_ours(desk)["References"] == ours["Message-ID"]
+
+
+def test_a_mail_held_for_its_content_is_not_offered_to_be_taken_all_the_same(
+    ours: EmailMessage, house: Simulator, desk: Tenant
+) -> None:
+    answer(house, desk, ours, text_of(ours))
+    [held] = queries.stuck()
+    assert "nothing above our line" in held.why
+    assert not held.can_be_vouched_for
+
+
+def test_of_two_connections_on_a_mailbox_one_keeps_what_is_held(
+    ours: EmailMessage, mailed: Connection, house: Simulator, desk: Tenant
+) -> None:
+    answer(house, desk, ours, text_of(ours))
+    row = Inbound.objects.get(kind="mail", state=Inbound.State.PARKED)
+    Connection.objects.update(name="The first")
+    Organisation.objects.filter(connections=mailed).update(name="The first")
+    second = connected(house, desk)
+    again = Inbound.objects.create(
+        connection=second, kind="mail", delivery="x", body=row.body, received_at=row.received_at,
+        next_attempt_at=row.received_at,
+    )  # fmt: skip
+    inbox.read(inbound_id=again.pk)
+    again.refresh_from_db()
+    assert again.state == Inbound.State.IGNORED
+    assert "belongs to another connection" in again.error

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7EnvelopeBuil
 
 from connectors.email.bounces import Fate
 from connectors.email.reading import Action, Kind, Mail, Reader
+from connectors.email.replies import MARKER
 from connectors.email.threads import Keys, reply_address
 
 KEYS = Keys((b"k" * 32,))
@@ -181,6 +182,27 @@ def test_an_encrypted_mail_still_waits_for_a_person() -> None:
     assert "encrypted" in found.why
 
 
+def test_what_is_encrypted_within_a_signature_waits_for_a_person() -> None:
+    certificate, key = signer()
+    sealed = PKCS7EnvelopeBuilder().set_data(INSIDE).add_recipient(certificate).encrypt(Encoding.DER, [])
+    head = f"Content-Type: {SMIME.format('enveloped-data')}\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
+    made = (
+        PKCS7SignatureBuilder()
+        .set_data(head + base64.encodebytes(sealed))
+        .add_signer(certificate, key, hashes.SHA256())
+    )
+    der = made.sign(Encoding.DER, [PKCS7Options.Binary])
+    assert mail(base64.encodebytes(der), SMIME.format("signed-data"), encoding="base64").action == Action.HOLD
+
+
+def test_an_answer_with_winmail_dat_alone_is_taken_with_its_file() -> None:
+    said = f"{MARKER}\nToner is out".replace("\n", "\n> ")
+    parts = [("text/plain", f"On Monday, hub wrote at 9:00:\n> {said}"), ("application/ms-tnef; name=winmail.dat", "x")]
+    found = whole(f"In-Reply-To: <y@printfleet.test>\n{parted('multipart/mixed', *parts)}")
+    assert found.action == Action.OPEN_TICKET
+    assert found.text.startswith("[Outlook packed")
+
+
 @pytest.mark.parametrize("raw", [b"", b"0\x80", b"0" * 500, b"\x30\x82\xff\xff" * 60])
 def test_a_damaged_signature_is_no_mail_to_read(raw: bytes) -> None:
     found = mail(base64.encodebytes(raw), SMIME.format("signed-data"), encoding="base64")
@@ -191,7 +213,7 @@ def test_winmail_dat_is_kept_with_a_word_about_what_it_is() -> None:
     parts = [("text/plain", "See the file."), ("application/ms-tnef; name=winmail.dat", "x")]
     found = whole(parted("multipart/mixed", *parts))
     assert [each.name for each in found.attachments] == ["winmail.dat"]
-    assert found.text.startswith("See the file.\n[Outlook packed what it sent into winmail.dat")
+    assert found.text.startswith("See the file.\n\n[Outlook packed what it sent into winmail.dat")
 
 
 # -- reports
@@ -237,16 +259,17 @@ def test_a_complaint_opens_nothing_and_waits_for_an_admin() -> None:
 
 
 @pytest.mark.parametrize("subject", ["Delivery failed: mail to our supplier", "Undeliverable mail", "Returned mail?"])
-def test_a_person_who_pastes_a_bounce_wrote_a_message(subject: str) -> None:
+@pytest.mark.parametrize("first", ["Hello", "Sorry to bother you", "The following happens", "This is new to me"])
+def test_a_person_who_pastes_a_bounce_wrote_a_message(subject: str, first: str) -> None:
     pasted = (
-        "Hello,\n\nwhen I write to our supplier I get this. Please look into it.\n\n"
+        f"{first},\n\nwhen I write to our supplier I get this. Please look into it.\n\n"
         "This is the mail system at host mx.test.\nI'm sorry to have to inform you that your message could not be "
         "delivered.\n\n<orders@supplier.test>: host mx.supplier.test said: 550 5.1.1 User unknown\n"
     )
     raw = HEAD.replace(b"Spooler", subject.encode()) + b"Content-Type: text/plain\r\n\r\n" + pasted.encode()
     found = read(raw)
     assert (found.kind, found.action, found.failing) == (Kind.TICKET, Action.OPEN_TICKET, ())
-    assert found.text.startswith("Hello,")
+    assert found.text.startswith(f"{first},")
 
 
 @pytest.mark.parametrize("local", ["hub", "h" * 16, "h" * 20, "h" * 21, "h" * 40, "h" * 64])

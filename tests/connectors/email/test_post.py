@@ -18,8 +18,8 @@ from uuid import uuid4
 
 import pytest
 
-from connectors.email.connector import verified
 from connectors.email.mailbox import Mailbox, Place
+from connectors.email.verifying import verified
 from connectors.engine import dispatcher, polling, registry, vault
 from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater, Unclear
 from connectors.models import Connection, Inbound, NoteRule, Outbound, StatusRule
