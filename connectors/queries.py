@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
-from connectors.engine import limits, registry
+from connectors.engine import as_read_now, limits, registry
 from connectors.models import (
     AlertState,
     Attempt,
@@ -194,7 +194,8 @@ def _inbound(most: int) -> list[Stuck]:
         Stuck(
             kind="inbound",
             row_id=row.pk,
-            title=f"{row.get_kind_display()} of {row.connection} cannot be read",
+            title=f"{row.get_kind_display().capitalize()} from {row.connection} waits",
+            ticket=as_read_now.ticket_of(row),
             why=row.error,
             at=row.received_at,
             connection=row.connection.name,

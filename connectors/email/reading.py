@@ -343,11 +343,14 @@ def _missed(bodies: parts.Bodies, text: str, quoted: str) -> str:
     if any(replies.below_ours(quoted)):
         return (
             "They wrote below our line, where their words cannot be told from ours for certain. "
-            "Read the mail, and write on the ticket what they say."
+            "Read the mail, write on the ticket what they say, then leave the mail out."
         )
     if bodies.attachments:
         return ""
-    return "There is nothing above our line, and no file. Read the mail, and write on the ticket what they say."
+    return (
+        "There is nothing above our line, and no file. Read the mail, write on the ticket what they say, if anything, "
+        "then leave the mail out."
+    )
 
 
 def _ids(message: Message, *names: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import (
@@ -242,6 +242,24 @@ def retry(row: Inbound) -> None:
     """Read a parked one again."""
     Inbound.objects.filter(pk=row.pk, state=Inbound.State.PARKED).update(
         state=Inbound.State.NEW, attempts=0, next_attempt_at=timezone.now(), error=""
+    )
+
+
+def alike(row: Inbound) -> QuerySet[Inbound]:
+    """What waits on the same connection for the same reason, this one among them."""
+    return Inbound.objects.filter(connection=row.connection_id, state=Inbound.State.PARKED, error=row.error)
+
+
+@transaction.atomic
+def retry_alike(row: Inbound) -> int:
+    """Read everything again that waits for the same reason; how many there were."""
+    return alike(row).update(state=Inbound.State.NEW, attempts=0, next_attempt_at=timezone.now(), error="")
+
+
+def leave_out(row: Inbound, *, user: User, reason: str) -> None:
+    """Take nothing from a parked one: somebody has read it."""
+    Inbound.objects.filter(pk=row.pk, state=Inbound.State.PARKED).update(
+        state=Inbound.State.IGNORED, error=f"Left out by {user}: {reason}"[:1000], next_attempt_at=None
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,7 +26,7 @@ from workflows import conversations, notifications
 def read(row: Inbound, connector: Connector) -> Link | None:
     """Understand one letter; LeftAlone and Refused say why it is ignored or waits for a person."""
     letter = connector.read_letter(bytes(row.body))
-    seen = {"read": dict(letter.evidence), "kind": letter.kind, "action": letter.action}
+    seen = {"read": dict(letter.evidence), "kind": letter.kind, "action": letter.action, "leg": letter.leg}
     Inbound.objects.filter(pk=row.pk).update(headers=row.headers | seen)
     if letter.action == "ignore":
         answered = _link(row.connection, letter) if letter.kind == "auto_reply" and letter.is_theirs else None
@@ -55,7 +56,7 @@ def read(row: Inbound, connector: Connector) -> Link | None:
     if found is not None and not letter.is_theirs:
         _remember_voucher(row, found, letter)
     if found is not None and letter.is_answered_inline:
-        _tell_inline(found, letter)
+        _tell_inline(row, found, letter)
     if found is not None and letter.files:
         # What was too large lies in the letter, and can be taken from there.
         mine = AwaitedFile.objects.filter(link=found, remote_key__startswith=f"{letter.key[:60]}.")
@@ -63,13 +64,13 @@ def read(row: Inbound, connector: Connector) -> Link | None:
     return found
 
 
-def _tell_inline(link: Link, letter: ReadLetter) -> None:
+def _tell_inline(row: Inbound, link: Link, letter: ReadLetter) -> None:
     """Words between lines of ours are not taken; our own people are told where to read them."""
     said = _(
-        "%(who)s also wrote between the lines of our mail. Those words are not here; read them in the mail itself."
+        "%(who)s also wrote between the lines of our mail. Those words are not here; read them in the mail: %(url)s"
     )
-    who = letter.author or letter.sender
-    conversations.comment(ticket=link.leg.ticket, body=said % {"who": who}, actor=Actor.system("mail"), at=now())
+    told = {"who": letter.author or letter.sender, "url": f"{settings.PUBLIC_URL}/sync/inbound/{row.pk}/"}
+    conversations.comment(ticket=link.leg.ticket, body=said % told, actor=Actor.system("mail"), at=now())
 
 
 def _remember_voucher(row: Inbound, link: Link, letter: ReadLetter) -> None:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
 from connectors.engine import awaited, differences, identity, inbox, outbox, pacing
+from connectors.engine.as_read_now import as_read_now
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
 from console.access import person, workers_only
 from console.views.board import live_cursor
@@ -88,6 +89,45 @@ def vouch(request: HttpRequest, row_id: int) -> HttpResponse:
             messages.error(request, str(refused))
         else:
             messages.success(request, _("It is taken; your name and the reason stand on the ticket."))
+    return redirect("console:sync")
+
+
+@require_safe
+@workers_only
+def inbound(request: HttpRequest, row_id: int) -> HttpResponse:
+    """One thing that came in, as it would be read now."""
+    row = get_object_or_404(Inbound.objects.select_related("connection__organisation"), pk=row_id)
+    context = {
+        "row": row,
+        "title": f"{row.get_kind_display().capitalize()} from {row.connection}",
+        "now": as_read_now(row),
+        "waits": row.state == Inbound.State.PARKED,
+        "alike": inbox.alike(row).count(),
+        "page": "sync",
+    }
+    return render(request, "console/inbound.html", context)
+
+
+@require_POST
+@workers_only
+def retry_alike(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Try everything again that waits for the same reason."""
+    count = inbox.retry_alike(get_object_or_404(Inbound, pk=row_id))
+    messages.success(request, _("%s are in their turn again.") % count)
+    return redirect("console:sync")
+
+
+@require_POST
+@workers_only
+def leave_inbound(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Take nothing from what waits, with a reason."""
+    row = get_object_or_404(Inbound, pk=row_id)
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        messages.error(request, _("Say why it is left out."))
+        return redirect("console:inbound", row_id)
+    inbox.leave_out(row, user=person(request), reason=reason)
+    messages.success(request, _("It is left out."))
     return redirect("console:sync")
 
 
