@@ -17,6 +17,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from hub import cells
 from hub.domain import files
 from hub.models import FOR_LATER, Attachment, Clock, Event, LedgerSegment, Leg, Message, Organisation, Service, Ticket
 
@@ -189,8 +190,7 @@ def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    plain = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-    return f"'{plain}" if isinstance(plain, str) and plain[:1] in ("=", "+", "-", "@", "\t", "\r") else plain
+    return cells.plain(json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value)
 
 
 def digest(path: Path) -> str:

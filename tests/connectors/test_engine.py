@@ -467,7 +467,13 @@ class Overtaken(Connector):
     def fetch(self, key: str) -> RemoteTicket:
         link = Link.objects.get()
         return RemoteTicket(
-            key=key, number="", url="", fields=link.heard, created_at=now(), changed_at=now(), reference=link.reference
+            key=key,
+            number="",
+            url="",
+            fields=link.heard,
+            created_at=link.born_at,
+            changed_at=now(),
+            reference=link.reference,
         )
 
     def push(self, change: Change) -> Pushed:

@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from connectors.models import Outbound
+from hub import cells
 from hub.domain import history, ledger
 from hub.importing import profile as profiles
 from hub.importing.run import BATCH
@@ -58,6 +59,24 @@ def test_a_real_log_comes_out_exactly(shared: Path, format_: str, data: str, exp
     for ticket in Ticket.objects.select_related("owner")[:40]:
         assert ledger.verify(ticket) == []
         assert history.verify(ticket) is None
+
+
+@pytest.mark.parametrize("beginning", cells.BEGINNINGS)
+def test_a_number_of_theirs_is_no_formula_in_the_report(tmp_path: Path, beginning: str) -> None:
+    number = f"{beginning}1+1"
+    load(
+        write(
+            tmp_path / "log.csv",
+            f'"{number}",Closed,0,1/3/2016 08:00,1/3/2016 08:10,a,b,c,3 - Moderate,Group 1,1/3/2016 12:00,9',
+        )
+    )
+    report = tmp_path / "out.csv"
+    call_command("history_report", report, policy="a", stdout=StringIO())
+    with report.open(newline="") as file:
+        [row] = csv.DictReader(file)
+    told = [value for value in row.values() if "1+1" in value]
+    assert told
+    assert all(value[0] not in cells.BEGINNINGS for value in told)
 
 
 def test_the_map_of_parties_groups_values_into_organisations(shared: Path, tmp_path: Path) -> None:

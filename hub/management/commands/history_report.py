@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from hub import cells
 from hub.importing import figures
 from hub.models import HistoryImport
 
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         with options["out"].open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, names, restval=0)
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows({name: cells.plain(value) for name, value in row.items()} for row in rows)
         self.stdout.write(f"{len(rows)} tickets written to {options['out']}.")
         self.stdout.write("Next: manage.py compare_history EXPECTED.csv")
 
