@@ -44,6 +44,9 @@ check: $(DEV) $(FRONT) ## Style, types, imports, migrations, settings
 bench: $(DEV) ## Speed, as ratios within one run (JSON and a table in var/bench)
 	@$(BIN)/python -m tests.bench
 
+mutants: $(DEV) ## Break the laws on a copy, and see that tests notice (ARGS=--all for every break)
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
 screenshots: $(DEV) ## Pictures for the README, from a running demo
 	@$(BIN)/python docs/screenshots.py
 
@@ -79,4 +82,4 @@ $(FRONT): package-lock.json console/vendor.mjs | $(VENV)
 		npm ci --ignore-scripts --loglevel error >/dev/null && node console/vendor.mjs
 	@touch $@
 
-.PHONY: help demo test run check bench screenshots lock clean
+.PHONY: help demo test run check bench mutants screenshots lock clean

@@ -382,6 +382,25 @@ def test_a_client_that_leaves_runs_nothing_and_is_told_nothing() -> None:
     assert (sent, ran) == ([], {})
 
 
+@pytest.mark.parametrize("stated", [{}, {"Transfer-Encoding": "chunked"}, {"Content-Length": "2"}])
+def test_a_body_that_grows_past_its_limit_is_413_whatever_was_stated(stated: dict[str, str]) -> None:
+    ran: dict[str, Any] = {}
+    piece = b"x" * 1_000_000
+    sent = alone(
+        seen(ran), [{"type": "http.request", "body": piece, "more_body": True} for _ in range(3)], headers=stated
+    )
+
+    assert (sent[0]["status"], ran) == (413, {})
+
+
+def test_a_length_over_the_limit_is_413_before_anything_is_read() -> None:
+    """Nothing arrives at all: who waited for the body would answer 408."""
+    ran: dict[str, Any] = {}
+    sent = alone(seen(ran), [], headers={"Content-Length": "999999999999"})
+
+    assert (sent[0]["status"], ran) == (413, {})
+
+
 def test_who_never_reads_the_answer_is_given_up() -> None:
     assert alone(seen({}), [{"type": "http.request", "body": b"{}"}], never_reads=True) == []
 

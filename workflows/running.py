@@ -67,6 +67,8 @@ def run(*, pending_id: int, at: datetime) -> None:
     try:
         with transaction.atomic():
             tickets.locked(Ticket(pk=row.ticket_id))
+            if not Pending.objects.select_for_update().filter(pk=row.pk, state=Pending.State.WAITING).exists():
+                return  # our lease ran out meanwhile, and somebody else has done it
             outcome = _DO[row.rule](row, at)
             _end(row, Pending.State.DONE, outcome, at)
     except Postponed as error:
@@ -89,7 +91,9 @@ def run(*, pending_id: int, at: datetime) -> None:
 
 
 def _end(row: Pending, state: Pending.State, outcome: str, at: datetime) -> None:
-    Pending.objects.filter(pk=row.pk).update(state=state, outcome=outcome[:2000], ended_at=at, lease_until=None)
+    Pending.objects.filter(pk=row.pk, state=Pending.State.WAITING).update(
+        state=state, outcome=outcome[:2000], ended_at=at, lease_until=None
+    )
 
 
 # -- transitions

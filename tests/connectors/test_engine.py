@@ -270,17 +270,21 @@ def test_a_skipped_item_lets_its_lane_go_on(offered: Link, agent: Actor, tenant:
 
 
 def test_old_news_never_undoes_newer(offered: Link, simulator: Simulator) -> None:
+    """Their older status would be a lawful change, so that nothing but its age keeps it out."""
     with registry.ready(offered.connection) as connector:
+        simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
         old = connector.fetch(offered.remote_key)
         simulator.now = lambda: datetime.now(UTC) + timedelta(seconds=5)
-        simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
+        simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=12)
         new = connector.fetch(offered.remote_key)
     at = now() + timedelta(seconds=10)
 
     reconcile.apply(connection=offered.connection, remote=new, at=at)
     reconcile.apply(connection=offered.connection, remote=old, at=at)
 
-    assert Leg.objects.get().stage == Stage.WORKING
+    link = Link.objects.get()
+    assert Leg.objects.get().stage == Stage.WAITING
+    assert (link.heard["status"], link.agreed["status"]["theirs"]) == ("12", "12")
 
 
 def test_what_no_hook_and_no_poll_told_is_found_within_the_hour(

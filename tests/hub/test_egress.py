@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from hub.egress import EgressDenied, Policy, open_session
+from hub.egress import EgressDenied, Policy, dial, open_session
 
 
 class Canary:
@@ -108,6 +108,52 @@ def test_what_is_allowed_is_reached_and_its_redirect_is_not_followed(canary: Can
     )
 
     assert (answer.status_code, canary.visits) == (302, before + 1)
+
+
+def test_a_redirect_is_not_followed_even_where_a_caller_asks_for_it(canary: Canary) -> None:
+    """The session's own guard: every caller of ours says no to redirects as well."""
+    before = canary.visits
+
+    answer = open_session(Policy.of([f"127.0.0.1:{canary.port}", "127.0.0.1:1"])).get(
+        f"http://127.0.0.1:{canary.port}/", allow_redirects=True, timeout=2
+    )
+
+    assert (answer.status_code, answer.history, canary.visits) == (302, [], before + 1)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_private_address_among_public_ones_is_enough_to_be_denied(
+    monkeypatch: pytest.MonkeyPatch, canary: Canary, place: int
+) -> None:
+    """A name may have several addresses, and whichever answers first would be called."""
+    addresses = ["93.184.216.34", "93.184.216.35"]
+    addresses.insert(place, "127.0.0.1")
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, canary.port)) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: found)
+    connected: list[object] = []
+    monkeypatch.setattr(socket.socket, "connect", lambda _self, address: connected.append(address))
+
+    with pytest.raises(EgressDenied):
+        dial(Policy(), "vendor.example", canary.port, 2)
+
+    assert connected == []
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is resolved again for the call could lead elsewhere by then."""
+    asked: list[str] = []
+
+    def resolve(host: str, port: int, **_more: object) -> list[object]:
+        asked.append(host)
+        address = "93.184.216.34" if len(asked) == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    connected: list[object] = []
+    monkeypatch.setattr(socket.socket, "connect", lambda _self, address: connected.append(address))
+    dial(Policy(), "vendor.example", 443, 2).close()
+
+    assert (asked, connected) == (["vendor.example"], [("93.184.216.34", 443)])
 
 
 def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, canary: Canary) -> None:

@@ -49,6 +49,14 @@ def test_an_untouched_chain_verifies(ticket: Ticket) -> None:
         ("UPDATE hub_event SET kind = 'ticket.edited' WHERE seq = 1", 1, "its content was changed"),
         ("UPDATE hub_event SET recorded_at = '2026-03-17 09:00:00+00:00' WHERE seq = 3", 3, "its content was changed"),
         ("UPDATE hub_event SET hash = 'x' WHERE seq = 1", 1, "its content was changed"),
+        ("UPDATE hub_event SET occurred_at = '2026-03-15 09:00:00+00:00' WHERE seq = 2", 2, "its content was changed"),
+        ('UPDATE hub_event SET payload = \'{"after": "P4"}\' WHERE seq = 3', 3, "its content was changed"),
+        ("UPDATE hub_event SET origin = 'elsewhere' WHERE seq = 2", 2, "its content was changed"),
+        ("UPDATE hub_event SET actor_kind = 'vendor' WHERE seq = 2", 2, "its content was changed"),
+        ("UPDATE hub_event SET actor_id = 'somebody' WHERE seq = 2", 2, "its content was changed"),
+        ("UPDATE hub_event SET actor_organisation_id = NULL WHERE seq = 2", 2, "its content was changed"),
+        ("UPDATE hub_event SET digests = '{}' WHERE seq = 2", 2, "its content was changed"),
+        ("UPDATE hub_event SET previous_hash = 'x' WHERE seq = 2", 2, "it does not follow the event before it"),
         ("DELETE FROM hub_event WHERE seq = 2", 2, "event 2 is missing"),
         ("DELETE FROM hub_event WHERE seq = 3", 3, "the newest events are missing"),
         ("UPDATE hub_message SET body = 'Nothing to see'", 2, "its body was changed"),
@@ -61,6 +69,31 @@ def test_the_first_tampered_event_is_named(ticket: Ticket, sql: str, seq: int, w
 
     assert found is not None
     assert (found.seq, found.what) == (seq, what)
+
+
+def test_an_event_that_was_replaced_whole_does_not_fit_the_next(ticket: Ticket) -> None:
+    """Its own hash is right again: only the next event tells that another one stood there."""
+    event = ticket.events.select_related("actor_organisation").get(seq=2)
+    event.actor_name = "Eve"
+    forged = history.chain_hash(event, ticket_id=ticket.public_id)
+    tamper("UPDATE hub_event SET actor_name = 'Eve', hash = %s WHERE seq = 2", forged)
+
+    found = history.verify(Ticket.objects.get(pk=ticket.pk))
+
+    assert found is not None
+    assert (found.seq, found.what) == (3, "it does not follow the event before it")
+
+
+def test_a_newest_event_that_was_replaced_whole_does_not_fit_the_ticket(ticket: Ticket) -> None:
+    event = ticket.events.select_related("actor_organisation").get(seq=3)
+    event.actor_name = "Eve"
+    forged = history.chain_hash(event, ticket_id=ticket.public_id)
+    tamper("UPDATE hub_event SET actor_name = 'Eve', hash = %s WHERE seq = 3", forged)
+
+    found = history.verify(Ticket.objects.get(pk=ticket.pk))
+
+    assert found is not None
+    assert (found.seq, found.what) == (4, "the newest events are missing")
 
 
 def test_the_command_finds_it_and_fails(ticket: Ticket) -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
+from connectors.models import Connection
 from hub.domain import clocks, folding, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, LedgerSegment, Organisation, Ticket, User, WaitsOn
@@ -89,6 +90,38 @@ def test_the_time_until_we_learn_of_it_is_charged_to_the_hub(us: Organisation, a
 
 
 @pytest.mark.django_db
+def test_what_has_not_reached_them_is_charged_to_the_hub(
+    us: Organisation, connection: Connection, agent: Actor, at: datetime
+) -> None:
+    """Before they have the offer, and after their acceptance where our word to go on has not arrived yet."""
+    vendor = connection.organisation
+    them = Actor.vendor(vendor)
+
+    def after(minutes: int) -> datetime:
+        return at + timedelta(minutes=minutes)
+
+    ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
+    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=after(10))
+    leg = handoffs.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=after(15), key="T-77")
+    leg = handoffs.start(leg=handoffs.accept(leg=leg, actor=them, at=after(20)), actor=them, at=after(20))
+    leg.remote_number = "T-77"
+    leg.save(update_fields=["remote_number"])
+    leg = handoffs.wait(leg=leg, waits_on=WaitsOn.US, reason="access", actor=them, at=after(30))
+    leg = handoffs.resume(leg=leg, actor=agent, at=after(40))
+    handoffs.confirm_reached(leg=leg, actor=Actor.system("delivery"), at=after(45))
+
+    assert charges(ticket) == [
+        (0, us.name, "holder", "to_assign"),
+        (10, us.name, "hub", "transport"),
+        (15, vendor.name, "holder", "to_accept"),
+        (20, vendor.name, "holder", "working"),
+        (30, us.name, "holder", "waiting_us"),
+        (40, us.name, "hub", "transport"),
+        (45, vendor.name, "holder", "working"),
+    ]
+
+
+@pytest.mark.django_db
 def test_waits_in_a_circle_end_at_the_owner(us: Organisation, agent: Actor, at: datetime) -> None:
     one, two = factories.OrganisationFactory(), factories.OrganisationFactory()
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
@@ -115,6 +148,30 @@ def test_a_tampered_ledger_is_found(agent: Actor, at: datetime) -> None:
         call_command("verify_ledger", stdout=out)
 
     assert f"{ticket.label}: 2026-03-16 09:00:00: gap until" in out.getvalue()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("change", ["charge", "charged_to", "holder", "reason"])
+def test_a_ledger_that_sums_but_says_something_else_than_the_events_is_found(
+    us: Organisation, agent: Actor, at: datetime, change: str
+) -> None:
+    """Every second is there once, so that only folding the events again shows it."""
+    other = factories.OrganisationFactory()
+    ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
+    changes: dict[str, object] = {
+        "charge": {"charge": "nobody", "charged_to": None},
+        "charged_to": {"charged_to": other},
+        "holder": {"holder": other},
+        "reason": {"reason": "working"},
+    }[change]  # type: ignore[assignment]
+    LedgerSegment.objects.filter(ticket=ticket).update(**changes)
+    out = StringIO()
+
+    with pytest.raises(SystemExit):
+        call_command("verify_ledger", stdout=out)
+
+    assert f"{ticket.label}: the segments are not what the events give" in out.getvalue()
+    assert ledger.verify(Ticket.objects.get(pk=ticket.pk)) == ["the segments are not what the events give"]
 
 
 STEPS = ["offer", "parallel", "accept", "work", "wait_us", "wait_requester", "resume", "done", "return", "decline",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
-from hub.models import EventKind, Organisation, Phase, Ticket
+from hub.models import EventKind, Leg, Organisation, Phase, Stage, Ticket
 from hub.queries.tickets import whole_percents
 from tests import factories
 from workflows import handoffs, moves
@@ -57,6 +57,18 @@ def test_the_phase_cannot_be_set_past_the_law(agent: Actor, at: datetime) -> Non
         Ticket.objects.filter(pk=ticket.pk).update(phase="nowhere")
     with pytest.raises(TransitionNotAllowed):
         ticket.close(status=ticket.status, at=at)
+
+
+def test_the_stage_of_an_engagement_cannot_be_set_past_the_law(agent: Actor, at: datetime) -> None:
+    ticket = tickets.open_ticket(title="VPN down", actor=agent, at=at)
+    leg = handoffs.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=at)
+
+    with pytest.raises(AttributeError):
+        leg.stage = Stage.DONE
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Leg.objects.filter(pk=leg.pk).update(stage="nowhere")
+    with pytest.raises(TransitionNotAllowed):
+        leg.finish(at=at, resolution="")
 
 
 def test_a_vendors_clock_that_runs_ahead_opens_nothing_in_the_future(agent: Actor, at: datetime) -> None:

@@ -11,6 +11,7 @@ from email import message_from_string, policy
 from typing import Any
 
 import pytest
+import requests
 import responses
 import time_machine
 
@@ -204,6 +205,22 @@ def test_an_endpoint_is_told_signed_and_in_its_own_shape(ticket: Ticket, channel
     mac = hmac.new(b"s3cret", signed, hashlib.sha256).hexdigest()
     assert request.headers["Webhook-Signature"] == f"v1,{mac}"
     assert Notice.objects.get().state == "sent"
+
+
+@responses.activate
+def test_an_endpoint_that_sends_us_elsewhere_is_not_followed(
+    ticket: Ticket, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by a session that would: our own follows none, whatever it is told."""
+    monkeypatch.setattr(posting, "open_session", lambda _policy: requests.Session())
+    made = endpoint("webhook")
+    responses.post(made.url, status=307, headers={"Location": "https://elsewhere.example.org/y"})
+    elsewhere = responses.post("https://elsewhere.example.org/y", status=200)
+    notifications.tell(Told(key="x", kind="plain", ticket=ticket), notifications.endpoint(made), at=MONDAY)
+    dispatcher.drain(most=3)
+
+    assert elsewhere.call_count == 0
+    assert Notice.objects.get().why == "webhook answered 307."
 
 
 def test_an_endpoint_in_our_own_network_is_not_called(ticket: Ticket) -> None:

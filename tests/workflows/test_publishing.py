@@ -12,8 +12,8 @@ from hub.domain.actors import Actor
 from hub.domain.policies import NotPublishable
 from hub.models import Organisation, State, Ticket, User, Workflow, WorkflowVersion
 from tests import factories
-from tests.workflows.building import AT, STATES, act, document, draft, guard, published, rule
-from workflows import documents, firing, judging, publishing
+from tests.workflows.building import AT, STATES, act, document, draft, guard, published, rule, way_through
+from workflows import documents, firing, handoffs, judging, moves, publishing
 from workflows.documents import BadDocument
 from workflows.models import PolicyRecord
 
@@ -87,6 +87,31 @@ def test_what_cannot_work_is_not_published_and_says_where(
     with pytest.raises(publishing.Faulty):
         publishing.publish(made, user=None, why="", at=AT)
     assert WorkflowVersion.objects.get(pk=made.pk).status == "draft"
+
+
+def test_a_ticket_in_flight_follows_its_leg_within_its_own_version(us: Organisation, agent: Actor) -> None:
+    """A vendor's act moves it by the law alone: to a state of the version it is on, not of the newest one."""
+    vendor = factories.OrganisationFactory()
+    first = published()
+    ticket = tickets.open_ticket(title="VPN down", requester=factories.PersonFactory(), actor=agent, at=AT)
+    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
+    renamed = [{**each, "slug": f"{each['slug']}-2", "name": f"{each['name']} 2"} for each in STATES]
+    ways = [
+        {**each, "sources": [f"{one}-2" for one in each["sources"]], "target": f"{each['target']}-2"}
+        for each in way_through()
+    ]
+    second = published(*ways, states=renamed)
+    assert (first.pk, Ticket.objects.get().status.version_id) == (ticket.status.version_id, first.pk)
+
+    handoffs.accept(leg=leg, actor=Actor.vendor(vendor), at=AT)
+
+    ticket = Ticket.objects.get()
+    assert (ticket.phase, ticket.status.slug, ticket.status.version_id) == ("active", "working", first.pk)
+    for name in ("resolve", "close", "reopen"):
+        if name == "resolve":
+            handoffs.finish(leg=leg.ticket.legs.get(), actor=Actor.vendor(vendor), at=AT)
+        moves.move(ticket=ticket, name=name, actor=agent, at=AT)
+        assert Ticket.objects.get().status.version_id == first.pk != second.pk
 
 
 def test_publishing_is_written_down_with_who_why_and_what_changed(us: Organisation) -> None:

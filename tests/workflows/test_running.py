@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
@@ -359,6 +360,58 @@ def test_a_rule_that_breaks_parks_itself_and_nothing_else(
     assert "KeyError" in Pending.objects.get(pk=row.pk).outcome
     pass_until(10)
     assert status(ticket) == "working"
+
+
+# -- once
+
+
+@pytest.fixture
+def reminding(us: Organisation, agent: Actor) -> Pending:
+    """A rule that is due and can be seen to run: it says something, and moves nothing that would stop it."""
+    published(timer("remind", ["new"], "", 5) | {"actions": [act("comment", text="Still new")]})
+    opened(agent)
+    return Pending.objects.get()
+
+
+def said() -> list[str]:
+    return list(Ticket.objects.get().messages.values_list("body", flat=True))
+
+
+def test_a_rule_that_was_done_is_not_done_again(reminding: Pending) -> None:
+    for _ in range(3):
+        running.run(pending_id=reminding.pk, at=minutes(5))
+
+    row = Pending.objects.get()
+    assert (said(), row.attempts, row.lease_until) == (["Still new"], 1, None)
+
+
+def test_a_rule_in_somebodys_hands_is_left_to_them(reminding: Pending) -> None:
+    Pending.objects.filter(pk=reminding.pk).update(lease_until=timezone.now() + timedelta(seconds=60))
+    assert running.due_pending(at=minutes(5)) == []
+    running.run(pending_id=reminding.pk, at=minutes(5))
+
+    assert said() == []
+
+
+def test_who_was_frozen_for_longer_than_its_lease_does_nothing_a_second_time(
+    reminding: Pending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between claiming the row and locking the ticket somebody else claims it, and does it."""
+    real, calls = tickets.locked, []
+
+    def frozen(ticket: Ticket) -> Ticket:
+        calls.append(ticket)
+        if len(calls) == 1:
+            Pending.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+            running.run(pending_id=reminding.pk, at=minutes(6))
+        return real(ticket)
+
+    monkeypatch.setattr(running.tickets, "locked", frozen)
+    running.run(pending_id=reminding.pk, at=minutes(5))
+
+    row = Pending.objects.get()
+    assert said() == ["Still new"]
+    assert (row.state, row.ended_at) == ("done", minutes(6))
 
 
 def test_a_wait_on_the_requester_still_rolls_up_by_law(agent: Actor, vendor: Organisation) -> None:

@@ -1,0 +1,1 @@
+"""Laws broken on purpose, to see that a test notices."""

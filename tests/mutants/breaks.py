@@ -1,0 +1,273 @@
+"""The breaks: what the law says, how the code is changed against it, and the tests that have to fail then.
+
+Each change is one replacement in one file. Where two guards stand behind each other, each has a break of its own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Break(NamedTuple):
+    """One law, broken."""
+
+    name: str
+    file: str
+    old: str
+    """Stands in the file exactly once."""
+    new: str
+    tests: tuple[str, ...]
+    """The tests that have to notice: files, or tests of a file that takes long."""
+
+
+VISIBILITY = "tests/hub/test_visibility.py"
+LANES = "tests/connectors/test_lanes.py"
+ENGINE = "tests/connectors/test_engine.py"
+HISTORY = "tests/hub/test_history.py"
+LEDGER = "tests/hub/test_ledger.py"
+RUNNING = "tests/workflows/test_running.py"
+EGRESS = "tests/hub/test_egress.py"
+FRONT = "tests/test_front.py"
+
+BREAKS = (
+    # -- who reads what
+    Break(
+        "a vendor with an engagement reads what was said to another vendor",
+        "hub/queries/visibility.py",
+        "told = Q(legs__organisation__in=vendors) | Q(author_organisation__in=vendors)",
+        "told = Q(ticket__legs__organisation__in=vendors)",
+        (VISIBILITY,),
+    ),
+    Break(
+        "a successor reads later messages",
+        "hub/queries/visibility.py",
+        "FOR_LATER & Q(recorded_at__lte=shared.shared_at)",
+        "FOR_LATER",
+        (VISIBILITY,),
+    ),
+    Break(
+        "a successor reads later events",
+        "hub/queries/timeline.py",
+        "events.filter(kind__in=OF_THE_PAST, recorded_at__lte=until)",
+        "events.filter(kind__in=OF_THE_PAST)",
+        (VISIBILITY,),
+    ),
+    Break(
+        "the actions of rules appear on a vendor's timeline",
+        "hub/queries/timeline.py",
+        "EventKind.ALERT_RECOVERED, EventKind.RULE_ACTED,",
+        "EventKind.ALERT_RECOVERED,",
+        (VISIBILITY,),
+    ),
+    # -- lanes
+    Break(
+        "a stuck lane stops the others",
+        "connectors/engine/sending.py",
+        "rows.filter(lane=lane).first()",
+        "rows.first()",
+        (LANES,),
+    ),
+    Break(
+        "a parked item is overtaken",
+        "connectors/engine/sending.py",
+        "open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]",
+        "open_states = [Outbound.State.READY, Outbound.State.UNCLEAR]",
+        (LANES,),
+    ),
+    Break(
+        "a parked item is sent by itself",
+        "connectors/engine/sending.py",
+        "return item if item.state != Outbound.State.PARKED and is_due else None",
+        "return item if is_due else None",
+        (LANES,),
+    ),
+    Break(
+        "no settle wait",
+        "connectors/engine/sending.py",
+        "if timezone.now() < settled_at:",
+        "if not settled_at:",
+        (LANES,),
+    ),
+    Break(
+        "the deadline W is removed",
+        "connectors/engine/sending.py",
+        "if time.monotonic() - intended > SEND_WITHIN.total_seconds():",
+        "if intended < 0:",
+        (LANES,),
+    ),
+    Break(
+        "an unfenced write of an item",
+        "connectors/engine/sending.py",
+        "rows = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch)",
+        "rows = Outbound.objects.filter(pk=item.pk)",
+        (LANES,),
+    ),
+    Break(
+        "an unfenced write of a result",
+        "connectors/engine/sending.py",
+        "leases.hold(self.link, with_ticket=not is_text)",
+        "pass",
+        (LANES,),
+    ),
+    Break(
+        "leases.hold ignores the epoch",
+        "connectors/engine/leases.py",
+        'select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch).exists()',
+        'select_for_update(of=("self",)).filter(pk=link.pk).exists()',
+        (LANES,),
+    ),
+    # -- what comes in
+    Break(
+        "an old snapshot is applied over a newer one",
+        "connectors/engine/reconcile.py",
+        "if link.heard_at is None or remote.changed_at >= link.heard_at:",
+        "if remote:",
+        (ENGINE,),
+    ),
+    Break(
+        "a pending intent is not taken for an echo",
+        "connectors/engine/reconcile.py",
+        "if pending.get(field) == theirs:",
+        "if pending is theirs:",
+        (LANES,),
+    ),
+    # -- the ledger
+    Break(
+        "undelivered time is charged to the vendor before acceptance",
+        "hub/domain/facts.py",
+        "if not lead.is_delivered:",
+        "if not lead:",
+        (LEDGER,),
+    ),
+    Break(
+        "undelivered time is charged to the vendor after acceptance",
+        "hub/domain/facts.py",
+        "if lead.is_unreached:",
+        "if not lead:",
+        (LEDGER,),
+    ),
+    Break(
+        "verify_ledger does not fold",
+        "hub/domain/ledger.py",
+        "if found != fold(ticket, events):",
+        "if events is found:",
+        (LEDGER,),
+    ),
+    # -- workflow
+    Break(
+        "a law-driven move takes the newest version's state for a ticket in flight",
+        "hub/domain/tickets.py",
+        "State.objects.get(version=ticket.status.version_id, phase=phase, is_default=True)",
+        'State.objects.get(version__status="published", phase=phase, is_default=True)',
+        ("tests/workflows/test_publishing.py",),
+    ),
+    Break(
+        "the stage of an engagement is unprotected",
+        "hub/models/leg.py",
+        "default=Stage.OFFERED, protected=True)",
+        "default=Stage.OFFERED)",
+        ("tests/hub/test_tickets.py",),
+    ),
+    Break(
+        "a pending rule that was done runs again",
+        "workflows/running.py",
+        "pk=pending_id, state=Pending.State.WAITING\n    ).update(",
+        "pk=pending_id\n    ).update(",
+        (RUNNING,),
+    ),
+    Break(
+        "a pending rule in somebody's hands runs beside them",
+        "workflows/running.py",
+        "Q(lease_until__isnull=True) | Q(lease_until__lte=now), pk=pending_id,",
+        "pk=pending_id,",
+        (RUNNING,),
+    ),
+    Break(
+        "a pending rule runs twice after a freeze",
+        "workflows/running.py",
+        "select_for_update().filter(pk=row.pk, state=Pending.State.WAITING).exists()",
+        "select_for_update().filter(pk=row.pk).exists()",
+        (RUNNING,),
+    ),
+    # -- evidence
+    *(
+        Break(f"{name} is not hashed", "hub/domain/history.py", old, "", (HISTORY,))
+        for name, old in (
+            ("occurred_at", '        "occurred_at": _instant(event.occurred_at),\n'),
+            ("the payload", '        "payload": plain(event.payload),\n'),
+            ("the origin", '        "origin": event.origin,\n'),
+            ("the actor's name", '        "actor_name": event.actor_name,\n'),
+        )
+    ),
+    *(
+        Break(
+            f"{name} is not hashed",
+            "hub/domain/history.py",
+            '"actor": [str(event.actor_kind), event.actor_id, organisation.public_id if organisation else ""],',
+            f'"actor": [{rest}],',
+            (HISTORY,),
+        )
+        for name, rest in (
+            ("the actor's kind", 'event.actor_id, organisation.public_id if organisation else ""'),
+            ("the actor's id", 'str(event.actor_kind), organisation.public_id if organisation else ""'),
+            ("the actor's organisation", "str(event.actor_kind), event.actor_id"),
+        )
+    ),
+    Break(
+        "the link to the previous event is not compared",
+        "hub/domain/history.py",
+        "if event.previous_hash != previous:",
+        "if previous is None:",
+        (HISTORY,),
+    ),
+    # -- the way out, and the way in
+    Break(
+        "the session follows redirects",
+        "hub/egress/session.py",
+        "    def get_redirect_target(self, resp: requests.Response) -> None:\n        return None\n",
+        "    pass\n",
+        (EGRESS,),
+    ),
+    Break(
+        "a connector's call follows redirects",
+        "connectors/kit/http.py",
+        "allow_redirects=False",
+        "allow_redirects=True",
+        ("tests/connectors/test_http.py",),
+    ),
+    Break(
+        "a call to an endpoint follows redirects",
+        "workflows/posting.py",
+        "allow_redirects=False",
+        "allow_redirects=True",
+        ("tests/workflows/test_notifications.py",),
+    ),
+    Break(
+        "only the first address of a name is checked",
+        "hub/egress/sockets.py",
+        "for _family, _type, _proto, _name, address in found:",
+        "for _family, _type, _proto, _name, address in found[:1]:",
+        (EGRESS,),
+    ),
+    Break(
+        "only = is guarded in tables",
+        "hub/cells.py",
+        'BEGINNINGS = ("=", "+", "-", "@", "\\t", "\\r")',
+        'BEGINNINGS = ("=",)',
+        ("tests/hub/test_cells.py",),
+    ),
+    Break(
+        "the limit of a body is not applied without a length",
+        "hub/front.py",
+        "if size > limit:",
+        "if limit < 0:",
+        (f"{FRONT}::test_a_body_that_grows_past_its_limit_is_413_whatever_was_stated",),
+    ),
+    Break(
+        "the limit of a body is not applied to a stated length",
+        "hub/front.py",
+        "if _stated_length(scope) > limit:",
+        "if limit < 0:",
+        (f"{FRONT}::test_a_length_over_the_limit_is_413_before_anything_is_read",),
+    ),
+)
