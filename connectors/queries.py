@@ -389,7 +389,7 @@ class Alerting:
 
 def alerting(connection: Connection, *, most: int = 20) -> Alerting:
     rows = AlertState.objects.filter(connection=connection)
-    firing = rows.filter(is_firing=True).select_related("ticket").order_by("-changed_at", "-pk")
+    firing = rows.filter(is_firing=True).select_related("ticket").order_by("-is_silent", "-changed_at", "-pk")
     storms = Storm.objects.filter(connection=connection).select_related("parent").order_by("-pk")
     return Alerting(firing=list(firing[:most]), known=rows.count(), storms=list(storms[:most]))
 

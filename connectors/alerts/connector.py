@@ -8,23 +8,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from connectors.alerts import times, tools
 from connectors.kit.contract import Alert, Checked, Choice, Connector, Hook, Setting
 from connectors.kit.errors import BadSignature, Refused
 from hub.expr import BadExpression, Expression, Failed, expression
 from hub.expr import text as plain
 
-"""Of one call; what is beyond is said in the last one's text."""
 LONGEST_KEY = 200
-_PICKS = ("key", "title", "text", "status", "severity", "at", "url", "service", "asset")
+_MACRO = re.compile(r"\{[A-Z][A-Z0-9._]*\}|\$[A-Z0-9_:]+\$")
+"""A macro without a value, which Zabbix and Nagios leave as it stands in the template."""
 
 
-def _pick(name: str, label: str, default: str, help: str = "") -> Setting:
-    return Setting(name=f"pick_{name}", label=f"JSON: {label}", default=default, help=help, is_required=False,
-                   is_rare=True)  # fmt: skip
+def _pick(name: str, label: str, help: str = "") -> Setting:
+    return Setting(name=f"pick_{name}", label=f"JSON: {label}", is_required=False, is_rare=True,
+                   help=f"{help} Empty: where the tool has it, else {tools.USUAL[name]}".strip())  # fmt: skip
 
 
 class Alerts(Connector):
@@ -37,6 +39,13 @@ class Alerts(Connector):
     signs_hooks: ClassVar[bool] = False
     takes_alerts: ClassVar[bool] = True
     settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            name="tool",
+            label="Tool",
+            is_required=False,
+            choices=tools.TOOLS,
+            help="How each is set up to post here: docs/how-to/take-alerts.md.",
+        ),
         Setting(
             name="token",
             label="Token",
@@ -71,26 +80,41 @@ class Alerts(Connector):
             help="Of Alertmanager: its value is looked for among the services by name.",
         ),
         Setting(name="asset_label", label="Label that names the asset", default="instance", is_required=False,
-                is_rare=True, help="Of Alertmanager: its value is looked for among the assets by tag."),
-        _pick("items", "list of alerts", "body.alerts", "Where they lie; one alert alone, or a list, needs nothing."),
-        _pick("key", "what is the same alert", "item.id", "Repeats of it are one ticket."),
-        _pick("title", "title", "item.title"),
-        _pick("text", "text", "item.message"),
-        _pick("status", "state", "item.status", "Words for its end: resolved, ok, closed, cleared, recovered, up."),
-        _pick("severity", "severity", "item.severity"),
-        _pick("at", "time", "item.time", "ISO 8601, or seconds of 1970; empty: when it came."),
-        _pick("url", "address", "item.url"),
-        _pick("service", "service", "item.service"),
-        _pick("asset", "asset", "item.asset"),
+                is_rare=True, help="Of Alertmanager and Grafana: its value is looked for among the assets by tag."),
+        Setting(name="zone", label="Time zone of times without one", is_required=False, is_rare=True,
+                help="As Europe/Berlin. Empty: such a time is shown on the ticket, and when the call came counts."),
+        Setting(name="date_order", label="Dates as 11-10-2026", is_required=False, is_rare=True,
+                choices=(("", "are not read, unless they leave no doubt"), ("month", "begin with the month"),
+                         ("day", "begin with the day"))),
+        Setting(name="ended_words", label="States that end an alert", default=tools.ENDED, is_required=False,
+                is_rare=True, help="Separated by commas. A state that stands in neither list fires."),
+        Setting(name="none_words", label="States that are no alert", default=tools.NONE, is_required=False,
+                is_rare=True, help="Maintenance windows, custom notices, comments: they neither fire nor end one."),
+        Setting(name="silent_hours", label="An alert is silent after … hours", default="24", is_required=False,
+                is_rare=True, help="It neither repeated nor ended, and its ticket says so. 0: never."),
+        _pick("items", "list of alerts", "Where they lie; an empty list takes nothing in."),
+        _pick("key", "what is the same alert", "Repeats of it are one ticket."),
+        _pick("title", "title"),
+        _pick("text", "text"),
+        _pick("status", "state"),
+        _pick("severity", "severity"),
+        _pick("at", "time", "ISO 8601, seconds of 1970, 2026.11.28 15:08:06 or 11-28-2026 15:07:11."),
+        _pick("url", "address"),
+        _pick("service", "service"),
+        _pick("asset", "asset"),
+        _pick("author", "who acknowledged or commented"),
+        _pick("said", "what they said"),
     )  # fmt: skip
 
     def check(self) -> Checked:
         """Every expression can be one, and the numbers are such."""
-        for name in ("items", *_PICKS):
+        for name in ("items", *tools.PARTS):
             self._expression(name)
-        for name in ("storm_count", "storm_minutes"):
-            if not self.values.get(name, "").isdecimal() or not 0 < int(self.values[name]) <= 1000:
-                raise Refused("A number between 1 and 1000.", field=name)
+        for name, least in (("storm_count", 1), ("storm_minutes", 1), ("silent_hours", 0)):
+            given = self._value(name)
+            if not given.isdecimal() or not least <= int(given) <= 1000:
+                raise Refused(f"A number between {least} and 1000.", field=name)
+        self._zone()
         return Checked(own_user="alerts")
 
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
@@ -110,12 +134,10 @@ class Alerts(Connector):
 
     def read_alerts(self, body: bytes) -> Sequence[Alert]:
         told = _decoded(body)
-        found = list(self._manager(told) if _is_alertmanager(told) else self._plain(told))
-        if not found:
-            raise Refused("There is no alert in it.")
-        return found
+        return list(self._manager(told) if _is_alertmanager(told) else self._plain(told))
 
-    # -- Alertmanager (https://prometheus.io/docs/alerting/latest/configuration/#webhook_config, version 4)
+    # -- Alertmanager (https://prometheus.io/docs/alerting/latest/configuration/#webhook_config, version 4) and Grafana,
+    # which sends the same and more (https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/)
 
     def _manager(self, told: Mapping[str, Any]) -> Iterator[Alert]:
         for item in told["alerts"]:
@@ -131,7 +153,7 @@ class Alerts(Connector):
                 title=notes.get("summary") or " on ".join(part for part in (name, where) if part) or "Alert",
                 text="\n\n".join(part for part in (notes.get("description", ""), more) if part),
                 severity=labels.get("severity", ""),
-                at=_time(item.get("startsAt") if is_firing else item.get("endsAt")),
+                at=times.told(text(item.get("startsAt") if is_firing else item.get("endsAt"))).at,
                 url=text(item.get("generatorURL") or told.get("externalURL")),
                 service=labels.get(self.values.get("service_label") or "service", ""),
                 asset=labels.get(self.values.get("asset_label") or "instance", ""),
@@ -141,27 +163,75 @@ class Alerts(Connector):
 
     def _plain(self, told: Any) -> Iterator[Alert]:
         items = told if isinstance(told, list) else self._items(told)
-        picks = {name: self._expression(name) for name in _PICKS}
+        picks = {name: self._expression(name) for name in tools.PARTS}
         for item in items:
             if not isinstance(item, Mapping):
                 raise Refused("An alert has to be a JSON object.")
-            found = {name: self._picked(name, pick, item) for name, pick in picks.items()}
-            key = text(found["key"]) or _digest({"title": text(found["title"]), "asset": text(found["asset"])})
-            yield Alert(
-                key=_key(key),
-                is_firing=text(found["status"]).strip().lower() not in _ENDED,
-                title=text(found["title"]) or "Alert",
-                text=text(found["text"]),
-                severity=text(found["severity"]).lower(),
-                at=_time(found["at"]),
-                url=text(found["url"]),
-                service=text(found["service"]),
-                asset=text(found["asset"]),
+            yield self._alert({name: text(self._picked(name, pick, item)) for name, pick in picks.items()})
+
+    def _alert(self, picked: Mapping[str, str]) -> Alert:
+        found = {name: "" if _MACRO.fullmatch(value.strip()) else value for name, value in picked.items()}
+        key = picked["key"] if found["key"] else ""
+        if not key and not found["title"]:
+            tried = ", ".join(f"{name}: {self._path(name)}" for name in ("key", "title", "status"))
+            raise Refused(
+                "Nothing in it tells which alert it is: there is neither a key nor a title. "
+                f"These places were tried ({tried}). Choose the tool, or say where the parts lie, in the connection's "
+                "settings; then read the call again."
             )
+        when = times.told(found["at"], zone=self._zone(), is_day_first=self._is_day_first())
+        state = found["status"].strip().lower()
+        return Alert(
+            key=_key(key or _digest({"title": found["title"], "asset": found["asset"]})),
+            is_firing=None if state in self._words("none_words") else state not in self._words("ended_words"),
+            title=found["title"] or key,
+            text=found["text"],
+            state=found["status"].strip(),
+            severity=found["severity"].lower(),
+            at=when.at,
+            or_at=when.or_at,
+            written_at=when.written,
+            url=found["url"],
+            service=found["service"],
+            asset=found["asset"],
+            author=found["author"].strip(),
+            said=self._said(found),
+        )
+
+    def _said(self, found: Mapping[str, str]) -> str:
+        """What somebody said there. Where nobody said where that lies, only words that have an author are such."""
+        words = _MACRO.sub("", found["said"]).strip().rstrip(":").strip()
+        is_usual = self._path("said") == tools.USUAL["said"]
+        return "" if is_usual and not found["author"].strip() else words
 
     def _items(self, told: Any) -> list[Any]:
+        """The list of alerts, which may be empty; where there is none, the call is one alert itself."""
         found = self._picked("items", self._expression("items"), told, name="body")
-        return list(found) if isinstance(found, list | tuple) and found else [told]
+        return list(found) if isinstance(found, list | tuple) else [told]
+
+    def _value(self, name: str) -> str:
+        default = next(setting.default for setting in self.settings if setting.name == name)
+        return str(self.values.get(name, default)).strip()
+
+    def _words(self, name: str) -> frozenset[str]:
+        return frozenset(word.strip().lower() for word in self._value(name).split(",")) - {""}
+
+    def _zone(self) -> ZoneInfo | None:
+        name = self._value("zone")
+        try:
+            return ZoneInfo(name) if name else None
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise Refused(f"There is no time zone {name!r}; it is named as Europe/Berlin.", field="zone") from error
+
+    def _is_day_first(self) -> bool | None:
+        return {"day": True, "month": False}.get(self._value("date_order"))
+
+    def _path(self, name: str) -> str:
+        """Where a part is looked for: what the admin says, else what the tool has, else the usual place."""
+        given = str(self.values.get(f"pick_{name}") or "").strip()
+        if given and given != tools.USUAL[name]:
+            return given
+        return tools.READY.get(self._value("tool"), {}).get(name, tools.USUAL[name])
 
     def _picked(self, which: str, pick: Expression, told: Any, *, name: str = "item") -> Any:
         try:
@@ -170,17 +240,10 @@ class Alerts(Connector):
             raise Refused(f"{which} cannot be picked: {error}", field=f"pick_{which}") from error
 
     def _expression(self, name: str) -> Expression:
-        default = next(setting.default for setting in self.settings if setting.name == f"pick_{name}")
         try:
-            return expression(
-                self.values.get(f"pick_{name}") or default, names=["body"] if name == "items" else ["item"]
-            )
+            return expression(self._path(name), names=["body"] if name == "items" else ["item"])
         except BadExpression as error:
             raise Refused(str(error), field=f"pick_{name}") from error
-
-
-_ENDED = frozenset({"resolved", "ok", "closed", "cleared", "clear", "recovered", "recovery", "up", "normal", "end",
-                    "ended", "inactive", "good"})  # fmt: skip
 
 
 def text(value: Any) -> str:
@@ -210,30 +273,3 @@ def _digest(parts: Mapping[str, str]) -> str:
 def _key(key: str) -> str:
     """A key as it can be kept, however long it is there."""
     return key if len(key) <= LONGEST_KEY else _digest({"key": key})
-
-
-def _time(value: Any) -> datetime | None:
-    """When it happened, as far as they say it; None for what is no time or lies outside of any.
-
-    >>> _time("2026-11-25T13:15:40.826643398Z")
-    datetime.datetime(2026, 11, 25, 13, 15, 40, 826643, tzinfo=datetime.timezone.utc)
-    >>> _time("0001-01-01T00:00:00Z") is None, _time(1e20) is None, _time("soon") is None
-    (True, True, True)
-    >>> _time("1760000000")
-    datetime.datetime(2025, 10, 9, 8, 53, 20, tzinfo=datetime.timezone.utc)
-    """
-    told = text(value).strip()
-    try:
-        if told.replace(".", "", 1).isdecimal():
-            seconds = float(told)
-            found = datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
-        else:
-            written = told[:10] + told[10:].replace("Z", "+00:00")
-            head, dot, rest = written.partition(".")
-            digits = len(rest) - len(rest.lstrip("0123456789"))
-            found = datetime.fromisoformat(f"{head}{dot}{rest[: min(digits, 6)]}{rest[digits:]}")
-    except (ValueError, OverflowError, OSError):
-        return None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    return found.astimezone(UTC) if 2000 <= found.year <= 9000 else None

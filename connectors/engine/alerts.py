@@ -5,6 +5,7 @@ Everything of one alert happens under the connection's lock, so that of two call
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from connectors.engine import mapping, texts
+from connectors.engine.reconcile import LeftAlone
 from connectors.kit.contract import Alert, Connector
 from connectors.kit.errors import Refused
 from connectors.models import AlertState, Connection, Inbound, Storm
@@ -35,6 +37,10 @@ from hub.models import (
 )
 from workflows import conversations, firing
 
+TWICE = timedelta(hours=1)
+"""How far apart the two readings are of a local time that there was twice."""
+SHOWN = 5
+LONGEST_SAID = 2000
 MOST_AT_ONCE = 1000
 """So many alerts of one call are taken: it has to be read before its lease ends and another worker begins."""
 
@@ -45,6 +51,8 @@ class Terms(NamedTuple):
     most: int
     minutes: int
     resolves: bool
+    silent_hours: int = 24
+    """After so long without a word an alert that fires is silent; 0: never."""
 
 
 class Sight(NamedTuple):
@@ -72,6 +80,7 @@ def take(row: Inbound, connector: Connector) -> int:
     """Understand one call; how many alerts were in it. Each is committed by itself: taken again, it is a repeat.
 
     Refused where there are more than are taken at once: the first ones stand, and a person sees how many do not.
+    LeftAlone where nothing of it is an alert.
     """
     found = connector.read_alerts(bytes(row.body))
     values = connector.values
@@ -79,6 +88,7 @@ def take(row: Inbound, connector: Connector) -> int:
         most=int(values.get("storm_count") or 10),
         minutes=int(values.get("storm_minutes") or 5),
         resolves=values.get("on_recovery") == "resolve",
+        silent_hours=int(values.get("silent_hours") or 24),
     )
     for alert in found[:MOST_AT_ONCE]:
         one(connection=row.connection, alert=alert, terms=terms, at=now())
@@ -88,6 +98,11 @@ def take(row: Inbound, connector: Connector) -> int:
             f"{len(found)} alerts came in one call. The first {MOST_AT_ONCE} were taken, the rest was left out. "
             "Set the tool to send fewer per call (Alertmanager: max_alerts)."
         )
+    if not found:
+        raise LeftAlone("Its list of alerts is empty.")
+    if all(alert.is_firing is None for alert in found):
+        states = ", ".join(sorted({alert.state for alert in found}))[:200]
+        raise LeftAlone(f"It neither begins nor ends an alert: {states} is no alert by the words of the connection.")
     return len(found)
 
 
@@ -99,11 +114,23 @@ def one(*, connection: Connection, alert: Alert, terms: Terms, at: datetime) -> 
         .select_related("organisation", "service")
         .get(pk=connection.pk)
     )
-    alert = replace(alert, title=" ".join(alert.title.split()), text=texts.storable(alert.text))
-    sight = Sight(connection, alert, terms, at, min(alert.at or at, at).replace(microsecond=0))
     state = (
         AlertState.objects.select_related("ticket__merged_into").filter(connection=connection, key=alert.key).first()
     )
+    alert = replace(
+        alert, title=" ".join(alert.title.split()), text=texts.storable(alert.text), at=_when(alert, state, at)
+    )
+    sight = Sight(connection, alert, terms, at, min(alert.at or at, at).replace(microsecond=0))
+    ticket = _taken(sight, state)
+    if ticket is not None:
+        _hear_person(sight, ticket)
+    return ticket
+
+
+def _taken(sight: Sight, state: AlertState | None) -> Ticket | None:
+    alert = sight.alert
+    if alert.is_firing is None:
+        return state.ticket.goes_on_as if state is not None else None
     if not alert.is_firing:
         return _ended(sight, state) if state is not None else None
     if state is None:
@@ -115,12 +142,31 @@ def one(*, connection: Connection, alert: Alert, terms: Terms, at: datetime) -> 
     return _began(sight, state)
 
 
+def _when(alert: Alert, state: AlertState | None, at: datetime) -> datetime | None:
+    """Of a local time that there was twice the reading that fits: the one of just now, or after it last changed."""
+    if alert.at is None or alert.or_at is None:
+        return alert.at
+    is_just_now = abs(at - alert.or_at) < TWICE / 2
+    is_after = state is not None and alert.at < state.changed_at <= alert.or_at
+    return alert.or_at if is_just_now or is_after else alert.at
+
+
+def _hear_person(sight: Sight, ticket: Ticket) -> None:
+    """What somebody said at the tool, as of who acknowledged it there: once, for us."""
+    alert = sight.alert
+    told = ": ".join(part for part in (alert.author, alert.said) if part)[:255]
+    rows = AlertState.objects.filter(connection=sight.connection, key=alert.key)
+    if alert.said and rows.exclude(said=told).update(said=told):
+        words = {"author": texts.storable(alert.author)[:150], "said": texts.storable(alert.said)[:LONGEST_SAID]}
+        _record(sight, ticket, EventKind.ALERT_ACKNOWLEDGED, words)
+
+
 def _repeated(sight: Sight, state: AlertState) -> Ticket:
     """An alert that fires is told again: news if its severity or text is another one, or its ticket is over."""
     ticket = state.ticket.goes_on_as
     if not ticket.is_open:
         return _began(sight, state)  # somebody ended the ticket, and the trouble is still there
-    AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, last_at=sight.at, **_told(sight))
+    AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, **_told(sight))
     if (state.severity, state.text) == (sight.alert.severity[:64], sight.alert.text):
         return ticket
     _record(sight, ticket, EventKind.ALERT_FIRED)
@@ -129,10 +175,13 @@ def _repeated(sight: Sight, state: AlertState) -> Ticket:
     return ticket
 
 
-def _told(sight: Sight) -> dict[str, str]:
-    """What is kept of an alert's last words."""
-    alert = sight.alert
-    return {"title": alert.title[:255], "severity": alert.severity[:64], "text": alert.text}
+def _told(sight: Sight) -> dict[str, object]:
+    """What is kept of an alert that fires, as it was told last."""
+    alert, hours = sight.alert, sight.terms.silent_hours
+    return {
+        "title": alert.title[:255], "severity": alert.severity[:64], "text": alert.text, "last_at": sight.at,
+        "silent_from": sight.at + timedelta(hours=hours) if hours else None, "is_silent": False,
+    }  # fmt: skip
 
 
 def _raise(sight: Sight, ticket: Ticket) -> None:
@@ -154,7 +203,7 @@ def _began(sight: Sight, state: AlertState | None) -> Ticket:
     ticket, is_made = _ticket(sight, state)
     values = {
         **_told(sight), "ticket": ticket, "is_firing": True,
-        "changed_at": sight.happened_at, "last_at": sight.at,
+        "changed_at": sight.happened_at,
         "made_ticket_at": timezone.now() if is_made else (state.made_ticket_at if state else None),
     }  # fmt: skip
     if state is None:
@@ -195,7 +244,9 @@ def _ended(sight: Sight, state: AlertState) -> Ticket:
         return ticket
     if sight.alert.at is not None and sight.alert.at < state.changed_at:
         return ticket  # an end from before it last began
-    AlertState.objects.filter(pk=state.pk).update(is_firing=False, changed_at=sight.happened_at, last_at=sight.at)
+    AlertState.objects.filter(pk=state.pk).update(
+        is_firing=False, changed_at=sight.happened_at, last_at=sight.at, silent_from=None, is_silent=False
+    )
     _record(sight, ticket, EventKind.ALERT_RECOVERED)
     of_it = Q(ticket=ticket) | Q(ticket__merged_into=ticket)
     still = AlertState.objects.filter(of_it, is_firing=True).exists()
@@ -257,6 +308,42 @@ def _begin_storm(sight: Sight, before: list[AlertState]) -> Storm:
     return Storm.objects.create(connection=sight.connection, parent=parent, began_at=began, last_at=began)
 
 
+# -- silence
+
+
+def due_silent(*, at: datetime, limit: int = 50) -> list[int]:
+    """Alerts that fire and of which nothing was told for as long as their connection allows."""
+    rows = AlertState.objects.filter(is_firing=True, silent_from__lte=at)
+    return list(rows.order_by("silent_from", "pk").values_list("pk", flat=True)[:limit])
+
+
+@transaction.atomic
+def tell_silent(*, alert_id: int, at: datetime) -> None:
+    """Say on the ticket that nothing is heard of its alerts any more: once for all that are due."""
+    found = AlertState.objects.select_related("connection__organisation", "ticket__merged_into").get(pk=alert_id)
+    Connection.objects.select_for_update(of=("self",)).get(pk=found.connection_id)
+    due = AlertState.objects.filter(
+        connection=found.connection, ticket=found.ticket, is_firing=True, silent_from__lte=at
+    ).order_by("pk")
+    titles = list(due.values_list("title", flat=True))
+    if not titles or not due.update(silent_from=None, is_silent=True):
+        return  # told of meanwhile
+    ticket = found.ticket.goes_on_as
+    if not ticket.is_open:
+        return
+    more = f" and {len(titles) - SHOWN} more" if len(titles) > SHOWN else ""
+    conversations.comment(
+        ticket=ticket,
+        body=f"Nothing was told of {', '.join(titles[:SHOWN])}{more} since {found.last_at:%Y-%m-%d %H:%M} UTC, neither "
+        "a repeat nor an end. An end may have been lost at the tool: look there whether it is still so.",
+        actor=Actor(
+            kind=ActorKind.API, id=found.connection.public_id, name=found.connection.name,
+            organisation=found.connection.organisation,
+        ),
+        at=at,
+    )  # fmt: skip
+
+
 # -- what a ticket says
 
 
@@ -278,7 +365,8 @@ def _open(sight: Sight, *, title: str, text: str, priority: str, is_of_this_aler
 
 
 def _text(alert: Alert) -> str:
-    return "\n\n".join(part for part in (alert.text, alert.url) if part)
+    written = f"Time there: {alert.written_at}" if alert.written_at else ""
+    return "\n\n".join(part for part in (alert.text, written, alert.url) if part)
 
 
 def _priority(sight: Sight) -> str:
@@ -292,12 +380,16 @@ def _priority(sight: Sight) -> str:
     return found or str(Priority.P3)
 
 
-def _record(sight: Sight, ticket: Ticket, kind: EventKind) -> None:
+def _record(sight: Sight, ticket: Ticket, kind: EventKind, words: Mapping[str, str] | None = None) -> None:
     history.record(
         ticket=tickets.locked(ticket),
         kind=kind,
         payload={"alert": sight.alert.key, "connection": sight.origin, "severity": sight.alert.severity},
-        texts={"title": sight.alert.title[:255]},
+        texts={
+            "title": sight.alert.title[:255],
+            **({"written_at": sight.alert.written_at} if sight.alert.written_at else {}),
+            **(words or {}),
+        },
         actor=sight.actor,
         at=sight.at,
         occurred_at=sight.happened_at,

@@ -71,8 +71,10 @@ def _letter(letter: ReadLetter) -> AsReadNow:
 def _alerts(alerts: object) -> AsReadNow:
     assert isinstance(alerts, list | tuple)
     facts = [(_state(alert), " · ".join(part for part in (alert.title, alert.severity) if part)) for alert in alerts]
-    return AsReadNow(facts=facts, why_not="" if alerts else str(_("No alert is in it.")))
+    return AsReadNow(facts=facts, why_not="" if alerts else str(_("Its list of alerts is empty.")))
 
 
 def _state(alert: Alert) -> str:
+    if alert.is_firing is None:
+        return str(_("is no alert: %s") % alert.state)
     return str(_("fires") if alert.is_firing else _("has ended"))

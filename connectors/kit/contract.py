@@ -312,13 +312,22 @@ class Alert:
 
     key: str
     """What is the same alert: repeats of it, and its end, have the same."""
-    is_firing: bool
+    is_firing: bool | None
+    """None: it neither begins nor ends, as a comment or a maintenance window."""
     title: str
     text: str = ""
+    state: str = ""
+    """In their words, as is the severity."""
     severity: str = ""
-    """In their words."""
     at: datetime | None = None
-    """When it began, or ended; None where they do not say."""
+    """When it began, or ended; None where they do not say, or the zone is not known."""
+    or_at: datetime | None = None
+    """The later reading of a local time that there was twice."""
+    written_at: str = ""
+    """A time of theirs that cannot be placed, as they wrote it."""
+    author: str = ""
+    """Who acknowledged or commented there, and what was said."""
+    said: str = ""
     url: str = ""
     service: str = ""
     """The name of a service, and the tag of an asset, as far as they name them."""

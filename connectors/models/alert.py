@@ -44,6 +44,11 @@ class AlertState(models.Model):
     first_at = models.DateTimeField(_("first at"))
     changed_at = models.DateTimeField(_("began or ended at"))
     last_at = models.DateTimeField(_("last told at"))
+    said = models.CharField(_("said there"), max_length=255, blank=True)
+    """The last words of a person at the tool, as of who acknowledged it."""
+    silent_from = models.DateTimeField(null=True)
+    """It is silent if nothing is told of it until then; None where that is of no interest, or was said."""
+    is_silent = models.BooleanField(_("silent"), default=False)
     made_ticket_at = models.DateTimeField(null=True)
     """When a ticket was made for it, on the machine's clock: a storm is told from that."""
 
@@ -54,6 +59,7 @@ class AlertState(models.Model):
         indexes = [
             models.Index(fields=["connection", "made_ticket_at"], name="alert_by_ticket_made"),
             models.Index(fields=["ticket"], condition=Q(is_firing=True), name="alert_firing_by_ticket"),
+            models.Index(fields=["silent_from"], condition=Q(is_firing=True), name="alert_next_silent"),
         ]
 
     def __str__(self) -> str:

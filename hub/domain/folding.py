@@ -12,6 +12,7 @@ FOLDED = frozenset(EventKind) - {
     EventKind.ATTACHMENT_ADDED,
     EventKind.ALERT_FIRED,
     EventKind.ALERT_RECOVERED,
+    EventKind.ALERT_ACKNOWLEDGED,
     EventKind.TICKET_RELATED,
     EventKind.STATUS_CHANGED,
     EventKind.TICKET_ASSIGNED,

@@ -71,6 +71,7 @@ class EventKind(models.TextChoices):
     # alert (its key), connection; texts: title. A tool saw it begin, again, or end
     ALERT_FIRED = "alert.fired", _("alert")
     ALERT_RECOVERED = "alert.recovered", _("alert ended")
+    ALERT_ACKNOWLEDGED = "alert.acknowledged", _("said at the monitoring tool")
     # kind, from, to (public ids of tickets), other (its number)
     TICKET_RELATED = "ticket.related", _("related")
     # verb, before, after (slugs of states), reason: a status within its phase

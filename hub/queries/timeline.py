@@ -44,7 +44,7 @@ OURS_ALONE = frozenset(
     {
         EventKind.TICKET_RELATED, EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED, EventKind.RULE_ACTED,
         EventKind.ESCALATED, EventKind.ESCALATION_ACKNOWLEDGED, EventKind.VERSION_MOVED, EventKind.TICKET_ASSIGNED,
-        EventKind.TEXTS_ERASED,
+        EventKind.TEXTS_ERASED, EventKind.ALERT_ACKNOWLEDGED,
     }
 )  # fmt: skip
 """Kinds that name other tickets, our own people, tools or rules: nobody else is told."""
@@ -232,7 +232,10 @@ def _detail(event: Event, names: dict[str, str]) -> str:
         told = RELATED[payload["kind"]][0 if payload["is_from"] else 1]
         return f"{told} {payload['other']}"
     if event.kind in ALERTS:
-        return f"{texts.get('title', '')} {payload.get('severity', '')}".strip()
+        alert = f"{texts.get('title', '')} {payload.get('severity', '')}".strip()
+        return f"{alert} ({_('time there: %s') % texts['written_at']})" if texts.get("written_at") else alert
+    if event.kind == EventKind.ALERT_ACKNOWLEDGED:
+        return ": ".join(str(texts[name]) for name in ("author", "said") if texts.get(name))
     if event.kind == EventKind.RULE_ACTED:
         return acted(payload)
     if event.kind == EventKind.ESCALATED:

@@ -83,6 +83,7 @@ def test_no_kind_of_event_that_is_ours_alone_is_on_the_timeline_of_others(
         EventKind.VERSION_MOVED: {"before": "1", "after": "2"},
         EventKind.TICKET_ASSIGNED: {"before": "", "after": "somebody"},
         EventKind.TICKET_RELATED: {"kind": "blocks", "is_from": True, "other": "TH-1"},
+        EventKind.ALERT_ACKNOWLEDGED: {"alert": "k", "connection": "c", "severity": ""},
         EventKind.TEXTS_ERASED: {"events": [], "reason": "asked"},
     }
     for kind, payload in payloads.items():

@@ -1,0 +1,79 @@
+"""Where the parts of an alert lie, by tool: what the admin need not say.
+
+The state is picked, never the kind of a notification: Icinga and Nagios send no recovery for a service whose flapping
+began with the OK, and what they do send then (FLAPPINGSTART, FLAPPINGSTOP) carries the state. The key is host and
+service, or the trigger, so that trouble which comes back is the same alert. The calls are made by the scripts of
+docs/how-to/take-alerts.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PARTS = ("key", "title", "text", "status", "severity", "at", "url", "service", "asset", "author", "said")
+USUAL = {
+    "items": "body.alerts", "key": "item.id", "title": "item.title", "text": "item.message", "status": "item.status",
+    "severity": "item.severity", "at": "item.time", "url": "item.url", "service": "item.service", "asset": "item.asset",
+    "author": "either(item.author, item.notificationauthor, item['USER.FULLNAME'])",
+    "said": "either(item.comment, item.notificationcomment, item['EVENT.UPDATE.MESSAGE'])",
+}  # fmt: skip
+"""Where they are looked for if nobody says anything."""
+
+_ICINGA_NAME = 'item.host + (has(item.service) && item.service != "" ? "!" + item.service : "")'
+_NAGIOS_IS_SERVICE = 'has(item.servicedesc) && item.servicedesc != "" && !item.servicedesc.startsWith("$")'
+_NAGIOS_NAME = f'item.hostname + ({_NAGIOS_IS_SERVICE} ? "!" + item.servicedesc : "")'
+READY: Mapping[str, Mapping[str, str]] = {
+    # https://icinga.com/docs/icinga-2/latest/doc/03-monitoring-basics/#notification-runtime-macros
+    "icinga": {
+        "key": _ICINGA_NAME,
+        "title": f'{_ICINGA_NAME} + ": " + item.output',
+        "text": "item.output",
+        "status": "item.state",
+        "severity": "item.state",
+        "at": "item.changed",
+        "asset": "item.host",
+        "author": "item.author",
+        "said": "item.comment",
+    },
+    # https://assets.nagios.com/downloads/nagioscore/docs/nagioscore/4/en/macrolist.html
+    "nagios": {
+        "key": _NAGIOS_NAME,
+        "title": f'{_NAGIOS_NAME} + ": " + ({_NAGIOS_IS_SERVICE} ? item.serviceoutput : item.hostoutput)',
+        "text": f"{_NAGIOS_IS_SERVICE} ? item.serviceoutput : item.hostoutput",
+        "status": f"{_NAGIOS_IS_SERVICE} ? item.servicestate : item.hoststate",
+        "severity": f"{_NAGIOS_IS_SERVICE} ? item.servicestate : item.hoststate",
+        "at": "item.timet",
+        "asset": "item.hostname",
+        "author": "item.notificationauthor",
+        "said": "item.notificationcomment",
+    },
+    # https://www.zabbix.com/documentation/6.0/en/manual/appendix/macros/supported_by_location
+    "zabbix": {
+        "key": "item['TRIGGER.ID'] + '!' + item['HOST.HOST']",
+        "title": "item['HOST.HOST'] + ': ' + item['EVENT.NAME']",
+        "text": "item['EVENT.OPDATA']",
+        "status": "item['EVENT.VALUE'] == '0' ? 'resolved' : item['EVENT.STATUS']",
+        "severity": "item['EVENT.SEVERITY']",
+        "at": "item['EVENT.VALUE'] == '0' ? item['EVENT.RECOVERY.DATE'] + ' ' + item['EVENT.RECOVERY.TIME'] "
+              ": item['EVENT.DATE'] + ' ' + item['EVENT.TIME']",
+        "asset": "item['HOST.HOST']",
+        "author": "item['USER.FULLNAME']",
+        "said": "item['EVENT.UPDATE.STATUS'] == '1' "
+                "? item['EVENT.UPDATE.ACTION'] + ': ' + item['EVENT.UPDATE.MESSAGE'] : ''",
+    },
+}  # fmt: skip
+TOOLS = (
+    ("", "another one: where the parts lie is said below"),
+    ("alertmanager", "Prometheus Alertmanager"),
+    ("grafana", "Grafana"),
+    ("icinga", "Icinga 2"),
+    ("nagios", "Nagios"),
+    ("zabbix", "Zabbix"),
+)
+"""Alertmanager and Grafana are known by the shape of their calls."""
+
+ENDED = "resolved, ok, closed, cleared, clear, recovered, recovery, up, normal, end, ended, inactive, good"
+NONE = (
+    "downtimestart, downtimeend, downtimeremoved, downtimecancelled, flappingstart, flappingend, flappingstop, "
+    "flappingdisabled, acknowledgement, acknowledged, custom, comment, pending, suppressed"
+)
