@@ -44,15 +44,18 @@ SHOWS = [
     ("ended", _("Ended")),
     ("all", _("All")),
     ("history", _("Imported")),
+    ("any", _("All and imported")),
 ]
 
 
 @require_safe
 @login_required
 def ticket_list(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     filters = questions.Filters(
-        show=request.GET.get("show", "open"),
-        text=request.GET.get("q", "").replace("\x00", "").strip()[:100],
+        # Who searches without saying where looks everywhere: an ended or imported ticket is one as well.
+        show=request.GET.get("show", "any" if text else "open"),
+        text=text,
         holder=request.GET.get("holder", ""),
         priority=request.GET.get("priority", ""),
         party=request.GET.get("party", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,6 +83,8 @@ IN_STATE: dict[str, Q] = {
 
 
 def _shown(found: QuerySet[Ticket], filters: Filters, at: datetime, of: Collection[int] | None) -> QuerySet[Ticket]:
+    if filters.show == "any":
+        return found
     if filters.show == "history":
         return found.filter(imported_from__isnull=False)
     found = found.filter(imported_from__isnull=True)
@@ -92,13 +95,34 @@ def _shown(found: QuerySet[Ticket], filters: Filters, at: datetime, of: Collecti
     return found.filter(IN_STATE.get(filters.show, IN_STATE["open"]))
 
 
+_OUR_NUMBER = re.compile(r"(?:TH)?[-\s]*([0-9]{1,17})", re.IGNORECASE)
+_AROUND = "[](){}<>#:;,.\"' \t"
+"""What stands around a number where people write one."""
+LEAST_OF_A_NUMBER = 3
+"""Fewer characters are no part of a number worth looking for."""
+
+
+def our_number(text: str) -> int | None:
+    """The number of one of our tickets, in the ways people write it; None where the text is no such.
+
+    >>> [our_number(text) for text in ("1001", "#1001", "TH 1001", "[TH-1001]", "th-1001:", "1001a", "T-1001")]
+    [1001, 1001, 1001, 1001, 1001, None, None]
+    """
+    found = _OUR_NUMBER.fullmatch(text.strip(_AROUND))
+    return int(found[1]) if found else None
+
+
 def _matching(text: str, of: Collection[int] | None) -> Q:
-    number = text.upper().removeprefix("TH-")
-    theirs = Leg.objects.filter(remote_number__iexact=text)
+    """Tickets of this number, and those with the text in their title, a vendor's number or the one they came with."""
+    bare = text.strip(_AROUND)
+    how = "icontains" if len(bare) >= LEAST_OF_A_NUMBER else "iexact"
+    theirs = Leg.objects.filter(**{f"remote_number__{how}": bare}).exclude(remote_number="")
     theirs = theirs if of is None else theirs.filter(organisation__in=of)
-    matching = Q(title__icontains=text) | Q(pk__in=theirs.values("ticket")) | Q(source_number__iexact=text)
+    imported = Q(**{f"source_number__{how}": bare}) & ~Q(source_number="")
+    matching = Q(title__icontains=text) | Q(pk__in=theirs.values("ticket")) | imported
     matching = Q(pk__in=Ticket.objects.filter(matching).values("pk"))
-    return matching | Q(number=int(number)) if number.isdecimal() and len(number) < 18 else matching
+    number = our_number(text)
+    return matching if number is None else matching | Q(number=number)
 
 
 @dataclass(frozen=True, kw_only=True)
