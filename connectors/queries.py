@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
@@ -126,19 +127,23 @@ def _whom(notice: Notice) -> str:
 
 def _connections() -> list[Stuck]:
     rows = Connection.objects.filter(
-        Q(state=Connection.State.LOCKED_OUT) | Q(failures__gt=2, state=Connection.State.ACTIVE)
+        Q(state=Connection.State.LOCKED_OUT)
+        | Q(failures__gt=2, state=Connection.State.ACTIVE)
+        | Q(sight_lost_at__isnull=False, state=Connection.State.ACTIVE)
     )
-    return [
-        Stuck(
-            kind="connection",
-            row_id=row.pk,
-            title=f"{row.name} is {'locked out' if row.state == Connection.State.LOCKED_OUT else 'not answering'}",
-            why=row.last_error,
-            at=row.resting_until or row.last_in_at or row.last_out_at or _EVER,
-            connection=row.name,
+    return [_of_connection(row) for row in rows]
+
+
+def _of_connection(row: Connection) -> Stuck:
+    told: dict[str, Any] = {"kind": "connection", "row_id": row.pk, "connection": row.name}
+    at = row.resting_until or row.last_in_at or row.last_out_at or _EVER
+    if row.state == Connection.State.LOCKED_OUT:
+        return Stuck(title=f"{row.name} is locked out", why=row.last_error, at=row.locked_at or at, **told)
+    if row.sight_lost_at is not None:
+        return Stuck(
+            title=f"Many records of {row.name} are not found", why=row.sight_lost_why, at=row.sight_lost_at, **told
         )
-        for row in rows
-    ]
+    return Stuck(title=f"{row.name} is not answering", why=row.last_error, at=at, **told)
 
 
 def _links(most: int) -> list[Stuck]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.kit.contract import Choice
-from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Refused
+from connectors.kit.errors import BadSignature, ConnectorError, Forbidden, LockedOut, Refused
 
 Json = dict[str, Any]
 
@@ -48,9 +48,11 @@ def explain(status: int, body: Any) -> ConnectorError | None:
     """Autotask answers 500 for what it refuses: with `errors` it is a no, without it is a fault of theirs."""
     if status == 401:
         return LockedOut("Autotask does not accept the user name and secret, or this is not its zone.", field="secret")
-    if status == 403:
-        return LockedOut("Autotask accepts the user but gives it too few rights.")
     errors = body.get("errors") if isinstance(body, dict) else None
+    if status == 403:
+        # Seen for one entity alone, by the security level of the API user, as well as for all of them.
+        words = " ".join(str(error) for error in errors)[:500] if isinstance(errors, list) else ""
+        return Forbidden(f"Autotask refuses it to our user. {words}".strip())
     if status < 400 or status in (404, 429) or not isinstance(errors, list) or not errors:
         return None
     said = " ".join(str(error) for error in errors)[:500]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Refused, TryLater
+from connectors.kit.errors import BadSignature, ConnectorError, Forbidden, LockedOut, Refused, TryLater
 
 Json = dict[str, Any]
 
@@ -33,7 +33,7 @@ def explain(status: int, body: Any) -> ConnectorError | None:
         what = "the client id" if field == "client_id" else "the company with this pair of keys"
         return LockedOut(f"ConnectWise does not accept {what}.", field=field)
     if status == 403:
-        return LockedOut(f"The security role of our API member allows too little. {said}".strip())
+        return Forbidden(f"ConnectWise refuses it to our API member. {said}".strip())
     if status == 409:
         return TryLater("ConnectWise says that somebody has the record open.", after=30)
     if status == 429:

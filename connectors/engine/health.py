@@ -43,4 +43,6 @@ def recovered(connection: Connection) -> None:
 
 
 def lock_out(connection: Connection, why: str) -> None:
-    Connection.objects.filter(pk=connection.pk).update(state=Connection.State.LOCKED_OUT, last_error=why)
+    Connection.objects.filter(pk=connection.pk).update(
+        state=Connection.State.LOCKED_OUT, last_error=why, locked_at=timezone.now()
+    )

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from connectors.engine import marks
+from connectors.engine import absences, marks
 from connectors.kit.contract import RemoteTicket
 from connectors.kit.errors import Missing
 from connectors.models import Link, Outbound
@@ -59,10 +60,12 @@ def quarantine(link: Link, why: str) -> None:
 
 def not_found(link: Link, error: Missing) -> bool:
     """Count that the record was not found; whether it is believed gone now, and the link stands still."""
-    missed = link.missed + 1
-    counted = Link.objects.filter(pk=link.pk, missed=link.missed).update(missed=F("missed") + 1)
-    if not counted or missed < MISSED_UNTIL_GONE:  # not counted: it was found meanwhile
-        return False
+    missed, at = link.missed + 1, timezone.now()
+    counted = Link.objects.filter(pk=link.pk, missed=link.missed).update(
+        missed=F("missed") + 1, asked_at=at, missing_since=Coalesce("missing_since", Value(at))
+    )
+    if absences.is_sight_lost(link.connection_id) or not counted or missed < MISSED_UNTIL_GONE:
+        return False  # not counted: it was found meanwhile
     quarantine(
         link,
         f"{error} It was asked for {missed} times: deleted, merged, or out of our user's sight. No second one is made. "
@@ -79,6 +82,7 @@ def release(link: Link) -> None:
         why="",
         born_at=None,
         missed=0,
+        missing_since=None,
         look_failures=0,
         paced_from=at,
         is_dirty=bool(link.remote_key),

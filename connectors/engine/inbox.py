@@ -11,6 +11,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import (
+    absences,
     alerts,
     awaited,
     duplicates,
@@ -310,7 +311,7 @@ def look(*, link_id: int) -> None:
             _apply(link.connection, connector, connector.fetch(link.remote_key), is_whole=True)
     except Missing as error:
         if not identity.not_found(link, error):
-            mine.update(next_look_at=timezone.now() + health.rest(link.missed + 1))
+            mine.update(next_look_at=timezone.now() + absences.look_after(link))
         return
     except ConnectorError as error:
         failures = link.look_failures + 1

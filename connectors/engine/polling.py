@@ -15,7 +15,7 @@ from django.utils import timezone
 from connectors.engine import duplicates, health, hooks, inbox, limits, registry, snapshots, texts
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Page, RemoteTicket, Unread
-from connectors.kit.errors import ConnectorError, LockedOut, TryLater, Unsupported
+from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, TryLater, Unsupported
 from connectors.models import Connection, Inbound, Link
 from hub.models import OPEN_STAGES
 from hub.models.fields import new_ulid
@@ -211,7 +211,7 @@ def _keep_unread(connection: Connection, unread: Unread) -> bool:
 
 
 def _poll_failed(connection: Connection, error: Exception) -> None:
-    if isinstance(error, LockedOut | CannotUnseal | registry.UnknownConnector):
+    if isinstance(error, LockedOut | Forbidden | CannotUnseal | registry.UnknownConnector):
         health.lock_out(connection, str(error))
         return
     failures = connection.failures + 1

@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.utils import timezone
 
-from connectors.engine import identity, mapping, marks, outbox
+from connectors.engine import absences, identity, mapping, marks, outbox
 from connectors.engine.hearing import files, notes, tell_unread, withdrawn
 from connectors.engine.mapping import NotMapped
 from connectors.engine.sight import Contents, Sight, differ, settle
@@ -72,10 +73,17 @@ def apply(
         _reference(sight)
         link.heard, link.heard_at = dict(remote.fields), remote.changed_at
     _describe(sight)
-    link.born_at, link.missed = link.born_at or remote.created_at, 0
+    was_missing = link.missing_since is not None
+    link.born_at, link.missed, link.missing_since = link.born_at or remote.created_at, 0, None
+    link.asked_at = timezone.now()
     # Nothing else of the row: what was queued meanwhile has moved its numbers, a hold its lease.
-    link.save(update_fields=["agreed", "heard", "heard_at", "born_at", "missed", "remote_url"])
+    link.save(update_fields=[*_HEARD, "missed", "missing_since", "asked_at"])
+    if was_missing:
+        absences.is_there_again(link.connection_id)
     return link
+
+
+_HEARD = ("agreed", "heard", "heard_at", "born_at", "remote_url")
 
 
 def _locked(ticket: Ticket) -> Ticket:

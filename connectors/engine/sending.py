@@ -18,12 +18,23 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from connectors.engine import health, heard_mail, identity, leases, mapping, marks, outbox, reconcile, registry
+from connectors.engine import (
+    health,
+    heard_mail,
+    identity,
+    leases,
+    mapping,
+    marks,
+    outbox,
+    reconcile,
+    refusals,
+    registry,
+)
 from connectors.engine.leases import Fenced
 from connectors.engine.mapping import Mapped, NotMapped
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Change, Connector, Pushed, RemoteTicket
-from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
+from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.models import Attempt, Binding, Connection, Difference, Lane, Link, Outbound
 from hub.clock import now
 from hub.domain import files
@@ -401,6 +412,12 @@ class Sender:
             self._finish(item, Outbound.State.SKIPPED, error=str(error))
             return True
         assert isinstance(error, Refused)
+        fault = refusals.of_connection(self.link, self.connector) if isinstance(error, Forbidden) else ""
+        if fault:
+            with transaction.atomic():
+                refusals.put_back(connection)
+                health.lock_out(connection, f"{fault} {error}")
+            return False
         self._park(item, str(error))
         return False
 

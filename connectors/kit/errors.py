@@ -44,6 +44,10 @@ class Refused(ConnectorError):
         self.field = field
 
 
+class Forbidden(Refused):
+    """They know us, and our user has no right to this one: stop this message, tell a person."""
+
+
 class Missing(ConnectorError):
     """The record is not there any more: tell a person."""
 

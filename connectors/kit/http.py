@@ -22,7 +22,7 @@ from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from hub.egress import EgressDenied, Policy, open_session
 
-from .errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear
+from .errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0
@@ -272,8 +272,10 @@ def _unanswered(is_write: bool, why: str = "Their answer did not arrive.") -> Co
 
 
 def _meaning(status: int, headers: Mapping[str, str], is_write: bool) -> ConnectorError:
-    if status in (401, 403):
-        return LockedOut("They do not accept our credentials, or the rights they give us are too few.")
+    if status == 401:
+        return LockedOut("They do not accept our credentials.")
+    if status == 403:
+        return Forbidden("They refuse it: our user has no right to this (403).")
     if status == 404:
         return Missing("They do not have this record.")
     if status == 429:

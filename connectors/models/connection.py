@@ -83,6 +83,11 @@ class Connection(models.Model):
     resting_until = models.DateTimeField(_("resting until"), null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
     last_error = models.TextField(_("last error"), blank=True, editable=False)
+    locked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """When it was locked out last: refusals from before count no more."""
+    sight_lost_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """Since when so many records are not there for our user that its rights are probably narrower."""
+    sight_lost_why = models.TextField(blank=True, editable=False)
     last_in_at = models.DateTimeField(_("last success in"), null=True, blank=True, editable=False)
     last_out_at = models.DateTimeField(_("last success out"), null=True, blank=True, editable=False)
 

@@ -46,6 +46,10 @@ class Link(models.Model):
     born_at = models.DateTimeField(_("made there at"), null=True)
     """When their record was made: another instant under the same key is another record."""
     missed = models.PositiveIntegerField(_("times not found"), default=0)
+    asked_at = models.DateTimeField(null=True)
+    """When their record was asked for last, found or not."""
+    missing_since = models.DateTimeField(null=True)
+    """Since when it is not found; None where it was found last."""
     paced_from = models.DateTimeField(null=True)
     """Writes before this do not count towards the limit of writes per hour: a person has looked."""
     hops = models.JSONField(default=list)

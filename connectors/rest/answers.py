@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear
+from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear
 from connectors.kit.http import Reply, retry_after
 from connectors.kit.markup import text_of
 from hub.expr import Failed, text
@@ -48,10 +48,11 @@ def judged(
     if step.conflict_again and reply.status in (409, 412):
         raise Conflict
     if reply.status in (401, 403):
-        field = profile.connect.wrong if reply.status == 401 else ""
-        why = "does not accept our credentials" if reply.status == 401 else "gives us too few rights for this"
         said = said_in(reply)
-        return LockedOut(f"{profile.name} {why}{f': {said}' if said else '.'}", field=field)
+        words = f": {said}" if said else "."
+        if reply.status == 403:
+            return Forbidden(f"{profile.name} gives us too few rights for this{words}")
+        return LockedOut(f"{profile.name} does not accept our credentials{words}", field=profile.connect.wrong)
     if 200 <= reply.status < 300 and step.ok is not None:
         return _no_after_all(profile, step, told, reply, writes=writes)
     if 400 <= reply.status < 500 and reply.status not in UNDERSTOOD and (said := said_in(reply)):
@@ -108,6 +109,8 @@ def _meant(profile: Profile, row: ErrorRow, told: Values, reply: Reply, step: St
         return TryLater(why, after=seconds or retry_after(reply.headers, at))
     if row.is_ == "locked_out":
         return LockedOut(why, field=row.field or profile.connect.wrong)
+    if row.is_ == "forbidden" or (row.is_ == "refused" and reply.status == 403):
+        return Forbidden(why, field=row.field)
     if row.is_ == "missing":
         return Missing(why)
     return Unclear(why) if row.is_ == "unclear" else Refused(why, field=row.field)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from connectors.kit.contract import Ports
-from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
+from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.kit.http import File, Http, Reply
 from hub.expr import Failed, text
 from hub.expr.texts import Text, Tree, Unsaid
@@ -184,9 +184,10 @@ class Caller:
         """Once more where a token ran out or the address moved: a 401 had no effect."""
         try:
             return self._call(step, values, writes)
-        except (LockedOut, Missing) as error:
+        except (LockedOut, Forbidden, Missing) as error:
             row = self.profile.connect.discover
-            is_token = self.tokens is not None and isinstance(error, LockedOut)
+            # Some gateways answer 403 where a token has run out.
+            is_token = self.tokens is not None and isinstance(error, LockedOut | Forbidden)
             wants = row is not None and ((401 in row.again_on and isinstance(error, LockedOut)) or
                                          (404 in row.again_on and isinstance(error, Missing)))  # fmt: skip
             if not is_token and not (wants and letting_in.forget_discovered(self.ports)):

@@ -336,7 +336,7 @@ class ErrorRow:
     """Of this operation only."""
     status: tuple[int, ...] = may(numbers, ())
     when: Expression = may(expr(*ANSWER))
-    is_: str = must(word("later", "unclear", "locked_out", "refused", "missing", "conflict", "end"))
+    is_: str = must(word("later", "unclear", "locked_out", "refused", "forbidden", "missing", "conflict", "end"))
     """``end``: of a list, that there is nothing more."""
     message: Expression = may(expr(*ANSWER))
     after: Expression = may(expr(*ANSWER))

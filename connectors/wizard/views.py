@@ -92,6 +92,7 @@ def access(request: HttpRequest, pk: int) -> HttpResponse:
                 connection.save(update_fields=["own_user"])
                 return redirect(pages.url("alerts", connection))
             messages.success(request, _("They let us in."))
+            _go_on(request, connection, form)
             return redirect(pages.url("place", connection))
     return pages.page(request, "access", connection, title=_("Access to %s") % kind.label, form=form, kind=kind)
 
@@ -116,6 +117,8 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
             audit.changed(request, connection, changes)
             facts = ", ".join(f"{name}: {value}" for name, value in checked.facts.items() if value)
             messages.success(request, _("The check succeeded. %s") % facts)
+            if connection.state == Connection.State.LOCKED_OUT:
+                publishing.resume(connection)
             return redirect(pages.url("words", connection))
     counts = {name: sum(1 for choice in picklists.get(name, ()) if choice.is_active) for name in ("company", "queue")}
     return pages.page(
@@ -216,6 +219,19 @@ def _read(request: HttpRequest, connection: Connection) -> Picklists | None:
     except (ConnectorError, CannotUnseal, KeyError) as error:
         messages.error(request, _("Their values could not be read: %s") % error)
         return None
+
+
+def _go_on(request: HttpRequest, connection: Connection, form: SettingsForm) -> None:
+    """A connection that was locked out goes on by itself once the check succeeds with what was entered."""
+    if connection.state != Connection.State.LOCKED_OUT:
+        return
+    if _tried(connection, form, lambda connector: connector.check()) is None:
+        messages.warning(
+            request, _("It stays locked out: the check fails. %s") % " ".join(map(str, form.non_field_errors()))
+        )
+        return
+    publishing.resume(connection)
+    messages.success(request, _("%s goes on; what waited is sent now.") % connection)
 
 
 def _tried(connection: Connection, form: SettingsForm, call: Callable[[Any], Any]) -> Any:

@@ -19,7 +19,7 @@ from connectors.connectwise.simulated_tenant import Tenant
 from connectors.connectwise.simulator import Simulator
 from connectors.connectwise.wire import explain, instant, quoted, signature, visibility_of
 from connectors.kit.contract import Change, Connector
-from connectors.kit.errors import BadSignature, LockedOut, Refused, TryLater
+from connectors.kit.errors import BadSignature, Forbidden, LockedOut, Refused, TryLater
 from connectors.kit.simulating import Fault, Injected
 from connectors.kit.testing import Time, changes
 from connectors.kit.wiring import wired
@@ -109,7 +109,7 @@ def test_a_site_that_is_none_is_named(company: Tenant, time: Time) -> None:
 
 def test_a_role_that_may_too_little_is_said(cw: Connector, company: Tenant) -> None:
     company.is_allowed = False
-    with pytest.raises(LockedOut, match="security role"):
+    with pytest.raises(Forbidden, match="Your security role does not allow this"):
         cw.fetch("1")
 
 
@@ -312,7 +312,7 @@ def test_strays_are_removed_and_exactly_one_of_each_is_left(cw: Connector, compa
         (400, {"code": "ApiFindCondition", "message": "wrong", "errors": None}, Refused),
         (400, {"code": "InvalidObject", "errors": [{"code": "ObjectExists"}]}, Refused),
         (401, {"code": "Unauthorized", "message": "wrong"}, LockedOut),
-        (403, {"code": "Security", "message": "SSL is required."}, LockedOut),
+        (403, {"code": "Security", "message": "SSL is required."}, Forbidden),
         (409, {"code": "Conflict", "message": "in use"}, TryLater),
         (415, {"code": "x", "message": "JSON"}, Refused),
         (429, {"error": "ConnectWiseAPI", "message": "Too many requests. Please try again in 30 seconds."}, TryLater),

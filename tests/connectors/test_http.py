@@ -13,7 +13,7 @@ import requests
 import responses
 
 from connectors.kit import http as kit
-from connectors.kit.errors import ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear
+from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear
 from connectors.kit.http import Http
 from hub.egress import Policy
 
@@ -30,7 +30,7 @@ def http() -> Http:
     [
         (400, Refused, Refused),
         (401, LockedOut, LockedOut),
-        (403, LockedOut, LockedOut),
+        (403, Forbidden, Forbidden),
         (404, Missing, Missing),
         (405, Refused, Refused),
         (408, TryLater, Unclear),
