@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, F, Max, Min, Q
 from django.utils import timezone
 
-from connectors.engine import as_read_now, limits, registry
+from connectors.engine import as_read_now, hooks, limits, registry
 from connectors.models import (
     AlertState,
     Attempt,
@@ -131,7 +131,22 @@ def _connections() -> list[Stuck]:
         | Q(failures__gt=2, state=Connection.State.ACTIVE)
         | Q(sight_lost_at__isnull=False, state=Connection.State.ACTIVE)
     )
-    return [_of_connection(row) for row in rows]
+    refused = Connection.objects.filter(
+        state=Connection.State.ACTIVE, rejected_hooks__gte=F("rejected_before") + hooks.MANY_REJECTED
+    )
+    return [*map(_of_connection, rows), *map(_of_refused_hooks, refused)]
+
+
+def _of_refused_hooks(row: Connection) -> Stuck:
+    count = row.rejected_hooks - row.rejected_before
+    what = "signature" if registry.kind_of(row).signs_hooks else "token"
+    return Stuck(
+        kind="connection", row_id=row.pk, connection=row.name, title=f"Calls of {row.name} are refused",
+        why=f"{count} calls since the last good one had a wrong {what} or none: the secret in their system is probably "
+        "another one than ours. Enter the same on both sides. Nothing is lost, the polls bring what changed; if they "
+        "are not calls of theirs, somebody else knows the address.",
+        at=row.hook_checked_at or row.last_in_at or _EVER,
+    )  # fmt: skip
 
 
 def _of_connection(row: Connection) -> Stuck:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, wraps
@@ -42,6 +42,7 @@ from connectors.autotask.wire import (
 )
 from connectors.kit import sweeps
 from connectors.kit.contract import (
+    HOOK_SECRET,
     NOT_UNDERSTOOD,
     Change,
     Checked,
@@ -434,48 +435,65 @@ class Autotask(Connector):
 
     @in_its_zone
     def register_hook(self, url: str) -> Hooked:
-        """One webhook for our address: a missing one is made, one they switched off is switched on again."""
+        """One webhook for our address, compared whole: what of it is missing, off or another one is put right.
+
+        Their API never shows the secret, so the one that was entered there is kept as a digest: with another one here,
+        or where the engine forgot it because their calls did not verify, it is entered again.
+        """
         if not self.values.get("hook_secret"):
             raise Refused("A webhook needs a secret to be signed with.", field="hook_secret")
         ours = [hook for hook in self._query("TicketWebhooks", [gte("id", 0)]) if hook.get("webhookUrl") == url]
         if not ours:
             return Hooked(key=self._make_hook(url))
         hook = min(ours, key=lambda each: int(each["id"]))
-        if hook.get("isActive"):
-            return Hooked(key=str(hook["id"]))
-        self._http().write("PATCH", "V1.0/TicketWebhooks", {"id": hook["id"], "isActive": True})
-        return Hooked(key=str(hook["id"]), was_off="Autotask had switched the webhook off, as after 25 lost events.")
+        wrong = {name: value for name, value in self._hook_terms(url).items() if hook.get(name) != value}
+        if self.ports.memory.get(HOOK_SECRET) != self._secret_digest():
+            wrong["secretKey"] = self.values["hook_secret"]
+        if wrong:
+            self._http().write("PATCH", "V1.0/TicketWebhooks", {"id": hook["id"], **wrong})
+            self.ports.memory[HOOK_SECRET] = self._secret_digest()
+        added = self._complete_hook(int(hook["id"]))
+        return Hooked(key=str(hook["id"]), was_off=_what_was_off(wrong, added))
+
+    def _hook_terms(self, url: str) -> Json:
+        return {
+            "isActive": True,
+            "webhookUrl": url,
+            "deactivationUrl": f"{url}deactivated/",
+            "isSubscribedToCreateEvents": True,
+            "isSubscribedToUpdateEvents": True,
+            "isSubscribedToDeleteEvents": True,
+        }
 
     def _make_hook(self, url: str) -> str:
-        http = self._http()
-        made = http.write(
-            "POST",
-            "V1.0/TicketWebhooks",
-            {
-                "name": "Ticket Hub",
-                "isActive": True,
-                "webhookUrl": url,
-                "deactivationUrl": f"{url}deactivated/",
-                "isSubscribedToCreateEvents": True,
-                "isSubscribedToUpdateEvents": True,
-                "isSubscribedToDeleteEvents": True,
-                "secretKey": self.values["hook_secret"],
-                "sendThresholdExceededNotification": False,
-            },
-        )["itemId"]
+        terms = {"name": "Ticket Hub", **self._hook_terms(url), "secretKey": self.values["hook_secret"]}
+        terms["sendThresholdExceededNotification"] = False
+        made = self._http().write("POST", "V1.0/TicketWebhooks", terms)["itemId"]
+        self.ports.memory[HOOK_SECRET] = self._secret_digest()
+        self._complete_hook(int(made))
+        return str(made)
+
+    def _complete_hook(self, hook: int) -> list[str]:
+        """See that it watches every field we read and leaves out what we do ourselves; what was missing, in words.
+
+        A webhook without a field is never ready, and calls nobody.
+        """
+        http, path, added = self._http(), f"V1.0/TicketWebhooks/{hook}", []
+        there = {int(row["fieldID"]) for row in http.get(f"{path}/Fields")["items"] if row.get("isSubscribedField")}
         # One field a call and one call at a time: more trips the limit of three threads.
         for field_id in self._hook_fields():
-            http.write(
-                "POST",
-                f"V1.0/TicketWebhooks/{made}/Fields",
-                {"webhookID": made, "fieldID": field_id, "isSubscribedField": True, "isDisplayAlwaysField": False},
-            )
-        http.write(
-            "POST",
-            f"V1.0/TicketWebhooks/{made}/ExcludedResources",
-            {"webhookID": made, "resourceID": int(self._own_user())},
-        )
-        return str(made)
+            if field_id not in there:
+                more = {"fieldID": field_id, "isSubscribedField": True, "isDisplayAlwaysField": False}
+                http.write("POST", f"{path}/Fields", {"webhookID": hook, **more})
+                added.append("fields")
+        ours = int(self._own_user())
+        if ours not in {int(row["resourceID"]) for row in http.get(f"{path}/ExcludedResources")["items"]}:
+            http.write("POST", f"{path}/ExcludedResources", {"webhookID": hook, "resourceID": ours})
+            added.append("the exclusion of our own user")
+        return sorted(set(added))
+
+    def _secret_digest(self) -> str:
+        return hashlib.sha256(f"hook:{self.values['hook_secret']}".encode()).hexdigest()[:32]
 
     def _hook_fields(self) -> list[int]:
         fields = self._http().get("V1.0/TicketWebhookFields/entityInformation/fields")["fields"]
@@ -743,3 +761,14 @@ class Autotask(Connector):
 def _ticket_of(file: Json) -> int:
     """The ticket a file hangs on; 0 where it hangs on something else: parents of other kinds share the numbers."""
     return id_of(file["parentID"]) if file.get("parentType") in (None, TICKET_PARENT) else 0
+
+
+def _what_was_off(wrong: Json, added: Sequence[str]) -> str:
+    """What of a webhook had to be put right, in words; empty where it was whole."""
+    if wrong.get("isActive"):
+        return "Autotask had switched the webhook off, as after 25 lost events."
+    parts = list(added)
+    if any(name.startswith("isSubscribed") for name in wrong):
+        parts.append("the events it is called for")
+    parts += [name for key, name in (("secretKey", "the secret"), ("deactivationUrl", "its address")) if key in wrong]
+    return f"The webhook there was not whole: {', '.join(parts)}." if parts else ""

@@ -185,6 +185,20 @@ class Api:
         self._hook(rest[0])["fields"].append(data["fieldID"])
         return {"itemId": self.tenant.next_id()}
 
+    def hook_fields(self, rest: list[str], _data: Json) -> Json:
+        hook = self._hook(rest[0])
+        terms = {"webhookID": hook["id"], "isSubscribedField": True, "isDisplayAlwaysField": False}
+        return _page([{"id": number, "fieldID": field, **terms} for number, field in enumerate(hook["fields"], 1)])
+
+    def excluded(self, rest: list[str], _data: Json) -> Json:
+        hook = self._hook(rest[0])
+        return _page(
+            [
+                {"id": number, "webhookID": hook["id"], "resourceID": who}
+                for number, who in enumerate(hook["excluded"], 1)
+            ]
+        )
+
     def exclude(self, rest: list[str], data: Json) -> Json:
         self._hook(rest[0])["excluded"].append(data["resourceID"])
         return {"itemId": self.tenant.next_id()}
@@ -267,6 +281,8 @@ ROUTES: dict[tuple[str, str, int, str], Callable[[Api, list[str], Json], Json]] 
     ("POST", "TicketWebhooks", 0, ""): Api.add_hook,
     ("PATCH", "TicketWebhooks", 0, ""): Api.patch_hook,
     ("GET", "TicketWebhooks", 1, ""): Api.hook,
+    ("GET", "TicketWebhooks", 2, "Fields"): Api.hook_fields,
+    ("GET", "TicketWebhooks", 2, "ExcludedResources"): Api.excluded,
     ("POST", "TicketWebhooks", 2, "Fields"): Api.add_hook_field,
     ("POST", "TicketWebhooks", 2, "ExcludedResources"): Api.exclude,
 }

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property, wraps
@@ -58,6 +58,10 @@ from connectors.kit.sweeps import Sweep
 Json = dict[str, Any]
 PAGE_SIZE = 1000
 MOST_PAGES = 500
+CALLBACK = {"inactiveFlag": False, "isSelfSuppressedFlag": True}
+"""On, and not for what we do ourselves."""
+MOST_BOARDS = 40
+"""Of so many boards the statuses are read for the mapping."""
 MOST_IN_LIST = 100
 OVERLAP = timedelta(minutes=15)
 """Wide, because their search has been seen to misread time zones; what repeats does no harm."""
@@ -168,7 +172,7 @@ class ConnectWise(Connector):
         board = self._one(f"service/boards/{_number(self.values['board_id'])}", "board_id", "board")
         if board.get("inactiveFlag"):
             raise Refused("This board is inactive.", field="board_id")
-        if not any(choice.is_active for choice in self.picklists()["status"]):
+        if all(status.get("inactive") for status in self._listed(f"service/boards/{board['id']}/statuses")):
             raise Refused("This board has no active status that our member may see.", field="board_id")
         return Checked(
             own_user=str(member["identifier"]),
@@ -194,22 +198,10 @@ class ConnectWise(Connector):
 
     @in_its_codebase
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
-        board = self.values.get("board_id") or ""
-        # Statuses belong to a board: before one is chosen there are none to choose from.
-        statuses = self._listed(f"service/boards/{_number(board)}/statuses") if board else iter(())
         priorities = self._listed("service/priorities")
-        boards = self._listed("service/boards")
+        boards = list(self._listed("service/boards"))
         return {
-            "status": tuple(
-                Choice(
-                    value=str(s["id"]),
-                    label=s["name"],
-                    is_active=not s.get("inactive"),
-                    is_closed=bool(s.get("closedStatus")),
-                    hint=str(s.get("escalationStatus") or ""),
-                )
-                for s in statuses
-            ),
+            "status": tuple(self._statuses(boards)),
             "priority": tuple(
                 Choice(value=str(p["id"]), label=p["name"], hint=str(p.get("level") or "")) for p in priorities
             ),
@@ -226,6 +218,28 @@ class ConnectWise(Connector):
                 Choice(value=INTERNAL, label="Internal"),
             ),
         }
+
+    def _statuses(self, boards: Sequence[Json]) -> Iterator[Choice]:
+        """Statuses of every board that is in use, ours first: each board has its own, and tickets are moved.
+
+        Before our board is chosen there are none to choose from.
+        https://developer.connectwise.com/Products/ConnectWise_PSA/REST#/BoardStatuses
+        """
+        ours = self.values.get("board_id") or ""
+        if not ours:
+            return
+        in_use = [board for board in boards if not board.get("inactiveFlag") or str(board["id"]) == ours]
+        in_use.sort(key=lambda board: str(board["id"]) != ours)
+        for board in in_use[:MOST_BOARDS]:
+            for status in self._listed(f"service/boards/{_number(board['id'])}/statuses"):
+                yield Choice(
+                    value=str(status["id"]),
+                    label=status["name"] if len(in_use) == 1 else f"{status['name']} · {board['name']}",
+                    is_active=not status.get("inactive"),
+                    is_closed=bool(status.get("closedStatus")),
+                    hint=str(status.get("escalationStatus") or ""),
+                    place=str(board["id"]),
+                )
 
     # -- reading
 
@@ -491,17 +505,18 @@ class ConnectWise(Connector):
         address = f"{url}?recordId="
         there = self._listed("system/callbacks", conditions=f"url contains {quoted(urlsplit(url).netloc)}")
         kept: dict[tuple[str, str, int], Json] = {}
-        was_off = False
+        off: list[Json] = []
         for entry in sorted((e for e in there if str(e.get("url", "")).startswith(url)), key=lambda e: int(e["id"])):
             what = (str(entry["type"]).lower(), str(entry["level"]).lower(), int(entry["objectId"]))
             if what not in wanted or what in kept or entry["url"] != address:
                 self._http().write("DELETE", f"system/callbacks/{entry['id']}", None)
                 continue
             kept[what] = entry
-            if entry.get("inactiveFlag"):
-                was_off = True
-                back_on = [{"op": "replace", "path": "inactiveFlag", "value": False}]
-                self._http().write("PATCH", f"system/callbacks/{entry['id']}", back_on)
+            wrong = {name: value for name, value in CALLBACK.items() if entry.get(name) != value}
+            if wrong:
+                off.append(wrong)
+                operations = [{"op": "replace", "path": name, "value": value} for name, value in wrong.items()]
+                self._http().write("PATCH", f"system/callbacks/{entry['id']}", operations)
         for what in sorted(wanted - kept.keys()):
             kind, level, object_id = what
             kept[what] = self._http().write(
@@ -513,13 +528,12 @@ class ConnectWise(Connector):
                     "objectId": object_id,
                     "type": kind,
                     "level": level,
-                    "inactiveFlag": False,
-                    "isSelfSuppressedFlag": True,
+                    **CALLBACK,
                 },
             )
         return Hooked(
             key=",".join(str(kept[what]["id"]) for what in sorted(kept)),
-            was_off="ConnectWise had switched a callback off, as after three days of failures." if was_off else "",
+            was_off=_what_was_off(off),
         )
 
     # -- their records as ours
@@ -543,6 +557,7 @@ class ConnectWise(Connector):
             author=self._name(info.get("updatedBy")),
             assignee=str(owner.get("name") or owner.get("identifier") or item.get("resources") or ""),
             queue=text_of(item.get("board")),
+            status_label=_status_of(item),
             merged_into=text_of(item.get("mergedParentTicket")),
             is_ours=_is(info.get("enteredBy"), self.values["member"]),
             is_foreign=(item.get("company") or {}).get("id") not in self._companies,
@@ -722,6 +737,19 @@ def _number(text: Any) -> int:
 def _changed_since(item: Json, since: datetime) -> bool:
     """What their search lets through by mistake is left out."""
     return moment(_info(item).get("lastUpdated")) > since
+
+
+def _what_was_off(off: Sequence[Json]) -> str:
+    """What of the callbacks had to be put right, in words; empty where all were as they should be."""
+    if any("inactiveFlag" in each for each in off):
+        return "ConnectWise had switched a callback off, as after three days of failures."
+    return "A callback there was for our own changes as well." if off else ""
+
+
+def _status_of(item: Json) -> str:
+    """The status by name, with the board: names repeat from board to board."""
+    status, board = item.get("status") or {}, item.get("board") or {}
+    return " · ".join(str(each["name"]) for each in (status, board) if isinstance(each, dict) and each.get("name"))
 
 
 def _info(item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -130,9 +130,16 @@ def _was_said_by_us(link: Link, message: Message) -> bool:
 def _close(link: Link, connector: Connector, kept: RemoteTicket, spare: RemoteTicket) -> None:
     """Writing a status twice changes nothing, so a lost answer here is simply repeated."""
     mapped = mapping.published(link.connection)
-    status = mapped.status_for(StatusRule.Says.CLOSED) or mapped.status_for(StatusRule.Says.RECALLED)
+    status = _said(mapped, StatusRule.Says.CLOSED, spare) or _said(mapped, StatusRule.Says.RECALLED, spare)
     if status is not None and spare.fields.get("status") != status:
         connector.push(Change(id=link.public_id, kind="fields", key=spare.key, fields={"status": status}))
+
+
+def _said(mapped: mapping.Mapped, says: str, spare: RemoteTicket) -> str | None:
+    try:
+        return mapped.status_for(says, spare.queue)
+    except mapping.NotMapped:
+        return None
 
 
 def _tell(link: Link, other: RemoteTicket, why: str) -> None:

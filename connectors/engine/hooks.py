@@ -12,11 +12,14 @@ from django.db.models import F
 from django.utils import timezone
 
 from connectors.engine import registry
-from connectors.kit.contract import Connector
+from connectors.kit.contract import HOOK_SECRET, Connector
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection
 
 log = logging.getLogger(__name__)
+
+MANY_REJECTED = 30
+"""So many calls in a row that do not verify are told to a person."""
 
 
 def register(connection: Connection, *, hub_url: str) -> None:
@@ -42,6 +45,8 @@ def keep(connection: Connection, connector: Connector) -> None:
     if not connection.hook_id or not hub_url:
         return
     note = ""
+    if connection.rejected_hooks - connection.rejected_before >= MANY_REJECTED:
+        connector.ports.memory.pop(HOOK_SECRET, None)  # the secret there may be another one: it is entered again
     try:
         hooked = connector.register_hook(address(connection, hub_url))
     except ConnectorError as error:
@@ -56,6 +61,12 @@ def keep(connection: Connection, connector: Connector) -> None:
     if note:
         changes["hook_note"] = note[:255]
     Connection.objects.filter(pk=connection.pk).update(**changes)
+
+
+def accepted(connection: Connection) -> None:
+    """A call of theirs was in order: what was rejected before is not of the secret that holds now."""
+    if connection.rejected_before != connection.rejected_hooks:
+        Connection.objects.filter(pk=connection.pk).update(rejected_before=F("rejected_hooks"))
 
 
 def switched_off(connection: Connection) -> None:

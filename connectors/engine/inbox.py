@@ -66,6 +66,7 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
                 error=texts.storable(f"The hook cannot be understood: {error}")[:500],
             )
             return
+    hooks.accepted(connection)
     if connector.takes_alerts:
         # The same words twice are two pieces of news: it fired, ended, and fired again.
         keep(connection, Inbound.Kind.HOOK, f"alert.{new_ulid()}", body, headers)

@@ -46,9 +46,17 @@ class Mapped:
         except KeyError as error:
             raise NotMapped("status", theirs) from error
 
-    def status_for(self, says: str) -> str | None:
-        """Their status for what we have to say; None where the mapping says nothing of it."""
-        return next((rule.theirs for rule in self.statuses.values() if rule.says == says), None)
+    def status_for(self, says: str, place: str = "") -> str | None:
+        """Their status for what we have to say, of the queue the record lies in; None where the mapping says nothing.
+
+        NotMapped where it says something of it for other queues only: a status of one queue is not valid in another.
+        """
+        rows = {rule.place: rule.theirs for rule in reversed(self.statuses.values()) if rule.says == says}
+        if not rows:
+            return None
+        if not place or place in rows or "" in rows:
+            return rows.get(place) or rows.get("") or next(reversed(rows.values()))
+        raise NotMapped("status", f"{says} in queue {place}")
 
     def value_in(self, field: str, theirs: str) -> str | None:
         return next((rule.ours for rule in self.values if (rule.field, rule.theirs) == (field, theirs)), None)
@@ -122,10 +130,15 @@ def ours(ticket: Ticket, leg: Leg, field: str) -> str:
     return str(getattr(ticket, field))
 
 
-def outgoing(mapped: Mapped, ticket: Ticket, leg: Leg, field: str, *, is_insert: bool) -> str | None:
-    """What to write there for a field; None where there is nothing to write; NotMapped where there should be."""
+def outgoing(
+    mapped: Mapped, ticket: Ticket, leg: Leg, field: str, *, is_insert: bool, place: str = ""
+) -> str | None:  # fmt: skip
+    """What to write there for a field; None where there is nothing to write; NotMapped where there should be.
+
+    `place` is the queue in which their record lies, or will lie.
+    """
     if field == "status":
-        return mapped.status_for(status_said(ticket, leg)) or None
+        return mapped.status_for(status_said(ticket, leg), place) or None
     if field == "priority":
         return mapped.value_out(field, ticket.priority)
     if field == "description" and is_insert:

@@ -93,7 +93,7 @@ def _pair(connector: Connector, mapped: Mapped, ticket: Ticket, name: str) -> Pa
     if not mapped.goes_out(name, is_insert=True):
         return Pair(field=name, ours=ours, theirs="", why_not="is not written to them")
     try:
-        theirs = mapping.outgoing(mapped, ticket, leg, name, is_insert=True)
+        theirs = mapping.outgoing(mapped, ticket, leg, name, is_insert=True, place=connector.home_queue)
     except NotMapped as missing:
         return Pair(field=name, ours=ours, theirs="", why_not=str(missing))
     limit = connector.lengths.get(name)

@@ -62,15 +62,15 @@ _LEVELS = (
 
 
 def statuses(choices: Iterable[Choice]) -> list[StatusProposal]:
-    """A proposal per active status; each of our words is written as the first status that means it."""
+    """A proposal per active status; each of our words is written as the first status of a queue that means it."""
     rows = [_status(choice) for choice in choices if choice.is_active]
     said = {Verb.ACKNOWLEDGE: Says.OFFERED, Verb.WORK: Says.WORKING, Verb.RETURN: Says.RECALLED}
     found: list[StatusProposal] = []
-    taken: set[str] = set()
+    taken: set[tuple[str, str]] = set()
     for row in rows:
         word = Says.CLOSED if row.choice.is_closed else said.get(Verb(row.verb), "") if row.verb else ""
-        says = word if word and word not in taken else ""
-        taken |= {says}
+        says = word if word and (word, row.choice.place) not in taken else ""
+        taken |= {(says, row.choice.place)}
         found.append(StatusProposal(choice=row.choice, verb=row.verb, waits_on=row.waits_on, says=says))
     return found
 

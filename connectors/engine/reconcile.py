@@ -249,7 +249,8 @@ def _follow_status(sight: Sight, theirs: str) -> None:
         rule = sight.mapped.status(theirs)
     except NotMapped:
         unmapped.saw(source=sight.origin, field="status", value=theirs, at=sight.at)
-        differ(sight, "status", theirs, f"Their status {theirs!r} has no meaning in the mapping yet.")
+        named = f"“{sight.remote.status_label}” ({theirs})" if sight.remote.status_label else repr(theirs)
+        differ(sight, "status", theirs, f"Their status {named} has no meaning in the mapping yet.")
         return
     try:
         following.follow(
@@ -310,13 +311,18 @@ def _reference(sight: Sight) -> None:
     )  # fmt: skip
 
 
+def _status_label(mapped: mapping.Mapped, remote: RemoteTicket) -> str:
+    theirs = remote.fields.get("status", "")
+    return mapped.label("status", theirs) if theirs in mapped.statuses else remote.status_label or theirs
+
+
 def _describe(sight: Sight) -> None:
     """What of theirs is shown beside the leg."""
     remote, leg, mapped = sight.remote, sight.leg, sight.mapped
     wanted = {
         "remote_number": remote.number[:100],
         "remote_assignee": remote.assignee[:150],
-        "remote_status": mapped.label("status", remote.fields.get("status", ""))[:100],
+        "remote_status": _status_label(mapped, remote)[:100],
         "remote_priority": mapped.label("priority", remote.fields.get("priority", ""))[:100],
     }
     changed = {name: value for name, value in wanted.items() if getattr(leg, name) != value}

@@ -186,7 +186,8 @@ class Sender:
                 continue
             if field in self.connector.insert_only and not is_insert:
                 continue
-            theirs = self._fitting(field, mapping.outgoing(self.mapped, ticket, leg, field, is_insert=is_insert))
+            wanted = mapping.outgoing(self.mapped, ticket, leg, field, is_insert=is_insert, place=self._place())
+            theirs = self._fitting(field, wanted)
             ours[field] = mine
             if theirs is not None and (known is None or known["theirs"] != theirs):
                 fields[field] = theirs
@@ -206,6 +207,10 @@ class Sender:
             **self._thread(),
         )
         return _Ready(change, ours)
+
+    def _place(self) -> str:
+        """The queue in which their record lies, or in which it will be made."""
+        return self.seen.queue if self.seen is not None else self.connector.home_queue
 
     def _thread(self) -> dict[str, Any]:
         """Of mail: what their desk knows the ticket by."""

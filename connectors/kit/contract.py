@@ -73,6 +73,8 @@ class RemoteTicket:
     assignee: str = ""
     queue: str = ""
     """The queue or board it lies in, as in the picklist "queue"."""
+    status_label: str = ""
+    """Their status as their people read it, where the record itself tells."""
     merged_into: str = ""
     """The key of the ticket it was merged into, where they did that."""
     is_ours: bool = False
@@ -123,6 +125,8 @@ class Choice:
     """For a status: their ticket is closed with it."""
     hint: str = ""
     """What their system says of its meaning, in its own words; for proposals only."""
+    place: str = ""
+    """Of a status, where each queue has its own: the queue it belongs to. Empty: it may stand in every queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,6 +342,10 @@ class Clock(Protocol):
     def __call__(self) -> datetime: ...
 
 
+HOOK_SECRET = "hook_secret"  # noqa: S105
+"""In `Ports.memory`: a digest of the secret registered there. The engine forgets it where calls do not verify."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hooked:
     """How their calls to us stand after `register_hook`."""
@@ -345,6 +353,7 @@ class Hooked:
     key: str
     """The id of the registration there; several are joined by commas."""
     was_off: str = ""
+    """What was wrong there and is put right, in words; empty where all of it was as it should be."""
     """Why their calls had stopped and were switched on again; empty where they had not."""
 
 
@@ -445,7 +454,7 @@ def all_of(found: tuple[Piece, ...], unread: Sequence[Unread]) -> tuple[Piece, .
 
 
 LONGEST_KEY = 100
-_TEXTS = ("number", "url", "author", "assignee", "queue", "merged_into", "reference")
+_TEXTS = ("number", "url", "author", "assignee", "queue", "status_label", "merged_into", "reference")
 _texts_of = attrgetter(*_TEXTS)
 
 
@@ -614,6 +623,12 @@ class Connector:
     def check(self) -> Checked:
         """Make real calls with these settings; errors name the setting at fault."""
         raise Unsupported(f"{self.label} cannot be checked.")
+
+    @property
+    def home_queue(self) -> str:
+        """The queue that new tickets of ours go to, by the settings; empty where none is chosen."""
+        chosen = (self.values.get(each.name) for each in self.settings if each.picklist == "queue" and not each.is_many)
+        return next((str(value) for value in chosen if value), "")
 
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
         """The values this tenant knows, per field."""

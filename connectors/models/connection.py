@@ -72,6 +72,8 @@ class Connection(models.Model):
     hook_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     share = models.PositiveIntegerField(_("our part of their limit, percent"), null=True, blank=True)
     rejected_hooks = models.PositiveIntegerField(_("hooks with a wrong signature"), default=0, editable=False)
+    rejected_before = models.PositiveIntegerField(default=0, editable=False)
+    """How many of them there had been when one was accepted last."""
     unready_hooks = models.PositiveIntegerField(_("hooks whose key could not be had"), default=0, editable=False)
     stray_hooks = models.PositiveIntegerField(_("hooks although it has none"), default=0, editable=False)
     key_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -233,6 +235,8 @@ class StatusRule(models.Model):
     )
     wait_reason = models.CharField(_("wait reason"), max_length=100, blank=True)
     says = models.CharField(_("is written for"), max_length=16, choices=Says, blank=True, default=Says.NOTHING)
+    place = models.CharField(_("queue"), max_length=100, blank=True)
+    """Of a system where each queue has statuses of its own: the queue; empty: every queue."""
 
     class Meta:
         verbose_name = _("status rule")
@@ -240,7 +244,7 @@ class StatusRule(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["mapping", "theirs"], name="status_rule_once_per_theirs"),
             models.UniqueConstraint(
-                fields=["mapping", "says"], condition=~Q(says=""), name="status_rule_once_per_ours"
+                fields=["mapping", "says", "place"], condition=~Q(says=""), name="status_rule_once_per_ours"
             ),
             models.CheckConstraint(
                 condition=Q(verb="wait", waits_on__in=["requester", "us", "own"]) | (~Q(verb="wait") & Q(waits_on="")),

@@ -33,7 +33,7 @@ def proposals(
         return statuses, priorities, notes
     known = {rule.theirs: rule for rule in mapping.statuses.all()}
     audiences = {rule.theirs: rule for rule in mapping.notes.all()}
-    said = {rule.says for rule in known.values()}
+    said = {(rule.says, rule.place) for rule in known.values()}
     return (
         [_as_known(row, known.get(row.choice.value), said) for row in statuses],
         priorities | {rule.ours: rule.theirs for rule in mapping.values.all()},
@@ -41,9 +41,10 @@ def proposals(
     )
 
 
-def _as_known(row: StatusProposal, rule: StatusRule | None, said: set[str]) -> StatusProposal:
+def _as_known(row: StatusProposal, rule: StatusRule | None, said: set[tuple[str, str]]) -> StatusProposal:
     if rule is None:
-        return replace(row, says="" if row.says in said else row.says)
+        is_said = (row.says, row.choice.place) in said or (row.says, "") in said
+        return replace(row, says="" if is_said else row.says)
     return replace(row, verb=rule.verb, waits_on=rule.waits_on, says=rule.says)
 
 
@@ -82,6 +83,7 @@ def write(connection: Connection, form: WordsForm) -> Mapping:
                 verb=said[f"verb_{index}"],
                 waits_on=said.get(f"waits_{index}") or "",
                 says=said.get(f"says_{index}") or "",
+                place=row.choice.place[:100],
             )
     for index, note in enumerate(form.notes):
         if said.get(f"audience_{index}"):

@@ -299,7 +299,7 @@ class WordsForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        said: dict[str, str] = {}
+        said: dict[tuple[str, str], str] = {}
         for index, row in enumerate(self.statuses):
             verb, waits, says = (cleaned.get(f"{name}_{index}") or "" for name in ("verb", "waits", "says"))
             if verb == StatusRule.Verb.WAIT and not waits:
@@ -308,9 +308,9 @@ class WordsForm(forms.Form):
                 self.add_error(f"waits_{index}", _("Only a status that means waiting waits on somebody."))
             if says and not verb:
                 self.add_error(f"verb_{index}", _("What we write there needs a meaning when it is read."))
-            if says and says in said:
-                self.add_error(f"says_{index}", _("“%s” is written so already.") % said[says])
-            said[says] = row.choice.label
+            if says and (says, row.choice.place) in said:
+                self.add_error(f"says_{index}", _("“%s” is written so already.") % said[says, row.choice.place])
+            said[says, row.choice.place] = row.choice.label
         written: set[str] = set()
         for index, _note in enumerate(self.notes):
             audience = cleaned.get(f"audience_{index}") or ""

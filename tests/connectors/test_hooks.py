@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from connectors import queries
+from connectors.autotask.simulator import Tenant
 from connectors.autotask.wire import signature
 from connectors.engine import hooks, registry, vault
 from connectors.models import Connection, Inbound, Profile
@@ -90,6 +92,81 @@ def test_the_counts_stand_on_the_connections_page(us: Organisation) -> None:
     assert "Calls with a wrong signature or none</dt><dd>3</dd>" in shown
     assert "Calls whose key could not be had</dt><dd>4</dd>" in shown
     assert "Calls although their system makes none</dt><dd>5</dd>" in shown
+
+
+# -- that they call us, compared whole
+
+
+def hooked(connection: Connection, tenant: Tenant) -> dict[str, Any]:
+    hooks.register(connection, hub_url="https://hub.test")
+    [hook] = tenant.hooks.values()
+    return hook
+
+
+def checked(connection: Connection) -> str:
+    """What the hourly check says."""
+    fresh = Connection.objects.get(pk=connection.pk)
+    with registry.ready(fresh) as connector:
+        hooks.keep(fresh, connector)
+    return Connection.objects.get(pk=connection.pk).hook_note
+
+
+def test_a_webhook_that_is_whole_stays_as_it_is(connection: Connection, tenant: Tenant) -> None:
+    before = dict(hooked(connection, tenant))
+
+    assert (checked(connection), hooked(connection, tenant)) == ("", before)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"fields": []}, "not whole: fields"),
+        ({"fields": [1]}, "not whole: fields"),
+        ({"excluded": []}, "not whole: the exclusion of our own user"),
+        ({"isSubscribedToUpdateEvents": False}, "not whole: the events it is called for"),
+        ({"deactivationUrl": "https://elsewhere.test/"}, "not whole: its address"),
+        ({"isActive": False}, "switched the webhook off"),
+    ],
+)
+def test_what_is_missing_of_a_webhook_is_noticed_and_put_right(
+    connection: Connection, tenant: Tenant, change: dict[str, Any], told: str
+) -> None:
+    hook = hooked(connection, tenant)
+    whole = {name: sorted(hook[name]) if isinstance(hook[name], list) else hook[name] for name in change}
+    hook |= change
+
+    assert told in checked(connection)
+    assert {name: sorted(hook[name]) if isinstance(hook[name], list) else hook[name] for name in change} == whole
+    Connection.objects.update(hook_note="")
+    assert checked(connection) == ""  # told once
+
+
+def test_another_secret_here_is_entered_there_as_well(connection: Connection, tenant: Tenant) -> None:
+    hook = hooked(connection, tenant)
+    vault.seal(connection, vault.unseal(connection) | {"hook_secret": "a-new-one"})
+    connection.save(update_fields=["sealed"])
+
+    assert "not whole: the secret" in checked(connection)
+    assert hook["secretKey"] == "a-new-one"
+
+
+def test_calls_that_do_not_verify_are_told_and_the_secret_is_entered_again(
+    connection: Connection, tenant: Tenant, us: Organisation
+) -> None:
+    hook = hooked(connection, tenant)
+    hook["secretKey"] = "changed there"
+    Connection.objects.update(rejected_hooks=29)
+    assert [row.title for row in queries.stuck() if row.kind == "connection"] == []
+    assert call(connection, b"{}") == 401
+    [row] = [row for row in queries.stuck() if row.kind == "connection"]
+    assert row.title == "Calls of Deskside Autotask are refused"
+    assert row.why.startswith("30 calls since the last good one had a wrong signature or none")
+
+    assert "the secret" in checked(connection)
+    assert hook["secretKey"] == SECRET
+    body = json.dumps({"Guid": "g", "EntityType": "Ticket", "Id": 1, "SequenceNumber": 1}).encode()
+    assert call(connection, body, **{"X-Hook-Signature": signature(hook["secretKey"], body)}) == 202
+    assert [row for row in queries.stuck() if row.kind == "connection"] == []
 
 
 @pytest.mark.parametrize("key", ["1" * 101, "1" * 5000])
