@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -126,39 +126,38 @@ def _whom(notice: Notice) -> str:
 
 
 def _connections() -> list[Stuck]:
+    is_active = Q(state=Connection.State.ACTIVE)
     rows = Connection.objects.filter(
         Q(state=Connection.State.LOCKED_OUT)
-        | Q(failures__gt=2, state=Connection.State.ACTIVE)
-        | Q(sight_lost_at__isnull=False, state=Connection.State.ACTIVE)
+        | is_active & Q(failures__gt=2)
+        | is_active & Q(sight_lost_at__isnull=False)
+        | is_active & Q(rejected_hooks__gte=F("rejected_before") + hooks.MANY_REJECTED)
     )
-    refused = Connection.objects.filter(
-        state=Connection.State.ACTIVE, rejected_hooks__gte=F("rejected_before") + hooks.MANY_REJECTED
-    )
-    return [*map(_of_connection, rows), *map(_of_refused_hooks, refused)]
+    return [each for row in rows for each in _of_connection(row)]
 
 
-def _of_refused_hooks(row: Connection) -> Stuck:
-    count = row.rejected_hooks - row.rejected_before
-    what = "signature" if registry.kind_of(row).signs_hooks else "token"
-    return Stuck(
-        kind="connection", row_id=row.pk, connection=row.name, title=f"Calls of {row.name} are refused",
-        why=f"{count} calls since the last good one had a wrong {what} or none: the secret in their system is probably "
-        "another one than ours. Enter the same on both sides. Nothing is lost, the polls bring what changed; if they "
-        "are not calls of theirs, somebody else knows the address.",
-        at=row.hook_checked_at or row.last_in_at or _EVER,
-    )  # fmt: skip
-
-
-def _of_connection(row: Connection) -> Stuck:
+def _of_connection(row: Connection) -> Iterator[Stuck]:
     told: dict[str, Any] = {"kind": "connection", "row_id": row.pk, "connection": row.name}
     at = row.resting_until or row.last_in_at or row.last_out_at or _EVER
     if row.state == Connection.State.LOCKED_OUT:
-        return Stuck(title=f"{row.name} is locked out", why=row.last_error, at=row.locked_at or at, **told)
+        yield Stuck(title=f"{row.name} is locked out", why=row.last_error, at=row.locked_at or at, **told)
+        return
     if row.sight_lost_at is not None:
-        return Stuck(
-            title=f"Many records of {row.name} are not found", why=row.sight_lost_why, at=row.sight_lost_at, **told
+        title = f"Many records of {row.name} are not found"
+        yield Stuck(title=title, why=row.sight_lost_why, at=row.sight_lost_at, **told)
+    if row.failures > 2:
+        yield Stuck(title=f"{row.name} is not answering", why=row.last_error, at=at, **told)
+    refused = row.rejected_hooks - row.rejected_before
+    if refused >= hooks.MANY_REJECTED:
+        what = "signature" if registry.kind_of(row).signs_hooks else "token"
+        yield Stuck(
+            title=f"Calls of {row.name} are refused",
+            why=f"{refused} calls since the last good one had a wrong {what} or none: the secret in their system is "
+            "probably another one than ours. Enter the same on both sides. Nothing is lost, the polls bring what "
+            "changed; if they are not calls of theirs, somebody else knows the address.",
+            at=row.hook_checked_at or at,
+            **told,
         )
-    return Stuck(title=f"{row.name} is not answering", why=row.last_error, at=at, **told)
 
 
 def _links(most: int) -> list[Stuck]:

@@ -12,6 +12,8 @@ from hub.models import Leg, Message
 
 def differences(link: Link) -> list[str]:
     """Everything in which the two sides of one link differ, in words; empty where they are equal."""
+    if link.state == Link.State.ALIAS:
+        return [*_of_differences(link), *_unsaid(link)]
     if not registry.kind_of(link.connection).keeps_records:
         # Nothing can be read back: what was said is said, and what came is understood.
         return [*_of_differences(link), *_of_letters(link), *_unsaid(link)]

@@ -39,11 +39,6 @@ def verify(link: Link, remote: RemoteTicket) -> None:
             f"made at {link.born_at:%Y-%m-%d %H:%M:%S} UTC. The number means another ticket now. "
             "Nothing is written there until you have looked and let the link go on."
         )
-    if remote.merged_into:
-        raise Mistaken(
-            f"Record {remote.key} there was merged into {remote.merged_into}, where its story goes on. "
-            "Ask them to undo it, or recall the leg and hand the ticket over again."
-        )
     if remote.reference.startswith(marks.prefix()) and remote.reference != link.reference:
         raise Mistaken(
             f"Record {remote.key} there carries the reference of another leg ({remote.reference}). "

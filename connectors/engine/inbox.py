@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -286,7 +287,7 @@ def due_looks(*, at: datetime, limit: int = 50) -> list[int]:
             Q(next_look_at__isnull=True) | Q(next_look_at__lte=at),
             Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
             is_dirty=True,
-            state=Link.State.ACTIVE,
+            state__in=[Link.State.ACTIVE, Link.State.ALIAS],
             connection__state=Connection.State.ACTIVE,
         )
         .exclude(remote_key="")
@@ -305,22 +306,32 @@ def look(*, link_id: int) -> None:
     if not claimed:
         return
     # What somebody wrote meanwhile stands: a mark to look again, or that it stands still and why.
-    mine = Link.objects.filter(pk=link_id, next_look_at=until, state=Link.State.ACTIVE)
-    link = Link.objects.select_related("connection__organisation", "connection__service").get(pk=link_id)
+    link = Link.objects.select_related("connection__organisation", "connection__service", "leg__ticket").get(pk=link_id)
+    mine = Link.objects.filter(pk=link_id, next_look_at=until, state=link.state)
     try:
         with registry.ready(link.connection) as connector:
-            _apply(link.connection, connector, connector.fetch(link.remote_key), is_whole=True)
+            _look_at(link, connector)
     except Missing as error:
         if not identity.not_found(link, error):
             mine.update(next_look_at=timezone.now() + absences.look_after(link))
         return
     except ConnectorError as error:
         failures = link.look_failures + 1
-        mine.update(
-            look_failures=failures, next_look_at=timezone.now() + health.probe(failures), why=texts.storable(str(error))
-        )
+        why = {} if link.state == Link.State.ALIAS else {"why": texts.storable(str(error))}
+        mine.update(look_failures=failures, next_look_at=timezone.now() + health.probe(failures), **why)
         return
-    mine.update(is_dirty=False, next_look_at=None, look_failures=0, why="")
+    why = {} if link.state == Link.State.ALIAS else {"why": ""}
+    mine.update(is_dirty=False, next_look_at=None, look_failures=0, **why)
+
+
+def _look_at(link: Link, connector: Connector) -> None:
+    """Read a linked ticket whole; of one that was merged there, also the status of the record that survived."""
+    _apply(link.connection, connector, connector.fetch(link.remote_key), is_whole=True)
+    alias = Link.objects.select_related("leg__ticket").get(pk=link.pk)
+    if alias.state != Link.State.ALIAS or not alias.merged_key:
+        return
+    with suppress(Missing):  # where it is out of our sight, nothing of it is known
+        reconcile.follow_survivor(alias=alias, remote=connector.glance(alias.merged_key), at=now())
 
 
 def mark_dirty(connection: Connection) -> int:

@@ -59,7 +59,7 @@ def queue(event: Event) -> None:
             _mail_that_it_is_over(event)
         for link in (
             Link.objects.filter(leg__ticket_id=event.ticket_id)
-            .exclude(state=Link.State.ARCHIVED)
+            .exclude(state__in=[Link.State.ARCHIVED, Link.State.ALIAS])
             .select_related("connection", "leg__ticket")
         ):
             if link.connection.public_id != event.origin and _has_news(link):
@@ -153,14 +153,15 @@ def say_again(link: Link, message: Message) -> None:
 def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: object) -> Outbound:
     Link.objects.filter(pk=link.pk).update(last_seq=F("last_seq") + 1)
     at = timezone.now()
+    if link.state == Link.State.ALIAS:
+        what |= {"state": Outbound.State.PARKED, "error": link.why, "next_attempt_at": None}
     return Outbound.objects.create(
         link=link,
         lane=lane,
         kind=kind,
         seq=Link.objects.values_list("last_seq", flat=True).get(pk=link.pk),
         queued_at=at,
-        next_attempt_at=at,
-        **what,
+        **({"next_attempt_at": at} | what),
     )
 
 
@@ -232,8 +233,8 @@ def bind(link: Link, item: Outbound, remote_key: str) -> None:
 
 @transaction.atomic
 def retry(item: Outbound) -> None:
-    """Put a parked item back in its turn."""
-    Outbound.objects.filter(pk=item.pk, state=Outbound.State.PARKED).update(
+    """Put a parked item back in its turn; nothing is written to a record that was merged there."""
+    Outbound.objects.filter(pk=item.pk, state=Outbound.State.PARKED).exclude(link__state=Link.State.ALIAS).update(
         state=Outbound.State.READY, attempts=0, next_attempt_at=timezone.now(), error=""
     )
     wake(item.link)

@@ -141,7 +141,8 @@ def _heal(connection: Connection, connector: Connector) -> None:
     Connection.objects.filter(pk=connection.pk).update(healed_at=at)
     hooks.keep(connection, connector)
     if connection.healed_at is not None:
-        under_way = Link.objects.filter(connection=connection, state=Link.State.ACTIVE, leg__stage__in=OPEN_STAGES)
+        states = [Link.State.ACTIVE, Link.State.ALIAS]
+        under_way = Link.objects.filter(connection=connection, state__in=states, leg__stage__in=OPEN_STAGES)
         under_way.update(is_dirty=True, next_look_at=None)
         with suppress(Unsupported):
             duplicates.search(connection, connector, since=connection.healed_at - DUPLICATES_SINCE)

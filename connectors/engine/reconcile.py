@@ -6,12 +6,13 @@ function of state and changes nothing twice.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
-from connectors.engine import absences, identity, mapping, marks, outbox
+from connectors.engine import absences, aliases, identity, mapping, marks, outbox
 from connectors.engine.hearing import files, notes, tell_unread, withdrawn
 from connectors.engine.mapping import NotMapped
 from connectors.engine.sight import Contents, Sight, differ, settle
@@ -52,6 +53,13 @@ def apply(
             return None
     ticket = _locked(link.leg.ticket)
     link = Link.objects.select_for_update(of=("self",)).select_related("connection__organisation").get(pk=link.pk)
+    if remote.merged_into:
+        if link.state in (Link.State.ACTIVE, Link.State.ALIAS):
+            aliases.begin(link, remote)
+        return link
+    if link.state == Link.State.ALIAS:
+        aliases.undone(link)
+        link.state = Link.State.ACTIVE
     if link.state != Link.State.ACTIVE:
         return link
     try:
@@ -71,6 +79,8 @@ def apply(
         _fields(sight)
         _accept_if_assigned(sight)
         _reference(sight)
+        if link.heard.get("status") != remote.fields.get("status"):
+            aliases.survivor_changed(link.connection_id, remote.key)
         link.heard, link.heard_at = dict(remote.fields), remote.changed_at
     _describe(sight)
     was_missing = link.missing_since is not None
@@ -84,6 +94,25 @@ def apply(
 
 
 _HEARD = ("agreed", "heard", "heard_at", "born_at", "remote_url")
+
+
+@transaction.atomic
+def follow_survivor(*, alias: Link, remote: RemoteTicket, at: datetime) -> None:
+    """The leg of a merged record follows the status of the record that survived, and nothing else of it."""
+    ticket = _locked(alias.leg.ticket)
+    link = Link.objects.select_for_update(of=("self",)).select_related("connection__organisation").get(pk=alias.pk)
+    if link.state != Link.State.ALIAS or remote.is_foreign:
+        return
+    if remote.merged_into:  # merged once more
+        aliases.begin(link, replace(remote, key=link.remote_key))
+        return
+    leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
+    sight = Sight(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
+    theirs = remote.fields.get("status", "")
+    if link.agreed.get("status", {}).get("theirs") != theirs:
+        _FOLLOW["status"](sight, theirs)
+        link.save(update_fields=["agreed"])
+    Leg.objects.filter(pk=leg.pk).update(remote_status=_status_label(sight.mapped, remote)[:100])
 
 
 def _locked(ticket: Ticket) -> Ticket:

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from .errors import ConnectorError, Refused, Unclear, Unsupported
 from .http import Http
 
+MERGED_SOMEWHERE = "?"
 Piece = TypeVar("Piece", bound="RemoteNote | RemoteFile")
 MARK = re.compile(r"\[TH:([0-9A-HJKMNP-TV-Z]{26}:[0-9a-f]{12}(?:@[0-9A-HJKMNP-TV-Z]{8}){0,9})\]")
 """A hub's mark on a note or file: the operation's id, its signature, and the hubs it came through."""
@@ -76,7 +77,7 @@ class RemoteTicket:
     status_label: str = ""
     """Their status as their people read it, where the record itself tells."""
     merged_into: str = ""
-    """The key of the ticket it was merged into, where they did that."""
+    """The key of the ticket it was merged into, where they did that; `MERGED_SOMEWHERE` where they do not say which."""
     is_ours: bool = False
     """Whether our own API user made it."""
     is_foreign: bool = False

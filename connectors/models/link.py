@@ -31,6 +31,7 @@ class Link(models.Model):
         ACTIVE = "active", _("active")
         PAUSED = "paused", _("paused")
         QUARANTINED = "quarantined", _("quarantined")
+        ALIAS = "alias", _("merged there")
         ARCHIVED = "archived", _("archived")
 
     public_id = PublicIdField()
@@ -46,6 +47,8 @@ class Link(models.Model):
     born_at = models.DateTimeField(_("made there at"), null=True)
     """When their record was made: another instant under the same key is another record."""
     missed = models.PositiveIntegerField(_("times not found"), default=0)
+    merged_key = models.CharField(_("merged into"), max_length=100, blank=True)
+    """Of an alias: the key of the record that survived; empty where they do not say."""
     asked_at = models.DateTimeField(null=True)
     """When their record was asked for last, found or not."""
     missing_since = models.DateTimeField(null=True)
@@ -70,7 +73,8 @@ class Link(models.Model):
                 fields=["connection", "remote_key"], condition=~Q(remote_key=""), name="link_once_per_remote_record"
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["active", "paused", "quarantined", "archived"]), name="link_state_is_known"
+                condition=Q(state__in=["active", "paused", "quarantined", "alias", "archived"]),
+                name="link_state_is_known",
             ),
         ]
         indexes = [

@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any, ClassVar
 
 from connectors.kit.contract import (
+    MERGED_SOMEWHERE,
     Change,
     Choice,
     Connector,
@@ -219,6 +220,8 @@ class Rest(ChecksItself):
         item, answer = self._read(key)
         ticket = self._asked_for(key, item, answer)
         notes, unread = self.records.notes(key, item, answer) if self.profile.notes else ((), ())
+        if ticket.merged_into == MERGED_SOMEWHERE and self.records.merged_by_note not in ("", key):
+            ticket = replace(ticket, merged_into=self.records.merged_by_note)
         files, also_unread = self.records.files(key, item, answer) if self.profile.files else ((), ())
         return replace(ticket, notes=notes, files=files, unread=(*unread, *also_unread))
 

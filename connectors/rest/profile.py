@@ -268,6 +268,8 @@ class NoteRow:
     author: Expression = may(expr(*RECORD, "detail"))
     made_by: Expression = may(expr(*RECORD, "detail"))
     created_at: Expression = must(expr(*RECORD, "detail"))
+    merged_into: Expression = may(expr(*RECORD, "detail"))
+    """The key of the ticket this one was merged into, where only a note names it; the ticket's own says ``'?'``."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ class Records:
         self.moment = reader(times.read, named_zone(times.zone.text(caller.known) if times.zone else ""))
         self._texts = [(name, each.text_in) for name in OF_TICKET if (each := getattr(row, name)) is not None]
         self._fields = [(name, each.text_in) for name, each in row.fields.items()]
+        self.merged_by_note = ""
+        """Of the notes read last: the key of the ticket it was merged into, as far as one of them says so."""
 
     # -- one record
 
@@ -142,6 +144,7 @@ class Records:
         """The notes that make sense, by time, and what does not."""
         found: list[RemoteNote] = []
         unread: list[Unread] = []
+        self.merged_by_note = ""
         for row in self.profile.notes:
             items = self.items_of(row.items, row.operation, key, item, answer)
             told, not_told = pieces(
@@ -168,6 +171,8 @@ class Records:
         if row.only is not None and row.only(told) is not True:
             return None
         said = row.text.text_in(told)
+        if row.merged_into is not None and (into := row.merged_into.text_in(told)):
+            self.merged_by_note = into
         author, made_by = (each.text_in(told) if each is not None else "" for each in (row.author, row.made_by))
         created_at = self.moment(row.created_at(told))
         me = self.caller.known["me"]

@@ -92,6 +92,16 @@ def either(*values: Any) -> Any:
     return next((value for value in values if value not in (None, "")), None)
 
 
+def number_after(value: Any, mark: Any) -> str:
+    """The digits that follow the first `mark` in a text; nothing where none do.
+
+    >>> number_after("merged into request #40: toner", "#"), number_after("none", "#"), number_after("#x", "#")
+    ('40', '', '')
+    """
+    _before, _mark, rest = text(value).partition(text(mark))
+    return rest[: len(rest) - len(rest.lstrip("0123456789"))][:40]
+
+
 def length(value: Any) -> int:
     """Characters of a text, entries of a list or table: what `size` is here (the engine's own counts bytes of UTF-8).
 
@@ -157,6 +167,7 @@ FUNCTIONS: dict[str, Function] = {
     "lookup": lookup,
     "pick": pick,
     "either": either,
+    "number_after": number_after,
     "last": lambda value: value[-1] if isinstance(value, list) and value else None,
     "lower": lambda value: text(value).lower(),
     "upper": lambda value: text(value).upper(),

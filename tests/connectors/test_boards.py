@@ -82,6 +82,8 @@ def connected(us: Organisation, desk: Simulator, company: Tenant) -> Connection:
     rules.values.all().delete()
     for theirs, verb, waits, says, place in RULES:
         rules.statuses.create(theirs=theirs, label=theirs, verb=verb, waits_on=waits, says=says, place=place)
+    rules.notes.all().delete()
+    rules.notes.create(theirs="discussion", audience="legs", is_written=True)
     for ours, theirs in (("P1", "1"), ("P2", "2"), ("P3", "3"), ("P4", "4")):
         rules.values.create(field="priority", ours=ours, theirs=theirs)
     return made

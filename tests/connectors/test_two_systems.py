@@ -530,7 +530,7 @@ def test_a_ticket_travels_through_connectwise_and_both_sides_are_equal(
     assert compare.differences(Link.objects.get()) == []
 
 
-def test_a_ticket_merged_there_stands_still_with_a_sentence(
+def test_a_ticket_merged_there_is_an_alias_of_the_one_that_survived(
     consultant: tuple[Connection, ConnectWiseSimulator], agent: Actor
 ) -> None:
     connection, app = consultant
@@ -542,7 +542,8 @@ def test_a_ticket_merged_there_stands_still_with_a_sentence(
     work()
 
     stopped = Link.objects.get(leg__ticket=ticket)
-    assert (stopped.state, "was merged into" in stopped.why) == (Link.State.QUARANTINED, True)
+    assert (stopped.state, stopped.merged_key) == (Link.State.ALIAS, str(other["id"]))
+    assert f"was merged into {other['id']}" in stopped.why
 
 
 def test_a_false_yes_is_parked_with_a_reason(consultant: tuple[Connection, ConnectWiseSimulator], agent: Actor) -> None:

@@ -1,0 +1,62 @@
+"""A record that was merged into another one there: its link is a read-only alias of the surviving record.
+
+Nothing is written to it any more, and its leg follows the status of the survivor. What is said on the survivor stays
+with the survivor: it may be somebody else's ticket. Tickets of ours are never merged by a vendor.
+"""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from connectors.kit.contract import MERGED_SOMEWHERE, RemoteTicket
+from connectors.models import Difference, Link, Outbound
+
+FIELD = "merged"
+
+
+def begin(link: Link, remote: RemoteTicket) -> None:
+    """The link is an alias from now on, or is told which record survived."""
+    key = "" if remote.merged_into == MERGED_SOMEWHERE else remote.merged_into[:100]
+    if link.state == Link.State.ALIAS and key in ("", link.merged_key):
+        return
+    why = _in_words(link, remote.key, key)
+    Link.objects.filter(pk=link.pk).update(
+        state=Link.State.ALIAS, merged_key=key, why=why, is_dirty=bool(key), next_look_at=None, missed=0,
+        missing_since=None,
+    )  # fmt: skip
+    waiting = link.outbound.filter(state__in=[Outbound.State.READY, Outbound.State.UNCLEAR])
+    waiting.filter(kind=Outbound.Kind.FIELDS).update(
+        state=Outbound.State.SKIPPED, error=why, done_at=timezone.now(), next_attempt_at=None
+    )
+    waiting.exclude(kind=Outbound.Kind.FIELDS).update(state=Outbound.State.PARKED, error=why, next_attempt_at=None)
+    Difference.objects.filter(link=link, field=FIELD, resolved_at=None).update(resolved_at=timezone.now())
+    Difference.objects.create(
+        link=link, field=FIELD, value=key or MERGED_SOMEWHERE, why=why, heard_at=remote.changed_at
+    )  # fmt: skip
+
+
+def undone(link: Link) -> None:
+    """Their record stands for itself again."""
+    Link.objects.filter(pk=link.pk).update(state=Link.State.ACTIVE, merged_key="", why="")
+    Difference.objects.filter(link=link, field=FIELD, resolved_at=None).update(resolved_at=timezone.now())
+
+
+def survivor_changed(connection_id: int, key: str) -> None:
+    """Whoever is an alias of this record looks at it."""
+    Link.objects.filter(connection=connection_id, state=Link.State.ALIAS, merged_key=key).update(
+        is_dirty=True, next_look_at=None
+    )
+
+
+def _in_words(link: Link, key: str, survivor: str) -> str:
+    if not survivor:
+        into = "another one, which their system does not name"
+    else:
+        other = Link.objects.filter(connection=link.connection_id, remote_key=survivor).select_related("leg__ticket")
+        label = other[0].leg.ticket.label if other else ""
+        into = f"{survivor} ({label})" if label else survivor
+    return (
+        f"Record {key} there was merged into {into}, where its story goes on. Its status is followed there, and "
+        "nothing is written to it any more. What has to be said: say it there, or recall the engagement and offer it "
+        "again."
+    )
