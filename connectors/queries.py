@@ -131,6 +131,7 @@ def _connections() -> list[Stuck]:
         Q(state=Connection.State.LOCKED_OUT)
         | is_active & Q(failures__gt=2)
         | is_active & Q(sight_lost_at__isnull=False)
+        | is_active & ~Q(left_out="")
         | is_active & Q(rejected_hooks__gte=F("rejected_before") + hooks.MANY_REJECTED)
     )
     return [each for row in rows for each in _of_connection(row)]
@@ -145,6 +146,8 @@ def _of_connection(row: Connection) -> Iterator[Stuck]:
     if row.sight_lost_at is not None:
         title = f"Many records of {row.name} are not found"
         yield Stuck(title=title, why=row.sight_lost_why, at=row.sight_lost_at, **told)
+    if row.left_out:
+        yield Stuck(title=f"Records of {row.name} were not listed", why=row.left_out, at=row.last_in_at or at, **told)
     if row.failures > 2:
         yield Stuck(title=f"{row.name} is not answering", why=row.last_error, at=at, **told)
     refused = row.rejected_hooks - row.rejected_before

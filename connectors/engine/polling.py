@@ -80,6 +80,7 @@ def poll(*, connection_id: int) -> int:
                     stored += _keep_page(connection, connector, page)
                     inbox.look_again(connection, [key for key in page.gone if texts.storable(key) == key])
                     stored += sum(_keep_unread(connection, unread) for unread in page.unread)
+                    _keep_left_out(connection, page)
                     if not _moved(connection, page.cursor):
                         return stored  # another version of its profile reads on from elsewhere
                 more = page.more and page.cursor != connection.cursor
@@ -96,6 +97,12 @@ def poll(*, connection_id: int) -> int:
         next_poll_at=timezone.now() + timedelta(seconds=connection.poll_seconds)
     )
     return stored
+
+
+def _keep_left_out(connection: Connection, page: Page) -> None:
+    """What their list refused to show is told until somebody has seen to it."""
+    if page.left_out:
+        Connection.objects.filter(pk=connection.pk).update(left_out=texts.storable(page.left_out)[:1000])
 
 
 def _moved(connection: Connection, cursor: str) -> bool:

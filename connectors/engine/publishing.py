@@ -73,7 +73,12 @@ def give_meaning(connection: Connection, *, field: str, value: str, meaning: str
 def resume(connection: Connection) -> None:
     """Let a connection that was paused or locked out go on; its queue is as it was."""
     Connection.objects.filter(pk=connection.pk).update(
-        state=Connection.State.ACTIVE, failures=0, resting_until=None, last_error="", next_poll_at=None
+        state=Connection.State.ACTIVE,
+        failures=0,
+        resting_until=None,
+        last_error="",
+        next_poll_at=None,
+        left_out="",
     )
     for link in Link.objects.filter(connection=connection, state=Link.State.ACTIVE, outbound__state="ready").distinct():
         outbox.wake(link)

@@ -111,6 +111,8 @@ class Page:
     """Keys of tickets that were deleted there, as far as they tell."""
     unread: tuple[Unread, ...] = ()
     """Records of this page that could not be understood."""
+    left_out: str = ""
+    """Records that their list refuses to show: how many, as far as they tell, and what to do about it, in words."""
     before: tuple[RemoteTicket, ...] = ()
     """What lay there when reading began, where changes are seen by comparing only: it is kept, and not taken in."""
 

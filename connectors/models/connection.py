@@ -90,6 +90,8 @@ class Connection(models.Model):
     sight_lost_at = models.DateTimeField(null=True, blank=True, editable=False)
     """Since when so many records are not there for our user that its rights are probably narrower."""
     sight_lost_why = models.TextField(blank=True, editable=False)
+    left_out = models.TextField(_("what their list did not show"), blank=True, editable=False)
+    """Kept until somebody has seen to it."""
     last_in_at = models.DateTimeField(_("last success in"), null=True, blank=True, editable=False)
     last_out_at = models.DateTimeField(_("last success out"), null=True, blank=True, editable=False)
 

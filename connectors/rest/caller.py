@@ -339,6 +339,9 @@ class Caller:
 
     # -- lists
 
+    total: int | None = None
+    """How many records the list that was read last has, where it says so."""
+
     def pages(self, name: str, values: Mapping[str, Any]) -> Iterator[list[Any]]:
         """All pages of a list that is read whole."""
         steps = self.profile.operations[name]
@@ -411,6 +414,7 @@ class Caller:
             return text(paging.key({"item": items[-1]})) if len(items) >= size or paging.more is not None else ""
         further = count + 1 if paging.style == "page" else count + len(items)
         total = paging.total(told) if paging.total is not None else None
+        self.total = total if isinstance(total, int) else None
         read = (count * size) + len(items) if paging.style == "page" else further
         # A total that lies is no reason to stop after a full page; where they cap a page it is one to go on.
         says_more = isinstance(total, int) and read < total

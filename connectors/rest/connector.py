@@ -32,7 +32,7 @@ from connectors.kit.contract import (
     readable,
     understood,
 )
-from connectors.kit.errors import ConnectorError, Missing, Refused, Unsupported
+from connectors.kit.errors import ConnectorError, Forbidden, Missing, Refused, Unsupported
 from connectors.kit.http import type_of
 from hub.expr import Expression, text
 from hub.expr.texts import Unsaid
@@ -40,7 +40,7 @@ from hub.expr.texts import Unsaid
 from . import editing, judging
 from .caller import Caller
 from .checking import LOOK_BACK, ChecksItself
-from .profile import PicklistRow, Profile, Step
+from .profile import Paging, PicklistRow, Profile, Step
 from .records import Records, named_zone
 from .sweeping import Sweep
 from .times import written
@@ -52,6 +52,10 @@ IGNORED_FILTER = timedelta(days=2)
 
 SOON = timedelta(days=2)
 """A clock of theirs that is further ahead says nothing of when a record changed."""
+
+
+COUNTED = ("page", "offset", "time")
+"""Lists whose pages are counted, so that one can be refused for its number alone."""
 
 
 class Rest(ChecksItself):
@@ -143,7 +147,14 @@ class Rest(ChecksItself):
         self._me()
         state = Sweep.read(cursor, now)
         since = state.at or (state.since if state.token and is_export else state.since - self._overlap())
-        items, token = self.caller.page(steps, {"since": self._since(since)}, state.token)
+        try:
+            items, token = self.caller.page(steps, {"since": self._since(since)}, state.token)
+        except Refused as error:
+            if isinstance(error, Forbidden) or paging is None or not (state.token and paging.style in COUNTED):
+                raise
+            return self._past_their_limit(state, paging, error)
+        if not state.token:
+            state = replace(state, total=self.caller.total)
         items = self._whole(steps[-1], items)
         page = self._understood(items, since, is_first=state.is_first)
         newest = max((t.changed_at for t in (*page.tickets, *page.before)), default=None)
@@ -158,6 +169,26 @@ class Rest(ChecksItself):
         if state.has_seen(token):
             raise Refused(f"The pages of {self.profile.name} go in a circle.")
         return replace(page, cursor=state.on(token=token, newest=newest).text, more=True)
+
+    def _past_their_limit(self, state: Sweep, paging: Paging, error: Refused) -> Page:
+        """A list that refuses its n-th page although it showed those before: on, and what it left out is told.
+
+        Sorted by change, only records of the one instant are missing that fills all they show; else nobody knows which.
+        """
+        count = int(state.token)
+        read = count * int(paging.size) if paging.style == "page" else count
+        missing = f"{state.total - read} records" if state.total is not None and state.total > read else "Some records"
+        told = f"{self.profile.name} shows no more than {read:,} records of a list. {error}"
+        if paging.style == "time":
+            resolution = timedelta(seconds=self.profile.since.resolution_seconds)
+            past = max(state.newest, state.at or state.since) + resolution
+            why = f"{missing} that changed at {state.newest:%Y-%m-%d %H:%M:%S} UTC were not listed"
+            cursor = replace(state, at=past, token="", seen=(), total=None).text
+        else:
+            why = f"{missing} that changed since {state.since:%Y-%m-%d %H:%M} UTC were not listed"
+            cursor = state.end(timedelta(seconds=self.profile.since.lag_seconds))
+        advice = "Linked tickets are read within the hour all the same; of others, look there which are missing."
+        return Page(tickets=(), cursor=cursor, more=paging.style == "time", left_out=f"{why}: {told} {advice}")
 
     def _by_time(self, state: Sweep, items: list[Any], token: str, asked: datetime) -> Sweep:
         """On from the last change of this page: what changes meanwhile moves to the end, and shifts nothing.

@@ -26,6 +26,8 @@ class Sweep:
     seen: tuple[str, ...] = ()
     at: datetime | None = None
     """Of a list sorted by change: from where the next page is asked for."""
+    total: int | None = None
+    """How many records the list has, where its first page said so."""
     is_first: bool = False
     """Whether nothing was read before it, so that what it reads can only be compared with later."""
 
@@ -36,7 +38,7 @@ class Sweep:
 
     @classmethod
     def read(cls, cursor: str, now: datetime) -> Sweep:
-        raw = json.loads(cursor) if cursor.startswith("{") else {"since": cursor}
+        raw: Json = json.loads(cursor) if cursor.startswith("{") else {"since": cursor}
         since = _time(raw["since"])
         return cls(
             since=since,
@@ -45,6 +47,7 @@ class Sweep:
             token=raw.get("token", ""),
             seen=tuple(raw.get("seen", ())),
             at=_time(raw["at"]) if "at" in raw else None,
+            total=raw["total"] if isinstance(raw.get("total"), int) else None,
             is_first=bool(raw.get("first")),
         )
 
@@ -75,6 +78,8 @@ class Sweep:
             told["at"] = _told(self.at)
         if self.is_first:
             told["first"] = True
+        if self.total is not None:
+            told["total"] = self.total
         if self.token:
             told |= {"token": self.token, "seen": list(self.seen)}
         return json.dumps(told)
