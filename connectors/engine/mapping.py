@@ -80,8 +80,15 @@ class Mapped:
         except KeyError as error:
             raise NotMapped("visibility", visibility) from error
 
-    def visibility(self, *, is_for_requester: bool) -> str:
-        """How a message of ours is marked there; held where the mapping does not say."""
+    def visibility(self, *, is_for_requester: bool, is_for_vendor_alone: bool = False) -> str:
+        """How a message of ours is marked there; held where the mapping does not say.
+
+        What is for this vendor alone goes where nobody else reads, if there is such a place.
+        """
+        if is_for_vendor_alone and not is_for_requester:
+            for rule in self.notes.values():
+                if rule.is_written_for_vendor:
+                    return rule.theirs
         wanted = NoteRule.Audience.REQUESTER if is_for_requester else NoteRule.Audience.LEGS
         for rule in self.notes.values():
             if rule.is_written and rule.audience == wanted:

@@ -16,6 +16,7 @@ from workflows import packs
 REHEARSED = timedelta(days=7)
 CANARIES = (
     ("our own people", "canary: ours only"),
+    ("this vendor alone", "canary: for this vendor"),
     ("organisations on the ticket", "canary: for organisations"),
     ("the requester", "canary: for the requester"),
 )
@@ -106,9 +107,10 @@ def _pair(connector: Connector, mapped: Mapped, ticket: Ticket, name: str) -> Pa
 def canaries(mapped: Mapped) -> list[Canary]:
     """A message of each audience run through the mapping: what is internal must not come out of it."""
     found = [Canary(audience=CANARIES[0][0], text=CANARIES[0][1], visibility="", why_not="never leaves this house")]
-    for (audience, text), is_for_requester in zip(CANARIES[1:], (False, True), strict=True):
+    kinds = ((False, True), (False, False), (True, False))
+    for (audience, text), (is_for_requester, is_for_vendor_alone) in zip(CANARIES[1:], kinds, strict=True):
         try:
-            visibility = mapped.visibility(is_for_requester=is_for_requester)
+            visibility = mapped.visibility(is_for_requester=is_for_requester, is_for_vendor_alone=is_for_vendor_alone)
         except NotMapped:
             found.append(
                 Canary(audience=audience, text=text, visibility="", why_not="held: no visibility is used for it")

@@ -33,6 +33,7 @@ class NoteProposal:
     audience: str = ""
     is_written: bool = False
     is_written_for_legs: bool = False
+    is_written_for_vendor: bool = False
 
 
 FIELDS = (
@@ -110,6 +111,7 @@ def notes(choices: Iterable[Choice]) -> list[NoteProposal]:
     rows = [choice for choice in choices if choice.is_active]
     shared = next((c.value for c in rows if "co-managed" in c.label.lower()), None)
     public = next((c.value for c in rows if _is_public(c)), None)
+    private = next((c.value for c in rows if _is_private(c)), None)
     found = []
     for choice in rows:
         audience: str = NoteRule.Audience.US
@@ -123,6 +125,7 @@ def notes(choices: Iterable[Choice]) -> list[NoteProposal]:
                 audience=audience,
                 is_written=choice.value in (shared, public),
                 is_written_for_legs=shared is None and choice.value == public,
+                is_written_for_vendor=choice.value == private,
             )
         )
     return found
@@ -133,6 +136,12 @@ def _is_public(choice: Choice) -> bool:
     if "internal" in label or "time entry" in label or "private" in label or "co-managed" in label:
         return False
     return any(word in label for word in ("all", "public", "customer", "discussion", "everyone", "external"))
+
+
+def _is_private(choice: Choice) -> bool:
+    """Read by their own people alone; a time entry is none that we could write."""
+    label = choice.label.lower()
+    return ("internal" in label or "private" in label) and "time entry" not in label and "co-managed" not in label
 
 
 def complaints(
@@ -158,6 +167,7 @@ def complaints(
         found.append(f"Priorities that cannot be said to them: {', '.join(missing)}. Such tickets would be parked.")
     if not any(row.is_written and row.audience == NoteRule.Audience.REQUESTER for row in shown):
         found.append("Messages for the requester cannot be said to them: no visibility is used for ours.")
-    if not any((row.is_written and row.audience == NoteRule.Audience.LEGS) or row.is_written_for_legs for row in shown):
+    legs = NoteRule.Audience.LEGS
+    if not any((row.is_written and row.audience == legs) or row.is_written_for_legs for row in shown):
         found.append("Messages for organisations only cannot be said to them: no visibility is used for ours.")
     return found

@@ -237,7 +237,10 @@ class Sender:
     def _prepare_text(self, item: Outbound) -> _Ready:
         message = item.message
         assert message is not None
-        visibility = self.mapped.visibility(is_for_requester=message.is_for_requester)
+        visibility = self.mapped.visibility(
+            is_for_requester=message.is_for_requester,
+            is_for_vendor_alone=not message.is_for_later_legs and message.legs.count() == 1,
+        )
         about = f"{message.author_organisation}, {message.author_name}".rstrip(", ")
         mark = marks.sign(item.public_id, hops=self._hops_of(message))
         common = {

@@ -278,6 +278,11 @@ class NoteRule(models.Model):
         default=False,
         help_text=_("A message of ours for organisations only is marked so there as well, if nothing else is."),
     )
+    is_written_for_vendor = models.BooleanField(
+        _("used for this vendor alone"),
+        default=False,
+        help_text=_("A message of ours for this vendor and nobody else is marked so there: their private log, say."),
+    )
 
     class Meta:
         verbose_name = _("note rule")
@@ -286,6 +291,12 @@ class NoteRule(models.Model):
             models.UniqueConstraint(fields=["mapping", "theirs"], name="note_rule_once_per_theirs"),
             models.UniqueConstraint(
                 fields=["mapping", "audience"], condition=Q(is_written=True), name="note_rule_one_written_per_audience"
+            ),
+            models.UniqueConstraint(
+                fields=["mapping"], condition=Q(is_written_for_vendor=True), name="note_rule_one_written_for_vendor"
+            ),
+            models.CheckConstraint(
+                condition=~Q(is_written_for_vendor=True, audience="requester"), name="note_rule_vendor_is_not_wider"
             ),
         ]
 

@@ -50,10 +50,11 @@ def _as_known(row: StatusProposal, rule: StatusRule | None, said: set[tuple[str,
 
 def _as_written(row: NoteProposal, rule: NoteRule | None) -> NoteProposal:
     if rule is None:
-        return replace(row, is_written=False, is_written_for_legs=False)
+        return replace(row, is_written=False, is_written_for_legs=False, is_written_for_vendor=False)
     return replace(
-        row, audience=rule.audience, is_written=rule.is_written, is_written_for_legs=rule.is_written_for_legs
-    )
+        row, audience=rule.audience, is_written=rule.is_written, is_written_for_legs=rule.is_written_for_legs,
+        is_written_for_vendor=rule.is_written_for_vendor,
+    )  # fmt: skip
 
 
 @transaction.atomic
@@ -94,6 +95,7 @@ def write(connection: Connection, form: WordsForm) -> Mapping:
                 audience=said[f"audience_{index}"],
                 is_written=bool(said.get(f"written_{index}")),
                 is_written_for_legs=bool(said.get(f"legs_{index}")),
+                is_written_for_vendor=bool(said.get(f"vendor_{index}")),
             )
     return draft
 

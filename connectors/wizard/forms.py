@@ -291,7 +291,10 @@ class WordsForm(forms.Form):
         for index, note in enumerate(notes):
             audiences = [("", _("— held —")), *NoteRule.Audience.choices]
             self._add(f"audience_{index}", audiences, note.audience, _("audience here"))
-            for name, value in (("written", note.is_written), ("legs", note.is_written_for_legs)):
+            written = (
+                ("written", note.is_written), ("legs", note.is_written_for_legs), ("vendor", note.is_written_for_vendor)
+            )  # fmt: skip
+            for name, value in written:
                 self.fields[f"{name}_{index}"] = forms.BooleanField(required=False, initial=value)
 
     def _add(self, name: str, choices: Iterable[Any], initial: str, label: Any) -> None:
@@ -312,6 +315,7 @@ class WordsForm(forms.Form):
                 self.add_error(f"says_{index}", _("“%s” is written so already.") % said[says, row.choice.place])
             said[says, row.choice.place] = row.choice.label
         written: set[str] = set()
+        vendors = 0
         for index, _note in enumerate(self.notes):
             audience = cleaned.get(f"audience_{index}") or ""
             if cleaned.get(f"written_{index}"):
@@ -322,6 +326,14 @@ class WordsForm(forms.Form):
                 written.add(audience)
             if cleaned.get(f"legs_{index}") and audience in ("", NoteRule.Audience.US):
                 self.add_error(f"audience_{index}", _("What is for us only is never written there."))
+            if cleaned.get(f"vendor_{index}"):
+                if audience == NoteRule.Audience.REQUESTER:
+                    self.add_error(f"vendor_{index}", _("The requester reads this: it is not for this vendor alone."))
+                if not audience:
+                    self.add_error(f"audience_{index}", _("What we write there needs a meaning when it is read."))
+                if vendors:
+                    self.add_error(f"vendor_{index}", _("Only one visibility can be used for this vendor alone."))
+                vendors += 1
         return cleaned
 
     def status_rows(self) -> list[dict[str, Any]]:
@@ -349,7 +361,7 @@ class WordsForm(forms.Form):
         return verb not in ("", StatusRule.Verb.WAIT) and not any(field.errors for field in row["fields"])
 
     def note_rows(self) -> list[dict[str, Any]]:
-        names = ("audience", "written", "legs")
+        names = ("audience", "written", "legs", "vendor")
         return [
             {"label": row.choice.label, "value": row.choice.value, "fields": self._fields(index, *names)}
             for index, row in enumerate(self.notes)
