@@ -6,8 +6,9 @@ hides more and blames nobody else is proposed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.kit.contract import Choice
 from connectors.models import FieldRule, NoteRule, StatusRule
@@ -23,6 +24,10 @@ class StatusProposal:
     verb: str = ""
     waits_on: str = ""
     says: str = ""
+    ground: str = ""
+    """What the proposal goes by, in words."""
+    is_doubtful: bool = False
+    """The label can be read in two ways, or denies what it names: a person has to look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,10 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (Verb.WORK, ("progress", "working", "assigned", "scheduled", "escalat", "bearbeit", "re-opened", "reopened")),
     (Verb.ACKNOWLEDGE, ("new", "received", "logged", "open", "triage", "neu", "queued")),
 )
+_DENIED = re.compile(
+    r"\b(?:(?:not|never|no|nicht|kein\w*|sans|pas|non)\s+\w|un(?:resolved|solved|assigned|finished|done)|incomplete)"
+)
+"""What stands behind such a word is not so: “not resolved in time” is no end."""
 _OWN = ("vendor", "supplier", "third", "part", "material", "schedul", "lieferant")
 _LEVELS = (
     ("P1", ("critical", "emergency", "urgent", "kritisch")),
@@ -72,25 +81,46 @@ def statuses(choices: Iterable[Choice]) -> list[StatusProposal]:
         word = Says.CLOSED if row.choice.is_closed else said.get(Verb(row.verb), "") if row.verb else ""
         says = word if word and (word, row.choice.place) not in taken else ""
         taken |= {(says, row.choice.place)}
-        found.append(StatusProposal(choice=row.choice, verb=row.verb, waits_on=row.waits_on, says=says))
+        found.append(replace(row, says=says))
     return found
 
 
 def _status(choice: Choice) -> StatusProposal:
-    label = choice.label.lower()
+    label, is_denied = _asserted(choice.label.lower())
     verb: str = Verb.DONE if choice.is_closed or choice.hint == "Resolved" else ""
-    for meaning, words in _WORDS:
-        if any(word in label for word in words):
-            # Closed with a word of refusal in its name is still a refusal.
-            verb = meaning if not verb or meaning in (Verb.RETURN, Verb.DECLINE) else verb
-            break
+    ground = "it closes the ticket there" if choice.is_closed else f"their system says {choice.hint}" if verb else ""
+    found = [(meaning, word) for meaning, words in _WORDS for word in words if word in label][:MOST_READINGS]
+    if found:
+        meaning, word = found[0]
+        # Closed with a word of refusal in its name is still a refusal.
+        if not verb or meaning in (Verb.RETURN, Verb.DECLINE):
+            verb, ground = meaning, f"“{word}” in its name"
     if not verb and choice.hint == "Responded":
-        verb = Verb.WORK
+        verb, ground = Verb.WORK, "their system says Responded"
     waits_on = ""
     if verb == Verb.WAIT:
         # "The customer" may be us or the requester: waiting on us pauses nobody's clock without need.
         waits_on = "own" if any(word in label for word in _OWN) else "us"
-    return StatusProposal(choice=choice, verb=verb, waits_on=waits_on)
+    readings = {meaning for meaning, _word in found} | ({verb} if verb else set())
+    is_doubtful = is_denied or len(readings - {Verb.RETURN}) > 1
+    if is_denied:
+        ground = f"{ground}; part of it is denied" if ground else "part of it is denied"
+    elif is_doubtful:
+        ground = f"{ground}; it can be read otherwise, too"
+    return StatusProposal(choice=choice, verb=verb, waits_on=waits_on, ground=ground, is_doubtful=is_doubtful)
+
+
+MOST_READINGS = 20
+
+
+def _asserted(label: str) -> tuple[str, bool]:
+    """A label without what it denies, and whether it denies anything.
+
+    >>> _asserted("escalated: not resolved in time"), _asserted("unassigned"), _asserted("done")
+    (('escalated: ', True), ('', True), ('done', False))
+    """
+    found = _DENIED.search(label)
+    return (label[: found.start()], True) if found else (label, False)
 
 
 def priorities(choices: Iterable[Choice]) -> dict[str, str]:

@@ -340,6 +340,14 @@ def _reference(sight: Sight) -> None:
     )  # fmt: skip
 
 
+def _renamed(sight: Sight) -> str:
+    """Their title, where it is neither ours nor what was agreed."""
+    theirs, agreed = sight.remote.fields.get("title", ""), sight.link.agreed.get("title")
+    if agreed is None or theirs in (agreed["theirs"], sight.ticket.title):
+        return ""
+    return doors.concealed(theirs)
+
+
 def _status_label(mapped: mapping.Mapped, remote: RemoteTicket) -> str:
     theirs = remote.fields.get("status", "")
     return mapped.label("status", theirs) if theirs in mapped.statuses else remote.status_label or theirs
@@ -349,6 +357,7 @@ def _describe(sight: Sight) -> None:
     """What of theirs is shown beside the leg."""
     remote, leg, mapped = sight.remote, sight.leg, sight.mapped
     wanted = {
+        "remote_title": _renamed(sight)[:255],
         "remote_number": remote.number[:100],
         "remote_assignee": remote.assignee[:150],
         "remote_status": _status_label(mapped, remote)[:100],

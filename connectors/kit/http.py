@@ -199,6 +199,18 @@ class Http:
         raise _meaning(status, answer.headers, is_write)
 
 
+def sized(count: float) -> str:
+    """Bytes as people read them: MB are millions, as limits of these systems are told.
+
+    >>> sized(1_024_000), sized(500_000), sized(999), sized(20 * 2**20)
+    ('1.02 MB', '500 kB', '999 bytes', '21 MB')
+    """
+    for unit, size in (("MB", 1_000_000), ("kB", 1_000)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} bytes"
+
+
 def type_of(name: str) -> str:
     """The media type that a file's name makes likely.
 

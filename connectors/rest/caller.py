@@ -226,6 +226,7 @@ class Caller:
             may_be_empty=step.empty,
             judge=lambda reply: self._judged(step, reply, values, writes=writes),
         )
+        self.date = reply.headers.get("Date", "")
         self._mind_the_limit(reply, writes)
         return reply
 
@@ -339,6 +340,8 @@ class Caller:
 
     # -- lists
 
+    date: str = ""
+    """When they answered last, by their own clock (RFC 9110)."""
     total: int | None = None
     """How many records the list that was read last has, where it says so."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from connectors.kit.contract import Checked, understood
+from connectors.kit.contract import Checked, RemoteTicket, understood
 from connectors.kit.errors import LockedOut, Missing, Refused, TryLater
 from hub.expr import Expression, text
 
@@ -18,6 +20,8 @@ from .shapes import Filled
 NOBODY = "TH-00000000-00000000000000000000000000"
 """Our reference of no ticket."""
 FAR_AHEAD = timedelta(days=365)
+IN_THE_FUTURE = timedelta(minutes=10)
+"""Less is a clock that is not set by NTP."""
 LOOK_BACK = timedelta(days=7)
 """How far back a ticket is looked for in a list, where they cannot search."""
 
@@ -117,6 +121,7 @@ class ChecksItself(ShowsSamples):
             self._whole(steps[-1], items[-1:]), lambda item: self.records.ticket(item, item, is_listed=True)
         )
         row = self.profile.since
+        self._mind_the_zone(seen)
         if not seen or seen[0].changed_at > now - timedelta(seconds=row.lag_seconds):
             return
         since = seen[0].changed_at - timedelta(seconds=row.resolution_seconds)
@@ -127,6 +132,27 @@ class ChecksItself(ShowsSamples):
                 f"{seen[0].changed_at:%Y-%m-%d %H:%M:%S} UTC, when asked for changes from then on: it reads the times "
                 "we send in another zone or form. Look at [since]: write, zone and resolution_seconds."
             )
+
+    def _mind_the_zone(self, seen: Sequence[RemoteTicket]) -> None:
+        """Nothing changed after they answered: who tells of it writes times in another zone than we read them in."""
+        try:
+            answered = parsedate_to_datetime(self.caller.date)
+        except (ValueError, TypeError):
+            return
+        ahead = max((ticket.changed_at - answered for ticket in seen), default=timedelta(0))
+        if ahead < IN_THE_FUTURE:
+            return
+        raise Refused(
+            f"{self.profile.name} tells of a change {ahead // timedelta(minutes=1)} minutes after its own clock "
+            f"({answered:%H:%M} UTC): its times are in another zone than they are read in.",
+            field=self._field_of_zone(),
+        )
+
+    def _field_of_zone(self) -> str:
+        """The setting that says in which zone times without one are read."""
+        zone = self.profile.times.zone
+        named = [part for part in (zone.parts if zone is not None else ()) if isinstance(part, Expression)]
+        return next((str(part.steps[1]) for part in named if part.steps[:1] == ("settings",)), "")
 
     def _key_in(self, step: Step, item: Any) -> str:
         """The id of a listed record, also where the list tells nothing else."""

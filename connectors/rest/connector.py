@@ -33,7 +33,7 @@ from connectors.kit.contract import (
     understood,
 )
 from connectors.kit.errors import ConnectorError, Forbidden, Missing, Refused, Unsupported
-from connectors.kit.http import type_of
+from connectors.kit.http import sized, type_of
 from hub.expr import Expression, text
 from hub.expr.texts import Unsaid
 
@@ -406,8 +406,10 @@ class Rest(ChecksItself):
         if known is not None and known.values and change.visibility not in {v.value for v in known.values}:
             raise Refused(f"{self.profile.name} knows no visibility {change.visibility!r}.")
         if change.kind == "file" and len(change.content) > self.profile.largest_file:
-            limit = int(self.profile.largest_file) // 2**20
-            raise Refused(f"{change.name} is larger than the {limit} MB {self.profile.name} takes.")
+            raise Refused(
+                f"{change.name} has {sized(len(change.content))}, {self.profile.name} takes "
+                f"{sized(self.profile.largest_file)} at most."
+            )
         done = self.caller.run(change.kind, self._values(change), is_write=True)
         if not done.ran:
             raise Refused(f"{self.profile.name} has no way to say this with the visibility {change.visibility!r}.")

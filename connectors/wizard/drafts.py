@@ -45,7 +45,8 @@ def _as_known(row: StatusProposal, rule: StatusRule | None, said: set[tuple[str,
     if rule is None:
         is_said = (row.says, row.choice.place) in said or (row.says, "") in said
         return replace(row, says="" if is_said else row.says)
-    return replace(row, verb=rule.verb, waits_on=rule.waits_on, says=rule.says)
+    # What an admin has decided is in no doubt any more.
+    return replace(row, verb=rule.verb, waits_on=rule.waits_on, says=rule.says, ground="", is_doubtful=False)
 
 
 def _as_written(row: NoteProposal, rule: NoteRule | None) -> NoteProposal:

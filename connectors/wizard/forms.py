@@ -344,6 +344,8 @@ class WordsForm(forms.Form):
                 "value": row.choice.value,
                 "fields": self._fields(index, "verb", "waits", "says"),
                 "means": dict(StatusRule.Verb.choices).get(row.verb, ""),
+                "ground": row.ground,
+                "is_doubtful": row.is_doubtful,
             }
             for index, row in enumerate(self.statuses)
         ]
@@ -358,6 +360,8 @@ class WordsForm(forms.Form):
 
     def _is_clear(self, row: dict[str, Any]) -> bool:
         verb = str(row["fields"][0].value() or "")
+        if row["is_doubtful"]:
+            return False
         return verb not in ("", StatusRule.Verb.WAIT) and not any(field.errors for field in row["fields"])
 
     def note_rows(self) -> list[dict[str, Any]]:

@@ -177,6 +177,7 @@ ACTS = {
 }
 OF_OURS = ("lead", "recall", "approve", "reopen")
 """What is ours to do, whatever tool they work in."""
+SAID = ("accept", "start", "resume", "approve", "reopen")
 
 
 def _with_acts(leg: Leg) -> Leg:
@@ -339,6 +340,9 @@ def _act(leg: Leg, told: dict[str, Any], actor: Actor) -> None:
         plain = {"start": handoffs.start, "resume": handoffs.resume, "approve": handoffs.approve,
                  "reopen": handoffs.reopen}  # fmt: skip
         plain[act](leg=leg, actor=actor, at=at)
+    if reason.strip() and act in SAID:
+        # These acts have no reason of their own: what was typed beside them is said to the organisation.
+        conversations.comment(ticket=leg.ticket, body=reason, legs=[leg], actor=actor, at=at)
 
 
 @require_POST

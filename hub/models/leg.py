@@ -85,6 +85,8 @@ class Leg(models.Model):
     priority = models.CharField(_("priority asked"), max_length=16, blank=True)
     remote_priority = models.CharField(_("priority there"), max_length=100, blank=True)
     remote_status = models.CharField(_("status there"), max_length=100, blank=True)
+    remote_title = models.CharField(_("title there"), max_length=255, blank=True)
+    """Only where they renamed it."""
     remote_number = models.CharField(_("number there"), max_length=100, blank=True)
     remote_assignee = models.CharField(_("assignee there"), max_length=150, blank=True)
     deadline_at = models.DateTimeField(_("accept until"), null=True, blank=True)

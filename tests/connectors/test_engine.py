@@ -334,6 +334,21 @@ def test_our_title_wins_and_theirs_is_put_back_once(offered: Link, simulator: Si
     assert not Difference.objects.filter(resolved_at=None).exists()
 
 
+def test_a_title_renamed_there_is_shown_beside_the_engagement(
+    offered: Link, simulator: Simulator, agent: Actor
+) -> None:
+    """Ours goes out only, so theirs is no difference; who works on it should know all the same."""
+    work()
+    simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", title="Spooler of printer 7")
+    work()
+    assert Leg.objects.get().remote_title == "Spooler of printer 7"
+    assert Ticket.objects.get().title == "Printing fails"
+
+    simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", title="Printing fails")
+    work()
+    assert Leg.objects.get().remote_title == ""
+
+
 def test_a_status_the_law_refuses_is_kept_as_heard_and_raised_once(
     offered: Link, agent: Actor, simulator: Simulator
 ) -> None:
