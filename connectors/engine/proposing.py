@@ -79,7 +79,8 @@ def statuses(choices: Iterable[Choice]) -> list[StatusProposal]:
     taken: set[tuple[str, str]] = set()
     for row in rows:
         word = Says.CLOSED if row.choice.is_closed else said.get(Verb(row.verb), "") if row.verb else ""
-        says = word if word and (word, row.choice.place) not in taken else ""
+        is_free = not row.choice.is_theirs and (word, row.choice.place) not in taken
+        says = word if word and is_free else ""
         taken |= {(says, row.choice.place)}
         found.append(replace(row, says=says))
     return found

@@ -201,6 +201,7 @@ class Sender:
             key=self.link.remote_key,
             leg=leg.public_id,
             title=ticket.title,
+            label=ticket.label,
             reference=reference,
             fields=fields,
             mark=marks.sign(item.public_id) if is_insert else "",
@@ -246,6 +247,7 @@ class Sender:
         common = {
             "id": item.public_id, "kind": item.kind, "key": self.link.remote_key, "visibility": visibility,
             "leg": self.link.leg.public_id, "title": self.link.leg.ticket.title,
+            "label": self.link.leg.ticket.label,
             "is_by_program": message.author_kind in (ActorKind.SYSTEM, ActorKind.TIMER),
         } | self._thread()  # fmt: skip
         if item.attachment is None:

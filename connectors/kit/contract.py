@@ -128,6 +128,8 @@ class Choice:
     """For a status: their ticket is closed with it."""
     hint: str = ""
     """What their system says of its meaning, in its own words; for proposals only."""
+    is_theirs: bool = False
+    """Of a status: only their own system sets it, so nothing of ours is written with it."""
     place: str = ""
     """Of a status, where each queue has its own: the queue it belongs to. Empty: it may stand in every queue."""
 
@@ -150,6 +152,8 @@ class Change:
     key: str = ""
     leg: str = ""
     """The public id of the leg it is about."""
+    label: str = ""
+    """Our number of the ticket, as TH-1042: for people there who talk to ours."""
     title: str = ""
     """The ticket's title, for systems in which every message needs one."""
     reference: str = ""

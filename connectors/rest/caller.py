@@ -165,6 +165,8 @@ class Caller:
         told = self._told(reply, values)
         if step.items is not None:
             found = step.items(told)
+            if found is None and step.null_is_empty:
+                found = []
             if not isinstance(found, list):
                 raise Refused(f"{self.profile.name} answered a query without a list.")
             done.items = found
@@ -249,9 +251,13 @@ class Caller:
         headers = self._headers() | {name: value.text(told) for name, value in last.headers.items()}
         params: Any = _merged([*self._parts(self.profile.connect.query, told), *self._parts(last.query, told)])
         headers.setdefault("Accept", "*/*")
+        body = last.body.value(told) if last.body is not None else None
+        data, _form = self._data(last, told)
         return (
             self.http()
-            .exchange(last.method, path, is_write=False, params=params, headers=headers, is_json=False)
+            .exchange(
+                last.method, path, is_write=False, params=params, headers=headers, body=body, data=data, is_json=False
+            )
             .content
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 from connectors.kit.contract import Checked, RemoteTicket, understood
 from connectors.kit.errors import LockedOut, Missing, Refused, TryLater
 from hub.expr import Expression, text
+from hub.expr.texts import Text
 
 from .caller import Caller
 from .profile import Step
@@ -86,13 +87,21 @@ class ChecksItself(ShowsSamples):
             )
 
     def _field_of_search(self) -> str:
-        """The setting that says which field our reference stands in, where the search names one."""
-        for name in self.profile.operations["find"][-1].query:
-            parts = name.text.parts if isinstance(name, Filled) else ()
-            for part in parts:
+        """The setting that says which field our reference stands in, where the search names one.
+
+        It is part of a query's name, or a value beside the reference: then it is the one that reading it back names.
+        """
+        query = self.profile.operations["find"][-1].query
+        for name in query:
+            for part in name.text.parts if isinstance(name, Filled) else ():
                 if isinstance(part, Expression) and part.steps[:1] == ("settings",):
                     return str(part.steps[1])
-        return ""
+        read_back = self.profile.ticket.reference
+        named = read_back.parts.get("settings") or () if read_back is not None else ()
+        values = [value.parts[0] for value in query.values() if isinstance(value, Text) and len(value.parts) == 1]
+        steps = [part.steps for part in values if isinstance(part, Expression)]
+        asked = {str(each[1]) for each in steps if each[:1] == ("settings",) and len(each) == 2}
+        return next((name for name in sorted(asked) if name in named), "")
 
     def _ask_the_future(self) -> None:
         """Nothing can have changed a year from now: who lists something all the same ignores the filter."""

@@ -112,7 +112,10 @@ class Rest(ChecksItself):
         return {name: self._choices(row) for name, row in self.profile.picklists.items()}
 
     def _choices(self, row: PicklistRow) -> tuple[Choice, ...]:
-        fixed = [Choice(value=v.value, label=v.label, is_active=v.active, is_closed=v.closed) for v in row.values]
+        fixed = [
+            Choice(value=v.value, label=v.label, is_active=v.active, is_closed=v.closed, is_theirs=v.theirs)
+            for v in row.values
+        ]
         if not row.operation:
             return tuple(fixed)
         found = []
@@ -368,7 +371,7 @@ class Rest(ChecksItself):
             "change": {
                 "id": change.id, "kind": change.kind, "key": change.key, "reference": change.reference or Unsaid(),
                 "visibility": change.visibility, "text": told, "marked": f"{told}\n\n{mark}".strip(), "mark": mark,
-                "name": change.name, "content": change.content, "size": len(change.content),
+                "ticket": change.label, "name": change.name, "content": change.content, "size": len(change.content),
                 "type": type_of(change.name),
             },
         }  # fmt: skip

@@ -14,7 +14,8 @@ from typing import Any
 from hub.expr import Expression
 from hub.expr.texts import Text, Tree
 
-from .profile import LONGEST, Paging, Profile, Step
+from .given import unset, with_defaults
+from .profile import LONGEST, Defaults, Paging, Profile, Step
 from .shapes import BadProfile, Filled, Mistake, Place, read_row
 from .times import zone
 from .words import FUNCTIONS
@@ -35,7 +36,8 @@ LACKS = {
     "who": "We are known by nothing but our marks.",
 }
 """What a profile may declare that a system lacks, and what is done then."""
-CHANGE = {"id", "kind", "key", "reference", "visibility", "text", "marked", "mark", "name", "content", "size", "type"}
+CHANGE = {"id", "kind", "key", "reference", "ticket", "visibility", "text", "marked", "mark", "name", "content", "size",
+          "type"}  # fmt: skip
 ASKS_WITH = {"page": "page", "offset": "offset", "time": "offset", "keyset": "after", "cursor": "cursor"}
 COUNTED = ("page", "offset", "time", "keyset")
 """Styles of paging that see by a page's length whether there is more."""
@@ -63,6 +65,10 @@ def _read(document: str) -> Profile:
         raise BadProfile([Mistake("profile", f"This is no TOML: {error}.")]) from error
     mistakes: list[Mistake] = []
     functions: Mapping[str, Callable[..., Any]] = FUNCTIONS
+    defaults = raw.get("defaults")
+    if defaults is not None:
+        read_row(Defaults, Place("defaults", mistakes, functions=functions), defaults)
+        raw = with_defaults(raw)
     raw["digest"] = hashlib.sha256(document.encode()).hexdigest()[:16]
     found = read_row(Profile, Place("", mistakes, functions=functions), raw)
     if found is not None and not mistakes:
@@ -87,6 +93,8 @@ def judge(profile: Profile, mistakes: list[Mistake]) -> None:
     _times(profile, wrong)
     _hooks(profile, wrong)
     _names(profile, wrong)
+    for where, name, there in unset(profile):
+        wrong(where, f"“{name}” is never set in this request, so it would vanish from it. Set here: {there}.")
 
 
 def _settings(profile: Profile, wrong: Wrong) -> None:

@@ -36,6 +36,9 @@ REQUEST = ("settings", "secrets", "memory", "me", "steps", "heads", "now")
 ANSWER = ("settings", "me", "answer", "status", "headers", "steps")
 RECORD = ("settings", "me", "item", "answer")
 CHANGE = ("change", "fields")
+REQUESTED = (*REQUEST, *CHANGE, "key", "item", "file", "hook", "since", "page", "offset", "limit", "cursor", "after",
+             "reference", "prefix", "note")  # fmt: skip
+"""What any part of a request may name; which of them is set in which operation stands in `given`."""
 
 
 @dataclass(frozen=True)
@@ -182,31 +185,38 @@ class Paging:
 
 
 @dataclass(frozen=True)
+class Defaults:
+    """What every request says that does not say otherwise (27); queries and headers are joined."""
+
+    method: str = may(word("GET", "POST", "PUT", "PATCH", "DELETE"), "")
+    path: Text = may(text(*REQUESTED))
+    query: Mapping[str, Text] = may(texts(*REQUESTED, names_too=True), {})
+    headers: Mapping[str, Text] = may(texts(*REQUESTED), {})
+    is_read: bool = may(flag, False)
+
+
+@dataclass(frozen=True)
 class Step:
     """One request of an operation (4, 5, 6)."""
 
     method: str = may(word("GET", "POST", "PUT", "PATCH", "DELETE"), "GET")
-    path: Text = must(text(*REQUEST, *CHANGE, "key", "item", "file", "hook", "since", "page", "offset", "limit",
-                           "cursor", "after", "reference", "prefix", "note"))  # fmt: skip
-    query: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key", "item", "file", "hook", "since", "page", "offset",
-                                          "limit", "cursor", "after", "reference", "prefix", "note",
-                                          names_too=True), {})  # fmt: skip
-    headers: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key"), {})
-    body: Tree = may(tree(*REQUEST, *CHANGE, "key", "hook", "since", "page", "offset", "limit", "cursor", "after",
-                          "reference", "prefix", "file"))  # fmt: skip
-    form: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key"))
-    multipart: Mapping[str, Text] = may(texts(*REQUEST, *CHANGE, "key"))
+    path: Text = must(text(*REQUESTED))
+    query: Mapping[str, Text] = may(texts(*REQUESTED, names_too=True), {})
+    headers: Mapping[str, Text] = may(texts(*REQUESTED), {})
+    body: Tree = may(tree(*REQUESTED))
+    form: Mapping[str, Text] = may(texts(*REQUESTED, names_too=True))
+    multipart: Mapping[str, Text] = may(texts(*REQUESTED, names_too=True))
     file_field: str = may(word(), "file")
-    file_name: Text = may(text(*REQUEST, *CHANGE))
+    file_name: Text = may(text(*REQUESTED))
     """What the file is called there; the mark may stand in it where nothing else carries one."""
     raw: bool = may(flag, False)
     """Whether the file's bytes are the body."""
     content_type: str = may(word(), "")
     name: str = may(word(), "")
     """By which later steps find the answer: steps.NAME, and its headers: heads.NAME."""
-    when: Expression = may(expr(*REQUEST, *CHANGE, "key"))
-    require: Expression = may(expr(*REQUEST, *CHANGE, "key"))
-    refuse: Text = may(text(*REQUEST, *CHANGE, "key"))
+    when: Expression = may(expr(*REQUESTED))
+    require: Expression = may(expr(*REQUESTED))
+    refuse: Text = may(text(*REQUESTED))
     """What a person is told where `require` does not hold."""
     ok: Expression = may(expr(*ANSWER))
     """Whether a 2xx is really a yes (20)."""
@@ -216,6 +226,8 @@ class Step:
     is_read: bool = may(flag, False)
     """Whether it changes nothing there, though it is no GET."""
     items: Expression = may(expr(*ANSWER))
+    null_is_empty: bool = may(flag, False)
+    """Whether a list that is null, or not there, has no entries; else that is a fault of theirs."""
     item: Expression = may(expr(*ANSWER))
     key: Expression = may(expr(*ANSWER))
     again: Expression = may(expr("item", "settings"))
@@ -299,6 +311,8 @@ class ValueRow:
     label: str = must(word())
     closed: bool = may(flag, False)
     active: bool = may(flag, True)
+    theirs: bool = may(flag, False)
+    """Of a status: only their own system sets it."""
 
 
 @dataclass(frozen=True)
@@ -389,6 +403,7 @@ class Profile:
     limits: LimitsRow = may(table(LimitsRow))
     times: Times = may(table(Times), Times())
     since: Since = may(table(Since), Since())
+    defaults: Defaults = may(table(Defaults))
     operations: Mapping[str, tuple[Step, ...]] = must(named(tables(Step)))
     who: WhoRow = may(table(WhoRow))
     people: PeopleRow = may(table(PeopleRow))

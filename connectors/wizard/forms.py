@@ -311,6 +311,8 @@ class WordsForm(forms.Form):
                 self.add_error(f"waits_{index}", _("Only a status that means waiting waits on somebody."))
             if says and not verb:
                 self.add_error(f"verb_{index}", _("What we write there needs a meaning when it is read."))
+            if says and row.choice.is_theirs:
+                self.add_error(f"says_{index}", _("Only their own system sets this status."))
             if says and (says, row.choice.place) in said:
                 self.add_error(f"says_{index}", _("“%s” is written so already.") % said[says, row.choice.place])
             said[says, row.choice.place] = row.choice.label

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.rest import judging, samples
+from connectors.rest import given, judging, samples
 from connectors.rest import profile as profiles
 from connectors.rest.connector import Rest
 from connectors.rest.judging import judge
@@ -41,7 +41,7 @@ def leaves(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def judged(raw: dict[str, Any]) -> list[Mistake]:
     mistakes: list[Mistake] = []
-    found = read_row(profiles.Profile, Place("", mistakes, functions=FUNCTIONS), raw)
+    found = read_row(profiles.Profile, Place("", mistakes, functions=FUNCTIONS), given.with_defaults(raw))
     if found is not None and not mistakes:
         judge(found, mistakes)
     return mistakes
