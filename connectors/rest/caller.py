@@ -331,6 +331,8 @@ class Caller:
                 known = text(row.name(told)) or key
             except (Missing, Refused):
                 known = key
+            except ConnectorError:
+                return key  # they do not tell now; a name is no reason to read nothing
             self._people[key] = known
         return known
 

@@ -11,6 +11,7 @@ from connectors.kit.contract import mark_in
 from hub.expr import text
 from hub.expr.limits import MOST_IN_A_LIST
 
+_CODE = re.compile(r"\[code\](.*?)\[/code\]", re.DOTALL | re.IGNORECASE)
 _REFERENCE = re.compile(r"TH-[0-9A-HJKMNP-TV-Z]{8}-[0-9A-HJKMNP-TV-Z]{26}")
 
 
@@ -26,6 +27,15 @@ def plain(value: Any) -> str:
     if "<" not in told and "&" not in told:
         return told
     return markup.text_of(markup.cleaned(told))
+
+
+def journal(value: Any) -> str:
+    """The text of a journal of ServiceNow: what stands between [code] and [/code] is HTML.
+
+    >>> journal("Done. [code]<p>See <a href='x'>KB 7</a></p>[/code]"), journal("plain <b>"), journal("[code]open")
+    ('Done. See KB 7', 'plain <b>', '[code]open')
+    """
+    return _CODE.sub(lambda found: plain(found[1]).strip(), text(value))
 
 
 def adf(value: Any) -> dict[str, Any]:
@@ -72,6 +82,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "mark_in": lambda value: mark_in(text(value)),
     "reference_in": reference_in,
     "plain": plain,
+    "journal": journal,
     "adf": adf,
     "adf_text": adf_text,
 }
