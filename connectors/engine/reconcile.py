@@ -17,10 +17,10 @@ from connectors.engine.hearing import files, notes, tell_unread, withdrawn
 from connectors.engine.mapping import NotMapped
 from connectors.engine.sight import Contents, Sight, differ, settle
 from connectors.kit.contract import RemoteTicket
-from connectors.models import Connection, Link, Outbound
+from connectors.models import Connection, Link, Outbound, StatusRule
 from hub.domain import tickets, unmapped
 from hub.domain.actors import Actor
-from hub.models import Leg, Phase, Priority, Service, Stage, Ticket
+from hub.models import Leg, Person, Phase, Priority, Service, Stage, Ticket
 from workflows import doors, following, handoffs, moves, turns
 
 LONGEST_URL = 500
@@ -165,6 +165,7 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
         description=fields.get("description", ""),
         priority=priority or Priority.P3,
         service=_service(connection),
+        requester=_requester(remote.requester),
         actor=actor,
         at=at,
         occurred_at=occurred_at,
@@ -202,6 +203,12 @@ def _adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link |
     link.save(update_fields=["agreed"])
     outbox.queue_fields(link)
     return link
+
+
+def _requester(address: str) -> Person | None:
+    """Whom a ticket born there is for, where exactly one of the people we know has the address."""
+    found = list(Person.objects.filter(email__iexact=address)[:2]) if address else []
+    return found[0] if len(found) == 1 else None
 
 
 def _service(connection: Connection) -> Service | None:
@@ -286,7 +293,7 @@ def _follow_status(sight: Sight, theirs: str) -> None:
             leg=sight.leg,
             verb=rule.verb,
             waits_on=rule.waits_on,
-            reason=rule.wait_reason or (rule.label if rule.verb in ("return", "decline") else ""),
+            reason=_reason(sight, rule),
             actor=sight.actor(),
             at=sight.at,
             occurred_at=min(sight.remote.changed_at, sight.at),
@@ -298,6 +305,16 @@ def _follow_status(sight: Sight, theirs: str) -> None:
     sight.leg = Leg.objects.select_related("organisation", "ticket").get(pk=sight.leg.pk)
     sight.ticket = tickets.locked(sight.ticket)
     _agree(sight, "status", theirs)
+
+
+LONGEST_RESOLUTION = 5000
+
+
+def _reason(sight: Sight, rule: StatusRule) -> str:
+    """Why they wait or give it back; of what is done, how it was solved."""
+    if rule.verb == StatusRule.Verb.DONE:
+        return doors.concealed(sight.remote.resolution)[:LONGEST_RESOLUTION]
+    return rule.wait_reason or (rule.label if rule.verb in ("return", "decline") else "")
 
 
 def _accept_if_assigned(sight: Sight) -> None:

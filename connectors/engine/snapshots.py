@@ -22,7 +22,7 @@ def dump(remote: RemoteTicket) -> bytes:
     if is_deep(remote.raw):
         told["raw"] = {}  # kept only to be looked at, and a few hundred levels are more than can be read back
     told["unread"] = [asdict(each) for each in remote.unread]
-    for name in ("unread", "status_label"):
+    for name in ("unread", "status_label", "resolution", "requester"):
         if not told[name]:
             del told[name]  # as it was written before there was such a thing: the digest tells whether it changed
     return json.dumps(told, sort_keys=True, default=_plain, ensure_ascii=True).encode()

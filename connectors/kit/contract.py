@@ -78,6 +78,10 @@ class RemoteTicket:
     """Their status as their people read it, where the record itself tells."""
     merged_into: str = ""
     """The key of the ticket it was merged into, where they did that; `MERGED_SOMEWHERE` where they do not say which."""
+    resolution: str = ""
+    """How it was solved, in their words, where a field of its own says so."""
+    requester: str = ""
+    """The e-mail address of whom it is for, of a ticket born there."""
     is_ours: bool = False
     """Whether our own API user made it."""
     is_foreign: bool = False
@@ -461,7 +465,18 @@ def all_of(found: tuple[Piece, ...], unread: Sequence[Unread]) -> tuple[Piece, .
 
 
 LONGEST_KEY = 100
-_TEXTS = ("number", "url", "author", "assignee", "queue", "status_label", "merged_into", "reference")
+_TEXTS = (
+    "number",
+    "url",
+    "author",
+    "assignee",
+    "queue",
+    "status_label",
+    "merged_into",
+    "reference",
+    "resolution",
+    "requester",
+)
 _texts_of = attrgetter(*_TEXTS)
 
 

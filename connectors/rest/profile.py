@@ -258,6 +258,10 @@ class TicketRow:
     assignee: Expression = may(expr(*RECORD))
     queue: Expression = may(expr(*RECORD))
     merged_into: Expression = may(expr(*RECORD))
+    resolution: Expression = may(expr(*RECORD))
+    """How it was solved, where a field of its own says so."""
+    requester: Expression = may(expr(*RECORD))
+    """The e-mail address of whom it is for."""
     is_foreign: Expression = may(expr(*RECORD))
     is_gone: Expression = may(expr(*RECORD))
     reference: Expression = may(expr(*RECORD))

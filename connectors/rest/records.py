@@ -24,7 +24,7 @@ from .times import reader, zone
 Json = dict[str, Any]
 FORMS = {"number": r"\d{1,19}", "word": r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}", "hex": r"[0-9a-fA-F-]{8,40}",
          "any": r"(?!\.)[^/?#\s\x00-\x1f]{1,100}"}  # fmt: skip
-OF_TICKET = ("number", "assignee", "queue", "merged_into", "made_by", "reference")
+OF_TICKET = ("number", "assignee", "queue", "merged_into", "made_by", "reference", "resolution", "requester")
 """What a profile may say of a ticket, and need not."""
 
 
@@ -102,6 +102,8 @@ class Records:
                 assignee=self.caller.person(said.get("assignee", "")),
                 queue=said.get("queue", ""),
                 merged_into=said.get("merged_into", ""),
+                resolution=said.get("resolution", ""),
+                requester=said.get("requester", ""),
                 is_ours=bool(me) and said.get("made_by") == me,
                 is_foreign=row.is_foreign is not None and row.is_foreign(told) is True,
                 reference=said.get("reference", ""),
