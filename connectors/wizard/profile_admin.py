@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from connectors.engine import profiles
 from connectors.models import Profile
-from connectors.wizard import profile_form, workbench
+from connectors.wizard import gallery, profile_form, workbench
 from hub.models import Publication
 
 
@@ -58,7 +58,7 @@ class ProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         export = path(
             "<int:pk>/export/", self.admin_site.admin_view(self.export_view), name="connectors_profile_export"
         )
-        return [export, *workbench.urls(), *profile_form.urls(), *super().get_urls()]
+        return [export, *gallery.urls(), *workbench.urls(), *profile_form.urls(), *super().get_urls()]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         is_final = obj is not None and obj.status != Publication.DRAFT
