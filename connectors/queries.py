@@ -147,7 +147,8 @@ def _of_connection(row: Connection) -> Iterator[Stuck]:
         title = f"Many records of {row.name} are not found"
         yield Stuck(title=title, why=row.sight_lost_why, at=row.sight_lost_at, **told)
     if row.left_out:
-        yield Stuck(title=f"Records of {row.name} were not listed", why=row.left_out, at=row.last_in_at or at, **told)
+        title = f"Records of {row.name} were not listed"
+        yield Stuck(title=title, why=row.left_out, at=row.last_in_at or at, **told | {"kind": "left_out"})
     if row.failures > 2:
         yield Stuck(title=f"{row.name} is not answering", why=row.last_error, at=at, **told)
     refused = row.rejected_hooks - row.rejected_before

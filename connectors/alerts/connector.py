@@ -86,10 +86,12 @@ class Alerts(Connector):
         Setting(name="date_order", label="Dates as 11-10-2026", is_required=False, is_rare=True,
                 choices=(("", "are not read, unless they leave no doubt"), ("month", "begin with the month"),
                          ("day", "begin with the day"))),
-        Setting(name="ended_words", label="States that end an alert", default=tools.ENDED, is_required=False,
-                is_rare=True, help="Separated by commas. A state that stands in neither list fires."),
-        Setting(name="none_words", label="States that are no alert", default=tools.NONE, is_required=False,
-                is_rare=True, help="Maintenance windows, custom notices, comments: they neither fire nor end one."),
+        Setting(name="ended_words", label="States that end an alert", default=tools.ENDED, is_long=True,
+                is_required=False, is_rare=True,
+                help="Separated by commas. A state that stands in neither list fires."),
+        Setting(name="none_words", label="States that are no alert", default=tools.NONE, is_long=True,
+                is_required=False, is_rare=True,
+                help="Maintenance windows, custom notices, comments: they neither fire nor end one."),
         Setting(name="silent_hours", label="An alert is silent after … hours", default="24", is_required=False,
                 is_rare=True, help="It neither repeated nor ended, and its ticket says so. 0: never."),
         _pick("items", "list of alerts", "Where they lie; an empty list takes nothing in."),
@@ -214,7 +216,7 @@ class Alerts(Connector):
         return str(self.values.get(name, default)).strip()
 
     def _words(self, name: str) -> frozenset[str]:
-        return frozenset(word.strip().lower() for word in self._value(name).split(",")) - {""}
+        return frozenset(word.strip().lower() for word in re.split(r"[,\n]", self._value(name))) - {""}
 
     def _zone(self) -> ZoneInfo | None:
         name = self._value("zone")

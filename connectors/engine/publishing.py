@@ -70,6 +70,11 @@ def give_meaning(connection: Connection, *, field: str, value: str, meaning: str
     return publish_mapping(draft)
 
 
+def seen_to(connection: Connection) -> None:
+    """Somebody has looked for what their list did not show."""
+    Connection.objects.filter(pk=connection.pk).update(left_out="")
+
+
 def resume(connection: Connection) -> None:
     """Let a connection that was paused or locked out go on; its queue is as it was."""
     Connection.objects.filter(pk=connection.pk).update(

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
-from connectors.engine import awaited, differences, identity, inbox, outbox, pacing
+from connectors.engine import awaited, differences, identity, inbox, outbox, pacing, publishing
 from connectors.engine.as_read_now import as_read_now
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
 from console.access import person, workers_only
@@ -58,6 +58,9 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
         retry_reaction(get_object_or_404(Reaction, pk=row_id))
     elif kind == "link":
         identity.release(get_object_or_404(Link, pk=row_id))
+    elif kind == "left_out":
+        publishing.seen_to(get_object_or_404(Connection, pk=row_id))
+        return redirect("console:sync")
     else:
         raise Http404
     messages.success(request, _("It is in its turn again."))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors import queries
-from connectors.engine import polling, publishing
+from connectors.engine import polling
 from connectors.kit.contract import Connector, Page
 from connectors.kit.errors import ConnectorError, Forbidden, Refused
 from connectors.kit.simulating import Answer, Request
@@ -16,6 +16,7 @@ from connectors.models import Connection
 from hub.models import Organisation
 from tests import factories
 from tests.connectors.rest.vendor import START, Clock, Vendor, connector, document
+from tests.console.test_pages import log_in
 
 SIZE, PAGES = 10, 3
 FRESHSERVICE = Path("connectors/rest/profiles/freshservice/profile.toml").read_text()
@@ -144,7 +145,9 @@ def test_what_was_left_out_stands_on_the_synchronisation_page_until_somebody_has
     polling._keep_left_out(made, page)
     polling._keep_left_out(made, Page(tickets=(), cursor="x"))
 
-    [row] = [each for each in queries.stuck() if each.kind == "connection"]
+    [row] = [each for each in queries.stuck() if each.kind == "left_out"]
     assert (row.title, row.why) == ("Records of Desk were not listed", "15 records were not listed.")
-    publishing.resume(Connection.objects.get())
-    assert [each for each in queries.stuck() if each.kind == "connection"] == []
+    client = log_in(factories.member("agent", us))
+    assert "Seen and dealt with" in client.get("/sync/").content.decode()
+    client.post(f"/sync/left_out/{made.pk}/retry/")
+    assert [each for each in queries.stuck() if each.kind == "left_out"] == []
