@@ -91,7 +91,7 @@ def test_the_console_answers_while_the_past_is_written_and_two_demos_run_side_by
 
 def _stop(demo: subprocess.Popen[str]) -> None:
     demo.send_signal(signal.SIGINT)
-    demo.communicate(timeout=300)
+    demo.communicate(timeout=60)
 
 
 def _logged_in(port: int) -> requests.Session:
