@@ -91,6 +91,8 @@ def _given(profile: Profile, name: str) -> frozenset[str] | None:
     for note in profile.notes:
         if note.detail == name:
             found, is_used = found | {"key", "note", "item"}, True
+    if name in {row.detail for row in profile.files}:
+        found, is_used = found | {"key", "item"}, True
     if any(row.operation == name for row in profile.picklists.values()):
         found, is_used = found | PAGES, True
     return frozenset(found) if is_used else None

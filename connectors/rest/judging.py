@@ -132,6 +132,7 @@ def _operations(profile: Profile, wrong: Wrong) -> None:
             wrong("errors.operation", f"There is no [operations.{row.operation}].")
     own = {row.operation for row in profile.notes} | {row.operation for row in profile.files}
     own |= {row.operation for row in profile.picklists.values()} | {row.detail for row in profile.notes}
+    own |= {row.detail for row in profile.files}
     for name, is_used, where in (
         ("quota", profile.limits is not None and profile.limits.left is not None, "limits.left"),
         ("person", profile.people is not None, "people"),
@@ -203,6 +204,9 @@ def _records(profile: Profile, wrong: Wrong) -> None:
         if note.key is None and "note_key" not in profile.lacks:
             wrong(f"notes.{number}.key", "This is missing; if notes have no ids, say so in [lacks] (note_key).")
     for number, file in enumerate(profile.files):
+        picked = [each for each in (file.name, file.size, file.only, file.created_at, file.mark) if each is not None]
+        if not file.detail and any("detail" in each.names for each in picked):
+            wrong(f"files.{number}.detail", "This is missing: which operation reads the detail that is looked at?")
         if file.items is None and not file.operation:
             wrong(f"files.{number}", "Say where the files are: items in the ticket's answer, or an operation.")
     paging = profile.operations["list"][-1].paging if profile.operations.get("list") else None

@@ -296,16 +296,18 @@ class FileRow:
     operation: str = may(word(), "")
     within: Expression = may(expr(*RECORD))
     """Of each item, where its files are, as with files of notes; the item is `parent` then."""
-    only: Expression = may(expr(*RECORD, "parent"))
-    key: Expression = must(expr(*RECORD, "parent"))
-    name: Expression = must(expr(*RECORD, "parent"))
-    size: Expression = may(expr(*RECORD, "parent"))
-    visibility: Expression = may(expr(*RECORD, "parent"))
-    author: Expression = may(expr(*RECORD, "parent"))
-    made_by: Expression = may(expr(*RECORD, "parent"))
-    created_at: Expression = may(expr(*RECORD, "parent"))
+    detail: str = may(word(), "")
+    """An operation that reads one file, where the list tells too little of it; its answer is `detail`."""
+    only: Expression = may(expr(*RECORD, "parent", "detail"))
+    key: Expression = must(expr(*RECORD, "parent", "detail"))
+    name: Expression = must(expr(*RECORD, "parent", "detail"))
+    size: Expression = may(expr(*RECORD, "parent", "detail"))
+    visibility: Expression = may(expr(*RECORD, "parent", "detail"))
+    author: Expression = may(expr(*RECORD, "parent", "detail"))
+    made_by: Expression = may(expr(*RECORD, "parent", "detail"))
+    created_at: Expression = may(expr(*RECORD, "parent", "detail"))
     """Where they do not say it, the ticket's own time stands for it."""
-    mark: Expression = may(expr(*RECORD, "parent"))
+    mark: Expression = may(expr(*RECORD, "parent", "detail"))
     """Our mark on it, where it has a place for one."""
 
 

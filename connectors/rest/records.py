@@ -204,8 +204,18 @@ class Records:
         return tuple(found), tuple(unread)
 
     def _files_in(self, row: FileRow, answer: Any, item: Any, parent: Any, raw: Any) -> list[RemoteFile]:
-        file = self.file(row, raw, answer, item, parent)
+        detail = None
+        if row.detail and self._is_wanted(row, raw, answer, parent):
+            key = row.key.text_in({**self.about(raw, answer), "parent": parent, "detail": None})
+            detail = self.caller.run(row.detail, {"key": key, "item": raw}).answer
+        file = self.file(row, raw, answer, item, parent, detail)
         return [file] if file is not None else []
+
+    def _is_wanted(self, row: FileRow, raw: Any, answer: Any, parent: Any) -> bool:
+        """Whether it is worth reading whole: `only` may leave it out without that."""
+        if row.only is None or "detail" in row.only.names:
+            return True
+        return row.only({**self.about(raw, answer), "parent": parent, "detail": None}) is True
 
     def nested(self, row: FileRow, items: list[Any], answer: Any) -> Iterable[tuple[Any, Any]]:
         """Each file with the record it lies in, if it lies in one."""
@@ -213,9 +223,11 @@ class Records:
             return [(raw, None) for raw in items]
         return [(raw, parent) for parent in items for raw in row.within(self.about(parent, answer)) or ()]
 
-    def file(self, row: FileRow, raw: Any, answer: Any, item: Any, parent: Any = None) -> RemoteFile | None:
+    def file(
+        self, row: FileRow, raw: Any, answer: Any, item: Any, parent: Any = None, detail: Any = None
+    ) -> RemoteFile | None:  # fmt: skip
         """An attachment; None for what the profile leaves out. As old as its ticket where it has no time."""
-        told = {**self.about(raw, answer), "parent": parent}
+        told = {**self.about(raw, answer), "parent": parent, "detail": detail}
         if row.only is not None and row.only(told) is not True:
             return None
         name = row.name.text_in(told)

@@ -206,3 +206,34 @@ def test_a_body_of_theirs_is_json_still() -> None:
     vendor = Vendor(lambda _request: Answer(body=ticket(1)))
     connector(document(), vendor).push(Change(id="x", kind="create", reference="R", fields={"title": "t"}))
     assert body(vendor.calls[0]) == {"title": "t", "ref": "R"}
+
+
+DETAILED = ONE_ADDRESS.replace(
+    'name = "item.name"',
+    'name = "detail.file.name"\nsize = "detail.file.size"\ndetail = "one_file"\nonly = "item.kind == \'file\'"',
+).replace(
+    "[[files]]", "[operations.one_file]\nis_read = true\nform = { ask = \"{json({'about': key})}\" }\n\n[[files]]"
+)
+
+
+def test_a_file_whose_list_tells_too_little_is_read_one_by_one() -> None:
+    files = [{"id": 1, "kind": "file"}, {"id": 2, "kind": "link"}]
+
+    def answer(request: Request) -> Answer:
+        about = asked(request).get("about")
+        if about:
+            return Answer(body={"file": {"name": f"scan {about}.pdf", "size": 7}})
+        return Answer(body={"object": {**ticket(7), "files": files}})
+
+    vendor = Vendor(answer)
+    [file] = connector(DETAILED, vendor).fetch("7").files or ()
+
+    assert (file.key, file.name, file.size) == ("1", "scan 1.pdf", 7)
+    assert [asked(call).get("about") for call in vendor.calls if "about" in asked(call)] == ["1"]
+
+
+def test_a_detail_that_nobody_reads_is_a_mistake() -> None:
+    with pytest.raises(BadProfile, match=r"files\.0\.detail: This is missing"):
+        judging.read(
+            DETAILED.replace('detail = "one_file"\n', "").replace("[operations.one_file]", "[operations.find]")
+        )
