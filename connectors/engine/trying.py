@@ -45,11 +45,12 @@ class Tried:
 class Bench:
     """One connector on the bench."""
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, *, of: str = "") -> None:
+        """`of` is the public id of the connection: every try with it writes on one and the same ticket there."""
         self.connector = connector
         self.key = ""
         self.ticket: RemoteTicket | None = None
-        self.reference = marks.reference(new_ulid())
+        self.reference = marks.reference(of or new_ulid())
 
     def tries(self, *, writes: bool) -> Iterator[Tried]:
         first = self._one("credentials and settings", self._check)
@@ -123,10 +124,17 @@ class Bench:
     # -- writing
 
     def _create(self) -> str:
+        earlier = self._made_earlier()
+        if earlier:
+            self.key = earlier
+            return (
+                f"{earlier} was made by an earlier try and is used again. To try making one once more, take our "
+                "reference off it there, or delete it."
+            )
         lists = self.connector.picklists()
         fields = {"title": TITLE, "description": "Made by Ticket Hub's workbench."}
         for name in ("status", "priority"):
-            active = [choice.value for choice in lists.get(name, ()) if choice.is_active and not choice.is_closed]
+            active = [c.value for c in lists.get(name, ()) if c.is_active and not c.is_closed and not c.is_theirs]
             if name in self.connector.fields and active:
                 fields[name] = active[0]
         mark = marks.sign(new_ulid())
@@ -140,6 +148,14 @@ class Bench:
                 f"“{ticket.reference}”: without it a ticket may be made twice."
             )
         return f"{pushed.key}, with our reference."
+
+    def _made_earlier(self) -> str:
+        """The ticket of an earlier try that is still there; empty where there is none, or they cannot search."""
+        try:
+            found = self.connector.find(self.reference)
+        except ConnectorError:
+            return ""
+        return found[0] if found else ""
 
     def _find(self) -> str:
         found = self.connector.find(self.reference)
@@ -183,14 +199,20 @@ class Bench:
 
     def _field(self, name: str, lists: Any) -> str:
         now_ = self.connector.glance(self.key).fields.get(name, "")
-        others = [c.value for c in lists.get(name, ()) if c.is_active and not c.is_closed and c.value != now_]
+        others = [
+            c for c in lists.get(name, ()) if c.is_active and not c.is_closed and not c.is_theirs and c.value != now_
+        ]
         if name not in self.connector.fields or not others:
             raise Unsupported("There is nothing to change it to.")
-        pushed = self.connector.push(Change(id=new_ulid(), kind="fields", key=self.key, fields={name: others[0]}))
+        wanted, label = others[0].value, f"“{others[0].label}” ({others[0].value})"
+        try:
+            pushed = self.connector.push(Change(id=new_ulid(), kind="fields", key=self.key, fields={name: wanted}))
+        except ConnectorError as error:
+            raise NotAsItShould(f"From {now_} to {label} was tried. {error}") from error
         told = pushed.ticket.fields.get(name, "") if pushed.ticket else self.connector.glance(self.key).fields[name]
-        if told != others[0]:
-            raise NotAsItShould(f"{now_} should have become {others[0]}, and is {told}.")
-        return f"{now_} became {told}."
+        if told != wanted:
+            raise NotAsItShould(f"{now_} should have become {label}, and is {told}.")
+        return f"{now_} became {label}."
 
     def _title(self) -> str:
         if "title" not in self.connector.fields or "title" in self.connector.insert_only:

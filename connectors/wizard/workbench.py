@@ -103,7 +103,7 @@ def _tried(request: HttpRequest, profile: Profile, connection: Connection, *, wr
     connection.profile, connection.memory = profile, {}
     try:
         with registry.ready(connection) as connector:
-            return list(Bench(connector).tries(writes=writes))
+            return list(Bench(connector, of=connection.public_id).tries(writes=writes))
     except (CannotUnseal, registry.UnknownConnector) as error:
         messages.error(request, str(error))
         return []
