@@ -82,7 +82,7 @@ class Alerts(Connector):
         Setting(name="asset_label", label="Label that names the asset", default="instance", is_required=False,
                 is_rare=True, help="Of Alertmanager and Grafana: its value is looked for among the assets by tag."),
         Setting(name="zone", label="Time zone of times without one", is_required=False, is_rare=True,
-                help="As Europe/Berlin. Empty: such a time is shown on the ticket, and when the call came counts."),
+                help="For example Europe/Berlin. Empty: the time is shown on the ticket; the call's arrival counts."),
         Setting(name="date_order", label="Dates as 11-10-2026", is_required=False, is_rare=True,
                 choices=(("", "are not read, unless they leave no doubt"), ("month", "begin with the month"),
                          ("day", "begin with the day"))),
@@ -223,7 +223,9 @@ class Alerts(Connector):
         try:
             return ZoneInfo(name) if name else None
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise Refused(f"There is no time zone {name!r}; it is named as Europe/Berlin.", field="zone") from error
+            raise Refused(
+                f"There is no time zone {name!r}; write, for example, Europe/Berlin.", field="zone"
+            ) from error
 
     def _is_day_first(self) -> bool | None:
         return {"day": True, "month": False}.get(self._value("date_order"))

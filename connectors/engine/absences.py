@@ -1,4 +1,4 @@
-"""Many records that are not found at once: then not they are gone, but our user sees less.
+"""Many records missing at once: probably the rights of our user were narrowed, and the records are still there.
 
 A vendor that narrows the rights of our user answers "no such record" for each. That is one problem of the connection:
 no link is quarantined for it, a person is told once, and the links go on by themselves when the records answer again.
@@ -24,9 +24,9 @@ LOOK_EVERY = timedelta(minutes=5)
 
 
 def is_sight_lost(connection_id: int) -> bool:
-    """Whether missing records are the connection's problem now; begins it where they have become so many."""
+    """Whether missing records are the connection's problem now: it begins where they are many, and ends where few."""
     if Connection.objects.filter(pk=connection_id, sight_lost_at__isnull=False).exists():
-        return True
+        return not _has_ended(connection_id)
     asked = _asked(connection_id).count()
     missing = _missing(connection_id)
     count = missing.count()
@@ -36,8 +36,8 @@ def is_sight_lost(connection_id: int) -> bool:
     began = Connection.objects.filter(pk=connection_id, sight_lost_at=None).update(
         sight_lost_at=at,
         sight_lost_why=f"{count} of {asked} records that were asked for within {WITHIN.seconds // 60} minutes are not "
-        "there for our user any more. Probably its rights there were narrowed: ask them to give them back. Everything "
-        "goes on by itself when the records answer again. What was really deleted: recall its engagement.",
+        "there for our user any more. Probably its rights were narrowed: ask them to restore them. Everything goes on "
+        "by itself when the records answer again. Where a record was really deleted, recall its engagement.",
     )
     if began:
         missing.filter(state=Link.State.QUARANTINED).update(
@@ -48,16 +48,24 @@ def is_sight_lost(connection_id: int) -> bool:
 
 def is_there_again(connection_id: int) -> None:
     """A record that was missing is found: all others are asked for at once; where few are left, the problem is over."""
-    lost = Connection.objects.filter(pk=connection_id, sight_lost_at__isnull=False)
-    if not lost.exists():
-        return
-    others = Link.objects.filter(
-        connection=connection_id, state=Link.State.ACTIVE, missing_since__isnull=False, leg__stage__in=OPEN_STAGES
-    )
-    others.update(is_dirty=True, next_look_at=None)
-    if others.count() < FEWEST:
-        others.update(missed=0, missing_since=None)
-        lost.update(sight_lost_at=None, sight_lost_why="")
+    if Connection.objects.filter(pk=connection_id, sight_lost_at__isnull=False).exists():
+        _still_missing(connection_id).update(is_dirty=True, next_look_at=None)
+        _has_ended(connection_id)
+
+
+def _has_ended(connection_id: int) -> bool:
+    """End the problem where few records under way are missing still; each of them has as many tries as any other."""
+    missing = _still_missing(connection_id)
+    if missing.count() >= FEWEST:
+        return False
+    missing.update(missed=0, missing_since=None)
+    Connection.objects.filter(pk=connection_id).update(sight_lost_at=None, sight_lost_why="")
+    return True
+
+
+def _still_missing(connection_id: int) -> QuerySet[Link]:
+    rows = Link.objects.filter(connection=connection_id, state=Link.State.ACTIVE, leg__stage__in=OPEN_STAGES)
+    return rows.filter(missing_since__isnull=False)
 
 
 def look_after(link: Link) -> timedelta:

@@ -100,7 +100,7 @@ def take(row: Inbound, connector: Connector) -> int:
         )
     if not found:
         raise LeftAlone("Its list of alerts is empty.")
-    if all(alert.is_firing is None for alert in found):
+    if all(alert.is_firing is None and not alert.said for alert in found):
         states = ", ".join(sorted({alert.state for alert in found}))[:200]
         raise LeftAlone(f"It neither begins nor ends an alert: {states} is no alert by the words of the connection.")
     return len(found)
@@ -334,8 +334,8 @@ def tell_silent(*, alert_id: int, at: datetime) -> None:
     more = f" and {len(titles) - SHOWN} more" if len(titles) > SHOWN else ""
     conversations.comment(
         ticket=ticket,
-        body=f"Nothing was told of {', '.join(titles[:SHOWN])}{more} since {found.last_at:%Y-%m-%d %H:%M} UTC, neither "
-        "a repeat nor an end. An end may have been lost at the tool: look there whether it is still so.",
+        body=f"Nothing has been heard of {', '.join(titles[:SHOWN])}{more} since {found.last_at:%Y-%m-%d %H:%M} UTC: "
+        "neither a repeat nor an end. The recovery may have been lost at the tool; check there whether it still fires.",
         actor=Actor(
             kind=ActorKind.API, id=found.connection.public_id, name=found.connection.name,
             organisation=found.connection.organisation,

@@ -57,6 +57,6 @@ def _in_words(link: Link, key: str, survivor: str) -> str:
         into = f"{survivor} ({label})" if label else survivor
     return (
         f"Record {key} there was merged into {into}, where its story goes on. Its status is followed there, and "
-        "nothing is written to it any more. What has to be said: say it there, or recall the engagement and offer it "
-        "again."
+        "nothing is written to it any more. To reach them, write on the surviving ticket, or recall the engagement and "
+        "offer it again."
     )

@@ -83,7 +83,6 @@ def resume(connection: Connection) -> None:
         resting_until=None,
         last_error="",
         next_poll_at=None,
-        left_out="",
     )
     for link in Link.objects.filter(connection=connection, state=Link.State.ACTIVE, outbound__state="ready").distinct():
         outbox.wake(link)

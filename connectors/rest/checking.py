@@ -153,7 +153,7 @@ class ChecksItself(ShowsSamples):
             return
         raise Refused(
             f"{self.profile.name} tells of a change {ahead // timedelta(minutes=1)} minutes after its own clock "
-            f"({answered:%H:%M} UTC): its times are in another zone than they are read in.",
+            f"({answered:%H:%M} UTC): its times are in another zone than the one set here.",
             field=self._field_of_zone(),
         )
 

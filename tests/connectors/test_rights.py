@@ -269,3 +269,19 @@ def test_engagements_that_are_over_are_no_reason(connection: Connection, tenant:
     Link.objects.update(missing_since=timezone.now(), asked_at=timezone.now())
 
     assert not absences.is_sight_lost(connection.pk)
+
+
+def test_a_bulk_deletion_is_over_when_the_engagements_are_recalled(
+    connection: Connection, tenant: Tenant, agent: Actor
+) -> None:
+    """No record is ever found again, so nothing but the next look can end it."""
+    links = linked(connection, agent, 6)
+    tenant.tickets.clear()
+    look(3)
+    assert Connection.objects.get().sight_lost_at is not None
+    for link in links:
+        handoffs.recall(leg=link.leg, reason="deleted there", actor=agent, at=now())
+    look()
+
+    assert Connection.objects.get().sight_lost_at is None
+    assert [row for row in queries.stuck() if row.kind == "connection"] == []

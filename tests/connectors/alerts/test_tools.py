@@ -300,6 +300,14 @@ def test_a_comment_without_an_author_is_a_persons_only_where_an_admin_says_so(us
     assert not Event.objects.filter(kind=EventKind.ALERT_ACKNOWLEDGED).exists()
 
 
+def test_words_that_come_with_a_state_that_is_no_alert_are_taken_and_counted_as_taken(us: Any) -> None:
+    tool = connected(us, tool="icinga", pick_status="item.type")
+    post(tool, icinga("PROBLEM", "CRITICAL"))
+    post(tool, icinga("ACKNOWLEDGEMENT", "CRITICAL", author="vera", comment="I restart it"))
+    assert AlertState.objects.get().said == "vera: I restart it"
+    assert set(Inbound.objects.values_list("state", flat=True)) == {Inbound.State.DONE}
+
+
 # -- silence
 
 
@@ -315,7 +323,7 @@ def test_an_alert_that_neither_repeats_nor_ends_is_shown_once(us: Any, client: A
             alerts.tell_silent(alert_id=pk, at=at)
 
     [message] = quiet.ticket.messages.all()
-    assert message.body.startswith("Nothing was told of db since ")
+    assert message.body.startswith("Nothing has been heard of db since ")
     assert not message.is_for_requester
     assert told.ticket.messages.count() == 0
     client.force_login(factories.member("manager", us))
