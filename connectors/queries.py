@@ -62,7 +62,7 @@ def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck
             kind="unmapped",
             row_id=row.pk,
             title=f"{row.field} “{row.value}” has no meaning yet",
-            why=f"Seen {row.count} times. Map it, and what waits for it goes on.",
+            why=f"Seen {_how_often(row.count)}. Map it, and what waits for it goes on.",
             at=row.last_seen_at,
             connection=names.get(row.source, "import"),
         )
@@ -113,6 +113,10 @@ def _rules(most: int) -> list[Stuck]:
             for row in undone.order_by("-at", "-pk")[:most]
         ),
     ]  # fmt: skip
+
+
+def _how_often(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _deed(slug: str) -> str:

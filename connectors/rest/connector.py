@@ -180,15 +180,17 @@ class Rest(ChecksItself):
         """
         count = int(state.token)
         read = count * int(paging.size) if paging.style == "page" else count
-        missing = f"{state.total - read} records" if state.total is not None and state.total > read else "Some records"
+        left = 0 if state.total is None else state.total - read
+        several = f"{left} records" if left > 0 else "Some records"
+        missing, were = ("1 record", "was") if left == 1 else (several, "were")
         told = f"{self.profile.name} shows no more than {read:,} records of a list. {error}"
         if paging.style == "time":
             resolution = timedelta(seconds=self.profile.since.resolution_seconds)
             past = max(state.newest, state.at or state.since) + resolution
-            why = f"{missing} that changed at {state.newest:%Y-%m-%d %H:%M:%S} UTC were not listed"
+            why = f"{missing} that changed at {state.newest:%Y-%m-%d %H:%M:%S} UTC {were} not listed"
             cursor = replace(state, at=past, token="", seen=(), total=None).text
         else:
-            why = f"{missing} that changed since {state.since:%Y-%m-%d %H:%M} UTC were not listed"
+            why = f"{missing} that changed since {state.since:%Y-%m-%d %H:%M} UTC {were} not listed"
             cursor = state.end(timedelta(seconds=self.profile.since.lag_seconds))
         advice = "Linked tickets are read within the hour all the same; of others, look there which are missing."
         return Page(tickets=(), cursor=cursor, more=paging.style == "time", left_out=f"{why}: {told} {advice}")

@@ -343,6 +343,10 @@ def test_only_admins_map_and_see_what_came_in(link: Link, connection: Connection
     assert "as it came" in page
     assert "canary-in-the-raw" in page
     assert all(secret not in page for secret in vault.unseal(connection).values())
+    assert "seen once, " in page
+    assert "Seen once. Map it" in client.get("/sync/").content.decode()
+    UnmappedValue.objects.update(count=2)
+    assert "seen 2 times, " in client.get(f"/sync/connections/{connection.public_id}/").content.decode()
 
 
 def test_somebody_of_a_vendor_opens_no_connection(connection: Connection) -> None:

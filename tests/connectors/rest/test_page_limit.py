@@ -110,13 +110,23 @@ def paged(total: object, *, status: int = 400) -> Connector:
     return connector(PAGED, Vendor(answer))
 
 
-@pytest.mark.parametrize(("total", "told"), [(45, "15 records"), (None, "Some records"), ("45", "Some records")])
-def test_a_list_that_cannot_be_sorted_says_how_many_are_missing_and_the_poll_ends(total: object, told: str) -> None:
+@pytest.mark.parametrize(
+    ("total", "told", "were"),
+    [
+        (45, "15 records", "were"),
+        (31, "1 record", "was"),
+        (None, "Some records", "were"),
+        ("45", "Some records", "were"),
+    ],
+)
+def test_a_list_that_cannot_be_sorted_says_how_many_are_missing_and_the_poll_ends(
+    total: object, told: str, were: str
+) -> None:
     seen, pages = read(paged(total))
 
     assert len(seen) == 30
     assert pages[-1].left_out.startswith(
-        f"{told} that changed since 2026-03-16 09:00 UTC were not listed: Desk shows no"
+        f"{told} that changed since 2026-03-16 09:00 UTC {were} not listed: Desk shows no"
     )
     assert "too deep" in pages[-1].left_out
     following, pages = read(paged(total), pages[-1].cursor)  # the next poll begins anew, and gets as far
