@@ -197,7 +197,8 @@ def _outbound(most: int) -> list[Stuck]:
         Stuck(
             kind="outbound",
             row_id=row.pk,
-            title=f"{row.get_kind_display()} for {row.link.leg.organisation} is parked",
+            title=f"{'Hand-off pack' if row.is_pack else row.get_kind_display()} for {row.link.leg.organisation} "
+            "is parked",
             why=row.error,
             at=row.queued_at,
             connection=row.link.connection.name,

@@ -129,8 +129,19 @@ def _finding(message: Message, to: Organisation | None) -> dict[str, str]:
     }  # fmt: skip
 
 
-def as_text(found: dict[str, Any]) -> str:
-    parts = [str(found["asked"])]
+def beside_description(found: dict[str, Any]) -> str:
+    """The pack without what is asked, which the description of the record says; empty where there is nothing else."""
+    return as_text(found | {"asked": ""}) if found else ""
+
+
+def whole(found: dict[str, Any]) -> str:
+    """The pack as a file: nothing is left out of it."""
+    return as_text(found, longest=None)
+
+
+def as_text(found: dict[str, Any], *, longest: int | None = LONGEST) -> str:
+    """The pack as text of at most so many characters and, where it is bound, so many findings."""
+    parts = [str(found["asked"])] if found["asked"] else []
     if found["summary"]:
         parts.append(f"{_('In short')}:\n{found['summary']}")
     if found["why"]:
@@ -139,18 +150,18 @@ def as_text(found: dict[str, Any]) -> str:
         parts.append(f"{_('Who had it before')}: {', '.join(_in_words(each) for each in found['before'])}")
     if found["findings"]:
         findings = found["findings"]
-        left = len(findings) - MOST_FINDINGS
-        lines = [f"- {each['at']}, {each['by']}: {each['text']}" for each in findings[-MOST_FINDINGS:]]
+        left = len(findings) - MOST_FINDINGS if longest is not None else 0
+        lines = [f"- {each['at']}, {each['by']}: {each['text']}" for each in findings[max(left, 0) :]]
         if left > 0:
             lines.insert(0, _("- (%s older ones are left out)") % left)
         parts.append(f"{_('What was said so far')}:\n" + "\n".join(lines))
     if found["files"]:
         parts.append(f"{_('Files')}: {', '.join(each['name'] for each in found['files'])}")
     told = "\n\n".join(parts)
-    if len(told) <= LONGEST:
+    if longest is None or len(told) <= longest:
         return told
     note = "\n\n" + _("(Too long to be sent whole: the rest is left out. Ask for it.)")
-    return told[: LONGEST - len(note)] + note
+    return told[: longest - len(note)] + note
 
 
 def _in_words(each: dict[str, str]) -> str:

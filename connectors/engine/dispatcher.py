@@ -17,7 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors.engine import alerts, awaited, inbox, polling, sending, troubles
+from connectors.engine import alerts, awaited, inbox, polling, sending, trials, troubles
 from connectors.models import Inbound, Trouble
 from hub.clock import now
 from hub.domain import clocks
@@ -63,6 +63,7 @@ RUN: dict[str, Callable[[int], object]] = {
     "switch": lambda row_id: switching.run(switch_id=row_id, at=now()),
     "notify": lambda row_id: posting.send(notice_id=row_id),
     "digest": lambda row_id: digests.run(digest_id=row_id, at=now()),
+    "try": lambda row_id: trials.run(trial_id=row_id),
     "silent": lambda row_id: alerts.tell_silent(alert_id=row_id, at=now()),
     "react": lambda _row_id: retry_reactions(),
 }
@@ -84,6 +85,7 @@ def due() -> Iterator[Job]:
     yield from (Job("notify", row) for row in posting.due_notices(at=at))
     yield from (Job("digest", row) for row in digests.due_digests())
     yield from (Job("silent", row) for row in alerts.due_silent(at=now()))
+    yield from (Job("try", row) for row in trials.due(at=at))
     if due_reactions():
         yield Job("react", 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connectors.models import Connection, FieldRule, Mapping, NoteRule, StatusRule, ValueRule
+from connectors.models import Connection, FieldRule, Mapping, NoteRule, PackPlace, StatusRule, ValueRule
 from hub.models import Leg, Phase, Publication, Stage, Ticket
 
 Says = StatusRule.Says
@@ -26,6 +26,8 @@ class Mapped:
     values: tuple[ValueRule, ...]
     statuses: dict[str, StatusRule]
     notes: dict[str, NoteRule]
+    pack: str = PackPlace.DESCRIPTION
+    """Where the hand-off pack goes: a `PackPlace`."""
 
     def comes_in(self, field: str) -> bool:
         rule = self.fields.get(field)
@@ -112,6 +114,7 @@ def of(mapping: Mapping) -> Mapped:
         values=tuple(mapping.values.order_by("pk")),
         statuses={rule.theirs: rule for rule in mapping.statuses.order_by("pk")},
         notes={rule.theirs: rule for rule in mapping.notes.order_by("pk")},
+        pack=mapping.pack,
     )
 
 
@@ -138,16 +141,18 @@ def ours(ticket: Ticket, leg: Leg, field: str) -> str:
 
 
 def outgoing(
-    mapped: Mapped, ticket: Ticket, leg: Leg, field: str, *, is_insert: bool, place: str = ""
-) -> str | None:  # fmt: skip
+    mapped: Mapped, ticket: Ticket, leg: Leg, field: str, *, is_insert: bool, place: str = "", is_packed: bool = False
+) -> str | None:
     """What to write there for a field; None where there is nothing to write; NotMapped where there should be.
 
-    `place` is the queue in which their record lies, or will lie.
+    `place` is the queue in which their record lies, or will lie. `is_packed`: the hand-off pack goes in a note or file
+    of its own, so that the description says only what is asked.
     """
     if field == "status":
         return mapped.status_for(status_said(ticket, leg), place) or None
     if field == "priority":
         return mapped.value_out(field, ticket.priority)
     if field == "description" and is_insert:
-        return leg.brief or ticket.description
+        asked = ticket.description.strip() or ticket.title
+        return asked if is_packed else leg.brief or asked
     return str(getattr(ticket, field))

@@ -10,13 +10,13 @@ from django.utils import timezone
 
 from connectors.engine import mapping, marks
 from connectors.kit.contract import RemoteTicket
-from connectors.models import Binding, Connection, Lane, Link, Outbound
+from connectors.models import Binding, Connection, Lane, Link, Outbound, PackPlace
 from hub.clock import now
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Event, EventKind, Leg, Message
 from hub.signals import reacts_to
-from workflows import conversations, digests, handoffs
+from workflows import conversations, digests, handoffs, packs
 
 FIELDS_KINDS = frozenset(
     {
@@ -81,6 +81,11 @@ def _engage(event: Event) -> None:
         return
     link = Link.objects.create(leg=leg, connection=connection, reference=marks.reference(leg.public_id))
     _add(link, Lane.FIELDS, Outbound.Kind.CREATE)
+    where = mapping.published(connection).pack
+    if where == PackPlace.NOTE and packs.beside_description(leg.pack):
+        _add(link, Lane.NOTES, Outbound.Kind.NOTE)
+    elif where == PackPlace.FILE:
+        _add(link, Lane.FILES, Outbound.Kind.FILE)
 
 
 def _mail_that_it_is_over(event: Event) -> None:
@@ -268,6 +273,8 @@ def say_as_comment(item: Outbound, *, actor: Actor) -> Message:
 
 
 def _in_words(item: Outbound) -> str:
+    if item.is_pack:
+        return packs.beside_description(item.link.leg.pack) or item.link.leg.brief
     if item.attachment is not None:
         return f"The file {item.attachment.name} could not be attached in your system. Ask us, we send it another way."
     link = item.link

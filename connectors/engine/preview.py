@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from django.utils.translation import gettext as _
+
 from connectors.engine import mapping
 from connectors.engine.mapping import Mapped, NotMapped
 from connectors.kit.contract import Connector, RemoteTicket
-from connectors.models import Connection, Link, NoteRule
+from connectors.models import Connection, Link, NoteRule, PackPlace
 from hub.clock import now
-from hub.models import Leg, Stage, Ticket
+from hub.models import Leg, Organisation, Stage, Ticket
 from workflows import packs
 
 REHEARSED = timedelta(days=7)
@@ -38,6 +40,17 @@ class Seen:
 
     ticket: Ticket
     pairs: list[Pair]
+    pack: str
+    """The hand-off pack that would go in a note or file of its own; empty where there is nothing more to say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """Where the hand-off pack of every new engagement would go, and who reads it there."""
+
+    where: str
+    readers: str = ""
+    why_not: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,23 +91,48 @@ class Rehearsal:
     taken_in: int = 0
 
 
-def seen_there(connector: Connector, mapped: Mapped, *, count: int = 3) -> list[Seen]:
+def seen_there(connector: Connector, mapped: Mapped, *, to: Organisation, count: int = 3) -> list[Seen]:
     """The newest tickets, side by side with what would be written to the vendor."""
-    return [
-        Seen(ticket=ticket, pairs=[_pair(connector, mapped, ticket, name) for name in connector.fields])
-        for ticket in Ticket.objects.order_by("-pk")[:count]
-    ]
+    return [_seen(connector, mapped, ticket, to) for ticket in Ticket.objects.order_by("-pk")[:count]]
 
 
-def _pair(connector: Connector, mapped: Mapped, ticket: Ticket, name: str) -> Pair:
-    leg = Leg(ticket=ticket, stage=Stage.OFFERED, brief=packs.brief(ticket))
+def _seen(connector: Connector, mapped: Mapped, ticket: Ticket, to: Organisation) -> Seen:
+    found = packs.pack(ticket, to=to)
+    leg = Leg(ticket=ticket, stage=Stage.OFFERED, brief=packs.as_text(found), pack=found)
+    pairs = [_pair(connector, mapped, leg, name) for name in connector.fields]
+    apart = {PackPlace.NOTE: packs.beside_description, PackPlace.FILE: packs.whole}.get(PackPlace(mapped.pack))
+    return Seen(ticket=ticket, pairs=pairs, pack=apart(found) if apart is not None else "")
+
+
+def packed(mapped: Mapped) -> Packed:
+    """Where hand-off packs go by this mapping, and who reads them there."""
+    where = str(PackPlace(mapped.pack).label)
+    if mapped.pack == PackPlace.DESCRIPTION:
+        return Packed(
+            where=where, readers=_("whoever reads the record, in many systems the customer's own people, too")
+        )
+    try:
+        visibility = mapped.visibility(is_for_requester=False, is_for_vendor_alone=True)
+    except NotMapped as missing:
+        return Packed(where=where, why_not=str(missing))
+    label = mapped.notes[visibility].label or visibility
+    readers = _("whoever reads “%s” there") % label
+    if mapped.pack == PackPlace.FILE:
+        readers = _("%s; if files have no visibility, whoever reads the record") % readers
+    return Packed(where=where, readers=readers)
+
+
+def _pair(connector: Connector, mapped: Mapped, leg: Leg, name: str) -> Pair:
+    ticket, is_packed = leg.ticket, mapped.pack != PackPlace.DESCRIPTION
     ours = mapping.ours(ticket, leg, name)
-    if name == "description":
+    if name == "description" and not is_packed:
         ours = leg.brief
     if not mapped.goes_out(name, is_insert=True):
         return Pair(field=name, ours=ours, theirs="", why_not="is not written to them")
     try:
-        theirs = mapping.outgoing(mapped, ticket, leg, name, is_insert=True, place=connector.home_queue)
+        theirs = mapping.outgoing(
+            mapped, ticket, leg, name, is_insert=True, place=connector.home_queue, is_packed=is_packed
+        )  # fmt: skip
     except NotMapped as missing:
         return Pair(field=name, ours=ours, theirs="", why_not=str(missing))
     limit = connector.lengths.get(name)

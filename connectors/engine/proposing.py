@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from connectors.kit.contract import Choice
-from connectors.models import FieldRule, NoteRule, StatusRule
+from connectors.models import FieldRule, NoteRule, PackPlace, StatusRule
 
 Verb, Says = StatusRule.Verb, StatusRule.Says
 
@@ -160,6 +160,12 @@ def notes(choices: Iterable[Choice]) -> list[NoteProposal]:
             )
         )
     return found
+
+
+def pack(notes: Iterable[NoteProposal]) -> str:
+    """Where the hand-off pack goes: to their people alone where there is such a place, else into the description."""
+    is_private = any(row.is_written_for_vendor for row in notes)
+    return str(PackPlace.NOTE if is_private else PackPlace.DESCRIPTION)
 
 
 def _is_public(choice: Choice) -> bool:

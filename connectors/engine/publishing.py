@@ -37,7 +37,7 @@ def publish_mapping(mapping: Mapping) -> Mapping:
 def new_mapping_version(mapping: Mapping) -> Mapping:
     """A draft that begins as a copy of all its rules."""
     last = Mapping.objects.filter(connection=mapping.connection).aggregate(last=Max("version"))["last"]
-    draft = Mapping.objects.create(connection=mapping.connection, version=last + 1)
+    draft = Mapping.objects.create(connection=mapping.connection, version=last + 1, pack=mapping.pack)
     for kind in (FieldRule, ValueRule, StatusRule, NoteRule):
         for rule in kind._default_manager.filter(mapping=mapping).order_by("pk"):
             rule.pk, rule.mapping = None, draft

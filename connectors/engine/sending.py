@@ -40,7 +40,7 @@ from hub.clock import now
 from hub.domain import files
 from hub.domain.actors import Actor
 from hub.models import ActorKind, Leg, Message, Ticket
-from workflows import handoffs
+from workflows import handoffs, packs
 
 SEND_WITHIN = timedelta(seconds=10)
 """W: a send that has not begun this long after its intent does not begin at all."""
@@ -179,6 +179,7 @@ class Sender:
         is_insert = item.kind == Outbound.Kind.CREATE
         fields: dict[str, str] = {}
         ours: dict[str, str] = {}
+        is_packed = is_insert and self._is_packed()
         for field in self.mapped.fields:
             mine = mapping.ours(ticket, leg, field)
             known = self.link.agreed.get(field)
@@ -186,7 +187,9 @@ class Sender:
                 continue
             if field in self.connector.insert_only and not is_insert:
                 continue
-            wanted = mapping.outgoing(self.mapped, ticket, leg, field, is_insert=is_insert, place=self._place())
+            wanted = mapping.outgoing(
+                self.mapped, ticket, leg, field, is_insert=is_insert, place=self._place(), is_packed=is_packed
+            )
             theirs = self._fitting(field, wanted)
             ours[field] = mine
             if theirs is not None and (known is None or known["theirs"] != theirs):
@@ -208,6 +211,11 @@ class Sender:
             **self._thread(),
         )
         return _Ready(change, ours)
+
+    def _is_packed(self) -> bool:
+        """Whether the hand-off pack was queued as a note or file of its own when the ticket was offered."""
+        texts = self.link.outbound.filter(lane__in=[Lane.NOTES, Lane.FILES])
+        return texts.filter(message=None, attachment=None).exists()
 
     def _place(self) -> str:
         """The queue in which their record lies, or in which it will be made."""
@@ -235,7 +243,22 @@ class Sender:
     def _agreed_theirs(self, field: str) -> str:
         return str(self.link.agreed.get(field, {}).get("theirs", self.link.heard.get(field, "")))
 
+    def _prepare_pack(self, item: Outbound) -> _Ready:
+        leg = Leg.objects.select_related("given_by", "ticket").get(pk=self.link.leg_id)
+        is_file = item.kind == Outbound.Kind.FILE
+        change = Change(
+            id=item.public_id, kind=item.kind, key=self.link.remote_key, leg=leg.public_id, title=leg.ticket.title,
+            label=leg.ticket.label, mark=marks.sign(item.public_id),
+            visibility=self.mapped.visibility(is_for_requester=False, is_for_vendor_alone=True),
+            name=f"{leg.ticket.label} hand-off.txt" if is_file else str(leg.given_by),
+            text="" if is_file else packs.beside_description(leg.pack),
+            content=packs.whole(leg.pack).encode() if is_file else b"", **self._thread(),
+        )  # fmt: skip
+        return _Ready(change, {})
+
     def _prepare_text(self, item: Outbound) -> _Ready:
+        if item.is_pack:
+            return self._prepare_pack(item)
         message = item.message
         assert message is not None
         visibility = self.mapped.visibility(

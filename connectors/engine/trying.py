@@ -24,6 +24,8 @@ TEXT = "A try: Größe ✓\nin two lines"
 CONTENT = bytes(range(256)) * 8
 """Every byte there is, and long enough to be compressed on the way."""
 SHOWN = 5
+CLOCKS_APART = timedelta(minutes=10)
+"""Two clocks that are set by NTP are never so far apart."""
 SINCE = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -45,11 +47,17 @@ class Tried:
 class Bench:
     """One connector on the bench."""
 
-    def __init__(self, connector: Connector, *, of: str = "") -> None:
-        """`of` is the public id of the connection: every try with it writes on one and the same ticket there."""
+    def __init__(
+        self, connector: Connector, *, of: str = "", begins: Callable[[str], None] = lambda what: None
+    ) -> None:
+        """`of` is the public id of the connection: every try with it writes on one and the same ticket there.
+
+        `begins` is told of each capability before it is tried; what it raises ends the tries.
+        """
         self.connector = connector
         self.key = ""
         self.ticket: RemoteTicket | None = None
+        self.begins = begins
         self.reference = marks.reference(of or new_ulid())
 
     def tries(self, *, writes: bool) -> Iterator[Tried]:
@@ -78,6 +86,7 @@ class Bench:
         yield self._one("changing the status", lambda: self._field("status", lists))
 
     def _one(self, what: str, call: Callable[[], str]) -> Tried:
+        self.begins(what)
         began = time.monotonic()
         try:
             told, outcome = call(), "works"
@@ -147,7 +156,21 @@ class Bench:
                 f"{pushed.key} was made, but our reference {self.reference} was not read back, only "
                 f"“{ticket.reference}”: without it a ticket may be made twice."
             )
+        self._mind_the_zone(ticket)
         return f"{pushed.key}, with our reference."
+
+    def _mind_the_zone(self, made: RemoteTicket) -> None:
+        """A record that was made just now says so, or its times are read in another zone than they are written in."""
+        said, at = made.created_at or made.changed_at, self.connector.ports.now()
+        minutes = int(abs(at - said) / timedelta(minutes=1))
+        if timedelta(minutes=minutes) < CLOCKS_APART:
+            return
+        names = [f"“{each.label}”" for each in self.connector.settings if "zone" in each.name]
+        raise NotAsItShould(
+            f"{made.number} was made at {at:%H:%M} UTC, and says {said:%Y-%m-%d %H:%M} UTC: {minutes // 60} h "
+            f"{minutes % 60} min {'later' if said > at else 'earlier'}. The time zone or their clock is wrong: look at "
+            f"{'the setting ' + names[0] if names else 'their clock, and at how their times are read'}."
+        )
 
     def _made_earlier(self) -> str:
         """The ticket of an earlier try that is still there; empty where there is none, or they cannot search."""

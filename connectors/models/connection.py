@@ -117,12 +117,21 @@ class Connection(models.Model):
         return self.name
 
 
+class PackPlace(models.TextChoices):
+    """Where the hand-off pack of a new engagement goes in their system."""
+
+    DESCRIPTION = "description", _("the description")
+    NOTE = "note", _("a first note, for this vendor alone")
+    FILE = "file", _("a file")
+
+
 class Mapping(models.Model):
     """One version of how a connection's words and ours correspond. Publishing it writes nothing there."""
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="mappings")
     version = models.PositiveIntegerField(_("version"), default=1)
     status = models.CharField(_("status"), max_length=16, choices=Publication, default=Publication.DRAFT)
+    pack = models.CharField(_("hand-off pack"), max_length=16, choices=PackPlace, default=PackPlace.DESCRIPTION)
 
     class Meta:
         verbose_name = _("mapping")
@@ -135,6 +144,7 @@ class Mapping(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=["draft", "published", "retired"]), name="mapping_status_is_known"
             ),
+            models.CheckConstraint(condition=Q(pack__in=["description", "note", "file"]), name="mapping_pack_is_known"),
         ]
 
     def __str__(self) -> str:

@@ -197,6 +197,11 @@ class Outbound(models.Model):
     def __str__(self) -> str:
         return f"{self.link} {self.kind} {self.seq}"
 
+    @property
+    def is_pack(self) -> bool:
+        """Whether it is the hand-off pack of the engagement, in a note or a file of its own."""
+        return self.lane != Lane.FIELDS and self.message_id is None and self.attachment_id is None
+
 
 class Attempt(models.Model):
     """One try to say something, and how it ended. Append-only."""

@@ -23,6 +23,8 @@ NOBODY = "TH-00000000-00000000000000000000000000"
 FAR_AHEAD = timedelta(days=365)
 IN_THE_FUTURE = timedelta(minutes=10)
 """Less is a clock that is not set by NTP."""
+MOST_OFFSET = 26
+"""Two zones are at most so many hours apart (UTC+14 and UTC-12)."""
 LOOK_BACK = timedelta(days=7)
 """How far back a ticket is looked for in a list, where they cannot search."""
 
@@ -54,7 +56,7 @@ class ChecksItself(ShowsSamples):
             self._ask_for_some()
         else:
             self._ask_the_future()
-            self._ask_for_one_we_know()
+            self._ask_for_one_we_know(facts)
         if self.caller.has("find"):
             self._ask_for_nobody()
         return Checked(own_user=self.ports.memory.get("me", "") or "known by our marks", facts=facts)
@@ -120,7 +122,7 @@ class ChecksItself(ShowsSamples):
                 "not know is often ignored in silence."
             )
 
-    def _ask_for_one_we_know(self) -> None:
+    def _ask_for_one_we_know(self, facts: dict[str, str]) -> None:
         """Asked from its own time of change on, a record has to be listed: else they read our times in another zone."""
         steps, now = self.profile.operations["list"], self.ports.now()
         if not self.dates_changes or (steps[-1].paging is not None and steps[-1].paging.export):
@@ -130,7 +132,7 @@ class ChecksItself(ShowsSamples):
             self._whole(steps[-1], items[-1:]), lambda item: self.records.ticket(item, item, is_listed=True)
         )
         row = self.profile.since
-        self._mind_the_zone(seen)
+        self._mind_the_zone(seen, facts)
         if not seen or seen[0].changed_at > now - timedelta(seconds=row.lag_seconds):
             return
         since = seen[0].changed_at - timedelta(seconds=row.resolution_seconds)
@@ -142,20 +144,36 @@ class ChecksItself(ShowsSamples):
                 "we send in another zone or form. Look at [since]: write, zone and resolution_seconds."
             )
 
-    def _mind_the_zone(self, seen: Sequence[RemoteTicket]) -> None:
-        """Nothing changed after they answered: who tells of it writes times in another zone than we read them in."""
+    def _mind_the_zone(self, seen: Sequence[RemoteTicket], facts: dict[str, str]) -> None:
+        """Nothing changed after they answered: who tells of it writes times in another zone than we read them in.
+
+        A last change hours before their clock may be a quiet day or a wrong zone: a person can tell, so it is a fact.
+        """
         try:
             answered = parsedate_to_datetime(self.caller.date)
         except (ValueError, TypeError):
             return
-        ahead = max((ticket.changed_at - answered for ticket in seen), default=timedelta(0))
+        newest = max(seen, key=lambda ticket: ticket.changed_at, default=None)
+        if newest is None:
+            return
+        ahead = newest.changed_at - answered
         if ahead < IN_THE_FUTURE:
+            facts["last change"] = self._in_words(newest, -ahead)
             return
         raise Refused(
             f"{self.profile.name} tells of a change {ahead // timedelta(minutes=1)} minutes after its own clock "
             f"({answered:%H:%M} UTC): its times are in another zone than the one set here.",
             field=self._field_of_zone(),
         )
+
+    def _in_words(self, newest: RemoteTicket, ago: timedelta) -> str:
+        hours, minutes = divmod(max(ago, timedelta(0)) // timedelta(minutes=1), 60)
+        said = f"{newest.number}, {hours} h {minutes} min before their clock"
+        if not hours or hours > MOST_OFFSET:
+            return said
+        named = next((one.label for one in self.settings if one.name == self._field_of_zone()), "")
+        where = f"the setting “{named}”" if named else "[times] of the profile"
+        return f"{said} – if somebody changed it just now, the time zone is wrong: look at {where}"
 
     def _field_of_zone(self) -> str:
         """The setting that says in which zone times without one are read."""

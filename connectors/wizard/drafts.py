@@ -58,6 +58,12 @@ def _as_written(row: NoteProposal, rule: NoteRule | None) -> NoteProposal:
     )  # fmt: skip
 
 
+def pack(connection: Connection, notes: list[NoteProposal]) -> str:
+    """Where the hand-off pack goes: as written already, else as proposed."""
+    mapping = newest(connection)
+    return mapping.pack if mapping is not None else proposing.pack(notes)
+
+
 @transaction.atomic
 def write(connection: Connection, form: WordsForm) -> Mapping:
     """A draft that says what the form says; how fields travel is kept from the mapping before."""
@@ -65,7 +71,7 @@ def write(connection: Connection, form: WordsForm) -> Mapping:
     fields = list(before.fields.values_list("field", "direction", "authority", "sync_when")) if before else []
     Mapping.objects.filter(connection=connection, status=Publication.DRAFT).delete()
     last = Mapping.objects.filter(connection=connection).aggregate(last=Max("version"))["last"] or 0
-    draft = Mapping.objects.create(connection=connection, version=last + 1)
+    draft = Mapping.objects.create(connection=connection, version=last + 1, pack=form.cleaned_data["pack"])
     FieldRule.objects.bulk_create(
         FieldRule(mapping=draft, field=field, direction=direction, authority=authority, sync_when=when)
         for field, direction, authority, when in fields or proposing.FIELDS

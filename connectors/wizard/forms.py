@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from connectors.engine import profiles, proposing, registry, vault
 from connectors.kit.contract import Choice, Connector, Setting, several
-from connectors.models import Connection, NoteRule, StatusRule
+from connectors.models import Connection, NoteRule, PackPlace, StatusRule
 from hub.models import Organisation, Priority, Service
 
 Picklists = Mapping[str, tuple[Choice, ...]]
@@ -276,9 +276,11 @@ class WordsForm(forms.Form):
         choices: Picklists,
         notes: list[proposing.NoteProposal],
         *args: Any,
+        pack: str = PackPlace.DESCRIPTION,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self._add("pack", PackPlace.choices, pack, _("It goes into"))
         self.statuses, self.notes, self.choices = statuses, notes, choices
         for index, row in enumerate(statuses):
             self._add(f"verb_{index}", [NO_VERB, *StatusRule.Verb.choices], row.verb, _("means"))
@@ -336,6 +338,10 @@ class WordsForm(forms.Form):
                 if vendors:
                     self.add_error(f"vendor_{index}", _("Only one visibility can be used for this vendor alone."))
                 vendors += 1
+        cleaned["pack"] = cleaned.get("pack") or PackPlace.DESCRIPTION
+        if cleaned["pack"] == PackPlace.NOTE and not vendors:
+            self.add_error("pack", _("A note for this vendor alone needs a visibility that is used for it: choose one "
+                                     "in the last column above, or send the pack another way."))  # fmt: skip
         return cleaned
 
     def status_rows(self) -> list[dict[str, Any]]:

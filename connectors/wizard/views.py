@@ -132,18 +132,15 @@ def words(request: HttpRequest, pk: int) -> HttpResponse:
     picklists = _read(request, connection)
     if picklists is None:
         return redirect(pages.url("access", connection))
-    form = WordsForm(*_arguments(connection, picklists), request.POST or None)
+    statuses, priorities, notes = drafts.proposals(connection, picklists)
+    form = WordsForm(
+        statuses, priorities, picklists, notes, request.POST or None, pack=drafts.pack(connection, notes)
+    )  # fmt: skip
     if request.method == "POST" and form.is_valid():
         drafts.write(connection, form)
         return redirect(pages.url("look", connection))
-    statuses, priorities, notes = drafts.proposals(connection, picklists)
     held = proposing.complaints(statuses, priorities, notes)
     return pages.page(request, "words", connection, title=_("Their words and ours"), form=form, held=held)
-
-
-def _arguments(connection: Connection, picklists: Picklists) -> tuple[Any, ...]:
-    statuses, priorities, notes = drafts.proposals(connection, picklists)
-    return statuses, priorities, picklists, notes
 
 
 def look(request: HttpRequest, pk: int) -> HttpResponse:
@@ -159,7 +156,7 @@ def look(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         with registry.ready(connection) as connector:
             context = {
-                "seen": preview.seen_there(connector, mapped),
+                "seen": preview.seen_there(connector, mapped, to=connection.organisation),
                 "rehearsal": preview.rehearse(connection, connector, mapped),
             }
     except (ConnectorError, CannotUnseal) as error:
@@ -170,6 +167,7 @@ def look(request: HttpRequest, pk: int) -> HttpResponse:
         connection,
         title=_("What would happen"),
         draft=draft,
+        packed=preview.packed(mapped),
         canaries=preview.canaries(mapped),
         heard=preview.heard_here(mapped),
         other=_other(connection),

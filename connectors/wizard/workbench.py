@@ -7,16 +7,15 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from connectors.engine import profiles, registry
-from connectors.engine.trying import Bench, Tried
-from connectors.engine.vault import CannotUnseal
-from connectors.models import Connection, Profile
+from connectors.engine import profiles, trials
+from connectors.models import Connection, Profile, Trial
 from connectors.wizard import audit
 
 MOST_CHARACTERS = 500_000
@@ -49,23 +48,25 @@ class TryForm(forms.Form):
 
 
 def urls() -> list[Any]:
-    return [path("<int:pk>/workbench/", admin.site.admin_view(workbench), name="connectors_profile_workbench")]
+    return [
+        path("<int:pk>/workbench/", admin.site.admin_view(workbench), name="connectors_profile_workbench"),
+        path("<int:pk>/workbench/progress/", admin.site.admin_view(progress), name="connectors_profile_progress"),
+    ]
 
 
 def workbench(request: HttpRequest, pk: int) -> HttpResponse:
-    if not request.user.has_perm("connectors.change_profile"):
-        raise PermissionDenied
-    profile = get_object_or_404(Profile, pk=pk)
+    """Samples are read within the request; trials are run by a worker, and the page shows how far it is."""
+    profile = _profile(request, pk)
     rows = Connection.objects.filter(profile__slug=profile.slug, profile__connector=profile.connector)
     sample = SampleForm(request.POST if "sample" in request.POST else None)
     trying = TryForm(request.POST if "try" in request.POST else None)
     trying.fields["connection"].queryset = rows  # type: ignore[attr-defined]
-    seen: Any = None
-    tried: list[Tried] = []
-    if sample.is_bound and sample.is_valid():
-        seen = _seen(profile, sample)
-    if trying.is_bound and trying.is_valid():
-        tried = _tried(request, profile, trying.cleaned_data["connection"], writes=trying.cleaned_data["writes"])
+    if "stop" in request.POST:
+        for trial in _newest(profile):
+            trials.stop(trial, by=str(request.user))
+        return redirect("admin:connectors_profile_workbench", pk)
+    if trying.is_bound and trying.is_valid() and _is_asked(request, profile, trying):
+        return redirect("admin:connectors_profile_workbench", pk)
     return render(
         request,
         "admin/connectors/profile/workbench.html",
@@ -77,10 +78,39 @@ def workbench(request: HttpRequest, pk: int) -> HttpResponse:
             "sample": sample,
             "trying": trying,
             "has_connections": rows.exists(),
-            "seen": seen,
-            "tried": tried,
+            "seen": _seen(profile, sample) if sample.is_bound and sample.is_valid() else None,
+            "trial": _newest(profile).first(),
         },
     )
+
+
+def progress(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far the newest trial is: a piece of the page."""
+    profile = _profile(request, pk)
+    return render(
+        request, "admin/connectors/profile/_trial.html", {"profile": profile, "trial": _newest(profile).first()}
+    )
+
+
+def _profile(request: HttpRequest, pk: int) -> Profile:
+    if not request.user.has_perm("connectors.change_profile"):
+        raise PermissionDenied
+    return get_object_or_404(Profile, pk=pk)
+
+
+def _newest(profile: Profile) -> QuerySet[Trial]:
+    return Trial.objects.filter(profile=profile).select_related("connection").order_by("-pk")
+
+
+def _is_asked(request: HttpRequest, profile: Profile, form: TryForm) -> bool:
+    """Whether a worker will try this version, with the settings and secrets of a connection that uses any."""
+    chosen = form.cleaned_data
+    try:
+        trials.ask(profile=profile, connection=chosen["connection"], writes=chosen["writes"], by=str(request.user))
+    except trials.NotTried as error:
+        form.add_error("connection", str(error))
+        return False
+    return True
 
 
 def _seen(profile: Profile, form: SampleForm) -> Any:
@@ -90,23 +120,6 @@ def _seen(profile: Profile, form: SampleForm) -> Any:
     except ValueError as error:
         form.add_error("answer", str(error))
         return None
-
-
-def _tried(request: HttpRequest, profile: Profile, connection: Connection, *, writes: bool) -> list[Tried]:
-    """This version of the profile, with the settings and secrets of a connection that uses any."""
-    if not profiles.sends_alike(connection, profile):
-        messages.error(request, _(
-            "This version sends credentials in another way than the one %s uses, so it cannot be tried with its "
-            "access. Make a connection of its own for it."
-        ) % connection)  # fmt: skip
-        return []
-    connection.profile, connection.memory = profile, {}
-    try:
-        with registry.ready(connection) as connector:
-            return list(Bench(connector, of=connection.public_id).tries(writes=writes))
-    except (CannotUnseal, registry.UnknownConnector) as error:
-        messages.error(request, str(error))
-        return []
 
 
 def moved(request: HttpRequest, profile: Profile) -> HttpResponse:

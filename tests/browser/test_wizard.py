@@ -17,9 +17,9 @@ from connectors.autotask.simulator import Simulator as AutotaskSimulator
 from connectors.autotask.simulator import Tenant as AutotaskTenant
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
-from connectors.engine import dispatcher
+from connectors.engine import dispatcher, trials
 from connectors.kit.simulating import QuietServer, Simulator
-from connectors.models import Connection
+from connectors.models import Connection, Trial
 from connectors.rest.simulator import Simulator as RedmineSimulator
 from connectors.rest.simulator import Tenant as RedmineTenant
 from hub.domain import tickets
@@ -288,7 +288,10 @@ def test_a_redmine_is_connected_by_its_profile_in_the_browser(
     admin.sees("As the profile understands it")
     admin.choose("With the access of", connection.name)
     admin.press("Try")
-    admin.sees("one ticket with notes and files")
+    admin.sees("Waiting for a worker.")
+    admin.look()
+    trials.run(trial_id=Trial.objects.get().pk)
+    admin.sees("one ticket with notes and files")  # the page asks by itself
     admin.look()
     assert admin.page.get_by_text("✗ fails").count() == 0
     assert admin.complaints == []
