@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Max, Min, Q
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q
 from django.utils import timezone
 
 from connectors.engine import as_read_now, hooks, limits, registry
@@ -131,12 +131,14 @@ def _whom(notice: Notice) -> str:
 
 def _connections() -> list[Stuck]:
     is_active = Q(state=Connection.State.ACTIVE)
-    rows = Connection.objects.filter(
+    unacknowledged = AlertState.objects.filter(connection=OuterRef("pk"), acknowledgement=FAILED)
+    rows = Connection.objects.annotate(has_unacknowledged=Exists(unacknowledged)).filter(
         Q(state=Connection.State.LOCKED_OUT)
         | is_active & Q(failures__gt=2)
         | is_active & Q(sight_lost_at__isnull=False)
         | is_active & ~Q(left_out="")
         | is_active & Q(rejected_hooks__gte=F("rejected_before") + hooks.MANY_REJECTED)
+        | is_active & Q(has_unacknowledged=True)
     )
     return [each for row in rows for each in _of_connection(row)]
 
@@ -153,6 +155,8 @@ def _of_connection(row: Connection) -> Iterator[Stuck]:
     if row.left_out:
         title = f"Records of {row.name} were not listed"
         yield Stuck(title=title, why=row.left_out, at=row.last_in_at or at, **told | {"kind": "left_out"})
+    if getattr(row, "has_unacknowledged", False):
+        yield _acknowledgements(row)
     if row.failures > 2:
         yield Stuck(title=f"{row.name} is not answering", why=row.last_error, at=at, **told)
     refused = row.rejected_hooks - row.rejected_before
@@ -166,6 +170,18 @@ def _of_connection(row: Connection) -> Iterator[Stuck]:
             at=row.hook_checked_at or at,
             **told,
         )
+
+
+def _acknowledgements(row: Connection) -> Stuck:
+    """Alerts that a tool did not let us acknowledge: one line, for they have one cause."""
+    failed = AlertState.objects.filter(connection=row, acknowledgement=FAILED).order_by("-last_at", "-pk")
+    newest, more = failed[0], failed.count() - 1
+    return Stuck(
+        kind="acknowledgement", row_id=row.pk, title=f"{row.name} does not take acknowledgements",
+        why=f"{newest.acknowledge_said} ({newest.title}{f', and {more} more' if more else ''}) "
+        "Only the tool is not told; the tickets go on.",
+        at=newest.last_at, connection=row.name, connection_pk=row.pk,
+    )  # fmt: skip
 
 
 def _links(most: int) -> list[Stuck]:
@@ -186,6 +202,7 @@ def _links(most: int) -> list[Stuck]:
     ]
 
 
+FAILED = AlertState.Acknowledgement.FAILED
 _EVER = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 

@@ -42,6 +42,7 @@ urlpatterns = [
     path("sync/action/<int:row_id>/dismiss/", sync.dismiss, name="dismiss"),
     path("sync/file/<int:row_id>/fetch/", sync.fetch_file, name="fetch_file"),
     path("sync/file/<int:row_id>/leave-out/", sync.leave_file, name="leave_file"),
+    path("sync/acknowledgements/<int:row_id>/leave-out/", sync.leave_acknowledgements, name="leave_acknowledgements"),
     path("sync/difference/<int:row_id>/", sync.difference, name="difference"),
     path("sync/difference/<int:row_id>/settle/", sync.settle, name="settle"),
     path("tickets/<str:public_id>/legs/<str:leg_id>/door/", tickets.leg_door, name="leg_door"),

@@ -1,4 +1,5 @@
-"""What a monitoring or RMM tool posts: alerts that fire and end. Nothing is asked from it, nothing is said to it.
+"""What a monitoring or RMM tool posts: alerts that fire and end. Nothing is asked from it, and nothing is said to it
+but, where an admin wants that, that somebody works on an alert.
 
 Alertmanager's webhook is known by its shape; anything else is JSON whose parts are picked by expressions.
 """
@@ -9,13 +10,16 @@ import hashlib
 import hmac
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.alerts import times, tools
+from connectors.alerts.acknowledging import ZABBIX_PATH, Icinga, Zabbix
 from connectors.kit.contract import Alert, Checked, Choice, Connector, Hook, Setting
-from connectors.kit.errors import BadSignature, Refused
+from connectors.kit.errors import BadSignature, Refused, TryLater
+from connectors.kit.http import Http
 from hub.expr import BadExpression, Expression, Failed, expression
 from hub.expr import text as plain
 
@@ -63,6 +67,22 @@ class Alerts(Connector):
                 ("resolve", "the ticket is resolved, if nobody has begun to work on it"),
             ),
         ),
+        Setting(
+            name="acknowledge",
+            label="When somebody begins to work on its ticket",
+            is_required=False,
+            choices=(
+                ("", "the tool is not told"),
+                ("begun", "the alert is acknowledged there (Icinga 2, Zabbix)"),
+            ),
+        ),
+        Setting(name="api_url", label="Address of its API", is_required=False, is_rare=True, is_address=True,
+                help="To acknowledge: https://icinga.example.org:5665, or the address of Zabbix' frontend."),
+        Setting(name="api_user", label="API user", is_required=False, is_rare=True,
+                help="Of Icinga, with the permission actions/acknowledge-problem."),
+        Setting(name="api_secret", label="Password or API token", is_required=False, is_rare=True, is_secret=True),
+        Setting(name="api_authority", label="Certificate of the authority that signed theirs", is_required=False,
+                is_rare=True, is_long=True, help="In PEM, as Icinga's ca.crt. Empty: a public authority signed it."),
         Setting(
             name="storm_count",
             label="A storm is more than … new alerts",
@@ -117,7 +137,50 @@ class Alerts(Connector):
             if not given.isdecimal() or not least <= int(given) <= 1000:
                 raise Refused(f"A number between {least} and 1000.", field=name)
         self._zone()
+        if self._value("acknowledge"):
+            self._check_api()
         return Checked(own_user="alerts")
+
+    # -- saying that somebody works on it
+
+    def acknowledge(self, key: str, *, author: str, text: str) -> str:
+        if self._value("tool") == "icinga":
+            return Icinga.acknowledge(self._api(), key=key, author=author, text=text)
+        return Zabbix.acknowledge(self._api(), key=key, token=self.values.get("api_secret", ""), text=text)
+
+    def _check_api(self) -> None:
+        """A real call with what is set; errors name the setting at fault."""
+        tool = self._value("tool")
+        if tool not in ("icinga", "zabbix"):
+            raise Refused("Of these tools only Icinga 2 and Zabbix can be told.", field="acknowledge")
+        if self._path("key") != tools.READY[tool]["key"]:
+            raise Refused(
+                "To acknowledge an alert there, its key has to be the one that is ready for this tool: leave it empty.",
+                field="pick_key",
+            )
+        needed = ("api_url", "api_user", "api_secret") if tool == "icinga" else ("api_url", "api_secret")
+        for name in needed:
+            if not str(self.values.get(name, "")).strip():
+                raise Refused("This is needed to acknowledge alerts there.", field=name)
+        try:
+            if tool == "icinga":
+                Icinga.check(self._api())
+            else:
+                Zabbix.check(self._api(), token=self.values["api_secret"])
+        except TryLater as error:
+            error.field = error.field or "api_url"
+            raise
+
+    def _api(self) -> Http:
+        base = self._value("api_url").removesuffix(ZABBIX_PATH)
+        authority = {"authority": self._value("api_authority")} if self._value("api_authority") else {}
+        if self._value("tool") == "icinga":
+            named = f"{self._value('api_user')}:{self.values.get('api_secret', '')}".encode()
+            headers = {"Accept": "application/json", "Authorization": f"Basic {b64encode(named).decode()}"}
+            return self.ports.open_http(base=base, headers=headers, explain=Icinga.explain, **authority)
+        return self.ports.open_http(
+            base=base, headers={"Accept": "application/json"}, explain=Zabbix.explain, **authority
+        )  # fmt: skip
 
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
         self.check()

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from connectors.engine import mapping, texts
+from connectors.engine import acknowledging, mapping, texts
 from connectors.engine.reconcile import LeftAlone
 from connectors.kit.contract import Alert, Connector
 from connectors.kit.errors import Refused
@@ -156,7 +156,7 @@ def _hear_person(sight: Sight, ticket: Ticket) -> None:
     alert = sight.alert
     told = ": ".join(part for part in (alert.author, alert.said) if part)[:255]
     rows = AlertState.objects.filter(connection=sight.connection, key=alert.key)
-    if alert.said and rows.exclude(said=told).update(said=told):
+    if alert.said and rows.exclude(acknowledge_text=alert.said).exclude(said=told).update(said=told):
         words = {"author": texts.storable(alert.author)[:150], "said": texts.storable(alert.said)[:LONGEST_SAID]}
         _record(sight, ticket, EventKind.ALERT_ACKNOWLEDGED, words)
 
@@ -200,9 +200,10 @@ def _raise(sight: Sight, ticket: Ticket) -> None:
 
 
 def _began(sight: Sight, state: AlertState | None) -> Ticket:
+    was_over = state is not None and not state.ticket.goes_on_as.is_open
     ticket, is_made = _ticket(sight, state)
     values = {
-        **_told(sight), "ticket": ticket, "is_firing": True,
+        **_told(sight), "ticket": ticket, "is_firing": True, "acknowledgement": "", "acknowledge_at": None,
         "changed_at": sight.happened_at,
         "made_ticket_at": timezone.now() if is_made else (state.made_ticket_at if state else None),
     }  # fmt: skip
@@ -213,6 +214,8 @@ def _began(sight: Sight, state: AlertState | None) -> Ticket:
     else:
         AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, **values)
     _record(sight, ticket, EventKind.ALERT_FIRED)
+    if not (is_made or was_over):
+        acknowledging.fires_on_a_ticket_under_way(ticket)
     return ticket
 
 
@@ -245,8 +248,9 @@ def _ended(sight: Sight, state: AlertState) -> Ticket:
     if sight.alert.at is not None and sight.alert.at < state.changed_at:
         return ticket  # an end from before it last began
     AlertState.objects.filter(pk=state.pk).update(
-        is_firing=False, changed_at=sight.happened_at, last_at=sight.at, silent_from=None, is_silent=False
-    )
+        is_firing=False, changed_at=sight.happened_at, last_at=sight.at, silent_from=None, is_silent=False,
+        acknowledgement="", acknowledge_at=None,
+    )  # fmt: skip
     _record(sight, ticket, EventKind.ALERT_RECOVERED)
     of_it = Q(ticket=ticket) | Q(ticket__merged_into=ticket)
     still = AlertState.objects.filter(of_it, is_firing=True).exists()

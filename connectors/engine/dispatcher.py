@@ -17,7 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from connectors.engine import alerts, awaited, inbox, polling, sending, trials, troubles
+from connectors.engine import acknowledging, alerts, awaited, inbox, polling, sending, trials, troubles
 from connectors.models import Inbound, Trouble
 from hub.clock import now
 from hub.domain import clocks
@@ -65,6 +65,7 @@ RUN: dict[str, Callable[[int], object]] = {
     "digest": lambda row_id: digests.run(digest_id=row_id, at=now()),
     "try": lambda row_id: trials.run(trial_id=row_id),
     "silent": lambda row_id: alerts.tell_silent(alert_id=row_id, at=now()),
+    "acknowledge": lambda row_id: acknowledging.send(alert_id=row_id),
     "react": lambda _row_id: retry_reactions(),
 }
 
@@ -85,6 +86,7 @@ def due() -> Iterator[Job]:
     yield from (Job("notify", row) for row in posting.due_notices(at=at))
     yield from (Job("digest", row) for row in digests.due_digests())
     yield from (Job("silent", row) for row in alerts.due_silent(at=now()))
+    yield from (Job("acknowledge", row) for row in acknowledging.due(at=at))
     yield from (Job("try", row) for row in trials.due(at=at))
     if due_reactions():
         yield Job("react", 0)

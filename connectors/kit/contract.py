@@ -412,6 +412,7 @@ class Ports:
 _VERBS = {
     "check": False, "picklists": False, "changes_since": False, "fetch": False, "glance": False, "find": False,
     "carrying": False, "notes": False, "content": False, "push": True, "register_hook": True,
+    "acknowledge": True,
 }  # fmt: skip
 """The verbs that make calls, and whether they change something there."""
 
@@ -706,6 +707,10 @@ class Connector:
     def read_alerts(self, body: bytes) -> Sequence[Alert]:
         """The alerts of one call, in their order; Refused says what cannot be understood."""
         raise Unsupported(f"{self.label} sends no alerts.")
+
+    def acknowledge(self, key: str, *, author: str, text: str) -> str:
+        """Say at the tool that somebody works on this alert; what they answered, in words. It may be said twice."""
+        raise Unsupported(f"{self.label} takes no acknowledgements.")
 
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
         """Check a hook's signature over the raw body, then read what it is about; else BadSignature.

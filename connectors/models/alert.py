@@ -32,6 +32,12 @@ class Storm(models.Model):
 class AlertState(models.Model):
     """One alert of one tool: whether it fires, how often it was told, and the ticket it is part of."""
 
+    class Acknowledgement(models.TextChoices):
+        DUE = "due", _("is told there")
+        DONE = "done", _("acknowledged there")
+        FAILED = "failed", _("could not be acknowledged there")
+        LEFT_OUT = "left_out", _("left out")
+
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="alerts")
     key = models.CharField(_("key"), max_length=200)
     ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="alerts", verbose_name=_("ticket"))
@@ -49,16 +55,33 @@ class AlertState(models.Model):
     silent_from = models.DateTimeField(null=True)
     """It is silent if nothing is told of it until then; None where that is of no interest, or was said."""
     is_silent = models.BooleanField(_("silent"), default=False)
+    acknowledgement = models.CharField(
+        _("acknowledged there"), max_length=8, choices=Acknowledgement, blank=True, default=""
+    )
+    """Whether the tool is told, or was, that somebody works on it; begins anew with each time it fires."""
+    acknowledge_text = models.CharField(max_length=255, blank=True)
+    acknowledge_at = models.DateTimeField(null=True)
+    """When the tool is told next; also the lease of the worker that tells it."""
+    acknowledge_attempts = models.PositiveIntegerField(default=0)
+    acknowledge_said = models.TextField(blank=True)
+    """What the tool answered, or why it could not be told."""
     made_ticket_at = models.DateTimeField(null=True)
     """When a ticket was made for it, on the machine's clock: a storm is told from that."""
 
     class Meta:
         verbose_name = _("alert")
         verbose_name_plural = _("alerts")
-        constraints = [models.UniqueConstraint(fields=["connection", "key"], name="alert_once_per_connection")]
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "key"], name="alert_once_per_connection"),
+            models.CheckConstraint(
+                condition=Q(acknowledgement__in=["", "due", "done", "failed", "left_out"]),
+                name="alert_acknowledgement_is_known",
+            ),
+        ]
         indexes = [
             models.Index(fields=["connection", "made_ticket_at"], name="alert_by_ticket_made"),
             models.Index(fields=["ticket"], condition=Q(is_firing=True), name="alert_firing_by_ticket"),
+            models.Index(fields=["acknowledge_at"], condition=Q(acknowledgement="due"), name="alert_next_acknowledged"),
             models.Index(fields=["silent_from"], condition=Q(is_firing=True), name="alert_next_silent"),
         ]
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
-from connectors.engine import awaited, differences, identity, inbox, outbox, pacing, publishing
+from connectors.engine import acknowledging, awaited, differences, identity, inbox, outbox, pacing, publishing
 from connectors.engine.as_read_now import as_read_now
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
 from console.access import person, workers_only
@@ -58,6 +58,8 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
         retry_reaction(get_object_or_404(Reaction, pk=row_id))
     elif kind == "link":
         identity.release(get_object_or_404(Link, pk=row_id))
+    elif kind == "acknowledgement":
+        acknowledging.retry(get_object_or_404(Connection, pk=row_id))
     elif kind == "left_out":
         publishing.seen_to(get_object_or_404(Connection, pk=row_id))
         return redirect("console:sync")
@@ -156,6 +158,15 @@ def fetch_file(request: HttpRequest, row_id: int) -> HttpResponse:
     awaited.retry(row)
     messages.success(request, _("“%s” is being fetched; it appears at its message.") % row.name)
     return redirect(row.link.leg.ticket)
+
+
+@require_POST
+@workers_only
+def leave_acknowledgements(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Do without telling a tool of those alerts that it did not take."""
+    acknowledging.leave_out(get_object_or_404(Connection, pk=row_id))
+    messages.success(request, _("It is left out."))
+    return redirect("console:sync")
 
 
 @require_POST
