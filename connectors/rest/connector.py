@@ -369,7 +369,7 @@ class Rest(ChecksItself):
         mark = f"[TH:{change.mark}]" if change.mark else ""
         return {
             "key": change.key,
-            "fields": dict(change.fields),
+            "fields": {**change.fields, **self._whole_values(change)},
             "change": {
                 "id": change.id, "kind": change.kind, "key": change.key, "reference": change.reference or Unsaid(),
                 "visibility": change.visibility, "text": told, "marked": f"{told}\n\n{mark}".strip(), "mark": mark,
@@ -377,6 +377,15 @@ class Rest(ChecksItself):
                 "type": type_of(change.name),
             },
         }  # fmt: skip
+
+    def _whole_values(self, change: Change) -> dict[str, str]:
+        """Of a field with parts: their own value of which the one that is written is a part, as `status_of`."""
+        found = {}
+        for name, value in change.fields.items():
+            parts = {each.value: each.of for each in self.profile.parts_of(name)}
+            if parts:
+                found[f"{name}_of"] = parts.get(value, value)
+        return found
 
     def _create(self, change: Change) -> Pushed:
         done = self.caller.run("create", self._values(change), is_write=True)

@@ -15,7 +15,7 @@ from hub.expr import Expression
 from hub.expr.texts import Text, Tree
 
 from .given import unset, with_defaults
-from .profile import LONGEST, Defaults, Paging, Profile, Step
+from .profile import LONGEST, Defaults, Paging, PicklistRow, Profile, Step
 from .shapes import BadProfile, Filled, Mistake, Place, read_row
 from .times import zone
 from .words import FUNCTIONS
@@ -217,6 +217,20 @@ def _records(profile: Profile, wrong: Wrong) -> None:
     for name, row in profile.picklists.items():
         if not row.values and (not row.operation or row.value is None):
             wrong(f"picklists.{name}", "Give values, or an operation with value and label.")
+        _parts(profile, name, row, wrong)
+
+
+def _parts(profile: Profile, name: str, row: PicklistRow, wrong: Wrong) -> None:
+    """Values that are a part of one of theirs, by a condition."""
+    whole = {each.value for each in row.values if not each.of}
+    for number, each in enumerate(row.values):
+        place = f"picklists.{name}.values.{number}"
+        if bool(each.of) != (each.when is not None):
+            wrong(place, "“of” names their own value, “when” says of which records this part is: give both, or none.")
+        elif each.of and name not in profile.ticket.fields:
+            wrong(place, f"Only a field of [ticket.fields] can have parts, and “{name}” is none.")
+        elif each.of and not row.operation and each.of not in whole:
+            wrong(place, f"There is no value “{each.of}” that this one could be a part of.")
 
 
 def _times(profile: Profile, wrong: Wrong) -> None:
@@ -260,7 +274,8 @@ def _names(profile: Profile, wrong: Wrong) -> None:
     secret = {row.name for row in profile.settings if row.secret}
     steps = {name: {step.name for step in group if step.name} for name, group in profile.operations.items()}
     known: Mapping[str, set[str]] = {
-        "settings": plain, "secrets": secret, "fields": set(profile.ticket.fields), "change": CHANGE,
+        "settings": plain, "secrets": secret, "change": CHANGE,
+        "fields": set(profile.ticket.fields) | {f"{name}_of" for name in profile.picklists if profile.parts_of(name)},
     }  # fmt: skip
     for place, told in _fixed(profile.operations, "operations"):
         wrong(place, f"This is sent as it stands. Is {{{told}}} meant?")

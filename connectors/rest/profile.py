@@ -319,6 +319,9 @@ class ValueRow:
     active: bool = may(flag, True)
     theirs: bool = may(flag, False)
     """Of a status: only their own system sets it."""
+    of: str = may(word(), "")
+    """Their own value, of which this one is a part: the records for which `when` is true."""
+    when: Expression = may(expr(*RECORD))
 
 
 @dataclass(frozen=True)
@@ -427,3 +430,8 @@ class Profile:
     lacks: Mapping[str, str] = may(named(word()), {})
     """What they have no way for, by its name, and why: see LACKS."""
     digest: str = may(word(), "")
+
+    def parts_of(self, field: str) -> tuple[ValueRow, ...]:
+        """The values of a field that are a part of one of theirs, by a condition."""
+        row = self.picklists.get(field)
+        return tuple(each for each in row.values if each.of) if row is not None else ()

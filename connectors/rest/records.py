@@ -38,6 +38,8 @@ class Records:
         self.moment = reader(times.read, named_zone(times.zone.text(caller.known) if times.zone else ""))
         self._texts = [(name, each.text_in) for name in OF_TICKET if (each := getattr(row, name)) is not None]
         self._fields = [(name, each.text_in) for name, each in row.fields.items()]
+        parts = {name: self.profile.parts_of(name) for name in row.fields}
+        self._parts = {name: rows for name, rows in parts.items() if rows}
         self.merged_by_note = ""
         """Of the notes read last: the key of the ticket it was merged into, as far as one of them says so."""
 
@@ -90,12 +92,15 @@ class Records:
             if not key:
                 raise ValueError("ticket.key: it has no id there")
             said = {name: read(told) for name, read in self._texts}
+            fields = {name: read(told) for name, read in self._fields}
+            if self._parts:
+                self._split(fields, told)
             me = told["me"]
             return RemoteTicket(
                 key=self.key(key),
                 number=said.get("number") or key,
                 url=row.url.text(told) if row.url is not None else "",
-                fields={name: read(told) for name, read in self._fields},
+                fields=fields,
                 created_at=self._moment_of(born, told, "ticket.created_at") if born else None,
                 changed_at=self._moment_of(changed, told, "ticket.changed_at") if changed else self._now(),
                 author="" if is_listed else self._author(told, me),
@@ -111,6 +116,12 @@ class Records:
             )
         except Failed as error:
             raise ValueError(str(error)) from error
+
+    def _split(self, fields: dict[str, str], told: Json) -> None:
+        """Put the part, by its condition, in the place of their own value."""
+        for name, parts in self._parts.items():
+            is_part = (each.value for each in parts if each.of == fields[name] and each.when(told) is True)
+            fields[name] = next(is_part, fields[name])
 
     def _author(self, told: Json, me: str) -> str:
         """Who changed it last, or made it; nobody of theirs where we did."""
