@@ -406,7 +406,7 @@ def test_a_preview_and_a_rehearsal_write_nothing(
     before = [call for call in simulator.seen if call[0] == "PATCH" or call[1].endswith(("/Tickets", "/Notes"))]
     mapped = mapping.published(connection)
     with registry.ready(connection) as connector:
-        [seen] = preview.seen_there(connector, mapped)
+        [seen] = preview.seen_there(connector, mapped, to=connection.organisation)
         rehearsal = preview.rehearse(connection, connector, mapped)
 
     assert {p.field: p.theirs for p in seen.pairs}["priority"] == "Critical"

@@ -16,7 +16,7 @@ from connectors.models import Connection, Profile, Trial
 from connectors.rest import simulator as double
 from tests.connectors.rest import journey
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
