@@ -25,7 +25,7 @@ from connectors.models import (
     Storm,
     Trouble,
 )
-from hub.models import Leg, Message, Reaction, Ticket, UnmappedValue
+from hub.models import FailedReceiver, Leg, Message, Ticket, UnmappedValue
 from workflows.models import Endpoint, FailedAction, Notice, Pending
 from workflows.registry import ACTIONS
 
@@ -36,7 +36,7 @@ class Stuck:
 
     kind: str
     """``outbound``, ``inbound``, ``difference``, ``unmapped``, ``connection``, ``link``, ``notice``, ``rule``,
-    ``action``, ``file``, ``trouble`` or ``reaction``."""
+    ``action``, ``file``, ``trouble`` or ``receiver``."""
     row_id: int
     title: str
     why: str
@@ -70,14 +70,16 @@ def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck
     ]
     found += [
         Stuck(
-            kind="reaction",
+            kind="receiver",
             row_id=row.pk,
-            title=f"{row.receiver.rsplit('.', 1)[-1]} failed",
+            title=f"What “{row.receiver}” does after an event failed",
             why=row.error,
             at=row.failed_at,
             ticket=row.event.ticket,
         )
-        for row in Reaction.objects.filter(done_at=None).select_related("event__ticket").order_by("-failed_at")[:most]
+        for row in FailedReceiver.objects.filter(done_at=None)
+        .select_related("event__ticket")
+        .order_by("-failed_at")[:most]
     ]
     found += [
         Stuck(

@@ -22,7 +22,7 @@ OWN = frozenset({EventKind.RULE_ACTED, EventKind.ESCALATED, EventKind.ESCALATION
 """Kinds that rules themselves leave: they set nothing off."""
 
 
-@reacts_to(frozenset(EventKind) - OWN - {EventKind.HISTORY_ROW})
+@reacts_to(frozenset(EventKind) - OWN - {EventKind.HISTORY_ROW}, name="rules")
 def set_off(event: Event) -> None:
     """Queue the rules of the ticket's version that this event sets off."""
     ticket = Ticket.objects.select_related("status__version", "service").get(pk=event.ticket_id)

@@ -33,7 +33,7 @@ MOST_ATTEMPTS = 8
 PEOPLE = (ActorKind.PERSON, ActorKind.VENDOR)
 
 
-@reacts_to(BEGINS)
+@reacts_to(BEGINS, name="acknowledgements")
 def somebody_began(event: Event) -> None:
     """Somebody begins to work on a ticket: its alerts that fire are acknowledged at their tools."""
     if event.actor_kind in PEOPLE:

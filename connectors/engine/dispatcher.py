@@ -21,7 +21,7 @@ from connectors.engine import acknowledging, alerts, awaited, inbox, polling, se
 from connectors.models import Inbound, Trouble
 from hub.clock import now
 from hub.domain import clocks
-from hub.signals import due_reactions, retry_reactions
+from hub.signals import failed_receivers_due, retry_failed_receivers
 from workflows import digests, posting, running, switching, timers, triage
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ RUN: dict[str, Callable[[int], object]] = {
     "try": lambda row_id: trials.run(trial_id=row_id),
     "silent": lambda row_id: alerts.tell_silent(alert_id=row_id, at=now()),
     "acknowledge": lambda row_id: acknowledging.send(alert_id=row_id),
-    "react": lambda _row_id: retry_reactions(),
+    "react": lambda _row_id: retry_failed_receivers(),
 }
 
 
@@ -88,7 +88,7 @@ def due() -> Iterator[Job]:
     yield from (Job("silent", row) for row in alerts.due_silent(at=now()))
     yield from (Job("acknowledge", row) for row in acknowledging.due(at=at))
     yield from (Job("try", row) for row in trials.due(at=at))
-    if due_reactions():
+    if failed_receivers_due():
         yield Job("react", 0)
 
 

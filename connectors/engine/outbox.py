@@ -37,7 +37,9 @@ FIELDS_KINDS = frozenset(
 # -- queueing
 
 
-@reacts_to(FIELDS_KINDS | {EventKind.LEG_OFFERED, EventKind.MESSAGE_ADDED, EventKind.ATTACHMENT_ADDED})
+@reacts_to(
+    FIELDS_KINDS | {EventKind.LEG_OFFERED, EventKind.MESSAGE_ADDED, EventKind.ATTACHMENT_ADDED}, name="outbox"
+)  # fmt: skip
 def queue(event: Event) -> None:
     """Queue what an event means for every linked organisation but its origin."""
     kind, payload = event.kind, event.payload

@@ -17,7 +17,7 @@ from django.utils import timezone
 from connectors.engine import health, inbox
 from connectors.kit.http import LONGEST_WAIT
 from connectors.models import AwaitedFile, Connection, Inbound, Link, Outbound, Trouble, Turn
-from hub.models import Reaction
+from hub.models import FailedReceiver
 from workflows.models import Notice, Pending
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ WAITS: tuple[tuple[type[Model], str, timedelta], ...] = (
     (Inbound, "lease_until", A_LEASE),
     (Outbound, "next_attempt_at", LONGEST),
     (AwaitedFile, "next_attempt_at", health.LONGEST_REST),
-    (Reaction, "next_attempt_at", timedelta(hours=5)),
+    (FailedReceiver, "next_attempt_at", timedelta(hours=5)),
     (Pending, "lease_until", A_LEASE),
     (Notice, "lease_until", A_LEASE),
 )

@@ -17,8 +17,8 @@ from console.views.board import live_cursor
 from hub.clock import now
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
-from hub.models import Reaction
-from hub.signals import retry_reaction
+from hub.models import FailedReceiver
+from hub.signals import retry_failed_receiver
 from workflows import mending, posting
 from workflows.firing import ActionRefused
 from workflows.models import FailedAction, Notice, Pending
@@ -54,8 +54,8 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
         return _try_action(request, get_object_or_404(FailedAction, pk=row_id))
     elif kind == "file":
         awaited.retry(get_object_or_404(AwaitedFile, pk=row_id))
-    elif kind == "reaction":
-        retry_reaction(get_object_or_404(Reaction, pk=row_id))
+    elif kind == "receiver":
+        retry_failed_receiver(get_object_or_404(FailedReceiver, pk=row_id))
     elif kind == "link":
         identity.release(get_object_or_404(Link, pk=row_id))
     elif kind == "acknowledgement":

@@ -20,13 +20,13 @@ from hub.domain import accounts, sharing
 from hub.models import (
     Asset,
     Event,
+    FailedReceiver,
     HistoryImport,
     HistoryShare,
     Leg,
     Membership,
     Organisation,
     Person,
-    Reaction,
     Service,
     Site,
     Team,
@@ -178,7 +178,7 @@ class EventAdmin(LookOnly):
     show_full_result_count = False
 
 
-@admin.register(Reaction)
+@admin.register(FailedReceiver)
 class ReactionAdmin(LookOnly):
     list_display = ["receiver", "event", "attempts", "error", "failed_at", "done_at"]
     list_select_related = ["event"]

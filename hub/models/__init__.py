@@ -1,7 +1,7 @@
 """Nouns. One module a subject; everything of the outside is imported from here."""
 
 from .contract import Calendar, Clock, Contract, Publication, Span, Target
-from .event import ActorKind, Event, EventKind, LedgerSegment, Reaction
+from .event import ActorKind, Event, EventKind, FailedReceiver, LedgerSegment
 from .imports import HistoryImport, UnmappedValue
 from .leg import ENGAGED_STAGES, OPEN_STAGES, Leg, ReasonCode, Stage, WaitsOn
 from .message import FOR_LATER, Attachment, Message
@@ -28,6 +28,7 @@ __all__ = [
     "Degree",
     "Event",
     "EventKind",
+    "FailedReceiver",
     "HistoryImport",
     "HistoryShare",
     "LedgerSegment",
@@ -39,7 +40,6 @@ __all__ = [
     "Phase",
     "Priority",
     "Publication",
-    "Reaction",
     "ReasonCode",
     "Relation",
     "Sequence",

@@ -167,11 +167,12 @@ class Event(models.Model):
         raise TypeError("Events are append-only.")
 
 
-class Reaction(models.Model):
-    """A receiver that failed on an event: the fact stands, a sweep tries the reaction again."""
+class FailedReceiver(models.Model):
+    """A receiver that failed on an event: the fact stands, and the receiver is called again."""
 
-    event = models.ForeignKey(Event, models.CASCADE, related_name="reactions")
+    event = models.ForeignKey(Event, models.CASCADE, related_name="failed_receivers")
     receiver = models.CharField(max_length=150)
+    """The name it registered with: it outlives the module it stands in."""
     error = models.TextField()
     attempts = models.PositiveIntegerField(default=1)
     next_attempt_at = models.DateTimeField(null=True)
@@ -179,12 +180,14 @@ class Reaction(models.Model):
     done_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = _("failed reaction")
-        verbose_name_plural = _("failed reactions")
-        constraints = [models.UniqueConstraint(fields=["event", "receiver"], name="reaction_once_per_event")]
+        verbose_name = _("failed receiver")
+        verbose_name_plural = _("failed receivers")
+        constraints = [models.UniqueConstraint(fields=["event", "receiver"], name="failed_receiver_once_per_event")]
         indexes = [
             models.Index(
-                fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="reaction_next_to_try"
+                fields=["next_attempt_at"],
+                condition=Q(next_attempt_at__isnull=False),
+                name="failed_receiver_next_to_try",
             )
         ]
 

@@ -12,8 +12,8 @@ from django.db import DatabaseError, connection, transaction
 
 from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
-from hub.models import Event, EventKind, Message, Reaction, Ticket
-from hub.signals import event_recorded, reacts, retry_reactions
+from hub.models import Event, EventKind, FailedReceiver, Message, Ticket
+from hub.signals import disconnect, reacts, retry_failed_receivers
 
 pytestmark = pytest.mark.django_db
 
@@ -243,19 +243,24 @@ def test_a_reaction_that_fails_leaves_the_fact_and_is_tried_again(agent: Actor, 
             seen.append("failed")
             raise RuntimeError("no luck")
 
-    guarded = reacts(fragile)
+    reacts(fragile, name="fragile")
     try:
         ticket = tickets.open_ticket(title="VPN down", actor=agent, at=at)
-        reaction = Reaction.objects.get()
+        reaction = FailedReceiver.objects.get()
         assert (reaction.error, ticket.messages.count()) == ("RuntimeError: no luck", 0)
 
-        Reaction.objects.update(next_attempt_at=at)
-        retry_reactions()
+        FailedReceiver.objects.update(next_attempt_at=at)
+        retry_failed_receivers()
     finally:
-        event_recorded.disconnect(dispatch_uid=f"{guarded.__module__}.{guarded.__qualname__}")
+        disconnect("fragile")
 
-    assert Reaction.objects.get().done_at is not None
+    assert FailedReceiver.objects.get().done_at is not None
     assert ticket.messages.count() == 1
+
+
+def test_a_name_belongs_to_one_receiver() -> None:
+    with pytest.raises(ValueError, match="There is a receiver named “outbox” already"):
+        reacts(lambda event: None, name="outbox")
 
 
 def test_a_reaction_that_one_worker_runs_no_other_runs(agent: Actor, at: datetime) -> None:
@@ -267,7 +272,7 @@ def test_a_reaction_that_one_worker_runs_no_other_runs(agent: Actor, at: datetim
         runs.append("begun")
         if len(runs) == 1:
             raise RuntimeError("no luck")
-        swept.append(retry_reactions())
+        swept.append(retry_failed_receivers())
         Message.objects.create(
             ticket=event.ticket,
             author_kind="system",
@@ -277,19 +282,19 @@ def test_a_reaction_that_one_worker_runs_no_other_runs(agent: Actor, at: datetim
             recorded_at=at,
         )
 
-    guarded = reacts(slow)
+    reacts(slow, name="slow")
     try:
         ticket = tickets.open_ticket(title="VPN down", actor=agent, at=at)
-        Reaction.objects.update(next_attempt_at=at)
+        FailedReceiver.objects.update(next_attempt_at=at)
 
-        assert (retry_reactions(), swept) == (1, [0])
+        assert (retry_failed_receivers(), swept) == (1, [0])
         assert ticket.messages.count() == 1
         # Done is done; and what a worker claimed and left behind is due again when its claim has ended.
-        assert (retry_reactions(), len(runs)) == (0, 2)
-        Reaction.objects.update(done_at=None, next_attempt_at=at)
-        assert (retry_reactions(), len(runs)) == (1, 3)
+        assert (retry_failed_receivers(), len(runs)) == (0, 2)
+        FailedReceiver.objects.update(done_at=None, next_attempt_at=at)
+        assert (retry_failed_receivers(), len(runs)) == (1, 3)
     finally:
-        event_recorded.disconnect(dispatch_uid=f"{guarded.__module__}.{guarded.__qualname__}")
+        disconnect("slow")
 
 
 @pytest.mark.postgresql
@@ -302,25 +307,25 @@ def test_of_two_workers_at_once_one_gets_the_reaction(agent: Actor, at: datetime
         if len(runs) == 1:
             raise RuntimeError("no luck")
 
-    guarded = reacts(receiver)
+    reacts(receiver, name="receiver")
     together, counted = threading.Barrier(2), []
 
     def worker() -> None:
         together.wait()
         try:
-            counted.append(retry_reactions())
+            counted.append(retry_failed_receivers())
         finally:
             connection.close()
 
     try:
         tickets.open_ticket(title="VPN down", actor=agent, at=at)
-        Reaction.objects.update(next_attempt_at=at)
+        FailedReceiver.objects.update(next_attempt_at=at)
         threads = [threading.Thread(target=worker) for _ in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
     finally:
-        event_recorded.disconnect(dispatch_uid=f"{guarded.__module__}.{guarded.__qualname__}")
+        disconnect("receiver")
 
     assert (sorted(counted), len(runs)) == ([0, 1], 2)

@@ -16,7 +16,7 @@ from hub import cells
 from hub.domain import history, ledger
 from hub.importing import profile as profiles
 from hub.importing.run import BATCH
-from hub.models import EventKind, HistoryImport, Organisation, Phase, Reaction, Ticket, UnmappedValue
+from hub.models import EventKind, FailedReceiver, HistoryImport, Organisation, Phase, Ticket, UnmappedValue
 
 pytestmark = pytest.mark.django_db
 
@@ -132,7 +132,7 @@ def test_rows_become_events_with_their_own_time_and_are_not_judged(tmp_path: Pat
         ("new", "Group 2"),
     ]
     assert not Outbound.objects.exists()
-    assert not Reaction.objects.exists()
+    assert not FailedReceiver.objects.exists()
 
 
 def test_what_cannot_be_read_lands_in_the_report_with_file_and_line(tmp_path: Path) -> None:
