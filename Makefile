@@ -39,7 +39,7 @@ check: $(DEV) $(FRONT) ## Style, types, imports, migrations, settings
 	@$(BIN)/python manage.py check
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/mypy hub workflows connectors console api fixtures
+	@$(BIN)/mypy hub workflows connectors worker console api fixtures
 
 bench: $(DEV) ## Speed, as ratios within one run (JSON and a table in var/bench)
 	@$(BIN)/python -m tests.bench

@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
-    from hub.complaints import as_sentences
+    from hub.core.startup_errors import as_sentences
 
     with as_sentences():
         from django.core.management import execute_from_command_line

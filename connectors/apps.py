@@ -7,5 +7,5 @@ class ConnectorsConfig(AppConfig):
     name = "connectors"
 
     def ready(self) -> None:
-        # Connects the outbox to the one signal.
-        from connectors.engine import outbox  # noqa: F401
+        from connectors import jobs  # noqa: F401  registers the timed jobs
+        from connectors.engine.outbound import acknowledgements, outbox  # noqa: F401  connects them to events

@@ -12,7 +12,9 @@ from typing import Any
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q
 from django.utils import timezone
 
-from connectors.engine import as_read_now, hooks, limits, registry
+from connectors.engine import limits, registry
+from connectors.engine.inbound import as_read_now
+from connectors.engine.operations import hooks
 from connectors.models import (
     AlertState,
     Attempt,
@@ -27,7 +29,7 @@ from connectors.models import (
 )
 from hub.models import FailedReceiver, Leg, Message, Ticket, UnmappedValue
 from workflows.models import Endpoint, FailedAction, Notice, Pending
-from workflows.registry import ACTIONS
+from workflows.rules.registry import ACTIONS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from hub.models import User
-from hub.queries import visibility
+from hub.queries import permissions
 
 View = Callable[..., HttpResponse]
 
@@ -31,7 +31,7 @@ def workers_only(view: View) -> View:
     @login_required
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not visibility.may_work(person(request)):
+        if not permissions.may_work(person(request)):
             raise PermissionDenied
         return view(request, *args, **kwargs)
 

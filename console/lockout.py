@@ -20,8 +20,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from hub.models import Membership
-from workflows import notifications
-from workflows.notifications import Told
+from workflows.notifications import notify
+from workflows.notifications.notify import Told
 
 log = logging.getLogger(__name__)
 
@@ -89,4 +89,4 @@ def _report(username: str) -> None:
         text=_("The account is not locked. If the guessing goes on, have its owner choose a new password."),
         url=f"{settings.PUBLIC_URL}/admin/axes/accessattempt/",
     )
-    notifications.tell(told, notifications.people(notifications.in_role(Membership.Role.ADMIN)), at=at)
+    notify.tell(told, notify.people(notify.in_role(Membership.Role.ADMIN)), at=at)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from hub.lifetime import TIED, tie_to_parent
+from hub.core.child_process import TIED, tie_to_parent
 
 MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
 GRACE_SECONDS = 8.0

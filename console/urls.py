@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from console.views import account, board, connections, door, first_run, steering, sync, tickets, vendors
+from console.views import account, board, connections, door, first_run, sync, ticket_actions, tickets, vendors
 
 app_name = "console"
 
@@ -20,14 +20,14 @@ urlpatterns = [
     path("tickets/<str:public_id>/comment/", tickets.comment, name="comment"),
     path("tickets/<str:public_id>/reply/", tickets.reply, name="reply"),
     path("tickets/<str:public_id>/legs/<str:leg_id>/", tickets.act_on_leg, name="leg"),
-    path("tickets/<str:public_id>/priority/", steering.priority, name="priority"),
-    path("tickets/<str:public_id>/triage/", steering.start_triage, name="start_triage"),
-    path("tickets/<str:public_id>/triage/decide/", steering.decide, name="decide"),
-    path("tickets/<str:public_id>/escalations/<str:run_id>/", steering.acknowledge, name="acknowledge"),
-    path("tickets/<str:public_id>/major/", steering.major, name="major"),
+    path("tickets/<str:public_id>/priority/", ticket_actions.priority, name="priority"),
+    path("tickets/<str:public_id>/triage/", ticket_actions.start_triage, name="start_triage"),
+    path("tickets/<str:public_id>/triage/decide/", ticket_actions.decide, name="decide"),
+    path("tickets/<str:public_id>/escalations/<str:run_id>/", ticket_actions.acknowledge, name="acknowledge"),
+    path("tickets/<str:public_id>/major/", ticket_actions.major, name="major"),
     path("vendors/", vendors.vendors, name="vendors"),
-    path("notices/", steering.notices, name="notices"),
-    path("notices/read/", steering.read_notices, name="read_notices"),
+    path("notices/", ticket_actions.notices, name="notices"),
+    path("notices/read/", ticket_actions.read_notices, name="read_notices"),
     path("files/<str:public_id>/", tickets.attachment, name="attachment"),
     path("sync/", sync.sync, name="sync"),
     path("sync/connections/<str:public_id>/", connections.connection, name="connection"),

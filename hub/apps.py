@@ -12,7 +12,7 @@ class HubConfig(AppConfig):
 
     def ready(self) -> None:
         # The app has to exist before a task is published, or Celery's default one would take it.
-        from hub import celery, checks  # noqa: F401
+        from hub import celery, checks, jobs  # noqa: F401
 
         redaction.install()
         redaction.know(str(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS, *settings.SEAL_KEYS))

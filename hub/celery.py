@@ -38,4 +38,4 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_timeout=4,
 )
-app.autodiscover_tasks(["connectors"])
+app.autodiscover_tasks(["worker"])

@@ -15,25 +15,26 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from hub import env, keys, zones
+from hub import zones
+from hub.core import environment, key_files
 
 zones.use_locked()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR = Path(env.text("TICKETHUB_VAR") or BASE_DIR / "var")
+VAR = Path(environment.text("TICKETHUB_VAR") or BASE_DIR / "var")
 
-DEBUG = env.flag("TICKETHUB_DEBUG")
-SECRET_KEY = env.text("TICKETHUB_SECRET_KEY") or keys.read_or_make(
+DEBUG = environment.flag("TICKETHUB_DEBUG")
+SECRET_KEY = environment.text("TICKETHUB_SECRET_KEY") or key_files.read_or_make(
     VAR / "keys" / "secret", lambda: secrets.token_urlsafe(50)
 )
-SEAL_KEYS = env.listed("TICKETHUB_SEAL_KEYS") or [
-    keys.read_or_make(VAR / "keys" / "seal", lambda: Fernet.generate_key().decode())
+SEAL_KEYS = environment.listed("TICKETHUB_SEAL_KEYS") or [
+    key_files.read_or_make(VAR / "keys" / "seal", lambda: Fernet.generate_key().decode())
 ]
-ALLOWED_HOSTS = env.listed("TICKETHUB_HOSTS", "127.0.0.1,localhost,[::1]")
-CSRF_TRUSTED_ORIGINS = env.listed("TICKETHUB_ORIGINS")
-PUBLIC_URL = env.text("TICKETHUB_URL", "http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS = environment.listed("TICKETHUB_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = environment.listed("TICKETHUB_ORIGINS")
+PUBLIC_URL = environment.text("TICKETHUB_URL", "http://127.0.0.1:8000").rstrip("/")
 
-DATABASE_ADDRESS = env.text("DATABASE_URL") or f"sqlite:///{VAR / 'hub.sqlite3'}"
+DATABASE_ADDRESS = environment.text("DATABASE_URL") or f"sqlite:///{VAR / 'hub.sqlite3'}"
 
 
 def _database() -> dict[str, Any]:
@@ -73,6 +74,7 @@ INSTALLED_APPS = [
     "hub",
     "workflows",
     "connectors",
+    "worker",
     "console",
     "django.contrib.admin",  # last: pages of ours are found before its own
 ]
@@ -147,15 +149,15 @@ STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [path for path in [BASE_DIR / "node_modules" / ".hub-static"] if path.is_dir()]
-MEDIA_ROOT = Path(env.text("TICKETHUB_FILES") or VAR / "files")
+MEDIA_ROOT = Path(environment.text("TICKETHUB_FILES") or VAR / "files")
 STORAGES = {
     "default": {"BACKEND": "hub.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
 
-SESSION_IDLE = timedelta(hours=env.number("TICKETHUB_SESSION_IDLE_HOURS", 12, least=1))
-SESSION_LONGEST = timedelta(days=env.number("TICKETHUB_SESSION_DAYS", 7, least=1))
+SESSION_IDLE = timedelta(hours=environment.number("TICKETHUB_SESSION_IDLE_HOURS", 12, least=1))
+SESSION_LONGEST = timedelta(days=environment.number("TICKETHUB_SESSION_DAYS", 7, least=1))
 SESSION_COOKIE_AGE = int(SESSION_LONGEST.total_seconds())
 PASSWORD_RESET_TIMEOUT = int(timedelta(hours=24).total_seconds())
 SESSION_COOKIE_HTTPONLY = True
@@ -180,13 +182,13 @@ CONTENT_SECURITY_POLICY = {
 }
 MEGABYTE = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * MEGABYTE
-WEB_THREADS = env.number("TICKETHUB_WEB_THREADS", 4, least=1)
-PROXIES = env.listed("TICKETHUB_PROXIES")
+WEB_THREADS = environment.number("TICKETHUB_WEB_THREADS", 4, least=1)
+PROXIES = environment.listed("TICKETHUB_PROXIES")
 
 # Who may be called: private and loopback addresses only where the installation says so.
-EGRESS_ALLOW = env.listed("TICKETHUB_EGRESS_ALLOW")
-WRITES_PER_LINK_PER_HOUR = env.number("TICKETHUB_WRITES_PER_LINK_PER_HOUR", 120, least=1)
-HOOK_BODY_LIMIT = env.number("TICKETHUB_HOOK_BODY_LIMIT", MEGABYTE, least=1024)
+EGRESS_ALLOW = environment.listed("TICKETHUB_EGRESS_ALLOW")
+WRITES_PER_LINK_PER_HOUR = environment.number("TICKETHUB_WRITES_PER_LINK_PER_HOUR", 120, least=1)
+HOOK_BODY_LIMIT = environment.number("TICKETHUB_HOOK_BODY_LIMIT", MEGABYTE, least=1024)
 # Where a body goes, how large it may be, and who is asked before any of it is read: hub/front.py.
 BODY_RULES = (
     (r"/hooks/", HOOK_BODY_LIMIT, "api.hooks.refused_unread"),
@@ -194,17 +196,17 @@ BODY_RULES = (
     (r"/admin/(?!login/)", DATA_UPLOAD_MAX_MEMORY_SIZE, "console.access.refused_unread"),
     (r"", MEGABYTE, ""),
 )
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
-HOOKS_PER_MINUTE = env.number("TICKETHUB_HOOKS_PER_MINUTE", 600, least=1)
-MAILS_PER_MINUTE = env.number("TICKETHUB_MAILS_PER_MINUTE", 30, least=1)
-WORKER_THREADS = env.number("TICKETHUB_WORKER_THREADS", 4, least=1)
+CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL")
+HOOKS_PER_MINUTE = environment.number("TICKETHUB_HOOKS_PER_MINUTE", 600, least=1)
+MAILS_PER_MINUTE = environment.number("TICKETHUB_MAILS_PER_MINUTE", 30, least=1)
+WORKER_THREADS = environment.number("TICKETHUB_WORKER_THREADS", 4, least=1)
 
 # What the hub sends itself: notices, digests, offers to those who have no system.
-MAIL_URL = env.text("TICKETHUB_MAIL_URL")
-MAIL_FROM = env.text("TICKETHUB_MAIL_FROM", "Ticket Hub <hub@localhost>")
-NAMES_VENDORS = env.flag("TICKETHUB_NAME_VENDORS")
-SUMMARISER = env.text("TICKETHUB_SUMMARISER")
-TIME_LAPSE = env.text("TICKETHUB_TIME_LAPSE")
+MAIL_URL = environment.text("TICKETHUB_MAIL_URL")
+MAIL_FROM = environment.text("TICKETHUB_MAIL_FROM", "Ticket Hub <hub@localhost>")
+NAMES_VENDORS = environment.flag("TICKETHUB_NAME_VENDORS")
+SUMMARISER = environment.text("TICKETHUB_SUMMARISER")
+TIME_LAPSE = environment.text("TICKETHUB_TIME_LAPSE")
 
 LOGGING = {
     "version": 1,
@@ -213,5 +215,5 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     # What others' mail makes a detector of bounces stumble over is no fault here; the next detector is asked.
     "loggers": {"flufl.bounce": {"level": "CRITICAL"}},
-    "root": {"handlers": ["stderr"], "level": env.text("TICKETHUB_LOG_LEVEL", "WARNING").upper()},
+    "root": {"handlers": ["stderr"], "level": environment.text("TICKETHUB_LOG_LEVEL", "WARNING").upper()},
 }

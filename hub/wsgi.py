@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from hub.lifetime import tie_if_asked
+from hub.core.child_process import tie_if_asked
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("hub", "workflows", "connectors", "console", "api", "fixtures")
+PACKAGES = ("hub", "workflows", "connectors", "worker", "console", "api", "fixtures")
 
 
 def sources(*folders: str) -> list[Path]:

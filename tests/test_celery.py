@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from connectors.autotask.simulator import QuietServer, Simulator, Tenant
-from hub.clock import now
+from hub.core.clock import now
 from tests import wire
 from tests.conftest import SilentHandler, need
 
@@ -34,7 +34,7 @@ from connectors.models import Connection
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from tests import factories
-from workflows import handoffs
+from workflows.handoffs import engagements
 us = factories.UsFactory()
 vendor = factories.OrganisationFactory(name="Deskside")
 connection = Connection.objects.create(name="Deskside", organisation=vendor, connector="autotask", state="active",
@@ -46,7 +46,7 @@ factories.mapping(connection)
 at = datetime.now(UTC).replace(microsecond=0)
 agent = Actor.person(factories.member("agent", us), us)
 ticket = tickets.open_ticket(title="Through the broker", actor=agent, at=at)
-handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
 """
 
 

@@ -19,7 +19,7 @@ import requests
 from fixtures.demo import cast, ending, pace
 from fixtures.demo.pace import SPEED, Pace, Patience
 from fixtures.demo.state import PORTS
-from hub.clock import TimeLapse
+from hub.core.clock import TimeLapse
 from hub.models import Clock
 
 ROOT = Path(__file__).resolve().parents[1]

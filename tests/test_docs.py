@@ -21,7 +21,7 @@ def headings(page: str) -> set[str]:
 
 
 def test_every_setting_has_its_heading() -> None:
-    source = "".join((ROOT / "hub" / name).read_text() for name in ("settings.py", "env.py"))
+    source = "".join((ROOT / "hub" / name).read_text() for name in ("settings.py", "core/environment.py"))
     names = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", source))
 
     assert names == headings("docs/settings.md")
@@ -30,7 +30,7 @@ def test_every_setting_has_its_heading() -> None:
 def test_every_command_has_its_heading() -> None:
     commands = {
         path.stem
-        for folder in ("hub", "connectors", "console", "workflows")
+        for folder in ("hub", "connectors", "console", "workflows", "worker")
         for path in (ROOT / folder / "management" / "commands").glob("[a-z]*.py")
     }
 

@@ -32,11 +32,11 @@ STAGE = """
 import django; django.setup()
 from connectors.engine import vault
 from connectors.models import Connection
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from tests import factories
-from workflows import doors, handoffs
+from workflows.handoffs import engagements, guest_links
 us = factories.UsFactory()
 user = factories.member("manager", us, email="mona@northwind.test")
 user.set_password("a-long-good-password"); user.save()
@@ -47,8 +47,8 @@ vault.seal(made, {"secret": "a-secret", "hook_secret": "hook-secret"}); made.sav
 agent = Actor.person(user, us)
 other = factories.OrganisationFactory()
 ticket = tickets.open_ticket(title="Slow", actor=agent, at=now())
-leg = handoffs.offer(ticket=ticket, organisation=other, actor=agent, at=now())
-print(made.public_id, doors.token(doors.open_for(leg, at=now())))
+leg = engagements.offer(ticket=ticket, organisation=other, actor=agent, at=now())
+print(made.public_id, guest_links.token(guest_links.open_for(leg, at=now())))
 """
 STORED = """
 import django; django.setup()

@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from connectors.models import Connection, Inbound
 from fixtures.demo import cast, population, seed
 from fixtures.demo.systems import Where
-from hub.clock import now
+from hub.core.clock import now
 from hub.models import Attachment, Leg, Organisation, User
 from tests import factories
 from tests.workflows.building import draft
-from workflows import doors
+from workflows.handoffs import guest_links
 from workflows.models import EscalationRun
 
 ROLES = ("nobody", "agent", "manager", "executive", "vendor", "admin")
@@ -120,7 +120,7 @@ def stage(db: None) -> Stage:
     return Stage({
         "connections/<str:public_id>": [connection.public_id], "hooks/<str:connection_id>": [connection.public_id],
         "v/<str:token>/files/<str:public_id>/#public_id": [file.public_id if file else "x"],
-        "v/<str:token>": [doors.token(doors.open_for(leg, at=at))],
+        "v/<str:token>": [guest_links.token(guest_links.open_for(leg, at=at))],
         "files/<str:public_id>": [file.public_id if file else "x"],
         "#leg_id": [leg.public_id], "#run_id": [run.public_id if run else "x"], "#kind": ["inbound"],
         "tickets/<str:public_id>": [leg.ticket.public_id], "workflowversion/<int:pk>": [str(draft().pk)],

@@ -13,14 +13,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from hub import seals
 from hub.admin.bases import Final, LookOnly
-from hub.clock import now
+from hub.core import crypto
+from hub.core.clock import now
 from hub.domain.policies import NotPublishable
 from hub.models import Workflow, WorkflowVersion
-from workflows import posting, publishing, wording
-from workflows import switch_admin as _switch_admin  # noqa: F401 (registers itself)
-from workflows.builder import views
+from workflows.authoring import publishing
+from workflows.authoring.builder import views
 from workflows.models import (
     Endpoint,
     EscalationRun,
@@ -33,6 +32,8 @@ from workflows.models import (
     Suppression,
     Triage,
 )
+from workflows.notifications import delivery, templates
+from workflows.vendor_change import switch_admin as _switch_admin  # noqa: F401 (registers itself)
 
 
 @admin.register(Workflow)
@@ -102,7 +103,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     def save(self, commit: bool = True) -> Endpoint:
         made: Endpoint = super().save(commit=False)
         if self.cleaned_data["secret"]:
-            made.sealed = seals.seal(made.public_id, {"secret": self.cleaned_data["secret"]})
+            made.sealed = crypto.seal(made.public_id, {"secret": self.cleaned_data["secret"]})
         if commit:
             made.save()
         return made
@@ -126,8 +127,8 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned: dict[str, Any] = super().clean() or {}
         for name in ("subject", "body"):
             try:
-                wording.tried(cleaned.get(name) or "")
-            except wording.BadTemplate as error:
+                templates.tried(cleaned.get(name) or "")
+            except templates.BadTemplate as error:
                 self.add_error(name, str(error))
         return cleaned
 
@@ -144,7 +145,7 @@ class NoticeTemplateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def preview(self, obj: NoticeTemplate) -> str:
         if not obj.pk:
             return _("Save it once to see it.")
-        said = wording.Wording(wording.tried(obj.subject), wording.tried(obj.body))
+        said = templates.Wording(templates.tried(obj.subject), templates.tried(obj.body))
         return format_html("<strong>{}</strong><pre>{}</pre>", said.subject, said.body)
 
 
@@ -171,7 +172,7 @@ class NoticeAdmin(LookOnly):
     @admin.action(description=gettext_lazy("Send again"))
     def retry(self, request: HttpRequest, rows: QuerySet[Notice]) -> None:
         for notice in rows:
-            posting.retry(notice)
+            delivery.retry(notice)
 
 
 @admin.register(Pending)

@@ -20,8 +20,8 @@ from connectors.alerts.acknowledging import ZABBIX_PATH, Icinga, Zabbix
 from connectors.kit.contract import Alert, Checked, Choice, Connector, Hook, Setting
 from connectors.kit.errors import BadSignature, Refused, TryLater
 from connectors.kit.http import Http
-from hub.expr import BadExpression, Expression, Failed, expression
-from hub.expr import text as plain
+from hub.expressions import BadExpression, Expression, Failed, expression
+from hub.expressions import text as plain
 
 LONGEST_KEY = 200
 _MACRO = re.compile(r"\{[A-Z][A-Z0-9._]*\}|\$[A-Z0-9_:]+\$")

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Empty, LifoQueue
 
-from connectors.email.reading import Mail, Reader, held
+from connectors.email.parser import Mail, Reader, held
 
 LONGEST_SECONDS = 30.0
 """For one message. The largest that is taken (40 MB) needs less than a tenth of this."""

@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from flufl.bounce import all_failures
 
-from connectors.email import bounds, parts
+from connectors.email import bounds, mime
 
 
 class Fate(StrEnum):
@@ -78,7 +78,7 @@ _RECEIPTS = ("delivered", "relayed", "expanded", "displayed", "dispatched", "pro
 MOST_ADDRESSES = 200
 
 
-def report(message: Message, bodies: parts.Bodies) -> Report | None:
+def report(message: Message, bodies: mime.Bodies) -> Report | None:
     """What is told of a delivery; None where this is no such report."""
     notes = _notes(message)
     is_told = _is_from_a_system(message, notes)
@@ -94,7 +94,7 @@ def report(message: Message, bodies: parts.Bodies) -> Report | None:
         return None
     if not failed and not delayed:
         failed, delayed = _in_fields(fields, "fail"), _in_fields(fields, "delay")
-    failed = failed or _with([], *re.findall(_ADDRESS, parts.header(message, "x-failed-recipients")))
+    failed = failed or _with([], *re.findall(_ADDRESS, mime.header(message, "x-failed-recipients")))
     told = {one.get("action", "").strip().lower() for one in fields} - {""}
     text = bodies.plain or bodies.html
     fate = _fate(message, told, text, failed, delayed)
@@ -123,13 +123,13 @@ def _is_from_a_system(message: Message, notes: list[Message]) -> bool:
     """Whether its structure or its sender says that a mail system wrote it."""
     if notes or "x-failed-recipients" in message or message.get_content_type() == "multipart/report":
         return True
-    name, address = parseaddr(parts.header(message, "from"))
+    name, address = parseaddr(mime.header(message, "from"))
     is_system = bool(_SENDERS.search(address) and "from" in message) or bool(_SENDER_NAMES.search(name))
-    return is_system or parts.header(message, "return-path").strip() == "<>"
+    return is_system or mime.header(message, "return-path").strip() == "<>"
 
 
 def _sounds_like_one(message: Message) -> bool:
-    subject = parts.header(message, "subject")
+    subject = mime.header(message, "subject")
     is_answer = "in-reply-to" in message and "auto-submitted" not in message
     return bool(_SUBJECTS.search(subject)) and not is_answer and not _is_passed_on(subject)
 
@@ -164,10 +164,10 @@ def _walk(message: Message) -> list[Message]:
     """Its parts, but not those of messages within it."""
     found: list[Message] = []
     waiting = [message]
-    while waiting and len(found) < parts.MOST_PARTS:
+    while waiting and len(found) < mime.MOST_PARTS:
         part = waiting.pop()
         found.append(part)
-        inside = parts.inside_of(part)
+        inside = mime.inside_of(part)
         if part.get_content_maintype() == "multipart" and isinstance(inside, list):
             waiting += [child for child in reversed(inside) if isinstance(child, Message)]
     return found
@@ -179,8 +179,8 @@ GLOBAL = "message/global-delivery-status"
 
 def _as_it_stands(note: Message) -> bytes:
     """The content of a note, decoded where the library left its encoding on a message within it."""
-    found = parts.content(note)
-    if note.get_content_type() == GLOBAL and parts.header(note, "content-transfer-encoding").lower() == "base64":
+    found = mime.content(note)
+    if note.get_content_type() == GLOBAL and mime.header(note, "content-transfer-encoding").lower() == "base64":
         with suppress(binascii.Error, ValueError):
             return base64.b64decode(found.strip(), validate=False)
     return found
@@ -188,7 +188,7 @@ def _as_it_stands(note: Message) -> bytes:
 
 def _recipients(note: Message) -> list[dict[str, str]]:
     """Blocks of fields, one for each recipient."""
-    inside = parts.inside_of(note)
+    inside = mime.inside_of(note)
     if isinstance(inside, list) and note.get_content_type() != GLOBAL:
         blocks = list(inside)
     else:
@@ -198,17 +198,17 @@ def _recipients(note: Message) -> list[dict[str, str]]:
     found = []
     for block in blocks:
         if "message/disposition-notification" in note.get_content_type():
-            found.append({"action": parts.header(block, "disposition").rpartition(";")[2].partition("/")[0].strip()})
+            found.append({"action": mime.header(block, "disposition").rpartition(";")[2].partition("/")[0].strip()})
         else:
             told: dict[str, str] = {}
             for name, value in block.raw_items():
-                told.setdefault(name.lower(), parts.one_line(str(value)))
+                told.setdefault(name.lower(), mime.one_line(str(value)))
             found.append(told)
     return found
 
 
 def _found_by_library(message: Message) -> tuple[list[str], list[str]]:
-    if not parts.addresses(message, "from") and "from" not in message:
+    if not mime.addresses(message, "from") and "from" not in message:
         return [], []
     try:
         temporary, permanent = all_failures(_as_detectors_see_it(message))
@@ -235,7 +235,7 @@ def _as_detectors_see_it(message: Message) -> Message:
         for name, value in part.raw_items():
             if name.lower() in _HEADERS_SEEN:
                 made[name] = value
-        inside = parts.inside_of(part)
+        inside = mime.inside_of(part)
         if isinstance(inside, list):
             children = [child for child in inside if isinstance(child, Message)] if depth < MOST_COPIED else []
             made.set_payload([copied(child, depth + 1) for child in children])
@@ -298,11 +298,11 @@ def _fate(message: Message, told: set[str], text: str, failed: list[str], delaye
         return Fate.DELIVERED
     if failed:
         return Fate.FAILED
-    subject = parts.header(message, "subject")
+    subject = mime.header(message, "subject")
     if delayed or (_DELAYS.search(f"{subject}\n{text[:3000]}") and not _FINAL.search(text[:3000])):
         return Fate.DELAYED
     is_report = message.get_content_type() == "multipart/report" and bool(_notes(message))
-    name, address = parseaddr(parts.header(message, "from"))
+    name, address = parseaddr(mime.header(message, "from"))
     is_system = bool(_SENDERS.search(address)) or bool(_SENDER_NAMES.search(name))
     says_so = bool(_SUBJECTS.search(subject)) or bool(_SUBJECTS.search(text[:1500]))
     return Fate.FAILED if is_report or (is_system and says_so) else None
@@ -339,18 +339,18 @@ def _original_ids(message: Message) -> list[str]:
     for part in _walk(message):
         if part.get_content_type() in ("message/rfc822", "message/rfc822-headers", "text/rfc822-headers",
                                        "message/global", "message/global-headers"):  # fmt: skip
-            inside = parts.inside_of(part)
+            inside = mime.inside_of(part)
             original = inside[0] if isinstance(inside, list) and inside else None
             if not isinstance(original, Message):
-                original = bounds.from_string(parts.content(part).decode("utf-8", "replace"))
-            found += re.findall(r"<[^<>\s]{3,250}>", parts.header(original, "message-id"))
+                original = bounds.from_string(mime.content(part).decode("utf-8", "replace"))
+            found += re.findall(r"<[^<>\s]{3,250}>", mime.header(original, "message-id"))
     for name in ("references", "in-reply-to"):
-        found += re.findall(r"<[^<>\s]{3,250}>", parts.header(message, name))
+        found += re.findall(r"<[^<>\s]{3,250}>", mime.header(message, name))
     if not found:
         found += re.findall(r"^message-id:\s*(<[^<>\s]{3,250}>)", _whole_text(message), re.IGNORECASE | re.MULTILINE)
     return list(dict.fromkeys(found))[:20]
 
 
 def _whole_text(message: Message) -> str:
-    texts = [parts.content(part) for part in _walk(message) if part.get_content_maintype() == "text"]
+    texts = [mime.content(part) for part in _walk(message) if part.get_content_maintype() == "text"]
     return b"\n".join(texts)[:100_000].decode("utf-8", "replace")

@@ -18,9 +18,9 @@ from typing import ClassVar
 from connectors.email import apart, replies, threads
 from connectors.email.mailbox import Mailbox, Place, settings_of
 from connectors.email.numbers import numbers_in
-from connectors.email.postman import Office, Postman
-from connectors.email.reading import MARK, Kind, Mail, Reader
+from connectors.email.parser import MARK, Kind, Mail, Reader
 from connectors.email.replies import MARKER
+from connectors.email.smtp import Office, Postman
 from connectors.email.threads import Keys
 from connectors.email.tokens import access_token
 from connectors.email.verifying import verified

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.email.bounds import seeming_sender
-from connectors.email.reading import LARGEST, TOO_LARGE
+from connectors.email.parser import LARGEST, TOO_LARGE
 from connectors.kit.contract import Letter, Letters
 from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater, Unsupported
 from connectors.kit.http import TOTAL_SECONDS

@@ -17,15 +17,15 @@ from django.db.models import Q
 from django.utils import timezone
 
 import connectors
-from connectors.engine import limits, marks, texts, vault
+from connectors.engine import correlation_marks, limits, texts, vault
 from connectors.kit.contract import Connector, Ports
 from connectors.kit.http import TOTAL_SECONDS, Explain, Http
 from connectors.models import Connection
 from hub import redaction
-from hub.clock import now
+from hub.core.clock import now
 from hub.egress import Policy, dial, open_session
 from hub.models import Leg
-from workflows import doors
+from workflows.handoffs import guest_links
 
 GROUP = "tickethub.connectors"
 
@@ -121,7 +121,7 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         hide=lambda secret: redaction.know([secret]),
         connect=lambda host, port, seconds: dial(policy, host, port, seconds),
         keys=tuple(str(key).encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)),
-        hub=marks.hub(),
+        hub=correlation_marks.hub(),
         door=_door,
     )
     values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
@@ -164,7 +164,9 @@ def _may_ask_for_key(connection: Connection) -> bool:
 def _door(leg_id: str) -> str:
     """The address of the page of a leg, for what is sent to somebody without a tool."""
     leg = Leg.objects.filter(public_id=leg_id).first()
-    return doors.address(doors.open_for(leg, at=now()), hub_url=settings.PUBLIC_URL) if leg is not None else ""
+    return (
+        guest_links.address(guest_links.open_for(leg, at=now()), hub_url=settings.PUBLIC_URL) if leg is not None else ""
+    )
 
 
 def _defaults(connection: Connection) -> dict[str, str]:

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db import transaction
 
 from connectors.models import Connection
-from hub import seals
-from hub.seals import CannotUnseal
+from hub.core import crypto
+from hub.core.crypto import CannotUnseal
 from workflows.models import Endpoint
 
 __all__ = ["CannotUnseal", "keep", "opened_by", "reseal", "seal", "sealed_rows", "secret", "unseal"]
@@ -17,12 +17,12 @@ __all__ = ["CannotUnseal", "keep", "opened_by", "reseal", "seal", "sealed_rows",
 
 def seal(connection: Connection, secrets: Mapping[str, str]) -> None:
     """Put the secrets into the connection's row; the caller saves it."""
-    connection.sealed = seals.seal(connection.public_id, secrets)
+    connection.sealed = crypto.seal(connection.public_id, secrets)
 
 
 def unseal(connection: Connection) -> dict[str, str]:
     """The secrets of this connection; those of another one that were copied into its row are refused."""
-    return seals.unseal(connection.public_id, bytes(connection.sealed))
+    return crypto.unseal(connection.public_id, bytes(connection.sealed))
 
 
 def secret(connection: Connection, name: str) -> str:
@@ -57,10 +57,10 @@ def sealed_rows() -> Iterator[tuple[type[Connection] | type[Endpoint], int]]:
 def reseal(kind: type[Connection] | type[Endpoint], pk: int) -> bool:
     """Seal a row again with the newest key; False where that key sealed it, or no key of ours opens it."""
     row = kind._default_manager.select_for_update(of=("self",)).get(pk=pk)
-    if seals.is_sealed_with(0, bytes(row.sealed)):
+    if crypto.is_sealed_with(0, bytes(row.sealed)):
         return False
     try:
-        row.sealed = seals.seal(row.public_id, seals.unseal(row.public_id, bytes(row.sealed)))
+        row.sealed = crypto.seal(row.public_id, crypto.unseal(row.public_id, bytes(row.sealed)))
     except CannotUnseal:
         return False
     row.save(update_fields=["sealed"])
@@ -71,9 +71,9 @@ def opened_by(kind: type[Connection] | type[Endpoint], pk: int) -> tuple[str, in
     """What the row is called, and which key opens it, the newest being 0; None where none of ours does."""
     row = kind._default_manager.get(pk=pk)
     keys = range(len(settings.SEAL_KEYS))
-    number = next((number for number in keys if seals.is_sealed_with(number, bytes(row.sealed))), None)
+    number = next((number for number in keys if crypto.is_sealed_with(number, bytes(row.sealed))), None)
     try:
-        seals.unseal(row.public_id, bytes(row.sealed))
+        crypto.unseal(row.public_id, bytes(row.sealed))
     except CannotUnseal:
         number = None  # sealed for another row
     return f"{row._meta.verbose_name} {row}", number

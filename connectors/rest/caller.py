@@ -11,13 +11,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from connectors.kit.contract import Ports
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.kit.http import File, Http, Reply
-from hub.expr import Failed, text
-from hub.expr.texts import Text, Tree, Unsaid
+from connectors.rest import auth, responses
+from connectors.rest.responses import Conflict, EndOfList
+from connectors.rest.schema import Filled
+from hub.expressions import Failed, text
+from hub.expressions.texts import Text, Tree, Unsaid
 
-from . import answers, letting_in
-from .answers import Conflict, EndOfList
 from .profile import Profile, Step
-from .shapes import Filled
 
 Values = dict[str, Any]
 MOST_PAGES = 1000
@@ -65,7 +65,7 @@ class Caller:
             "me": ports.memory.get("me", ""),
         }
         connect = profile.connect
-        self.tokens = letting_in.Tokens(connect.token, self.known, ports, connect.wrong) if connect.token else None
+        self.tokens = auth.Tokens(connect.token, self.known, ports, connect.wrong) if connect.token else None
         self._http: Http | None = None
         self._people = _names_of(str(sorted(self.known["settings"].items())))
 
@@ -73,7 +73,7 @@ class Caller:
 
     def http(self) -> Http:
         if self._http is None:
-            self.known["discovered"] = letting_in.discovered(self.profile.connect, self.known, self.ports)
+            self.known["discovered"] = auth.discovered(self.profile.connect, self.known, self.ports)
             base = self.profile.connect.base.text(self.known)
             if not base.startswith(("https://", "http://")):
                 raise Refused(
@@ -110,7 +110,7 @@ class Caller:
         found = {name: value.text(self.known) for name, value in connect.headers.items()}
         if connect.user is not None:
             password = connect.password.text(self.known) if connect.password else ""
-            found["Authorization"] = letting_in.basic(connect.user.text(self.known), password)
+            found["Authorization"] = auth.basic(connect.user.text(self.known), password)
         elif connect.bearer is not None:
             found["Authorization"] = f"Bearer {connect.bearer.text(self.known)}"
         elif self.tokens is not None:
@@ -192,7 +192,7 @@ class Caller:
             is_token = self.tokens is not None and isinstance(error, LockedOut | Forbidden)
             wants = row is not None and ((401 in row.again_on and isinstance(error, LockedOut)) or
                                          (404 in row.again_on and isinstance(error, Missing)))  # fmt: skip
-            if not is_token and not (wants and letting_in.forget_discovered(self.ports)):
+            if not is_token and not (wants and auth.forget_discovered(self.ports)):
                 raise
             if self.tokens is not None:
                 self.tokens.forget()
@@ -213,8 +213,8 @@ class Caller:
         params: Any = _merged(query)
         if self.profile.connect.signed is not None:
             told = {"method": step.method, "path": urlsplit(path).path, "query": urlencode(query), "headers": headers,
-                    "body": letting_in.body_text(body, data), "host": http.host}  # fmt: skip
-            headers |= letting_in.signature(self.profile.connect.signed, values, told)
+                    "body": auth.body_text(body, data), "host": http.host}  # fmt: skip
+            headers |= auth.signature(self.profile.connect.signed, values, told)
         reply = http.exchange(
             step.method,
             path,
@@ -284,12 +284,12 @@ class Caller:
         if step.raw:
             return (step.content_type or "application/octet-stream", change["content"]), None
         if step.content_type and step.body is not None:
-            return (step.content_type, letting_in.body_text(step.body.value(values), None).encode()), None
+            return (step.content_type, auth.body_text(step.body.value(values), None).encode()), None
         return None, None
 
     def _judged(self, step: Step, reply: Reply, values: Values, *, writes: bool) -> ConnectorError | None:
         told = self._told(reply, values)
-        return answers.judged(self.profile, step, reply, told, writes=writes, at=self.ports.now())
+        return responses.judged(self.profile, step, reply, told, writes=writes, at=self.ports.now())
 
     # -- limits
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from connectors.kit.contract import Checked, RemoteTicket, understood
 from connectors.kit.errors import LockedOut, Missing, Refused, TryLater
-from hub.expr import Expression, text
-from hub.expr.texts import Text
+from connectors.rest.schema import Filled
+from hub.expressions import Expression, text
+from hub.expressions.texts import Text
 
 from .caller import Caller
 from .profile import Step
 from .records import Records
 from .samples import ShowsSamples
-from .shapes import Filled
 
 NOBODY = "TH-00000000-00000000000000000000000000"
 """Our reference of no ticket."""

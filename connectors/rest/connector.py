@@ -34,15 +34,15 @@ from connectors.kit.contract import (
 )
 from connectors.kit.errors import ConnectorError, Forbidden, Missing, Refused, Unsupported
 from connectors.kit.http import sized, type_of
-from hub.expr import Expression, text
-from hub.expr.texts import Unsaid
+from connectors.rest.polling import Sweep
+from hub.expressions import Expression, text
+from hub.expressions.texts import Unsaid
 
 from . import editing, judging
 from .caller import Caller
 from .checking import LOOK_BACK, ChecksItself
 from .profile import Paging, PicklistRow, Profile, Step
 from .records import Records, named_zone
-from .sweeping import Sweep
 from .times import written
 
 Json = dict[str, Any]

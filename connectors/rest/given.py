@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hub.expr import Expression
-from hub.expr.texts import Text, Tree
+from connectors.rest.schema import Filled
+from hub.expressions import Expression
+from hub.expressions.texts import Text, Tree
 
 from .profile import REQUEST, Profile, Step
-from .shapes import Filled
 
 PAGES = frozenset({"page", "offset", "limit", "cursor", "after"})
 CHANGES = frozenset({"change", "fields"})

@@ -11,14 +11,14 @@ from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
-from hub.expr import Expression
-from hub.expr.texts import Text, Tree
+from connectors.rest.schema import BadProfile, Filled, Mistake, Place, read_row
+from connectors.rest.values import FUNCTIONS
+from hub.expressions import Expression
+from hub.expressions.texts import Text, Tree
 
 from .given import unset, with_defaults
 from .profile import LONGEST, Defaults, Paging, PicklistRow, Profile, Step
-from .shapes import BadProfile, Filled, Mistake, Place, read_row
 from .times import zone
-from .words import FUNCTIONS
 
 Wrong = Callable[[str, str], None]
 KNOWN_OPERATIONS = ("who", "list", "get", "find", "carrying", "create", "update", "notes", "note", "files", "file",

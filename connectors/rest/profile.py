@@ -10,10 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hub.expr import Expression
-from hub.expr.texts import Text, Tree
-
-from .shapes import (
+from connectors.rest.schema import (
     expr,
     flag,
     may,
@@ -29,6 +26,8 @@ from .shapes import (
     word,
     words,
 )
+from hub.expressions import Expression
+from hub.expressions.texts import Text, Tree
 
 LONGEST = 100_000
 REQUEST = ("settings", "secrets", "memory", "me", "steps", "heads", "now")

@@ -15,7 +15,7 @@ from typing import Any
 
 from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket, Unread, mark_in, pieces
 from connectors.kit.errors import Refused
-from hub.expr import Expression, Failed
+from hub.expressions import Expression, Failed
 
 from .caller import Caller
 from .profile import FileRow, NoteRow

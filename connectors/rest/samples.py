@@ -11,8 +11,7 @@ from typing import Any
 from connectors.kit.contract import Ports, Previewed, RemoteNote, RemoteTicket
 from connectors.kit.errors import ConnectorError, Refused
 from connectors.kit.http import Http
-
-from .calls_in import TakesCalls
+from connectors.rest.webhooks import TakesCalls
 
 Json = dict[str, Any]
 MOST = 10

@@ -8,8 +8,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max
 
-from connectors.engine import proposing
-from connectors.engine.proposing import NoteProposal, StatusProposal
+from connectors.engine.mapping import mapping_suggestions
+from connectors.engine.mapping.mapping_suggestions import NoteProposal, StatusProposal
 from connectors.models import Connection, FieldRule, Mapping, NoteRule, StatusRule, ValueRule
 from connectors.wizard.forms import Picklists, WordsForm
 from hub.models import Priority, Publication
@@ -25,9 +25,9 @@ def proposals(
     connection: Connection, choices: Picklists
 ) -> tuple[list[StatusProposal], dict[str, str], list[NoteProposal]]:
     """What the page shows first: what is written already, and proposals for what is new there."""
-    statuses = proposing.statuses(choices.get("status", ()))
-    priorities = proposing.priorities(choices.get("priority", ()))
-    notes = proposing.notes(choices.get("visibility", ()))
+    statuses = mapping_suggestions.statuses(choices.get("status", ()))
+    priorities = mapping_suggestions.priorities(choices.get("priority", ()))
+    notes = mapping_suggestions.notes(choices.get("visibility", ()))
     mapping = newest(connection)
     if mapping is None:
         return statuses, priorities, notes
@@ -61,7 +61,7 @@ def _as_written(row: NoteProposal, rule: NoteRule | None) -> NoteProposal:
 def pack(connection: Connection, notes: list[NoteProposal]) -> str:
     """Where the hand-off pack goes: as written already, else as proposed."""
     mapping = newest(connection)
-    return mapping.pack if mapping is not None else proposing.pack(notes)
+    return mapping.pack if mapping is not None else mapping_suggestions.pack(notes)
 
 
 @transaction.atomic
@@ -74,7 +74,7 @@ def write(connection: Connection, form: WordsForm) -> Mapping:
     draft = Mapping.objects.create(connection=connection, version=last + 1, pack=form.cleaned_data["pack"])
     FieldRule.objects.bulk_create(
         FieldRule(mapping=draft, field=field, direction=direction, authority=authority, sync_when=when)
-        for field, direction, authority, when in fields or proposing.FIELDS
+        for field, direction, authority, when in fields or mapping_suggestions.FIELDS
     )
     said = form.cleaned_data
     labels = {choice.value: choice.label for choice in form.choices.get("priority", ())}

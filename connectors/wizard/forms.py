@@ -8,7 +8,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from connectors.engine import profiles, proposing, registry, vault
+from connectors.engine import profiles, registry, vault
+from connectors.engine.mapping import mapping_suggestions
 from connectors.kit.contract import Choice, Connector, Setting, several
 from connectors.models import Connection, NoteRule, PackPlace, StatusRule
 from hub.models import Organisation, Priority, Service
@@ -271,10 +272,10 @@ class WordsForm(forms.Form):
 
     def __init__(
         self,
-        statuses: list[proposing.StatusProposal],
+        statuses: list[mapping_suggestions.StatusProposal],
         priorities: Mapping[str, str],
         choices: Picklists,
-        notes: list[proposing.NoteProposal],
+        notes: list[mapping_suggestions.NoteProposal],
         *args: Any,
         pack: str = PackPlace.DESCRIPTION,
         **kwargs: Any,

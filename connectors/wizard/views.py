@@ -13,7 +13,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.utils.translation import gettext as _
 
-from connectors.engine import hooks, mapping, polling, preview, proposing, publishing, registry
+from connectors.engine import mapping, registry
+from connectors.engine.inbound import polling
+from connectors.engine.mapping import mapping_suggestions, preview, publishing
+from connectors.engine.operations import hooks
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection
@@ -139,7 +142,7 @@ def words(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         drafts.write(connection, form)
         return redirect(pages.url("look", connection))
-    held = proposing.complaints(statuses, priorities, notes)
+    held = mapping_suggestions.complaints(statuses, priorities, notes)
     return pages.page(request, "words", connection, title=_("Their words and ours"), form=form, held=held)
 
 

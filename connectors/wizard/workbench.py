@@ -14,7 +14,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from connectors.engine import profiles, trials
+from connectors.engine import profiles
+from connectors.engine.operations import trials
 from connectors.models import Connection, Profile, Trial
 from connectors.wizard import audit
 

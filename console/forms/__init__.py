@@ -24,7 +24,7 @@ from hub.models import (
     User,
 )
 from hub.sla.calendars import BadCalendar, load_zone
-from workflows import packs
+from workflows.handoffs import briefing
 
 _DEGREES = [("", "–"), *Degree.choices]
 
@@ -152,7 +152,7 @@ class HandOverForm(_Styled):
         field.queryset = choices.exclude(pk__in=engaged).order_by("name")
         also = self.fields["also"]
         assert isinstance(also, forms.ModelMultipleChoiceField)
-        also.queryset = packs.may_also_be_told(ticket)
+        also.queryset = briefing.may_also_be_told(ticket)
         also.label_from_instance = _first_words  # type: ignore[assignment, method-assign]
 
 

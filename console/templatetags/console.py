@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import User
-from hub.queries import visibility
+from hub.queries import permissions
 from hub.queries.board import Number
 from hub.queries.tickets import Related
 from hub.queries.timeline import RELATED
@@ -28,13 +28,13 @@ def unread(user: User) -> int:
 @register.filter
 def works(user: User) -> bool:
     """Whether this person acts for our organisation, and is shown where that is done."""
-    return visibility.may_work(user)
+    return permissions.may_work(user)
 
 
 @register.filter
 def looks(user: User) -> bool:
     """Whether this person sees everything."""
-    return visibility.sees_everything(user)
+    return permissions.sees_everything(user)
 
 
 REASONS = {

@@ -23,9 +23,9 @@ from console.access import person
 from console.forms import styled
 from hub.domain import accounts
 from hub.models import User
-from workflows import notifications
 from workflows.models import Channel
-from workflows.notifications import Recipient, Told
+from workflows.notifications import notify
+from workflows.notifications.notify import Recipient, Told
 
 
 @login_required
@@ -78,8 +78,8 @@ def _mail_link(email: str) -> None:
         return
     # To the address, not to the user: whoever wants no notices by mail wants this one.
     # The link itself is made when the mail is sent: it stands in no row that somebody could read.
-    told = Told(key=f"password:{user.public_id}:{at:%Y%m%d%H%M}", kind=notifications.NEW_PASSWORD, is_urgent=True)
-    notifications.tell(told, [Recipient(channel=Channel.MAIL, to=user.email)], at=at)
+    told = Told(key=f"password:{user.public_id}:{at:%Y%m%d%H%M}", kind=notify.NEW_PASSWORD, is_urgent=True)
+    notify.tell(told, [Recipient(channel=Channel.MAIL, to=user.email)], at=at)
 
 
 class NewPassword(PasswordResetConfirmView):

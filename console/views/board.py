@@ -11,10 +11,10 @@ from django.views.decorators.http import require_safe
 
 from connectors import queries as synchronisation
 from console.access import person
-from hub.clock import now
+from hub.core.clock import now
 from hub.models import Event, User
 from hub.queries import board as questions
-from hub.queries import visibility
+from hub.queries import permissions
 
 
 @require_safe
@@ -24,8 +24,8 @@ def board(request: HttpRequest) -> HttpResponse:
     user = person(request)
     at = now()
     context = {
-        "board": questions.board(visibility.visible_tickets(user), at=at, of=visibility.known_organisations(user)),
-        "stuck": synchronisation.stuck(most=8)[:8] if visibility.sees_everything(user) else [],
+        "board": questions.board(permissions.visible_tickets(user), at=at, of=permissions.known_organisations(user)),
+        "stuck": synchronisation.stuck(most=8)[:8] if permissions.sees_everything(user) else [],
         "at": at,
         "page": "board",
         "cursor": live_cursor(user),
@@ -50,8 +50,8 @@ def live_cursor(user: User) -> str:
 
     Whoever does not see everything is told nothing by it but that a ticket of their own changed.
     """
-    if visibility.sees_everything(user):
+    if permissions.sees_everything(user):
         return f"{Event.objects.aggregate(newest=Max('pk'))['newest'] or 0}.{synchronisation.cursor()}"
-    own = Event.objects.filter(ticket__in=visibility.visible_tickets(user).values("pk"))
+    own = Event.objects.filter(ticket__in=permissions.visible_tickets(user).values("pk"))
     newest = own.aggregate(newest=Max("pk"))["newest"] or 0
     return salted_hmac("console.live", f"{user.pk}.{newest}").hexdigest()[:16]

@@ -15,13 +15,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from connectors import queries as synchronisation
-from connectors.engine import outbox
-from hub.clock import now
+from connectors.engine.outbound import outbox
+from hub.core.clock import now
 from hub.domain import files
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.models import Attachment, Leg, Message, ReasonCode
-from workflows import doors, turns
+from workflows.handoffs import guest_links, transitions
 from workflows.models import Door
 
 LARGEST = 20 * 1024 * 1024
@@ -75,17 +75,17 @@ class DoorForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def door(request: HttpRequest, token: str) -> HttpResponse:
     """Look, or do one thing. Opening the page does nothing: mail scanners open addresses, too."""
-    found = doors.find(token)
+    found = guest_links.find(token)
     if found is None:
         raise Http404
     at = now()
-    if not doors.is_open(found, at=at):
+    if not guest_links.is_open(found, at=at):
         return _closed(render(request, "console/door_closed.html", {"leg": found.leg}, status=410))
     name = request.POST.get("name") or request.COOKIES.get("door_name", "")
     try:
         if request.method != "HEAD":  # whether the address answers is no use of it
-            doors.use(found, at=at, actor=Actor.vendor(found.leg.organisation, name))
-    except doors.TooOften as refused:
+            guest_links.use(found, at=at, actor=Actor.vendor(found.leg.organisation, name))
+    except guest_links.TooOften as refused:
         return _closed(HttpResponse(str(refused), status=429, headers={"Retry-After": "600"}))
     form = DoorForm(request.POST or None, request.FILES or None, initial={"name": name})
     chosen = request.POST.get("act") or request.GET.get("do", "")
@@ -100,10 +100,10 @@ def door(request: HttpRequest, token: str) -> HttpResponse:
 
 def refused_unread(request: HttpRequest) -> HttpResponse | None:
     """The no to what is sent to an address that opens nothing, before any of it is read (see hub.front)."""
-    found = doors.find(request.path_info.removeprefix("/v/").partition("/")[0])
+    found = guest_links.find(request.path_info.removeprefix("/v/").partition("/")[0])
     if found is None:
         return HttpResponse(_("There is no such page."), status=404)
-    return None if doors.is_open(found, at=now()) else HttpResponse(_("This page is closed."), status=410)
+    return None if guest_links.is_open(found, at=now()) else HttpResponse(_("This page is closed."), status=410)
 
 
 def _closed(response: HttpResponse) -> HttpResponse:
@@ -118,7 +118,7 @@ def _done(request: HttpRequest, found: Door, form: DoorForm) -> bool:
     file = (given["file"].name, given["file"].read()) if given.get("file") else None
     origin = synchronisation.origin_without_record(found.leg)
     try:
-        doors.act(
+        guest_links.act(
             leg=found.leg,
             verb=given["act"],
             name=given["name"],
@@ -128,7 +128,7 @@ def _done(request: HttpRequest, found: Door, form: DoorForm) -> bool:
             at=now(),
             origin=origin,
         )
-    except (turns.HandoffRefused, NotSaid) as refused:
+    except (transitions.HandoffRefused, NotSaid) as refused:
         form.add_error(None, str(refused))
         return False
     if origin:
@@ -147,10 +147,10 @@ def _shown(found: Door, form: DoorForm, token: str, chosen: str) -> dict[str, ob
         "token": token,
         "door": found,
         "said": said.select_related("author_organisation").prefetch_related("attachments"),
-        "acts": [(verb, LABELS[verb]) for verb in sorted(doors.verbs(leg), key=lambda verb: verb != chosen)],
-        "can_refuse": bool({"decline", "return"} & set(doors.verbs(leg))),
-        "chosen": LABELS[chosen] if chosen in doors.verbs(leg) else "",
-        "gone": LABELS[chosen] if chosen in LABELS and chosen not in doors.verbs(leg) and leg.is_open else "",
+        "acts": [(verb, LABELS[verb]) for verb in sorted(guest_links.verbs(leg), key=lambda verb: verb != chosen)],
+        "can_refuse": bool({"decline", "return"} & set(guest_links.verbs(leg))),
+        "chosen": LABELS[chosen] if chosen in guest_links.verbs(leg) else "",
+        "gone": LABELS[chosen] if chosen in LABELS and chosen not in guest_links.verbs(leg) and leg.is_open else "",
     }
 
 
@@ -158,8 +158,8 @@ def _shown(found: Door, form: DoorForm, token: str, chosen: str) -> dict[str, ob
 @require_safe
 def door_file(request: HttpRequest, token: str, public_id: str) -> HttpResponse | FileResponse:
     """A file of a message that this leg may read; never shown inside the page."""
-    found = doors.find(token)
-    if found is None or not doors.is_open(found, at=now()):
+    found = guest_links.find(token)
+    if found is None or not guest_links.is_open(found, at=now()):
         raise Http404
     file = Attachment.objects.filter(
         public_id=public_id, ticket=found.leg.ticket, message__legs=found.leg, message__withdrawn_at=None

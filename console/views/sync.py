@@ -9,19 +9,23 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
-from connectors.engine import acknowledging, awaited, differences, identity, inbox, outbox, pacing, publishing
-from connectors.engine.as_read_now import as_read_now
+from connectors.engine.inbound import awaited_files, identity, inbox, pacing
+from connectors.engine.inbound.as_read_now import as_read_now
+from connectors.engine.mapping import publishing
+from connectors.engine.operations import differences
+from connectors.engine.outbound import acknowledgements, outbox
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
 from console.access import person, workers_only
 from console.views.board import live_cursor
-from hub.clock import now
+from hub.core.clock import now
+from hub.core.signals import retry_failed_receiver
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.models import FailedReceiver
-from hub.signals import retry_failed_receiver
-from workflows import mending, posting
-from workflows.firing import ActionRefused
 from workflows.models import FailedAction, Notice, Pending
+from workflows.notifications import delivery
+from workflows.rules import retries
+from workflows.rules.execution import ActionRefused
 
 
 @require_safe
@@ -47,19 +51,19 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
     elif kind == "inbound":
         inbox.retry(get_object_or_404(Inbound, pk=row_id))
     elif kind == "notice":
-        posting.retry(get_object_or_404(Notice, pk=row_id))
+        delivery.retry(get_object_or_404(Notice, pk=row_id))
     elif kind == "rule":
-        mending.again(get_object_or_404(Pending, pk=row_id), at=now())
+        retries.again(get_object_or_404(Pending, pk=row_id), at=now())
     elif kind == "action":
         return _try_action(request, get_object_or_404(FailedAction, pk=row_id))
     elif kind == "file":
-        awaited.retry(get_object_or_404(AwaitedFile, pk=row_id))
+        awaited_files.retry(get_object_or_404(AwaitedFile, pk=row_id))
     elif kind == "receiver":
         retry_failed_receiver(get_object_or_404(FailedReceiver, pk=row_id))
     elif kind == "link":
         identity.release(get_object_or_404(Link, pk=row_id))
     elif kind == "acknowledgement":
-        acknowledging.retry(get_object_or_404(Connection, pk=row_id))
+        acknowledgements.retry(get_object_or_404(Connection, pk=row_id))
     elif kind == "left_out":
         publishing.seen_to(get_object_or_404(Connection, pk=row_id))
         return redirect("console:sync")
@@ -71,7 +75,7 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
 
 def _try_action(request: HttpRequest, row: FailedAction) -> HttpResponse:
     try:
-        done = mending.retry(row, actor=Actor.person(person(request)), at=now())
+        done = retries.retry(row, actor=Actor.person(person(request)), at=now())
     except ActionRefused as refused:
         messages.error(request, str(refused))
     else:
@@ -155,7 +159,7 @@ def skip(request: HttpRequest, row_id: int) -> HttpResponse:
 def fetch_file(request: HttpRequest, row_id: int) -> HttpResponse:
     """Fetch a file that was too large to be taken by itself."""
     row = get_object_or_404(AwaitedFile.objects.select_related("link__leg__ticket"), pk=row_id)
-    awaited.retry(row)
+    awaited_files.retry(row)
     messages.success(request, _("“%s” is being fetched; it appears at its message.") % row.name)
     return redirect(row.link.leg.ticket)
 
@@ -164,7 +168,7 @@ def fetch_file(request: HttpRequest, row_id: int) -> HttpResponse:
 @workers_only
 def leave_acknowledgements(request: HttpRequest, row_id: int) -> HttpResponse:
     """Do without telling a tool of those alerts that it did not take."""
-    acknowledging.leave_out(get_object_or_404(Connection, pk=row_id))
+    acknowledgements.leave_out(get_object_or_404(Connection, pk=row_id))
     messages.success(request, _("It is left out."))
     return redirect("console:sync")
 
@@ -178,7 +182,7 @@ def leave_file(request: HttpRequest, row_id: int) -> HttpResponse:
     if not reason:
         messages.error(request, _("Say why it is left out."))
     else:
-        awaited.leave_out(row, user=person(request), reason=reason)
+        awaited_files.leave_out(row, user=person(request), reason=reason)
         messages.success(request, _("It is left out."))
     return redirect("console:sync")
 
@@ -218,6 +222,6 @@ def dismiss(request: HttpRequest, row_id: int) -> HttpResponse:
     if not reason:
         messages.error(request, _("Say why it is left out."))
     else:
-        mending.dismiss(row, user=person(request), reason=reason, at=now())
+        retries.dismiss(row, user=person(request), reason=reason, at=now())
         messages.success(request, _("It is left out."))
     return redirect("console:sync")

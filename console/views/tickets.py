@@ -21,18 +21,21 @@ from django.views.decorators.http import require_POST, require_safe
 from connectors import queries as synchronisation
 from console.access import person, workers_only
 from console.forms import CommentForm, HandOverForm, LegForm, OpenForm, ReplyForm, VerbForm, accept_within
-from console.views import steering
+from console.views import ticket_actions
 from console.views.board import live_cursor
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import files
 from hub.domain import messages as conversation
 from hub.domain import tickets as verbs
 from hub.domain.actors import Actor
 from hub.models import Attachment, Leg, Organisation, Phase, Priority, Stage, Target, Ticket, User
+from hub.queries import permissions, timeline
 from hub.queries import tickets as questions
-from hub.queries import timeline, visibility
-from workflows import bounces, conversations, doors, firing, handoffs, moves, packs, priorities, turns
-from workflows.context import context
+from workflows.handoffs import briefing, engagements, guest_links, returns
+from workflows.handoffs import transitions as handoff_transitions
+from workflows.lifecycle import comments, priorities, transitions
+from workflows.rules import execution
+from workflows.rules.context import context
 
 PAGE = 50
 SHOWS = [
@@ -61,14 +64,14 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         party=request.GET.get("party", ""),
     )
     user = person(request)
-    known = visibility.known_organisations(user)
+    known = permissions.known_organisations(user)
     holders = Organisation.objects.exclude(kind=Organisation.Kind.CUSTOMER).order_by("name")
     if known is not None:
         holders = holders.filter(pk__in=known)
-    found = questions.listed(visibility.visible_tickets(user), filters, at=now(), of=known)
+    found = questions.listed(permissions.visible_tickets(user), filters, at=now(), of=known)
     page = Paginator(found, PAGE).get_page(request.GET.get("page"))
     at = now()
-    audience = "" if known is None else "vendor" if visibility.is_of_a_vendor(user) else "requester"
+    audience = "" if known is None else "vendor" if permissions.is_of_a_vendor(user) else "requester"
     for ticket in page:
         ticket.badges = questions.shown_badges(ticket, at=at) if known is None else []  # type: ignore[attr-defined]
         ticket.is_holder_known = known is None or ticket.holder_id in known  # type: ignore[attr-defined]
@@ -97,22 +100,22 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
 @login_required
 def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
     user = person(request)
-    ticket = visibility.get_ticket_for(user, public_id)
+    ticket = permissions.get_ticket_for(user, public_id)
     at = now()
     lines = timeline.lines(user, ticket)
-    everything = visibility.sees_everything(user)
+    everything = permissions.sees_everything(user)
     if everything:
         ticks = synchronisation.ticks([line.message for line in lines if line.message])
         waiting = synchronisation.awaited_files([line.message for line in lines if line.message])
         for line in lines:
             if line.message:
-                if visibility.may_work(user):
+                if permissions.may_work(user):
                     line.message.awaited = waiting.get(line.message.pk, [])  # type: ignore[attr-defined]
                 line.message.ticks = ticks.get(line.message.pk, [])  # type: ignore[attr-defined]
-    until = visibility.shared_until(user, ticket)
+    until = permissions.shared_until(user, ticket)
     badges = questions.badges(ticket, at=at) if everything else []
     segments = list(ticket.ledger.select_related("holder", "charged_to").order_by("from_at")) if everything else []
-    legs = visibility.visible_legs(user, ticket).select_related(
+    legs = permissions.visible_legs(user, ticket).select_related(
         "organisation", "given_by", "waits_on_organisation", "link__connection", "ticket"
     )
     shown = {
@@ -124,11 +127,11 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "shares": questions.shares(segments, at=at),
         "legs": list(_shown(legs.order_by("-number"), badges)),
         "is_past": until is not None,
-        "before": packs.ended(ticket, until=until) if until is not None else [],
+        "before": briefing.ended(ticket, until=until) if until is not None else [],
         "related": questions.related(ticket) if everything else [],
         "alerts": synchronisation.alerts_of(ticket) if everything else [],
-        "may_work": visibility.may_work(user) and not ticket.is_history,
-        "may_acknowledge": visibility.may_acknowledge(user) and not ticket.is_history,
+        "may_work": permissions.may_work(user) and not ticket.is_history,
+        "may_acknowledge": permissions.may_acknowledge(user) and not ticket.is_history,
         **_verbs(user, ticket, at=at),
         "status_name": _status_name(user, ticket),
         "codes": LegForm.base_fields["code"].choices,  # type: ignore[attr-defined]
@@ -140,22 +143,22 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "cursor": live_cursor(person(request)),
     }
     if everything:
-        shown |= steering.steered(user, ticket)
+        shown |= ticket_actions.steered(user, ticket)
     return render(request, "console/ticket.html", shown)
 
 
 def _status_name(user: User, ticket: Ticket) -> str:
     """What the state is called for whoever looks at it."""
-    if visibility.sees_everything(user):
+    if permissions.sees_everything(user):
         return str(ticket.status.name)
-    of_vendor = visibility.visible_legs(user, ticket).exists()
+    of_vendor = permissions.visible_legs(user, ticket).exists()
     return ticket.status.name_for("vendor" if of_vendor else "requester")
 
 
 def _verbs(user: User, ticket: Ticket, *, at: datetime) -> dict[str, Any]:
     """Every verb of the ticket's workflow: those that can be used with what they need, the others with why not."""
-    found = firing.available(context(ticket, at=at), roles=firing.roles_on(user, ticket))
-    if ticket.is_history or not visibility.may_work(user):
+    found = execution.available(context(ticket, at=at), roles=execution.roles_on(user, ticket))
+    if ticket.is_history or not permissions.may_work(user):
         # Whoever does not work on it is shown what it can use, not what it could not.
         found = [] if ticket.is_history else [verb for verb in found if not verb.why_not]
     blank = VerbForm(initial={name: getattr(ticket, name, None) for name in ("impact", "urgency", "title")})
@@ -214,25 +217,25 @@ def _is_possible(leg: Leg, name: str) -> bool:
         return leg.stage == Stage.DONE and leg.approved_at is None
     if name == "lead":
         return leg.is_open and not leg.is_lead
-    return not turns.why_not(leg, name)
+    return not handoff_transitions.why_not(leg, name)
 
 
 @require_POST
 @login_required
 def move(request: HttpRequest, public_id: str) -> HttpResponse:
     """A verb of the ticket's workflow; it says itself who may use it."""
-    ticket = visibility.get_ticket_for(person(request), public_id)
+    ticket = permissions.get_ticket_for(person(request), public_id)
     form = VerbForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Something that was filled in does not fit: choose from the lists."))
         return redirect(ticket)
     user = person(request)
-    if not visibility.may_work(user):
+    if not permissions.may_work(user):
         theirs = {verb["slug"] for verb in _verbs(user, ticket, at=now())["verbs"]}
         if form.cleaned_data["move"] not in theirs:
             raise PermissionDenied
     try:
-        fired = firing.fire(
+        fired = execution.fire(
             ticket=ticket,
             verb=form.cleaned_data["move"],
             reason=form.cleaned_data["reason"],
@@ -240,7 +243,7 @@ def move(request: HttpRequest, public_id: str) -> HttpResponse:
             actor=Actor.person(person(request)),
             at=now(),
         )
-    except (moves.MoveRefused, verbs.NotEditable) as refused:
+    except (transitions.MoveRefused, verbs.NotEditable) as refused:
         messages.error(request, str(refused))
         return redirect(ticket)
     for said in fired.failed:
@@ -251,12 +254,12 @@ def move(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 @workers_only
 def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
-    ticket = visibility.get_ticket_for(person(request), public_id)
+    ticket = permissions.get_ticket_for(person(request), public_id)
     form = HandOverForm(request.POST, ticket=ticket)
     if not form.is_valid():
         messages.error(request, _("Choose the organisation that should take it, and whole minutes if any."))
         return redirect(ticket)
-    if decides := steering.is_left_to(person(request), ticket):
+    if decides := ticket_actions.is_left_to(person(request), ticket):
         messages.error(request, _("It is in joint triage: %s decides where it goes.") % decides)
         return redirect(ticket)
     within = accept_within(form)
@@ -264,16 +267,16 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
     actor = Actor.person(person(request))
     try:
         if form.cleaned_data["is_parallel"]:
-            handoffs.offer(
+            engagements.offer(
                 ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within,
                 is_lead=False, is_blocking=form.cleaned_data["is_blocking"], also=form.cleaned_data["also"],
             )  # fmt: skip
         else:
-            handoffs.hand_over(
+            engagements.hand_over(
                 ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within,
                 is_blocking=form.cleaned_data["is_blocking"], also=form.cleaned_data["also"],
             )  # fmt: skip
-    except turns.HandoffRefused as refused:
+    except handoff_transitions.HandoffRefused as refused:
         messages.error(request, str(refused))
     return redirect(ticket)
 
@@ -281,12 +284,12 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 @workers_only
 def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
-    ticket = visibility.get_ticket_for(person(request), public_id)
+    ticket = permissions.get_ticket_for(person(request), public_id)
     leg = ticket.legs.filter(public_id=leg_id).first()
     if leg is None:
         raise Http404
     form = LegForm(request.POST)
-    decides = steering.is_left_to(person(request), ticket)
+    decides = ticket_actions.is_left_to(person(request), ticket)
     if form.is_valid() and form.cleaned_data["act"] in ("lead", "recall") and decides:
         messages.error(request, _("It is in joint triage: %s decides where it goes.") % decides)
     elif form.is_valid():
@@ -296,7 +299,7 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
                 messages.warning(request, _(
                     "This ticket has come back as often as it may: it stays with %s, and joint triage decides."
                 ) % leg.organisation)  # fmt: skip
-        except (turns.HandoffRefused, moves.MoveRefused) as refused:
+        except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:
             messages.error(request, str(refused))
     for error in form.non_field_errors():
         messages.error(request, str(error))
@@ -307,16 +310,16 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
 @workers_only
 def leg_door(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
     """Make the address on which the leg's organisation can work without a tool, or close it."""
-    ticket = visibility.get_ticket_for(person(request), public_id)
+    ticket = permissions.get_ticket_for(person(request), public_id)
     leg = ticket.legs.select_related("organisation", "ticket").filter(public_id=leg_id).first()
     if leg is None:
         raise Http404
     if request.POST.get("close"):
-        doors.close(leg=leg, actor=Actor.person(person(request)), at=now())
+        guest_links.close(leg=leg, actor=Actor.person(person(request)), at=now())
         messages.success(request, _("The page of %s is closed; its address opens nothing any more.") % leg.organisation)
     else:
-        made = doors.open_for(leg, at=now())
-        where = doors.address(made, hub_url=settings.PUBLIC_URL)
+        made = guest_links.open_for(leg, at=now())
+        where = guest_links.address(made, hub_url=settings.PUBLIC_URL)
         messages.success(request, _("%(name)s can work here without a log-in: %(where)s") % {
             "name": leg.organisation, "where": where,
         })  # fmt: skip
@@ -326,35 +329,35 @@ def leg_door(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
 def _act(leg: Leg, told: dict[str, Any], actor: Actor) -> None:
     at, act, reason = now(), told["act"], told["reason"]
     if act in ("decline", "give_back"):
-        verb = bounces.decline if act == "decline" else bounces.give_back
+        verb = returns.decline if act == "decline" else returns.give_back
         verb(leg=leg, reason=reason, code=told["code"], actor=actor, at=at)
     elif act == "lead":
-        handoffs.give_lead(leg=leg, reason=reason, actor=actor, at=at)
+        engagements.give_lead(leg=leg, reason=reason, actor=actor, at=at)
     elif act == "recall":
-        handoffs.recall(leg=leg, reason=reason, actor=actor, at=at)
+        engagements.recall(leg=leg, reason=reason, actor=actor, at=at)
     elif act == "finish":
-        handoffs.finish(leg=leg, resolution=reason, actor=actor, at=at)
+        engagements.finish(leg=leg, resolution=reason, actor=actor, at=at)
     elif act == "accept":
-        handoffs.start(leg=handoffs.accept(leg=leg, actor=actor, at=at), actor=actor, at=at)
+        engagements.start(leg=engagements.accept(leg=leg, actor=actor, at=at), actor=actor, at=at)
     else:
-        plain = {"start": handoffs.start, "resume": handoffs.resume, "approve": handoffs.approve,
-                 "reopen": handoffs.reopen}  # fmt: skip
+        plain = {"start": engagements.start, "resume": engagements.resume, "approve": engagements.approve,
+                 "reopen": engagements.reopen}  # fmt: skip
         plain[act](leg=leg, actor=actor, at=at)
     if reason.strip() and act in SAID:
         # These acts have no reason of their own: what was typed beside them is said to the organisation.
-        conversations.comment(ticket=leg.ticket, body=reason, legs=[leg], actor=actor, at=at)
+        comments.comment(ticket=leg.ticket, body=reason, legs=[leg], actor=actor, at=at)
 
 
 @require_POST
 @workers_only
 def comment(request: HttpRequest, public_id: str) -> HttpResponse:
-    ticket = visibility.get_ticket_for(person(request), public_id)
+    ticket = permissions.get_ticket_for(person(request), public_id)
     form = CommentForm(request.POST, ticket=ticket)
     if not form.is_valid():
         messages.error(request, _("A message needs some text."))
         return redirect(ticket)
     try:
-        conversations.comment(
+        comments.comment(
             ticket=ticket,
             body=form.cleaned_data["body"],
             is_for_requester=form.cleaned_data["for_requester"],
@@ -372,18 +375,18 @@ def comment(request: HttpRequest, public_id: str) -> HttpResponse:
 @workers_only
 def reply(request: HttpRequest, public_id: str) -> HttpResponse:
     """Write down what the requester said, by telephone or at the desk."""
-    ticket = visibility.get_ticket_for(person(request), public_id)
+    ticket = permissions.get_ticket_for(person(request), public_id)
     form = ReplyForm(request.POST)
     if form.is_valid() and ticket.requester is not None:
         try:
-            conversations.requester_says(
+            comments.requester_says(
                 ticket=ticket,
                 requester=ticket.requester,
                 body=form.cleaned_data["body"],
                 actor=Actor.person(person(request)),
                 at=now(),
             )
-        except (conversation.NotSaid, moves.MoveRefused, turns.HandoffRefused) as refused:
+        except (conversation.NotSaid, transitions.MoveRefused, handoff_transitions.HandoffRefused) as refused:
             messages.error(request, str(refused))
     return redirect(ticket)
 
@@ -420,5 +423,5 @@ def attachment(request: HttpRequest, public_id: str) -> HttpResponse | FileRespo
 
 
 def _may_read(request: HttpRequest, ticket: Ticket, found: Attachment) -> bool:
-    messages_ = visibility.visible_messages(person(request), ticket)
+    messages_ = permissions.visible_messages(person(request), ticket)
     return messages_.filter(pk=found.message_id).exists()

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from console.access import person
-from hub.clock import now
-from hub.queries import scorecard, visibility
+from hub.core.clock import now
+from hub.queries import permissions, scorecard
 
 PERIODS = ((7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("a year")))
 
@@ -22,7 +22,7 @@ PERIODS = ((7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("a 
 @login_required
 def vendors(request: HttpRequest) -> HttpResponse:
     """For whoever sees everything; others get 403."""
-    if not visibility.sees_everything(person(request)):
+    if not permissions.sees_everything(person(request)):
         raise PermissionDenied
     asked = request.GET.get("days", "")
     days = int(asked) if asked in {str(number) for number, _label in PERIODS} else 30

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hub.admin import terms  # noqa: F401  registers calendars and contracts
 from hub.admin.bases import LookOnly
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import accounts, sharing
 from hub.models import (
     Asset,

@@ -16,10 +16,10 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from hub.admin import written
+from hub.admin import form_fields
 from hub.admin.bases import Final
 from hub.admin.week import coming_week
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import policies
 from hub.models import Calendar, Contract, Priority, Publication, Target
 from hub.sla.calendars import WEEKDAYS, BadCalendar, load_zone
@@ -121,16 +121,16 @@ def _may_edit(page: Versioned, request: HttpRequest, obj: Any) -> bool:
 
 
 class CalendarForm(VersionForm):
-    weekly = written.WeekField(
+    weekly = form_fields.WeekField(
         label=_lazy("Working hours"),
         help_text=_lazy(
             "09:00-12:00, 13:00-17:00; 22:00-06:00 runs overnight; 24 h is the whole day; empty is closed."
         ),
     )
-    holidays = written.DatesField(
+    holidays = form_fields.DatesField(
         label=_lazy("Holidays"), required=False, help_text=_lazy("Closed all day, one date a line: 2026-12-25")
     )
-    exceptions = written.ExceptionsField(
+    exceptions = form_fields.ExceptionsField(
         label=_lazy("Exceptions"),
         required=False,
         help_text=_lazy("Dates with hours of their own, one a line: 2026-12-24 09:00-12:00, or 2026-12-31 closed"),
@@ -176,8 +176,8 @@ class CalendarAdmin(Versioned):
     @admin.display(description=_lazy("working hours"))
     def hours(self, obj: Calendar) -> str:
         return _lines(
-            f"{name} {written.told_windows(obj.weekly[day])}"
-            for day, name in zip(WEEKDAYS, written.DAYS, strict=True) if obj.weekly.get(day)
+            f"{name} {form_fields.told_windows(obj.weekly[day])}"
+            for day, name in zip(WEEKDAYS, form_fields.DAYS, strict=True) if obj.weekly.get(day)
         )  # fmt: skip
 
     @admin.display(description=_lazy("holidays"))
@@ -187,7 +187,7 @@ class CalendarAdmin(Versioned):
     @admin.display(description=_lazy("exceptions"))
     def special(self, obj: Calendar) -> str:
         rows = sorted(obj.exceptions.items())
-        return _lines(f"{day} {written.told_windows(windows) or _('closed')}" for day, windows in rows)
+        return _lines(f"{day} {form_fields.told_windows(windows) or _('closed')}" for day, windows in rows)
 
     @admin.display(description=_lazy("The coming week"))
     def week(self, obj: Calendar) -> str:
@@ -200,7 +200,7 @@ def _lines(rows: Any) -> str:
 
 class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
     priority = forms.ChoiceField(label=_lazy("Priority"))
-    goal_seconds = written.GoalField(
+    goal_seconds = form_fields.GoalField(
         label=_lazy("Goal"), required=False, widget=forms.TextInput(attrs={"size": 14, "placeholder": "4 h"}),
         help_text=_lazy("Working time: 15 min, 4 h, 1 h 30 min. Empty: measured without a goal."),
     )  # fmt: skip
@@ -233,7 +233,7 @@ class TargetInline(admin.TabularInline):  # type: ignore[type-arg]
 
     @admin.display(description=_lazy("goal (working time)"))
     def goal(self, obj: Target) -> str:
-        return written.told_goal(obj.goal_seconds) or "–"
+        return form_fields.told_goal(obj.goal_seconds) or "–"
 
 
 class ContractForm(VersionForm):

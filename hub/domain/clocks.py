@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db import transaction
 
-from hub.domain.facts import TicketFacts
-from hub.domain.folding import Facts, load
+from hub.domain.applicable_contracts import CONTESTED, Terms, terms_for
+from hub.domain.event_loader import Facts, load
 from hub.domain.organisations import organisations_of
-from hub.domain.terms import CONTESTED, Terms, terms_for
+from hub.domain.ticket_state import TicketFacts
 from hub.models import Calendar, Clock, Contract, EventKind, Organisation, Phase, Span, Ticket
 from hub.queries.calendars import calendar_of
 from hub.sla import calendars, clocks

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from django.db import models, transaction
 
-from hub import signals
-from hub.domain import clocks, folding, ledger
+from hub.core import signals
+from hub.domain import clocks, event_loader, ledger
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Message, Ticket
 
@@ -120,7 +120,7 @@ def one_fold() -> Iterator[None]:
 def _settle(ticket: Ticket, event: Event) -> None:
     """Save the chain head, and re-fold ledger and clocks where the event matters to them."""
     changed = ["last_seq", "chain_head", "changed_at"]
-    if event.kind in folding.FOLDED:
+    if event.kind in event_loader.FOLDED:
         postponed = _postponed.get()
         if postponed is None:
             changed += _refold(ticket, event.recorded_at)
@@ -130,7 +130,7 @@ def _settle(ticket: Ticket, event: Event) -> None:
 
 
 def _refold(ticket: Ticket, at: datetime) -> list[str]:
-    events = folding.load(ticket)
+    events = event_loader.load(ticket)
     changed = ledger.refold(ticket, events)
     clocks.refold(ticket, events, as_of=at)
     return changed

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 
-from hub.domain.facts import TicketFacts
-from hub.domain.folding import Facts, load
+from hub.domain.event_loader import Facts, load
 from hub.domain.organisations import organisations_of
+from hub.domain.ticket_state import TicketFacts
 from hub.models import LedgerSegment, Organisation, Ticket
 from hub.sla import ledger as sums
 from hub.sla.ledger import Charge, Segment, Turn

@@ -1,4 +1,4 @@
-"""Verbs on the ticket's own fields. Its phase is moved by `workflows.moves` alone."""
+"""Verbs on the ticket's own fields. Its phase is moved by `workflows.lifecycle.transitions` alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from hub.db import numbers
+from hub.core import numbers
 from hub.domain import history
 from hub.domain.actors import Actor
 from hub.models import (
@@ -205,7 +205,7 @@ def set_priority(
 def set_status(
     *, ticket: Ticket, status: State, verb: str, reason: str = "", actor: Actor, at: datetime, origin: str = ""
 ) -> Ticket:
-    """Give the ticket another status of the same phase; the phase is moved by `workflows.moves` alone."""
+    """Give the ticket another status of the same phase; only `workflows.lifecycle.transitions` moves the phase."""
     ticket = locked(ticket)
     if status.phase != ticket.phase:
         raise NotEditable(f"{status} is of another phase than {ticket.label}.")

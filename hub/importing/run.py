@@ -19,10 +19,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from hub.db import numbers
+from hub.core import numbers
 from hub.domain import clocks, history, ledger, tickets
 from hub.domain.actors import Actor
-from hub.domain.folding import Facts
+from hub.domain.event_loader import Facts
 from hub.importing.profile import UNKNOWN_CLASS, Policy, Profile
 from hub.importing.rows import Reject, Row, files, read
 from hub.models import (

@@ -56,7 +56,7 @@ class Leg(models.Model):
     """One engagement: offered, accepted or not, worked on, given back or done.
 
     A ticket may have several at once, one after another, and the same organisation twice.
-    One leg leads. `workflows.handoffs` alone calls the transitions.
+    One leg leads. `workflows.handoffs.engagements` alone calls the transitions.
     """
 
     public_id = PublicIdField()

@@ -37,7 +37,7 @@ class Degree(models.IntegerChoices):
 class Ticket(models.Model):
     """The one true ticket: what is asked, who answers for it, who has to act next.
 
-    `phase` is law: its transitions set fields of this row only, and `workflows.moves` alone calls
+    `phase` is law: its transitions set fields of this row only, and `workflows.lifecycle.transitions` alone calls
     them, under the row's lock. `status` is policy: a State of the workflow version the ticket is on.
     """
 

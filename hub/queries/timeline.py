@@ -21,7 +21,7 @@ from hub.models import (
     User,
     WaitsOn,
 )
-from hub.queries import visibility
+from hub.queries import permissions
 
 LATE = timedelta(seconds=60)
 MOVED = {
@@ -89,15 +89,15 @@ def lines(user: User, ticket: Ticket) -> list[Line]:
     """The ticket's story, newest first."""
     messages = {
         message.public_id: message
-        for message in visibility.visible_messages(user, ticket)
+        for message in permissions.visible_messages(user, ticket)
         .select_related("author_organisation", "superseded_by")
         .prefetch_related("legs__organisation", "attachments")
     }
-    legs = {leg.public_id: leg for leg in visibility.visible_legs(user, ticket).select_related("organisation")}
+    legs = {leg.public_id: leg for leg in permissions.visible_legs(user, ticket).select_related("organisation")}
     events = Event.objects.filter(ticket=ticket).select_related("actor_organisation").order_by("-occurred_at", "-seq")
     names = dict(Organisation.objects.values_list("public_id", "name"))
-    known = visibility.known_organisations(user)
-    until = visibility.shared_until(user, ticket)
+    known = permissions.known_organisations(user)
+    until = permissions.shared_until(user, ticket)
     if until is not None:
         events = events.filter(kind__in=OF_THE_PAST, recorded_at__lte=until)
     found = _lines(events, messages, legs, names, known)

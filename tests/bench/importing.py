@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.db import connection, transaction
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.importing import profile as profiles
 from hub.importing.run import Importer, publish_policies, read_stories
 from hub.models import HistoryImport, Organisation

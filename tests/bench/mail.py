@@ -13,7 +13,7 @@ from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from connectors.email.reading import Reader
+from connectors.email.parser import Reader
 from connectors.email.threads import Keys
 from tests.bench.__main__ import Counted, Measured, measure
 from tests.wire import SHARED

@@ -19,8 +19,9 @@ from hub.models import Organisation, Team, Ticket, Workflow
 from tests import factories
 from tests.bench.__main__ import Counted, Measured, measure
 from tests.workflows.building import act, guard, published, rule
-from workflows import conversations, firing, moves
-from workflows.context import contexts
+from workflows.lifecycle import comments, transitions
+from workflows.rules import execution
+from workflows.rules.context import contexts
 
 TICKETS = 60
 PAGE = 50
@@ -80,18 +81,18 @@ def _each(rows: list[Ticket], work: Callable[[Ticket], object]) -> int:
 
 
 def _fire(ticket: Ticket, actor: Actor) -> None:
-    fired = firing.fire(ticket=ticket, verb="take", actor=actor, at=AT + timedelta(minutes=1))
+    fired = execution.fire(ticket=ticket, verb="take", actor=actor, at=AT + timedelta(minutes=1))
     assert len(fired.done) == 4, fired.failed
 
 
 @transaction.atomic
 def _by_hand(ticket: Ticket, team: Team, actor: Actor) -> None:
     at = AT + timedelta(minutes=1)
-    ticket = moves.move(ticket=tickets.locked(ticket), name="activate", actor=actor, at=at)
+    ticket = transitions.move(ticket=tickets.locked(ticket), name="activate", actor=actor, at=at)
     ticket = tickets.set_priority(ticket=ticket, priority="P1", actor=actor, at=at)
     tickets.assign(ticket=ticket, team=team, actor=actor, at=at)
     ticket = tickets.edit_ticket(ticket=ticket, changes={"urgency": 1}, actor=actor, at=at)
-    conversations.comment(ticket=ticket, body=f"{ticket.label} is ours", actor=actor, at=at)
+    comments.comment(ticket=ticket, body=f"{ticket.label} is ours", actor=actor, at=at)
 
 
 def _statements(work: Callable[[], object]) -> int:
@@ -109,7 +110,7 @@ def _page(actor: Actor) -> Counted:
         )
         with CaptureQueriesContext(connection) as seen:
             for context in contexts(rows, at=AT).values():
-                firing.available(context, roles=frozenset({"agent"}))
+                execution.available(context, roles=frozenset({"agent"}))
         return len(seen)
 
     asked(PAGE)  # the policy is read once and kept

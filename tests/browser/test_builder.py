@@ -14,8 +14,10 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Membership, Organisation, Service, Stage, Ticket, User, Workflow, WorkflowVersion
 from tests import factories
 from tests.workflows.building import STATES
-from workflows import bounces, documents, handoffs, publishing, running, timers
+from workflows.authoring import publishing, serialization
+from workflows.handoffs import engagements, expiry, returns
 from workflows.models import Notice, Pending, PolicyRecord, Triage
+from workflows.rules import runner
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -26,8 +28,8 @@ AT = datetime(2026, 3, 16, 9, 0, tzinfo=UTC)
 def agent(us: Organisation) -> Actor:
     if not WorkflowVersion.objects.filter(status="published").exists():
         Workflow.objects.get_or_create(name="Standard", defaults={"is_default": True})
-        plain = {"format": documents.FORMAT, "workflow": "Standard", "settings": {}, "states": STATES}
-        made = documents.taken_in(plain | {"transitions": [], "escalations": []})
+        plain = {"format": serialization.FORMAT, "workflow": "Standard", "settings": {}, "states": STATES}
+        made = serialization.taken_in(plain | {"transitions": [], "escalations": []})
         publishing.publish(made, user=None, why="to begin with", at=AT)
     user = User.objects.create_superuser("abel@example.test", "a-long-enough-one", name="Abel Admin")
     Membership.objects.create(user=user, organisation=us, role="admin")
@@ -179,16 +181,16 @@ def _acts(service: Service, first: Organisation, second: Organisation, director:
     _pass(ticket, AT)
     offered = Leg.objects.get(ticket=ticket)
     assert (offered.organisation, offered.deadline_at) == (first, AT + timedelta(minutes=15))
-    timers.expire(leg_id=offered.pk, at=AT + timedelta(minutes=15))
+    expiry.expire(leg_id=offered.pk, at=AT + timedelta(minutes=15))
     leg = Leg.objects.filter(ticket=ticket).latest("number")
     assert (leg.organisation, leg.stage) == (second, Stage.OFFERED)
 
-    leg = handoffs.accept(leg=leg, actor=Actor.vendor(second), at=AT + timedelta(minutes=20))
+    leg = engagements.accept(leg=leg, actor=Actor.vendor(second), at=AT + timedelta(minutes=20))
     _pass(ticket, AT + timedelta(hours=2))
     told = Notice.objects.filter(ticket=ticket, user=director, channel="console").get()
     assert "half of the time is used, Beta Hosting has it." in told.body
 
-    leg = bounces.give_back(leg=leg, reason="not ours", actor=Actor.vendor(second), at=AT + timedelta(hours=3))
+    leg = returns.give_back(leg=leg, reason="not ours", actor=Actor.vendor(second), at=AT + timedelta(hours=3))
     assert leg.stage == Stage.ACCEPTED  # it stays with them until it is decided
     assert Triage.objects.get(ticket=ticket).cause == "bounces"
     return ticket
@@ -200,5 +202,5 @@ def _pass(ticket: Ticket, until: datetime) -> None:
         row = rows.order_by("due_at", "pk").first()
         if row is None:
             return
-        running.run(pending_id=row.pk, at=max(row.due_at, AT))
+        runner.run(pending_id=row.pk, at=max(row.due_at, AT))
     raise AssertionError("it never rests")

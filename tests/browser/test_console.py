@@ -11,7 +11,8 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Membership, Organisation, State, User, Workflow, WorkflowVersion
 from tests import factories
-from workflows import handoffs, triage
+from workflows.handoffs import engagements
+from workflows.incidents import triage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -70,7 +71,7 @@ def test_what_is_fetched_anew_takes_nothing_away_that_is_being_written(
     browser: Any, live_server: Any, agent: Actor
 ) -> None:
     ticket = tickets.open_ticket(title="VPN down", requester=factories.PersonFactory(), actor=agent, at=now())
-    handoffs.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=now())
     page = browser.new_page()
     page.goto(f"{live_server.url}/log-in/")
     page.get_by_label("E-mail address").fill("ada@example.test")
@@ -117,7 +118,7 @@ def test_every_word_can_be_read_against_what_it_stands_on(
     """WCAG 2.2, 1.4.3: at least 4.5 : 1, for what the page shows and for every colour a badge can have."""
     factories.contract(us, goals={"resolve": {"P3": 3600, "P1": 1}, "first_response": {"P3": 7200}})
     ticket = tickets.open_ticket(title="VPN down", requester=factories.PersonFactory(), actor=agent, at=now())
-    handoffs.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=now())
     triage.start(ticket=ticket, cause="person", reason="whose is it?", actor=agent, at=now())
     page = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}).new_page()
     page.goto(f"{live_server.url}/log-in/")

@@ -11,7 +11,7 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Stage
 from tests import factories
-from workflows import doors, handoffs
+from workflows.handoffs import engagements, guest_links
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -21,11 +21,11 @@ def test_it_is_used_on_a_phone(browser: Any, live_server: Any, agent: Actor, sch
     at = datetime.now(UTC).replace(microsecond=0)
     cabler = factories.OrganisationFactory(name="Cable & Co")
     ticket = tickets.open_ticket(title="Socket is dead", description="Since noon", priority="P3", actor=agent, at=at)
-    leg = handoffs.offer(ticket=ticket, organisation=cabler, actor=agent, at=at)
+    leg = engagements.offer(ticket=ticket, organisation=cabler, actor=agent, at=at)
     page = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme).new_page()
     complaints: list[str] = []
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.goto(f"{live_server.url}/v/{doors.token(doors.open_for(leg, at=at))}/")
+    page.goto(f"{live_server.url}/v/{guest_links.token(guest_links.open_for(leg, at=at))}/")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_label("Your name").fill("Kai Cable")
     page.get_by_role("button", name="Accept").click()

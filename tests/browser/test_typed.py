@@ -13,7 +13,8 @@ from hub.domain.actors import Actor
 from hub.models import Message, Service, Ticket
 from tests import factories
 from tests.browser.test_console import agent, now
-from workflows import conversations, handoffs
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 __all__ = ["agent"]
 
@@ -25,7 +26,7 @@ BACK = "What you had typed is back in the form; it was not sent."
 @pytest.fixture
 def ticket(agent: Actor) -> Ticket:
     made = tickets.open_ticket(title="VPN down", requester=factories.PersonFactory(), actor=agent, at=now())
-    handoffs.offer(ticket=made, organisation=factories.OrganisationFactory(), actor=agent, at=now())
+    engagements.offer(ticket=made, organisation=factories.OrganisationFactory(), actor=agent, at=now())
     return made
 
 
@@ -69,7 +70,7 @@ def test_after_a_database_that_did_not_answer(page: Any, monkeypatch: pytest.Mon
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patched:
-        patched.setattr(conversations, "comment", locked)
+        patched.setattr(comments, "comment", locked)
         send(page, "written all morning")
         page.get_by_text("The database does not answer").wait_for()
     page.get_by_role("link", name="Back to the form, with what you typed").click()
@@ -82,7 +83,7 @@ def test_after_a_refusal(page: Any, ticket: Ticket, monkeypatch: pytest.MonkeyPa
     def refused(**_what: Any) -> Any:
         raise messages.NotSaid("Somebody else has it.")
 
-    monkeypatch.setattr(conversations, "comment", refused)
+    monkeypatch.setattr(comments, "comment", refused)
     send(page, "written all morning")
 
     page.get_by_text("Somebody else has it.").wait_for()

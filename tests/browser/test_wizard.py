@@ -17,7 +17,7 @@ from connectors.autotask.simulator import Simulator as AutotaskSimulator
 from connectors.autotask.simulator import Tenant as AutotaskTenant
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
-from connectors.engine import dispatcher, trials
+from connectors.engine.operations import trials
 from connectors.kit.simulating import QuietServer, Simulator
 from connectors.models import Connection, Trial
 from connectors.rest.simulator import Simulator as RedmineSimulator
@@ -28,7 +28,8 @@ from hub.models import Leg, Organisation, Person, State, Ticket, User, Workflow,
 from tests import factories, wire
 from tests.browser.effort import SHOWN, Effort
 from tests.conftest import SilentHandler
-from workflows import handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -189,7 +190,7 @@ def end(admin: Admin) -> Connection:
 def offer_one(connection: Connection) -> Leg:
     us = Organisation.objects.get(is_us=True)
     agent = Actor.person(User.objects.get(email="abel@example.test"), us)
-    leg = handoffs.offer(
+    leg = engagements.offer(
         ticket=Ticket.objects.order_by("pk")[0], organisation=connection.organisation, actor=agent, at=now()
     )
     dispatcher.drain(most=2)

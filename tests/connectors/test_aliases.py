@@ -9,7 +9,9 @@ import pytest
 from connectors import queries
 from connectors.connectwise.simulated_tenant import Tenant
 from connectors.connectwise.simulator import Simulator
-from connectors.engine import compare, identity, outbox
+from connectors.engine.inbound import identity
+from connectors.engine.operations import compare
+from connectors.engine.outbound import outbox
 from connectors.models import Connection, Link, Outbound, StatusRule
 from hub.domain import ledger, tickets
 from hub.domain.actors import Actor
@@ -18,7 +20,8 @@ from tests import factories
 from tests.connectors.test_boards import company, connected, desk, work
 from tests.connectors.test_engine import now
 from tests.console.test_pages import log_in
-from workflows import conversations, handoffs
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 __all__ = ["company", "connected", "desk"]
 
@@ -32,7 +35,7 @@ def two(connected: Connection, desk: Simulator, agent: Actor) -> tuple[Link, Lin
     StatusRule.objects.filter(theirs="19").update(says="")
     for title in ("Door does not open", "Door is stuck"):
         ticket = tickets.open_ticket(title=title, priority="P3", actor=agent, at=now())
-        handoffs.offer(ticket=ticket, organisation=connected.organisation, actor=agent, at=now())
+        engagements.offer(ticket=ticket, organisation=connected.organisation, actor=agent, at=now())
     work()
     first, second = Link.objects.select_related("leg__ticket").order_by("pk")
     return first, second
@@ -80,7 +83,7 @@ def test_nothing_is_written_to_it_and_a_person_is_told_why(
 ) -> None:
     first, second = merged
     before = dict(company.tickets[first.remote_key])
-    conversations.comment(ticket=first.leg.ticket, body="Any news?", legs=[first.leg], actor=agent, at=now())
+    comments.comment(ticket=first.leg.ticket, body="Any news?", legs=[first.leg], actor=agent, at=now())
     tickets.set_priority(ticket=Ticket.objects.get(pk=first.leg.ticket_id), priority="P1", actor=agent, at=now())
     work()
     assert company.tickets[first.remote_key] == before
@@ -99,7 +102,7 @@ def test_nothing_is_written_to_it_and_a_person_is_told_why(
 
 def test_what_waited_when_it_was_merged_is_parked(two: tuple[Link, Link], desk: Simulator, agent: Actor) -> None:
     first, second = two
-    conversations.comment(ticket=first.leg.ticket, body="Any news?", legs=[first.leg], actor=agent, at=now())
+    comments.comment(ticket=first.leg.ticket, body="Any news?", legs=[first.leg], actor=agent, at=now())
     tickets.set_priority(ticket=Ticket.objects.get(pk=first.leg.ticket_id), priority="P1", actor=agent, at=now())
     desk.act(HOUSE, "merge", ticket=first.remote_key, by="kada", into=second.remote_key)
     Outbound.objects.filter(state="ready").update(next_attempt_at="2100-01-01T00:00:00Z")

@@ -13,8 +13,8 @@ from connectors.autotask.simulator import QuietServer
 from connectors.connectwise import connector as connectwise
 from connectors.connectwise.simulated_tenant import Tenant, status
 from connectors.connectwise.simulator import Simulator
-from connectors.engine import dispatcher, mapping, proposing, registry, vault
-from connectors.engine.mapping import NotMapped
+from connectors.engine import mapping, registry, vault
+from connectors.engine.mapping import NotMapped, mapping_suggestions
 from connectors.models import Connection, Difference, Link, Outbound, StatusRule
 from hub.domain import tickets
 from hub.domain.actors import Actor
@@ -22,7 +22,8 @@ from hub.models import Leg, Organisation, Stage
 from tests import factories
 from tests.conftest import SilentHandler
 from tests.connectors.test_engine import now
-from workflows import handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
 
 pytestmark = pytest.mark.django_db
 FIELD = "2"
@@ -99,7 +100,7 @@ def moved(connected: Connection, desk: Simulator, company: Tenant, agent: Actor)
     """A ticket of ours that their dispatcher moved to the other board, where somebody is on the way."""
     work()
     ticket = tickets.open_ticket(title="Scanner", priority="P3", actor=agent, at=now())
-    handoffs.offer(ticket=ticket, organisation=connected.organisation, actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=connected.organisation, actor=agent, at=now())
     work()
     item = company.tickets[Link.objects.get().remote_key]
     assert item["status"]["id"] == 16  # made with the status of the board that new tickets go to
@@ -115,7 +116,7 @@ def test_a_status_of_another_board_is_followed(moved: Link) -> None:
 
 
 def test_what_we_write_is_the_status_of_the_board_it_lies_on(moved: Link, company: Tenant, agent: Actor) -> None:
-    handoffs.recall(leg=moved.leg, reason="not needed", actor=agent, at=now())
+    engagements.recall(leg=moved.leg, reason="not needed", actor=agent, at=now())
     work()
 
     assert company.tickets[moved.remote_key]["status"]["id"] == 34
@@ -125,7 +126,7 @@ def test_what_we_write_is_the_status_of_the_board_it_lies_on(moved: Link, compan
 def test_a_board_without_a_status_for_it_parks_it_with_the_reason(moved: Link, company: Tenant, agent: Actor) -> None:
     """The status of another board is not valid there: it is not even tried."""
     StatusRule.objects.filter(theirs="34").update(says="")
-    handoffs.recall(leg=moved.leg, reason="not needed", actor=agent, at=now())
+    engagements.recall(leg=moved.leg, reason="not needed", actor=agent, at=now())
     work()
 
     assert company.tickets[moved.remote_key]["status"]["id"] == 32
@@ -151,7 +152,7 @@ def test_the_wizard_proposes_for_every_board_in_use_and_begins_with_ours(
     with registry.ready(connected) as connector:
         choices = connector.picklists()["status"]
         assert connector.check().own_user
-    proposals = proposing.statuses(choices)
+    proposals = mapping_suggestions.statuses(choices)
 
     assert choices[0].place == "1"
     assert {choice.place for choice in choices} >= {"1", FIELD}

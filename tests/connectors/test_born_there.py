@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.engine import reconcile, registry, snapshots
+from connectors.engine import registry
+from connectors.engine.inbound import reconcile, snapshots
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Connection, Link
 from hub.models import EventKind, Leg, Stage, Ticket

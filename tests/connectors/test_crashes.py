@@ -16,13 +16,16 @@ from django.db import connection as database
 from django.utils import timezone
 
 from connectors.autotask.simulator import Simulator, Tenant
-from connectors.engine import compare, dispatcher, sending
+from connectors.engine.operations import compare
+from connectors.engine.outbound import sender
 from connectors.kit.http import Http
 from connectors.models import Connection, Inbound, Link, Outbound
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Stage, Ticket
-from workflows import conversations, handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 pytestmark = pytest.mark.django_db
 
@@ -94,8 +97,8 @@ def now() -> datetime:
 def begin(connection: Connection, agent: Actor, simulator: Simulator) -> Link:
     """Work of every kind in both directions, nothing of it done yet."""
     ticket = tickets.open_ticket(title="Printing fails", priority="P2", actor=agent, at=now())
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
-    conversations.comment(ticket=ticket, body="Please look", legs=[leg], actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    comments.comment(ticket=ticket, body="Please look", legs=[leg], actor=agent, at=now())
     born = simulator.act("deskside.test", "open", by="501", title="Born there")
     simulator.act("deskside.test", "note", ticket=str(born["id"]), by="501", text="Looking", publish=4)
     return Link.objects.get(leg=leg)
@@ -109,7 +112,7 @@ def another_process() -> None:
         Inbound.objects.filter(state=Inbound.State.NEW).update(next_attempt_at=timezone.now())
         Connection.objects.update(resting_until=None, next_poll_at=None)
         for item in Outbound.objects.filter(intent_at__isnull=False):
-            Outbound.objects.filter(pk=item.pk).update(intent_at=timezone.now() - sending.SETTLE - timedelta(seconds=1))
+            Outbound.objects.filter(pk=item.pk).update(intent_at=timezone.now() - sender.SETTLE - timedelta(seconds=1))
         Outbound.objects.exclude(next_attempt_at=None).update(next_attempt_at=timezone.now())
         dispatcher.drain(most=1)
 

@@ -7,15 +7,17 @@ from django.test import Client
 from django.urls import reverse
 
 from connectors.autotask.simulator import Simulator
-from connectors.engine import dispatcher, reconcile
+from connectors.engine.inbound import reconcile
 from connectors.kit.contract import RemoteNote, RemoteTicket
 from connectors.models import Connection, Difference, FieldRule, Inbound, Link
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Message, Organisation, Ticket
 from tests import factories
-from workflows import handoffs, merging, moves
+from worker import dispatcher
+from workflows.handoffs import engagements
+from workflows.lifecycle import merging, transitions
 
 pytestmark = pytest.mark.django_db
 DOMAIN = "deskside.test"
@@ -28,7 +30,7 @@ def work() -> None:
 @pytest.fixture
 def linked(connection: Connection, agent: Actor) -> Link:
     ticket = tickets.open_ticket(title="No VPN", requester=factories.PersonFactory(), actor=agent, at=now())
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     work()
     return Link.objects.select_related("leg__ticket").get(leg=leg)
 
@@ -59,8 +61,8 @@ def test_a_late_word_on_an_alias_is_heard_where_it_goes_on(linked: Link, agent: 
 def test_a_late_word_on_a_cancelled_ticket_is_parked_with_the_reason(
     linked: Link, agent: Actor, simulator: Simulator
 ) -> None:
-    handoffs.recall(leg=linked.leg, reason="nobody needs it", actor=agent, at=now())
-    moves.move(ticket=linked.leg.ticket, name="cancel", actor=agent, at=now())
+    engagements.recall(leg=linked.leg, reason="nobody needs it", actor=agent, at=now())
+    transitions.move(ticket=linked.leg.ticket, name="cancel", actor=agent, at=now())
     work()
     say(simulator, linked, "It was the gateway")
 

@@ -15,19 +15,11 @@ from django.utils import timezone
 
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.autotask.wire import signature
-from connectors.engine import (
-    compare,
-    dispatcher,
-    inbox,
-    marks,
-    outbox,
-    polling,
-    publishing,
-    reconcile,
-    registry,
-    sending,
-    vault,
-)
+from connectors.engine import correlation_marks, registry, vault
+from connectors.engine.inbound import inbox, polling, reconcile
+from connectors.engine.mapping import publishing
+from connectors.engine.operations import compare
+from connectors.engine.outbound import outbox, sender
 from connectors.kit.contract import Change, Connector, Ports, Pushed, RemoteTicket
 from connectors.models import (
     Binding,
@@ -45,7 +37,9 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Stage, Ticket, UnmappedValue
 from tests import factories
-from workflows import bounces, conversations, handoffs, moves
+from worker import dispatcher
+from workflows.handoffs import engagements, returns
+from workflows.lifecycle import comments, transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +58,7 @@ def work() -> None:
 def settle() -> None:
     """Let the settle time pass for what is unclear."""
     for item in Outbound.objects.filter(intent_at__isnull=False):
-        item.intent_at -= sending.SETTLE + timedelta(seconds=1)
+        item.intent_at -= sender.SETTLE + timedelta(seconds=1)
         item.save()
     Outbound.objects.exclude(next_attempt_at=None).update(next_attempt_at=timezone.now())
     Connection.objects.update(resting_until=None, next_poll_at=None)
@@ -76,7 +70,7 @@ def offered(connection: Connection, agent: Actor) -> Link:
     ticket = tickets.open_ticket(
         title="Printing fails", priority="P2", requester=factories.PersonFactory(), actor=agent, at=now()
     )
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     work()
     return Link.objects.select_related("leg__ticket", "connection").get(leg=leg)
 
@@ -86,7 +80,7 @@ def test_a_lost_answer_never_makes_a_second_ticket(
 ) -> None:
     Connection.objects.update(next_poll_at=timezone.now() + timedelta(hours=1))
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=now())
-    handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     with registry.ready(connection) as connector:
         connector.check()
 
@@ -117,7 +111,7 @@ def test_a_ticket_whose_answer_was_lost_is_adopted_from_the_poll(
     connection: Connection, agent: Actor, simulator: Simulator, tenant: Tenant
 ) -> None:
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=now())
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     link = Link.objects.get(leg=leg)
     simulator.act(DOMAIN, "open", by="501", title="VPN", externalID=link.reference)
 
@@ -141,7 +135,7 @@ def test_a_note_whose_answer_was_lost_is_found_by_its_mark(
         return None
 
     simulator._fault = lose_the_note  # type: ignore[method-assign]
-    conversations.comment(ticket=offered.leg.ticket, body="Try again", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="Try again", legs=[offered.leg], actor=agent, at=now())
     work()
     settle()
     work()
@@ -152,7 +146,7 @@ def test_a_note_whose_answer_was_lost_is_found_by_its_mark(
 
 
 def test_what_we_wrote_does_not_come_back(offered: Link, agent: Actor) -> None:
-    conversations.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
     work()
     events = Event.objects.count()
 
@@ -174,7 +168,7 @@ def test_a_note_is_not_sent_to_where_it_came_from(offered: Link, simulator: Simu
 def test_a_reply_that_quotes_our_mark_is_a_new_message(
     offered: Link, agent: Actor, simulator: Simulator, tenant: Tenant
 ) -> None:
-    conversations.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
     work()
     title = next(iter(tenant.notes.values()))["title"]
     simulator.add_note(tenant, offered.remote_key, "501", {"title": title, "description": "Re: hello", "publish": 1})
@@ -185,8 +179,11 @@ def test_a_reply_that_quotes_our_mark_is_a_new_message(
 
 @pytest.mark.parametrize("mark", ["01JZZZZZZZZZZZZZZZZZZZZZZZ:0123456789ab", "", ":", "x:y"])
 def test_a_forged_mark_is_not_ours(us: Any, mark: str) -> None:
-    assert marks.operation_in(mark) == ""
-    assert marks.operation_in(marks.sign("01JZZZZZZZZZZZZZZZZZZZZZZZ")) == "01JZZZZZZZZZZZZZZZZZZZZZZZ"
+    assert correlation_marks.operation_in(mark) == ""
+    assert (
+        correlation_marks.operation_in(correlation_marks.sign("01JZZZZZZZZZZZZZZZZZZZZZZZ"))
+        == "01JZZZZZZZZZZZZZZZZZZZZZZZ"
+    )
 
 
 def test_an_unmapped_status_is_shown_and_stops_no_notes(offered: Link, simulator: Simulator, tenant: Tenant) -> None:
@@ -235,11 +232,11 @@ def test_one_refused_note_parks_its_lane_and_nothing_else(
     offered: Link, agent: Actor, simulator: Simulator, tenant: Tenant
 ) -> None:
     del tenant.publish["4"]
-    conversations.comment(ticket=offered.leg.ticket, body="first", legs=[offered.leg], actor=agent, at=now())
-    conversations.comment(ticket=offered.leg.ticket, body="second", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="first", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="second", legs=[offered.leg], actor=agent, at=now())
     tickets.set_priority(ticket=offered.leg.ticket, priority="P1", actor=agent, at=now())
     other = tickets.open_ticket(title="Another", actor=agent, at=now())
-    handoffs.offer(ticket=other, organisation=offered.connection.organisation, actor=agent, at=now())
+    engagements.offer(ticket=other, organisation=offered.connection.organisation, actor=agent, at=now())
     work()
 
     parked = Outbound.objects.get(state=Outbound.State.PARKED)
@@ -257,8 +254,8 @@ def test_one_refused_note_parks_its_lane_and_nothing_else(
 
 def test_a_skipped_item_lets_its_lane_go_on(offered: Link, agent: Actor, tenant: Tenant) -> None:
     del tenant.publish["4"]
-    conversations.comment(ticket=offered.leg.ticket, body="first", legs=[offered.leg], actor=agent, at=now())
-    conversations.comment(
+    comments.comment(ticket=offered.leg.ticket, body="first", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(
         ticket=offered.leg.ticket, body="second", legs=[offered.leg], is_for_requester=True, actor=agent, at=now()
     )
     work()
@@ -352,7 +349,7 @@ def test_a_title_renamed_there_is_shown_beside_the_engagement(
 def test_a_status_the_law_refuses_is_kept_as_heard_and_raised_once(
     offered: Link, agent: Actor, simulator: Simulator
 ) -> None:
-    handoffs.recall(leg=offered.leg, reason="found it", actor=agent, at=now())
+    engagements.recall(leg=offered.leg, reason="found it", actor=agent, at=now())
     work()
     simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
     work()
@@ -364,7 +361,7 @@ def test_a_status_the_law_refuses_is_kept_as_heard_and_raised_once(
 
 
 def test_a_recall_is_told_there(offered: Link, agent: Actor, tenant: Tenant) -> None:
-    handoffs.recall(leg=offered.leg, reason="found it", actor=agent, at=now())
+    engagements.recall(leg=offered.leg, reason="found it", actor=agent, at=now())
     work()
 
     assert tenant.tickets[offered.remote_key]["status"] == 15
@@ -372,7 +369,7 @@ def test_a_recall_is_told_there(offered: Link, agent: Actor, tenant: Tenant) -> 
 
 def test_an_offer_that_nobody_answered_is_taken_back_there(offered: Link, tenant: Tenant) -> None:
     """Two organisations would work on it else: their system does not know our deadline."""
-    bounces.expire(leg=offered.leg, actor=Actor.timer("acceptance deadline"), at=now())
+    returns.expire(leg=offered.leg, actor=Actor.timer("acceptance deadline"), at=now())
     work()
 
     assert tenant.tickets[offered.remote_key]["status"] == 15
@@ -382,8 +379,8 @@ def test_an_offer_that_expires_before_it_is_there_is_taken_back_when_it_is(
     connection: Connection, agent: Actor, tenant: Tenant
 ) -> None:
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=now())
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
-    bounces.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    returns.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=now())
     work()
 
     assert [row["status"] for row in tenant.tickets.values()] == [15]
@@ -415,7 +412,7 @@ def test_a_connection_that_ignores_what_is_born_there_stores_no_ticket(
 def test_files_travel_both_ways(offered: Link, agent: Actor, simulator: Simulator, tenant: Tenant) -> None:
     simulator.act(DOMAIN, "file", ticket=offered.remote_key, by="501", name="trace.txt", text="abc", publish=4)
     work()
-    message = conversations.comment(ticket=offered.leg.ticket, body="see", legs=[offered.leg], actor=agent, at=now())
+    message = comments.comment(ticket=offered.leg.ticket, body="see", legs=[offered.leg], actor=agent, at=now())
     messages.attach(message=message, name="ours.txt", content=b"xyz", actor=agent, at=now())
     work()
 
@@ -442,7 +439,7 @@ def test_a_vendor_that_is_down_keeps_its_queue_and_delays_nobody(
     offered: Link, agent: Actor, simulator: Simulator, tenant: Tenant
 ) -> None:
     simulator._fault = lambda method, path: Injected(method, path, status=503)  # type: ignore[method-assign]
-    conversations.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
     for _ in range(12):
         work()
         Connection.objects.update(resting_until=None)
@@ -462,7 +459,7 @@ def test_a_vendor_that_is_down_keeps_its_queue_and_delays_nobody(
 
 def test_wrong_credentials_stop_the_connection_and_lose_nothing(offered: Link, agent: Actor, tenant: Tenant) -> None:
     tenant.secret = "changed there"
-    conversations.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
     Connection.objects.update(next_poll_at=timezone.now() + timedelta(hours=1))
     work()
 
@@ -501,12 +498,12 @@ class Overtaken(Connector):
 
 
 def test_whoever_lost_the_lease_writes_nothing(offered: Link, agent: Actor) -> None:
-    conversations.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
     offered.refresh_from_db()
     ports = Ports(open_http=lambda **_: pytest.fail("no call"), now=now, memory={})
 
-    with pytest.raises(sending.Fenced):
-        sending.Sender(offered, Overtaken({}, ports)).send_lane(Lane.NOTES)
+    with pytest.raises(sender.Fenced):
+        sender.Sender(offered, Overtaken({}, ports)).send_lane(Lane.NOTES)
 
     item = Outbound.objects.get(kind="note")
     assert (item.state, item.done_at, item.intent_at is None) == (Outbound.State.READY, None, False)
@@ -614,7 +611,7 @@ def test_a_done_leg_hears_of_the_closing(offered: Link, agent: Actor, simulator:
     simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=5)
     work()
     for name in ("resolve", "close"):
-        moves.move(ticket=Ticket.objects.get(), name=name, actor=agent, at=now())
+        transitions.move(ticket=Ticket.objects.get(), name=name, actor=agent, at=now())
     work()
 
     assert compare.differences(Link.objects.get()) == []
@@ -624,14 +621,14 @@ def test_a_done_leg_hears_of_the_closing(offered: Link, agent: Actor, simulator:
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_workers_on_one_link_say_it_once(connection: Connection, agent: Actor, tenant: Tenant) -> None:
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=now())
-    handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     link_id = Link.objects.get().pk
     together = threading.Barrier(4)
 
     def worker() -> None:
         together.wait()
         try:
-            sending.send(link_id=link_id)
+            sender.send(link_id=link_id)
         finally:
             database.close()
 
@@ -651,7 +648,7 @@ def test_what_is_never_found_after_being_sent_is_parked_in_the_end(
     """A vendor that answers 504 and does nothing: no lane goes round for ever."""
     Connection.objects.update(poll_seconds=3600, next_poll_at=timezone.now() + timedelta(hours=1))
     simulator.faults.append(Injected("POST", "/Notes", status=504, times=99))
-    conversations.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
     for _ in range(10):
         work()
         settle()

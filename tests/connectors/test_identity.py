@@ -11,13 +11,17 @@ from django.utils import timezone
 
 from connectors import queries
 from connectors.autotask.simulator import Simulator, Tenant
-from connectors.engine import compare, dispatcher, identity, inbox, marks
+from connectors.engine import correlation_marks
+from connectors.engine.inbound import identity, inbox
+from connectors.engine.operations import compare
 from connectors.models import Attempt, Connection, Difference, Inbound, Link, Outbound
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Stage, Ticket, UnmappedValue
 from tests import factories
-from workflows import conversations, handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +47,7 @@ def an_hour_later() -> None:
 def link(connection: Connection, agent: Actor) -> Link:
     """A ticket offered to the vendor and made there."""
     ticket = tickets.open_ticket(title="Printing fails", priority="P2", actor=agent, at=now())
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     work()
     return Link.objects.select_related("leg__ticket", "connection").get(leg=leg)
 
@@ -84,7 +88,7 @@ def test_the_oldest_record_stays_even_if_the_link_is_bound_to_the_other(
     link: Link, agent: Actor, simulator: Simulator, tenant: Tenant
 ) -> None:
     """The first create was listed too late, so a second one was made and linked."""
-    conversations.comment(ticket=link.leg.ticket, body="Please look", legs=[link.leg], actor=agent, at=now())
+    comments.comment(ticket=link.leg.ticket, body="Please look", legs=[link.leg], actor=agent, at=now())
     work()
     spare = link.remote_key
     Connection.objects.update(cursor="2100-01-01T00:00:00Z")  # no poll tells of it
@@ -135,7 +139,7 @@ def test_a_copy_that_a_person_made_is_left_as_it_is(link: Link, simulator: Simul
 
 def test_a_deleted_record_is_not_made_again(link: Link, agent: Actor, simulator: Simulator, tenant: Tenant) -> None:
     del tenant.tickets[link.remote_key]
-    conversations.comment(ticket=link.leg.ticket, body="Any news?", legs=[link.leg], actor=agent, at=now())
+    comments.comment(ticket=link.leg.ticket, body="Any news?", legs=[link.leg], actor=agent, at=now())
     for _ in range(4):
         an_hour_later()
         work()
@@ -155,7 +159,7 @@ def test_what_is_said_while_a_link_stands_still_is_said_when_it_goes_on(
     for _ in range(4):
         an_hour_later()
         work()
-    conversations.comment(ticket=link.leg.ticket, body="Any news?", legs=[link.leg], actor=agent, at=now())
+    comments.comment(ticket=link.leg.ticket, body="Any news?", legs=[link.leg], actor=agent, at=now())
     work()
 
     tenant.tickets[link.remote_key] = gone
@@ -179,7 +183,7 @@ def test_a_system_that_was_reset_is_not_written_to(
     }
     before = dict(tenant.tickets[key])
     tickets.set_priority(ticket=link.leg.ticket, priority="P1", actor=agent, at=now())
-    conversations.comment(ticket=link.leg.ticket, body="hello", legs=[link.leg], actor=agent, at=now())
+    comments.comment(ticket=link.leg.ticket, body="hello", legs=[link.leg], actor=agent, at=now())
     for _ in range(3):
         work()
 
@@ -231,7 +235,7 @@ def test_two_systems_that_answer_each_other_are_stopped(
 ) -> None:
     settings.WRITES_PER_LINK_PER_HOUR = 5
     for number in range(8):
-        conversations.comment(ticket=link.leg.ticket, body=f"n{number}", legs=[link.leg], actor=agent, at=now())
+        comments.comment(ticket=link.leg.ticket, body=f"n{number}", legs=[link.leg], actor=agent, at=now())
     work()
 
     stopped = Link.objects.get()
@@ -253,16 +257,19 @@ def test_what_another_hub_passed_on_keeps_its_hops(
     work()
     message = Message.objects.get()
 
-    assert marks.hops_in(marks.sign("01JZZZZZZZZZZZZZZZZZZZZZZZ", hops=[OTHER_HUB])) == [OTHER_HUB, marks.hub()]
+    assert correlation_marks.hops_in(correlation_marks.sign("01JZZZZZZZZZZZZZZZZZZZZZZZ", hops=[OTHER_HUB])) == [
+        OTHER_HUB,
+        correlation_marks.hub(),
+    ]
     assert link.bindings.get(message=message).hops == OTHER_HUB
 
 
 def test_what_comes_home_by_way_of_another_hub_is_said_to_nobody_again(
     link: Link, agent: Actor, simulator: Simulator, tenant: Tenant
 ) -> None:
-    conversations.comment(ticket=link.leg.ticket, body="hello all", legs=[link.leg], actor=agent, at=now())
+    comments.comment(ticket=link.leg.ticket, body="hello all", legs=[link.leg], actor=agent, at=now())
     work()
-    mark = f"01JZZZZZZZZZZZZZZZZZZZZZZZ:0123456789ab@{marks.hub()}@{OTHER_HUB}"
+    mark = f"01JZZZZZZZZZZZZZZZZZZZZZZZ:0123456789ab@{correlation_marks.hub()}@{OTHER_HUB}"
     echo = {"title": f"Theirs [TH:{mark}]", "description": "hello all", "publish": 4}
     simulator.add_note(tenant, link.remote_key, "501", echo)
     simulator.add_note(tenant, link.remote_key, "501", echo | {"description": "a person answers and quotes"})
@@ -279,7 +286,7 @@ def test_a_message_that_went_through_too_many_hubs_stops_with_a_reason(
     note = {"title": f"Theirs [TH:{mark}]", "description": "round and round", "publish": 4}
     simulator.add_note(tenant, link.remote_key, "501", note)
     work()
-    from connectors.engine import outbox
+    from connectors.engine.outbound import outbox
 
     outbox.say_again(link, Message.objects.get())
     work()
@@ -292,11 +299,11 @@ def test_a_ticket_of_ours_that_came_back_by_way_of_another_hub_is_not_taken_in(
     connection: Connection, us: Any, simulator: Simulator, where: str
 ) -> None:
     fields = (
-        {"externalID": f"TH-{marks.hub()}-01JZZZZZZZZZZZZZZZZZZZZZZZ"}
+        {"externalID": f"TH-{correlation_marks.hub()}-01JZZZZZZZZZZZZZZZZZZZZZZZ"}
         if where == "reference"
         else {
             "externalID": f"TH-{OTHER_HUB}-01JZZZZZZZZZZZZZZZZZZZZZZZ",
-            "description": f"x [TH@{marks.hub()}@{OTHER_HUB}]",
+            "description": f"x [TH@{correlation_marks.hub()}@{OTHER_HUB}]",
         }
     )
     simulator.act(DOMAIN, "open", by="501", title="Round trip", **fields)
@@ -315,7 +322,7 @@ def test_a_ticket_of_another_hub_says_so_when_it_is_handed_on(
     work()
 
     assert Link.objects.get().hops == [OTHER_HUB]
-    assert marks.trail([OTHER_HUB]) == f"[TH@{OTHER_HUB}@{marks.hub()}]"
+    assert correlation_marks.trail([OTHER_HUB]) == f"[TH@{OTHER_HUB}@{correlation_marks.hub()}]"
 
 
 # -- what a person does about it

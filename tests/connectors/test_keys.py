@@ -21,9 +21,10 @@ from connectors.engine import registry, vault
 from connectors.kit.errors import ConnectorError
 from connectors.kit.simulating import Answer, Request
 from connectors.models import Connection, Profile
-from connectors.rest import letting_in
-from hub import redaction, seals
-from hub.clock import now
+from connectors.rest import auth
+from hub import redaction
+from hub.core import crypto
+from hub.core.clock import now
 from hub.domain import accounts
 from hub.domain.actors import Actor
 from hub.models import Organisation
@@ -31,7 +32,7 @@ from tests import factories
 from tests.conftest import SilentHandler
 from tests.connectors.rest.vendor import Vendor, document
 from tests.console.pages import opened
-from workflows import doors, handoffs
+from workflows.handoffs import engagements, guest_links
 from workflows.models import Endpoint
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +57,7 @@ def sealed(us: Organisation, settings: Any) -> tuple[Connection, Endpoint]:
     vault.seal(connection, {"secret": "a-secret"})
     connection.save()
     endpoint = Endpoint.objects.create(name="Chat", channel="slack", url="https://chat.test/")
-    endpoint.sealed = seals.seal(endpoint.public_id, {"secret": "another-secret"})
+    endpoint.sealed = crypto.seal(endpoint.public_id, {"secret": "another-secret"})
     endpoint.save()
     settings.SEAL_KEYS = [NEW, OLD]
     return connection, endpoint
@@ -77,7 +78,7 @@ def test_every_credential_is_sealed_again_with_the_newest_key(
     assert said[1][0].startswith("0 credentials were sealed again")
     assert vault.unseal(Connection.objects.get()) == {"secret": "a-secret"}
     endpoint = Endpoint.objects.get()
-    assert seals.unseal(endpoint.public_id, bytes(endpoint.sealed)) == {"secret": "another-secret"}
+    assert crypto.unseal(endpoint.public_id, bytes(endpoint.sealed)) == {"secret": "another-secret"}
 
 
 def test_stopped_half_way_it_goes_on_where_it_was(sealed: tuple[Connection, Endpoint]) -> None:
@@ -148,7 +149,7 @@ def vendor(settings: Any) -> Iterator[str]:
             return Answer(body={"access_token": "t0ken-that-they-gave", "expires_in": 3600})
         return Answer(status=500, body={"error": "out of order"})
 
-    letting_in._TOKENS.clear()
+    auth._TOKENS.clear()
     server = QuietServer(("127.0.0.1", 0), SilentHandler)
     server.set_app(Vendor(answer))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -208,9 +209,9 @@ def test_addresses_that_are_keys_stand_in_no_log_and_head_is_answered(
 ) -> None:
     """404, 403, 405, 410 and 429 are logged with their path."""
     vendor = factories.OrganisationFactory()
-    leg = handoffs.offer(ticket=opened(agent), organisation=vendor, actor=agent, at=now())
-    door = doors.open_for(leg, at=now())
-    token, user = doors.token(door), factories.member("manager", us)
+    leg = engagements.offer(ticket=opened(agent), organisation=vendor, actor=agent, at=now())
+    door = guest_links.open_for(leg, at=now())
+    token, user = guest_links.token(door), factories.member("manager", us)
     page, careful = Client(), Client(enforce_csrf_checks=True)
     where = f"/v/{token}/"
     link = accounts.reset_path(user)
@@ -226,7 +227,7 @@ def test_addresses_that_are_keys_stand_in_no_log_and_head_is_answered(
         page.get(f"/hooks/{'0' * 26}/{'0123456789abcdef' * 2}/").status_code,
     ]
     assert leg.ticket.events.count() == events  # nothing of that was a use of it
-    door.window_at, door.window_uses = now(), doors.USES_AN_HOUR
+    door.window_at, door.window_uses = now(), guest_links.USES_AN_HOUR
     door.save()
     answers.append(page.get(where).status_code)
 
@@ -240,8 +241,8 @@ def test_addresses_that_are_keys_stand_in_no_log_and_head_is_answered(
 
 
 def test_a_look_never_acts(us: Organisation, agent: Actor) -> None:
-    leg = handoffs.offer(ticket=opened(agent), organisation=factories.OrganisationFactory(), actor=agent, at=now())
-    where = reverse("console:door", args=[doors.token(doors.open_for(leg, at=now()))])
+    leg = engagements.offer(ticket=opened(agent), organisation=factories.OrganisationFactory(), actor=agent, at=now())
+    where = reverse("console:door", args=[guest_links.token(guest_links.open_for(leg, at=now()))])
 
     for verb in ("accept", "decline", "resolve"):
         Client().get(where, {"do": verb, "act": verb, "name": "Eve", "text": "done"})

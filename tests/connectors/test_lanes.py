@@ -11,14 +11,17 @@ import pytest
 from django.utils import timezone
 
 from connectors.autotask.simulator import Simulator, Tenant
-from connectors.engine import leases, reconcile, registry, sending
+from connectors.engine import registry
+from connectors.engine.inbound import reconcile
+from connectors.engine.outbound import leases
+from connectors.engine.outbound import sender as outbound_sender
 from connectors.kit.contract import Change, Connector, Ports, Pushed
 from connectors.models import Binding, Difference, FieldRule, Lane, Link, Outbound
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Ticket
 from tests.connectors.test_engine import DOMAIN, now, offered, work
-from workflows import conversations
+from workflows.lifecycle import comments
 
 __all__ = ["offered"]
 
@@ -42,7 +45,7 @@ class Telling(Connector):
 def said(link: Link, agent: Actor, *texts: str) -> list[Outbound]:
     """Notes that wait to be said on the link, in their order."""
     for text in texts:
-        conversations.comment(ticket=link.leg.ticket, body=text, legs=[link.leg], actor=agent, at=now())
+        comments.comment(ticket=link.leg.ticket, body=text, legs=[link.leg], actor=agent, at=now())
     link.refresh_from_db()
     return list(Outbound.objects.filter(link=link, kind="note").order_by("seq"))
 
@@ -57,7 +60,7 @@ def test_nothing_overtakes_in_its_lane_what_is_parked_or_unclear(offered: Link, 
     Outbound.objects.filter(pk=first.pk).update(state=state, next_attempt_at=waits)
     connector = Telling()
 
-    sending.Sender(offered, connector).send_lane(Lane.NOTES)
+    outbound_sender.Sender(offered, connector).send_lane(Lane.NOTES)
 
     assert connector.told == []
 
@@ -67,7 +70,7 @@ def test_a_parked_one_is_not_sent_by_itself_however_due_it_looks(offered: Link, 
     Outbound.objects.filter(pk=only.pk).update(state=Outbound.State.PARKED, next_attempt_at=timezone.now())
     connector = Telling()
 
-    sending.Sender(offered, connector).send_lane(Lane.NOTES)
+    outbound_sender.Sender(offered, connector).send_lane(Lane.NOTES)
 
     assert connector.told == []
 
@@ -131,7 +134,7 @@ def test_no_write_of_a_holder_that_lost_the_link_is_kept(offered: Link, agent: A
     if lost == "before":
         Link.objects.filter(pk=offered.pk).update(epoch=offered.epoch + 1)
     with pytest.raises(leases.Fenced):
-        sending.Sender(offered, connector).send_lane(Lane.NOTES)
+        outbound_sender.Sender(offered, connector).send_lane(Lane.NOTES)
 
     after = Outbound.objects.get(pk=item.pk)
     assert (after.state, after.remote_key, after.done_at) == (Outbound.State.READY, "", None)
@@ -151,7 +154,7 @@ def test_a_result_is_written_only_while_the_link_is_held(
         return Pushed(key="77")
 
     connector.push = push  # type: ignore[method-assign]
-    sender = sending.Sender(offered, connector)
+    sender = outbound_sender.Sender(offered, connector)
     monkeypatch.setattr(sender, "_finish", lambda *_args, **_more: None)
     with pytest.raises(leases.Fenced):
         sender.send_lane(Lane.NOTES)
@@ -171,7 +174,7 @@ def test_a_field_that_was_said_after_the_link_was_lost_is_not_agreed(offered: Li
 
     connector.push = push  # type: ignore[method-assign]
     with pytest.raises(leases.Fenced):
-        sending.Sender(offered, connector).send_lane(Lane.FIELDS)
+        outbound_sender.Sender(offered, connector).send_lane(Lane.FIELDS)
 
     assert Link.objects.get().agreed["title"]["ours"] == "Printing fails"
 
@@ -187,19 +190,19 @@ def _fetched(link: Link) -> Any:
 def test_nothing_is_looked_up_or_said_again_before_it_could_be_found(offered: Link, agent: Actor) -> None:
     """One second short of W + D + L the item waits; it is not sent, whatever the vendor would show."""
     [item] = said(offered, agent, "hello")
-    began = timezone.now() - sending.SETTLE + timedelta(seconds=30)
+    began = timezone.now() - outbound_sender.SETTLE + timedelta(seconds=30)
     Outbound.objects.filter(pk=item.pk).update(intent_at=began, state=Outbound.State.UNCLEAR)
     connector = Telling()
-    sending.Sender(offered, connector).send_lane(Lane.NOTES)
+    outbound_sender.Sender(offered, connector).send_lane(Lane.NOTES)
 
     after = Outbound.objects.get(pk=item.pk)
     assert connector.told == []
-    assert (after.state, after.next_attempt_at) == (Outbound.State.UNCLEAR, began + sending.SETTLE)
+    assert (after.state, after.next_attempt_at) == (Outbound.State.UNCLEAR, began + outbound_sender.SETTLE)
 
     Outbound.objects.filter(pk=item.pk).update(
-        intent_at=timezone.now() - sending.SETTLE, next_attempt_at=timezone.now()
+        intent_at=timezone.now() - outbound_sender.SETTLE, next_attempt_at=timezone.now()
     )
-    sending.Sender(offered, connector).send_lane(Lane.NOTES)
+    outbound_sender.Sender(offered, connector).send_lane(Lane.NOTES)
     assert [change.text for change in connector.told] == ["hello"]
 
 
@@ -209,9 +212,9 @@ def test_a_send_that_begins_too_late_after_its_intent_does_not_begin(
     """A process that was frozen between the two: somebody may be looking for what it would send."""
     [item] = said(offered, agent, "hello")
     connector = Telling()
-    real, frozen = time.monotonic, sending.SEND_WITHIN.total_seconds() + 1
-    monkeypatch.setattr(sending.time, "monotonic", lambda: real() + (frozen if _intended(item) else 0))
-    sending.Sender(offered, connector).send_lane(Lane.NOTES)
+    real, frozen = time.monotonic, outbound_sender.SEND_WITHIN.total_seconds() + 1
+    monkeypatch.setattr(outbound_sender.time, "monotonic", lambda: real() + (frozen if _intended(item) else 0))
+    outbound_sender.Sender(offered, connector).send_lane(Lane.NOTES)
 
     after = Outbound.objects.get(pk=item.pk)
     assert connector.told == []

@@ -12,18 +12,9 @@ from django.utils import timezone
 
 from connectors import queries
 from connectors.autotask.simulator import Injected, Simulator, Tenant
-from connectors.engine import (
-    awaited,
-    compare,
-    dispatcher,
-    hearing,
-    inbox,
-    polling,
-    reconcile,
-    registry,
-    snapshots,
-    troubles,
-)  # fmt: skip
+from connectors.engine import registry
+from connectors.engine.inbound import awaited_files, inbound_notes, inbox, polling, reconcile, snapshots
+from connectors.engine.operations import compare, troubles
 from connectors.kit.contract import RemoteTicket
 from connectors.models import AwaitedFile, Binding, Connection, Difference, Link, Mapping, Outbound, Trouble
 from hub.domain import tickets
@@ -32,7 +23,9 @@ from hub.models import Clock, Event, Leg, Message, Ticket
 from tests import factories
 from tests.connectors.test_engine import DOMAIN, now, offered, work
 from tests.console.test_pages import log_in
-from workflows import conversations, doors, handoffs, priorities, timers
+from worker import dispatcher
+from workflows.handoffs import engagements, expiry, guest_links
+from workflows.lifecycle import comments, priorities
 
 __all__ = ["offered"]
 
@@ -49,7 +42,7 @@ def test_a_cleared_reference_put_back_lets_later_changes_through(
         tenant.tickets[offered.remote_key]["externalID"] = ""
         inbox.mark_dirty(offered.connection)
         work()
-    conversations.comment(ticket=offered.leg.ticket, body="and on", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="and on", legs=[offered.leg], actor=agent, at=now())
     work()
 
     link = Link.objects.get()
@@ -63,7 +56,7 @@ def test_hearing_saves_no_column_that_others_move(
 ) -> None:
     """Between reading the link and saving it another process moves the column; its value stands afterwards."""
     moved: Any = {"last_seq": 77, "is_dirty": True}.get(column, timezone.now() + timedelta(days=3))
-    real = hearing.withdrawn
+    real = inbound_notes.withdrawn
 
     def meanwhile(sight: Any) -> None:
         real(sight)
@@ -98,7 +91,7 @@ def test_a_file_that_cannot_be_read_stops_neither_notes_nor_status(
 
     simulator.faults.clear()
     AwaitedFile.objects.update(next_attempt_at=timezone.now())
-    awaited.fetch(awaited_id=item.pk)
+    awaited_files.fetch(awaited_id=item.pk)
     assert [file.name for file in offered.leg.ticket.attachments.all()] == ["trace.txt"]
     assert AwaitedFile.objects.get().state == AwaitedFile.State.DONE
 
@@ -147,7 +140,7 @@ def test_a_vendor_that_hung_is_asked_again_within_a_minute(offered: Link, simula
 def test_a_file_that_is_too_large_is_said_and_can_be_fetched_all_the_same(
     offered: Link, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hearing, "LARGEST_FILE", 2)
+    monkeypatch.setattr(inbound_notes, "LARGEST_FILE", 2)
     simulator.act(DOMAIN, "file", ticket=offered.remote_key, by="501", name="trace.txt", text="abc", publish=4)
     work()
     item = AwaitedFile.objects.get()
@@ -165,8 +158,8 @@ def test_a_file_that_is_too_large_is_said_and_can_be_fetched_all_the_same(
     page = client.get(offered.leg.ticket.get_absolute_url()).content.decode()
     assert "Fetch trace.txt anyway" in page
     assert client.post(at_it).status_code == 302
-    monkeypatch.setattr(hearing, "LARGEST_FILE", 20 * 2**20)
-    awaited.fetch(awaited_id=item.pk)
+    monkeypatch.setattr(inbound_notes, "LARGEST_FILE", 20 * 2**20)
+    awaited_files.fetch(awaited_id=item.pk)
     assert [file.name for file in offered.leg.ticket.attachments.all()] == ["trace.txt"]
 
 
@@ -199,7 +192,7 @@ def test_a_note_that_they_deleted_is_marked_so_here(
     inbox.mark_dirty(offered.connection)
     work()
     assert Message.objects.get(body="wrong ticket").withdrawn_at is None  # once may be a fault of theirs
-    Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - hearing.GONE_AFTER)
+    Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - inbound_notes.GONE_AFTER)
     inbox.mark_dirty(offered.connection)
     work()
 
@@ -222,7 +215,7 @@ def test_a_note_and_a_file_that_make_no_sense_stop_nothing_else_of_their_ticket(
     simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="third", publish=4)
     simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
     for _ in range(2):
-        Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - hearing.GONE_AFTER)
+        Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - inbound_notes.GONE_AFTER)
         inbox.mark_dirty(offered.connection)
         work()
 
@@ -256,7 +249,7 @@ def test_an_acceptance_deadline_runs_from_confirmed_delivery(
     factories.contract(connection.organisation, kind="uc", goals={"acknowledge": {"P3": 900}})
     at = now() - timedelta(minutes=30)
     ticket = tickets.open_ticket(title="VPN", requester=factories.PersonFactory(), actor=agent, at=at)
-    leg = handoffs.offer(
+    leg = engagements.offer(
         ticket=ticket,
         organisation=connection.organisation,
         actor=agent,
@@ -266,7 +259,7 @@ def test_an_acceptance_deadline_runs_from_confirmed_delivery(
     simulator.faults.append(Injected("*", "/", status=503, times=10_000))
     dispatcher.drain(most=2)
 
-    assert timers.due_legs(at=now()) == []  # it has not reached them
+    assert expiry.due_legs(at=now()) == []  # it has not reached them
     assert not Clock.objects.filter(ticket=ticket, party=connection.organisation, is_breached=True).exists()
 
     simulator.faults.clear()
@@ -278,8 +271,8 @@ def test_an_acceptance_deadline_runs_from_confirmed_delivery(
     assert leg.delivered_at is not None
     assert now() - leg.delivered_at < timedelta(minutes=5)
     assert leg.deadline_at == leg.delivered_at + timedelta(minutes=15)
-    assert timers.due_legs(at=leg.deadline_at - timedelta(seconds=1)) == []
-    assert timers.due_legs(at=leg.deadline_at) == [leg.pk]
+    assert expiry.due_legs(at=leg.deadline_at - timedelta(seconds=1)) == []
+    assert expiry.due_legs(at=leg.deadline_at) == [leg.pk]
     clock = Clock.objects.get(ticket=ticket, party=connection.organisation, target="acknowledge")
     assert (clock.is_breached, clock.due_at) == (False, leg.deadline_at)
 
@@ -298,7 +291,9 @@ def test_the_address_of_a_guest_page_is_never_stored_with_what_they_wrote(
     offered: Link, simulator: Simulator, connection: Connection
 ) -> None:
     """Whoever reads the message would be let in as the vendor, the requester among them."""
-    address = doors.address(doors.open_for(offered.leg, at=now()), hub_url="https://hub.test", verb="accept")
+    address = guest_links.address(
+        guest_links.open_for(offered.leg, at=now()), hub_url="https://hub.test", verb="accept"
+    )
     key = address.split("/v/")[1].split("/")[0]
     note = simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text=f"look: {address} ok", publish=4)
     simulator.act(DOMAIN, "open", by="501", title=f"New {address}", description=f"see {address}")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from connectors.engine import dispatcher, inbox, pacing
-from connectors.engine.dispatcher import Dispatcher, Job
+from connectors.engine.inbound import inbox, pacing
 from connectors.models import Connection, Inbound
+from hub.core import jobs
 from hub.models import Organisation
 from tests import factories
 from tests.console.test_pages import log_in
+from worker import dispatcher
+from worker.dispatcher import Dispatcher, Job
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -49,7 +52,8 @@ def came(connection: Connection, kind: str, many: int, sender: str = "") -> list
 
 
 def due() -> list[int]:
-    return [pk for pk, _kind in inbox.due_inbound(at=timezone.now())]
+    at = timezone.now()
+    return [*inbox.due_mail(at=at), *inbox.due_hooks(at=at)]
 
 
 def begin(*rows: int, ago: timedelta = timedelta()) -> None:
@@ -72,9 +76,7 @@ def test_more_of_one_source_than_fit_in_one_look_do_not_hide_another(us: Organis
     connection = connected("Deskside")
     came(connection, "mail", 10, "loud@x.test")
     quiet = came(connection, "mail", 1, "quiet@x.test")
-    found = inbox.due_inbound(at=timezone.now(), limit=2)
-
-    assert quiet[0] in [pk for pk, _kind in found]
+    assert quiet[0] in inbox.due_mail(at=timezone.now(), limit=2)
 
 
 def test_a_connections_hooks_wait_and_the_next_minute_they_go_on(us: Organisation) -> None:
@@ -127,8 +129,9 @@ def test_what_waits_is_shown_with_how_many_and_why(us: Organisation) -> None:
 def test_mail_that_takes_its_time_holds_up_nothing_but_mail(us: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, read = threading.Event(), threading.Event()
     monkeypatch.setattr(dispatcher, "close_old_connections", lambda: None)  # this one is the test's
-    monkeypatch.setitem(dispatcher.RUN, "mail", lambda _row: go_on.wait(30))
-    monkeypatch.setitem(dispatcher.RUN, "read", lambda _row: read.set())
+    known = jobs.registered()
+    monkeypatch.setitem(jobs._jobs, "mail", replace(known["mail"], run=lambda _row: go_on.wait(30)))
+    monkeypatch.setitem(jobs._jobs, "read", replace(known["read"], run=lambda _row: read.set()))
     for number in range(9):
         came(connected(f"Mail {number}"), "mail", 1, "slow@x.test")
     came(connected("Deskside"), "hook", 1)

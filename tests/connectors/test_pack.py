@@ -6,8 +6,10 @@ import pytest
 
 from connectors import queries
 from connectors.autotask.simulator import Tenant
-from connectors.engine import compare, outbox, preview, proposing, registry
-from connectors.engine.mapping import published
+from connectors.engine import registry
+from connectors.engine.mapping import mapping_suggestions, preview, published
+from connectors.engine.operations import compare
+from connectors.engine.outbound import outbox
 from connectors.kit.contract import Choice
 from connectors.models import Connection, Link, Mapping, NoteRule, Outbound
 from connectors.wizard.forms import WordsForm
@@ -15,7 +17,8 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Message, Ticket
 from tests.connectors.test_engine import now, work
-from workflows import conversations, handoffs
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 pytestmark = pytest.mark.django_db
 INTERNAL = "2"
@@ -28,14 +31,14 @@ def opened(agent: Actor) -> Ticket:
 @pytest.fixture
 def ticket(agent: Actor) -> Ticket:
     made = opened(agent)
-    conversations.comment(ticket=made, body="canary: looked at the spooler", is_for_all=True, actor=agent, at=now())
+    comments.comment(ticket=made, body="canary: looked at the spooler", is_for_all=True, actor=agent, at=now())
     return made
 
 
 def hand(ticket: Ticket, connection: Connection, agent: Actor, where: str) -> Link:
     Mapping.objects.update(pack=where)
     NoteRule.objects.filter(theirs=INTERNAL).update(is_written_for_vendor=True)
-    leg = handoffs.offer(
+    leg = engagements.offer(
         ticket=ticket, organisation=connection.organisation, actor=agent, at=now(), reason="You look after printers."
     )
     work()
@@ -73,9 +76,7 @@ def test_into_a_first_note_that_only_their_people_read(
 
 def test_into_a_file_that_holds_all_of_it(ticket: Ticket, connection: Connection, tenant: Tenant, agent: Actor) -> None:
     for number in range(60):
-        conversations.comment(
-            ticket=ticket, body=f"finding {number} " + "x" * 200, is_for_all=True, actor=agent, at=now()
-        )
+        comments.comment(ticket=ticket, body=f"finding {number} " + "x" * 200, is_for_all=True, actor=agent, at=now())
     link = hand(ticket, connection, agent, "file")
     with registry.ready(link.connection) as connector:
         fetched = connector.fetch(link.remote_key)
@@ -93,7 +94,7 @@ def test_a_ticket_of_which_nothing_else_is_known_needs_no_note(
 ) -> None:
     Mapping.objects.update(pack="note")
     made = opened(agent)
-    handoffs.offer(ticket=made, organisation=connection.organisation, actor=agent, at=now())
+    engagements.offer(ticket=made, organisation=connection.organisation, actor=agent, at=now())
     work()
 
     assert len(tenant.tickets) == 1
@@ -106,7 +107,7 @@ def test_what_was_queued_decides_not_the_mapping_of_later(
     """Told twice or not at all would both be wrong."""
     Mapping.objects.update(pack="note")
     NoteRule.objects.filter(theirs=INTERNAL).update(is_written_for_vendor=True)
-    handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     Mapping.objects.update(pack="description")
     work()
 
@@ -151,9 +152,9 @@ def test_the_wizard_shows_it_before_going_live(
 
 
 def test_a_note_needs_a_place_that_only_they_read() -> None:
-    notes = proposing.notes([Choice(value="1", label="Public"), Choice(value="2", label="Internal")])
-    assert proposing.pack(notes) == "note"
-    assert proposing.pack(notes[:1]) == "description"
+    notes = mapping_suggestions.notes([Choice(value="1", label="Public"), Choice(value="2", label="Internal")])
+    assert mapping_suggestions.pack(notes) == "note"
+    assert mapping_suggestions.pack(notes[:1]) == "description"
     public = {"audience_0": "requester", "written_0": "on", "audience_1": "us"}
     for data, wrong in (({"pack": "note"}, {"pack"}), ({"pack": "note", "vendor_1": "on"}, set()), ({}, set())):
         assert WordsForm([], {}, {}, notes, public | data).errors.keys() == wrong

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.engine import proposing
+from connectors.engine.mapping import mapping_suggestions
 from connectors.kit.contract import Choice
 from connectors.wizard.forms import WordsForm
 
 
-def proposed(label: str, **more: object) -> proposing.StatusProposal:
-    return proposing.statuses([Choice(value="1", label=label, **more)])[0]  # type: ignore[arg-type]
+def proposed(label: str, **more: object) -> mapping_suggestions.StatusProposal:
+    return mapping_suggestions.statuses([Choice(value="1", label=label, **more)])[0]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_a_label_that_denies_or_says_two_things_is_doubtful(label: str, verb: st
         (proposed("Escalated: not resolved in time"), "“escalat” in its name; part of it is denied"),
     ],
 )
-def test_a_proposal_names_its_ground(row: proposing.StatusProposal, ground: str) -> None:
+def test_a_proposal_names_its_ground(row: mapping_suggestions.StatusProposal, ground: str) -> None:
     assert row.ground == ground
 
 
 def test_nothing_doubtful_is_folded_away() -> None:
     labels = ("In progress", "Escalated: not resolved in time", "Resolved, waiting for the customer", "Resolved", "X")
-    rows = proposing.statuses([Choice(value=label, label=label) for label in labels])
+    rows = mapping_suggestions.statuses([Choice(value=label, label=label) for label in labels])
     form = WordsForm(rows, {}, {}, [])
 
     assert [row["label"] for row in form.clear_rows()] == ["In progress", "Resolved"]

@@ -13,7 +13,9 @@ from connectors import queries
 from connectors.autotask import wire as autotask
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.connectwise import wire as connectwise
-from connectors.engine import absences, dispatcher, outbox, publishing
+from connectors.engine.inbound import absences
+from connectors.engine.mapping import publishing
+from connectors.engine.outbound import outbox
 from connectors.kit.errors import Forbidden, LockedOut
 from connectors.models import Attempt, Connection, Link, Outbound
 from hub.domain import tickets
@@ -22,7 +24,9 @@ from hub.models import Organisation
 from tests import factories
 from tests.connectors.test_engine import DOMAIN, now
 from tests.console.test_pages import log_in
-from workflows import conversations, handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 pytestmark = pytest.mark.django_db
 NO = b'{"errors":["Your security level does not permit this."]}'
@@ -37,13 +41,13 @@ def linked(connection: Connection, agent: Actor, number: int) -> list[Link]:
     """Tickets that were offered and made there."""
     for n in range(number):
         ticket = tickets.open_ticket(title=f"No {n}", priority="P3", actor=agent, at=now())
-        handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+        engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     work()
     return list(Link.objects.select_related("leg__ticket").order_by("pk"))
 
 
 def say(link: Link, text: str, agent: Actor) -> None:
-    conversations.comment(ticket=link.leg.ticket, body=text, actor=agent, at=now(), legs=[link.leg])
+    comments.comment(ticket=link.leg.ticket, body=text, actor=agent, at=now(), legs=[link.leg])
 
 
 def forbid(simulator: Simulator, is_forbidden: Callable[[str, str], bool]) -> None:
@@ -144,7 +148,7 @@ def test_where_the_check_fails_as_well_one_refusal_is_enough(
     say(link, "hello", agent)
     Connection.objects.update(next_poll_at=timezone.now() + timedelta(hours=1))
     forbid(simulator, lambda _method, path: "/V1.0/" in path)
-    dispatcher.RUN["send"](link.pk)
+    dispatcher.run(dispatcher.Job("send", link.pk))
 
     found = Connection.objects.get()
     assert found.state == Connection.State.LOCKED_OUT
@@ -265,7 +269,7 @@ def test_what_was_asked_for_longer_ago_does_not_count(connection: Connection, te
 
 def test_engagements_that_are_over_are_no_reason(connection: Connection, tenant: Tenant, agent: Actor) -> None:
     for link in linked(connection, agent, 6):
-        handoffs.recall(leg=link.leg, reason="", actor=agent, at=now())
+        engagements.recall(leg=link.leg, reason="", actor=agent, at=now())
     Link.objects.update(missing_since=timezone.now(), asked_at=timezone.now())
 
     assert not absences.is_sight_lost(connection.pk)
@@ -280,7 +284,7 @@ def test_a_bulk_deletion_is_over_when_the_engagements_are_recalled(
     look(3)
     assert Connection.objects.get().sight_lost_at is not None
     for link in links:
-        handoffs.recall(leg=link.leg, reason="deleted there", actor=agent, at=now())
+        engagements.recall(leg=link.leg, reason="deleted there", actor=agent, at=now())
     look()
 
     assert Connection.objects.get().sight_lost_at is None

@@ -15,19 +15,10 @@ from django.utils import timezone
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
-from connectors.engine import (
-    compare,
-    dispatcher,
-    hooks,
-    inbox,
-    limits,
-    mapping,
-    preview,
-    proposing,
-    publishing,
-    registry,
-    vault,
-)
+from connectors.engine import limits, mapping, registry, vault
+from connectors.engine.inbound import inbox
+from connectors.engine.mapping import mapping_suggestions, preview, publishing
+from connectors.engine.operations import compare, hooks
 from connectors.kit.contract import Choice, Limits
 from connectors.kit.errors import TryLater
 from connectors.kit.simulating import QuietServer
@@ -37,7 +28,9 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Stage, Ticket, UnmappedValue
 from tests import factories, wire
 from tests.conftest import SilentHandler
-from workflows import conversations, handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +48,7 @@ def work() -> None:
 @pytest.fixture
 def link(connection: Connection, agent: Actor) -> Link:
     ticket = tickets.open_ticket(title="Printing fails", priority="P2", actor=agent, at=now())
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     work()
     return Link.objects.select_related("leg__ticket", "connection").get(leg=leg)
 
@@ -120,7 +113,7 @@ def test_a_connection_at_its_limit_rests_and_loses_nothing(link: Link, agent: Ac
     Usage.objects.all().delete()
     current = int(datetime.now().timestamp() / 60)
     Usage.objects.create(connection=link.connection, slice=current, used=100)
-    conversations.comment(ticket=link.leg.ticket, body="hello", legs=[link.leg], actor=agent, at=now())
+    comments.comment(ticket=link.leg.ticket, body="hello", legs=[link.leg], actor=agent, at=now())
     work()
 
     item = Outbound.objects.get(kind="note")
@@ -360,7 +353,7 @@ def test_somebody_of_a_vendor_opens_no_connection(connection: Connection) -> Non
 
 
 def test_proposals_read_labels_and_hints() -> None:
-    rows = proposing.statuses(
+    rows = mapping_suggestions.statuses(
         [
             Choice(value="1", label="New"), Choice(value="2", label="In Progress"),
             Choice(value="3", label="Scheduled"),
@@ -385,7 +378,7 @@ def test_proposals_read_labels_and_hints() -> None:
 
 
 def test_what_is_internal_there_is_proposed_for_us_only() -> None:
-    rows = proposing.notes(
+    rows = mapping_suggestions.notes(
         [
             Choice(value="1", label="All Autotask Users"), Choice(value="2", label="Internal Users Only"),
             Choice(value="t", label="Time entry: summary"),
@@ -510,8 +503,8 @@ def test_a_ticket_travels_through_connectwise_and_both_sides_are_equal(
         + "of a ticket " * 3
     )
     ticket = tickets.open_ticket(title=title, description="0x11b", priority="P2", actor=agent, at=now())
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
-    conversations.comment(ticket=ticket, body="Please look", legs=[leg], actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    comments.comment(ticket=ticket, body="Please look", legs=[leg], actor=agent, at=now())
     work()
     link = Link.objects.get()
     app.act("ledgerline.test", "note", ticket=link.remote_key, by="lledger", text="Looking", place="internal")
@@ -539,7 +532,7 @@ def test_a_ticket_merged_there_is_an_alias_of_the_one_that_survived(
 ) -> None:
     connection, app = consultant
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=now())
-    handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     work()
     other = app.act("ledgerline.test", "open", by="lledger", title="Another")
     app.act("ledgerline.test", "merge", ticket=Link.objects.get().remote_key, by="lledger", into=str(other["id"]))
@@ -553,7 +546,7 @@ def test_a_ticket_merged_there_is_an_alias_of_the_one_that_survived(
 def test_a_false_yes_is_parked_with_a_reason(consultant: tuple[Connection, ConnectWiseSimulator], agent: Actor) -> None:
     connection, app = consultant
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=now())
-    handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     work()
     app.tenants["ledgerline.test"].ignores.append("priority")
     tickets.set_priority(ticket=ticket, priority="P1", actor=agent, at=now())

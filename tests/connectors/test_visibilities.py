@@ -6,8 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from connectors.autotask.simulator import Simulator, Tenant
-from connectors.engine import preview, proposing
-from connectors.engine.mapping import published
+from connectors.engine.mapping import mapping_suggestions, preview, published
 from connectors.kit.contract import Choice
 from connectors.models import Connection, Link, NoteRule
 from connectors.wizard import drafts
@@ -15,10 +14,11 @@ from connectors.wizard.forms import WordsForm
 from hub.domain import messages
 from hub.domain.actors import Actor
 from hub.models import Message
-from hub.queries import visibility
+from hub.queries import permissions
 from tests import factories
 from tests.connectors.test_engine import DOMAIN, now, offered, work
-from workflows import conversations, handoffs
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 __all__ = ["offered"]
 
@@ -42,14 +42,14 @@ def test_a_message_for_this_vendor_alone_goes_where_only_its_people_read(
     private: Link, tenant: Tenant, agent: Actor
 ) -> None:
     ticket, leg = private.leg.ticket, private.leg
-    other = handoffs.offer(
+    other = engagements.offer(
         ticket=ticket, organisation=factories.OrganisationFactory(), is_lead=False, actor=agent, at=now()
     )
     said = {"ticket": ticket, "actor": agent, "at": now()}
-    conversations.comment(body="for you alone", legs=[leg], **said)
-    conversations.comment(body="for both of you", legs=[leg, other], **said)
-    conversations.comment(body="for all", is_for_all=True, **said)
-    conversations.comment(body="for the requester", legs=[leg], is_for_requester=True, **said)
+    comments.comment(body="for you alone", legs=[leg], **said)
+    comments.comment(body="for both of you", legs=[leg, other], **said)
+    comments.comment(body="for all", is_for_all=True, **said)
+    comments.comment(body="for the requester", legs=[leg], is_for_requester=True, **said)
     work()
 
     assert there(tenant) == {
@@ -58,7 +58,7 @@ def test_a_message_for_this_vendor_alone_goes_where_only_its_people_read(
 
 
 def test_without_such_a_place_it_goes_where_organisations_read(offered: Link, tenant: Tenant, agent: Actor) -> None:
-    conversations.comment(ticket=offered.leg.ticket, body="for you", legs=[offered.leg], actor=agent, at=now())
+    comments.comment(ticket=offered.leg.ticket, body="for you", legs=[offered.leg], actor=agent, at=now())
     work()
     assert there(tenant) == {"for you": SHARED}
 
@@ -66,7 +66,7 @@ def test_without_such_a_place_it_goes_where_organisations_read(offered: Link, te
 def test_their_private_log_is_read_by_us_alone(private: Link, simulator: Simulator, agent: Actor) -> None:
     ticket = private.leg.ticket
     other = factories.OrganisationFactory()
-    handoffs.offer(ticket=ticket, organisation=other, is_lead=False, actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=other, is_lead=False, actor=agent, at=now())
     requester = ticket.requester
     assert requester is not None
     requester.user = factories.UserFactory()
@@ -76,15 +76,15 @@ def test_their_private_log_is_read_by_us_alone(private: Link, simulator: Simulat
 
     assert [message.body for message in Message.objects.all()] == ["Their own business"]
     for user in (factories.member("vendor", other), requester.user):
-        assert not visibility.visible_messages(user, ticket).exists()
-    later = handoffs.offer(
+        assert not permissions.visible_messages(user, ticket).exists()
+    later = engagements.offer(
         ticket=ticket, organisation=factories.OrganisationFactory(), is_lead=False, actor=agent, at=now()
     )
     assert "Their own business" not in later.brief
 
 
 def test_our_own_private_note_read_back_is_said_to_nobody(private: Link, tenant: Tenant, agent: Actor) -> None:
-    conversations.comment(ticket=private.leg.ticket, body="for you alone", legs=[private.leg], actor=agent, at=now())
+    comments.comment(ticket=private.leg.ticket, body="for you alone", legs=[private.leg], actor=agent, at=now())
     work()
     Link.objects.update(is_dirty=True, next_look_at=None)
     work()
@@ -110,7 +110,7 @@ def test_the_preview_shows_where_each_message_would_go(private: Link) -> None:
 def test_internal_is_proposed_for_this_vendor_alone_and_a_time_entry_is_not() -> None:
     choices = [Choice(value="a", label="Public reply"), Choice(value="t", label="Time entry: internal notes"),
                Choice(value="b", label="Private log: their agents only")]  # fmt: skip
-    rows = {row.choice.value: (row.audience, row.is_written_for_vendor) for row in proposing.notes(choices)}
+    rows = {row.choice.value: (row.audience, row.is_written_for_vendor) for row in mapping_suggestions.notes(choices)}
 
     assert rows == {"a": ("requester", False), "t": ("us", False), "b": ("us", True)}
 
@@ -122,7 +122,7 @@ def test_internal_is_proposed_for_this_vendor_alone_and_a_time_entry_is_not() ->
 )  # fmt: skip
 def test_the_wizard_takes_what_is_no_wider(connection: Connection, chosen: dict[str, str], wrong: str) -> None:
     audiences = ("requester", "us", "legs", "")
-    notes = [proposing.NoteProposal(choice=Choice(value=str(n), label=str(n))) for n in range(4)]
+    notes = [mapping_suggestions.NoteProposal(choice=Choice(value=str(n), label=str(n))) for n in range(4)]
     data = {f"audience_{n}": audience for n, audience in enumerate(audiences)} | chosen
     form = WordsForm([], {}, {}, notes, data)
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Ticket

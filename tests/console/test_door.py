@@ -14,7 +14,8 @@ from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Stage, Ticket
 from tests import factories
-from workflows import conversations, doors, handoffs
+from workflows.handoffs import engagements, guest_links
+from workflows.lifecycle import comments
 from workflows.models import Door
 
 pytestmark = pytest.mark.django_db
@@ -30,12 +31,12 @@ def leg(agent: Actor) -> Leg:
     ticket = tickets.open_ticket(
         title="Socket 4.12 is dead", description="Since noon", priority="P3", actor=agent, at=now()
     )
-    return handoffs.offer(ticket=ticket, organisation=cabler, actor=agent, at=now())
+    return engagements.offer(ticket=ticket, organisation=cabler, actor=agent, at=now())
 
 
 @pytest.fixture
 def url(leg: Leg) -> str:
-    return f"/v/{doors.token(doors.open_for(leg, at=now()))}/"
+    return f"/v/{guest_links.token(guest_links.open_for(leg, at=now()))}/"
 
 
 def post(url: str, act: str, text: str = "", *, name: str = "Kai Cable", **more: Any) -> Any:
@@ -68,7 +69,7 @@ def test_the_whole_work_is_done_on_the_page(leg: Leg, url: str, agent: Actor) ->
     post(url, "ask", "Which floor?")
     waiting = Leg.objects.get(pk=leg.pk)
     assert (waiting.stage, waiting.waits_on) == (Stage.WAITING, "us")
-    conversations.comment(ticket=leg.ticket, body="The fourth", legs=[waiting], actor=agent, at=now())
+    comments.comment(ticket=leg.ticket, body="The fourth", legs=[waiting], actor=agent, at=now())
     assert "The fourth" in Client().get(url).content.decode()
     post(url, "resume")
     photo = SimpleUploadedFile("../photo.jpg", b"JPEG", content_type="image/jpeg")
@@ -117,10 +118,10 @@ def test_what_was_taken_is_given_back_on_the_page_with_a_coded_reason(leg: Leg, 
 def test_until_when_to_answer_is_told_in_their_own_zone(agent: Actor) -> None:
     cabler = factories.OrganisationFactory(name="Cable & Co", time_zone="Asia/Kolkata")
     ticket = tickets.open_ticket(title="Socket", priority="P3", actor=agent, at=now())
-    leg = handoffs.offer(
+    leg = engagements.offer(
         ticket=ticket, organisation=cabler, actor=agent, at=now(), accept_within=timedelta(minutes=30)
     )  # fmt: skip
-    page = Client().get(f"/v/{doors.token(doors.open_for(leg, at=now()))}/").content.decode()
+    page = Client().get(f"/v/{guest_links.token(guest_links.open_for(leg, at=now()))}/").content.decode()
 
     assert leg.deadline_at is not None
     there = leg.deadline_at.astimezone(ZoneInfo("Asia/Kolkata"))
@@ -152,24 +153,24 @@ def test_a_made_up_address_opens_nothing(leg: Leg, url: str, token: str, agent: 
 
 
 def test_a_closed_or_ended_page_opens_nothing_and_a_new_one_does(leg: Leg, url: str, agent: Actor) -> None:
-    doors.close(leg=leg, actor=agent, at=now())
+    guest_links.close(leg=leg, actor=agent, at=now())
     assert Client().get(url).status_code == 410
     assert post(url, "accept").status_code == 410
     assert Event.objects.filter(kind="door.closed").count() == 1
 
-    fresh = doors.open_for(leg, at=now())
-    assert Client().get(f"/v/{doors.token(fresh)}/").status_code == 200
+    fresh = guest_links.open_for(leg, at=now())
+    assert Client().get(f"/v/{guest_links.token(fresh)}/").status_code == 200
     Door.objects.filter(pk=fresh.pk).update(expires_at=now() - timedelta(seconds=1))
-    assert Client().get(f"/v/{doors.token(fresh)}/").status_code == 410
+    assert Client().get(f"/v/{guest_links.token(fresh)}/").status_code == 410
     assert stage(leg) == Stage.OFFERED
 
 
 def test_one_address_shows_one_leg_and_nothing_of_others(leg: Leg, url: str, agent: Actor) -> None:
-    other = handoffs.offer(
+    other = engagements.offer(
         ticket=leg.ticket, organisation=factories.OrganisationFactory(name="Other"), actor=agent, at=now()
     )
-    conversations.comment(ticket=leg.ticket, body="canary for us", actor=agent, at=now())
-    said = conversations.comment(ticket=leg.ticket, body="canary for other", legs=[other], actor=agent, at=now())
+    comments.comment(ticket=leg.ticket, body="canary for us", actor=agent, at=now())
+    said = comments.comment(ticket=leg.ticket, body="canary for other", legs=[other], actor=agent, at=now())
     from hub.domain import messages
 
     file = messages.attach(message=said, name="canary.txt", content=b"canary", actor=agent, at=now())
@@ -179,7 +180,7 @@ def test_one_address_shows_one_leg_and_nothing_of_others(leg: Leg, url: str, age
 
 
 def test_it_takes_only_so_many_uses_an_hour(leg: Leg, url: str) -> None:
-    Door.objects.update(window_at=now(), window_uses=doors.USES_AN_HOUR - 1)
+    Door.objects.update(window_at=now(), window_uses=guest_links.USES_AN_HOUR - 1)
     assert Client().get(url).status_code == 200
     refused = Client().get(url)
     assert (refused.status_code, refused["Retry-After"]) == (429, "600")
@@ -217,7 +218,7 @@ def test_an_agent_makes_and_closes_the_page(leg: Leg, agent: Actor) -> None:
     where = f"/tickets/{leg.ticket.public_id}/legs/{leg.public_id}/door/"
 
     made = client.post(where, follow=True)
-    assert f"/v/{doors.token(Door.objects.get())}/".encode() in made.content
+    assert f"/v/{guest_links.token(Door.objects.get())}/".encode() in made.content
     client.post(where, {"close": "1"})
     assert Door.objects.get().revoked_at is not None
     stranger = Client()

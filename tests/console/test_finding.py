@@ -12,7 +12,8 @@ from hub.domain.actors import Actor
 from hub.models import HistoryImport, Leg, Organisation, Ticket
 from tests import factories
 from tests.console.test_pages import log_in
-from workflows import handoffs, moves
+from workflows.handoffs import engagements
+from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +23,7 @@ def ticket(us: Organisation, agent: Actor, at: datetime) -> Ticket:
     """Ours, with a vendor's number, beside another one."""
     tickets.open_ticket(title="Another", actor=agent, at=at)
     made = tickets.open_ticket(title="The scanner jams", actor=agent, at=at)
-    leg = handoffs.offer(ticket=made, organisation=factories.OrganisationFactory(), actor=agent, at=at)
+    leg = engagements.offer(ticket=made, organisation=factories.OrganisationFactory(), actor=agent, at=at)
     Leg.objects.filter(pk=leg.pk).update(remote_number="T20260105.0042-AIS")
     return Ticket.objects.get(pk=made.pk)
 
@@ -68,9 +69,9 @@ def test_an_ended_ticket_and_an_imported_one_are_found_without_saying_where(
     us: Organisation, agent: Actor, ticket: Ticket, at: datetime
 ) -> None:
     for leg in ticket.legs.all():
-        handoffs.recall(leg=leg, reason="", actor=agent, at=at)
+        engagements.recall(leg=leg, reason="", actor=agent, at=at)
     for name in ("resolve", "close"):
-        moves.move(ticket=ticket, name=name, actor=agent, at=at)
+        transitions.move(ticket=ticket, name=name, actor=agent, at=at)
     old = tickets.open_ticket(title="From the old desk", actor=agent, at=at)
     run = HistoryImport.objects.create(source="old", fingerprint="0" * 64, imported_at=at)
     Ticket.objects.filter(pk=old.pk).update(imported_from=run, source_number="INC-0004711")
@@ -85,7 +86,7 @@ def test_an_ended_ticket_and_an_imported_one_are_found_without_saying_where(
 
 def test_nobody_finds_out_another_vendors_number_by_searching(ticket: Ticket, agent: Actor, at: datetime) -> None:
     other = factories.OrganisationFactory()
-    handoffs.offer(ticket=ticket, organisation=other, is_lead=False, actor=agent, at=at)
+    engagements.offer(ticket=ticket, organisation=other, is_lead=False, actor=agent, at=at)
     client = log_in(factories.member("vendor", other))
 
     assert found(client, ticket.label) == ["The scanner jams"]

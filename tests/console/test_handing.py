@@ -8,15 +8,18 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Organisation, Stage, WorkflowVersion
-from hub.queries import visibility
+from hub.queries import permissions
 from tests import factories
 from tests.console.pages import BACKEND, fresh, opened, post
 from tests.workflows.building import published, rule
-from workflows import bounces, handoffs, moves, triage, turns
+from workflows.handoffs import engagements, returns
+from workflows.handoffs import transitions as handoff_transitions
+from workflows.incidents import triage
+from workflows.lifecycle import transitions
 from workflows.models import Notice, Triage
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 def test_completion_is_approved_or_not_done_after_all(client: Client, agent: Actor, vendor: Organisation) -> None:
     ticket = opened(agent)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
     post(client, "leg", ticket, leg.public_id, act="accept")
     post(client, "leg", ticket, leg.public_id, act="finish", reason="replaced the disk")
     post(client, "leg", ticket, leg.public_id, act="approve")
@@ -39,7 +42,7 @@ def test_completion_is_approved_or_not_done_after_all(client: Client, agent: Act
 
 def test_a_return_says_why_in_a_code(client: Client, agent: Actor, vendor: Organisation) -> None:
     ticket = opened(agent)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
     post(client, "leg", ticket, leg.public_id, act="decline", reason="is the network's", code="not_ours")
     assert (Leg.objects.get().reason_code, Leg.objects.get().stage) == ("not_ours", "declined")
     assert "not our part: is the network&#x27;s" in client.get(ticket.get_absolute_url()).content.decode()
@@ -47,7 +50,7 @@ def test_a_return_says_why_in_a_code(client: Client, agent: Actor, vendor: Organ
 
 def test_nobody_declines_for_them_without_saying_why(client: Client, agent: Actor, vendor: Organisation) -> None:
     ticket = opened(agent)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
 
     assert "Choose a reason, or say it" in post(client, "leg", ticket, leg.public_id, act="decline")
     assert Leg.objects.get().stage == Stage.OFFERED
@@ -56,7 +59,7 @@ def test_nobody_declines_for_them_without_saying_why(client: Client, agent: Acto
 def test_a_return_that_is_one_too_many_is_explained(client: Client, agent: Actor, vendor: Organisation) -> None:
     published(bounce_budget=0)
     ticket = opened(agent)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
     post(client, "leg", ticket, leg.public_id, act="accept")
 
     page = post(client, "leg", ticket, leg.public_id, act="give_back", code="not_ours")
@@ -84,9 +87,9 @@ def test_triage_for_us_takes_the_ball_back_and_for_an_engaged_one_gives_it_the_l
 ) -> None:
     other = factories.OrganisationFactory(name="Desk")
     ticket = opened(agent)
-    lead = handoffs.accept(leg=handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()),
+    lead = engagements.accept(leg=engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()),
                            actor=Actor.vendor(vendor), at=now())  # fmt: skip
-    beside = handoffs.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False)
+    beside = engagements.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False)
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now())
     post(client, "decide", ticket, organisation=other.public_id, decision="It is the desk's", accept_minutes="5")
     assert [Leg.objects.get(pk=each.pk).is_lead for each in (lead, beside)] == [False, True]
@@ -135,7 +138,7 @@ def test_nobody_goes_round_a_dispute_that_somebody_else_decides(
     theirs.force_login(factories.member("agent", us, name="Anton"), backend=BACKEND)
     director = factories.member("executive", us, name="Ida Director")
     ticket = opened(agent)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
     assert "Say what is in dispute" in post(theirs, "start_triage", ticket, reason=" ")
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now(), owner=director)
 
@@ -148,7 +151,7 @@ def test_nobody_goes_round_a_dispute_that_somebody_else_decides(
 def test_triage_ends_with_its_ticket(client: Client, agent: Actor) -> None:
     ticket = opened(agent)
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now())
-    moves.move(ticket=fresh(ticket), name="cancel", actor=agent, at=now(), reason="nobody needs it")
+    transitions.move(ticket=fresh(ticket), name="cancel", actor=agent, at=now(), reason="nobody needs it")
 
     assert triage.is_open(ticket) is None
     assert Triage.objects.get().decision == "The ticket ended before it was decided."
@@ -164,16 +167,16 @@ def test_an_end_that_is_learned_of_late_leaves_nothing_contested(agent: Actor, v
     began = now() - timedelta(hours=2)
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=began)
     them = Actor.vendor(vendor)
-    leg = handoffs.accept(
-        leg=handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=began), actor=them, at=began
+    leg = engagements.accept(
+        leg=engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=began), actor=them, at=began
     )
-    leg = handoffs.start(leg=leg, actor=them, at=began)
+    leg = engagements.start(leg=leg, actor=them, at=began)
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=began + timedelta(minutes=13))
-    handoffs.finish(
+    engagements.finish(
         leg=leg, actor=them, at=began + timedelta(minutes=15), occurred_at=began + timedelta(minutes=10), origin="x"
     )
     assert (fresh(ticket).hold_reason, triage.is_open(ticket)) == ("resolved", None)
-    moves.move(ticket=fresh(ticket), name="reopen", actor=agent, at=began + timedelta(minutes=30))
+    transitions.move(ticket=fresh(ticket), name="reopen", actor=agent, at=began + timedelta(minutes=30))
     assert fresh(ticket).hold_reason != "contested"
 
 
@@ -183,19 +186,19 @@ def test_the_owner_hears_that_it_is_overdue_and_one_that_is_gone_blocks_nobody(u
     found = triage.start(
         ticket=opened(agent), cause="person", reason="?", actor=agent, at=now(), owner=director, minutes=1
     )
-    assert not visibility.may_decide(someone, director)
+    assert not permissions.may_decide(someone, director)
     triage.remind(triage_id=found.pk, at=now() + timedelta(hours=1))
     assert Notice.objects.filter(user=director, key__contains="overdue").exists()
 
     director.is_active = False
-    assert visibility.may_decide(someone, director)
+    assert permissions.may_decide(someone, director)
 
 
 def test_a_decision_is_read_by_whom_it_is_for_and_not_by_who_is_recalled(
     client: Client, agent: Actor, us: Organisation, vendor: Organisation
 ) -> None:
     ticket = opened(agent)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now())
     post(client, "decide", ticket, organisation=vendor.public_id, decision="Yours: see the plan", accept_minutes="5")
     assert list(Message.objects.get(body="Yours: see the plan").legs.all()) == [leg]
@@ -209,25 +212,27 @@ def test_a_decision_is_read_by_whom_it_is_for_and_not_by_who_is_recalled(
 def test_who_takes_the_lead_is_waited_for(client: Client, agent: Actor, vendor: Organisation) -> None:
     ticket, them = opened(agent), Actor.vendor(vendor)
     other = factories.OrganisationFactory(name="Desk")
-    lead = handoffs.start(
-        leg=handoffs.accept(
-            leg=handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()), actor=them, at=now()
+    lead = engagements.start(
+        leg=engagements.accept(
+            leg=engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()), actor=them, at=now()
         ),
         actor=them, at=now(),
     )  # fmt: skip
-    handoffs.wait(leg=lead, waits_on="requester", actor=them, at=now())
-    beside = handoffs.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False, is_blocking=False)
+    engagements.wait(leg=lead, waits_on="requester", actor=them, at=now())
+    beside = engagements.offer(
+        ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False, is_blocking=False
+    )
     post(client, "leg", ticket, beside.public_id, act="lead", reason="the wiring is theirs")
     assert "the wiring is theirs" in client.get(ticket.get_absolute_url()).content.decode()
     assert (fresh(ticket).phase, fresh(ticket).hold_reason) == ("active", "to_accept")
-    handoffs.recall(leg=lead, reason="x", actor=agent, at=now())
-    assert "still has an open leg" in moves.why_not(fresh(ticket), "resolve", at=now())
+    engagements.recall(leg=lead, reason="x", actor=agent, at=now())
+    assert "still has an open leg" in transitions.why_not(fresh(ticket), "resolve", at=now())
 
-    handoffs.recall(leg=beside, reason="x", actor=agent, at=now())
-    late = handoffs.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False, is_blocking=False)
-    moves.move(ticket=fresh(ticket), name="resolve", actor=agent, at=now())
-    with pytest.raises(turns.HandoffRefused, match="is over; reopen it"):
-        handoffs.give_lead(leg=late, actor=agent, at=now())
+    engagements.recall(leg=beside, reason="x", actor=agent, at=now())
+    late = engagements.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False, is_blocking=False)
+    transitions.move(ticket=fresh(ticket), name="resolve", actor=agent, at=now())
+    with pytest.raises(handoff_transitions.HandoffRefused, match="is over; reopen it"):
+        engagements.give_lead(leg=late, actor=agent, at=now())
 
 
 def test_the_hand_over_form_sets_the_deadline_and_whether_it_blocks(
@@ -257,9 +262,9 @@ def test_an_organisations_clocks_stand_at_its_newest_engagement(
 ) -> None:
     factories.contract(vendor, kind="uc", goals={"acknowledge": {"P3": 3600}})
     ticket = opened(agent)
-    first = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
-    bounces.decline(leg=first, reason="no", actor=Actor.vendor(vendor), at=now())
-    handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    first = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    returns.decline(leg=first, reason="no", actor=Actor.vendor(vendor), at=now())
+    engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
 
     legs = client.get(ticket.get_absolute_url()).context["legs"]
 
@@ -271,11 +276,11 @@ def test_who_did_not_do_it_is_shown_no_promise_but_to_answer(
 ) -> None:
     factories.contract(vendor, kind="uc", goals={"acknowledge": {"P3": 3600}, "resolve": {"P3": 3600}})
     ticket = opened(agent)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
     shown = client.get(ticket.get_absolute_url()).context["legs"]
     assert [badge.clock.target for badge in shown[0].badges] == ["acknowledge", "resolve"]
-    bounces.decline(leg=leg, reason="not ours", actor=Actor.vendor(vendor), at=now())
-    moves.move(ticket=fresh(ticket), name="resolve", actor=agent, at=now())
+    returns.decline(leg=leg, reason="not ours", actor=Actor.vendor(vendor), at=now())
+    transitions.move(ticket=fresh(ticket), name="resolve", actor=agent, at=now())
 
     shown = client.get(ticket.get_absolute_url()).context["legs"]
 

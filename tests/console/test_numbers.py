@@ -9,13 +9,14 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Leg, Organisation, Person, Ticket, User
 from tests import factories
 from tests.console.test_pages import log_in
-from workflows import bounces, handoffs, moves
+from workflows.handoffs import engagements, returns
+from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -53,14 +54,14 @@ def world(us: Organisation, agent: Actor, first: Organisation, second: Organisat
             # Both have a leg with a clock; the ball is the second's now.
             _handed(ticket, second, agent)
         elif number % 4 == 2:
-            moves.move(ticket=ticket, name="wait", reason="asks back", actor=Actor.vendor(first), at=now())
+            transitions.move(ticket=ticket, name="wait", reason="asks back", actor=Actor.vendor(first), at=now())
         elif number % 4 == 3:
-            bounces.give_back(leg=leg, actor=Actor.vendor(first), at=now(), reason="not ours")
+            returns.give_back(leg=leg, actor=Actor.vendor(first), at=now(), reason="not ours")
     for number in range(4):
         ticket = _opened(agent, requester, f"done {number}", "P1")
-        handoffs.finish(leg=_handed(ticket, second, agent), actor=Actor.vendor(second), at=now())
+        engagements.finish(leg=_handed(ticket, second, agent), actor=Actor.vendor(second), at=now())
         if number == 3:
-            moves.move(ticket=Ticket.objects.get(pk=ticket.pk), name="resolve", actor=agent, at=now())
+            transitions.move(ticket=Ticket.objects.get(pk=ticket.pk), name="resolve", actor=agent, at=now())
 
 
 def _opened(agent: Actor, requester: Person, title: str, priority: str) -> Ticket:
@@ -70,8 +71,8 @@ def _opened(agent: Actor, requester: Person, title: str, priority: str) -> Ticke
 
 def _handed(ticket: Ticket, vendor: Organisation, agent: Actor) -> Leg:
     at = now() - timedelta(hours=4)
-    leg = handoffs.offer(ticket=Ticket.objects.get(pk=ticket.pk), organisation=vendor, actor=agent, at=at)
-    return handoffs.accept(leg=leg, actor=Actor.vendor(vendor), at=at + timedelta(minutes=5))
+    leg = engagements.offer(ticket=Ticket.objects.get(pk=ticket.pk), organisation=vendor, actor=agent, at=at)
+    return engagements.accept(leg=leg, actor=Actor.vendor(vendor), at=at + timedelta(minutes=5))
 
 
 def _who(role: str, us: Organisation, first: Organisation, second: Organisation, requester: Person) -> User:

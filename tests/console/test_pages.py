@@ -14,7 +14,9 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Leg, Message, Organisation, Phase, Stage, Ticket, User
 from tests import factories
-from workflows import firing, handoffs, moves
+from workflows.handoffs import engagements
+from workflows.lifecycle import transitions
+from workflows.rules import execution
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +48,7 @@ def ticket_with(vendor: Organisation, agent: Actor, **fields: Any) -> Ticket:
         actor=agent,
         at=now() - timedelta(hours=1),
     )
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=now() - timedelta(minutes=50))
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now() - timedelta(minutes=50))
     messages.say(ticket=ticket, body="for the vendor", legs=[leg], actor=agent, at=now())
     messages.say(ticket=ticket, body="canary: us only", actor=agent, at=now())
     return Ticket.objects.get(pk=ticket.pk)
@@ -105,7 +107,7 @@ def test_the_strip_says_who_has_the_ball_and_why(client: Client, vendor: Organis
 def test_a_vendor_sees_its_own_legs_and_nothing_else(vendor: Organisation, us: Organisation, agent: Actor) -> None:
     other = factories.OrganisationFactory(name="Print Fleet")
     theirs, foreign = ticket_with(vendor, agent), ticket_with(other, agent)
-    handoffs.offer(ticket=theirs, organisation=other, is_lead=False, reason="canary: reason", actor=agent, at=now())
+    engagements.offer(ticket=theirs, organisation=other, is_lead=False, reason="canary: reason", actor=agent, at=now())
     client = log_in(factories.member("vendor", vendor))
 
     page = client.get(theirs.get_absolute_url())
@@ -124,11 +126,11 @@ def test_no_page_tells_a_vendor_that_there_is_another(vendor: Organisation, us: 
     factories.contract(us, goals={"resolve": {"P3": 60}})
     factories.contract(other, kind="uc", goals={"acknowledge": {"P3": 60}, "resolve": {"P3": 60}})
     ticket = ticket_with(vendor, agent)
-    lead = handoffs.offer(ticket=ticket, organisation=other, actor=agent, at=now() - timedelta(minutes=40))
-    handoffs.accept(leg=lead, actor=Actor.vendor(other), at=now() - timedelta(minutes=30))
-    moves.move(ticket=ticket, name="wait", reason="Print Fleet waits", actor=Actor.vendor(other), at=now())
-    firing.note(
-        firing.Doing(ticket, Actor.timer("r", "To Print Fleet"), now(), "", "r"), what="told", result="Print Fleet"
+    lead = engagements.offer(ticket=ticket, organisation=other, actor=agent, at=now() - timedelta(minutes=40))
+    engagements.accept(leg=lead, actor=Actor.vendor(other), at=now() - timedelta(minutes=30))
+    transitions.move(ticket=ticket, name="wait", reason="Print Fleet waits", actor=Actor.vendor(other), at=now())
+    execution.note(
+        execution.Doing(ticket, Actor.timer("r", "To Print Fleet"), now(), "", "r"), what="told", result="Print Fleet"
     )
     Leg.objects.filter(pk=lead.pk).update(remote_number="PF-77")
     client = log_in(factories.member("vendor", vendor))

@@ -9,15 +9,18 @@ from django.test import Client
 from django.urls import reverse
 
 from connectors.models import Connection, Difference, Link
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import messages
 from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Organisation, Stage, State, Ticket, User
 from tests import factories
 from tests.console.pages import BACKEND, fresh, opened, post
 from tests.workflows.building import act, guard, published, rule
-from workflows import firing, handoffs, majors, moves, priorities
+from workflows.handoffs import engagements
+from workflows.incidents import major_incidents
+from workflows.lifecycle import priorities, transitions
 from workflows.models import Escalation, EscalationRun, FailedAction, Notice, Pending
+from workflows.rules import execution
 
 pytestmark = pytest.mark.django_db
 
@@ -95,7 +98,7 @@ def test_everybody_reads_the_name_of_a_state_that_is_for_them(
     requester.user = user
     requester.save()
     ticket = opened(agent, requester=requester)
-    firing.fire(ticket=ticket, verb="begin", actor=agent, at=now())
+    execution.fire(ticket=ticket, verb="begin", actor=agent, at=now())
     client = Client()
     client.force_login(user, backend=BACKEND)
 
@@ -186,7 +189,7 @@ def test_a_major_incident_speaks_with_one_voice_and_hears_each_vendor(
     client: Client, agent: Actor, vendor: Organisation
 ) -> None:
     parent, child = opened(agent), opened(agent)
-    leg = handoffs.offer(ticket=child, organisation=vendor, actor=agent, at=now())
+    leg = engagements.offer(ticket=child, organisation=vendor, actor=agent, at=now())
     post(client, "major", parent, do="declare")
     assert "There is no ticket TH-9" in post(client, "major", parent, do="gather", tickets="TH-9")
     post(client, "major", parent, do="gather", tickets=child.label)
@@ -198,7 +201,7 @@ def test_a_major_incident_speaks_with_one_voice_and_hears_each_vendor(
 
     assert "We see it, too." in page.split('id="steer"')[1]
     assert Message.objects.filter(body="The core switch is down.").count() == 2
-    assert [answer.leg.organisation for answer in majors.answers(parent)] == [vendor]
+    assert [answer.leg.organisation for answer in major_incidents.answers(parent)] == [vendor]
 
 
 def test_a_ticket_of_the_page_has_somebody_who_asks_and_nothing_stands_below_what_is_over(
@@ -210,7 +213,7 @@ def test_a_ticket_of_the_page_has_somebody_who_asks_and_nothing_stands_below_wha
     assert ticket.requester == who
     assert "Priya" in page.content.decode()
     assert "cannot stand below itself" in post(client, "major", ticket, do="gather", tickets=ticket.label)
-    moves.move(ticket=fresh(ticket), name="cancel", actor=agent, at=now())
+    transitions.move(ticket=fresh(ticket), name="cancel", actor=agent, at=now())
     below = opened(agent)
     assert "is over; nothing new stands below it" in post(client, "major", ticket, do="gather", tickets=below.label)
 
@@ -256,7 +259,7 @@ def refused(connection: Connection, agent: Actor) -> Difference:
         rule("done", None, "resolved", trigger="vendor", trigger_params={"did": ["done"]},
              guards=[guard("has_evidence", what="attachments", least=1)]),
     )  # fmt: skip
-    leg = handoffs.offer(ticket=opened(agent), organisation=connection.organisation, actor=agent, at=now())
+    leg = engagements.offer(ticket=opened(agent), organisation=connection.organisation, actor=agent, at=now())
     link = Link.objects.get(leg=leg)
     return Difference.objects.create(link=link, field="status", value="5", why="It has 0 attachments", heard_at=now())
 
@@ -292,8 +295,8 @@ def test_a_refused_status_is_taken_by_whom_may_with_a_reason(
 
 def test_the_law_holds_against_force_too(client: Client, refused: Difference, agent: Actor) -> None:
     ticket = fresh(refused.link.leg.ticket)
-    handoffs.recall(leg=refused.link.leg, reason="", actor=agent, at=now())
-    firing.fire(ticket=ticket, verb="drop", actor=agent, at=now())
+    engagements.recall(leg=refused.link.leg, reason="", actor=agent, at=now())
+    execution.fire(ticket=ticket, verb="drop", actor=agent, at=now())
     page = client.post(
         reverse("console:difference", args=[refused.pk]), {"do": "force", "reason": "all the same"}, follow=True
     ).content.decode()

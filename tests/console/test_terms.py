@@ -13,7 +13,7 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.admin import written
+from hub.admin import form_fields
 from hub.models import Calendar, Contract, Organisation, Target
 from tests import factories
 
@@ -45,8 +45,8 @@ def client(us: Organisation) -> Client:
     ],
 )
 def test_hours_are_read_as_people_write_them(text: str, found: Any) -> None:
-    assert written.read_windows(text) == found
-    assert written.read_windows(written.told_windows(found)) == found
+    assert form_fields.read_windows(text) == found
+    assert form_fields.read_windows(form_fields.told_windows(found)) == found
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_hours_are_read_as_people_write_them(text: str, found: Any) -> None:
 )
 def test_hours_that_are_none_are_refused_in_words(text: str) -> None:
     with pytest.raises(ValidationError):
-        written.read_windows(text)
+        form_fields.read_windows(text)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_hours_that_are_none_are_refused_in_words(text: str) -> None:
     ],
 )
 def test_goals_are_read_as_people_write_them(text: str, seconds: int | None) -> None:
-    assert written.read_goal(text) == seconds
+    assert form_fields.read_goal(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_goals_are_read_as_people_write_them(text: str, seconds: int | None) -> 
 )
 def test_goals_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValidationError):
-        written.read_goal(text)
+        form_fields.read_goal(text)
 
 
-@given(st.integers(1, written.LONGEST))
+@given(st.integers(1, form_fields.LONGEST))
 def test_every_goal_is_told_as_it_can_be_read(seconds: int) -> None:
-    assert written.read_goal(written.told_goal(seconds)) == seconds
+    assert form_fields.read_goal(form_fields.told_goal(seconds)) == seconds
 
 
 # -- the pages

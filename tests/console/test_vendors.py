@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Organisation
 from hub.queries import scorecard
 from tests import factories
 from tests.console.test_pages import log_in
-from workflows import bounces, handoffs
+from workflows.handoffs import engagements, returns
 
 pytestmark = pytest.mark.django_db
 AT = now() - timedelta(days=2)
@@ -29,8 +29,8 @@ def vendor(us: Organisation) -> Organisation:
 
 def offered(vendor: Organisation, agent: Actor, *, at: Any = AT) -> Leg:
     ticket = tickets.open_ticket(title="VPN down", priority="P3", actor=agent, at=at)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(hours=1))
-    return handoffs.confirm_delivery(leg=leg, actor=Actor.system("hub"), at=at, key="1")
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(hours=1))
+    return engagements.confirm_delivery(leg=leg, actor=Actor.system("hub"), at=at, key="1")
 
 
 def after(minutes: int) -> Any:
@@ -39,13 +39,13 @@ def after(minutes: int) -> Any:
 
 def all_happened(vendor: Organisation, agent: Actor) -> None:
     theirs = Actor.vendor(vendor)
-    done = handoffs.accept(leg=offered(vendor, agent), actor=theirs, at=after(5))
-    handoffs.finish(leg=done, resolution="Mended", actor=theirs, at=after(50))
-    late = handoffs.accept(leg=offered(vendor, agent), actor=theirs, at=after(25))
-    bounces.give_back(leg=late, reason="Not ours", code="not_ours", actor=theirs, at=after(30))
+    done = engagements.accept(leg=offered(vendor, agent), actor=theirs, at=after(5))
+    engagements.finish(leg=done, resolution="Mended", actor=theirs, at=after(50))
+    late = engagements.accept(leg=offered(vendor, agent), actor=theirs, at=after(25))
+    returns.give_back(leg=late, reason="Not ours", code="not_ours", actor=theirs, at=after(30))
     for code in ("not_ours", "no_capacity"):
-        bounces.decline(leg=offered(vendor, agent), reason="No", code=code, actor=theirs, at=after(15))
-    bounces.expire(leg=offered(vendor, agent), actor=Actor.timer("acceptance deadline"), at=after(70))
+        returns.decline(leg=offered(vendor, agent), reason="No", code=code, actor=theirs, at=after(15))
+    returns.expire(leg=offered(vendor, agent), actor=Actor.timer("acceptance deadline"), at=after(70))
     offered(vendor, agent, at=AT - timedelta(days=60))
 
 
@@ -65,7 +65,7 @@ def test_a_return_that_was_blocked_is_counted(vendor: Organisation, agent: Actor
     leg = offered(vendor, agent)
     version = leg.ticket.status.version
     type(version).objects.filter(pk=version.pk).update(bounce_budget=0)
-    bounces.give_back(leg=handoffs.accept(leg=leg, actor=Actor.vendor(vendor), at=after(5)), reason="No",
+    returns.give_back(leg=engagements.accept(leg=leg, actor=Actor.vendor(vendor), at=after(5)), reason="No",
                        code="other", actor=Actor.vendor(vendor), at=after(6))  # fmt: skip
 
     [card] = scorecard.cards(since=AT - timedelta(days=1), until=now())

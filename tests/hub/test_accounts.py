@@ -12,9 +12,9 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Membership, Organisation
 from hub.models.user import Seat
-from hub.queries import visibility
+from hub.queries import permissions
 from tests import factories
-from workflows import handoffs
+from workflows.handoffs import engagements
 
 pytestmark = pytest.mark.django_db
 
@@ -51,10 +51,10 @@ def test_such_a_seat_would_give_no_right(us: Organisation, agent: Actor, at: dat
     user = factories.UserFactory()
     user.seats = (Seat("vendor", us.pk, True),)
     ticket = tickets.open_ticket(title="VPN down", actor=agent, at=at)
-    leg = handoffs.offer(ticket=ticket, organisation=us, actor=agent, at=at)
+    leg = engagements.offer(ticket=ticket, organisation=us, actor=agent, at=at)
     messages.say(ticket=ticket, body="for us only", actor=agent, at=at)
 
     assert leg.organisation == us
-    assert not visibility.visible_tickets(user).exists()
-    assert not visibility.visible_messages(user, ticket).exists()
-    assert not visibility.visible_legs(user, ticket).exists()
+    assert not permissions.visible_tickets(user).exists()
+    assert not permissions.visible_messages(user, ticket).exists()
+    assert not permissions.visible_legs(user, ticket).exists()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from hub.expr import FUNCTIONS, BadExpression, Failed, expression
-from hub.expr.judging import CALLED, ON_VALUES
+from hub.expressions import FUNCTIONS, BadExpression, Failed, expression
+from hub.expressions.judging import CALLED, ON_VALUES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -194,7 +194,7 @@ def test_what_doubles_in_a_row_is_not_saved(source: str) -> None:
 
 MEASURED = r"""
 import json, resource, sys
-import hub.expr as expr
+import hub.expressions as expr
 record = {"a": "x" * 600_000, "l": ["y"] * 9_999, "q": '"<\\' * 1_000, "s": "," * 9_000}
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for source in json.load(sys.stdin):

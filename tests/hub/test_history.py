@@ -10,10 +10,10 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
+from hub.core.signals import disconnect, reacts, retry_failed_receivers
 from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, FailedReceiver, Message, Ticket
-from hub.signals import disconnect, reacts, retry_failed_receivers
 
 pytestmark = pytest.mark.django_db
 

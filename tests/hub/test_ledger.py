@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from connectors.models import Connection
-from hub.domain import clocks, folding, ledger, messages, tickets
+from hub.domain import clocks, event_loader, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, LedgerSegment, Organisation, Ticket, User, WaitsOn
 from tests import factories
-from workflows import conversations, following, handoffs, moves, turns
+from workflows.handoffs import engagements, vendor_status
+from workflows.handoffs import transitions as handoff_transitions
+from workflows.lifecycle import comments, transitions
 
 
 def charges(ticket: Ticket) -> list[tuple[int, str, str, str]]:
@@ -37,15 +39,15 @@ def test_the_ball_travels_and_every_stretch_is_charged(us: Organisation, agent: 
         return at + timedelta(minutes=minutes)
 
     ticket = tickets.open_ticket(title="VPN", requester=asker, actor=agent, at=at)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=after(10))
-    leg = handoffs.start(leg=handoffs.accept(leg=leg, actor=them, at=after(20)), actor=them, at=after(20))
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=after(10))
+    leg = engagements.start(leg=engagements.accept(leg=leg, actor=them, at=after(20)), actor=them, at=after(20))
     messages.say(ticket=ticket, body="Which one?", is_for_requester=True, actor=them, at=after(30))
-    leg = handoffs.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=them, at=after(30))
-    conversations.requester_says(ticket=ticket, requester=asker, body="That one", actor=agent, at=after(50))
-    leg = handoffs.wait(leg=leg, waits_on=WaitsOn.US, reason="access", actor=them, at=after(60))
-    leg = handoffs.resume(leg=leg, actor=agent, at=after(70))
-    handoffs.finish(leg=leg, actor=them, at=after(80))
-    moves.move(ticket=ticket, name="resolve", actor=agent, at=after(90))
+    leg = engagements.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=them, at=after(30))
+    comments.requester_says(ticket=ticket, requester=asker, body="That one", actor=agent, at=after(50))
+    leg = engagements.wait(leg=leg, waits_on=WaitsOn.US, reason="access", actor=them, at=after(60))
+    leg = engagements.resume(leg=leg, actor=agent, at=after(70))
+    engagements.finish(leg=leg, actor=them, at=after(80))
+    transitions.move(ticket=ticket, name="resolve", actor=agent, at=after(90))
 
     assert charges(ticket) == [
         (0, us.name, "holder", "to_assign"),
@@ -65,10 +67,10 @@ def test_the_ball_travels_and_every_stretch_is_charged(us: Organisation, agent: 
 def test_who_waits_for_the_requester_without_asking_is_charged_itself(agent: Actor, at: datetime) -> None:
     vendor = factories.OrganisationFactory(name="Hostwerk")
     ticket = tickets.open_ticket(title="VPN", requester=factories.PersonFactory(), actor=agent, at=at)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
-    leg = handoffs.start(leg=handoffs.accept(leg=leg, actor=agent, at=at), actor=agent, at=at)
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    leg = engagements.start(leg=engagements.accept(leg=leg, actor=agent, at=at), actor=agent, at=at)
 
-    handoffs.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=agent, at=at + timedelta(minutes=5))
+    engagements.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=agent, at=at + timedelta(minutes=5))
 
     assert charges(ticket)[-1] == (5, "Hostwerk", "holder", "waiting_unasked")
 
@@ -78,9 +80,9 @@ def test_the_time_until_we_learn_of_it_is_charged_to_the_hub(us: Organisation, a
     vendor = factories.OrganisationFactory(name="Hostwerk")
     them = Actor.vendor(vendor)
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
-    leg = handoffs.begin_there(ticket=ticket, organisation=vendor, actor=them, at=at)
+    leg = engagements.begin_there(ticket=ticket, organisation=vendor, actor=them, at=at)
 
-    handoffs.finish(leg=leg, actor=them, at=at + timedelta(minutes=30), occurred_at=at + timedelta(minutes=20))
+    engagements.finish(leg=leg, actor=them, at=at + timedelta(minutes=30), occurred_at=at + timedelta(minutes=20))
 
     assert charges(ticket) == [
         (0, "Hostwerk", "holder", "working"),
@@ -101,14 +103,14 @@ def test_what_has_not_reached_them_is_charged_to_the_hub(
         return at + timedelta(minutes=minutes)
 
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=after(10))
-    leg = handoffs.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=after(15), key="T-77")
-    leg = handoffs.start(leg=handoffs.accept(leg=leg, actor=them, at=after(20)), actor=them, at=after(20))
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=after(10))
+    leg = engagements.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=after(15), key="T-77")
+    leg = engagements.start(leg=engagements.accept(leg=leg, actor=them, at=after(20)), actor=them, at=after(20))
     leg.remote_number = "T-77"
     leg.save(update_fields=["remote_number"])
-    leg = handoffs.wait(leg=leg, waits_on=WaitsOn.US, reason="access", actor=them, at=after(30))
-    leg = handoffs.resume(leg=leg, actor=agent, at=after(40))
-    handoffs.confirm_reached(leg=leg, actor=Actor.system("delivery"), at=after(45))
+    leg = engagements.wait(leg=leg, waits_on=WaitsOn.US, reason="access", actor=them, at=after(30))
+    leg = engagements.resume(leg=leg, actor=agent, at=after(40))
+    engagements.confirm_reached(leg=leg, actor=Actor.system("delivery"), at=after(45))
 
     assert charges(ticket) == [
         (0, us.name, "holder", "to_assign"),
@@ -125,12 +127,12 @@ def test_what_has_not_reached_them_is_charged_to_the_hub(
 def test_waits_in_a_circle_end_at_the_owner(us: Organisation, agent: Actor, at: datetime) -> None:
     one, two = factories.OrganisationFactory(), factories.OrganisationFactory()
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
-    lead = handoffs.begin_there(ticket=ticket, organisation=one, actor=agent, at=at)
-    other = handoffs.offer(ticket=ticket, organisation=two, actor=agent, at=at, is_lead=False)
-    other = handoffs.start(leg=handoffs.accept(leg=other, actor=agent, at=at), actor=agent, at=at)
+    lead = engagements.begin_there(ticket=ticket, organisation=one, actor=agent, at=at)
+    other = engagements.offer(ticket=ticket, organisation=two, actor=agent, at=at, is_lead=False)
+    other = engagements.start(leg=engagements.accept(leg=other, actor=agent, at=at), actor=agent, at=at)
 
-    handoffs.wait(leg=lead, waits_on=WaitsOn.OTHER, organisation=two, actor=agent, at=at + timedelta(minutes=1))
-    handoffs.wait(leg=other, waits_on=WaitsOn.OTHER, organisation=one, actor=agent, at=at + timedelta(minutes=2))
+    engagements.wait(leg=lead, waits_on=WaitsOn.OTHER, organisation=two, actor=agent, at=at + timedelta(minutes=1))
+    engagements.wait(leg=other, waits_on=WaitsOn.OTHER, organisation=one, actor=agent, at=at + timedelta(minutes=2))
 
     assert charges(ticket)[-2:] == [
         (1, two.name, "holder", "awaited"),
@@ -201,7 +203,7 @@ class Laws(TestCase):
         ticket = Ticket.objects.get(pk=ticket.pk)
         assert ledger.verify(ticket) == []
         before = list(Clock.objects.filter(ticket=ticket).order_by("pk").values())
-        clocks.refold(ticket, folding.load(ticket), as_of=ticket.events.latest("seq").recorded_at)
+        clocks.refold(ticket, event_loader.load(ticket), as_of=ticket.events.latest("seq").recorded_at)
         after = list(Clock.objects.filter(ticket=ticket).order_by("pk").values())
         assert [_lasting(row) for row in after] == [_lasting(row) for row in before]
 
@@ -217,14 +219,14 @@ def _try(name: str, ticket: Ticket, vendor: Organisation, agent: Actor, at: date
     came = {"actor": them, "at": at, "occurred_at": at - timedelta(seconds=late)}
     try:
         if name == "offer":
-            handoffs.hand_over(ticket=ticket, organisation=vendor, actor=agent, at=at)
+            engagements.hand_over(ticket=ticket, organisation=vendor, actor=agent, at=at)
         elif name == "parallel":
             other = factories.OrganisationFactory()
-            handoffs.offer(ticket=ticket, organisation=other, is_lead=False, actor=agent, at=at)
+            engagements.offer(ticket=ticket, organisation=other, is_lead=False, actor=agent, at=at)
         elif name == "ask":
             messages.say(ticket=ticket, body="?", is_for_requester=True, **came)
         elif name == "answer":
-            conversations.requester_says(
+            comments.requester_says(
                 ticket=ticket,
                 requester=ticket.requester,
                 body="!",
@@ -233,17 +235,17 @@ def _try(name: str, ticket: Ticket, vendor: Organisation, agent: Actor, at: date
             )
         elif name == "priority":
             tickets.set_priority(ticket=ticket, priority="P1", actor=agent, at=at)
-        elif name in moves.MOVES:
-            moves.move(ticket=ticket, name=name, actor=agent, at=at)
+        elif name in transitions.MOVES:
+            transitions.move(ticket=ticket, name=name, actor=agent, at=at)
         elif leg is not None and name == "recall":
-            handoffs.recall(leg=leg, reason="", actor=agent, at=at)
+            engagements.recall(leg=leg, reason="", actor=agent, at=at)
         elif leg is not None and name == "reopen_leg":
-            handoffs.reopen(leg=leg, **came)
+            engagements.reopen(leg=leg, **came)
         elif leg is not None and name == "resume":
-            handoffs.resume(leg=leg, **came)
+            engagements.resume(leg=leg, **came)
         elif leg is not None and name.startswith("wait_"):
-            following.follow(leg=leg, verb="wait", waits_on=name.removeprefix("wait_"), **came)
+            vendor_status.follow(leg=leg, verb="wait", waits_on=name.removeprefix("wait_"), **came)
         elif leg is not None:
-            following.follow(leg=leg, verb=name, **came)
-    except (turns.HandoffRefused, moves.MoveRefused, messages.NotSaid, tickets.NotEditable):
+            vendor_status.follow(leg=leg, verb=name, **came)
+    except (handoff_transitions.HandoffRefused, transitions.MoveRefused, messages.NotSaid, tickets.NotEditable):
         pass

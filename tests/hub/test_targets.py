@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from hub.domain import clocks, folding, history, messages, tickets
+from hub.domain import clocks, event_loader, history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Contract, Leg, Organisation, Target, Ticket
 from hub.queries import tickets as questions
 from tests import factories
-from workflows import conversations, decisions, handoffs, moves, triage
-from workflows.reactions import reaches
+from workflows.handoffs import engagements
+from workflows.incidents import triage, triage_decisions
+from workflows.lifecycle import comments, transitions
+from workflows.rules.scheduling import reaches
 
 pytestmark = pytest.mark.django_db
 AT = datetime.fromisoformat("2026-03-16T09:00:00+00:00")
@@ -34,12 +36,12 @@ def opened(agent: Actor) -> Ticket:
 
 
 def engaged(ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime) -> Leg:
-    return handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    return engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
 
 
 def cycles(ticket: Ticket, target: str, at: datetime) -> list[tuple[str, int]]:
     """State and minutes used of every cycle, the oldest first."""
-    clocks.refold(ticket, folding.load(ticket), as_of=at)
+    clocks.refold(ticket, event_loader.load(ticket), as_of=at)
     rows = Clock.objects.filter(ticket=ticket, target=target).order_by("cycle")
     return [(row.state, row.used_seconds // 60) for row in rows]
 
@@ -49,7 +51,7 @@ def test_no_promise_goes_unmeasured(kind: str, us: Organisation, vendor: Organis
     contract = factories.contract(us if kind == "sla" else vendor, kind=kind, goals=EVERY)
     ticket = opened(agent)
     leg = engaged(ticket, vendor, agent, AT)
-    handoffs.accept(leg=leg, actor=Actor.vendor(vendor), at=after(1))
+    engagements.accept(leg=leg, actor=Actor.vendor(vendor), at=after(1))
     messages.say(ticket=ticket, body="We look", is_for_requester=True, actor=agent, at=after(2))
     asks(ticket, after(3))
 
@@ -62,9 +64,9 @@ def test_we_acknowledge_when_somebody_takes_it_up_and_a_reopen_changes_nothing(u
     factories.contract(us, goals={"acknowledge": {"P3": 3600}})
     ticket = opened(agent)
     assert cycles(ticket, "acknowledge", after(4)) == [("active", 4)]
-    moves.move(ticket=ticket, name="activate", actor=agent, at=after(5))
-    moves.move(ticket=ticket, name="resolve", actor=agent, at=after(20))
-    moves.move(ticket=ticket, name="reopen", actor=agent, at=after(30))
+    transitions.move(ticket=ticket, name="activate", actor=agent, at=after(5))
+    transitions.move(ticket=ticket, name="resolve", actor=agent, at=after(20))
+    transitions.move(ticket=ticket, name="reopen", actor=agent, at=after(30))
 
     assert cycles(ticket, "acknowledge", after(60)) == [("stopped", 5)]
 
@@ -73,7 +75,7 @@ def asks(ticket: Ticket, at: datetime) -> None:
     assert ticket.requester is not None
     actor = Actor.system("portal")
     fresh = Ticket.objects.get(pk=ticket.pk)
-    conversations.requester_says(ticket=fresh, requester=ticket.requester, body="And now?", actor=actor, at=at)
+    comments.requester_says(ticket=fresh, requester=ticket.requester, body="And now?", actor=actor, at=at)
 
 
 def test_each_word_of_the_requester_waits_for_ours_after_the_first_response(us: Organisation, agent: Actor) -> None:
@@ -99,13 +101,13 @@ def test_each_word_of_the_requester_waits_for_ours_after_the_first_response(us: 
 def test_a_word_on_a_resolved_ticket_waits_from_its_reopening(us: Organisation, agent: Actor) -> None:
     factories.contract(us, goals={"next_update": {"P3": 1800}})
     ticket = opened(agent)
-    moves.move(ticket=ticket, name="activate", actor=agent, at=after(1))
-    moves.move(ticket=Ticket.objects.get(pk=ticket.pk), name="resolve", actor=agent, at=after(60))
+    transitions.move(ticket=ticket, name="activate", actor=agent, at=after(1))
+    transitions.move(ticket=Ticket.objects.get(pk=ticket.pk), name="resolve", actor=agent, at=after(60))
     assert cycles(ticket, "next_update", after(99)) == []
     asks(ticket, after(100))
     assert Ticket.objects.get(pk=ticket.pk).phase == "active"
     assert cycles(ticket, "next_update", after(103)) == [("active", 3)]
-    moves.move(ticket=Ticket.objects.get(pk=ticket.pk), name="resolve", actor=agent, at=after(110))
+    transitions.move(ticket=Ticket.objects.get(pk=ticket.pk), name="resolve", actor=agent, at=after(110))
     assert cycles(ticket, "next_update", after(199)) == [("stopped", 10)]
     assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
 
@@ -114,15 +116,15 @@ def test_a_vendors_first_word_and_its_next(vendor: Organisation, agent: Actor) -
     factories.contract(vendor, kind="uc", goals={"first_response": {"P3": 600}, "next_update": {"P3": 600}})
     ticket, them = opened(agent), Actor.vendor(vendor)
     leg = engaged(ticket, vendor, agent, AT)
-    handoffs.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=after(1))
-    handoffs.accept(leg=leg, actor=them, at=after(3))
+    engagements.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=after(1))
+    engagements.accept(leg=leg, actor=them, at=after(3))
     messages.say(ticket=ticket, body="Looking", legs=[leg], actor=agent, at=after(4))  # ours is not theirs
     assert cycles(ticket, "first_response", after(5)) == [("active", 5)]
     messages.say(ticket=ticket, body="Looking", legs=[leg], actor=them, at=after(7))
     assert cycles(ticket, "first_response", after(9)) == [("stopped", 7)]
     assert cycles(ticket, "next_update", after(9)) == [("stopped", 4), ("active", 2)]
 
-    handoffs.finish(leg=leg, actor=them, at=after(10))
+    engagements.finish(leg=leg, actor=them, at=after(10))
     messages.say(ticket=ticket, body="By the way", legs=[leg], actor=them, at=after(30))
     assert cycles(ticket, "next_update", after(40)) == [("stopped", 4), ("stopped", 3)]
 
@@ -135,11 +137,11 @@ def test_a_contract_says_whether_a_dispute_pauses_its_clock(
 ) -> None:
     contract: Contract = factories.contract(vendor, kind="uc", goals={"resolve": {"P3": 7200}}, pause_reasons=pauses)
     ticket, them = opened(agent), Actor.vendor(vendor)
-    handoffs.accept(leg=engaged(ticket, vendor, agent, AT), actor=them, at=AT)
+    engagements.accept(leg=engaged(ticket, vendor, agent, AT), actor=them, at=AT)
     found = triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=after(10))
     expected = "paused" if "contested" in pauses else "active"
     assert cycles(ticket, "resolve", after(20))[0][0] == expected
-    decisions.decide(found=found, organisation=vendor, decision="theirs", actor=agent, at=after(40))
+    triage_decisions.decide(found=found, organisation=vendor, decision="theirs", actor=agent, at=after(40))
 
     assert cycles(ticket, "resolve", after(50)) == [("active", used)]
     assert Clock.objects.get().contract == contract
@@ -148,8 +150,8 @@ def test_a_contract_says_whether_a_dispute_pauses_its_clock(
 def test_what_waits_for_us_is_paused_in_a_dispute_as_before(vendor: Organisation, agent: Actor) -> None:
     factories.contract(vendor, kind="uc", goals={"resolve": {"P3": 7200}}, pause_reasons=["waiting_us"])
     ticket, them = opened(agent), Actor.vendor(vendor)
-    leg = handoffs.accept(leg=engaged(ticket, vendor, agent, AT), actor=them, at=AT)
-    handoffs.wait(leg=handoffs.start(leg=leg, actor=them, at=AT), waits_on="us", actor=them, at=after(5))
+    leg = engagements.accept(leg=engaged(ticket, vendor, agent, AT), actor=them, at=AT)
+    engagements.wait(leg=engagements.start(leg=leg, actor=them, at=AT), waits_on="us", actor=them, at=after(5))
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=after(10))
 
     assert cycles(ticket, "resolve", after(30)) == [("paused", 5)]
@@ -174,6 +176,6 @@ def test_a_priority_with_hours_of_its_own_is_told_by_them(us: Organisation, agen
 def test_what_was_cancelled_is_neither_met_nor_missed(us: Organisation, agent: Actor) -> None:
     factories.contract(us, goals={"resolve": {"P3": 7200}})
     ticket = opened(agent)
-    moves.move(ticket=ticket, name="cancel", actor=agent, at=after(5))
+    transitions.move(ticket=ticket, name="cancel", actor=agent, at=after(5))
 
     assert questions.badge(Clock.objects.get(ticket=ticket), at=after(9)).state == "cancelled"

@@ -16,7 +16,8 @@ from hub.domain.actors import Actor
 from hub.models import EventKind, Leg, Organisation, Phase, Stage, Ticket
 from hub.queries.tickets import whole_percents
 from tests import factories
-from workflows import handoffs, moves
+from workflows.handoffs import engagements
+from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -61,7 +62,7 @@ def test_the_phase_cannot_be_set_past_the_law(agent: Actor, at: datetime) -> Non
 
 def test_the_stage_of_an_engagement_cannot_be_set_past_the_law(agent: Actor, at: datetime) -> None:
     ticket = tickets.open_ticket(title="VPN down", actor=agent, at=at)
-    leg = handoffs.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=at)
+    leg = engagements.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=at)
 
     with pytest.raises(AttributeError):
         leg.stage = Stage.DONE
@@ -90,8 +91,8 @@ def test_an_authors_organisation_is_the_actors(us: Organisation, agent: Actor, a
 def test_a_message_reaches_a_leg_only_if_its_audience_says_so(agent: Actor, at: datetime) -> None:
     told, untold = factories.OrganisationFactory(), factories.OrganisationFactory()
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
-    first = handoffs.offer(ticket=ticket, organisation=told, actor=agent, at=at)
-    handoffs.offer(ticket=ticket, organisation=untold, actor=agent, at=at, is_lead=False)
+    first = engagements.offer(ticket=ticket, organisation=told, actor=agent, at=at)
+    engagements.offer(ticket=ticket, organisation=untold, actor=agent, at=at, is_lead=False)
 
     message = messages.say(ticket=ticket, body="the price is 400", legs=[first], actor=agent, at=at)
     internal = messages.say(ticket=ticket, body="they are slow", actor=agent, at=at)
@@ -102,7 +103,7 @@ def test_a_message_reaches_a_leg_only_if_its_audience_says_so(agent: Actor, at: 
 
 def test_a_message_cannot_name_a_leg_of_another_ticket(agent: Actor, at: datetime) -> None:
     one, other = (tickets.open_ticket(title="VPN", actor=agent, at=at) for _ in range(2))
-    leg = handoffs.offer(ticket=other, organisation=factories.OrganisationFactory(), actor=agent, at=at)
+    leg = engagements.offer(ticket=other, organisation=factories.OrganisationFactory(), actor=agent, at=at)
 
     with pytest.raises(messages.NotSaid):
         messages.say(ticket=one, body="psst", legs=[leg], actor=agent, at=at)
@@ -122,7 +123,7 @@ def test_the_same_content_is_stored_once_under_its_digest(agent: Actor, at: date
 
 def test_a_cancelled_ticket_stays_as_it_is(agent: Actor, at: datetime) -> None:
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
-    moves.move(ticket=ticket, name="cancel", actor=agent, at=at)
+    transitions.move(ticket=ticket, name="cancel", actor=agent, at=at)
 
     with pytest.raises(messages.NotSaid):
         messages.say(ticket=ticket, body="hello?", actor=agent, at=at)

@@ -9,9 +9,10 @@ import pytest
 from hub.domain import history, messages, sharing, tickets
 from hub.domain.actors import Actor
 from hub.models import EventKind, Organisation, Ticket
-from hub.queries import timeline, visibility
+from hub.queries import permissions, timeline
 from tests import factories
-from workflows import handoffs, moves
+from workflows.handoffs import engagements
+from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -26,18 +27,18 @@ def test_a_vendor_reads_nothing_that_was_said_to_another_vendor(
 ) -> None:
     one, two = factories.OrganisationFactory(), factories.OrganisationFactory()
     reader = factories.member("vendor", one)
-    mine = handoffs.offer(ticket=ticket, organisation=one, actor=agent, at=at)
-    theirs = handoffs.offer(ticket=ticket, organisation=two, is_lead=False, actor=agent, at=at)
+    mine = engagements.offer(ticket=ticket, organisation=one, actor=agent, at=at)
+    theirs = engagements.offer(ticket=ticket, organisation=two, is_lead=False, actor=agent, at=at)
     messages.say(ticket=ticket, body="For you", legs=[mine], actor=agent, at=at)
     messages.say(ticket=ticket, body="For them", legs=[theirs], actor=agent, at=at)
     messages.say(ticket=ticket, body="From them", legs=[theirs], actor=Actor.vendor(two, "Tom"), at=at)
     messages.say(ticket=ticket, body="For ourselves", actor=agent, at=at)
     messages.say(ticket=ticket, body="For the requester", is_for_requester=True, actor=agent, at=at)
 
-    assert [message.body for message in visibility.visible_messages(reader, ticket)] == ["For you"]
+    assert [message.body for message in permissions.visible_messages(reader, ticket)] == ["For you"]
     told = [line.message.body for line in timeline.lines(reader, ticket) if line.message]
     assert told == ["For you"]
-    assert [leg.pk for leg in visibility.visible_legs(reader, ticket)] == [mine.pk]
+    assert [leg.pk for leg in permissions.visible_legs(reader, ticket)] == [mine.pk]
 
 
 @pytest.fixture
@@ -55,14 +56,14 @@ def successor(us: Organisation, agent: Actor, ticket: Ticket, at: datetime) -> O
 def test_a_successor_finds_no_message_that_was_said_afterwards(ticket: Ticket, successor: Organisation) -> None:
     reader = factories.member("vendor", successor)
 
-    assert [message.body for message in visibility.visible_messages(reader, ticket)] == ["Before"]
+    assert [message.body for message in permissions.visible_messages(reader, ticket)] == ["Before"]
 
 
 def test_a_successor_reads_no_event_of_afterwards(
     agent: Actor, ticket: Ticket, successor: Organisation, at: datetime
 ) -> None:
     """Events without a message, which the query for messages does not stop."""
-    moves.move(ticket=ticket, name="resolve", actor=agent, at=at + timedelta(minutes=3))
+    transitions.move(ticket=ticket, name="resolve", actor=agent, at=at + timedelta(minutes=3))
     reader = factories.member("vendor", successor)
 
     assert [line.kind for line in timeline.lines(reader, ticket)] == ["message.added", "ticket.opened"]
@@ -73,7 +74,7 @@ def test_no_kind_of_event_that_is_ours_alone_is_on_the_timeline_of_others(
 ) -> None:
     """Rules, escalations, alerts, versions, assignments, relations and erasures."""
     vendor = factories.OrganisationFactory()
-    handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
     payloads = {
         EventKind.RULE_ACTED: {"rule": "night-shift", "what": "Told the director"},
         EventKind.ESCALATED: {"escalation": "p1", "name": "P1", "step": 1, "run": "r"},

@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 import pytest
 
 from connectors.autotask.simulator import Simulator, Tenant
-from connectors.engine import compare, dispatcher
+from connectors.engine.operations import compare
 from connectors.models import Connection, Link, Outbound
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Phase, Stage, Ticket
 from tests import factories
-from workflows import conversations, handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +32,7 @@ def test_an_offer_becomes_a_ticket_there_and_what_happens_there_is_followed(
         title="Printing fails", description="Error 0x11", priority="P2", requester=requester, actor=agent, at=now()
     )
 
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     dispatcher.drain(most=5)
 
     link = Link.objects.get(leg=leg)
@@ -51,7 +53,7 @@ def test_an_offer_becomes_a_ticket_there_and_what_happens_there_is_followed(
     dispatcher.drain(most=3)
     assert Ticket.objects.get(pk=ticket.pk).phase == Phase.WAITING
 
-    conversations.requester_says(
+    comments.requester_says(
         ticket=Ticket.objects.get(pk=ticket.pk),
         requester=requester,
         body="The one in accounting",

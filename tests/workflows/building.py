@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hub.models import WorkflowVersion
-from workflows import documents, publishing
+from workflows.authoring import publishing, serialization
 
 AT = datetime(2026, 3, 16, 9, 0, tzinfo=UTC)
 STATES = [
@@ -50,7 +50,7 @@ def document(
 ) -> dict[str, Any]:
     slugs = {each["slug"] for each in rules}
     return {
-        "format": documents.FORMAT,
+        "format": serialization.FORMAT,
         "workflow": "Standard",
         "settings": settings,
         "states": states or STATES,
@@ -60,7 +60,7 @@ def document(
 
 
 def draft(*rules: dict[str, Any], **more: Any) -> WorkflowVersion:
-    return documents.taken_in(document(*rules, **more))
+    return serialization.taken_in(document(*rules, **more))
 
 
 def published(*rules: dict[str, Any], **more: Any) -> WorkflowVersion:

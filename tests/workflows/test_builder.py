@@ -13,7 +13,7 @@ from hub.domain.actors import Actor
 from hub.models import Organisation, State, Ticket, Workflow, WorkflowVersion
 from tests import factories
 from tests.workflows.building import AT, act, draft, guard, published, rule
-from workflows import documents
+from workflows.authoring import serialization
 from workflows.models import Escalation, Transition
 
 pytestmark = pytest.mark.django_db
@@ -171,30 +171,30 @@ def test_what_is_wrong_is_said_next_to_its_field_and_nothing_is_kept(
     client: Client, entered: dict[str, str], said: str
 ) -> None:
     version = draft()
-    before = documents.text(version)
+    before = serialization.text(version)
     plain = {"name": "x", "trigger": "person", "position": "0", "guard-count": "0", "action-count": "1", "save": "1"}
 
     answer = client.post(url("transition", version.pk, "new"), plain | entered).content.decode()
 
     assert 'class="errorlist"' in answer
     assert said in answer
-    assert documents.text(version) == before
+    assert serialization.text(version) == before
 
 
 def test_what_is_published_stays_and_a_draft_of_it_begins_alike(client: Client) -> None:
     version = published(rule("begin", ["new"], "working", guards=[guard("reason_given")]))
     begin = Transition.objects.get(version=version, slug="begin")
-    before = documents.text(version)
+    before = serialization.text(version)
 
     for name, row in (("transition", begin.pk), ("state", State.objects.filter(version=version)[0].pk)):
         assert "stays as it is" in page(client, name, version.pk, row)
         client.post(url(name, version.pk, row), {"delete": "1"})
     client.post(url("settings", version.pk), {"bounce_budget": "9"})
-    assert documents.text(version) == before
+    assert serialization.text(version) == before
 
     client.post(url("draft", version.pk))
     made = WorkflowVersion.objects.get(status="draft")
-    assert documents.digest(made) == documents.digest(version)
+    assert serialization.digest(made) == serialization.digest(version)
 
 
 def test_the_priority_matrix_is_a_table_of_what_is_not_usual(client: Client) -> None:
@@ -245,7 +245,7 @@ def test_a_new_workflow_begins_like_the_standard_one(client: Client) -> None:
     made = WorkflowVersion.objects.get(workflow__name="Payroll")
     assert answer.headers["Location"] == url("build", made.pk)
     assert made.status == "draft"
-    assert documents.digest(made) == documents.digest(standard)
+    assert serialization.digest(made) == serialization.digest(standard)
 
 
 def test_the_picture_shows_counts_where_a_ticket_stands_and_why_not(
@@ -284,7 +284,7 @@ def test_a_document_goes_out_and_comes_in_whole_or_not_at_all(client: Client) ->
 
     client.post(url("import"), {"document": text})
     made = WorkflowVersion.objects.get(status="draft")
-    assert documents.digest(made) == documents.digest(version)
+    assert serialization.digest(made) == serialization.digest(version)
     refused = client.post(url("import"), {"document": text.replace('"comment"', '"shell"')}).content.decode()
     assert "shell" in refused
     assert 'class="errorlist"' in refused

@@ -15,17 +15,20 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.urls import reverse
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import history, ledger, messages, sharing, tickets
 from hub.domain.actors import Actor
 from hub.models import Attachment, HistoryImport, HistoryShare, Leg, Message, Organisation, Ticket
 from hub.models.fields import new_ulid
-from hub.queries import visibility
+from hub.queries import permissions
 from tests import factories
 from tests.console.test_pages import log_in
 from tests.workflows.building import AT
-from workflows import bounces, entries, exits, handoffs, moves, packages, switching
+from workflows.handoffs import engagements, returns
+from workflows.lifecycle import transitions
 from workflows.models import VendorSwitch
+from workflows.vendor_change import export, importing, switch
+from workflows.vendor_change import package as export_package
 
 pytestmark = pytest.mark.django_db
 LATER = AT + timedelta(hours=1)
@@ -51,9 +54,9 @@ def past(agent: Actor, leaves: Organisation) -> Ticket:
     """A ticket of the past with something of everything: told to later ones, to the vendor alone, to nobody."""
     asker = factories.PersonFactory(name="Priya Natarajan")
     ticket = tickets.open_ticket(title="VPN down", description="No VPN.", requester=asker, actor=agent, at=AT)
-    leg = handoffs.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT)
+    leg = engagements.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT)
     theirs = Actor.vendor(leaves)
-    leg = handoffs.accept(leg=leg, actor=theirs, at=AT + timedelta(minutes=5))
+    leg = engagements.accept(leg=leg, actor=theirs, at=AT + timedelta(minutes=5))
     told = messages.say(ticket=ticket, body="It is the gateway.", actor=theirs, legs=[leg], is_for_later_legs=True,
                         at=AT + timedelta(minutes=6))  # fmt: skip
     messages.attach(message=told, name="log.txt", content=b"the log", actor=theirs, at=AT + timedelta(minutes=6))
@@ -66,14 +69,16 @@ def past(agent: Actor, leaves: Organisation) -> Ticket:
     gone = messages.say(ticket=ticket, body="canary: taken back", actor=theirs, legs=[leg], is_for_later_legs=True,
                         at=AT + timedelta(minutes=8))  # fmt: skip
     messages.withdraw(message=gone, reason="wrong ticket", actor=theirs, at=AT + timedelta(minutes=9))
-    handoffs.finish(leg=leg, resolution="Gateway replaced.", actor=theirs, at=AT + timedelta(minutes=30))
+    engagements.finish(leg=leg, resolution="Gateway replaced.", actor=theirs, at=AT + timedelta(minutes=30))
     other = factories.OrganisationFactory(name="Slowcorp")
-    second = handoffs.offer(
+    second = engagements.offer(
         ticket=ticket, organisation=other, is_lead=False, actor=agent, at=AT + timedelta(minutes=31)
     )
-    handoffs.recall(leg=second, reason="canary: too slow", actor=agent, at=AT + timedelta(minutes=32))
+    engagements.recall(leg=second, reason="canary: too slow", actor=agent, at=AT + timedelta(minutes=32))
     fresh = Ticket.objects.get(pk=ticket.pk)
-    moves.move(ticket=fresh, name="resolve", reason="canary: our words", actor=agent, at=AT + timedelta(minutes=33))
+    transitions.move(
+        ticket=fresh, name="resolve", reason="canary: our words", actor=agent, at=AT + timedelta(minutes=33)
+    )
     # A word of thanks after the end, as there often is.
     messages.say(ticket=ticket, body="Thanks.", requester=asker, actor=agent, legs=[leg], is_for_later_legs=True,
                  at=AT + timedelta(minutes=40))  # fmt: skip
@@ -91,8 +96,8 @@ def switched(leaves: Organisation, comes: Organisation, *services: Any, **more: 
         leaves=leaves, comes=comes, effective_at=LATER, reason="The contract ends.", shares_history=True, **more
     )
     made.services.set(services)
-    switching.confirm(made, at=LATER)
-    switching.run(switch_id=made.pk, at=LATER)
+    switch.confirm(made, at=LATER)
+    switch.run(switch_id=made.pk, at=LATER)
     return VendorSwitch.objects.get(pk=made.pk)
 
 
@@ -137,9 +142,9 @@ def test_a_switch_for_some_services_shares_theirs_alone(
 ) -> None:
     payroll = factories.ServiceFactory()
     other = tickets.open_ticket(title="Payslip", service=payroll, actor=agent, at=AT)
-    bounces.decline(leg=handoffs.offer(ticket=other, organisation=leaves, actor=agent, at=AT), reason="No",
+    returns.decline(leg=engagements.offer(ticket=other, organisation=leaves, actor=agent, at=AT), reason="No",
                      actor=Actor.vendor(leaves), at=AT)  # fmt: skip
-    moves.move(ticket=Ticket.objects.get(pk=other.pk), name="cancel", actor=agent, at=AT)
+    transitions.move(ticket=Ticket.objects.get(pk=other.pk), name="cancel", actor=agent, at=AT)
 
     switched(leaves, comes, payroll)
 
@@ -149,7 +154,7 @@ def test_a_switch_for_some_services_shares_theirs_alone(
 
 def test_what_goes_over_is_not_shared_besides(leaves: Organisation, comes: Organisation, agent: Actor) -> None:
     ticket = tickets.open_ticket(title="Open still", actor=agent, at=AT)
-    handoffs.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT)
+    engagements.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT)
 
     assert switched(leaves, comes).state == "done"
 
@@ -159,7 +164,7 @@ def test_what_goes_over_is_not_shared_besides(leaves: Organisation, comes: Organ
 
 def test_what_is_not_over_is_not_past(leaves: Organisation, comes: Organisation, agent: Actor) -> None:
     ticket = tickets.open_ticket(title="Another has it now", actor=agent, at=AT)
-    bounces.decline(leg=handoffs.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT), reason="No",
+    returns.decline(leg=engagements.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT), reason="No",
                      actor=Actor.vendor(leaves), at=AT)  # fmt: skip
 
     assert switched(leaves, comes).state == "done"
@@ -173,8 +178,8 @@ def test_what_comes_after_it_was_shared_is_not_past_either(
     """The ticket is reopened and goes to a third vendor: the reader stays with what was."""
     switched(leaves, comes)
     later, third = LATER + timedelta(hours=1), factories.OrganisationFactory(name="Thirdcorp")
-    moves.move(ticket=Ticket.objects.get(pk=past.pk), name="reopen", actor=agent, at=later)
-    leg = handoffs.offer(ticket=Ticket.objects.get(pk=past.pk), organisation=third, actor=agent, at=later)
+    transitions.move(ticket=Ticket.objects.get(pk=past.pk), name="reopen", actor=agent, at=later)
+    leg = engagements.offer(ticket=Ticket.objects.get(pk=past.pk), organisation=third, actor=agent, at=later)
     messages.say(ticket=past, body="canary: for those after", legs=[leg], is_for_later_legs=True,
                  actor=Actor.vendor(third), at=later)  # fmt: skip
 
@@ -187,7 +192,7 @@ def test_what_comes_after_it_was_shared_is_not_past_either(
 
 def test_without_the_wish_nothing_is_shared(past: Ticket, leaves: Organisation, comes: Organisation) -> None:
     made = VendorSwitch.objects.create(leaves=leaves, comes=comes, effective_at=LATER, reason="r")
-    switching.run(switch_id=made.pk, at=LATER)
+    switch.run(switch_id=made.pk, at=LATER)
     assert not HistoryShare.objects.exists()
 
 
@@ -218,7 +223,7 @@ def test_an_admin_ends_it_and_what_was_stays_known(
 
 
 def packed(leaves: Organisation, folder: Path, audience: str = "successor") -> Path:
-    exits.export(leaves, folder, audience=audience, at=LATER)
+    export.export(leaves, folder, audience=audience, at=LATER)
     return folder
 
 
@@ -274,7 +279,7 @@ def test_a_package_of_this_hub_shares_what_is_here(
 def test_a_package_from_elsewhere_becomes_history_that_holds(
     foreign: Path, past: Ticket, comes: Organisation, leaves: Organisation, reader: Client
 ) -> None:
-    found = entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
+    found = importing.bring(export_package.read(foreign), organisation=comes, by=None, at=now())
 
     made = Ticket.objects.exclude(pk=past.pk).get()
     assert (len(found.new), found.shared, made.is_history) == (1, 1, True)
@@ -293,10 +298,10 @@ def test_a_package_from_elsewhere_becomes_history_that_holds(
     assert "canary" not in page
     assert Attachment.objects.get(ticket=made).name == "log.txt"
     # Once more is nothing more, for this vendor or another.
-    again = entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
+    again = importing.bring(export_package.read(foreign), organisation=comes, by=None, at=now())
     assert (len(again.new), len(again.here), again.shared) == (0, 1, 0)
     third = factories.OrganisationFactory(name="Third")
-    assert entries.bring(packages.read(foreign), organisation=third, by=None, at=now()).shared == 1
+    assert importing.bring(export_package.read(foreign), organisation=third, by=None, at=now()).shared == 1
     assert Ticket.objects.count() == 2
     assert HistoryImport.objects.get().status == "done"
 
@@ -304,7 +309,7 @@ def test_a_package_from_elsewhere_becomes_history_that_holds(
 def test_our_own_whole_export_brings_only_what_is_for_later(
     past: Ticket, leaves: Organisation, comes: Organisation, tmp_path: Path
 ) -> None:
-    package = packages.read(packed(leaves, tmp_path / "exit", "us"))
+    package = export_package.read(packed(leaves, tmp_path / "exit", "us"))
 
     assert [row["body"] for rows in package.messages.values() for row in rows] == [
         "It is the gateway.", "It blinks.", "Thanks."
@@ -318,7 +323,7 @@ def test_a_package_opens_no_ticket_its_vendor_never_worked_on(
     folder = packed(leaves, tmp_path / "entry")
     reworked(folder, "tickets", lambda rows: rows[0].update(id=secret.public_id))
 
-    found = entries.bring(packages.read(folder), organisation=comes, by=None, at=now())
+    found = importing.bring(export_package.read(folder), organisation=comes, by=None, at=now())
 
     assert (found.strange, found.shared) == ([secret.label], 0)
     assert reader.get(secret.get_absolute_url()).status_code == 404
@@ -327,14 +332,14 @@ def test_a_package_opens_no_ticket_its_vendor_never_worked_on(
 def test_a_package_opens_nothing_that_another_vendor_s_brought(
     foreign: Path, past: Ticket, comes: Organisation, tmp_path: Path
 ) -> None:
-    entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
+    importing.bring(export_package.read(foreign), organisation=comes, by=None, at=now())
     brought = Ticket.objects.get(imported_from__isnull=False)
     manifest = json.loads((foreign / "manifest.json").read_text())
     manifest |= {"vendor": "Somebody Else", "vendor_id": new_ulid()}
     (foreign / "manifest.json").write_text(json.dumps(manifest))
     third = factories.OrganisationFactory(name="Third")
 
-    found = entries.bring(packages.read(foreign), organisation=third, by=None, at=now())
+    found = importing.bring(export_package.read(foreign), organisation=third, by=None, at=now())
 
     assert (found.strange, found.shared) == ([brought.label], 0)
 
@@ -343,9 +348,9 @@ def test_what_is_open_here_is_no_history_to_share(
     agent: Actor, leaves: Organisation, comes: Organisation, tmp_path: Path
 ) -> None:
     ticket = tickets.open_ticket(title="Open still", actor=agent, at=AT)
-    handoffs.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT)
+    engagements.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT)
 
-    found = entries.bring(packages.read(packed(leaves, tmp_path / "x")), organisation=comes, by=None, at=now())
+    found = importing.bring(export_package.read(packed(leaves, tmp_path / "x")), organisation=comes, by=None, at=now())
 
     assert (found.open, found.shared) == ([ticket.label], 0)
 
@@ -357,8 +362,8 @@ def test_a_bringing_that_was_stopped_goes_on(
         rows += [rows[0] | {"id": new_ulid(), "number": f"OLD-{n}"} for n in range(4)]
 
     reworked(foreign, "tickets", more)
-    monkeypatch.setattr(entries, "BATCH", 2)
-    whole = entries._Bringer.write
+    monkeypatch.setattr(importing, "BATCH", 2)
+    whole = importing._Bringer.write
     calls: list[int] = []
 
     def cut(self: Any, chunk: Any) -> Any:
@@ -367,12 +372,12 @@ def test_a_bringing_that_was_stopped_goes_on(
             raise KeyboardInterrupt
         return whole(self, chunk)
 
-    monkeypatch.setattr(entries._Bringer, "write", cut)
+    monkeypatch.setattr(importing._Bringer, "write", cut)
     with pytest.raises(KeyboardInterrupt):
-        entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
+        importing.bring(export_package.read(foreign), organisation=comes, by=None, at=now())
     assert Ticket.objects.filter(imported_from__isnull=False).count() == 2
 
-    entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
+    importing.bring(export_package.read(foreign), organisation=comes, by=None, at=now())
 
     made = Ticket.objects.filter(imported_from__isnull=False)
     assert (made.count(), HistoryShare.objects.count()) == (5, 5)
@@ -411,8 +416,8 @@ def test_a_whole_export_with_a_table_that_makes_no_sense_is_refused_in_words(
     folder = packed(leaves, tmp_path / "exit", "us")
     rewritten(folder, folder / f"{name}.json", b'[{"x": 1}, 7]')
 
-    with pytest.raises(packages.NotBrought, match="cannot be compared"):
-        packages.read(folder)
+    with pytest.raises(export_package.NotBrought, match="cannot be compared"):
+        export_package.read(folder)
 
 
 @pytest.mark.parametrize(("change", "said"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
@@ -434,8 +439,8 @@ def test_messages_that_stand_elsewhere_are_refused(foreign: Path, past: Ticket, 
     here = Message.objects.get(body="It is the gateway.").public_id
     reworked(foreign, "messages", lambda rows: rows[0].update(id=here))
 
-    with pytest.raises(packages.NotBrought, match="stands on another ticket"):
-        entries.bring(packages.read(foreign), organisation=comes, by=None, at=now())
+    with pytest.raises(export_package.NotBrought, match="stands on another ticket"):
+        importing.bring(export_package.read(foreign), organisation=comes, by=None, at=now())
     assert Ticket.objects.count() == 1
 
 
@@ -444,9 +449,9 @@ def test_a_reader_of_the_past_is_no_reader_once_engaged(
 ) -> None:
     user = factories.member("vendor", comes)
     sharing.share([past], organisation=comes, why="w", by=None, at=now())
-    assert visibility.shared_until(user, past) is not None
-    moves.move(ticket=past, name="reopen", actor=agent, at=AT + timedelta(hours=2))
+    assert permissions.shared_until(user, past) is not None
+    transitions.move(ticket=past, name="reopen", actor=agent, at=AT + timedelta(hours=2))
 
-    handoffs.offer(ticket=Ticket.objects.get(pk=past.pk), organisation=comes, actor=agent, at=now())
+    engagements.offer(ticket=Ticket.objects.get(pk=past.pk), organisation=comes, actor=agent, at=now())
 
-    assert visibility.shared_until(user, past) is None
+    assert permissions.shared_until(user, past) is None

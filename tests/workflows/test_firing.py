@@ -15,10 +15,12 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Message, Organisation, Phase, Relation, Stage, Ticket, User
 from tests import factories
 from tests.workflows.building import AT, act, guard, published, rule
-from workflows import bounces, compiled, context, conversations, firing, handoffs, turns
-from workflows.firing import fire
+from workflows.handoffs import engagements, returns, transitions
+from workflows.lifecycle import comments
+from workflows.lifecycle.transitions import MoveRefused
 from workflows.models import Endpoint, FailedAction, Notice, Pending, Triage
-from workflows.moves import MoveRefused
+from workflows.rules import compiled, context, execution
+from workflows.rules.execution import fire
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +43,7 @@ def vendor(us: Organisation) -> Organisation:
 
 def test_where_an_admin_has_no_verbs_those_of_the_law_are_used(agent: Actor) -> None:
     ticket = opened(agent)
-    assert [verb.slug for verb in firing.available(context.context(ticket, at=AT), roles=frozenset({"agent"}))] == [
+    assert [verb.slug for verb in execution.available(context.context(ticket, at=AT), roles=frozenset({"agent"}))] == [
         "activate", "wait", "resolve", "close", "reopen", "cancel",
     ]  # fmt: skip
     assert use(ticket, "activate", agent).phase == Phase.ACTIVE
@@ -115,7 +117,7 @@ def test_what_is_filled_in_with_the_verb_counts(agent: Actor) -> None:
 def test_the_law_holds_whatever_policy_says(agent: Actor, vendor: Organisation) -> None:
     published()
     ticket = opened(agent)
-    handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
+    engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
     with pytest.raises(MoveRefused, match="Hostwerk still has an open leg"):
         use(ticket, "solve", agent)
     with pytest.raises(MoveRefused, match="Hostwerk still has an open leg"):
@@ -143,11 +145,11 @@ def test_in_flight_work_keeps_its_version(agent: Actor) -> None:
 
 def test_a_service_has_its_own_workflow(agent: Actor) -> None:
     from tests.workflows.building import document
-    from workflows import documents, publishing
+    from workflows.authoring import publishing, serialization
 
     plan = document(rule("rush", ["new"], "working"))
     plan["workflow"] = "Payroll"
-    own = publishing.publish(documents.taken_in(plan), user=None, why="", at=AT)
+    own = publishing.publish(serialization.taken_in(plan), user=None, why="", at=AT)
     payroll = factories.ServiceFactory(workflow=own.workflow)
 
     assert use(opened(agent, service=payroll), "rush", agent).status.version == own
@@ -209,7 +211,7 @@ def test_the_next_vendor_is_the_first_who_was_not_asked_yet(agent: Actor, vendor
         use(ticket, "next", agent)
         leg = Leg.objects.filter(ticket=ticket).latest("number")
         names.append(leg.organisation.name)
-        bounces.decline(leg=leg, reason="no", code="no_capacity", actor=Actor.vendor(leg.organisation), at=AT)
+        returns.decline(leg=leg, reason="no", code="no_capacity", actor=Actor.vendor(leg.organisation), at=AT)
     assert names == ["Hostwerk", "Second"]
     fired = fire(ticket=ticket, verb="next", actor=agent, at=AT)
     assert fired.failed == ["Everybody on the list was asked already; somebody has to decide."]
@@ -249,28 +251,28 @@ def engaged(agent: Actor, vendor: Organisation) -> Leg:
         rule("vendor_gives_up", None, "", trigger="vendor", trigger_params={"did": ["declined", "expired"]},
              actions=[act("comment", text="{leg.organisation} does not take it")]),
     )  # fmt: skip
-    return handoffs.offer(ticket=opened(agent), organisation=vendor, actor=agent, at=AT)
+    return engagements.offer(ticket=opened(agent), organisation=vendor, actor=agent, at=AT)
 
 
 def test_policy_answers_what_a_vendor_does(engaged: Leg, agent: Actor, vendor: Organisation) -> None:
     messages.say(ticket=engaged.ticket, body="details", actor=agent, at=AT)
-    leg = handoffs.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
+    leg = engagements.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
 
     assert Ticket.objects.get(pk=leg.ticket_id).status.slug == "working"
 
 
 def test_what_policy_refuses_a_vendor_does_not_happen_unless_it_is_forced(engaged: Leg, vendor: Organisation) -> None:
     with pytest.raises(MoveRefused, match="It has 0 messages"):
-        handoffs.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
+        engagements.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
     assert Leg.objects.get(pk=engaged.pk).stage == Stage.OFFERED
 
-    with turns.taking_their_word():
-        handoffs.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
+    with transitions.taking_their_word():
+        engagements.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
     assert Leg.objects.get(pk=engaged.pk).stage == Stage.ACCEPTED
 
 
 def test_a_refusal_is_answered_by_rule(engaged: Leg, vendor: Organisation) -> None:
-    bounces.decline(leg=engaged, reason="no", actor=Actor.vendor(vendor), at=AT)
+    returns.decline(leg=engaged, reason="no", actor=Actor.vendor(vendor), at=AT)
 
     assert Message.objects.get(ticket=engaged.ticket).body == "Hostwerk does not take it"
 
@@ -285,12 +287,12 @@ def test_the_verbs_of_fifty_tickets_cost_a_fixed_number_of_queries(agent: Actor,
     for many in (2, 10):
         made = [opened(agent) for _ in range(many)]
         for ticket in made:
-            handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
+            engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
         rows = Ticket.objects.select_related(*context.RELATED).filter(pk__in=[t.pk for t in made])
-        firing.available(context.contexts(rows, at=AT)[made[0].pk], roles=frozenset({"agent"}))
+        execution.available(context.contexts(rows, at=AT)[made[0].pk], roles=frozenset({"agent"}))
         with CaptureQueriesContext(connection) as queries:
             found = context.contexts(rows, at=AT)
-            verbs = [firing.available(each, roles=frozenset({"agent"})) for each in found.values()]
+            verbs = [execution.available(each, roles=frozenset({"agent"})) for each in found.values()]
         counts.append(len(queries))
         assert all("Hostwerk is still at it" in verb.why_not for each in verbs for verb in each if verb.slug == "x")
     assert counts[0] == counts[1] == 5
@@ -346,7 +348,7 @@ def test_an_answer_that_nobody_pressed_takes_the_workflow_s_own_way(agent: Actor
     ticket = tickets.open_ticket(title="x", requester=requester, actor=agent, at=AT)
     use(ticket, "ask", agent)
 
-    conversations.requester_says(ticket=ticket, requester=requester, body="Here.", actor=agent, at=AT)
+    comments.requester_says(ticket=ticket, requester=requester, body="Here.", actor=agent, at=AT)
 
     assert Ticket.objects.get(pk=ticket.pk).status.slug == "working"
     assert Message.objects.filter(ticket=ticket, body=f"{ticket.label} goes on").exists()
@@ -359,6 +361,6 @@ def test_where_no_verb_leads_there_the_law_does(agent: Actor) -> None:
     ticket = tickets.open_ticket(title="x", requester=requester, actor=agent, at=AT)
     use(ticket, "ask", agent)
 
-    conversations.requester_says(ticket=ticket, requester=requester, body="Here.", actor=agent, at=AT)
+    comments.requester_says(ticket=ticket, requester=requester, body="Here.", actor=agent, at=AT)
 
     assert Ticket.objects.get(pk=ticket.pk).phase == "active"

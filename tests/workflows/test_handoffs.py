@@ -13,7 +13,9 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, Stage, Ticket, WaitsOn
 from tests import factories
-from workflows import bounces, conversations, following, handoffs, moves, packs, timers, turns
+from workflows.handoffs import briefing, engagements, expiry, returns, vendor_status
+from workflows.handoffs import transitions as handoff_transitions
+from workflows.lifecycle import comments, transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -32,37 +34,37 @@ def ticket(agent: Actor, at: datetime) -> Ticket:
 
 
 def test_no_resolve_with_an_open_blocking_leg(ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime) -> None:
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
 
-    with pytest.raises(moves.MoveRefused, match="Hostwerk still has an open leg"):
-        moves.move(ticket=ticket, name="resolve", actor=agent, at=at)
-    handoffs.recall(leg=leg, reason="found it", actor=agent, at=at)
+    with pytest.raises(transitions.MoveRefused, match="Hostwerk still has an open leg"):
+        transitions.move(ticket=ticket, name="resolve", actor=agent, at=at)
+    engagements.recall(leg=leg, reason="found it", actor=agent, at=at)
 
-    assert moves.move(ticket=ticket, name="resolve", actor=agent, at=at).phase == Phase.RESOLVED
+    assert transitions.move(ticket=ticket, name="resolve", actor=agent, at=at).phase == Phase.RESOLVED
 
 
 def test_a_leg_that_does_not_block_lets_the_ticket_be_resolved(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
-    handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, is_blocking=False)
+    engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, is_blocking=False)
 
-    assert moves.move(ticket=ticket, name="resolve", actor=agent, at=at).phase == Phase.RESOLVED
+    assert transitions.move(ticket=ticket, name="resolve", actor=agent, at=at).phase == Phase.RESOLVED
 
 
 def test_a_closed_ticket_is_reopened_inside_the_window_only(ticket: Ticket, agent: Actor, at: datetime) -> None:
     for name in ("resolve", "close"):
-        moves.move(ticket=ticket, name=name, actor=agent, at=at)
+        transitions.move(ticket=ticket, name=name, actor=agent, at=at)
 
-    with pytest.raises(moves.MoveRefused, match="closed too long ago"):
-        moves.move(ticket=ticket, name="reopen", actor=agent, at=at + timedelta(days=15))
+    with pytest.raises(transitions.MoveRefused, match="closed too long ago"):
+        transitions.move(ticket=ticket, name="reopen", actor=agent, at=at + timedelta(days=15))
 
-    assert moves.move(ticket=ticket, name="reopen", actor=agent, at=at + timedelta(days=14)).phase == Phase.ACTIVE
+    assert transitions.move(ticket=ticket, name="reopen", actor=agent, at=at + timedelta(days=14)).phase == Phase.ACTIVE
 
 
 @pytest.mark.parametrize("name", ["close", "reopen", "explode"])
 def test_a_refused_move_says_why_and_records_nothing(ticket: Ticket, agent: Actor, at: datetime, name: str) -> None:
-    with pytest.raises(moves.MoveRefused) as refused:
-        moves.move(ticket=ticket, name=name, actor=agent, at=at)
+    with pytest.raises(transitions.MoveRefused) as refused:
+        transitions.move(ticket=ticket, name=name, actor=agent, at=at)
 
     assert str(refused.value)
     assert ticket.events.count() == 1
@@ -71,7 +73,7 @@ def test_a_refused_move_says_why_and_records_nothing(ticket: Ticket, agent: Acto
 def test_a_leg_without_a_system_is_delivered_at_once(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
 
     assert leg.delivered_at == at
     assert Ticket.objects.get(pk=ticket.pk).holder == vendor
@@ -81,15 +83,15 @@ def test_a_leg_without_a_system_is_delivered_at_once(
 def test_the_ball_comes_back_to_the_giver(
     ticket: Ticket, vendor: Organisation, us: Organisation, agent: Actor, at: datetime, act: str
 ) -> None:
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(minutes=30))
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(minutes=30))
     later = at + timedelta(minutes=40)
     if act == "give_back":
-        leg = handoffs.accept(leg=leg, actor=agent, at=at)
+        leg = engagements.accept(leg=leg, actor=agent, at=at)
     if act == "expire":
-        assert timers.due_legs(at=later) == [leg.pk]
-        timers.expire(leg_id=leg.pk, at=later)
+        assert expiry.due_legs(at=later) == [leg.pk]
+        expiry.expire(leg_id=leg.pk, at=later)
     else:
-        {"decline": bounces.decline, "give_back": bounces.give_back, "recall": handoffs.recall}[act](
+        {"decline": returns.decline, "give_back": returns.give_back, "recall": engagements.recall}[act](
             leg=leg, reason="not ours", actor=agent, at=later
         )
 
@@ -100,31 +102,31 @@ def test_the_ball_comes_back_to_the_giver(
 def test_a_timer_for_an_offer_that_was_answered_does_nothing(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(minutes=1))
-    handoffs.accept(leg=leg, actor=agent, at=at)
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(minutes=1))
+    engagements.accept(leg=leg, actor=agent, at=at)
 
-    timers.expire(leg_id=leg.pk, at=at + timedelta(hours=1))
+    expiry.expire(leg_id=leg.pk, at=at + timedelta(hours=1))
 
     assert Leg.objects.get(pk=leg.pk).stage == Stage.ACCEPTED
 
 
 def test_final_stages_are_final(ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime) -> None:
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
-    leg = bounces.decline(leg=leg, reason="no", actor=agent, at=at)
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    leg = returns.decline(leg=leg, reason="no", actor=agent, at=at)
 
     for verb in ("accept", "start", "wait", "resume", "finish", "decline", "recall", "give_back", "reopen"):
-        assert turns.why_not(leg, verb) != ""
+        assert handoff_transitions.why_not(leg, verb) != ""
 
 
 def test_the_same_organisation_twice_is_two_legs_one_after_another(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
-    first = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
-    with pytest.raises(turns.HandoffRefused, match="has an open leg on this ticket already"):
-        handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
-    handoffs.recall(leg=first, reason="wait", actor=agent, at=at)
+    first = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    with pytest.raises(handoff_transitions.HandoffRefused, match="has an open leg on this ticket already"):
+        engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    engagements.recall(leg=first, reason="wait", actor=agent, at=at)
 
-    second = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    second = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
 
     assert [leg.number for leg in (first, second)] == [1, 2]
 
@@ -132,9 +134,9 @@ def test_the_same_organisation_twice_is_two_legs_one_after_another(
 def test_whoever_goes_from_new_to_done_has_accepted_and_worked(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
 
-    following.follow(leg=leg, verb="done", actor=Actor.vendor(vendor), at=at)
+    vendor_status.follow(leg=leg, verb="done", actor=Actor.vendor(vendor), at=at)
 
     assert [e.kind for e in Event.objects.filter(ticket=ticket, kind__startswith="leg.").order_by("seq")] == [
         EventKind.LEG_OFFERED,
@@ -147,10 +149,10 @@ def test_whoever_goes_from_new_to_done_has_accepted_and_worked(
 def test_following_to_where_it_is_records_nothing(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
-    leg = handoffs.begin_there(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    leg = engagements.begin_there(ticket=ticket, organisation=vendor, actor=agent, at=at)
     count = Event.objects.count()
 
-    following.follow(leg=leg, verb="work", actor=agent, at=at)
+    vendor_status.follow(leg=leg, verb="work", actor=agent, at=at)
 
     assert Event.objects.count() == count
 
@@ -159,13 +161,13 @@ def test_a_new_organisation_is_told_the_story_but_nothing_internal(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
     other = factories.OrganisationFactory(name="Deskside")
-    leg = handoffs.begin_there(ticket=ticket, organisation=other, actor=agent, at=at)
+    leg = engagements.begin_there(ticket=ticket, organisation=other, actor=agent, at=at)
     messages.say(ticket=ticket, body="canary: they are slow", actor=agent, at=at)
     messages.say(ticket=ticket, body="canary: the price", legs=[leg], actor=agent, at=at)
-    conversations.comment(ticket=ticket, body="canary: for Deskside alone", legs=[leg], actor=agent, at=at)
-    conversations.comment(ticket=ticket, body="spooler is empty", is_for_all=True, actor=agent, at=at)
+    comments.comment(ticket=ticket, body="canary: for Deskside alone", legs=[leg], actor=agent, at=at)
+    comments.comment(ticket=ticket, body="spooler is empty", is_for_all=True, actor=agent, at=at)
 
-    new = handoffs.hand_over(ticket=ticket, organisation=vendor, reason="look at the server", actor=agent, at=at)
+    new = engagements.hand_over(ticket=ticket, organisation=vendor, reason="look at the server", actor=agent, at=at)
 
     assert "since nine" in new.brief
     assert "look at the server" in new.brief
@@ -178,30 +180,32 @@ def test_a_new_organisation_is_told_the_story_but_nothing_internal(
 def test_a_message_for_the_requester_alone_is_in_no_pack_unless_the_giver_chooses_it(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
-    said = conversations.comment(ticket=ticket, body="canary: dear Rita", is_for_requester=True, actor=agent, at=at)
+    said = comments.comment(ticket=ticket, body="canary: dear Rita", is_for_requester=True, actor=agent, at=at)
 
-    assert "canary" not in packs.brief(ticket, to=vendor)
-    assert "canary" in packs.brief(ticket, to=vendor, also=[said])
+    assert "canary" not in briefing.brief(ticket, to=vendor)
+    assert "canary" in briefing.brief(ticket, to=vendor, also=[said])
 
 
 def test_earlier_vendors_are_named_only_where_the_installation_says_so(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime, settings: Any
 ) -> None:
-    handoffs.begin_there(ticket=ticket, organisation=factories.OrganisationFactory(name="Deskside"), actor=agent, at=at)
+    engagements.begin_there(
+        ticket=ticket, organisation=factories.OrganisationFactory(name="Deskside"), actor=agent, at=at
+    )
 
-    assert "Deskside" not in packs.brief(ticket, to=vendor)
+    assert "Deskside" not in briefing.brief(ticket, to=vendor)
     settings.NAMES_VENDORS = True
-    assert "Deskside" in packs.brief(ticket, to=vendor)
+    assert "Deskside" in briefing.brief(ticket, to=vendor)
 
 
 def test_the_requesters_answer_wakes_whoever_waited(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
-    leg = handoffs.begin_there(ticket=ticket, organisation=vendor, actor=agent, at=at)
-    handoffs.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=agent, at=at)
+    leg = engagements.begin_there(ticket=ticket, organisation=vendor, actor=agent, at=at)
+    engagements.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=agent, at=at)
     assert Ticket.objects.get(pk=ticket.pk).phase == Phase.WAITING
 
-    conversations.requester_says(
+    comments.requester_says(
         ticket=ticket,
         requester=ticket.requester,
         body="here",
@@ -219,13 +223,13 @@ def test_each_contract_has_its_own_clock_in_its_own_hours(
     factories.contract(us, goals={"resolve": {"P3": 7200}, "first_response": {"P3": 600}})
     factories.contract(vendor, kind="uc", goals={"acknowledge": {"P3": 300}, "resolve": {"P3": 3600}})
     ticket = tickets.open_ticket(title="VPN", requester=ticket.requester, actor=agent, at=at)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=at + timedelta(minutes=10))
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at + timedelta(minutes=10))
     them = Actor.vendor(vendor)
-    leg = handoffs.accept(leg=leg, actor=them, at=at + timedelta(minutes=12))
-    leg = handoffs.start(leg=leg, actor=them, at=at + timedelta(minutes=12))
-    handoffs.wait(leg=leg, waits_on=WaitsOn.US, actor=them, at=at + timedelta(minutes=20))
-    handoffs.resume(leg=leg, actor=agent, at=at + timedelta(minutes=40))
-    handoffs.finish(leg=leg, actor=them, at=at + timedelta(minutes=50))
+    leg = engagements.accept(leg=leg, actor=them, at=at + timedelta(minutes=12))
+    leg = engagements.start(leg=leg, actor=them, at=at + timedelta(minutes=12))
+    engagements.wait(leg=leg, waits_on=WaitsOn.US, actor=them, at=at + timedelta(minutes=20))
+    engagements.resume(leg=leg, actor=agent, at=at + timedelta(minutes=40))
+    engagements.finish(leg=leg, actor=them, at=at + timedelta(minutes=50))
 
     found = {
         (clock.party.name, clock.target): (clock.state, clock.used_seconds // 60, clock.is_breached)
@@ -251,9 +255,9 @@ def test_of_two_people_who_move_at_once_one_wins_and_the_other_is_told(
     def resolve() -> None:
         together.wait()
         try:
-            moves.move(ticket=ticket, name="resolve", actor=agent, at=at)
+            transitions.move(ticket=ticket, name="resolve", actor=agent, at=at)
             outcomes.append("won")
-        except moves.MoveRefused as refused:
+        except transitions.MoveRefused as refused:
             outcomes.append(str(refused))
         finally:
             connection.close()
@@ -272,9 +276,9 @@ def test_of_two_people_who_move_at_once_one_wins_and_the_other_is_told(
 def test_a_pack_that_is_too_long_says_that_something_is_left_out(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
-    assert "left out" not in packs.brief(ticket, to=vendor)
+    assert "left out" not in briefing.brief(ticket, to=vendor)
     Ticket.objects.filter(pk=ticket.pk).update(description="word " * 3000)
-    told = packs.brief(Ticket.objects.get(pk=ticket.pk), to=vendor)
+    told = briefing.brief(Ticket.objects.get(pk=ticket.pk), to=vendor)
 
     assert told.endswith("(Too long to be sent whole: the rest is left out. Ask for it.)")
-    assert len(told) == packs.LONGEST
+    assert len(told) == briefing.LONGEST

@@ -15,27 +15,20 @@ from hub.domain.policies import NotPublishable
 from hub.models import OPEN_STAGES, Event, Leg, Phase, Ticket, WorkflowVersion
 from tests import factories
 from tests.workflows.building import AT, STATES, act, document, guard
-from workflows import (
-    bounces,
-    decisions,
-    documents,
-    firing,
-    following,
-    handoffs,
-    moves,
-    publishing,
-    running,
-    switching,
-    triage,
-    turns,
-)
+from workflows.authoring import publishing, serialization
+from workflows.handoffs import engagements, returns, vendor_status
+from workflows.handoffs import transitions as handoff_transitions
+from workflows.incidents import triage, triage_decisions
+from workflows.lifecycle import transitions
 from workflows.models import Pending, Transition, Triage, VendorSwitch
+from workflows.rules import execution, runner
+from workflows.vendor_change import switch as vendor_switch
 
 pytestmark = pytest.mark.django_db
 
 SLUGS = [state["slug"] for state in STATES]
 VENDORS = ("Alpha", "Beta", "Gamma")
-ALLOWED = set(moves.LAW)
+ALLOWED = set(transitions.LAW)
 WHO = ("vendor", "timer", "event", "person")
 
 
@@ -73,7 +66,7 @@ STEPS = st.one_of(
     st.tuples(st.just("offer"), st.sampled_from(VENDORS)),
     st.tuples(
         st.just("vendor"),
-        st.tuples(st.integers(0, 5), st.sampled_from([*following.VERBS, "expire"]), st.sampled_from([0, 0, 3])),
+        st.tuples(st.integers(0, 5), st.sampled_from([*vendor_status.VERBS, "expire"]), st.sampled_from([0, 0, 3])),
     ),
     st.tuples(st.just("pass"), st.integers(1, 10)),
     st.tuples(st.just("switch"), st.sampled_from([("Alpha", "Beta"), ("Beta", "Gamma")])),
@@ -81,9 +74,13 @@ STEPS = st.one_of(
     st.tuples(st.just("lead"), st.integers(0, 5)),
 )
 REFUSALS = (
-    moves.MoveRefused, turns.HandoffRefused, triage.TriageRefused, tickets.NotEditable, NotPublishable,
-    documents.BadDocument,
-)  # fmt: skip
+    transitions.MoveRefused,
+    handoff_transitions.HandoffRefused,
+    triage.TriageRefused,
+    tickets.NotEditable,
+    NotPublishable,
+    serialization.BadDocument,
+)
 
 
 class World:
@@ -113,7 +110,7 @@ class World:
              "actions": [act(kind, **self._params(params)) for kind, params in each["actions"]]}
             for number, each in enumerate(rules)
         ]  # fmt: skip
-        version = documents.taken_in(document(*rows, bounce_budget=2))
+        version = serialization.taken_in(document(*rows, bounce_budget=2))
         publishing.publish(version, user=None, why="again", at=self.at)
 
     def _params(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -137,10 +134,10 @@ class World:
             publishing.move_tickets(version, to, chosen={}, user=None, why="all", at=self.at)
 
     def verb(self, slug: str) -> None:
-        firing.fire(ticket=self.ticket, verb=slug, actor=self.agent, at=self.at)
+        execution.fire(ticket=self.ticket, verb=slug, actor=self.agent, at=self.at)
 
     def offer(self, name: str) -> None:
-        handoffs.offer(ticket=self.ticket, organisation=self.vendors[name], actor=self.agent, at=self.at)
+        engagements.offer(ticket=self.ticket, organisation=self.vendors[name], actor=self.agent, at=self.at)
 
     def vendor(self, what: tuple[int, str, int]) -> None:
         """What a vendor did, perhaps some minutes before we learn of it."""
@@ -150,9 +147,9 @@ class World:
             return
         leg = legs[number % len(legs)]
         if verb == "expire":
-            bounces.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=self.at)
+            returns.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=self.at)
         else:
-            following.follow(
+            vendor_status.follow(
                 leg=leg, verb=verb, waits_on="requester", actor=Actor.vendor(leg.organisation), at=self.at,
                 occurred_at=max(AT, self.at - timedelta(minutes=late)),
             )  # fmt: skip
@@ -161,16 +158,16 @@ class World:
         made = VendorSwitch.objects.create(
             leaves=self.vendors[names[0]], comes=self.vendors[names[1]], effective_at=self.at, reason="x"
         )
-        switching.run(switch_id=made.pk, at=self.at)
+        vendor_switch.run(switch_id=made.pk, at=self.at)
 
     def decide(self, name: str) -> None:
         to = self.us if name == "us" else self.vendors.get(name)
         for row in Triage.objects.filter(ticket=self.pk, decided_at=None):
-            decisions.decide(found=row, organisation=to, decision="so", actor=self.agent, at=self.at)
+            triage_decisions.decide(found=row, organisation=to, decision="so", actor=self.agent, at=self.at)
 
     def lead(self, number: int) -> None:
         for leg in Leg.objects.filter(ticket=self.pk, number=number):
-            handoffs.give_lead(leg=leg, actor=self.agent, at=self.at)
+            engagements.give_lead(leg=leg, actor=self.agent, at=self.at)
 
     def work(self) -> None:
         """Everything that is due by now runs; a rule that never rests is stopped by its own depth."""
@@ -178,7 +175,7 @@ class World:
             row = Pending.objects.filter(state="waiting", due_at__lte=self.at).order_by("due_at", "pk").first()
             if row is None:
                 return
-            running.run(pending_id=row.pk, at=self.at)
+            runner.run(pending_id=row.pk, at=self.at)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,8 +13,9 @@ from hub.models import Organisation, User
 from tests import factories
 from tests.workflows.building import act, published
 from tests.workflows.test_running import director, escalation, level, minutes, opened, pass_until
-from workflows import conversations, firing, priorities, running
+from workflows.lifecycle import comments, priorities
 from workflows.models import EscalationRun, Pending
+from workflows.rules import execution, runner
 
 __all__ = ["director"]
 
@@ -43,7 +44,7 @@ def test_of_the_levels_a_change_passes_only_the_highest_fires_marked_late(
     priorities.override(ticket=ticket, priority="P1", reason="worse", actor=agent, at=minutes(58))
     pass_until(59)
     assert causes() == ["75 % of the time to resolve is used (late)"]
-    conversations.comment(ticket=ticket, body="more", actor=agent, at=minutes(59))
+    comments.comment(ticket=ticket, body="more", actor=agent, at=minutes(59))
     pass_until(60)
     assert causes()[1:] == ["100 % of the time to resolve is used"]
 
@@ -58,7 +59,7 @@ def test_a_level_fires_once_for_each_revision_of_the_goal(agent: Actor, us: Orga
     pass_until(59)
     assert len(causes()) == 1
     pass_until(61)
-    conversations.comment(ticket=ticket, body="more", actor=agent, at=minutes(62))
+    comments.comment(ticket=ticket, body="more", actor=agent, at=minutes(62))
     pass_until(90)
     assert causes() == ["50 % of the time to resolve is used"] * 2
 
@@ -69,15 +70,15 @@ def test_a_level_that_came_due_while_its_clock_stood_still_fires_when_it_runs_ag
     factories.contract(us, goals={"resolve": {"P3": 7200}})
     published(escalations=[escalation("half", "clock", level(50), (0, [act("notify", whom="executive", text="x")]))])
     ticket = opened(agent)
-    conversations.comment(ticket=ticket, body="Which one?", is_for_requester=True, actor=agent, at=minutes(30))
+    comments.comment(ticket=ticket, body="Which one?", is_for_requester=True, actor=agent, at=minutes(30))
     row = Pending.objects.get()
-    firing.fire(ticket=ticket, verb="ask", actor=agent, at=minutes(30))
+    execution.fire(ticket=ticket, verb="ask", actor=agent, at=minutes(30))
     assert not Pending.objects.exists()
     row.pk = None
     row.save()  # one that a worker read before it was taken back
-    running.run(pending_id=row.pk, at=minutes(60))
+    runner.run(pending_id=row.pk, at=minutes(60))
     assert not Pending.objects.exists()
-    conversations.requester_says(ticket=ticket, requester=ticket.requester, body="That", actor=agent, at=minutes(330))  # type: ignore[arg-type]
+    comments.requester_says(ticket=ticket, requester=ticket.requester, body="That", actor=agent, at=minutes(330))  # type: ignore[arg-type]
     pass_until(360)
     assert causes() == ["50 % of the time to resolve is used"]
 
@@ -94,6 +95,6 @@ def test_levels_that_fired_before_keys_named_the_revision_do_not_fire_again(
         row.save()
     named = importlib.import_module("workflows.migrations.0009_levels_per_revision")
     named.name_revisions(apps, connection.schema_editor())
-    conversations.comment(ticket=ticket, body="more", actor=agent, at=minutes(66))
+    comments.comment(ticket=ticket, body="more", actor=agent, at=minutes(66))
     pass_until(90)
     assert causes() == [f"{percent} % of the time to resolve is used" for percent in (50, 75)]

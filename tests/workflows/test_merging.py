@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import history, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Phase, Relation, Stage, Ticket
 from tests import factories
 from tests.workflows.building import published, rule
-from workflows import handoffs, merging, moves
+from workflows.handoffs import engagements
+from workflows.lifecycle import merging, transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ def opened(agent: Actor, title: str = "No VPN") -> Ticket:
 def test_the_alias_is_cancelled_and_points_on_and_nobody_is_left_with_it(agent: Actor) -> None:
     vendor = factories.OrganisationFactory(name="Hostwerk")
     double, goes_on = opened(agent), opened(agent, "VPN gateway down")
-    handoffs.offer(ticket=double, organisation=vendor, actor=agent, at=now())
+    engagements.offer(ticket=double, organisation=vendor, actor=agent, at=now())
 
     merged = merging.merge(ticket=double, into=goes_on, reason="same tunnel", actor=agent, at=now())
 
@@ -56,7 +57,7 @@ def test_what_cannot_be_one_stays_two(agent: Actor) -> None:
             merging.merge(ticket=ticket, into=into, actor=agent, at=now())
     with pytest.raises(merging.MergeRefused, match="cannot be moved"):
         merging.merge(ticket=second, into=third, actor=agent, at=now())
-    moves.move(ticket=third, name="resolve", actor=agent, at=now())
+    transitions.move(ticket=third, name="resolve", actor=agent, at=now())
     with pytest.raises(merging.MergeRefused, match="is over"):
         merging.merge(ticket=first, into=third, actor=agent, at=now())
     assert Ticket.objects.exclude(merged_into=None).count() == 1

@@ -16,15 +16,17 @@ import responses
 import time_machine
 
 from connectors.email.simulator import Simulator, Tenant
-from connectors.engine import dispatcher
-from hub import seals
+from hub.core import crypto
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Organisation, Ticket, User
 from tests import factories
-from workflows import bounces, conversations, digests, doors, handoffs, notifications, posting, wording
+from worker import dispatcher
+from workflows.handoffs import engagements, guest_links, returns
+from workflows.lifecycle import comments
 from workflows.models import Channel, Digest, Endpoint, Notice, NoticePreference, NoticeTemplate, Suppression
-from workflows.notifications import Told
+from workflows.notifications import delivery, notify, templates, vendor_mail
+from workflows.notifications.notify import Told
 
 pytestmark = pytest.mark.django_db
 MONDAY = datetime(2026, 3, 16, 10, 0, tzinfo=UTC)
@@ -68,7 +70,7 @@ def cabler(us: Organisation) -> Organisation:
 
 def tell(key: str, user: User, ticket: Ticket, *, is_urgent: bool = True, kind: str = "escalation") -> list[Notice]:
     told = Told(key=key, kind=kind, ticket=ticket, why=f"Because of {key}", is_urgent=is_urgent)
-    return notifications.tell(told, notifications.people([user]), at=MONDAY)
+    return notify.tell(told, notify.people([user]), at=MONDAY)
 
 
 def test_a_notice_goes_out_once_by_mail_and_stands_in_the_console(
@@ -130,7 +132,7 @@ def test_nothing_goes_to_a_bouncing_address(house: Simulator, ticket: Ticket, ma
     tell("a", manager, ticket)
     dispatcher.drain(most=3)
     at = datetime.now(UTC)
-    assert notifications.bounced(["DESK@cable.test", "x@y.test"], diagnosis="5.1.1 unknown", at=at) == 1
+    assert notify.bounced(["DESK@cable.test", "x@y.test"], diagnosis="5.1.1 unknown", at=at) == 1
     failed = Notice.objects.get(channel="mail")
     assert (failed.state, "5.1.1 unknown" in failed.why) == ("failed", True)
 
@@ -181,7 +183,7 @@ def test_a_server_that_is_away_is_tried_again_and_the_address_with_a_line_break_
 
 def endpoint(channel: str) -> Endpoint:
     made = Endpoint(name=channel, channel=channel, url="https://hooks.example.org/x")
-    made.sealed = seals.seal(made.public_id, {"secret": "s3cret"})
+    made.sealed = crypto.seal(made.public_id, {"secret": "s3cret"})
     made.save()
     return made
 
@@ -193,7 +195,7 @@ def test_an_endpoint_is_told_signed_and_in_its_own_shape(ticket: Ticket, channel
     made = endpoint(channel)
     responses.post(made.url, status=200)
     told = Told(key="x", kind="escalation", ticket=ticket, why="50 % used")
-    notifications.tell(told, notifications.endpoint(made), at=MONDAY)
+    notify.tell(told, notify.endpoint(made), at=MONDAY)
     dispatcher.drain(most=3)
 
     request = responses.calls[0].request
@@ -212,11 +214,11 @@ def test_an_endpoint_that_sends_us_elsewhere_is_not_followed(
     ticket: Ticket, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither by a session that would: our own follows none, whatever it is told."""
-    monkeypatch.setattr(posting, "open_session", lambda _policy: requests.Session())
+    monkeypatch.setattr(delivery, "open_session", lambda _policy: requests.Session())
     made = endpoint("webhook")
     responses.post(made.url, status=307, headers={"Location": "https://elsewhere.example.org/y"})
     elsewhere = responses.post("https://elsewhere.example.org/y", status=200)
-    notifications.tell(Told(key="x", kind="plain", ticket=ticket), notifications.endpoint(made), at=MONDAY)
+    notify.tell(Told(key="x", kind="plain", ticket=ticket), notify.endpoint(made), at=MONDAY)
     dispatcher.drain(most=3)
 
     assert elsewhere.call_count == 0
@@ -225,7 +227,7 @@ def test_an_endpoint_that_sends_us_elsewhere_is_not_followed(
 
 def test_an_endpoint_in_our_own_network_is_not_called(ticket: Ticket) -> None:
     made = Endpoint.objects.create(name="inside", channel="webhook", url="https://127.0.0.1:8443/")
-    notifications.tell(Told(key="x", kind="plain", ticket=ticket), notifications.endpoint(made), at=MONDAY)
+    notify.tell(Told(key="x", kind="plain", ticket=ticket), notify.endpoint(made), at=MONDAY)
     dispatcher.drain(most=3)
     assert "private network" in Notice.objects.get().why
 
@@ -253,8 +255,8 @@ def test_a_template_of_an_admin_is_used_and_one_that_cannot_be_filled_reads_plai
 @pytest.mark.parametrize("source", ["{settings.SECRET_KEY}", "{ticket.title", "{__import__('os')}", "{" + "a" * 2000,
                                     "x" * 20_000, "{ticket.title.matches('a+')}", "}"])  # fmt: skip
 def test_a_template_that_reaches_outside_its_sandbox_fails_when_it_is_looked_at(source: str) -> None:
-    with pytest.raises(wording.BadTemplate):
-        wording.filled(source, wording.facts_of(None))
+    with pytest.raises(templates.BadTemplate):
+        templates.filled(source, templates.facts_of(None))
 
 
 # -- those without a system
@@ -263,15 +265,15 @@ def test_a_template_that_reaches_outside_its_sandbox_fails_when_it_is_looked_at(
 def test_an_offer_to_somebody_without_a_system_goes_out_by_mail_with_the_page(
     house: Simulator, ticket: Ticket, cabler: Organisation, agent: Actor
 ) -> None:
-    leg = handoffs.offer(ticket=ticket, organisation=cabler, reason="Please look", actor=agent, at=MONDAY)
+    leg = engagements.offer(ticket=ticket, organisation=cabler, reason="Please look", actor=agent, at=MONDAY)
     dispatcher.drain(most=3)
     [mail] = mails(house)
-    token = doors.token(doors.open_for(leg, at=MONDAY))
+    token = guest_links.token(guest_links.open_for(leg, at=MONDAY))
     assert f"/v/{token}/" in mail.get_content()
     assert "Please look" in mail.get_content()
 
-    conversations.comment(ticket=ticket, body="The fourth floor", legs=[leg], actor=agent, at=MONDAY)
-    conversations.comment(ticket=ticket, body="canary: internal", actor=agent, at=MONDAY)
+    comments.comment(ticket=ticket, body="The fourth floor", legs=[leg], actor=agent, at=MONDAY)
+    comments.comment(ticket=ticket, body="canary: internal", actor=agent, at=MONDAY)
     Notice.objects.update(due_at=datetime.now(UTC))
     dispatcher.drain(most=3)
     told = "".join(each.get_content() for each in mails(house))
@@ -283,11 +285,11 @@ def test_an_offer_to_somebody_without_a_system_goes_out_by_mail_with_the_page(
 def test_who_was_offered_it_by_mail_hears_that_it_is_theirs_no_more(
     how: str, house: Simulator, ticket: Ticket, cabler: Organisation, agent: Actor
 ) -> None:
-    leg = handoffs.offer(ticket=ticket, organisation=cabler, reason="Please look", actor=agent, at=MONDAY)
+    leg = engagements.offer(ticket=ticket, organisation=cabler, reason="Please look", actor=agent, at=MONDAY)
     if how == "recall":
-        handoffs.recall(leg=leg, reason="canary: they are too dear", actor=agent, at=MONDAY)
+        engagements.recall(leg=leg, reason="canary: they are too dear", actor=agent, at=MONDAY)
     else:
-        bounces.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=MONDAY)
+        returns.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=MONDAY)
     Notice.objects.update(due_at=datetime.now(UTC))
     dispatcher.drain(most=3)
     told = "".join(each.get_content() for each in mails(house))
@@ -299,7 +301,7 @@ def test_a_digest_says_every_working_day_what_lies_with_them(
     house: Simulator, ticket: Ticket, cabler: Organisation, agent: Actor
 ) -> None:
     with time_machine.travel(MONDAY, tick=False) as clock:
-        leg = handoffs.offer(ticket=ticket, organisation=cabler, actor=agent, at=MONDAY)
+        leg = engagements.offer(ticket=ticket, organisation=cabler, actor=agent, at=MONDAY)
         dispatcher.drain(most=3)
         assert Digest.objects.get().next_run_at == datetime(2026, 3, 17, 6, 0, tzinfo=UTC)
         clock.move_to(datetime(2026, 3, 17, 6, 1, tzinfo=UTC))
@@ -312,7 +314,9 @@ def test_a_digest_says_every_working_day_what_lies_with_them(
         dispatcher.drain(most=4)
         assert len(mails(house)) == count
 
-        handoffs.recall(leg=Leg.objects.get(pk=leg.pk), reason="found it", actor=agent, at=MONDAY + timedelta(days=1))
+        engagements.recall(
+            leg=Leg.objects.get(pk=leg.pk), reason="found it", actor=agent, at=MONDAY + timedelta(days=1)
+        )
         clock.move_to(datetime(2026, 3, 20, 6, 1, tzinfo=UTC))
         dispatcher.drain(most=4)
         assert [each["Subject"] for each in mails(house)[count:]] == [
@@ -322,14 +326,14 @@ def test_a_digest_says_every_working_day_what_lies_with_them(
 
 
 def test_who_has_a_system_or_no_address_gets_no_mail(ticket: Ticket, agent: Actor) -> None:
-    handoffs.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=MONDAY)
+    engagements.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=MONDAY)
     assert not Notice.objects.exists()
-    assert digests.due_digests() == []
+    assert vendor_mail.due_digests() == []
 
 
 def test_together_names_each_subject_once() -> None:
     notices = [Notice(subject=f"s{n % 60}", body="b", channel=Channel.MAIL, to="x") for n in range(120)]
-    subject, body = posting.together(notices)
+    subject, body = delivery.together(notices)
     assert subject == "120 notices, the newest: s59"
     assert "- s0 (2 times)" in body
     assert "and 10 more" in body
@@ -341,8 +345,8 @@ def test_a_link_for_a_new_password_is_made_when_the_mail_is_sent_and_stands_in_n
     """Also where the person wants no notices by mail, and beside a heap of others that go out as one."""
     NoticePreference.objects.create(user=manager, mail=NoticePreference.Pace.NEVER)
     for number in range(5):
-        to = notifications.Recipient(channel=Channel.MAIL, to=manager.email)
-        notifications.tell(Told(key=f"k{number}", kind="plain", text="Other news"), [to], at=MONDAY)
+        to = notify.Recipient(channel=Channel.MAIL, to=manager.email)
+        notify.tell(Told(key=f"k{number}", kind="plain", text="Other news"), [to], at=MONDAY)
     client.post("/password/", {"email": manager.email})
     Notice.objects.filter(state="ready").update(due_at=datetime.now(UTC))
 

@@ -13,15 +13,18 @@ from hub.domain.policies import NotPublishable
 from hub.models import Organisation, State, Ticket, User, Workflow, WorkflowVersion
 from tests import factories
 from tests.workflows.building import AT, STATES, act, document, draft, guard, published, rule, way_through
-from workflows import documents, firing, handoffs, judging, moves, publishing
-from workflows.documents import BadDocument
+from workflows.authoring import publishing, serialization, validation
+from workflows.authoring.serialization import BadDocument
+from workflows.handoffs import engagements
+from workflows.lifecycle import transitions
 from workflows.models import PolicyRecord
+from workflows.rules import execution
 
 pytestmark = pytest.mark.django_db
 
 
 def said(version: WorkflowVersion) -> str:
-    return "\n".join(str(fault) for fault in judging.faults(version))
+    return "\n".join(str(fault) for fault in validation.faults(version))
 
 
 def state(slug: str, phase: str, **more: Any) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def test_a_ticket_in_flight_follows_its_leg_within_its_own_version(us: Organisat
     vendor = factories.OrganisationFactory()
     first = published()
     ticket = tickets.open_ticket(title="VPN down", requester=factories.PersonFactory(), actor=agent, at=AT)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
     renamed = [{**each, "slug": f"{each['slug']}-2", "name": f"{each['name']} 2"} for each in STATES]
     ways = [
         {**each, "sources": [f"{one}-2" for one in each["sources"]], "target": f"{each['target']}-2"}
@@ -103,14 +106,14 @@ def test_a_ticket_in_flight_follows_its_leg_within_its_own_version(us: Organisat
     second = published(*ways, states=renamed)
     assert (first.pk, Ticket.objects.get().status.version_id) == (ticket.status.version_id, first.pk)
 
-    handoffs.accept(leg=leg, actor=Actor.vendor(vendor), at=AT)
+    engagements.accept(leg=leg, actor=Actor.vendor(vendor), at=AT)
 
     ticket = Ticket.objects.get()
     assert (ticket.phase, ticket.status.slug, ticket.status.version_id) == ("active", "working", first.pk)
     for name in ("resolve", "close", "reopen"):
         if name == "resolve":
-            handoffs.finish(leg=leg.ticket.legs.get(), actor=Actor.vendor(vendor), at=AT)
-        moves.move(ticket=ticket, name=name, actor=agent, at=AT)
+            engagements.finish(leg=leg.ticket.legs.get(), actor=Actor.vendor(vendor), at=AT)
+        transitions.move(ticket=ticket, name=name, actor=agent, at=AT)
         assert Ticket.objects.get().status.version_id == first.pk != second.pk
 
 
@@ -133,25 +136,25 @@ def test_a_document_goes_out_and_comes_in_the_same(us: Organisation) -> None:
     vendor = factories.OrganisationFactory(name="Hostwerk")
     made = draft(rule("give", None, "", actions=[act("hand_over", organisation=vendor.public_id)],
                       guards=[guard("party_is", organisation=vendor.public_id, is_negated=True)]))  # fmt: skip
-    text = documents.text(made)
+    text = serialization.text(made)
     assert vendor.name in text
-    again = documents.taken_in(text)
+    again = serialization.taken_in(text)
 
-    assert documents.digest(again) == documents.digest(made)
-    assert documents.differences(made, again) == []
+    assert serialization.digest(again) == serialization.digest(made)
+    assert serialization.differences(made, again) == []
 
 
 def test_names_lead_to_rows_of_another_installation(us: Organisation) -> None:
     vendor = factories.OrganisationFactory(name="Hostwerk")
     given = rule("give", None, "", actions=[act("hand_over", organisation=vendor.public_id)])
-    plan = json.loads(documents.text(draft(given)))
+    plan = json.loads(serialization.text(draft(given)))
     elsewhere = json.loads(json.dumps(plan).replace(vendor.public_id, "01ELSEWHERE000000000000000"))
-    made = documents.taken_in(elsewhere)
+    made = serialization.taken_in(elsewhere)
     assert made.transitions.get(slug="give").actions.get().params["organisation"] == vendor.public_id
 
     elsewhere["names"] = {"01ELSEWHERE000000000000000": "Nobody knows them"}
     with pytest.raises(BadDocument, match="There is no organisation “Nobody knows them” here"):
-        documents.taken_in(elsewhere)
+        serialization.taken_in(elsewhere)
 
 
 def _broken(change: Any) -> str:
@@ -187,7 +190,7 @@ def _broken(change: Any) -> str:
 def test_a_damaged_or_hostile_document_is_refused_whole(us: Organisation, text: str) -> None:
     before = (Workflow.objects.count(), WorkflowVersion.objects.count(), State.objects.count())
     with pytest.raises(BadDocument) as refused:
-        documents.taken_in(text)
+        serialization.taken_in(text)
 
     assert refused.value.mistakes
     assert (Workflow.objects.count(), WorkflowVersion.objects.count(), State.objects.count()) == before
@@ -199,12 +202,12 @@ def test_a_damaged_or_hostile_document_is_refused_whole(us: Organisation, text: 
 def test_tickets_move_to_another_version_by_a_map_with_counts(agent: Actor) -> None:
     first = published()
     made = [tickets.open_ticket(title=str(n), actor=agent, at=AT) for n in range(3)]
-    firing.fire(ticket=made[0], verb="begin", actor=agent, at=AT)
-    firing.fire(ticket=made[1], verb="drop", actor=agent, at=AT)
+    execution.fire(ticket=made[0], verb="begin", actor=agent, at=AT)
+    execution.fire(ticket=made[1], verb="drop", actor=agent, at=AT)
     renamed = [{**each, "slug": "in-work", "name": "In work"} if each["slug"] == "working" else each for each in STATES]
     rules = json.loads(json.dumps(document()["transitions"]).replace('"working"', '"in-work"'))
     plan = {**document(), "states": renamed, "transitions": rules}
-    second = publishing.publish(documents.taken_in(plan), user=None, why="", at=AT)
+    second = publishing.publish(serialization.taken_in(plan), user=None, why="", at=AT)
 
     rows = publishing.preview(first, second)
     shown = {each.state.slug: (each.count, each.target.slug if each.target else "") for each in rows}

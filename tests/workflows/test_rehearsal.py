@@ -13,7 +13,8 @@ from hub.domain.actors import Actor
 from hub.models import Event, Organisation, Ticket
 from tests import factories
 from tests.workflows.building import AT, act, draft, guard, rule
-from workflows import bounces, handoffs, rehearsal
+from workflows.authoring import dry_run
+from workflows.handoffs import engagements, returns
 
 pytestmark = pytest.mark.django_db
 
@@ -38,13 +39,13 @@ def past(agent: Actor, host: Organisation, second: Organisation) -> Ticket:
     """Hostwerk does not answer, Beta declines; our own network team, engaged beside them, is done."""
     network = factories.OrganisationFactory(name="Network")
     ticket = tickets.open_ticket(title="Payroll stops", priority="P1", actor=agent, at=AT)
-    first = handoffs.offer(ticket=ticket, organisation=host, actor=agent, at=after(1),
+    first = engagements.offer(ticket=ticket, organisation=host, actor=agent, at=after(1),
                            accept_within=timedelta(minutes=15))  # fmt: skip
-    beside = handoffs.offer(ticket=ticket, organisation=network, actor=agent, at=after(2), is_lead=False)
-    bounces.decline(leg=beside, reason="Not ours", actor=Actor.vendor(network), at=after(5))
-    bounces.expire(leg=first, actor=Actor.timer("acceptance deadline"), at=after(16))
-    next_ = handoffs.offer(ticket=ticket, organisation=second, actor=agent, at=after(17))
-    bounces.decline(leg=next_, reason="No", actor=Actor.vendor(second), at=after(40))
+    beside = engagements.offer(ticket=ticket, organisation=network, actor=agent, at=after(2), is_lead=False)
+    returns.decline(leg=beside, reason="Not ours", actor=Actor.vendor(network), at=after(5))
+    returns.expire(leg=first, actor=Actor.timer("acceptance deadline"), at=after(16))
+    next_ = engagements.offer(ticket=ticket, organisation=second, actor=agent, at=after(17))
+    returns.decline(leg=next_, reason="No", actor=Actor.vendor(second), at=after(40))
     messages.say(ticket=ticket, body="Anybody?", actor=agent, at=after(300))
     return Ticket.objects.get(pk=ticket.pk)
 
@@ -53,7 +54,7 @@ def fired(version: Any, ticket: Ticket) -> list[tuple[str, int, str]]:
     """Rule, minutes after the beginning, and why not: of everything the version would have done."""
     return [
         (each.name, int((each.at - AT).total_seconds() // 60), each.why_not)
-        for moment in rehearsal.rehearse(version, ticket)
+        for moment in dry_run.rehearse(version, ticket)
         for each in moment.fired
     ]
 
@@ -68,7 +69,7 @@ def test_what_a_vendor_did_is_answered_once_for_the_leading_one(past: Ticket, se
 
     # Of two rules for the same the first counts; the one beside the lead is for the second alone.
     assert fired(version, past) == [("Any other", 5, ""), ("Ask next", 16, ""), ("Ask next", 40, "")]
-    plans = [each.says for moment in rehearsal.rehearse(version, past) for each in moment.fired]
+    plans = [each.says for moment in dry_run.rehearse(version, past) for each in moment.fired]
     assert plans[1] == ("hand over to Beta Hosting, the next on the list, 30 minutes to accept",)
     assert "Everybody on the list was asked already" in plans[2][0]
 
@@ -93,7 +94,7 @@ def test_events_timers_clocks_and_silence_come_at_their_time(past: Ticket) -> No
     assert found[0] == ("Greet", 0, "")
     assert (found[1][0], "P1, not P2" in found[1][2]) == ("P2 only", True)
     assert found[2] == ("Half, step 1", 120, "")
-    told = [says for moment in rehearsal.rehearse(version, past) for each in moment.fired for says in each.says]
+    told = [says for moment in dry_run.rehearse(version, past) for each in moment.fired for says in each.says]
     # Whoever had it then: both had given it back by two hours.
     assert told == [f"tell our executives: {past.label}: half is used, {past.owner}"]
 

@@ -13,8 +13,11 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Membership, Organisation, Stage, Ticket, User, WaitsOn
 from tests import factories
 from tests.workflows.building import AT, act, guard, published, rule
-from workflows import bounces, conversations, firing, handoffs, moves, running, timers, triage
+from workflows.handoffs import engagements, expiry, returns
+from workflows.incidents import triage
+from workflows.lifecycle import comments, transitions
 from workflows.models import EscalationRun, Notice, Pending, Triage
+from workflows.rules import execution, runner
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +37,7 @@ def pass_until(number: int) -> None:
         row = Pending.objects.filter(state="waiting", due_at__lte=minutes(number)).order_by("due_at", "pk").first()
         if row is None:
             return
-        running.run(pending_id=row.pk, at=max(row.due_at, AT))
+        runner.run(pending_id=row.pk, at=max(row.due_at, AT))
     raise AssertionError("it never rests")
 
 
@@ -63,7 +66,7 @@ def timer(slug: str, sources: list[str], target: str, number: int, **more: Any) 
 def test_a_resolved_ticket_closes_itself_after_a_while(agent: Actor) -> None:
     published(timer("auto_close", ["resolved"], "closed", 120))
     ticket = opened(agent)
-    firing.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(10))
+    execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(10))
     pass_until(129)
     assert status(ticket) == "resolved"
     pass_until(130)
@@ -76,8 +79,8 @@ def test_a_resolved_ticket_closes_itself_after_a_while(agent: Actor) -> None:
 def test_a_timer_for_a_ticket_that_moved_on_does_nothing_and_says_so(agent: Actor) -> None:
     published(timer("auto_close", ["resolved"], "closed", 120))
     ticket = opened(agent)
-    firing.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(10))
-    firing.fire(ticket=ticket, verb="again", actor=agent, at=minutes(20))
+    execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(10))
+    execution.fire(ticket=ticket, verb="again", actor=agent, at=minutes(20))
     pass_until(200)
 
     row = Pending.objects.get()
@@ -134,11 +137,11 @@ def test_a_clock_that_pauses_puts_its_level_off(agent: Actor, us: Organisation, 
     factories.contract(us, goals={"resolve": {"P3": 7200}})
     published(escalations=[escalation("half", "clock", level(50), (0, [act("notify", whom="executive", text="x")]))])
     ticket = opened(agent)
-    conversations.comment(ticket=ticket, body="Which one?", is_for_requester=True, actor=agent, at=minutes(30))
-    firing.fire(ticket=ticket, verb="ask", actor=agent, at=minutes(30))
+    comments.comment(ticket=ticket, body="Which one?", is_for_requester=True, actor=agent, at=minutes(30))
+    execution.fire(ticket=ticket, verb="ask", actor=agent, at=minutes(30))
     pass_until(300)
     assert not Notice.objects.exists()
-    conversations.requester_says(ticket=ticket, requester=ticket.requester, body="That", actor=agent, at=minutes(330))  # type: ignore[arg-type]
+    comments.requester_says(ticket=ticket, requester=ticket.requester, body="That", actor=agent, at=minutes(330))  # type: ignore[arg-type]
     pass_until(359)
     assert not Notice.objects.exists()
     pass_until(360)
@@ -163,10 +166,10 @@ def test_a_level_beyond_the_goal_and_a_guard_of_its_own(agent: Actor, us: Organi
 def test_a_requester_who_writes_on_a_resolved_ticket_stops_its_closing(agent: Actor) -> None:
     published(timer("auto_close", ["resolved"], "closed", 120))
     ticket = opened(agent)
-    firing.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(10))
+    execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(10))
     fresh = Ticket.objects.get(pk=ticket.pk)
     assert fresh.requester is not None
-    conversations.requester_says(ticket=fresh, requester=fresh.requester, body="No.", actor=agent, at=minutes(60))
+    comments.requester_says(ticket=fresh, requester=fresh.requester, body="No.", actor=agent, at=minutes(60))
     pass_until(600)
     assert Ticket.objects.get(pk=ticket.pk).phase == "active"
     assert "had moved on" in Pending.objects.get().outcome
@@ -197,8 +200,8 @@ def test_steps_follow_until_somebody_acknowledges(agent: Actor, director: User, 
     pass_until(45)
     run = EscalationRun.objects.get()
     assert run.steps_done == 2
-    running.acknowledge(run=run, user=director, actor=Actor.person(director, us), at=minutes(50))
-    running.acknowledge(run=run, user=director, actor=Actor.person(director, us), at=minutes(51))
+    runner.acknowledge(run=run, user=director, actor=Actor.person(director, us), at=minutes(50))
+    runner.acknowledge(run=run, user=director, actor=Actor.person(director, us), at=minutes(51))
     pass_until(500)
 
     assert EscalationRun.objects.get().steps_done == 2
@@ -218,8 +221,8 @@ def test_an_escalation_ends_with_its_ticket_and_waits_for_the_morning(
     pass_until(1)
     following = Pending.objects.get(rule="step", state="waiting")
     assert following.due_at == datetime(2026, 3, 17, 9, 0, tzinfo=AT.tzinfo)
-    firing.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(60))
-    running.run(pending_id=following.pk, at=following.due_at)
+    execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(60))
+    runner.run(pending_id=following.pk, at=following.due_at)
     assert EscalationRun.objects.get().state == "ended"
     assert Pending.objects.get(pk=following.pk).outcome.endswith("is over, and so is its escalation.")
 
@@ -229,10 +232,10 @@ def test_silence_is_broken_by_a_word_of_whoever_was_silent(agent: Actor, vendor:
                  actions=[act("ask_update")])  # fmt: skip
     published(quiet)
     ticket = opened(agent)
-    leg = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
     them = Actor.vendor(vendor, "Hugo")
-    handoffs.start(leg=handoffs.accept(leg=leg, actor=them, at=minutes(30)), actor=them, at=minutes(30))
-    conversations.comment(ticket=ticket, body="ours", legs=[leg], actor=agent, at=minutes(80))
+    engagements.start(leg=engagements.accept(leg=leg, actor=them, at=minutes(30)), actor=them, at=minutes(30))
+    comments.comment(ticket=ticket, body="ours", legs=[leg], actor=agent, at=minutes(80))
     pass_until(89)
     assert ticket.messages.count() == 1
     pass_until(90)
@@ -265,13 +268,13 @@ def test_p1_on_payroll_goes_to_the_second_vendor_and_the_second_bounce_opens_tri
     pass_until(0)
     first = Leg.objects.get(ticket=ticket)
     assert (first.organisation, first.deadline_at) == (vendor, minutes(15))
-    assert timers.due_legs(at=minutes(15)) == [first.pk]
-    timers.expire(leg_id=first.pk, at=minutes(15))
+    assert expiry.due_legs(at=minutes(15)) == [first.pk]
+    expiry.expire(leg_id=first.pk, at=minutes(15))
     leg = Leg.objects.filter(ticket=ticket).latest("number")
     assert (leg.organisation, Ticket.objects.get(pk=ticket.pk).bounces) == (second, 1)
 
-    leg = handoffs.accept(leg=leg, actor=Actor.vendor(second), at=minutes(20))
-    back = bounces.give_back(leg=leg, reason="not ours", code="not_ours", actor=Actor.vendor(second), at=minutes(40))
+    leg = engagements.accept(leg=leg, actor=Actor.vendor(second), at=minutes(20))
+    back = returns.give_back(leg=leg, reason="not ours", code="not_ours", actor=Actor.vendor(second), at=minutes(40))
     assert back.stage == Stage.ACCEPTED  # blocked: it stays with them until it is decided
     assert Triage.objects.get().cause == "bounces"
     assert Ticket.objects.get(pk=ticket.pk).hold_reason == "contested"
@@ -298,19 +301,19 @@ def test_a_decline_too_many_opens_triage_unless_a_rule_has_found_somebody(
         bounce_budget=0,
     )  # fmt: skip
     ticket = opened(agent)
-    first = handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
-    bounces.decline(leg=first, reason="not ours", actor=Actor.vendor(vendor), at=minutes(1))
+    first = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
+    returns.decline(leg=first, reason="not ours", actor=Actor.vendor(vendor), at=minutes(1))
     leg = ticket.legs.get(organisation=second)
     assert leg.stage == Stage.OFFERED
     assert not Triage.objects.exists()
 
-    handoffs.offer(ticket=ticket, organisation=third, is_lead=False, actor=agent, at=minutes(2))
-    beside = bounces.decline(
+    engagements.offer(ticket=ticket, organisation=third, is_lead=False, actor=agent, at=minutes(2))
+    beside = returns.decline(
         leg=ticket.legs.get(organisation=third), reason="no", actor=Actor.vendor(third), at=minutes(3)
     )
     assert not beside.is_lead
     assert not Triage.objects.exists()
-    bounces.decline(leg=leg, reason="not ours either", actor=Actor.vendor(second), at=minutes(4))
+    returns.decline(leg=leg, reason="not ours either", actor=Actor.vendor(second), at=minutes(4))
 
     assert Triage.objects.get().reason == "Second does not take it: not ours either"
     fresh = Ticket.objects.get(pk=ticket.pk)
@@ -340,8 +343,8 @@ def test_rules_wait_for_a_requester_only_as_long_as_the_ticket_waits(agent: Acto
     published(rule("order", ["working"], "parts"), rule("came", ["parts"], "working"), states=[*STATES, parts])
     ticket = opened(agent)
     for verb, at in (("begin", 10), ("order", 20), ("came", 80)):
-        firing.fire(ticket=ticket, verb=verb, actor=agent, at=minutes(at))
-    firing.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(90))
+        execution.fire(ticket=ticket, verb=verb, actor=agent, at=minutes(at))
+    execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(90))
 
     assert ticket.clocks.get().used_seconds == 30 * 60
 
@@ -355,7 +358,7 @@ def test_a_rule_that_breaks_parks_itself_and_nothing_else(
     Pending.objects.filter(pk=row.pk).update(rule="verb", params={})
     for number in range(6):
         Pending.objects.filter(pk=row.pk).update(due_at=AT)
-        running.run(pending_id=row.pk, at=minutes(number))
+        runner.run(pending_id=row.pk, at=minutes(number))
     assert Pending.objects.get(pk=row.pk).state == "failed"
     assert "KeyError" in Pending.objects.get(pk=row.pk).outcome
     pass_until(10)
@@ -379,7 +382,7 @@ def said() -> list[str]:
 
 def test_a_rule_that_was_done_is_not_done_again(reminding: Pending) -> None:
     for _ in range(3):
-        running.run(pending_id=reminding.pk, at=minutes(5))
+        runner.run(pending_id=reminding.pk, at=minutes(5))
 
     row = Pending.objects.get()
     assert (said(), row.attempts, row.lease_until) == (["Still new"], 1, None)
@@ -387,8 +390,8 @@ def test_a_rule_that_was_done_is_not_done_again(reminding: Pending) -> None:
 
 def test_a_rule_in_somebodys_hands_is_left_to_them(reminding: Pending) -> None:
     Pending.objects.filter(pk=reminding.pk).update(lease_until=timezone.now() + timedelta(seconds=60))
-    assert running.due_pending(at=minutes(5)) == []
-    running.run(pending_id=reminding.pk, at=minutes(5))
+    assert runner.due_pending(at=minutes(5)) == []
+    runner.run(pending_id=reminding.pk, at=minutes(5))
 
     assert said() == []
 
@@ -403,11 +406,11 @@ def test_who_was_frozen_for_longer_than_its_lease_does_nothing_a_second_time(
         calls.append(ticket)
         if len(calls) == 1:
             Pending.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-            running.run(pending_id=reminding.pk, at=minutes(6))
+            runner.run(pending_id=reminding.pk, at=minutes(6))
         return real(ticket)
 
-    monkeypatch.setattr(running.tickets, "locked", frozen)
-    running.run(pending_id=reminding.pk, at=minutes(5))
+    monkeypatch.setattr(runner.tickets, "locked", frozen)
+    runner.run(pending_id=reminding.pk, at=minutes(5))
 
     row = Pending.objects.get()
     assert said() == ["Still new"]
@@ -416,7 +419,7 @@ def test_who_was_frozen_for_longer_than_its_lease_does_nothing_a_second_time(
 
 def test_a_wait_on_the_requester_still_rolls_up_by_law(agent: Actor, vendor: Organisation) -> None:
     published()
-    leg = handoffs.begin_there(ticket=opened(agent), organisation=vendor, actor=agent, at=AT)
-    handoffs.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=Actor.vendor(vendor), at=AT)
+    leg = engagements.begin_there(ticket=opened(agent), organisation=vendor, actor=agent, at=AT)
+    engagements.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=Actor.vendor(vendor), at=AT)
     assert Ticket.objects.get(pk=leg.ticket_id).status.slug == "waiting"
-    assert moves.LAW["waiting", "active"] == "activate"
+    assert transitions.LAW["waiting", "active"] == "activate"

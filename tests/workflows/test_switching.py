@@ -13,14 +13,17 @@ from django.core.management.base import CommandError
 from django.test import Client
 from django.urls import reverse
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import history, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, Leg, Organisation, Stage, Ticket
 from tests import factories
 from tests.workflows.building import AT, act, published, rule
-from workflows import exits, firing, handoffs, switching, turns
+from workflows.handoffs import engagements, transitions
 from workflows.models import SwitchItem, VendorSwitch
+from workflows.rules import execution
+from workflows.vendor_change import export
+from workflows.vendor_change import switch as vendor_switch
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +40,7 @@ def comes(us: Organisation) -> Organisation:
 
 def engaged(agent: Actor, vendor: Organisation, **more: Any) -> Leg:
     ticket = tickets.open_ticket(title="VPN down", description="No VPN.", actor=agent, at=AT, **more)
-    return handoffs.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
+    return engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
 
 
 def switch(leaves: Organisation, comes: Organisation, *services: Any, **more: Any) -> VendorSwitch:
@@ -49,9 +52,9 @@ def switch(leaves: Organisation, comes: Organisation, *services: Any, **more: An
 
 def run_all(made: VendorSwitch, *, at: Any = AT + timedelta(hours=1), batch: int = 25) -> None:
     for _ in range(20):
-        if made.pk not in switching.due(at=at):
+        if made.pk not in vendor_switch.due(at=at):
             return
-        switching.run(switch_id=made.pk, at=at, batch=batch)
+        vendor_switch.run(switch_id=made.pk, at=at, batch=batch)
 
 
 def test_everything_open_goes_over_and_nothing_else(agent: Actor, leaves: Organisation, comes: Organisation) -> None:
@@ -59,11 +62,11 @@ def test_everything_open_goes_over_and_nothing_else(agent: Actor, leaves: Organi
     going = [engaged(agent, leaves, service=payroll) for _ in range(3)]
     staying = engaged(agent, leaves, service=mail)
     third = engaged(agent, comes, service=payroll)
-    handoffs.offer(ticket=third.ticket, organisation=leaves, actor=agent, at=AT, is_lead=False)
+    engagements.offer(ticket=third.ticket, organisation=leaves, actor=agent, at=AT, is_lead=False)
     messages.say(ticket=going[0].ticket, body="It is the gateway.", actor=agent, at=AT, is_for_later_legs=True)
     messages.say(ticket=going[0].ticket, body="canary: us only", actor=agent, at=AT)
     made = switch(leaves, comes, payroll)
-    before = switching.preview(made)
+    before = vendor_switch.preview(made)
     assert [each.leg.ticket_id for each in before] == [*(leg.ticket_id for leg in going), third.ticket_id]
     assert "It is the gateway." in before[0].pack
     assert "canary" not in before[0].pack
@@ -83,7 +86,7 @@ def test_everything_open_goes_over_and_nothing_else(agent: Actor, leaves: Organi
         assert ticket.bounces == 0
     assert Leg.objects.get(pk=staying.pk).stage == Stage.OFFERED
     assert Leg.objects.filter(ticket=third.ticket, organisation=comes).count() == 1
-    assert switching.progress(made).percent == 100
+    assert vendor_switch.progress(made).percent == 100
 
 
 def test_nothing_goes_over_before_it_is_confirmed(agent: Actor, leaves: Organisation, comes: Organisation) -> None:
@@ -91,10 +94,10 @@ def test_nothing_goes_over_before_it_is_confirmed(agent: Actor, leaves: Organisa
     made = switch(leaves, comes, confirmed_at=None)
 
     run_all(made)
-    assert switching.run(switch_id=made.pk, at=AT + timedelta(hours=1)) == 0
+    assert vendor_switch.run(switch_id=made.pk, at=AT + timedelta(hours=1)) == 0
     assert Leg.objects.get(pk=leg.pk).stage == Stage.OFFERED
 
-    switching.confirm(made, at=AT)
+    vendor_switch.confirm(made, at=AT)
     run_all(made)
 
     assert Leg.objects.get(pk=leg.pk).stage == Stage.RECALLED
@@ -105,12 +108,12 @@ def test_it_goes_on_where_it_was_cut_and_never_twice(agent: Actor, leaves: Organ
     for _ in range(5):
         engaged(agent, leaves)
     made = switch(leaves, comes)
-    switching.run(switch_id=made.pk, at=AT, batch=2)
-    assert switching.progress(made) == switching.Progress(total=5, done=2, failed=0)
+    vendor_switch.run(switch_id=made.pk, at=AT, batch=2)
+    assert vendor_switch.progress(made) == vendor_switch.Progress(total=5, done=2, failed=0)
     late = engaged(agent, leaves)
     done = SwitchItem.objects.filter(state="done").first()
     assert done is not None
-    switching._go_over(done.pk, made, AT)
+    vendor_switch._go_over(done.pk, made, AT)
 
     run_all(made, batch=2)
 
@@ -122,7 +125,7 @@ def test_it_goes_on_where_it_was_cut_and_never_twice(agent: Actor, leaves: Organ
 def test_one_that_cannot_go_over_holds_up_no_other(agent: Actor, leaves: Organisation, comes: Organisation) -> None:
     published(most_organisations=1)
     stuck, free = engaged(agent, leaves), engaged(agent, leaves)
-    handoffs.accept(leg=free, actor=agent, at=AT)
+    engagements.accept(leg=free, actor=agent, at=AT)
     other = factories.OrganisationFactory()
     Leg.objects.create(ticket=stuck.ticket, organisation=other, given_by=stuck.given_by, number=9, offered_at=AT)
     made = switch(leaves, comes)
@@ -133,9 +136,9 @@ def test_one_that_cannot_go_over_holds_up_no_other(agent: Actor, leaves: Organis
     assert Leg.objects.get(pk=stuck.pk).stage == Stage.OFFERED
     assert Leg.objects.filter(ticket=free.ticket, organisation=comes).exists()
     assert VendorSwitch.objects.get().state == "running"
-    assert switching.due(at=AT + timedelta(days=1)) == []
+    assert vendor_switch.due(at=AT + timedelta(days=1)) == []
     Leg.objects.filter(organisation=other).update(stage=Stage.RECALLED)
-    assert switching.again(made) == 1
+    assert vendor_switch.again(made) == 1
     run_all(made)
     assert VendorSwitch.objects.get().state == "done"
 
@@ -145,13 +148,13 @@ def test_nothing_happens_before_its_time_or_after_it_was_called_off(
 ) -> None:
     leg = engaged(agent, leaves)
     made = switch(leaves, comes, effective_at=AT + timedelta(days=1))
-    assert switching.due(at=AT) == []
-    assert switching.run(switch_id=made.pk, at=AT) == 0
-    switching.call_off(made, at=AT)
+    assert vendor_switch.due(at=AT) == []
+    assert vendor_switch.run(switch_id=made.pk, at=AT) == 0
+    vendor_switch.call_off(made, at=AT)
     run_all(made, at=AT + timedelta(days=2))
     assert Leg.objects.get().pk == leg.pk
-    with pytest.raises(switching.NotSwitched, match="over already"):
-        switching.call_off(made, at=AT)
+    with pytest.raises(vendor_switch.NotSwitched, match="over already"):
+        vendor_switch.call_off(made, at=AT)
 
 
 def test_rules_that_name_who_left_reach_who_came(agent: Actor, leaves: Organisation, comes: Organisation) -> None:
@@ -163,7 +166,7 @@ def test_rules_that_name_who_left_reach_who_came(agent: Actor, leaves: Organisat
     chosen = {}
     for service in (payroll, None):
         ticket = tickets.open_ticket(title="x", service=service, actor=agent, at=AT)
-        firing.fire(ticket=ticket, verb="begin", actor=agent, at=AT + timedelta(hours=2))
+        execution.fire(ticket=ticket, verb="begin", actor=agent, at=AT + timedelta(hours=2))
         chosen[service] = Leg.objects.get(ticket=ticket).organisation.name
 
     assert chosen == {payroll: "Gamma", None: "Hostwerk"}
@@ -173,7 +176,7 @@ def test_who_left_is_archived_when_all_is_over(agent: Actor, leaves: Organisatio
     engaged(agent, leaves)
     run_all(switch(leaves, comes, archives=True))
     assert Organisation.objects.get(pk=leaves.pk).archived_at is not None
-    with pytest.raises(turns.HandoffRefused, match="archived"):
+    with pytest.raises(transitions.HandoffRefused, match="archived"):
         engaged(agent, Organisation.objects.get(pk=leaves.pk))
     assert Leg.objects.filter(organisation=leaves).exists()
 
@@ -211,7 +214,7 @@ def test_an_admin_plans_it_looks_at_it_and_begins_it(
 @pytest.fixture
 def past(agent: Actor, leaves: Organisation, settings: Any, tmp_path: Path) -> Leg:
     leg = engaged(agent, leaves, requester=factories.PersonFactory(name="Priya"))
-    leg = handoffs.accept(leg=leg, actor=Actor.vendor(leaves), at=AT + timedelta(minutes=5))
+    leg = engagements.accept(leg=leg, actor=Actor.vendor(leaves), at=AT + timedelta(minutes=5))
     told = messages.say(ticket=leg.ticket, body="=1+1 is what we found", actor=Actor.vendor(leaves), legs=[leg],
                         is_for_later_legs=True, at=AT + timedelta(minutes=6))  # fmt: skip
     messages.attach(message=told, name="log.txt", content=b"the log", actor=Actor.vendor(leaves), at=AT)
@@ -223,7 +226,7 @@ def test_an_exit_is_whole_and_can_be_checked(past: Leg, leaves: Organisation, tm
     folder = tmp_path / "exit"
     call_command("export_vendor", leaves.name, str(folder))
 
-    assert exits.verify(folder) == []
+    assert export.verify(folder) == []
     rows = json.loads((folder / "events.json").read_text())
     assert len(rows) == Event.objects.filter(ticket=past.ticket).count()
     assert "canary: us only" in (folder / "messages.json").read_text()
@@ -243,7 +246,7 @@ def test_what_a_successor_gets_holds_nothing_of_ours(past: Leg, leaves: Organisa
     assert "canary" not in everything
     assert "Priya" not in everything
     assert not (folder / "ledger.json").exists()
-    assert exits.verify(folder) == []
+    assert export.verify(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -262,10 +265,10 @@ def test_an_exit_that_was_changed_is_found(
     past: Leg, leaves: Organisation, tmp_path: Path, change: Any, said: str
 ) -> None:
     folder = tmp_path / "exit"
-    exits.export(leaves, folder, at=AT)
+    export.export(leaves, folder, at=AT)
     change(folder)
 
-    assert any(said in line for line in exits.verify(folder))
+    assert any(said in line for line in export.verify(folder))
     with pytest.raises(SystemExit):
         call_command("verify_export", str(folder))
 
@@ -277,7 +280,7 @@ def _reworked(folder: Path, name: str, change: Any) -> None:
     change(rows)
     path.write_text(json.dumps(rows))
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["files"][path.name] = exits.digest(path)
+    manifest["files"][path.name] = export.digest(path)
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 

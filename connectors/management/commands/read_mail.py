@@ -22,7 +22,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from connectors.email.reading import Mail, Reader
+from connectors.email.parser import Mail, Reader
 from connectors.email.threads import Keys
 
 

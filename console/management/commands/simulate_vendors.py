@@ -17,7 +17,7 @@ from connectors.email.simulator import Simulator as MailSimulator
 from connectors.kit.simulating import QuietServer, Simulator
 from connectors.rest.simulator import Simulator as RedmineSimulator
 from fixtures.demo import cast
-from hub.clock import now
+from hub.core.clock import now
 
 KINDS: dict[str, Any] = {
     "autotask": AutotaskSimulator,

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.importing import profile as profiles
 from hub.importing.run import Importer, RejectFile, fingerprint, publish_policies, read_stories
 from hub.models import HistoryImport, Organisation

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain import ledger
 from hub.queries.chosen import chosen_tickets
 from hub.sla import ledger as sums

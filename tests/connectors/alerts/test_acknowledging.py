@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from connectors import queries
-from connectors.engine import acknowledging, dispatcher, registry, vault
+from connectors.engine import registry, vault
+from connectors.engine.outbound import acknowledgements
 from connectors.kit.errors import Forbidden, LockedOut, Refused, TryLater
 from connectors.kit.simulating import Answer, Request, _read
 from connectors.models import AlertState, Connection
@@ -24,7 +25,9 @@ from tests.connectors.alerts import real_icinga
 from tests.connectors.alerts.test_alerts import connected, post
 from tests.connectors.alerts.test_tools import icinga, zabbix
 from tests.connectors.rest.journey import Server
-from workflows import conversations, handoffs, moves
+from worker import dispatcher
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments, transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -151,7 +154,7 @@ def test_who_begins_to_work_acknowledges_there(tool: Connection, icinga2: Icinga
     post(tool, icinga("PROBLEM", "CRITICAL"))
     ticket = Ticket.objects.get()
     assert icinga2.acknowledged == {}
-    conversations.comment(ticket=ticket, body="seen", actor=agent, at=now())
+    comments.comment(ticket=ticket, body="seen", actor=agent, at=now())
     dispatcher.drain(most=3)
     assert icinga2.acknowledged == {}  # to say something is not to take care
     take(ticket, agent)
@@ -171,7 +174,7 @@ def test_a_vendor_who_accepts_has_begun_and_an_offer_by_a_person_too(
     tool: Connection, icinga2: Icinga, agent: Actor
 ) -> None:
     post(tool, icinga("PROBLEM", "CRITICAL"))
-    handoffs.offer(ticket=Ticket.objects.get(), organisation=factories.OrganisationFactory(), actor=agent, at=now())
+    engagements.offer(ticket=Ticket.objects.get(), organisation=factories.OrganisationFactory(), actor=agent, at=now())
     dispatcher.drain(most=3)
 
     assert list(icinga2.acknowledged) == ["files-03!load"]
@@ -205,7 +208,7 @@ def test_one_that_opens_its_ticket_again_is_not_for_nobody_has_begun(
     post(tool, icinga("PROBLEM", "CRITICAL"))
     ticket = Ticket.objects.get()
     take(ticket, agent)
-    moves.move(ticket=ticket, name="resolve", actor=agent, at=now(), reason="turned it off and on")
+    transitions.move(ticket=ticket, name="resolve", actor=agent, at=now(), reason="turned it off and on")
     post(tool, icinga("RECOVERY", "OK", changed=str(int(now().timestamp()))))
     icinga2.acknowledged.clear()
     post(tool, icinga("PROBLEM", "CRITICAL", changed=str(int(now().timestamp()) + 1)))
@@ -297,16 +300,16 @@ def test_two_workers_say_it_once(tool: Connection, icinga2: Icinga, agent: Actor
     post(tool, icinga("PROBLEM", "CRITICAL"))
     AlertState.objects.update(acknowledgement="due", acknowledge_at=timezone.now(), acknowledge_text="x")
     at = timezone.now()
-    assert acknowledging.due(at=at) == [state().pk]
+    assert acknowledgements.due(at=at) == [state().pk]
     plain = icinga2.answer
 
     def meanwhile(request: Request, told: Any) -> Answer:
-        assert acknowledging.due(at=timezone.now()) == []
-        acknowledging.send(alert_id=state().pk)
+        assert acknowledgements.due(at=timezone.now()) == []
+        acknowledgements.send(alert_id=state().pk)
         return plain(request, told)
 
     icinga2.answer = meanwhile  # type: ignore[method-assign]
-    acknowledging.send(alert_id=state().pk)
+    acknowledgements.send(alert_id=state().pk)
     assert len(icinga2.calls) == 1
 
 
@@ -326,7 +329,7 @@ def test_zabbix_is_told_by_the_newest_problem_of_the_trigger(
     take(Ticket.objects.get(), agent)
     told = (state().acknowledgement, state().acknowledge_said)
     app.problems["400"]["acknowledged"] = "1"
-    acknowledging.retry(made)
+    acknowledgements.retry(made)
     AlertState.objects.update(acknowledgement="due", acknowledge_at=timezone.now())
     dispatcher.drain(most=3)
     again = state().acknowledge_said

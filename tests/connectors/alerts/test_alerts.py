@@ -13,13 +13,16 @@ from django.db import connection as database
 from django.test import Client
 
 from connectors import queries
-from connectors.engine import alerts, dispatcher, hooks, vault
+from connectors.engine import vault
+from connectors.engine.inbound import alerts
+from connectors.engine.operations import hooks
 from connectors.models import AlertState, Connection, Inbound, Mapping, Storm, ValueRule
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Phase, Ticket, UnmappedValue
 from tests import factories
-from workflows import conversations, merging, moves, priorities
+from worker import dispatcher
+from workflows.lifecycle import comments, merging, priorities, transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -123,13 +126,13 @@ def test_what_comes_back_opens_its_ticket_again_and_a_closed_one_is_followed_by_
     post(tool, [alert("db"), alert("web")])
     post(tool, alert("db", "ok"))
     ticket = Ticket.objects.get(title="db is down")
-    moves.move(ticket=ticket, name="resolve", actor=agent, at=now())
+    transitions.move(ticket=ticket, name="resolve", actor=agent, at=now())
     post(tool, alert("db"))
     assert Ticket.objects.get(pk=ticket.pk).phase == Phase.ACTIVE
 
     post(tool, alert("db", "ok"))
     for name in ("resolve", "close"):
-        moves.move(ticket=ticket, name=name, actor=agent, at=now())
+        transitions.move(ticket=ticket, name=name, actor=agent, at=now())
     post(tool, alert("db"))
     following = Ticket.objects.filter(title="db is down").latest("pk")
     assert following.pk != ticket.pk
@@ -141,7 +144,7 @@ def test_an_end_resolves_only_what_nobody_has_begun(us: Any, agent: Actor) -> No
     tool = connected(us, on_recovery="resolve")
     post(tool, [alert("db"), alert("web")])
     begun = Ticket.objects.get(title="web is down")
-    moves.move(ticket=begun, name="activate", actor=agent, at=datetime.now(UTC))
+    transitions.move(ticket=begun, name="activate", actor=agent, at=datetime.now(UTC))
     post(tool, [alert("db", "ok"), alert("web", "ok")])
 
     assert Ticket.objects.get(title="db is down").phase == Phase.RESOLVED
@@ -176,7 +179,7 @@ def test_calls_are_read_in_their_order(tool: Connection) -> None:
         Client().post(path, json.dumps(alert("db", status)), content_type="application/json")
     rows = list(Inbound.objects.order_by("-pk").values_list("pk", flat=True))
     for pk in rows:  # the newest is asked for first; the oldest is read first all the same
-        dispatcher.RUN["read"](pk)
+        dispatcher.run(dispatcher.Job("read", pk))
 
     [ticket] = Ticket.objects.all()
     assert [k for k in kinds(ticket) if k.startswith("alert")] == ["alert.fired", "alert.recovered"] * 2
@@ -218,11 +221,11 @@ def test_only_who_knows_the_address_and_the_token_is_heard(tool: Connection) -> 
 
 
 def test_a_tool_of_ours_takes_no_hand_offs_and_is_not_polled(tool: Connection, agent: Actor, at: datetime) -> None:
-    from connectors.engine import polling
-    from workflows import handoffs
+    from connectors.engine.inbound import polling
+    from workflows.handoffs import engagements
 
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
-    leg = handoffs.offer(ticket=ticket, organisation=tool.organisation, actor=agent, at=at)
+    leg = engagements.offer(ticket=ticket, organisation=tool.organisation, actor=agent, at=at)
 
     assert leg.delivered_at == at
     assert polling.due_connections(at=datetime.now(UTC)) == []
@@ -261,7 +264,7 @@ def test_two_calls_at_once_make_one_ticket(us: Any) -> None:
         together.wait()
         try:
             for pk in pks:
-                dispatcher.RUN["read"](pk)
+                dispatcher.run(dispatcher.Job("read", pk))
         finally:
             database.close()
 
@@ -347,7 +350,7 @@ def test_an_alert_that_comes_back_is_resolved_again_while_nobody_has_begun(us: A
     assert Ticket.objects.get().phase == "resolved"
     post(tool, alert("db"))
     at = datetime.now(UTC).replace(microsecond=0)
-    conversations.comment(ticket=Ticket.objects.get(), body="I look at it.", actor=agent, at=at)
+    comments.comment(ticket=Ticket.objects.get(), body="I look at it.", actor=agent, at=at)
     post(tool, alert("db", "up"))
     assert Ticket.objects.get().phase == "active"
 
@@ -358,7 +361,9 @@ def test_an_alert_that_still_fires_outlives_the_ticket_somebody_ended(
 ) -> None:
     post(tool, alert("db"))
     for name in ends:
-        moves.move(ticket=Ticket.objects.get(), name=name, actor=agent, at=datetime.now(UTC).replace(microsecond=0))
+        transitions.move(
+            ticket=Ticket.objects.get(), name=name, actor=agent, at=datetime.now(UTC).replace(microsecond=0)
+        )
     post(tool, alert("db"))
     assert sum(ticket.is_open for ticket in Ticket.objects.all()) == 1
     assert Ticket.objects.count() == len(ends)

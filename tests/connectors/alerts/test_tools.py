@@ -17,7 +17,8 @@ import pytest
 
 from connectors.alerts import times, tools
 from connectors.alerts.connector import Alerts
-from connectors.engine import alerts, registry
+from connectors.engine import registry
+from connectors.engine.inbound import alerts
 from connectors.kit.errors import Refused
 from connectors.models import AlertState, Connection, Inbound
 from hub.models import Event, EventKind, Phase, Ticket

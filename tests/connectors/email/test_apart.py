@@ -12,7 +12,7 @@ import pytest
 
 from connectors.email import apart
 from connectors.email.bounds import seeming_sender
-from connectors.email.reading import Mail, Reader
+from connectors.email.parser import Mail, Reader
 from connectors.email.threads import Keys
 
 KEYS = Keys((b"a key",))

@@ -11,12 +11,12 @@ import pytest
 
 from connectors import queries
 from connectors.email.simulator import Simulator, Tenant
-from connectors.engine import inbox
+from connectors.engine.inbound import inbox
 from connectors.models import Connection, Difference, HeardMail, Inbound
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Stage, Ticket
 from tests.connectors.email.test_house import connected, desk, house, mailed, now, offered, work
-from workflows import conversations
+from workflows.lifecycle import comments
 
 __all__ = ["desk", "house", "mailed", "offered"]
 
@@ -299,7 +299,7 @@ def test_their_desks_number_is_kept_shown_and_written_in_each_later_subject(
     headers = {"Auto-Submitted": "auto-replied"} if is_automatic else {}
     answer(house, desk, ours, "Your request was received.", subject=said.format(ours["Subject"]), extra=headers)
     assert Leg.objects.get(pk=leg.pk).remote_number == shown
-    conversations.comment(ticket=Ticket.objects.get(pk=ticket.pk), body="Back at ten.", actor=agent, at=now(),
+    comments.comment(ticket=Ticket.objects.get(pk=ticket.pk), body="Back at ten.", actor=agent, at=now(),
                           legs=[Leg.objects.get(pk=leg.pk)])  # fmt: skip
     work()
     later = last_of_ours(desk)
@@ -325,12 +325,12 @@ def test_mail_a_person_had_sent_does_not_say_that_a_program_wrote_it(
 ) -> None:
     ticket, leg = offered
     work()
-    conversations.comment(ticket=ticket, body="Back at ten.", actor=agent, at=now(), legs=[leg])
+    comments.comment(ticket=ticket, body="Back at ten.", actor=agent, at=now(), legs=[leg])
     work()
     mails = [message_from_bytes(each["raw"].encode("latin-1")) for each in desk.folder(desk.desk, "INBOX")["messages"]]
     assert [mail["Auto-Submitted"] for mail in mails] == [None, None]
     assert [mail["X-Auto-Response-Suppress"] for mail in mails] == [None, None]
-    conversations.comment(ticket=ticket, body="A reminder.", actor=Actor.system("rules"), at=now(), legs=[leg])
+    comments.comment(ticket=ticket, body="A reminder.", actor=Actor.system("rules"), at=now(), legs=[leg])
     work()
     assert last_of_ours(desk)["Auto-Submitted"] == "auto-generated"
 
@@ -341,7 +341,7 @@ def test_ids_of_ours_fit_into_a_line_and_are_never_encoded(
     ticket, leg = offered
     work()
     answer(house, desk, last_of_ours(desk), "Which one?", extra={"Message-ID": f"<{'x' * 90}@printfleet.test>"})
-    conversations.comment(ticket=ticket, body="The second.", actor=agent, at=now(), legs=[Leg.objects.get(pk=leg.pk)])
+    comments.comment(ticket=ticket, body="The second.", actor=agent, at=now(), legs=[Leg.objects.get(pk=leg.pk)])
     work()
     for each in desk.folder(desk.desk, "INBOX")["messages"]:
         head = each["raw"].partition("\r\n\r\n")[0]
@@ -380,7 +380,7 @@ def test_an_id_that_only_smtputf8_carries_is_not_written_into_references(
     raw = their_first(desk, "RE: Toner", "<toner@printfleet.test>", refers=str(ours["Message-ID"]))
     deliver(house, desk, raw.replace(b"<toner@", "<töner@".encode()))
     assert HeardMail.objects.get().message_id == "<töner@printfleet.test>"
-    conversations.comment(ticket=ticket, body="Back at ten.", actor=agent, at=now(), legs=[leg])
+    comments.comment(ticket=ticket, body="Back at ten.", actor=agent, at=now(), legs=[leg])
     work()
     assert last_of_ours(desk)["References"] == ours["Message-ID"]
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7EnvelopeBuilder, PKCS7Options, PKCS7SignatureBuilder
 
 from connectors.email.bounces import Fate
-from connectors.email.reading import Action, Kind, Mail, Reader
+from connectors.email.parser import Action, Kind, Mail, Reader
 from connectors.email.replies import MARKER
 from connectors.email.threads import Keys, reply_address
 

@@ -13,7 +13,8 @@ import responses
 
 from connectors.email.mailbox import Mailbox, Place
 from connectors.email.simulator import Simulator, Tenant
-from connectors.engine import dispatcher, listening, polling, registry, vault
+from connectors.engine import registry, vault
+from connectors.engine.inbound import listening, polling
 from connectors.kit.errors import LockedOut, Unsupported
 from connectors.models import Connection, Inbound, NoteRule, Outbound, StatusRule
 from hub.domain import history, ledger, tickets
@@ -21,7 +22,9 @@ from hub.domain.actors import Actor
 from hub.egress import Policy, dial
 from hub.models import Leg, Stage, Ticket
 from tests import factories
-from workflows import conversations, handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +95,7 @@ def work() -> None:
 def offered(mailed: Connection, agent: Actor) -> tuple[Ticket, Leg]:
     work()  # the mailbox is read from now on
     ticket = tickets.open_ticket(title="Toner is out", description="Floor 2", priority="P2", actor=agent, at=now())
-    leg = handoffs.offer(ticket=ticket, organisation=mailed.organisation, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=mailed.organisation, actor=agent, at=now())
     work()
     return ticket, Leg.objects.get(pk=leg.pk)
 
@@ -110,8 +113,8 @@ def test_a_leg_lives_from_offer_to_end_by_mail_alone(
         house.act(desk.domain, "reply", by="pavan", ticket=key(leg), text=text)
         work()
         stages.append(Leg.objects.get(pk=leg.pk).stage)
-    conversations.comment(ticket=ticket, body="The second", legs=[leg], actor=agent, at=now())
-    handoffs.resume(leg=Leg.objects.get(pk=leg.pk), actor=agent, at=now())
+    comments.comment(ticket=ticket, body="The second", legs=[leg], actor=agent, at=now())
+    engagements.resume(leg=Leg.objects.get(pk=leg.pk), actor=agent, at=now())
     house.act(desk.domain, "file", by="pavan", ticket=key(leg), name="proof.txt", text="ok")
     house.act(desk.domain, "reply", by="pavan", ticket=key(leg), text="RESOLVED new toner")
     work()
@@ -248,7 +251,7 @@ def test_a_message_whose_taking_was_not_answered_goes_out_again_under_the_same_i
 ) -> None:
     ticket, leg = offered
     house.loses_dot = True
-    conversations.comment(ticket=ticket, body="Said once", legs=[leg], actor=agent, at=now())
+    comments.comment(ticket=ticket, body="Said once", legs=[leg], actor=agent, at=now())
     work()
     item = Outbound.objects.get(kind="note")
     assert item.state == Outbound.State.UNCLEAR

@@ -20,14 +20,17 @@ import pytest
 
 from connectors.email.mailbox import Mailbox, Place
 from connectors.email.verifying import verified
-from connectors.engine import dispatcher, polling, registry, vault
+from connectors.engine import registry, vault
+from connectors.engine.inbound import polling
 from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater, Unclear
 from connectors.models import Connection, Inbound, NoteRule, Outbound, StatusRule
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Stage, Ticket
 from tests import factories
-from workflows import conversations, doors, handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements, guest_links
+from workflows.lifecycle import comments
 from workflows.models import Door
 
 HOME = Path(os.environ.get("LIVE_HOME") or Path(tempfile.gettempdir()) / "tickethub-peers")
@@ -183,7 +186,7 @@ def offered(connection: Connection, person: Person, agent: Actor) -> tuple[Ticke
     work()  # the mailbox is read from now on
     title = f"Toner is out {uuid4().hex[:8]}"
     ticket = tickets.open_ticket(title=title, description="Floor 2 – größer", priority="P2", actor=agent, at=now())
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     work()
     [mail] = person.received(title)
     return ticket, Leg.objects.get(pk=leg.pk), mail
@@ -201,7 +204,8 @@ def test_an_offer_arrives_as_a_mail_that_says_how_to_answer(offered: Offered) ->
     assert str(mail["From"]) == f"Northwind <{HUB}>"
     assert leg.public_id.lower() in str(mail["Reply-To"])
     assert all(
-        f"/v/{doors.token(Door.objects.get())}/?do={verb}" in text for verb in ("accept", "decline", "ask", "resolve")
+        f"/v/{guest_links.token(Door.objects.get())}/?do={verb}" in text
+        for verb in ("accept", "decline", "ask", "resolve")
     )
     assert all(word in text for word in ("ACCEPT", "DECLINE", "NEED INFORMATION", "RESOLVED", "größer", "P2"))
 
@@ -219,8 +223,8 @@ def test_the_same_stages_and_events_as_with_any_other_vendor(
     person.arrive(question)
     work()
     assert Leg.objects.get(pk=leg.pk).stage == Stage.WAITING
-    conversations.comment(ticket=ticket, body="The second", legs=[Leg.objects.get(pk=leg.pk)], actor=agent, at=now())
-    handoffs.resume(leg=Leg.objects.get(pk=leg.pk), actor=agent, at=now())
+    comments.comment(ticket=ticket, body="The second", legs=[Leg.objects.get(pk=leg.pk)], actor=agent, at=now())
+    engagements.resume(leg=Leg.objects.get(pk=leg.pk), actor=agent, at=now())
     work()
     arrived = person.received(ticket.title)
     assert any("The second" in each.get_content() for each in arrived)
@@ -246,7 +250,7 @@ def test_what_is_done_on_the_page_is_not_told_to_them_again(
     offered: Offered, person: Person, agent: Actor, client: Any
 ) -> None:
     ticket, leg, _mail = offered
-    where = f"/v/{doors.token(Door.objects.get())}/"
+    where = f"/v/{guest_links.token(Door.objects.get())}/"
     client.post(where, {"act": "accept", "name": "Vera", "text": "On it"})
     work()
     tickets.set_priority(ticket=ticket, priority="P1", actor=agent, at=now())
@@ -295,7 +299,7 @@ def test_a_real_bounce_marks_our_delivery_as_failed(connection: Connection, pers
     Connection.objects.update(settings=connection.settings | {"to": gone, "folders": "INBOX"})
     work()
     ticket = tickets.open_ticket(title=f"Gone {uuid4().hex[:8]}", priority="P3", actor=agent, at=now())
-    handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     work()
     item = Outbound.objects.get(kind="create")
     assert item.tries.get().outcome == "ok"  # it was taken; the report comes later, or at once

@@ -14,9 +14,9 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from connectors.email import bounds, parts, threads
+from connectors.email import bounds, mime, threads
 from connectors.email.connector import _same
-from connectors.email.reading import Kind, Mail, Reader
+from connectors.email.parser import Kind, Mail, Reader
 from connectors.email.threads import Keys
 from connectors.management.commands.read_mail import told
 
@@ -162,7 +162,7 @@ def test_looking_for_parts_again_has_an_end(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(bounds, "from_string", counted)
     nested = "".join(f"--B{n}\nContent-Type: multipart/mixed; boundary=wrong{n}\n\n" for n in range(50))
     written(f"From: a@x.test\nContent-Type: multipart/mixed; boundary=wrong\n\n{nested}hello\n")
-    assert len(asked) == 1 + parts.MOST_AGAIN  # once for the message itself
+    assert len(asked) == 1 + mime.MOST_AGAIN  # once for the message itself
 
 
 @pytest.mark.parametrize(

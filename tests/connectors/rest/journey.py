@@ -11,7 +11,9 @@ from typing import Any, Protocol
 from django.db.models import F
 from django.utils import timezone
 
-from connectors.engine import compare, dispatcher, profiles, registry, sending, vault
+from connectors.engine import profiles, registry, vault
+from connectors.engine.operations import compare
+from connectors.engine.outbound import sender
 from connectors.kit.simulating import QuietServer, Simulator
 from connectors.models import Connection, Link, NoteRule, Outbound, StatusRule
 from hub.domain import history, ledger, messages, tickets
@@ -19,7 +21,9 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Message, Stage, Ticket
 from tests import factories
 from tests.conftest import SilentHandler
-from workflows import conversations, handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 
 def now() -> datetime:
@@ -105,7 +109,7 @@ def connected(server: Restarts, *, key: str, project: str, field: str = "1") -> 
 
 def due() -> None:
     """What waits for a retry or a settled outcome is due now."""
-    past = timezone.now() - sending.SETTLE - timedelta(seconds=1)
+    past = timezone.now() - sender.SETTLE - timedelta(seconds=1)
     Outbound.objects.filter(intent_at__isnull=False).update(intent_at=past)
     Outbound.objects.exclude(next_attempt_at=None).update(next_attempt_at=timezone.now())
     Connection.objects.update(resting_until=None, next_poll_at=None)
@@ -119,16 +123,16 @@ def travel(server: Restarts, connection: Connection, app: Simulator[Any], domain
         title="Printing fails — Größe", description="Error 0x11", priority="P2", requester=requester, actor=agent,
         at=now(),
     )  # fmt: skip
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
-    conversations.comment(ticket=ticket, body="For them alone", legs=[leg], actor=agent, at=now())
-    said = conversations.requester_says(ticket=ticket, requester=requester, body="It blinks", actor=agent, at=now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    comments.comment(ticket=ticket, body="For them alone", legs=[leg], actor=agent, at=now())
+    said = comments.requester_says(ticket=ticket, requester=requester, body="It blinks", actor=agent, at=now())
     messages.attach(message=said, name="screen.txt", content=b"our screen", actor=agent, at=now())
     dispatcher.drain(most=5)
     link = Link.objects.get(leg=leg)
     assert link.remote_key
 
     server.stop()  # their system restarts, while we have something to say
-    conversations.comment(ticket=ticket, body="Said while they were away", legs=[leg], actor=agent, at=now())
+    comments.comment(ticket=ticket, body="Said while they were away", legs=[leg], actor=agent, at=now())
     dispatcher.drain(most=2)
     assert Outbound.objects.filter(state__in=["ready", "unclear"]).exists()
     server.start()

@@ -8,12 +8,12 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from connectors.engine import proposing
+from connectors.engine.mapping import mapping_suggestions
 from connectors.kit.contract import Change, RemoteFile
 from connectors.kit.errors import Refused
 from connectors.kit.simulating import Answer, Request
 from connectors.rest import judging
-from connectors.rest.shapes import BadProfile
+from connectors.rest.schema import BadProfile
 from connectors.wizard.forms import WordsForm
 from tests.connectors.rest.vendor import START, Vendor, body, connector, document, ticket
 
@@ -195,10 +195,12 @@ def test_a_status_that_only_their_system_sets_is_written_for_nothing() -> None:
     choices = connector(text, Vendor(lambda _request: Answer(body={"items": []}))).picklists()["status"]
     assert [(choice.value, choice.is_theirs) for choice in choices] == [("open", False), ("late", True)]
     swapped = [dataclasses.replace(choice, is_theirs=not choice.is_theirs) for choice in choices]
-    assert [row.says for row in proposing.statuses(choices)] == ["working", ""]
-    assert [row.says for row in proposing.statuses(swapped)] == ["", "working"]
+    assert [row.says for row in mapping_suggestions.statuses(choices)] == ["working", ""]
+    assert [row.says for row in mapping_suggestions.statuses(swapped)] == ["", "working"]
 
-    form = WordsForm(proposing.statuses(choices), {}, {}, [], {"verb_0": "work", "verb_1": "work", "says_1": "working"})
+    form = WordsForm(
+        mapping_suggestions.statuses(choices), {}, {}, [], {"verb_0": "work", "verb_1": "work", "says_1": "working"}
+    )
     assert list(form.errors) == ["says_1"]
 
 

@@ -9,8 +9,10 @@ import pytest
 import time_machine
 from django.test import Client
 
-from connectors.engine import dispatcher, hooks, polling, profiles, registry, snapshots
-from connectors.engine.trying import Bench
+from connectors.engine import profiles, registry
+from connectors.engine.inbound import polling, snapshots
+from connectors.engine.operations import hooks
+from connectors.engine.operations.capability_check import Bench
 from connectors.models import AwaitedFile, Connection, Inbound, Link, Profile
 from connectors.rest import simulator as double
 from hub.domain import tickets
@@ -18,7 +20,8 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Stage, Ticket
 from tests import factories
 from tests.connectors.rest import journey
-from workflows import handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +83,7 @@ def test_a_fault_of_the_profile_in_fetching_files_stops_nothing_else(agent: Acto
         profiles.move(connection, profiles.publish(newer))
         at = datetime.now(UTC).replace(microsecond=0)
         ticket = tickets.open_ticket(title="Jam", requester=factories.PersonFactory(), actor=agent, at=at)
-        handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=at)
+        engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=at)
         dispatcher.drain(most=5)
         key = Link.objects.get().remote_key
         app.act("redmine.test", "file", ticket=key, by="7", name="trace.txt", text="abc")

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.engine.trying import Bench
+from connectors.engine.operations.capability_check import Bench
 from connectors.kit.contract import Change
 from connectors.kit.errors import Refused
 from connectors.kit.simulating import Answer, Request

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from connectors.engine import profiles
-from connectors.engine.trying import Bench
+from connectors.engine.operations.capability_check import Bench
 from connectors.kit.contract import Change
 from connectors.kit.errors import LockedOut, Missing, Refused, Unclear
 from connectors.kit.simulating import Answer, Request
 from connectors.rest import judging
-from connectors.rest.shapes import BadProfile
+from connectors.rest.schema import BadProfile
 from hub.models import Organisation
 from tests.connectors.rest.vendor import START, Vendor, body, connector, document, ticket
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors import queries
-from connectors.engine import polling
+from connectors.engine.inbound import polling
 from connectors.kit.contract import Connector, Page
 from connectors.kit.errors import ConnectorError, Forbidden, Refused
 from connectors.kit.simulating import Answer, Request

@@ -11,7 +11,7 @@ from connectors.kit.contract import Change
 from connectors.kit.errors import Refused
 from connectors.kit.simulating import Answer, Request
 from connectors.rest import editing, judging
-from connectors.rest.shapes import BadProfile
+from connectors.rest.schema import BadProfile
 from tests.connectors.rest.vendor import Vendor, connector, document, ticket
 
 PICKLIST = """

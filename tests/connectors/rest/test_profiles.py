@@ -15,8 +15,8 @@ from connectors.rest import given, judging, samples
 from connectors.rest import profile as profiles
 from connectors.rest.connector import Rest
 from connectors.rest.judging import judge
-from connectors.rest.shapes import BadProfile, Mistake, Place, read_row
-from connectors.rest.words import FUNCTIONS
+from connectors.rest.schema import BadProfile, Mistake, Place, read_row
+from connectors.rest.values import FUNCTIONS
 
 SHIPPED = Rest.shipped_profiles()
 FOLDER = files("connectors.rest") / "profiles"

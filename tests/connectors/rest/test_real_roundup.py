@@ -11,15 +11,18 @@ from typing import Any
 
 import pytest
 
-from connectors.engine import compare, dispatcher, profiles, registry, vault
-from connectors.engine.trying import Bench
+from connectors.engine import profiles, registry, vault
+from connectors.engine.operations import compare
+from connectors.engine.operations.capability_check import Bench
 from connectors.models import Connection, Link, NoteRule, Outbound, StatusRule
 from hub.domain import history, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Message, Stage, Ticket
 from tests import factories
 from tests.connectors.rest import journey
-from workflows import conversations, handoffs
+from worker import dispatcher
+from workflows.handoffs import engagements
+from workflows.lifecycle import comments
 
 pytest.importorskip("roundup", reason="Roundup is not installed: pip install -r requirements-dev.lock")
 
@@ -149,13 +152,13 @@ def test_a_journey_on_a_real_roundup(
         title="Drucker größer ✓", description="Error 0x11\n\nsince noon", priority="P2", requester=requester,
         actor=agent, at=journey.now(),
     )  # fmt: skip
-    leg = handoffs.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=journey.now())
+    leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=journey.now())
     dispatcher.drain(most=5)
     link = Link.objects.get(leg=leg)
     assert link.remote_key
 
     server.stop()
-    said = conversations.requester_says(
+    said = comments.requester_says(
         ticket=ticket, requester=requester, body="It blinks – größer", actor=agent, at=journey.now()
     )
     messages.attach(message=said, name="größe.txt", content=b"our screen " * 500, actor=agent, at=journey.now())

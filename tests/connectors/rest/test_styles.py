@@ -26,7 +26,7 @@ from connectors.kit.errors import (
 )
 from connectors.kit.simulating import Answer, Request
 from connectors.kit.testing import changes
-from connectors.rest import letting_in
+from connectors.rest import auth
 from tests.connectors.rest.vendor import START, Clock, Vendor, body, connector, document, ticket
 
 SINCE = "2026-03-16T09:00:00Z"
@@ -35,7 +35,7 @@ LONG = "a-cursor-that-is-longer-than-most-" * 9
 
 @pytest.fixture(autouse=True)
 def _no_tokens() -> None:
-    letting_in._TOKENS.clear()
+    auth._TOKENS.clear()
 
 
 def empty(_request: Request) -> Answer:
@@ -52,7 +52,7 @@ def sent(vendor: Vendor, name: str) -> str:
 @pytest.mark.parametrize(
     ("connect", "header", "value"),
     [
-        ('user = "hub"\npassword = "{secrets.key}"', "authorization", letting_in.basic("hub", "s3cret")),
+        ('user = "hub"\npassword = "{secrets.key}"', "authorization", auth.basic("hub", "s3cret")),
         ('user = "{secrets.key}"\npassword = "X"', "authorization", "Basic czNjcmV0Olg="),
         ('bearer = "{secrets.key}"', "authorization", "Bearer s3cret"),
         ('headers = { X-Api-Key = "{secrets.key}", X-Tenant = "7" }', "x-api-key", "s3cret"),
@@ -140,7 +140,7 @@ def test_a_refresh_token_is_kept_when_it_changes_and_a_quicker_workers_is_used()
     changes(one, SINCE)
     assert kept["refresh"] == "refresh-1"
 
-    letting_in._TOKENS.clear()
+    auth._TOKENS.clear()
     office.refresh = kept["refresh"] = "refresh-9"  # another worker exchanged it meanwhile
     office.given = 9
     tokens.ports = _with_secrets(tokens.ports, {"refresh": "refresh-9"}, first="refresh-1")

@@ -10,11 +10,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from connectors.engine import dispatcher, trials
-from connectors.engine.trying import Bench, Tried
+from connectors.engine.operations import trials
+from connectors.engine.operations.capability_check import Bench, Tried
 from connectors.models import Connection, Profile, Trial
 from connectors.rest import simulator as double
 from tests.connectors.rest import journey
+from worker import dispatcher
 
 pytestmark = pytest.mark.django_db
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.domain.files import NotWhole
 from hub.models import Organisation, Service
-from workflows import exits
+from workflows.vendor_change import export
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("vendor", help="its name")
         parser.add_argument("folder", type=Path, help="a new or empty folder")
-        parser.add_argument("--for", dest="audience", choices=exits.AUDIENCES, default="us",
+        parser.add_argument("--for", dest="audience", choices=export.AUDIENCES, default="us",
                             help="everything for us, or only what a successor may see")  # fmt: skip
         parser.add_argument("--service", action="append", default=[], help="only tickets of this service")
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         if missing:
             raise CommandError(f"There is no service {min(missing)!r}.")
         try:
-            made = exits.export(
+            made = export.export(
                 vendor, options["folder"], audience=options["audience"], services=services, at=now()
             )  # fmt: skip
         except (FileExistsError, NotWhole) as error:

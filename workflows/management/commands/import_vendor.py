@@ -10,9 +10,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from hub.clock import now
+from hub.core.clock import now
 from hub.models import Organisation
-from workflows import entries, packages
+from workflows.vendor_change import importing
+from workflows.vendor_change import package as export_package
 
 
 class Command(BaseCommand):
@@ -29,22 +30,22 @@ class Command(BaseCommand):
             names = ", ".join(Organisation.objects.filter(kind="vendor").values_list("name", flat=True))
             raise CommandError(f"There is no vendor {options['organisation']!r}; there are {names or 'none'}.")
         try:
-            package = packages.read(options["folder"])
+            package = export_package.read(options["folder"])
             if options["dry_run"]:
-                self._tell(entries.preview(package), "would be")
+                self._tell(importing.preview(package), "would be")
                 return
-            found = entries.bring(package, organisation=organisation, by=None, at=now())
-        except packages.NotBrought as refused:
-            lines = "\n".join(refused.wrong[: packages.MOST_TOLD])
+            found = importing.bring(package, organisation=organisation, by=None, at=now())
+        except export_package.NotBrought as refused:
+            lines = "\n".join(refused.wrong[: export_package.MOST_TOLD])
             raise CommandError(f"Nothing was taken in: {len(refused.wrong)} things do not fit.\n{lines}") from refused
         self._tell(found, "are")
         self.stdout.write(f"{organisation} may now read {found.shared} tickets that it could not read before.")
 
-    def _tell(self, found: entries.Brought, are: str) -> None:
+    def _tell(self, found: importing.Brought, are: str) -> None:
         self.stdout.write(f"{len(found.here)} tickets are here already, {len(found.new)} {are} taken in as history.")
         if found.open:
-            told = ", ".join(found.open[: packages.MOST_TOLD])
+            told = ", ".join(found.open[: export_package.MOST_TOLD])
             self.stdout.write(f"Not over yet, so no history: {told}")
         if found.strange:
-            told = ", ".join(found.strange[: packages.MOST_TOLD])
+            told = ", ".join(found.strange[: export_package.MOST_TOLD])
             self.stdout.write(f"Left as they are, because that vendor never worked on them here: {told}")

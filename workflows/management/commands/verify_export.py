@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from workflows import exits
+from workflows.vendor_change import export
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("folder", type=Path)
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        wrong = exits.verify(options["folder"])
+        wrong = export.verify(options["folder"])
         for line in wrong:
             self.stdout.write(line)
         if wrong:

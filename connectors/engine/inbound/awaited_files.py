@@ -1,0 +1,140 @@
+"""Files of theirs whose content is not here: tried again by themselves, and then by a person.
+
+A file that cannot be had holds nothing else up: notes and status of its ticket go on without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from connectors.engine import registry, texts
+from connectors.engine.inbound import reconcile
+from connectors.engine.operations import backoff
+from connectors.engine.vault import CannotUnseal
+from connectors.kit.contract import NOT_UNDERSTOOD, Connector, RemoteFile, RemoteTicket
+from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
+from connectors.models import AwaitedFile, Link
+from hub.core.clock import now
+from hub.domain import messages
+from hub.domain.actors import Actor
+from hub.models import User
+
+State = AwaitedFile.State
+LEASE = timedelta(seconds=120)
+MOST_ATTEMPTS = 5
+NOT_ASKED_FOR = (State.PARKED, State.LEFT_OUT, State.TOO_LARGE)
+"""What is fetched only when a person wants it."""
+
+
+def contents(
+    connector: Connector, remote: RemoteTicket, wanted: Iterable[RemoteFile]
+) -> tuple[dict[str, bytes], dict[str, tuple[RemoteFile, Exception]]]:
+    """The contents of files that can be had, by key; and those that cannot, with the reason. Makes calls."""
+    found: dict[str, bytes] = {}
+    failed: dict[str, tuple[RemoteFile, Exception]] = {}
+    for file in wanted:
+        try:
+            found[file.key] = connector.content(remote.key, file)
+        except (ConnectorError, *NOT_UNDERSTOOD) as error:
+            failed[file.key] = (file, error)
+    return found, failed
+
+
+def remember(link: Link, failed: Iterable[tuple[RemoteFile, Exception]]) -> None:
+    """Keep what could not be fetched as an item of its own."""
+    at = timezone.now()
+    for file, error in failed:
+        row, _is_new = AwaitedFile.objects.get_or_create(
+            link=link,
+            remote_key=file.key,
+            defaults={"name": messages.safe_name(file.name), "size": max(file.size, 0), "noted_at": at},
+        )
+        _failed(row, error)
+
+
+def _failed(row: AwaitedFile, error: Exception) -> None:
+    attempts = row.attempts + 1
+    is_final = isinstance(error, ConnectorError) and not isinstance(error, TryLater | Missing)
+    is_over = is_final or attempts >= MOST_ATTEMPTS
+    AwaitedFile.objects.filter(pk=row.pk).exclude(state=State.DONE).update(
+        attempts=F("attempts") + 1,
+        why=texts.storable(str(error))[:1000],
+        state=State.PARKED if is_over else State.WAITING,
+        next_attempt_at=None if is_over else timezone.now() + backoff.rest(attempts),
+    )
+
+
+def due(*, at: datetime, limit: int = 20) -> list[int]:
+    rows = AwaitedFile.objects.filter(state=State.WAITING, next_attempt_at__lte=at, link__connection__state="active")
+    return list(rows.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def fetch(*, awaited_id: int) -> None:
+    """Try one again; what comes is attached as any other file of theirs is."""
+    at = timezone.now()
+    claimed = AwaitedFile.objects.filter(pk=awaited_id, state=State.WAITING, next_attempt_at__lte=at).update(
+        next_attempt_at=at + LEASE
+    )
+    if not claimed:
+        return
+    row = AwaitedFile.objects.select_related(
+        "link__connection__organisation", "link__connection__service", "link__connection__profile", "inbound", "message"
+    ).get(pk=awaited_id)
+    try:
+        with registry.ready(row.link.connection) as connector:
+            _fetch(row, connector)
+    except (ConnectorError, CannotUnseal, registry.UnknownConnector, messages.NotSaid) as error:
+        _failed(row, error)
+        if isinstance(error, LockedOut):
+            backoff.lock_out(row.link.connection, str(error))
+    else:
+        AwaitedFile.objects.filter(pk=row.pk).update(state=State.DONE, next_attempt_at=None, why="")
+
+
+def _fetch(row: AwaitedFile, connector: Connector) -> None:
+    if row.inbound is not None:
+        number = int(row.remote_key.rpartition(".")[2])
+        files = connector.read_letter(bytes(row.inbound.body)).files
+        if number >= len(files):
+            raise Missing("The mail that this file came with can no longer be read.")
+        _attach(row, files[number][1])
+        return
+    remote = connector.fetch(row.link.remote_key)
+    file = next((file for file in remote.files or () if file.key == row.remote_key), None)
+    if file is None:
+        raise Missing("They do not have this file any more.")
+    content = connector.content(remote.key, file)
+    if row.message is not None:
+        _attach(row, content)
+    else:
+        reconcile.apply(connection=row.link.connection, remote=remote, at=now(), contents={file.key: content})
+
+
+@transaction.atomic
+def _attach(row: AwaitedFile, content: bytes) -> None:
+    assert row.message is not None
+    actor = Actor.vendor(row.link.connection.organisation, row.message.author_name)
+    made = messages.attach(
+        message=row.message, name=row.name, content=content, actor=actor, at=now(),
+        origin=row.link.connection.public_id,
+    )  # fmt: skip
+    row.link.bindings.filter(remote_key=row.remote_key, lane="files").update(attachment=made)
+
+
+def retry(row: AwaitedFile) -> None:
+    """A person wants it: it is fetched now, however large."""
+    AwaitedFile.objects.filter(pk=row.pk, state__in=NOT_ASKED_FOR).update(
+        state=State.WAITING, attempts=0, next_attempt_at=timezone.now(), why=""
+    )
+
+
+def leave_out(row: AwaitedFile, *, user: User, reason: str) -> None:
+    """It is not wanted; the reason stays."""
+    AwaitedFile.objects.filter(pk=row.pk, state__in=NOT_ASKED_FOR).update(
+        state=State.LEFT_OUT, next_attempt_at=None, why=f"Left out by {user}: {reason}"[:1000]
+    )

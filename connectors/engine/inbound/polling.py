@@ -1,0 +1,229 @@
+"""Ask vendors what changed: pages are kept before anyone understands them, and the cursor moves in the same commit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.db import DataError, transaction
+from django.db.models import Max, Q
+from django.utils import timezone
+
+from connectors.engine import limits, registry, texts
+from connectors.engine.inbound import duplicates, inbox, snapshots
+from connectors.engine.operations import backoff, hooks
+from connectors.engine.vault import CannotUnseal
+from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Page, RemoteTicket, Unread
+from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, TryLater, Unsupported
+from connectors.models import Connection, Inbound, Link
+from hub.models import OPEN_STAGES
+from hub.models.fields import new_ulid
+
+log = logging.getLogger(__name__)
+
+DUPLICATES_SINCE = timedelta(days=1)
+HEAL_EVERY = timedelta(hours=1)
+LAY_THERE = "It lay there when reading began; it is taken in when it changes."
+
+
+def beginning(connector: Connector) -> str:
+    """The cursor from which on everything is taken in: what lies there already is left alone."""
+    return connector.changes_since("").cursor if connector.keeps_records else connector.letters("").cursor
+
+
+def begin(connection: Connection) -> None:
+    """Reading begins now, whenever the first poll may come; nothing where it has begun already.
+
+    ConnectorError, CannotUnseal where they have to be asked for it (a mailbox) and cannot be.
+    """
+    if connection.cursor or connection.purpose != Connection.Purpose.TICKETS:
+        return
+    with registry.ready(connection) as connector:
+        connection.cursor = beginning(connector)
+    Connection.objects.filter(pk=connection.pk, cursor="").update(cursor=connection.cursor)
+
+
+def due_connections(*, at: datetime) -> list[int]:
+    return list(
+        Connection.objects.filter(
+            Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at),
+            Q(resting_until__isnull=True) | Q(resting_until__lte=at),
+            state=Connection.State.ACTIVE,
+            purpose=Connection.Purpose.TICKETS,
+            organisation__archived_at=None,
+        )
+        .order_by("next_poll_at", "pk")
+        .values_list("pk", flat=True)
+    )
+
+
+def poll(*, connection_id: int) -> int:
+    """Ask one vendor what changed; pages are stored and the cursor moves in the same commit."""
+    at = timezone.now()
+    connection = Connection.objects.select_related("organisation", "service").get(pk=connection_id)
+    until = at + max(inbox.LEASE, timedelta(seconds=connection.poll_seconds))
+    claimed = Connection.objects.filter(
+        Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at), pk=connection_id, state=Connection.State.ACTIVE
+    ).update(next_poll_at=until)
+    if not claimed:
+        return 0
+    stored = 0
+    try:
+        with registry.ready(connection, share=limits.POLL_SHARE) as connector:
+            more = connector.keeps_records
+            if not more:
+                stored += _take_letters(connection, connector)
+            while more:
+                page = connector.changes_since(connection.cursor)
+                with transaction.atomic():
+                    stored += _keep_page(connection, connector, page)
+                    inbox.look_again(connection, [key for key in page.gone if texts.storable(key) == key])
+                    stored += sum(_keep_unread(connection, unread) for unread in page.unread)
+                    _keep_left_out(connection, page)
+                    if not _moved(connection, page.cursor):
+                        return stored  # another version of its profile reads on from elsewhere
+                more = page.more and page.cursor != connection.cursor
+                connection.cursor = page.cursor
+            if connector.keeps_records:
+                _heal(connection, connector)
+    except (ConnectorError, CannotUnseal, registry.UnknownConnector) as error:
+        _poll_failed(connection, error)
+    except (*NOT_UNDERSTOOD, DataError) as error:
+        log.exception("Poll of %s failed", connection)
+        _poll_failed(connection, error)
+    # Where somebody wants it polled at once meanwhile, that stands.
+    Connection.objects.filter(pk=connection_id, next_poll_at=until).update(
+        next_poll_at=timezone.now() + timedelta(seconds=connection.poll_seconds)
+    )
+    return stored
+
+
+def _keep_left_out(connection: Connection, page: Page) -> None:
+    """What their list refused to show is told until somebody has seen to it."""
+    if page.left_out:
+        Connection.objects.filter(pk=connection.pk).update(left_out=texts.storable(page.left_out)[:1000])
+
+
+def _moved(connection: Connection, cursor: str) -> bool:
+    """The cursor moves, from where it was read and with the profile it was read with; and they do answer."""
+    at = timezone.now()
+    rows = Connection.objects.filter(pk=connection.pk, cursor=connection.cursor, profile=connection.profile_id)
+    moved = rows.update(cursor=cursor, last_in_at=at)
+    rested = Q(resting_until__isnull=True) | Q(resting_until=connection.resting_until)
+    Connection.objects.filter(rested, pk=connection.pk, state=Connection.State.ACTIVE).update(
+        failures=0, resting_until=None, last_error=""
+    )
+    return bool(moved)
+
+
+def _take_letters(connection: Connection, connector: Connector) -> int:
+    """Keep what lies in a mailbox, page by page; only what is kept is marked as read there."""
+    stored, more = 0, True
+    while more:
+        page = connector.letters(connection.cursor)
+        with transaction.atomic():
+            for letter in page.letters:
+                key = f"mail.{snapshots.digest(letter.raw)}"
+                place = {"place": letter.place}
+                stored += inbox.keep(
+                    connection, Inbound.Kind.MAIL, key, letter.raw, {}, kept_headers=place, sender=letter.sender
+                )
+            if not _moved(connection, page.cursor):
+                return stored
+        connector.taken(page.letters)
+        more = page.more and page.cursor != connection.cursor
+        connection.cursor = page.cursor
+    return stored
+
+
+def _heal(connection: Connection, connector: Connector) -> None:
+    """Once in a while every link under way is read again: what no hook and no poll told is found so.
+
+    A reference that stands on two records there is found so, too.
+    """
+    at = timezone.now()
+    if connection.healed_at is not None and at - connection.healed_at < HEAL_EVERY:
+        return
+    Connection.objects.filter(pk=connection.pk).update(healed_at=at)
+    hooks.keep(connection, connector)
+    if connection.healed_at is not None:
+        states = [Link.State.ACTIVE, Link.State.ALIAS]
+        under_way = Link.objects.filter(connection=connection, state__in=states, leg__stage__in=OPEN_STAGES)
+        under_way.update(is_dirty=True, next_look_at=None)
+        with suppress(Unsupported):
+            duplicates.search(connection, connector, since=connection.healed_at - DUPLICATES_SINCE)
+
+
+def _keep_page(connection: Connection, connector: Connector, page: Page) -> int:
+    """Store what was read, each once; how much of it is new."""
+    if not connector.dates_changes:
+        return _keep_differences(connection, page)
+    stored = 0
+    for remote in page.tickets:
+        content = snapshots.dump(remote)
+        stored += _keep_snapshot(connection, remote, content, f"poll.{snapshots.digest(content)[:40]}.{remote.key}")
+    return stored
+
+
+def _keep_differences(connection: Connection, page: Page) -> int:
+    """Of records that do not tell when they changed: store what differs from what was read last."""
+    records = (*page.tickets, *page.before)
+    keys = [remote.key for remote in records]
+    known = _last_read(connection, keys)
+    linked = set(Link.objects.filter(connection=connection, remote_key__in=keys).values_list("remote_key", flat=True))
+    before = {remote.key for remote in page.before if remote.key not in linked and not remote.reference}
+    stored = 0
+    for remote in records:
+        said = f"poll.{snapshots.state_of(remote)[:40]}."
+        if known.get(remote.key, "").startswith(said):
+            continue
+        ignored = LAY_THERE if remote.key in before else ""
+        # What is as it was before once more has changed all the same: each difference is a delivery of its own.
+        stored += _keep_snapshot(connection, remote, snapshots.dump(remote), f"{said}{new_ulid()}", ignored=ignored)
+    return stored
+
+
+def _last_read(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
+    """The delivery that was stored last of each of these records, by key."""
+    rows = Inbound.objects.filter(connection=connection, kind=Inbound.Kind.POLL, remote_key__in=keys)
+    newest = rows.order_by().values("remote_key").annotate(newest=Max("pk")).values("newest")
+    return dict(Inbound.objects.filter(pk__in=newest).values_list("remote_key", "delivery"))
+
+
+def _keep_snapshot(
+    connection: Connection, remote: RemoteTicket, content: bytes, delivery: str, *, ignored: str = ""
+) -> bool:
+    kind, key = Inbound.Kind.POLL, remote.key
+    if ignored:
+        return inbox.keep(
+            connection, kind, delivery, content, {}, remote_key=key, state=Inbound.State.IGNORED, error=ignored
+        )
+    return inbox.keep(connection, kind, delivery, content, {}, remote_key=key)
+
+
+def _keep_unread(connection: Connection, unread: Unread) -> bool:
+    """A record that made no sense is parked for a person; tried again, its ticket is read anew."""
+    unread = replace(unread, key=texts.storable(unread.key)[:100], why=texts.storable(unread.why))
+    body = unread.raw.encode("utf-8", "replace")
+    return inbox.keep(
+        connection,
+        Inbound.Kind.HOOK,
+        f"unread.{snapshots.digest(body)[:40]}.{unread.key}",
+        body,
+        {},
+        remote_key=unread.key[: Inbound._meta.get_field("remote_key").max_length],
+        state=Inbound.State.PARKED,
+        error=f"Record {unread.key} of theirs cannot be understood: {unread.why}"[:500],
+    )
+
+
+def _poll_failed(connection: Connection, error: Exception) -> None:
+    if isinstance(error, LockedOut | Forbidden | CannotUnseal | registry.UnknownConnector):
+        backoff.lock_out(connection, str(error))
+        return
+    failures = connection.failures + 1
+    wait = timedelta(seconds=error.after) if isinstance(error, TryLater) and error.after else backoff.probe(failures)
+    backoff.pause(connection, timezone.now() + wait, str(error))

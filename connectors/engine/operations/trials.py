@@ -1,0 +1,104 @@
+"""Trials of a profile as work in the background: asked for on a page, run by a worker, stopped by a person."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from connectors.engine import profiles, registry, texts
+from connectors.engine.operations.capability_check import Bench
+from connectors.engine.vault import CannotUnseal
+from connectors.models import Connection, Profile, Trial
+
+LEASE = timedelta(minutes=5)
+"""One capability takes a few calls at most, each with a time limit."""
+KEPT = 10
+"""So many trials of a profile are kept."""
+State = Trial.State
+
+
+class NotTried(Exception):
+    """The trial cannot be asked for; the message says why and what to do."""
+
+
+class _Stopped(Exception):
+    """A person stopped it, or another worker took it for dead."""
+
+
+def ask(*, profile: Profile, connection: Connection, writes: bool, by: str) -> Trial:
+    """Queue a trial; NotTried where the access would be sent elsewhere, or where one is under way already."""
+    if not profiles.sends_alike(connection, profile):
+        raise NotTried(
+            f"This version sends credentials in another way than the one {connection} uses, so it cannot be tried with "
+            "its access. Make a connection of its own for it."
+        )
+    try:
+        with transaction.atomic():
+            made = Trial.objects.create(
+                profile=profile, connection=connection, writes=writes, asked_by=by[:150], asked_at=timezone.now()
+            )
+    except IntegrityError as error:
+        raise NotTried(f"{connection} is being tried already: wait until that has ended, or stop it.") from error
+    kept = Trial.objects.filter(profile=profile).order_by("-pk").values_list("pk", flat=True)[:KEPT]
+    Trial.objects.filter(profile=profile).exclude(pk__in=list(kept)).delete()
+    return made
+
+
+def stop(trial: Trial, *, by: str) -> None:
+    """Stop it before its next capability."""
+    rows = Trial.objects.filter(pk=trial.pk, state__in=[State.QUEUED, State.RUNNING])
+    rows.update(state=State.STOPPED, why=f"{by} stopped it.", current="", ended_at=timezone.now())
+
+
+def due(*, at: datetime, limit: int = 10) -> list[int]:
+    """Trials that wait for a worker, and those whose worker is gone."""
+    is_lost = Q(state=State.RUNNING, lease_until__lte=at)
+    return list(
+        Trial.objects.filter(Q(state=State.QUEUED) | is_lost).order_by("pk").values_list("pk", flat=True)[:limit]
+    )
+
+
+def run(*, trial_id: int) -> None:
+    """Try every capability, keeping what was seen after each. One whose worker was lost is ended, not begun again."""
+    at = timezone.now()
+    lost = Trial.objects.filter(pk=trial_id, state=State.RUNNING, lease_until__lte=at)
+    if lost.update(state=State.STOPPED, current="", ended_at=at, why="The worker that tried it was ended. Try again."):
+        return
+    if not Trial.objects.filter(pk=trial_id, state=State.QUEUED).update(state=State.RUNNING, lease_until=at + LEASE):
+        return
+    trial = Trial.objects.select_related("connection", "profile").get(pk=trial_id)
+    try:
+        _try(trial)
+    except _Stopped:
+        return
+    except (CannotUnseal, registry.UnknownConnector) as error:
+        _write(trial, state=State.STOPPED, why=str(error), current="", ended_at=timezone.now())
+        return
+    _write(trial, state=State.DONE, current="", ended_at=timezone.now())
+
+
+def _try(trial: Trial) -> None:
+    connection, profile = trial.connection, trial.profile
+    if not profiles.sends_alike(connection, profile):
+        _write(trial, state=State.STOPPED, why=f"{connection} uses another way of sending credentials by now.")
+        raise _Stopped
+    connection.profile, connection.memory = profile, {}
+    with registry.ready(connection) as connector:
+        bench = Bench(connector, of=connection.public_id, begins=lambda what: _begins(trial, what))
+        for tried in bench.tries(writes=trial.writes):
+            trial.steps.append(asdict(tried) | {"told": texts.storable(tried.told)})
+            _write(trial, steps=trial.steps)
+
+
+def _begins(trial: Trial, what: str) -> None:
+    _write(trial, current=texts.storable(what)[:200], lease_until=timezone.now() + LEASE)
+
+
+def _write(trial: Trial, **changes: object) -> None:
+    """Raises _Stopped where it does not run any more."""
+    if not Trial.objects.filter(pk=trial.pk, state=State.RUNNING).update(**changes):
+        raise _Stopped

@@ -1,0 +1,114 @@
+"""What is wrong with the hub itself: noticed, shown, and where it can be, put right.
+
+A clock that ran ahead leaves instants in the future behind, when it is corrected: polls, attempts and leases would wait
+for them. Nothing of ours waits longer than its own longest interval after now.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime, timedelta
+
+from django.db import connection as database
+from django.db.models import Model
+from django.utils import timezone
+
+from connectors.engine.inbound import inbox
+from connectors.engine.operations import backoff
+from connectors.kit.http import LONGEST_WAIT
+from connectors.models import AwaitedFile, Connection, Inbound, Link, Outbound, Trouble, Turn
+from hub.models import FailedReceiver
+from workflows.models import Notice, Pending
+
+log = logging.getLogger(__name__)
+
+LONGEST = timedelta(seconds=LONGEST_WAIT)
+A_LEASE = timedelta(minutes=5)
+SLACK = timedelta(minutes=1)
+WAITS: tuple[tuple[type[Model], str, timedelta], ...] = (
+    (Connection, "resting_until", LONGEST),
+    (Connection, "reading_until", A_LEASE),
+    (Connection, "key_asked_at", timedelta(0)),
+    (Link, "next_look_at", backoff.LONGEST_REST),
+    (Link, "lease_until", A_LEASE),
+    (Inbound, "next_attempt_at", LONGEST),
+    (Inbound, "lease_until", A_LEASE),
+    (Outbound, "next_attempt_at", LONGEST),
+    (AwaitedFile, "next_attempt_at", backoff.LONGEST_REST),
+    (FailedReceiver, "next_attempt_at", timedelta(hours=5)),
+    (Pending, "lease_until", A_LEASE),
+    (Notice, "lease_until", A_LEASE),
+)
+"""Columns of machine time that something waits for, each with the longest it is ever set ahead."""
+
+
+def begin(kind: Trouble.Kind, why: str) -> None:
+    """Say that something is wrong; once, however often it is noticed."""
+    row, is_new = Trouble.objects.get_or_create(
+        kind=kind, ended_at=None, defaults={"why": why, "began_at": timezone.now()}
+    )
+    if is_new:
+        log.warning("%s: %s", row.get_kind_display(), why)
+
+
+def end(kind: Trouble.Kind) -> None:
+    """It is right again."""
+    if Trouble.objects.filter(kind=kind, ended_at=None).update(ended_at=timezone.now()):
+        log.warning("%s: right again.", kind.label)
+
+
+class Clock:
+    """Looks after this machine's clock: whether it jumps, and whether the database's agrees."""
+
+    TOLERATED = 30.0
+
+    def __init__(self) -> None:
+        self.seen: tuple[float, float] | None = None
+        """The time of day and the time since start, when they were last compared."""
+
+    def look(self) -> None:
+        """About once a minute: notice a clock that is wrong, and let nothing wait for what it said."""
+        day, since_start = time.time(), time.monotonic()
+        jumped = 0.0 if self.seen is None else (day - self.seen[0]) - (since_start - self.seen[1])
+        self.seen = (day, since_start)
+        apart = _apart_from_database()
+        wrong = next((each for each in (jumped, apart) if abs(each) > self.TOLERATED), 0.0)
+        if wrong:
+            what = "jumped by" if wrong == jumped else "differs from the database's by"
+            begin(
+                Trouble.Kind.CLOCK,
+                f"The clock of a machine of the hub {what} {wrong:+.0f} seconds. Let it be set by NTP.",
+            )
+        freed = calm(at=timezone.now())
+        if freed and not wrong:
+            why = f"{freed} things waited for a time too far ahead, left by a clock that ran ahead; they go on."
+            begin(Trouble.Kind.CLOCK, why)
+        if not wrong and not freed:
+            end(Trouble.Kind.CLOCK)
+
+
+def calm(*, at: datetime) -> int:
+    """Let nothing wait longer than its own longest interval; how many rows did."""
+    freed = 0
+    for model, column, longest in WAITS:
+        rows = model._default_manager.filter(**{f"{column}__gt": at + longest + SLACK})
+        freed += rows.update(**{column: at})
+    for seconds in set(Connection.objects.values_list("poll_seconds", flat=True)):
+        longest = max(inbox.LEASE, timedelta(seconds=seconds))
+        rows = Connection.objects.filter(poll_seconds=seconds, next_poll_at__gt=at + longest + SLACK)
+        freed += rows.update(next_poll_at=at)
+    freed += Turn.objects.filter(until__gt=(at + A_LEASE).timestamp()).update(until=0)
+    freed += Connection.objects.filter(healed_at__gt=at + SLACK).update(healed_at=at)
+    return freed
+
+
+def _apart_from_database() -> float:
+    """Seconds by which our clock is ahead of the database server's; 0 where that is the same machine's."""
+    if database.vendor != "postgresql":
+        return 0.0
+    with database.cursor() as cursor:
+        before = time.time()
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+        theirs = float(cursor.fetchone()[0])
+        return (before + time.time()) / 2 - theirs

@@ -1,0 +1,45 @@
+"""The timed jobs of synchronisation. What comes in is read before anything is said; machine time decides."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from connectors.engine.inbound import alerts, awaited_files, inbox, polling
+from connectors.engine.operations import trials
+from connectors.engine.outbound import acknowledgements, sender
+from hub.core.clock import now
+from hub.core.jobs import TimedJob, register
+
+register(
+    TimedJob(
+        name="mail",
+        due=lambda: inbox.due_mail(at=timezone.now()),
+        run=lambda pk: inbox.read(inbound_id=pk),
+        queue="mail",
+    ),
+    TimedJob(name="read", due=lambda: inbox.due_hooks(at=timezone.now()), run=lambda pk: inbox.read(inbound_id=pk)),
+    TimedJob(name="send", due=lambda: sender.due_links(at=timezone.now()), run=lambda pk: sender.send(link_id=pk)),
+    TimedJob(name="look", due=lambda: inbox.due_looks(at=timezone.now()), run=lambda pk: inbox.look(link_id=pk)),
+    TimedJob(
+        name="file",
+        due=lambda: awaited_files.due(at=timezone.now()),
+        run=lambda pk: awaited_files.fetch(awaited_id=pk),
+    ),
+    TimedJob(
+        name="poll",
+        due=lambda: polling.due_connections(at=timezone.now()),
+        run=lambda pk: polling.poll(connection_id=pk),
+        queue="poll",
+    ),
+    TimedJob(
+        name="silent",
+        due=lambda: alerts.due_silent(at=now()),
+        run=lambda pk: alerts.tell_silent(alert_id=pk, at=now()),
+    ),
+    TimedJob(
+        name="acknowledge",
+        due=lambda: acknowledgements.due(at=timezone.now()),
+        run=lambda pk: acknowledgements.send(alert_id=pk),
+    ),
+    TimedJob(name="try", due=lambda: trials.due(at=timezone.now()), run=lambda pk: trials.run(trial_id=pk)),
+)

@@ -1,0 +1,122 @@
+"""Their calls to us: signed in one of several ways, about one record or many, registered where they let us."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Hook, Hooked
+from connectors.kit.errors import BadSignature, Refused, Unsupported
+from connectors.rest.caller import Caller
+from connectors.rest.profile import Profile
+from connectors.rest.records import Records
+from hub.expressions import text
+
+
+class TakesCalls(Connector):
+    """The part of a connector by profile that is called; the rest stands in `connector`."""
+
+    profile: ClassVar[Profile]
+    caller: Caller
+    records: Records
+
+    def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
+        row = self.profile.hook
+        if row is None:
+            raise Unsupported(f"{self.profile.name} sends no hooks.")
+        sent = {name.lower(): value for name, value in headers.items()}
+        self._check_signature(sent, body)
+        news = json.loads(body) if body.strip() else None
+        told = {"answer": news, "headers": sent, "settings": self.caller.known["settings"]}
+        self._check_age(told)
+        keys = self._keys_of_hook(news, sent)
+        named = text(row.delivery(told)) if row.delivery is not None else ""
+        # What they name is cut, never the digest: two calls must not become one.
+        delivery = f"{named[:70]}.{hashlib.sha256(body).hexdigest()[:24]}"
+        return Hook(key=keys[0], delivery=delivery, also=tuple(keys[1:200]))
+
+    def _keys_of_hook(self, news: Any, sent: Mapping[str, str]) -> list[str]:
+        row = self.profile.hook
+        assert row is not None
+        told = {"answer": news, "headers": dict(sent), "settings": self.caller.known["settings"]}
+        found = row.keys(told) if row.keys is not None else [row.key(told)] if row.key is not None else []
+        keys = [self.records.key(text(key)) for key in found or [] if text(key)]
+        if not keys:
+            raise Refused("The call names no record.")
+        return keys
+
+    def _check_signature(self, sent: Mapping[str, str], body: bytes) -> None:
+        row = self.profile.hook
+        assert row is not None
+        if row.check == "secret_path":
+            return
+        secret = row.secret.text(self.caller.known) if row.secret is not None else ""
+        if not secret:
+            raise BadSignature("No secret is entered for their calls.")
+        if row.check == "basic":
+            told, wanted = sent.get("authorization", ""), "Basic " + base64.b64encode(secret.encode()).decode()
+        elif row.check == "header":
+            told, wanted = sent.get(row.header.lower(), ""), f"{row.prefix}{secret}"
+        else:
+            told, wanted = sent.get(row.header.lower(), ""), row.prefix + self._mac(secret, sent, body)
+        if not told or not hmac.compare_digest(told.strip().encode(), wanted.encode()):
+            raise BadSignature("The call is not signed with our secret.")
+
+    def _mac(self, secret: str, sent: Mapping[str, str], body: bytes) -> str:
+        row = self.profile.hook
+        assert row is not None
+        key = secret.encode()
+        if row.key_form == "sha256":
+            key = hashlib.sha256(key).digest()
+        elif row.key_form == "base64":
+            try:
+                key = base64.b64decode(secret, validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise BadSignature("The secret for their calls is not base64.") from error
+        content = body
+        if row.content is not None:
+            # The body goes in as it came: decoding and encoding it may not change a byte.
+            told = {"body": "\x00body\x00", "headers": dict(sent), "settings": self.caller.known["settings"]}
+            content = row.content.text(told).encode().replace(b"\x00body\x00", body)
+        mac = hmac.new(key, content, getattr(hashlib, row.algorithm))
+        return mac.hexdigest() if row.encoding == "hex" else base64.b64encode(mac.digest()).decode()
+
+    def _check_age(self, told: Mapping[str, Any]) -> None:
+        row = self.profile.hook
+        assert row is not None
+        if row.timestamp is None:
+            return
+        try:
+            at = self.records.moment(row.timestamp(told))
+        except (Refused, *NOT_UNDERSTOOD) as error:
+            raise BadSignature("The call does not say when it was sent.") from error
+        if abs((self.ports.now() - at).total_seconds()) > row.tolerance_seconds:
+            raise BadSignature("The call is too old, or from a clock that is wrong.")
+
+    def register_hook(self, url: str) -> Hooked:
+        if not self.caller.has("hook_create") or not self.caller.has("hooks"):
+            raise Unsupported(f"Enter this address in {self.profile.name} yourself: {url}")
+        row = self.profile.hook
+        assert row is not None
+        ours = []
+        for items in self.caller.pages("hooks", {}):
+            for item in items:
+                if row.url is not None and text(row.url({"item": item})) == url:
+                    ours.append(item)
+        for stray in ours[1:]:
+            if self.caller.has("hook_delete"):
+                self.caller.run("hook_delete", {"hook": {"url": url}, "item": stray}, is_write=True)
+        if not ours:
+            done = self.caller.run("hook_create", {"hook": {"url": url}}, is_write=True)
+            return Hooked(key=done.key)
+        key = text(row.id({"item": ours[0]})) if row.id is not None else ""
+        is_off = row.is_active is not None and row.is_active({"item": ours[0]}) is not True
+        if is_off and self.caller.has("hook_enable"):
+            self.caller.run("hook_enable", {"hook": {"url": url}, "item": ours[0]}, is_write=True)
+            return Hooked(key=key, was_off=f"{self.profile.name} had switched its calls off.")
+        return Hooked(key=key)

@@ -1,0 +1,142 @@
+"""What may be saved as an expression, and how it is put to the engine."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cel
+
+from hub.expressions import quick
+from hub.expressions.errors import BadExpression
+from hub.expressions.functions import length
+from hub.expressions.reading import OWN, blanked, calls, macros_deep
+
+Function = Callable[..., Any]
+
+# What the engine has, by how many values it takes (common-expression-language 0.10; each is tried in
+# tests/hub/test_expr.py). It compiles more than it can run: bool(…), min(…), max(…), contains(a, b) and
+# t.getHours("Europe/Berlin") are known to its parser only.
+CALLED = {
+    "size": {1}, "string": {1}, "int": {1}, "uint": {1}, "double": {1}, "bytes": {1}, "type": {1}, "dyn": {1},
+    "timestamp": {1}, "duration": {1}, "has": {1},
+}  # fmt: skip
+ON_VALUES = {
+    "size": {0}, "contains": {1}, "startsWith": {1}, "endsWith": {1}, "map": {2, 3}, "filter": {2}, "all": {2},
+    "exists": {2}, "exists_one": {2}, "getFullYear": {0}, "getMonth": {0}, "getDate": {0}, "getDayOfMonth": {0},
+    "getDayOfWeek": {0}, "getDayOfYear": {0}, "getHours": {0}, "getMinutes": {0}, "getSeconds": {0},
+    "getMilliseconds": {0},
+}  # fmt: skip
+_LENGTH = "_len"
+"""What `size` is called before the engine, whose own counts bytes; as long, so that places in messages are right."""
+_SIZE = re.compile(r"(?<!\w)size(?=\s*\()")
+_HAS = re.compile(
+    r"(?<![\w.])has\s*\(\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d{1,4}\]|\[\"[^\"\\]{1,80}\"\]|\['[^'\\]{1,80}'\])*"
+    r"\.[A-Za-z_]\w*)\s*\)"
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An expression that may run."""
+
+    program: Any
+    names: list[str]
+    functions: dict[str, Function]
+    asked: Mapping[str, tuple[str | int, ...]]
+    """Variables that stand for has(…), and the path that each asks for."""
+
+
+def judged(source: str, names: Collection[str], functions: Mapping[str, Function]) -> Judged:
+    """:raises BadExpression: what cannot be worked out here, whatever it is given"""
+    if not source:
+        raise BadExpression("It is empty.")
+    if "matches" in source:
+        raise BadExpression("Patterns (matches) are not allowed; use contains, startsWith or endsWith.")
+    if macros_deep(source) > 1:
+        raise BadExpression("One of map, filter, all, exists within another is not allowed.")
+    own = {name for _macro, name in OWN.findall(source)}
+    put, asked = _put(source, set(names) - own)
+    try:
+        program = cel.compile(put)
+        used = program.references()
+    except ValueError as error:
+        raise BadExpression(sentence(error)) from error
+    told = sorted(set(used["variables"]) - own - set(asked))
+    if wrong := [name for name in told if name not in names]:
+        raise BadExpression(unknown(wrong[0], names))
+    _calls_known(source, functions)
+    named = {str(steps[0]) for steps in asked.values()}
+    mine = {**functions, _LENGTH: length}
+    return Judged(
+        program, sorted({*told, *named}), {name: mine[name] for name in used["functions"] if name in mine}, asked
+    )
+
+
+def _put(source: str, names: Collection[str]) -> tuple[str, dict[str, tuple[str | int, ...]]]:
+    """The source as the engine gets it, at the same places.
+
+    has(…) is answered by us: the engine fails where the way to what is asked for leads through nothing.
+    """
+    plain, put = blanked(source), list(source)
+    for found in _SIZE.finditer(plain):
+        put[found.start() : found.end()] = _LENGTH
+    asked: dict[str, tuple[str | int, ...]] = {}
+    for number, found in enumerate(_HAS.finditer(source)):
+        steps = quick.steps_of(found[1])
+        if plain[found.start()] == "h" and steps[0] in names:
+            name = f"_{number}".ljust(found.end() - found.start(), "_")
+            put[found.start() : found.end()] = name
+            asked[name] = steps
+    return "".join(put), asked
+
+
+def _calls_known(source: str, functions: Mapping[str, Function]) -> None:
+    for call in calls(source):
+        mine = functions.get(call.name)
+        given = call.given + (1 if call.is_method and mine is not None else 0)
+        takes = (ON_VALUES if call.is_method else CALLED).get(call.name)
+        if mine is not None:
+            fits = _takes(mine, given)
+        elif takes is None:
+            how = f".{call.name}(…) on a value" if call.is_method else f"“{call.name}”"
+            raise BadExpression(f"There is no function {how} here; there are: {', '.join(sorted(functions))}.")
+        else:
+            fits = given in takes
+        if not fits and takes == {0} and call.name.startswith("get"):
+            raise BadExpression(f"{call.name}() takes no time zone; it counts in UTC.")
+        if not fits:
+            raise BadExpression(f"“{call.name}” does not take {call.given} {'value' if call.given == 1 else 'values'}.")
+
+
+def _takes(function: Function, given: int) -> bool:
+    try:
+        inspect.signature(function).bind(*range(given))
+    except TypeError:
+        return False
+    except ValueError:  # written in C, and silent about what it takes
+        return True
+    return True
+
+
+def unknown(name: str, names: Collection[str]) -> str:
+    return f"There is no “{name}” here; there are: {', '.join(sorted(names))}."
+
+
+def sentence(error: Exception) -> str:
+    """The engine's own words, shortened: for a mistake of writing, the place; for a function of ours, what it said."""
+    text = str(error)
+    if ours := re.search(r"Python function call failed: \w+: ([^\n]+)", text):
+        return ours[1][:200]
+    found = re.search(r"<input>:\d+:(\d+): (?:Syntax error: )?([^\n]+)", text)
+    if found and "<EOF>" in found[2]:
+        return "It ends too early: something is missing at its end, or a bracket is not closed."
+    if found and "token recognition" in found[2]:
+        hint = "a new line in a text is written \\n (in TOML \\\\n)"
+        return f"At character {found[1]} stands something that cannot; {hint}."
+    if found:
+        return f"At character {found[1]}: {found[2].partition(' expecting ')[0][:120]}."
+    return text.split("\n")[0][:200].replace(_LENGTH, "size")

@@ -1,0 +1,217 @@
+"""Texts with {expressions} in them, and bodies made of such texts.
+
+A text that is one expression and nothing else keeps the expression's own kind: "{number(fields.status)}" is
+a number in JSON. In a body, a key whose text comes to nothing is left out; a table with "$when" is left out
+where that is not true. "{{" and "}}" stand for the braces themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+from hub.expressions import BadExpression, Expression, expression
+from hub.expressions import text as plain
+
+Functions = Mapping[str, Callable[..., Any]]
+WHEN = "$when"
+
+
+class Unsaid(str):
+    """An empty text that is none: alone in a value it comes to nothing, and compared or within a text it is empty.
+
+    >>> text_of("{a}", names=["a"], functions={}).value({"a": Unsaid()}) is None
+    True
+    >>> text_of("{a == ''}", names=["a"], functions={}).value({"a": Unsaid()})
+    True
+    """
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text and the expressions in it, in turns."""
+
+    parts: tuple[str | Expression, ...]
+
+    def value(self, values: Mapping[str, Any]) -> Any:
+        """What it comes to: of its own kind where it is one expression, else text."""
+        if len(self.parts) == 1 and isinstance(self.parts[0], Expression):
+            found = self.parts[0](values)
+            return None if isinstance(found, Unsaid) else found
+        return self.text(values)
+
+    def text(self, values: Mapping[str, Any]) -> str:
+        pattern, read = self._filling
+        return pattern % tuple([each(values) for each in read])
+
+    @cached_property
+    def _filling(self) -> tuple[str, tuple[Callable[[Mapping[str, Any]], str], ...]]:
+        """The text with a place for each expression, and how each is read: made ready once, used for every record."""
+        pattern = "".join(part.replace("%", "%%") if isinstance(part, str) else "%s" for part in self.parts)
+        return pattern, tuple(part.text_in for part in self.parts if not isinstance(part, str))
+
+    def path(self, values: Mapping[str, Any]) -> str:
+        """As a part of an address: what the expressions come to cannot leave its place in the path.
+
+        A path that begins with an expression is an address of theirs, and stays as it is.
+        """
+        if self.parts and isinstance(self.parts[0], Expression):
+            return self.text(values)
+        found = []
+        for part in self.parts:
+            told = part if isinstance(part, str) else quote(plain(part(values)), safe="")
+            if not isinstance(part, str) and told in ("", ".", ".."):
+                raise ValueError("A part of the address is empty or leads elsewhere.")
+            found.append(told)
+        return "".join(found)
+
+    @property
+    def names(self) -> set[str]:
+        return {name for part in self.expressions for name in part.names}
+
+    @property
+    def expressions(self) -> list[Expression]:
+        return [part for part in self.parts if isinstance(part, Expression)]
+
+
+def text_of(source: str, *, names: Collection[str], functions: Functions) -> Text:
+    """The text ready to be filled; BadExpression for a brace that does not close, or what stands in one.
+
+    >>> text_of("/issues/{item.id}.json", names=["item"], functions={}).path({"item": {"id": "a/b"}})
+    '/issues/a%2Fb.json'
+    >>> text_of("{item.id}", names=["item"], functions={}).value({"item": {"id": 5}})
+    5
+    >>> text_of("{{x}}", names=[], functions={}).value({})
+    '{x}'
+    """
+    parts: list[str | Expression] = []
+    literal = ""
+    at = 0
+    while at < len(source):
+        if source[at : at + 2] in ("{{", "}}"):
+            literal += source[at]
+            at += 2
+        elif source[at] == "{":
+            end = _end(source, at)
+            if literal:
+                parts.append(literal)
+                literal = ""
+            parts.append(expression(source[at + 1 : end], names=names, functions=functions))
+            at = end + 1
+        elif source[at] == "}":
+            raise BadExpression("There is a } without a {; write }} for the brace itself.")
+        else:
+            literal += source[at]
+            at += 1
+    if literal or not parts:
+        parts.append(literal)
+    return Text(tuple(parts))
+
+
+def _end(source: str, at: int) -> int:
+    """Where the brace closes: those in texts do not count, those of CEL's own maps do."""
+    depth = 0
+    quoted = ""
+    while at < len(source):
+        char = source[at]
+        if quoted:
+            if char == "\\":
+                at += 1
+            elif char == quoted:
+                quoted = ""
+        elif char in "\"'":
+            quoted = char
+        elif char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+            if depth == 0:
+                return at
+        at += 1
+    raise BadExpression("There is a { without a }; write {{ for the brace itself.")
+
+
+_NOTHING = object()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A body: what in it is fixed and what is filled in."""
+
+    root: Any
+
+    def value(self, values: Mapping[str, Any]) -> Any:
+        found = _filled(self.root, values)
+        return None if found is _NOTHING else found
+
+    @property
+    def expressions(self) -> list[Expression]:
+        return list(_expressions(self.root))
+
+
+def _filled(node: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(node, Text):
+        found = node.value(values)
+        return _NOTHING if found is None else found
+    if isinstance(node, dict):
+        when = node.get(WHEN)
+        if when is not None and when.value(values) is not True:
+            return _NOTHING
+        filled = [(key, _filled(inner, values)) for key, inner in node.items() if key != WHEN]
+        return {
+            key.text(values) if isinstance(key, Text) else key: inner for key, inner in filled if inner is not _NOTHING
+        }
+    if isinstance(node, list):
+        return [inner for inner in (_filled(each, values) for each in node) if inner is not _NOTHING]
+    return node
+
+
+def _expressions(node: Any) -> Iterator[Expression]:
+    if isinstance(node, Text):
+        yield from node.expressions
+    elif isinstance(node, dict):
+        for key, inner in node.items():
+            yield from _expressions(key)
+            yield from _expressions(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _expressions(inner)
+
+
+def tree_of(
+    value: Any,
+    *,
+    names: Collection[str],
+    functions: Functions,
+    bad: Callable[[str, BadExpression, str], None],
+) -> Tree:
+    """A body ready to be filled, names of keys as well.
+
+    `bad` is told of each text that cannot be one: where, why, and the text.
+
+    >>> tree = tree_of({"{a}": "{b}"}, names=["a", "b"], functions={}, bad=print)
+    >>> tree.value({"a": "cf_1", "b": 2})
+    {'cf_1': 2}
+    """
+
+    def text(source: str, where: str) -> Text | None:
+        try:
+            return text_of(source, names=names, functions=functions)
+        except BadExpression as error:
+            bad(where, error, source)
+            return None
+
+    def made(node: Any, where: str) -> Any:
+        if isinstance(node, str):
+            return text(node, where)
+        if isinstance(node, Mapping):
+            inside = [(str(key), f"{where}.{key}".strip("."), inner) for key, inner in node.items()]
+            return {text(key, at) if "{" in key else key: made(inner, at) for key, at, inner in inside}
+        if isinstance(node, list):
+            return [made(inner, f"{where}.{n}".strip(".")) for n, inner in enumerate(node)]
+        return node
+
+    return Tree(made(value, ""))

@@ -1,0 +1,100 @@
+"""Fields that a list of rows or a table is entered in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from hub.models import Priority
+from workflows.lifecycle.priorities import USUAL
+
+MOST_IN_ORDER = 6
+WEIGHTS = (("1", _("high")), ("2", _("medium")), ("3", _("low")))
+
+
+class InOrderWidget(forms.MultiWidget):
+    """Several lists, one below the other: the first, the second …"""
+
+    template_name = "admin/workflows/in_order.html"
+
+    def decompress(self, value: Any) -> list[str]:
+        found = list(value or [])
+        return found + [""] * (len(self.widgets) - len(found))
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        """What is empty is folded away, but for two lists, or one after the last that is used."""
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        used = [number for number, widget in enumerate(context["widget"]["subwidgets"], 1) if any(widget["value"])]
+        return context | {"shown": max(used[-1] + 1 if used else 0, 2)}
+
+
+class InOrderField(forms.MultiValueField):
+    """Rows in the order in which they are asked."""
+
+    def __init__(self, choices: list[tuple[str, Any]], **more: Any) -> None:
+        listed = [("", "—"), *choices]
+        fields = [forms.ChoiceField(choices=listed, required=False) for _each in range(MOST_IN_ORDER)]
+        widget = InOrderWidget([forms.Select(choices=listed) for _each in range(MOST_IN_ORDER)])
+        super().__init__(fields, require_all_fields=False, widget=widget, **more)
+
+    def compress(self, data_list: list[str]) -> list[str]:
+        return list(dict.fromkeys(each for each in data_list if each))
+
+
+class TextsField(forms.CharField):
+    """Texts, separated by commas."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        found = super().to_python(value) or ""
+        return [each.strip() for each in found.split(",") if each.strip()]
+
+
+class MatrixWidget(forms.MultiWidget):
+    """A table: impact down, urgency across."""
+
+    template_name = "admin/workflows/matrix.html"
+
+    def decompress(self, value: Any) -> list[str]:
+        rows = {impact: row for impact, row in value.items() if isinstance(row, dict)} if value else {}
+        return [str(rows.get(impact, {}).get(urgency, "")) for impact, urgency in _cells()]
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        cells = iter(context["widget"]["subwidgets"])
+        context["weights"] = WEIGHTS
+        context["rows"] = [(impact, label, [next(cells) for _each in WEIGHTS]) for impact, label in WEIGHTS]
+        return context
+
+
+class MatrixField(forms.MultiValueField):
+    """Impact and urgency to priority, as {"1": {"1": "P1"}}; what is left out is the usual one."""
+
+    def __init__(self, **more: Any) -> None:
+        listed = [_listed(USUAL[impact][urgency]) for impact, urgency in _cells()]
+        fields = [forms.ChoiceField(choices=choices, required=False) for choices in listed]
+        selects = [
+            forms.Select(choices=choices, attrs={"aria-label": f"{_('impact')} {impact}, {_('urgency')} {urgency}"})
+            for choices, (impact, urgency) in zip(listed, _cells(), strict=True)
+        ]
+        super().__init__(fields, require_all_fields=False, widget=MatrixWidget(selects), **more)
+
+    def compress(self, data_list: list[str]) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for (impact, urgency), priority in zip(_cells(), data_list, strict=False):
+            if priority:
+                found.setdefault(impact, {})[urgency] = priority
+        return found
+
+
+def _cells() -> Iterator[tuple[str, str]]:
+    return ((impact, urgency) for impact, _high in WEIGHTS for urgency, _low in WEIGHTS)
+
+
+def _listed(usual: str) -> list[tuple[str, Any]]:
+    return [("", _("usual: %s") % usual), *((value, value) for value in Priority.values)]

@@ -1,0 +1,299 @@
+"""Forms made from the registries: what a kind's parameters are is said once, there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from hub.models import Membership, State, WorkflowVersion
+from workflows.authoring.builder.fields import InOrderField, MatrixField, TextsField
+from workflows.authoring.validation import REQUIRABLE
+from workflows.models import Endpoint, Escalation, Step, Transition, Trigger
+from workflows.rules.registry import ACTIONS, GUARDS, BadParams, Kind, Param, choices_of
+from workflows.rules.triggers import TRIGGERS
+
+Data = QueryDict | None
+
+
+def counted(data: QueryDict, name: str, *, most: int) -> int:
+    """How many rows a form says it has; a count of our own that was tampered with is none."""
+    text = data.get(name, "")
+    return min(int(text), most) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _long(rows: int = 3) -> forms.Textarea:
+    return forms.Textarea(attrs={"rows": rows, "class": "vLargeTextField"})
+
+
+def field_of(param: Param, version: WorkflowVersion) -> forms.Field:
+    """The field in which a parameter is entered."""
+    common: dict[str, Any] = {
+        "label": param.label, "help_text": param.help, "required": param.is_needed and param.default is None,
+        "initial": param.default,
+    }  # fmt: skip
+    if param.kind == "flag":
+        return forms.BooleanField(**common | {"required": False})
+    if param.kind == "number":
+        return forms.IntegerField(min_value=param.least, max_value=param.most, **common)
+    if param.kind == "choices":
+        return forms.MultipleChoiceField(choices=_grouped(param), widget=forms.CheckboxSelectMultiple, **common)
+    if param.kind == "organisations":
+        return InOrderField(choices_of(param), **common)
+    if param.kind == "texts":
+        return TextsField(**common)
+    if param.kind in ("long", "template", "expression"):
+        return forms.CharField(widget=_long(), **common)
+    choices = _choices(param, version)
+    if choices is not None:
+        empty = [] if common["required"] and len(choices) == 1 else [("", "—")]
+        return forms.ChoiceField(choices=[*empty, *choices], **common)
+    return forms.CharField(widget=forms.TextInput(attrs={"class": "vTextField"}), **common)
+
+
+def _grouped(param: Param) -> list[tuple[Any, Any]]:
+    """The choices under their headings, where there are many."""
+    if not param.groups:
+        return list(param.choices)
+    return [
+        (heading, [each for each in param.choices if each[0].startswith(beginnings)])
+        for heading, beginnings in param.groups
+    ]
+
+
+def _choices(param: Param, version: WorkflowVersion) -> list[tuple[str, Any]] | None:
+    if param.kind == "verb":
+        rows = Transition.objects.filter(version=version, trigger=Trigger.PERSON).order_by("position", "pk")
+        return [(row.slug, row.name) for row in rows]
+    if param.kind == "endpoint":
+        return [(row.name, row.name) for row in Endpoint.objects.filter(is_active=True).order_by("name")]
+    found = choices_of(param)
+    is_list = param.kind in ("choice", "role", "priority", "organisation", "service", "calendar", "team")
+    return found if is_list else None
+
+
+class ParamForm(forms.Form):
+    """The parameters of one guard, action or trigger; judged by its kind."""
+
+    def __init__(self, kind: Kind, version: WorkflowVersion, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind = kind
+        for param in kind.params:
+            self.fields[param.name] = field_of(param, version)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        try:
+            self.kind.judged({name: value for name, value in cleaned.items() if value not in (None, "", [])})
+        except BadParams as error:
+            for name, what in error.mistakes.items():
+                if name in self.fields and name not in self.errors:
+                    self.add_error(name, what)
+        return cleaned
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What is kept: only what was said."""
+        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
+
+
+def _slug(form: forms.Form | forms.ModelForm) -> str:  # type: ignore[type-arg]
+    """What was entered, else what the name comes to."""
+    return str(form.cleaned_data.get("slug") or slugify(form.cleaned_data.get("name", ""))[:50].replace("-", "_"))
+
+
+def _leave_slug_out(form: forms.ModelForm) -> None:  # type: ignore[type-arg]
+    form.fields["slug"].required = False
+    form.fields["slug"].help_text = _("One word: its name in the API and the history. Empty: made of the name.")
+
+
+class TransitionForm(forms.ModelForm):  # type: ignore[type-arg]
+    """One verb."""
+
+    roles = forms.MultipleChoiceField(
+        label=_("Who may"), required=False, widget=forms.CheckboxSelectMultiple,
+        choices=[*((v, n) for v, n in Membership.Role.choices if v not in ("vendor", "requester")),
+                 ("requester", _("the requester"))],
+        help_text=_("None chosen: everybody of ours who works on tickets."),
+    )  # fmt: skip
+    required = forms.MultipleChoiceField(
+        label=_("Needs"), required=False, widget=forms.CheckboxSelectMultiple,
+        choices=[(name, name) for name in REQUIRABLE],
+    )  # fmt: skip
+
+    class Meta:
+        model = Transition
+        fields = ["name", "trigger", "sources", "target", "roles", "required", "help", "slug", "position"]
+        widgets = {"sources": forms.CheckboxSelectMultiple}
+
+    OF_PEOPLE = ("roles", "help")
+    """What only a verb that somebody presses has."""
+
+    def __init__(self, version: WorkflowVersion, trigger: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.version = version
+        if trigger != Trigger.PERSON:
+            for name in self.OF_PEOPLE:
+                del self.fields[name]
+            self.instance.roles, self.instance.help = [], ""
+        _leave_slug_out(self)
+        states = State.objects.filter(version=version).order_by("position", "pk")
+        self.fields["sources"].queryset = states  # type: ignore[attr-defined]
+        self.fields["target"].queryset = states  # type: ignore[attr-defined]
+
+    def clean_slug(self) -> str:
+        slug = _slug(self)
+        others = Transition.objects.filter(version=self.instance.version, slug=slug).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise forms.ValidationError(_("There is a verb of this name in this version."))
+        return slug
+
+
+class EscalationForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Escalation
+        fields = [
+            "name",
+            "kind",
+            "trigger",
+            "ends_with_acknowledgement",
+            "is_quiet_at_night",
+            "help",
+            "slug",
+            "position",
+        ]
+
+    def __init__(self, version: WorkflowVersion, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.version = version
+        _leave_slug_out(self)
+        choices = [(value, label) for value, label in Trigger.choices if value != Trigger.PERSON]
+        if self.instance.pk is None:
+            self.initial["trigger"] = Trigger.CLOCK
+        self.fields["trigger"] = forms.ChoiceField(label=_("Set off by"), choices=choices)
+
+    def clean_slug(self) -> str:
+        slug = _slug(self)
+        others = Escalation.objects.filter(version=self.instance.version, slug=slug).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise forms.ValidationError(_("There is an escalation of this name in this version."))
+        return slug
+
+
+class StepForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Step
+        fields = ["wait_minutes", "hours"]
+
+
+class StateForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = State
+        fields = [
+            "name", "slug", "phase", "is_default", "colour", "position", "wait_reason", "default_holder",
+            "requester_name", "vendor_name",
+        ]  # fmt: skip
+
+    def __init__(self, version: WorkflowVersion, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.version = version
+        _leave_slug_out(self)
+
+    def clean_slug(self) -> str:
+        return _slug(self)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        others = State.objects.filter(version=self.instance.version).exclude(pk=self.instance.pk)
+        if others.filter(slug=cleaned.get("slug")).exists():
+            self.add_error("slug", _("There is a state of this name in this version."))
+        if cleaned.get("is_default") and others.filter(phase=cleaned.get("phase"), is_default=True).exists():
+            self.add_error("is_default", _("Another state is where this phase begins."))
+        return cleaned
+
+
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+    priority_matrix = MatrixField(
+        label=_("priority matrix"), required=False,
+        help_text=_("What impact and urgency come to; what you leave is the usual. Tier 1 services raise it by one."),
+    )  # fmt: skip
+
+    class Meta:
+        model = WorkflowVersion
+        fields = [
+            "note", "bounce_budget", "triage_minutes", "most_organisations", "accept_minutes", "priority_matrix",
+        ]  # fmt: skip
+        widgets = {"note": _long(2)}
+
+
+# -- several guards or actions below each other
+
+
+class Block:
+    """One guard or action on a page: its kind, its form, and whether it is to be taken away."""
+
+    def __init__(
+        self, kinds: Mapping[str, Kind], kind: str, prefix: str, version: WorkflowVersion, data: Data,
+        initial: Mapping[str, Any], *, is_negated: bool = False,
+    ) -> None:  # fmt: skip
+        self.slug, self.prefix = kind, prefix
+        self.kind = kinds[kind]
+        self.is_negated = bool(data.get(f"{prefix}-block-negated")) if data is not None else is_negated
+        self.is_removed = bool(data and data.get(f"{prefix}-block-remove"))
+        self.form = ParamForm(self.kind, version, data, prefix=prefix, initial=dict(initial))
+
+    def is_valid(self) -> bool:
+        return self.is_removed or self.form.is_valid()
+
+
+class Blocks:
+    """All guards, or all actions, of one rule or step."""
+
+    def __init__(self, name: str, kinds: Mapping[str, Kind], version: WorkflowVersion, data: Data, rows: Iterable[Any]):
+        self.name, self.kinds, self.version = name, kinds, version
+        self.choices = sorted(((slug, str(kind.label)) for slug, kind in kinds.items()), key=lambda pair: pair[1])
+        self.is_guard = kinds is GUARDS
+        self.blocks: list[Block] = []
+        if data is None:
+            for number, row in enumerate(rows):
+                negated = bool(getattr(row, "is_negated", False))
+                if row.kind in kinds:
+                    self._add(row.kind, number, None, row.params, is_negated=negated)
+            return
+        for number in range(counted(data, f"{name}-count", most=50)):
+            kind = data.get(f"{name}{number}-block", "")
+            if kind in kinds:
+                self._add(kind, number, data, {})
+        wanted = data.get(f"{name}-new", "")
+        if wanted in kinds:
+            # Chosen is meant, whichever button was pressed. It is shown empty; saved at once, it has to do without.
+            self._add(wanted, len(self.blocks), data if "save" in data else None, {})
+
+    def _add(self, kind: str, number: int, data: Data, initial: Mapping[str, Any], *, is_negated: bool = False) -> None:
+        self.blocks.append(
+            Block(self.kinds, kind, f"{self.name}{number}", self.version, data, initial, is_negated=is_negated)
+        )
+
+    @property
+    def kept(self) -> list[Block]:
+        return [block for block in self.blocks if not block.is_removed]
+
+    def is_valid(self) -> bool:
+        judged = [block.is_valid() for block in self.blocks]  # each one, so that every mistake is shown
+        return all(judged)
+
+
+def guards(version: WorkflowVersion, data: Data, rows: Iterable[Any]) -> Blocks:
+    return Blocks("guard", GUARDS, version, data, rows)
+
+
+def actions(version: WorkflowVersion, data: Data, rows: Iterable[Any], *, name: str = "action") -> Blocks:
+    return Blocks(name, ACTIONS, version, data, rows)
+
+
+def trigger_form(trigger: str, version: WorkflowVersion, data: Data, initial: Mapping[str, Any]) -> ParamForm:
+    return ParamForm(TRIGGERS[trigger], version, data, prefix="trigger", initial=dict(initial))

@@ -1,0 +1,316 @@
+"""What is wrong with a version before it is published: where, and what. A version that passes can be relied on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from hub.models import Membership, Phase, Priority, State, WorkflowVersion
+from workflows.lifecycle import transitions as lifecycle_transitions
+from workflows.models import Action, Escalation, Guard, Transition, Trigger
+from workflows.rules.registry import ACTIONS, GUARDS, BadParams
+from workflows.rules.triggers import DID, TRIGGERS
+
+ENDS = (Phase.CLOSED, Phase.CANCELLED)
+REQUIRABLE = ("reason", "requester", "service", "asset", "site", "impact", "urgency", "description", "title")
+ROLES = frozenset({*Membership.Role.values, "requester"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that is wrong: the place as a person finds it, and a sentence."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+@dataclass(kw_only=True)
+class _Draft:
+    """The version's rows, read once."""
+
+    version: WorkflowVersion
+    states: list[State]
+    transitions: list[Transition]
+    escalations: list[Escalation]
+
+    def sources(self, rule: Transition) -> list[State]:
+        chosen = [state for state in self.states if state.pk in {each.pk for each in rule.sources.all()}]
+        return chosen or [state for state in self.states if state.phase in ("new", "active", "waiting")]
+
+    def target(self, rule: Transition) -> State | None:
+        return next((state for state in self.states if state.pk == rule.target_id), None)
+
+
+def faults(version: WorkflowVersion) -> list[Fault]:
+    """Everything that has to be put right before this version can be published."""
+    draft = _Draft(
+        version=version,
+        states=list(State.objects.filter(version=version).order_by("position", "pk")),
+        transitions=list(
+            Transition.objects.filter(version=version).prefetch_related("sources", "guards", "actions")
+            .order_by("position", "pk")
+        ),
+        escalations=list(
+            Escalation.objects.filter(version=version).prefetch_related("guards", "steps__actions")
+            .order_by("position", "pk")
+        ),
+    )  # fmt: skip
+    found = [*_settings(version), *_states(draft), *_edges(draft), *_rules(draft)]
+    if not any(fault.what.startswith(_no_start()) for fault in found):
+        found += [*_reachable(draft), *_dead_ends(draft)]
+    return [*found, *_vendors(draft), *_loops(draft)]
+
+
+def _no_start() -> str:
+    return _("No state is where")
+
+
+def _settings(version: WorkflowVersion) -> Iterator[Fault]:
+    matrix = version.priority_matrix or {}
+    for impact, row in matrix.items() if isinstance(matrix, Mapping) else [("?", {})]:
+        cells = row if isinstance(row, Mapping) else {}
+        good = impact in ("1", "2", "3") and cells and all(
+            urgency in ("1", "2", "3") and value in Priority.values for urgency, value in cells.items()
+        )  # fmt: skip
+        if not good:
+            yield Fault(where=_("Priority matrix"), what=_("Impact and urgency are 1 to 3, values P1 to P4."))
+    if version.most_organisations < 1:
+        yield Fault(where=_("Most organisations"), what=_("At least one has to be allowed."))
+
+
+def _states(draft: _Draft) -> Iterator[Fault]:
+    for phase in Phase:
+        begins = [state for state in draft.states if state.phase == phase and state.is_default]
+        if len(begins) != 1:
+            yield Fault(where=_("States"), what=f"{_no_start()} {_('the phase')} “{phase.label}” {_('begins')}.")
+    for state in draft.states:
+        if state.wait_reason and state.phase != Phase.WAITING:
+            yield Fault(where=_("State “%s”") % state.name, what=_("Only a waiting state waits for something."))
+        if state.default_holder is not None and state.phase not in (Phase.NEW, Phase.ACTIVE, Phase.WAITING):
+            yield Fault(where=_("State “%s”") % state.name, what=_("A ticket that is over is offered to nobody."))
+
+
+def _where(rule: Transition | Escalation) -> str:
+    kind = _("Transition") if isinstance(rule, Transition) else _("Escalation")
+    return f"{kind} “{rule.name}”"
+
+
+def _edges(draft: _Draft) -> Iterator[Fault]:
+    for rule in draft.transitions:
+        if rule.target_id and draft.target(rule) is None:
+            yield Fault(where=_where(rule), what=_("It leads to a state of another version."))
+            continue
+        if any(source.version_id != draft.version.pk for source in rule.sources.all()):
+            yield Fault(where=_where(rule), what=_("It leads on from a state of another version."))
+        target = draft.target(rule)
+        for source in draft.sources(rule):
+            if (
+                target is None
+                or source.phase == target.phase
+                or (source.phase, target.phase) in lifecycle_transitions.LAW
+            ):
+                continue
+            yield Fault(
+                where=_where(rule),
+                what=_("The law has no way from “%(source)s” (%(before)s) to “%(target)s” (%(after)s).") % {
+                    "source": source.name, "before": Phase(source.phase).label,
+                    "target": target.name, "after": Phase(target.phase).label,
+                },
+            )  # fmt: skip
+
+
+def _rules(draft: _Draft) -> Iterator[Fault]:
+    verbs = {rule.slug for rule in draft.transitions if rule.trigger == Trigger.PERSON}
+    for rule in draft.transitions:
+        yield from _trigger(rule)
+        yield from _guards(rule, list(rule.guards.all()))
+        yield from _actions(rule, list(rule.actions.all()), verbs)
+        for name in rule.required:
+            if name not in REQUIRABLE:
+                yield Fault(where=_where(rule), what=_("“%(name)s” cannot be asked for; there are: %(known)s.") % {
+                    "name": name, "known": ", ".join(REQUIRABLE),
+                })  # fmt: skip
+        for role in rule.roles:
+            if role not in ROLES:
+                yield Fault(where=_where(rule), what=_("There is no role “%s”.") % role)
+    for escalation in draft.escalations:
+        yield from _trigger(escalation)
+        yield from _guards(escalation, list(escalation.guards.all()))
+        steps = sorted(escalation.steps.all(), key=lambda step: step.position)
+        if not steps:
+            yield Fault(where=_where(escalation), what=_("It has no steps."))
+        for step in steps:
+            if not step.actions.all():
+                yield Fault(where=_where(escalation), what=_("Step %s does nothing.") % step.position)
+            yield from _actions(escalation, list(step.actions.all()), verbs)
+
+
+def _trigger(rule: Transition | Escalation) -> Iterator[Fault]:
+    try:
+        TRIGGERS[rule.trigger].judged(rule.trigger_params)
+    except BadParams as error:
+        yield from (Fault(where=_where(rule), what=f"{name}: {what}") for name, what in error.mistakes.items())
+
+
+def _guards(rule: Transition | Escalation, rows: list[Guard]) -> Iterator[Fault]:
+    asked: dict[str, bool] = {}
+    for row in rows:
+        kind = GUARDS.get(row.kind)
+        if kind is None:
+            yield Fault(where=_where(rule), what=_("There is no guard “%s”.") % row.kind)
+            continue
+        try:
+            params = kind.judged(row.params)
+        except BadParams as error:
+            yield from (
+                Fault(where=_where(rule), what=f"{kind.label}, {name}: {what}") for name, what in error.mistakes.items()
+            )
+            continue
+        never = kind.can_hold(params)
+        if never and not row.is_negated:
+            yield Fault(where=_where(rule), what=f"{kind.label}: {_('it can never hold.')} {never}")
+        key = f"{row.kind}:{sorted((name, str(value)) for name, value in params.items())}"
+        if asked.get(key, row.is_negated) != row.is_negated:
+            yield Fault(
+                where=_where(rule), what=f"{kind.label}: {_('it can never hold: the contrary is asked for, too.')}"
+            )
+        asked[key] = row.is_negated
+
+
+def _actions(rule: Transition | Escalation, rows: list[Action], verbs: set[str]) -> Iterator[Fault]:
+    for row in rows:
+        kind = ACTIONS.get(row.kind)
+        if kind is None:
+            yield Fault(where=_where(rule), what=_("There is no action “%s”.") % row.kind)
+            continue
+        try:
+            kind.judged(row.params, verbs=verbs)
+        except BadParams as error:
+            yield from (
+                Fault(where=_where(rule), what=f"{kind.label}, {name}: {what}") for name, what in error.mistakes.items()
+            )
+        if isinstance(rule, Transition) and row.kind == "move" and row.params.get("verb") == rule.slug:
+            yield Fault(where=_where(rule), what=_("It would use itself again and again."))
+
+
+# -- the graph
+
+
+def _ways(draft: _Draft) -> Iterator[tuple[State, State, Transition]]:
+    for rule in draft.transitions:
+        target = draft.target(rule)
+        if target is not None:
+            yield from ((source, target, rule) for source in draft.sources(rule) if source.pk != target.pk)
+
+
+def _is_plain(draft: _Draft) -> bool:
+    return not any(rule.trigger == Trigger.PERSON for rule in draft.transitions)
+
+
+def _reachable(draft: _Draft) -> Iterator[Fault]:
+    """States nobody can come to. Where each phase begins the law itself leads to: a leading vendor takes it along."""
+    by_law = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
+    begins = [s for s in draft.states if s.is_default and (s.phase in by_law or _is_plain(draft))]
+    seen = {state.pk for state in begins}
+    waiting = list(begins)
+    ways = list(_ways(draft))
+    while waiting:
+        here = waiting.pop()
+        for source, target, _rule in ways:
+            if source.pk == here.pk and target.pk not in seen:
+                seen.add(target.pk)
+                waiting.append(target)
+    for state in draft.states:
+        if state.pk not in seen and state.phase != Phase.CANCELLED:
+            yield Fault(where=_("State “%s”") % state.name, what=_("No transition leads to it."))
+
+
+def _dead_ends(draft: _Draft) -> Iterator[Fault]:
+    if _is_plain(draft):
+        return
+    ways = list(_ways(draft))
+    for state in draft.states:
+        if state.phase not in ENDS and not any(source.pk == state.pk for source, _target, _rule in ways):
+            yield Fault(
+                where=_("State “%s”") % state.name, what=_("Nothing leads on from it: a ticket would stay there.")
+            )
+    people = [(source.pk, target.pk) for source, target, rule in ways]
+    ends = {state.pk for state in draft.states if state.phase in (Phase.RESOLVED, *ENDS)}
+    for state in draft.states:
+        if state.phase not in (Phase.RESOLVED, *ENDS) and not _leads_to(state.pk, ends, people):
+            yield Fault(where=_("State “%s”") % state.name, what=_("No way from it ends: it can never be resolved."))
+
+
+def _leads_to(start: int, ends: set[int], ways: list[tuple[int, int]]) -> bool:
+    seen, waiting = {start}, [start]
+    while waiting:
+        here = waiting.pop()
+        if here in ends:
+            return True
+        for source, target in ways:
+            if source == here and target not in seen:
+                seen.add(target)
+                waiting.append(target)
+    return False
+
+
+def _vendors(draft: _Draft) -> Iterator[Fault]:
+    """Two answers to the same deed of a vendor in the same state: nobody could say which counts."""
+    known: dict[tuple[str, int], Transition] = {}
+    words = dict(DID)
+    for rule in draft.transitions:
+        if rule.trigger != Trigger.VENDOR:
+            continue
+        for did in rule.trigger_params.get("did") or ():
+            clashes: dict[int, list[str]] = {}
+            for source in draft.sources(rule):
+                other = known.setdefault((did, source.pk), rule)
+                if other.pk != rule.pk:
+                    clashes.setdefault(other.pk, []).append(source.name)
+            for pk, states in clashes.items():
+                other = next(each for each in draft.transitions if each.pk == pk)
+                yield Fault(
+                    where=_where(rule),
+                    what=_("That a vendor “%(did)s” is answered by “%(other)s” already in: %(states)s. Untick it in "
+                           "one of the two, or give them different states to start from.") % {
+                        "states": ", ".join(states), "did": words.get(did, did), "other": other.name,
+                    },
+                )  # fmt: skip
+
+
+def _loops(draft: _Draft) -> Iterator[Fault]:
+    """Timers without a time, and events that set themselves off: they would never rest."""
+    ways: dict[int, set[int]] = {}
+    for source, target, rule in _ways(draft):
+        if rule.trigger == Trigger.TIMER and not rule.trigger_params.get("minutes"):
+            ways.setdefault(source.pk, set()).add(target.pk)
+    pairs = [(source, target) for source, targets in ways.items() for target in targets]
+    for state in draft.states:
+        if any(_leads_to(target, {state.pk}, pairs) for target in ways.get(state.pk, ())):
+            yield Fault(
+                where=_("State “%s”") % state.name, what=_("Timers of zero minutes lead in a circle through it.")
+            )
+    for rule in draft.transitions:
+        if rule.trigger == Trigger.EVENT and set(_leaves(draft, rule)) & set(rule.trigger_params.get("kinds") or ()):
+            yield Fault(where=_where(rule), what=_("What it does sets it off again: it would never rest."))
+
+
+def _leaves(draft: _Draft, rule: Transition) -> Iterator[str]:
+    """The kinds of events that a transition leaves while it still leads on from where it leads to."""
+    target = draft.target(rule)
+    if target is not None and target.pk in {state.pk for state in draft.sources(rule)}:
+        yield from ("ticket.moved", "ticket.status_changed")
+    if target is None:
+        said: dict[str, Any] = {
+            "set_priority": "ticket.priority_changed", "raise_priority": "ticket.priority_changed",
+            "set_field": "ticket.edited", "comment": "message.added", "ask_update": "message.added",
+            "hand_over": "leg.offered", "offer": "leg.offered", "offer_next": "leg.offered",
+            "recall_legs": "leg.recalled", "assign_team": "ticket.assigned", "assign_person": "ticket.assigned",
+        }  # fmt: skip
+        yield from (said[action.kind] for action in rule.actions.all() if action.kind in said)

@@ -1,0 +1,29 @@
+"""What happens because time passed: offers that nobody answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from hub.domain.actors import Actor
+from hub.models import Leg, Stage
+from workflows.handoffs import returns, transitions
+
+
+def due_legs(*, at: datetime, limit: int = 50) -> list[int]:
+    """Offers whose deadline has passed."""
+    return list(
+        Leg.objects.filter(stage=Stage.OFFERED, delivered_at__isnull=False, deadline_at__lte=at)
+        .order_by("deadline_at", "pk")
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def expire(*, leg_id: int, at: datetime) -> None:
+    """Let an unanswered offer expire; answered in the meantime, nothing happens."""
+    leg = Leg.objects.select_related("ticket").get(pk=leg_id)
+    if leg.deadline_at is None or leg.delivered_at is None or leg.deadline_at > at:
+        return
+    try:
+        returns.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=at)
+    except transitions.HandoffRefused:
+        return

@@ -1,0 +1,193 @@
+"""Doors: signed, ending addresses on which a vendor with no tool accepts, declines, asks, writes and resolves.
+
+The address is the key: whoever has it acts for the leg's organisation, on that leg and nothing else. So it
+holds 128 bits nobody can guess, ends by itself, can be closed at once, and takes only so many uses an hour.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from datetime import datetime, timedelta
+from typing import TypedDict
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from hub.domain import history, messages, tickets
+from hub.domain.actors import Actor
+from hub.models import OPEN_STAGES, EventKind, Leg, Message, Service, Stage, WaitsOn
+from workflows.handoffs import engagements, returns, transitions
+from workflows.models import Door
+
+LASTS = timedelta(days=30)
+USES_AN_HOUR = 120
+OPENED_AGAIN = timedelta(minutes=15)
+"""Opening the page is an event at most so often; what is done on it always is one."""
+_TOKEN = re.compile(r"([0-9a-hjkmnp-tv-z]{26})\.([a-z2-7]{26})")
+
+
+class Came(TypedDict):
+    """Who did it, when, and where it came from."""
+
+    actor: Actor
+    at: datetime
+    origin: str
+
+
+class TooOften(Exception):
+    """More uses within an hour than anybody needs."""
+
+
+def token(door: Door) -> str:
+    return f"{door.public_id.lower()}.{_mac(door.public_id)}"
+
+
+def address(door: Door, *, hub_url: str, verb: str = "") -> str:
+    """Where the page is; with a verb it opens at that one. Opening it never does anything."""
+    return f"{hub_url}/v/{token(door)}/{f'?do={verb}' if verb else ''}"
+
+
+def concealed(text: str) -> str:
+    """The text without addresses of such pages and tags of our mail: whoever reads it next could act as the vendor.
+
+    >>> concealed("see https://hub.test/v/01jzzzzzzzzzzzzzzzzzzzzzz1.aaaaaaaaaaaaaaaaaaaaaaaaaa/?do=accept now")
+    'see [link removed] now'
+    """
+    return _TAG.sub("", _ADDRESS.sub("[link removed]", text))
+
+
+_ADDRESS = re.compile(
+    rf"(?:https?://[^\s<>\"'/]{{1,255}}/v/)?{_TOKEN.pattern}(?:/(?:\?do=\w{{1,20}})?)?", re.IGNORECASE
+)
+_ID = r"[0-9a-hjkmnp-tv-z]{26}"
+_TAG = re.compile(
+    rf" ?\[TH:{_ID}\.[a-z2-7]{{16,20}}\]|\+{_ID}\.[a-z2-7]{{16,20}}(?=@)"
+    rf"|<(?:th\.{_ID}\.)?{_ID}\.[0-9a-z]{{20}}@[^<>\s]{{1,255}}>",
+    re.IGNORECASE,
+)
+"""What the mail connector signs: the tag of a subject, of a reply address, and a Message-ID."""
+
+
+def _mac(public_id: str) -> str:
+    digest = hmac.new(settings.SECRET_KEY.encode(), f"door:{public_id}".encode(), hashlib.sha256).digest()
+    return base64.b32encode(digest).decode().lower()[:26]
+
+
+def find(given: str) -> Door | None:
+    """The door of a token, whatever state it is in; None for a token that is not ours."""
+    found = _TOKEN.fullmatch(given)
+    if found is None or not hmac.compare_digest(found[2], _mac(found[1].upper())):
+        return None
+    return Door.objects.select_related("leg__ticket", "leg__organisation").filter(public_id=found[1].upper()).first()
+
+
+def is_open(door: Door, *, at: datetime) -> bool:
+    return door.revoked_at is None and at < door.expires_at
+
+
+@transaction.atomic
+def open_for(leg: Leg, *, at: datetime) -> Door:
+    """The leg's door; a new one where there is none, or none that is open."""
+    Leg.objects.select_for_update().get(pk=leg.pk)
+    known = Door.objects.filter(leg=leg, revoked_at=None, expires_at__gt=at).order_by("-pk").first()
+    return known or Door.objects.create(leg=leg, made_at=at, expires_at=at + LASTS)
+
+
+@transaction.atomic
+def close(*, leg: Leg, actor: Actor, at: datetime) -> int:
+    """Nobody works through the leg's doors any more, whoever has their addresses."""
+    ticket = tickets.locked(leg.ticket)
+    closed = Door.objects.filter(leg=leg, revoked_at=None).update(revoked_at=at)
+    if closed:
+        payload = {"leg": leg.public_id, "organisation": leg.organisation.public_id}
+        history.record(ticket=ticket, kind=EventKind.DOOR_CLOSED, payload=payload, actor=actor, at=at)
+    return closed
+
+
+@transaction.atomic
+def use(door: Door, *, at: datetime, actor: Actor) -> None:
+    """Count one use, and record that the page was opened; TooOften for more than anybody needs."""
+    ticket = tickets.locked(door.leg.ticket)
+    fresh = Door.objects.select_for_update().get(pk=door.pk)
+    if fresh.window_at is None or at - fresh.window_at >= timedelta(hours=1):
+        fresh.window_at, fresh.window_uses = at, 0
+    if fresh.window_uses >= USES_AN_HOUR:
+        raise TooOften(_("This page was used too often within the hour. Please come back later, or call us."))
+    fresh.window_uses += 1
+    is_news = fresh.opened_at is None or at - fresh.opened_at >= OPENED_AGAIN
+    if is_news:
+        fresh.opened_at = at
+        payload = {"leg": door.leg.public_id, "organisation": door.leg.organisation.public_id}
+        history.record(ticket=ticket, kind=EventKind.DOOR_OPENED, payload=payload, actor=actor, at=at)
+    fresh.save()
+
+
+def verbs(leg: Leg) -> list[str]:
+    """What can be done on the page now."""
+    if leg.stage == Stage.OFFERED:
+        return ["accept", "decline", "ask", "resolve", "note"]
+    if leg.stage in (Stage.ACCEPTED, Stage.WORKING):
+        return ["resolve", "ask", "note", "return"]
+    return ["resume", "resolve", "note", "return"] if leg.stage == Stage.WAITING else []
+
+
+@transaction.atomic
+def act(
+    *,
+    leg: Leg,
+    verb: str,
+    name: str,
+    text: str,
+    at: datetime,
+    code: str = "",
+    origin: str = "",
+    file: tuple[str, bytes] | None = None,
+) -> None:
+    """One verb of the page, by somebody who gave a name: the same verbs as from any other system."""
+    actor = Actor.vendor(leg.organisation, name)
+    if verb not in verbs(leg):
+        raise transitions.HandoffRefused(_("This cannot be done any more; the page shows what can."))
+    if verb in ("decline", "return", "ask", "resolve") and not text.strip():
+        raise transitions.HandoffRefused(_("Please write a few words: why, what you need to know, or what was done."))
+    came = Came(actor=actor, at=at, origin=origin)
+    if verb in ("decline", "return"):
+        refuse = returns.decline if verb == "decline" else returns.give_back
+        refuse(leg=leg, reason=text, code=code, **came)
+        return
+    if verb == "accept" or (leg.stage == Stage.OFFERED and verb in ("ask", "resolve")):
+        # Whoever asks or has solved it already has taken it.
+        engagements.accept(leg=leg, **came)
+    if text.strip() or file is not None:
+        _say(leg, text.strip() or _("Attached: %s") % (file[0] if file else ""), actor, at, origin, file)
+    fresh = Leg.objects.select_related("organisation", "ticket").get(pk=leg.pk)
+    if verb == "ask":
+        if fresh.stage == Stage.ACCEPTED:
+            fresh = engagements.start(leg=fresh, **came)
+        engagements.wait(leg=fresh, waits_on=WaitsOn.US, reason=text[:100], **came)
+    elif verb == "resume":
+        engagements.resume(leg=fresh, **came)
+    elif verb == "resolve":
+        engagements.finish(leg=fresh, resolution=text, **came)
+
+
+def _say(leg: Leg, text: str, actor: Actor, at: datetime, origin: str, file: tuple[str, bytes] | None) -> Message:
+    ticket = leg.ticket
+    travels = ticket.service is None or ticket.service.note_audience == Service.NoteAudience.LEGS
+    others = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).exclude(pk=leg.pk) if travels else ()
+    message = messages.say(
+        ticket=ticket,
+        body=concealed(text),
+        actor=actor,
+        author_name=actor.name,
+        at=at,
+        is_for_later_legs=travels,
+        legs=[leg, *others],
+        origin=origin,
+    )
+    if file is not None:
+        messages.attach(message=message, name=file[0], content=file[1], actor=actor, at=at, origin=origin)
+    return message

@@ -1,0 +1,112 @@
+"""What comes back: declined, returned, unanswered; counted, and beyond the budget a matter of joint triage."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from hub.domain.actors import Actor
+from hub.models import OPEN_STAGES, EventKind, Leg, ReasonCode, Ticket
+from workflows.handoffs.transitions import HandoffRefused, When, answered, locked, record, turn, why_not
+from workflows.incidents import triage
+
+
+@transaction.atomic
+def decline(
+    *,
+    leg: Leg,
+    reason: str,
+    actor: Actor,
+    at: datetime,
+    code: str = "",
+    occurred_at: datetime | None = None,
+    origin: str = "",
+) -> Leg:
+    """They do not take it; the giver has the ball again and knows why.
+
+    Beyond the ticket's bounce budget joint triage begins, unless a rule has found somebody else for it.
+    """
+    when = When(actor, at, occurred_at, origin)
+
+    def change(leg: Leg) -> None:
+        leg.decline(at=occurred_at or at, reason=reason)
+        leg.reason_code = _code(code)
+
+    leg = turn(leg, "decline", when, change, EventKind.LEG_DECLINED, more={"code": _code(code)},
+                texts={"reason": reason})  # fmt: skip
+    _bounced(leg)
+    answered(leg, "declined", when)
+    _may_be_disputed(leg, reason, when)
+    return leg
+
+
+@transaction.atomic
+def give_back(
+    *,
+    leg: Leg,
+    reason: str,
+    actor: Actor,
+    at: datetime,
+    code: str = "",
+    occurred_at: datetime | None = None,
+    origin: str = "",
+) -> Leg:
+    """They return it; the giver has the ball again and knows why.
+
+    A return beyond the ticket's bounce budget is blocked: the leg stays with them, and joint triage decides.
+    """
+    when = When(actor, at, occurred_at, origin)
+    fresh = locked(leg)
+    if why := why_not(fresh, "give_back"):
+        raise HandoffRefused(why)
+    if fresh.ticket.bounces >= fresh.ticket.status.version.bounce_budget:
+        return _blocked(fresh, reason, _code(code), when)
+
+    def change(leg: Leg) -> None:
+        leg.give_back(at=occurred_at or at, reason=reason)
+        leg.reason_code = _code(code)
+
+    leg = turn(leg, "give_back", when, change, EventKind.LEG_RETURNED, more={"code": _code(code)},
+                texts={"reason": reason})  # fmt: skip
+    _bounced(leg)
+    answered(leg, "returned", when)
+    return leg
+
+
+def _code(code: str) -> str:
+    return code if code in ReasonCode.values else ""
+
+
+def _bounced(leg: Leg) -> None:
+    Ticket.objects.filter(pk=leg.ticket_id).update(bounces=F("bounces") + 1)
+
+
+def _may_be_disputed(leg: Leg, reason: str, when: When) -> None:
+    """A decline cannot be blocked; where it is one bounce too many and nobody leads, whose it is has to be decided."""
+    ticket = Ticket.objects.select_related("status__version").get(pk=leg.ticket_id)
+    if not ticket.is_open or ticket.bounces <= ticket.status.version.bounce_budget:
+        return
+    if leg.is_lead and not Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES, is_lead=True).exists():
+        told = _("%(name)s does not take it: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
+        triage.start(ticket=ticket, cause="bounces", reason=told, actor=when.actor, at=when.at)
+
+
+def _blocked(leg: Leg, reason: str, code: str, when: When) -> Leg:
+    """One bounce too many: nothing moves, it is written down, and joint triage begins."""
+    record(leg, EventKind.RETURN_BLOCKED, when, more={"code": code}, texts={"reason": reason})
+    told = _("%(name)s wants to return it: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
+    triage.start(ticket=leg.ticket, cause="bounces", reason=told, actor=when.actor, at=when.at)
+    return leg
+
+
+@transaction.atomic
+def expire(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
+    """Nobody answered the offer in time."""
+    when = When(actor, at)
+    leg = turn(leg, "expire", when, lambda leg: leg.expire(at=at), EventKind.LEG_EXPIRED)
+    _bounced(leg)
+    answered(leg, "expired", when)
+    return leg

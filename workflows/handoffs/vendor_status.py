@@ -1,0 +1,78 @@
+"""What a vendor's status says of its leg, as the steps of the hand-off that the law knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from hub.domain.actors import Actor
+from hub.models import Leg, Organisation, Stage
+from workflows.handoffs import engagements, returns, transitions
+
+VERBS = ("acknowledge", "accept", "work", "wait", "done", "decline", "return")
+"""What a vendor's status can mean for its leg."""
+
+
+def follow(
+    *,
+    leg: Leg,
+    verb: str,
+    actor: Actor,
+    at: datetime,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+    waits_on: str = "",
+    organisation: Organisation | None = None,
+    reason: str = "",
+) -> Leg:
+    """Take the leg to where the vendor's status says it is, by the steps the law knows.
+
+    A vendor that goes from new to done has accepted and worked in between. Where it is there already
+    nothing happens; where the law has no way, HandoffRefused.
+    """
+    came: dict[str, Any] = {"actor": actor, "at": at, "occurred_at": occurred_at, "origin": origin}
+    leg = transitions.locked(leg)
+    if verb == "acknowledge":
+        return leg
+    if verb == "decline" and leg.stage == Stage.OFFERED:
+        return returns.decline(leg=leg, reason=reason, **came)
+    if verb in ("decline", "return"):
+        if leg.stage == Stage.OFFERED:
+            leg = engagements.accept(leg=leg, **came)
+        return leg if leg.stage == Stage.RETURNED else returns.give_back(leg=leg, reason=reason, **came)
+    if leg.stage == Stage.OFFERED:
+        leg = engagements.accept(leg=leg, **came)
+    if verb == "accept":
+        return leg if leg.stage != Stage.DONE else engagements.reopen(leg=leg, **came)
+    return _follow_work(leg, verb, came, waits_on=waits_on, organisation=organisation, reason=reason)
+
+
+def _follow_work(
+    leg: Leg,
+    verb: str,
+    came: Mapping[str, Any],
+    *,
+    waits_on: str,
+    organisation: Organisation | None,
+    reason: str,
+) -> Leg:
+    if verb == "done":
+        return leg if leg.stage == Stage.DONE else engagements.finish(leg=leg, resolution=reason, **came)
+    if leg.stage == Stage.ACCEPTED:
+        leg = engagements.start(leg=leg, **came)
+    elif leg.stage == Stage.DONE:
+        leg = engagements.reopen(leg=leg, **came)
+    if leg.stage == Stage.WAITING:
+        if verb == "wait" and (leg.waits_on, leg.waits_on_organisation, leg.wait_reason) == (
+            waits_on,
+            organisation,
+            reason,
+        ):
+            return leg
+        leg = engagements.resume(leg=leg, **came)
+    if verb == "wait":
+        return engagements.wait(leg=leg, waits_on=waits_on, organisation=organisation, reason=reason, **came)
+    if leg.stage != Stage.WORKING:
+        raise transitions.HandoffRefused(transitions.refusal(leg, verb))
+    return leg

@@ -1,0 +1,110 @@
+"""Major incidents and problems: one parent, many tickets, one voice to everybody concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from hub.domain import history, tickets
+from hub.domain.actors import Actor
+from hub.models import OPEN_STAGES, EventKind, Leg, Message, Relation, Ticket
+from hub.queries.tickets import OPEN
+from workflows.lifecycle import comments
+
+
+@transaction.atomic
+def declare(*, ticket: Ticket, is_major: bool, actor: Actor, at: datetime) -> Ticket:
+    """Make a ticket a major incident, or an ordinary one again; what it is already is no change."""
+    ticket = tickets.locked(ticket)
+    if ticket.is_major == is_major:
+        return ticket
+    if not ticket.is_open:
+        raise tickets.NotEditable(_("%s is over.") % ticket.label)
+    ticket.is_major = is_major
+    ticket.save(update_fields=["is_major"])
+    history.record(ticket=ticket, kind=EventKind.MAJOR_CHANGED, payload={"is_major": int(is_major)}, actor=actor, at=at)
+    return ticket
+
+
+@transaction.atomic
+def gather(*, parent: Ticket, children: list[Ticket], actor: Actor, at: datetime) -> int:
+    """Put tickets below a parent; how many are new there. One that is a parent of the parent is refused."""
+    if not parent.is_open:
+        raise tickets.NotEditable(_("%s is over; nothing new stands below it.") % parent.label)
+    above = {ticket.pk for ticket in _above(parent)}
+    made = 0
+    for child in children:
+        if child.pk == parent.pk:
+            raise tickets.NotEditable(_("A ticket cannot stand below itself."))
+        if child.pk in above:
+            raise tickets.NotEditable(_("%s stands above it already.") % child.label)
+        before = Relation.objects.filter(from_ticket=parent, to_ticket=child, kind=Relation.Kind.PARENT).exists()
+        tickets.relate(ticket=parent, other=child, kind=Relation.Kind.PARENT, actor=actor, at=at)
+        made += not before
+    return made
+
+
+def _above(ticket: Ticket) -> Iterator[Ticket]:
+    seen: set[int] = set()
+    waiting = [ticket.pk]
+    while waiting:
+        rows = Ticket.objects.filter(relations__to_ticket__in=waiting, relations__kind=Relation.Kind.PARENT).exclude(
+            pk__in=seen
+        )
+        waiting = []
+        for row in rows:
+            if row.pk not in seen:
+                seen.add(row.pk)
+                waiting.append(row.pk)
+                yield row
+
+
+def children(parent: Ticket) -> list[Ticket]:
+    rows = Ticket.objects.filter(related_from__from_ticket=parent, related_from__kind=Relation.Kind.PARENT)
+    return list(rows.select_related("status", "holder", "requester").order_by("pk"))
+
+
+@transaction.atomic
+def broadcast(*, ticket: Ticket, body: str, actor: Actor, at: datetime, is_for_requesters: bool = False) -> int:
+    """Say one thing on the parent and on every open ticket below it, to every organisation engaged on each.
+
+    How many tickets it was said on. Requesters hear it only if that is asked for.
+    """
+    said = 0
+    for each in [ticket, *children(ticket)]:
+        if each.phase not in OPEN:
+            continue
+        legs = list(Leg.objects.filter(ticket=each, stage__in=OPEN_STAGES).order_by("number"))
+        comments.comment(
+            ticket=each, body=body, actor=actor, at=at, legs=legs,
+            is_for_requester=is_for_requesters and each.requester_id is not None,
+        )  # fmt: skip
+        said += 1
+    return said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What an organisation said last on a ticket below a parent."""
+
+    ticket: Ticket
+    leg: Leg
+    message: Message | None
+
+
+def answers(parent: Ticket) -> list[Answer]:
+    """Where each organisation stands on the parent and the tickets below it, with its last word."""
+    legs = Leg.objects.filter(
+        Q(ticket=parent) | Q(ticket__related_from__from_ticket=parent, ticket__related_from__kind=Relation.Kind.PARENT)
+    ).select_related("ticket__status", "organisation")
+    rows = list(legs.distinct().order_by("organisation__name", "pk"))
+    words = {
+        (message.ticket_id, message.author_organisation_id): message
+        for message in Message.objects.filter(ticket__in={leg.ticket_id for leg in rows}).order_by("pk")
+    }
+    return [Answer(ticket=leg.ticket, leg=leg, message=words.get((leg.ticket_id, leg.organisation_id))) for leg in rows]

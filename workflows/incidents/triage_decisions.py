@@ -1,0 +1,50 @@
+"""What joint triage comes to: the decision is kept, and the ball goes where it says, both or neither."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from hub.domain.actors import Actor
+from hub.models import OPEN_STAGES, Leg, Organisation, Ticket
+from workflows.handoffs import engagements
+from workflows.incidents import triage
+from workflows.lifecycle import comments
+from workflows.models import Triage
+
+
+@transaction.atomic
+def decide(
+    *,
+    found: Triage,
+    organisation: Organisation | None,
+    decision: str,
+    actor: Actor,
+    at: datetime,
+    accept_within: timedelta | None = None,
+) -> Triage:
+    """End it for an organisation (None: everything stays as it is).
+
+    For us: the leading organisation is recalled. For one that is engaged already: it leads. Else the ticket is handed
+    over. TriageRefused or HandoffRefused, with nothing decided, where that cannot be.
+    """
+    decided = triage.decide(triage=found, organisation=organisation, decision=decision, actor=actor, at=at)
+    ticket = Ticket.objects.get(pk=decided.ticket_id)
+    engaged = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).order_by("-number")
+    if organisation is None:
+        return decided
+    if organisation.is_us:
+        for leg in engaged.filter(is_lead=True):
+            engagements.recall(leg=leg, reason=_("It was decided that we do it ourselves."), actor=actor, at=at)
+        return decided
+    theirs = engaged.filter(organisation=organisation).first()
+    if theirs is not None:
+        engagements.give_lead(leg=theirs, actor=actor, at=at, accept_within=accept_within)
+        comments.comment(ticket=ticket, body=decision, legs=[theirs], actor=actor, at=at)
+    else:
+        engagements.hand_over(
+            ticket=ticket, organisation=organisation, reason=decision, actor=actor, at=at, accept_within=accept_within
+        )
+    return decided

@@ -1,0 +1,26 @@
+"""The timed jobs of hand-offs, rules, triage, vendor changes and notifications."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from hub.core.clock import now
+from hub.core.jobs import TimedJob, register
+from workflows.handoffs import expiry
+from workflows.incidents import triage
+from workflows.notifications import delivery, vendor_mail
+from workflows.rules import runner
+from workflows.vendor_change import switch
+
+register(
+    TimedJob(name="expire", due=lambda: expiry.due_legs(at=now()), run=lambda pk: expiry.expire(leg_id=pk, at=now())),
+    TimedJob(name="rule", due=lambda: runner.due_pending(at=now()), run=lambda pk: runner.run(pending_id=pk, at=now())),
+    TimedJob(name="triage", due=lambda: triage.due(at=now()), run=lambda pk: triage.remind(triage_id=pk, at=now())),
+    TimedJob(name="switch", due=lambda: switch.due(at=now()), run=lambda pk: switch.run(switch_id=pk, at=now())),
+    TimedJob(
+        name="notify",
+        due=lambda: delivery.due_notices(at=timezone.now()),
+        run=lambda pk: delivery.send(notice_id=pk),
+    ),
+    TimedJob(name="digest", due=vendor_mail.due_digests, run=lambda pk: vendor_mail.run(digest_id=pk, at=now())),
+)

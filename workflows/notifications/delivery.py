@@ -1,0 +1,263 @@
+"""Sends notices: by mail, to endpoints, into the console. Several for one recipient that are due go out as one."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from email.utils import format_datetime, parseaddr
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import requests
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends.smtp import EmailBackend
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from hub.core import crypto
+from hub.domain import accounts
+from hub.egress import EgressDenied, Policy, open_session
+from hub.models import Organisation, User
+from workflows.models import Channel, Endpoint, Notice, Suppression
+from workflows.notifications.notify import NEW_PASSWORD
+
+LEASE = timedelta(seconds=90)
+MOST_ATTEMPTS = 8
+ONE_BY_ONE = 3
+"""So many due notices are still single messages; more are one."""
+MOST_TOGETHER = 2000
+SECONDS = 15
+
+
+class NotSent(Exception):
+    """It could not be sent now; `is_final` where trying again makes no sense."""
+
+    def __init__(self, why: str, *, is_final: bool = False) -> None:
+        super().__init__(why)
+        self.is_final = is_final
+
+
+def due_notices(*, at: datetime, limit: int = 50) -> list[int]:
+    return list(
+        Notice.objects.filter(
+            Q(lease_until__isnull=True) | Q(lease_until__lte=at), state=Notice.State.READY, due_at__lte=at
+        )
+        .order_by("due_at", "pk")
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def send(*, notice_id: int) -> None:
+    """Send one notice, and with it whatever else is due for its recipient."""
+    at = timezone.now()
+    first = Notice.objects.filter(pk=notice_id, state=Notice.State.READY).first()
+    if first is None:
+        return
+    mine = _claim(first, at)
+    for notice in [each for each in mine if each.kind == NEW_PASSWORD]:
+        _one(notice, notice.subject, notice.body)  # by itself: its link is made when it is sent
+        mine.remove(notice)
+    if not mine:
+        return
+    if len(mine) <= ONE_BY_ONE or first.channel == Channel.CONSOLE:
+        for notice in mine:
+            _one(notice, notice.subject, notice.body)
+        return
+    subject, body = together(mine)
+    if _one(mine[0], subject, body):
+        rest = [notice.pk for notice in mine[1:]]
+        Notice.objects.filter(pk__in=rest).update(
+            state=Notice.State.MERGED, merged_into=mine[0], sent_at=timezone.now(), lease_until=None
+        )
+    else:
+        Notice.objects.filter(pk__in=[n.pk for n in mine[1:]], state=Notice.State.READY).update(lease_until=None)
+
+
+@transaction.atomic
+def _claim(first: Notice, at: datetime) -> list[Notice]:
+    """Everything that is due for this recipient and nobody else is sending."""
+    free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
+    rows = Notice.objects.filter(
+        free, channel=first.channel, to=first.to, state=Notice.State.READY, due_at__lte=at
+    ).order_by("pk")
+    found = []
+    for notice in rows[:MOST_TOGETHER]:
+        if Notice.objects.filter(free, pk=notice.pk, state=Notice.State.READY).update(lease_until=at + LEASE):
+            found.append(notice)
+    return found
+
+
+def together(notices: list[Notice]) -> tuple[str, str]:
+    """Many notices as one message: how many, of which tickets, the newest in full."""
+    by_subject: dict[str, int] = {}
+    for notice in notices:
+        by_subject[notice.subject] = by_subject.get(notice.subject, 0) + 1
+    lines = [f"- {subject}{f' ({count} times)' if count > 1 else ''}" for subject, count in by_subject.items()]
+    shown = lines[:50]
+    if len(lines) > len(shown):
+        shown.append(f"and {len(lines) - len(shown)} more")
+    subject = f"{len(notices)} notices, the newest: {notices[-1].subject}"[:300]
+    return subject, "\n".join([f"{len(notices)} notices since the last message:", "", *shown, "", notices[-1].body])
+
+
+def _one(notice: Notice, subject: str, body: str) -> bool:
+    try:
+        _SEND[Channel(notice.channel)](notice, subject, body)
+    except NotSent as error:
+        _failed(notice, error)
+        return False
+    Notice.objects.filter(pk=notice.pk).update(
+        state=Notice.State.SENT, sent_at=timezone.now(), lease_until=None, due_at=None, why=""
+    )
+    return True
+
+
+def _failed(notice: Notice, error: NotSent) -> None:
+    attempts = notice.attempts + 1
+    is_over = error.is_final or attempts >= MOST_ATTEMPTS
+    wait = timedelta(minutes=2 ** min(attempts - 1, 6))
+    Notice.objects.filter(pk=notice.pk).update(
+        attempts=F("attempts") + 1, why=str(error)[:1000], lease_until=None,
+        state=Notice.State.FAILED if is_over else Notice.State.READY,
+        due_at=None if is_over else timezone.now() + wait,
+    )  # fmt: skip
+
+
+def retry(notice: Notice) -> None:
+    """Put a failed or held notice back in its turn."""
+    Notice.objects.filter(pk=notice.pk, state__in=[Notice.State.FAILED, Notice.State.HELD]).update(
+        state=Notice.State.READY, attempts=0, due_at=timezone.now(), why=""
+    )
+
+
+# -- by mail
+
+
+def _mail(notice: Notice, subject: str, body: str) -> None:
+    if not settings.MAIL_URL:
+        raise NotSent("No mail server is set: see TICKETHUB_MAIL_URL.", is_final=True)
+    if Suppression.objects.filter(address__iexact=notice.to).exists():
+        raise NotSent(f"{notice.to} is suppressed.", is_final=True)
+    sender = parseaddr(settings.MAIL_FROM)[1]
+    host = sender.partition("@")[2] or "localhost"
+    thread = f"<t.{(notice.leg or notice.ticket or notice).public_id.lower()}@{host}>"
+    if notice.kind == NEW_PASSWORD:
+        body = f"{body}\n\n{settings.PUBLIC_URL}{accounts.reset_path(User.objects.get(email=notice.to))}"
+    message = EmailMessage(
+        " ".join(subject.split()),
+        body,
+        settings.MAIL_FROM,
+        [notice.to],
+        headers={
+            "Message-ID": f"<n.{notice.public_id.lower()}@{host}>",
+            "In-Reply-To": thread,
+            "References": thread,
+            "Date": format_datetime(timezone.now()),
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "All",
+            "X-Ticket-Hub": str(Organisation.objects.filter(is_us=True).values_list("public_id", flat=True).first()),
+        },
+    )
+    backend = _backend()
+    try:
+        backend.open()
+        line: Any = backend.connection
+        line.sendmail(sender, [notice.to], _bytes(message))
+    except Exception as error:  # whatever a mail server does, it parks this notice and nothing else
+        refused = next(iter(getattr(error, "recipients", {}).values()), (0, b""))
+        code = getattr(error, "smtp_code", None) or refused[0]
+        is_final = 500 <= int(code) < 600
+        told = getattr(error, "smtp_error", b"") or refused[1] or str(error)
+        said = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+        raise NotSent(f"The mail server did not take it: {said[:300]}", is_final=is_final) from error
+    finally:
+        backend.close()
+
+
+def _bytes(message: EmailMessage) -> bytes:
+    return message.message().as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def _backend() -> EmailBackend:
+    parts = urlsplit(settings.MAIL_URL)
+    plain = parse_qs(parts.query).get("tls", [""])[0] == "none"
+    is_smtps = parts.scheme == "smtps"
+    return EmailBackend(
+        host=parts.hostname or "localhost",
+        port=parts.port or (465 if is_smtps else 25 if plain else 587),
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        use_tls=not plain and not is_smtps,
+        use_ssl=is_smtps,
+        timeout=SECONDS,
+        fail_silently=False,
+    )
+
+
+# -- to endpoints
+
+
+def _post(notice: Notice, subject: str, body: str) -> None:
+    endpoint = Endpoint.objects.filter(public_id=notice.to, is_active=True).first()
+    if endpoint is None:
+        raise NotSent("The endpoint is not in use any more.", is_final=True)
+    content = json.dumps(_shaped(endpoint, notice, subject, body)).encode()
+    headers = {"Content-Type": "application/json", **signed(endpoint, notice, content)}
+    try:
+        with open_session(Policy.of(settings.EGRESS_ALLOW)) as session:
+            answer = session.post(endpoint.url, data=content, headers=headers, timeout=SECONDS, allow_redirects=False)
+    except EgressDenied as error:
+        raise NotSent(str(error), is_final=True) from error
+    except (requests.RequestException, OSError) as error:
+        raise NotSent(f"{endpoint} did not answer.") from error
+    if answer.status_code >= 300:
+        is_final = 300 <= answer.status_code < 500 and answer.status_code not in (408, 409, 425, 429)
+        raise NotSent(f"{endpoint} answered {answer.status_code}.", is_final=is_final)
+
+
+def signed(endpoint: Endpoint, notice: Notice, content: bytes) -> dict[str, str]:
+    """The headers that prove us (HMAC-SHA256 over id, time and body, as Standard Webhooks has it)."""
+    secret = crypto.unseal(endpoint.public_id, bytes(endpoint.sealed)).get("secret", "")
+    if not secret:
+        return {}
+    at = str(int(timezone.now().timestamp()))
+    mac = hmac.new(secret.encode(), f"{notice.public_id}.{at}.".encode() + content, hashlib.sha256).hexdigest()
+    return {"Webhook-Id": notice.public_id, "Webhook-Timestamp": at, "Webhook-Signature": f"v1,{mac}"}
+
+
+def _shaped(endpoint: Endpoint, notice: Notice, subject: str, body: str) -> dict[str, Any]:
+    ticket = notice.ticket
+    if endpoint.channel == Channel.SLACK:
+        return {"text": f"*{subject}*\n{body}"[:3000]}
+    if endpoint.channel == Channel.TEAMS:
+        card = {
+            "type": "AdaptiveCard", "version": "1.4", "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+            "body": [
+                {"type": "TextBlock", "text": subject, "weight": "Bolder", "wrap": True},
+                {"type": "TextBlock", "text": body[:3000], "wrap": True},
+            ],
+        }  # fmt: skip
+        return {
+            "type": "message",
+            "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}],
+        }
+    return {
+        "id": notice.public_id, "kind": notice.kind, "subject": subject, "text": body, "url": notice.url,
+        "made_at": notice.made_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "ticket": {"id": ticket.public_id, "number": ticket.label, "title": ticket.title, "priority": ticket.priority}
+        if ticket else None,
+    }  # fmt: skip
+
+
+def _show(_notice: Notice, _subject: str, _body: str) -> None:
+    """In the console it is there as soon as its row is."""
+
+
+_SEND: dict[Channel, Callable[[Notice, str, str], None]] = {
+    Channel.MAIL: _mail, Channel.CONSOLE: _show, Channel.WEBHOOK: _post, Channel.SLACK: _post, Channel.TEAMS: _post,
+}  # fmt: skip

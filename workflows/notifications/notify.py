@@ -1,0 +1,242 @@
+"""Telling people and machines: rows that are made in a transaction and sent afterwards, each once, none in a storm.
+
+The first notice of a quiet recipient goes out at once; what follows within a minute goes out together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from hub.models import Calendar, Leg, Membership, Organisation, Person, Ticket, User
+from hub.queries.calendars import calendar_of
+from workflows.models import Channel, Endpoint, Notice, NoticePreference, Suppression
+from workflows.notifications import templates
+from workflows.notifications.templates import Audience
+
+NEW_PASSWORD = "new_password"  # noqa: S105  the name of a kind
+"""A kind whose mail carries a link that is made when it is sent: see `posting`."""
+TOGETHER = timedelta(minutes=1)
+"""What is told to the same recipient within this is one message."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """Whom to tell, and by which way."""
+
+    channel: Channel
+    to: str
+    audience: Audience = Audience.US
+    user: User | None = None
+    organisation: Organisation | None = None
+    language: str = "en"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What there is to tell; `key` makes it once per recipient."""
+
+    key: str
+    kind: str
+    ticket: Ticket | None = None
+    leg: Leg | None = None
+    why: str = ""
+    text: str = ""
+    url: str = ""
+    items: tuple[str, ...] = ()
+    is_urgent: bool = False
+
+    def facts(self, organisation: Organisation | None) -> dict[str, Any]:
+        return templates.facts_of(
+            self.ticket, leg=self.leg, organisation=organisation, why=self.why, text=self.text, url=self.url,
+            items=list(self.items),
+        )  # fmt: skip
+
+
+def tell(told: Told, recipients: list[Recipient], *, at: datetime) -> list[Notice]:
+    """Make a notice for each recipient who wants it; told again with the same key, nothing happens."""
+    made = []
+    for recipient in recipients:
+        wish = _wish(recipient, told.kind)
+        if wish is None:
+            continue
+        said = templates.said(
+            told.kind, recipient.audience, told.facts(recipient.organisation), language=recipient.language
+        )
+        notice, is_new = Notice.objects.get_or_create(
+            key=f"{told.key}:{recipient.channel}:{recipient.to}"[:200],
+            defaults={
+                "kind": told.kind,
+                "channel": recipient.channel,
+                "to": recipient.to[:320],
+                "user": recipient.user,
+                "organisation": recipient.organisation,
+                "ticket": told.ticket,
+                "leg": told.leg,
+                "subject": " ".join(said.subject.split())[:300],
+                "body": said.body,
+                "url": str(told.facts(recipient.organisation)["url"])[:500],
+                "is_urgent": told.is_urgent,
+                "made_at": at,
+                "due_at": _due(recipient, wish, told.is_urgent),
+                **_held(recipient),
+            },
+        )
+        if is_new:
+            made.append(notice)
+    return made
+
+
+def _held(recipient: Recipient) -> Mapping[str, object]:
+    if recipient.channel != Channel.MAIL:
+        return {}
+    row = Suppression.objects.filter(address__iexact=recipient.to).first()
+    if row is None:
+        return {}
+    return {"state": Notice.State.HELD, "why": f"{row.address} is suppressed: {row.why}", "due_at": None}
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """When this recipient wants it."""
+
+    is_daily: bool = False
+    is_quiet: bool = False
+
+
+def _wish(recipient: Recipient, kind: str) -> _Wish | None:
+    """How it is wanted; None where it is not."""
+    if recipient.user is None:
+        return _Wish()
+    rows = NoticePreference.objects.filter(Q(kind=kind) | Q(kind=""), user=recipient.user)
+    found = {row.kind: row for row in rows}
+    row = found.get(kind) or found.get("")
+    if row is None:
+        return _Wish(is_quiet=recipient.channel == Channel.MAIL)
+    if recipient.channel == Channel.CONSOLE:
+        return _Wish() if row.console else None
+    if row.mail == NoticePreference.Pace.NEVER:
+        return None
+    return _Wish(is_daily=row.mail == NoticePreference.Pace.DAILY, is_quiet=row.is_quiet_at_night)
+
+
+def _due(recipient: Recipient, wish: _Wish, is_urgent: bool) -> datetime:
+    """When it may go out: now, at the end of the minute of the last one, in working hours, or with the day's others."""
+    now = timezone.now()
+    if recipient.channel == Channel.CONSOLE:
+        return now
+    if wish.is_daily and not is_urgent:
+        return _morning(recipient, now)
+    last = (
+        Notice.objects.filter(channel=recipient.channel, to=recipient.to, sent_at__gt=now - TOGETHER)
+        .order_by("-sent_at").values_list("sent_at", flat=True).first()
+    )  # fmt: skip
+    due = max(now, last + TOGETHER) if last is not None else now
+    return due if is_urgent or not wish.is_quiet else _open(recipient, due)
+
+
+def _open(recipient: Recipient, at: datetime) -> datetime:
+    """The next instant at which their organisation works; quiet hours end then."""
+    calendar = _calendar(recipient)
+    if calendar is None:
+        return at
+    found = calendar_of(calendar).next_open(int(at.timestamp()))
+    return at if found is None else max(at, datetime.fromtimestamp(found, at.tzinfo))
+
+
+def _morning(recipient: Recipient, at: datetime) -> datetime:
+    """The next opening of a day after today's."""
+    calendar = _calendar(recipient)
+    tomorrow = (at + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    if calendar is None:
+        return tomorrow.replace(hour=7)
+    found = calendar_of(calendar).next_open(int(tomorrow.timestamp()))
+    return tomorrow if found is None else datetime.fromtimestamp(found, at.tzinfo)
+
+
+def _calendar(recipient: Recipient) -> Calendar | None:
+    organisation = recipient.organisation
+    if organisation is None:
+        organisation = Organisation.objects.select_related("calendar").filter(is_us=True).first()
+    return organisation.calendar if organisation is not None else None
+
+
+# -- recipients
+
+
+def people(users: list[User], *, by_mail: bool = True) -> list[Recipient]:
+    """People of ours: in the console, and by mail. Whoever has left is told nothing."""
+    users = still_here(users)
+    found = [Recipient(channel=Channel.CONSOLE, to=user.public_id, user=user) for user in users]
+    if by_mail:
+        found += [Recipient(channel=Channel.MAIL, to=user.email, user=user) for user in users if user.email]
+    return found
+
+
+def in_role(role: str) -> list[User]:
+    """Everybody of ours in a role, by name."""
+    rows = User.objects.filter(memberships__role=role, memberships__organisation__is_us=True, is_active=True)
+    return list(rows.distinct().order_by("name", "pk"))
+
+
+def still_here(users: list[User]) -> list[User]:
+    """Those of them who may log in and have a seat with us."""
+    pks = User.objects.filter(
+        pk__in=[user.pk for user in users], is_active=True, memberships__organisation__is_us=True
+    ).values_list("pk", flat=True)
+    known = set(pks)
+    return [user for user in users if user.pk in known]
+
+
+def requester(person: Person) -> list[Recipient]:
+    if not person.email:
+        return []
+    return [
+        Recipient(channel=Channel.MAIL, to=person.email, audience=Audience.REQUESTER, organisation=person.organisation)
+    ]
+
+
+def vendor(organisation: Organisation) -> list[Recipient]:
+    """An organisation by its contact address."""
+    if not organisation.contact_email:
+        return []
+    address = organisation.contact_email
+    return [Recipient(channel=Channel.MAIL, to=address, audience=Audience.VENDOR, organisation=organisation)]
+
+
+def endpoint(found: Endpoint) -> list[Recipient]:
+    return [Recipient(channel=Channel(found.channel), to=found.public_id)] if found.is_active else []
+
+
+def watchers(ticket: Ticket) -> list[User]:
+    """Who is told of a ticket where nobody in particular is named: its assignee, else our managers.
+
+    An assignee who has left counts as none.
+    """
+    assigned = still_here([ticket.assignee]) if ticket.assignee is not None else []
+    return assigned or in_role(Membership.Role.MANAGER)
+
+
+# -- what comes back
+
+
+def bounced(addresses: list[str], *, diagnosis: str, at: datetime) -> int:
+    """Mail to these cannot be delivered: what was sent lately has failed, and nothing more is sent there."""
+    failed = 0
+    for address in addresses:
+        recent = Notice.objects.filter(
+            channel=Channel.MAIL, to__iexact=address, state__in=[Notice.State.SENT, Notice.State.MERGED],
+            sent_at__gte=at - timedelta(days=7),
+        )  # fmt: skip
+        count = recent.update(state=Notice.State.FAILED, why=f"It could not be delivered: {diagnosis}"[:1000])
+        if count:
+            Suppression.objects.get_or_create(
+                address=address.lower(), defaults={"why": f"Mail bounced: {diagnosis}"[:1000], "since": at}
+            )
+        failed += count
+    return failed

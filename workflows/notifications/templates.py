@@ -1,0 +1,184 @@
+"""How notices read: texts with {expressions} (CEL) over a few facts; no template loops or reaches anything else.
+
+A row of an admin's goes before the built-in text; a language falls back to English.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.utils import timezone
+
+from hub.expressions import BadExpression, Expression, Failed
+from hub.expressions.texts import Text, text_of
+from hub.models import Leg, Organisation, Ticket
+from workflows.models import NoticeTemplate
+
+LONGEST = 10_000
+NAMES = ("ticket", "leg", "organisation", "requester", "why", "text", "url", "at", "hub", "items")
+"""What a template may name."""
+
+FACTS = {
+    "ticket": {"label", "title", "priority", "kind", "phase", "status", "service", "holder", "reason"},
+    "leg": {"organisation", "stage", "brief", "reason", "answer_by"},
+}
+"""What may be said of them: see `facts_of`."""
+
+Audience = NoticeTemplate.Audience
+
+
+class BadTemplate(ValueError):
+    """A template that cannot be filled; the text says where."""
+
+
+class Wording(NamedTuple):
+    subject: str
+    body: str
+
+
+_FOOT = "\n\n{url}"
+BUILT_IN: dict[tuple[str, str], Wording] = {
+    ("plain", Audience.US): Wording("[{ticket.label}] {ticket.title}", "{text}" + _FOOT),
+    ("plain", Audience.REQUESTER): Wording("[{ticket.label}] {ticket.title}", "{text}" + _FOOT),
+    ("plain", Audience.VENDOR): Wording("[{ticket.label}] {ticket.title}", "{text}" + _FOOT),
+    ("escalation", Audience.US): Wording(
+        "[{ticket.label}] {why}",
+        "{ticket.label} {ticket.title}\n{why}\n\nPriority {ticket.priority}, service {ticket.service}, "
+        "with {ticket.holder} ({ticket.reason})." + _FOOT,
+    ),
+    ("breach", Audience.US): Wording(
+        "[{ticket.label}] {why}", "{why}\n\n{ticket.title}\nWith {ticket.holder}." + _FOOT
+    ),
+    ("offer", Audience.VENDOR): Wording(
+        "{ticket.title} [{ticket.label}]",
+        "{hub} asks you to take on a ticket.\n\n{leg.brief}\n\nPriority: {ticket.priority}\n{leg.answer_by}"
+        "\nAccept, decline, ask, or say that it is done, on this page (no log-in; the address is the key to this one "
+        "ticket):\n\n{url}",
+    ),
+    ("withdrawn", Audience.VENDOR): Wording(
+        "Not yours any more: {ticket.title} [{ticket.label}]",
+        "{hub} has this ticket back ({leg.stage}). Please do nothing more on it.",
+    ),
+    ("message", Audience.VENDOR): Wording(
+        "Re: {ticket.title} [{ticket.label}]", "{text}\n\nAnswer on the page:\n{url}"
+    ),
+    ("ask_update", Audience.VENDOR): Wording(
+        "Re: {ticket.title} [{ticket.label}]", "How far are you with this ticket? {text}\n\nAnswer on the page:\n{url}"
+    ),
+    ("digest", Audience.VENDOR): Wording("{size(items)} open with you at {hub}", "{text}"),
+    ("log_in_guesses", Audience.US): Wording("{why}", "{why}.\n\n{text}" + _FOOT),
+    ("new_password", Audience.US): Wording(
+        "Your new password for Ticket Hub",
+        "Somebody, probably you, asked for a new password at {hub}. Choose it on the page below, within 24 hours. "
+        "If you did not ask for it, do nothing: your password stays as it is.",
+    ),
+    ("daily", Audience.US): Wording("{size(items)} notices of Ticket Hub", "{text}"),
+}
+"""The texts that are there before an admin writes any; a kind without its own reads as ``plain``."""
+
+
+def compiled(source: str) -> Text:
+    """A template's text ready to be filled; BadTemplate says what is wrong in it."""
+    if len(source) > LONGEST:
+        raise BadTemplate(f"It has {len(source)} characters; at most {LONGEST} are allowed.")
+    try:
+        return text_of(source, names=NAMES, functions={})
+    except BadExpression as error:
+        raise BadTemplate(str(error)) from error
+
+
+def check(source: str) -> None:
+    """Before a template is kept: BadTemplate also for a fact that there is none of, which would read as nothing."""
+    for part in compiled(source).parts:
+        for name, keys in part.parts.items() if isinstance(part, Expression) else ():
+            if strange := sorted((keys or set()) - FACTS.get(name, keys or set())):
+                known = ", ".join(f"{name}.{key}" for key in sorted(FACTS[name]))
+                raise BadTemplate(f"There is no “{name}.{strange[0]}” here; there are: {known}.")
+
+
+def filled(source: str, facts: Mapping[str, Any]) -> str:
+    try:
+        return compiled(source).text(facts)
+    except Failed as error:
+        raise BadTemplate(str(error)) from error
+
+
+def wording(kind: str, audience: str, language: str) -> Wording:
+    """The text of one kind for an audience, in a language or else in English."""
+    rows = NoticeTemplate.objects.filter(kind=kind, audience=audience, language__in=[language, "en"])
+    found = {row.language: row for row in rows}
+    row = found.get(language) or found.get("en")
+    if row is not None:
+        return Wording(row.subject, row.body)
+    return BUILT_IN.get((kind, audience)) or BUILT_IN[("plain", audience)]
+
+
+def said(kind: str, audience: str, facts: Mapping[str, Any], *, language: str = "en") -> Wording:
+    """Subject and text of one notice. A template that cannot be filled keeps no notice back: it reads plain."""
+    found = wording(kind, audience, language)
+    try:
+        return Wording(filled(found.subject, facts), filled(found.body, facts))
+    except BadTemplate:
+        plain = BUILT_IN.get((kind, audience)) or BUILT_IN[("plain", audience)]
+        return Wording(filled(plain.subject, facts), filled(plain.body, facts))
+
+
+def tried(source: str) -> str:
+    """A template filled with the newest ticket there is; BadTemplate says what cannot be."""
+    check(source)
+    ticket = Ticket.objects.select_related("status", "service", "holder", "requester").order_by("-pk").first()
+    leg = Leg.objects.filter(ticket=ticket).select_related("organisation").order_by("-pk").first() if ticket else None
+    return filled(source, facts_of(ticket, leg=leg, why="why it is sent", text="its text", items=["one", "two"]))
+
+
+def facts_of(
+    ticket: Ticket | None,
+    *,
+    leg: Leg | None = None,
+    organisation: Organisation | None = None,
+    why: str = "",
+    text: str = "",
+    url: str = "",
+    items: list[str] | None = None,
+) -> dict[str, Any]:
+    """What a template may say of a ticket: few facts, none of them internal to somebody else."""
+    return {
+        "ticket": _ticket(ticket) if ticket is not None else {},
+        "leg": _leg(leg) if leg is not None else {},
+        "organisation": organisation.name if organisation else (leg.organisation.name if leg else ""),
+        "requester": ticket.requester.name if ticket is not None and ticket.requester else "",
+        "why": why,
+        "text": text,
+        "url": url or (f"{settings.PUBLIC_URL}{ticket.get_absolute_url()}" if ticket is not None else ""),
+        "at": timezone.now().strftime("%Y-%m-%d %H:%M UTC"),
+        "hub": _us(),
+        "items": items or [],
+    }
+
+
+def _us() -> str:
+    return str(Organisation.objects.filter(is_us=True).values_list("name", flat=True).first() or "Ticket Hub")
+
+
+def _ticket(ticket: Ticket) -> dict[str, Any]:
+    return {
+        "label": ticket.label,
+        "title": ticket.title,
+        "priority": ticket.priority,
+        "kind": ticket.kind,
+        "phase": str(ticket.phase),
+        "status": ticket.status.name,
+        "service": ticket.service.name if ticket.service else "",
+        "holder": ticket.holder.name,
+        "reason": ticket.hold_reason.replace("_", " "),
+    }
+
+
+def _leg(leg: Leg) -> dict[str, Any]:
+    until = f"Please answer by {leg.deadline_at:%Y-%m-%d %H:%M} UTC." if leg.deadline_at else ""
+    return {
+        "organisation": leg.organisation.name, "stage": str(leg.stage), "brief": leg.brief, "reason": leg.reason,
+        "answer_by": until,
+    }  # fmt: skip

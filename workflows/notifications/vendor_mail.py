@@ -1,0 +1,121 @@
+"""Organisations without a system: told by mail of each offer and message, and every working day of what lies with them.
+
+Whether an organisation has a system is known where it is spoken to; here it is one that was sent an offer by mail.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from hub.models import OPEN_STAGES, Leg, Message, Organisation, Stage
+from hub.queries.calendars import calendar_of
+from hub.sla.calendars import load_zone
+from workflows.handoffs import guest_links
+from workflows.models import Digest, Notice
+from workflows.notifications import notify
+from workflows.notifications.notify import Told
+
+HOUR = 7
+"""When a digest goes out, in the organisation's own zone, on days it works."""
+
+
+def offered(leg: Leg, *, at: datetime) -> list[Notice]:
+    """Tell an organisation without a system of an offer: what it is about, and the page to answer on."""
+    told = Told(
+        key=f"offer:{leg.public_id}", kind="offer", ticket=leg.ticket, leg=leg, url=_page(leg, at), is_urgent=True
+    )
+    return notify.tell(told, notify.vendor(leg.organisation), at=at)
+
+
+def said(leg: Leg, message: Message, *, at: datetime) -> list[Notice]:
+    """Tell it that something was said to it."""
+    told = Told(
+        key=f"message:{message.public_id}:{leg.public_id}", kind="message", ticket=leg.ticket, leg=leg,
+        text=f"{message.author_organisation}, {message.author_name}:\n\n{message.body}", url=_page(leg, at),
+        is_urgent=True,
+    )  # fmt: skip
+    return notify.tell(told, notify.vendor(leg.organisation), at=at)
+
+
+def withdrawn(leg: Leg, *, at: datetime) -> list[Notice]:
+    """Tell it that the ticket is not its own any more: taken back, or not answered in time."""
+    told = Told(key=f"over:{leg.public_id}", kind="withdrawn", ticket=leg.ticket, leg=leg, is_urgent=True)
+    return notify.tell(told, notify.vendor(leg.organisation), at=at)
+
+
+def _page(leg: Leg, at: datetime) -> str:
+    return guest_links.address(guest_links.open_for(leg, at=at), hub_url=settings.PUBLIC_URL)
+
+
+def is_reached_by_mail(leg: Leg) -> bool:
+    """Whether this engagement began with an offer by mail."""
+    return Notice.objects.filter(leg=leg, kind="offer").exists()
+
+
+# -- once a day
+
+
+def due_digests(*, limit: int = 20) -> list[int]:
+    """Organisations whose turn it is; one that has just been offered its first ticket gets its turn."""
+    now = timezone.now()
+    waiting = Organisation.objects.filter(notices__kind="offer", digest__isnull=True).distinct()
+    for organisation in waiting.select_related("calendar")[:limit]:
+        Digest.objects.get_or_create(organisation=organisation, defaults={"next_run_at": next_turn(organisation, now)})
+    rows = Digest.objects.filter(next_run_at__lte=now).order_by("next_run_at", "pk")
+    return list(rows.values_list("pk", flat=True)[:limit])
+
+
+@transaction.atomic
+def run(*, digest_id: int, at: datetime) -> Notice | None:
+    """Tell one organisation what lies with it; nothing where nothing does."""
+    now = timezone.now()
+    digest = Digest.objects.select_for_update(of=("self",)).select_related("organisation__calendar").get(pk=digest_id)
+    if digest.next_run_at > now:
+        return None
+    turn, digest.next_run_at = digest.next_run_at, next_turn(digest.organisation, now)
+    digest.save(update_fields=["next_run_at"])
+    legs = [leg for leg in open_legs(digest.organisation) if is_reached_by_mail(leg)]
+    if not legs:
+        return None
+    lines = [_line(leg, at) for leg in legs]
+    told = Told(
+        key=f"digest:{digest.organisation.public_id}:{turn:%Y-%m-%d}", kind="digest", items=tuple(lines),
+        text="\n\n".join(lines),
+    )  # fmt: skip
+    return next(iter(notify.tell(told, notify.vendor(digest.organisation), at=at)), None)
+
+
+def open_legs(organisation: Organisation) -> list[Leg]:
+    rows = Leg.objects.filter(organisation=organisation, stage__in=OPEN_STAGES)
+    return list(rows.select_related("ticket", "organisation").order_by("offered_at", "pk"))
+
+
+def _line(leg: Leg, at: datetime) -> str:
+    state = "please answer" if leg.stage == Stage.OFFERED else str(leg.get_stage_display())
+    until = f", by {leg.deadline_at:%Y-%m-%d %H:%M} UTC" if leg.deadline_at and leg.stage == Stage.OFFERED else ""
+    days = (at - leg.offered_at).days
+    since = f", with you for {days} days" if days else ""
+    return f"{leg.ticket.label} {leg.ticket.title}\n{leg.ticket.priority}, {state}{until}{since}\n{_page(leg, at)}"
+
+
+def next_turn(organisation: Organisation, after: datetime) -> datetime:
+    """The next seven o'clock of theirs, on a day they work; without a calendar every weekday."""
+    zone = load_zone(organisation.time_zone)
+    day = after.astimezone(zone).date()
+    for step in range(30):
+        morning = datetime(day.year, day.month, day.day, HOUR, tzinfo=zone) + timedelta(days=step)
+        if morning <= after:
+            continue
+        if organisation.calendar is None:
+            works = morning.weekday() < 5
+        else:
+            midnight = morning.replace(hour=0)
+            window = (int(midnight.timestamp()), int((midnight + timedelta(days=1)).timestamp()))
+            works = bool(calendar_of(organisation.calendar).openings(*window))
+        if works:
+            return morning.astimezone(UTC)
+    return after + timedelta(days=30)

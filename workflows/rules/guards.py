@@ -1,0 +1,225 @@
+"""The guards there are. Each says in a sentence why it does not hold; none reads or writes anything but its facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from hub.expressions import Failed, expression
+from hub.models import Calendar, Contract, Organisation, Priority, Service, Target, Ticket
+from hub.queries.calendars import calendar_of
+from workflows.rules.context import Context, all_done
+from workflows.rules.registry import EXPRESSION_NAMES, GuardKind, Param, guard
+
+Params = Mapping[str, Any]
+FIELDS = (
+    ("kind", _lazy("kind")), ("priority", _lazy("priority")), ("impact", _lazy("impact")),
+    ("urgency", _lazy("urgency")), ("title", _lazy("title")), ("hold_reason", _lazy("reason of the holder")),
+)  # fmt: skip
+FILLED = (
+    ("requester", _lazy("requester")), ("service", _lazy("service")), ("asset", _lazy("asset")),
+    ("site", _lazy("site")), ("description", _lazy("description")), ("assignee", _lazy("assignee")),
+    ("team", _lazy("team")),
+    ("impact", _lazy("impact")), ("urgency", _lazy("urgency")),
+)  # fmt: skip
+OPERATORS = (("is", _lazy("is")), ("is_not", _lazy("is not")), ("contains", _lazy("contains")))
+COMPARED = (("at_least", _lazy("at least")), ("at_most", _lazy("at most")))
+
+
+def _field_is(context: Context, params: Params) -> str:
+    value = str(getattr(context.ticket, params["field"]) or "").lower()
+    wanted = str(params["value"]).lower()
+    holds = {"is": value == wanted, "is_not": value != wanted, "contains": wanted in value}[params["operator"]]
+    told = {"field": params["field"].replace("_", " "), "value": value or "–", "wanted": params["value"]}
+    return "" if holds else _("%(field)s is %(value)s, and has to fit %(wanted)s.") % told
+
+
+def _priority_in(context: Context, params: Params) -> str:
+    wanted = params["priorities"]
+    told = {"priority": context.ticket.priority, "wanted": ", ".join(wanted)}
+    return "" if context.ticket.priority in wanted else _("Its priority is %(priority)s, not %(wanted)s.") % told
+
+
+def _service_tier(context: Context, params: Params) -> str:
+    service = context.ticket.service
+    if service is None:
+        return _("It has no service.")
+    told = {"service": service, "tier": service.tier, "most": params["most"]}
+    return "" if service.tier <= params["most"] else _("%(service)s is of tier %(tier)s, not up to %(most)s.") % told
+
+
+def _service_is(context: Context, params: Params) -> str:
+    service = context.ticket.service
+    if service is not None and service.public_id == params["service"]:
+        return ""
+    wanted = Service.objects.filter(public_id=params["service"]).first()
+    return _("Its service is %(service)s, not %(wanted)s.") % {"service": service or _("none"), "wanted": wanted}
+
+
+def _kind_is(context: Context, params: Params) -> str:
+    told = {"kind": context.ticket.get_kind_display()}
+    return "" if context.ticket.kind in params["kinds"] else _("It is a %(kind)s.") % told
+
+
+def _vip(context: Context, _params: Params) -> str:
+    requester = context.ticket.requester
+    return "" if requester is not None and requester.is_vip else _("The requester is no VIP.")
+
+
+def _party_is(context: Context, params: Params) -> str:
+    ticket, lead = context.ticket, context.lead
+    party = {"holder": ticket.holder, "owner": ticket.owner, "lead": lead.organisation if lead else None}[
+        params["party"]
+    ]
+    if party is not None and party.public_id == params["organisation"]:
+        return ""
+    wanted = Organisation.objects.filter(public_id=params["organisation"]).first()
+    return _("%(party)s is %(who)s, not %(wanted)s.") % {
+        "party": dict(PARTIES)[params["party"]], "who": party or _("nobody"), "wanted": wanted,
+    }  # fmt: skip
+
+
+PARTIES = (
+    ("holder", _lazy("who has the ball")), ("owner", _lazy("who answers to the requester")),
+    ("lead", _lazy("the leading organisation")),
+)  # fmt: skip
+
+
+def _evidence(context: Context, params: Params) -> str:
+    count = context.attachments if params["what"] == "attachments" else context.messages
+    told = {"count": count, "least": params["least"], "what": dict(EVIDENCE)[params["what"]]}
+    return "" if count >= params["least"] else _("It has %(count)s %(what)s; %(least)s are needed.") % told
+
+
+EVIDENCE = (("messages", _lazy("messages")), ("attachments", _lazy("attachments")))
+
+
+def _all_legs_done(context: Context, _params: Params) -> str:
+    if all_done(context.legs):
+        return ""
+    names = ", ".join(str(leg.organisation) for leg in context.open_legs if leg.is_blocking)
+    return _("%s is still at it.") % names
+
+
+def _nobody_engaged(context: Context, _params: Params) -> str:
+    names = ", ".join(str(leg.organisation) for leg in context.open_legs)
+    return _("%s is engaged.") % names if names else ""
+
+
+def _compared(found: float, params: Params) -> bool:
+    number = float(params["number"])
+    return found >= number if params["operator"] == "at_least" else found <= number
+
+
+def _bounces(context: Context, params: Params) -> str:
+    told = {"count": context.ticket.bounces, "operator": dict(COMPARED)[params["operator"]], "number": params["number"]}
+    if _compared(context.ticket.bounces, params):
+        return ""
+    return _("It has come back %(count)s times, not %(operator)s %(number)s.") % told
+
+
+def _reopened(context: Context, params: Params) -> str:
+    cycles = max((clock.cycle for clock in context.clocks), default=0)
+    if cycles >= params["least"]:
+        return ""
+    return _("It was reopened %(count)s times, not %(least)s.") % {"count": cycles, "least": params["least"]}
+
+
+def _calendar_open(context: Context, params: Params) -> str:
+    row = Calendar.objects.filter(public_id=params["calendar"]).first()
+    if row is None:
+        return _("Its calendar is not there any more.")
+    at = int(context.at.timestamp())
+    return "" if calendar_of(row).next_open(at) == at else _("%s is closed now.") % row.name
+
+
+def _clock_used(context: Context, params: Params) -> str:
+    used = context.used(params["target"], params["contract"])
+    if used is None:
+        return _("It has no such clock.")
+    if _compared(used, params):
+        return ""
+    return _("%(used)s %% of the clock is used, not %(operator)s %(number)s %%.") % {
+        "used": int(used), "operator": dict(COMPARED)[params["operator"]], "number": params["number"],
+    }  # fmt: skip
+
+
+def _fields_filled(context: Context, params: Params) -> str:
+    missing = [name for name in params["fields"] if getattr(context.ticket, name) in (None, "")]
+    missing = [name for name in missing if context.given.get(name) in (None, "")]
+    names = ", ".join(str(dict(FILLED).get(name, name)) for name in missing)
+    return _("Fill in first: %s.") % names if missing else ""
+
+
+def _reason_given(context: Context, _params: Params) -> str:
+    return "" if context.reason.strip() else _("Say why.")
+
+
+def _children_closed(context: Context, _params: Params) -> str:
+    return _("%s tickets below it are open.") % context.open_children if context.open_children else ""
+
+
+def _expression(context: Context, params: Params) -> str:
+    try:
+        holds = expression(params["expression"], names=EXPRESSION_NAMES)(context.plain())
+    except Failed as error:
+        return str(error)
+    return "" if holds is True else params["says"] or _("%s is not so.") % params["expression"]
+
+
+def _never_compared(params: Params) -> str:
+    return _("More than 100,000 never is.") if params["number"] > 100_000 else ""
+
+
+def _never_true(params: Params) -> str:
+    return _("It is always false.") if str(params["expression"]).strip() in ("false", "1 == 2", "null") else ""
+
+
+guard(GuardKind(slug="field_is", label=_lazy("a field is …"), judge=_field_is, params=(
+    Param(name="field", label=_lazy("field"), kind="choice", choices=FIELDS),
+    Param(name="operator", label=_lazy("how"), kind="choice", choices=OPERATORS, default="is"),
+    Param(name="value", label=_lazy("value")))))  # fmt: skip
+guard(GuardKind(slug="priority_in", label=_lazy("the priority is one of …"), judge=_priority_in, params=(
+    Param(name="priorities", label=_lazy("priorities"), kind="choices",
+          choices=tuple(Priority.choices)),)))  # fmt: skip
+guard(GuardKind(slug="service_tier", label=_lazy("the service is important enough"), judge=_service_tier, params=(
+    Param(name="most", label=_lazy("tier up to"), kind="number", least=1, most=4, default=1),)))  # fmt: skip
+guard(GuardKind(slug="service_is", label=_lazy("the service is …"), judge=_service_is, params=(
+    Param(name="service", label=_lazy("service"), kind="service"),)))  # fmt: skip
+guard(GuardKind(slug="kind_is", label=_lazy("the kind of ticket is …"), judge=_kind_is, params=(
+    Param(name="kinds", label=_lazy("kinds"), kind="choices", choices=tuple(Ticket.Kind.choices)),)))  # fmt: skip
+guard(GuardKind(slug="requester_is_vip", label=_lazy("the requester is a VIP"), judge=_vip))
+guard(GuardKind(slug="party_is", label=_lazy("a party is …"), judge=_party_is, params=(
+    Param(name="party", label=_lazy("party"), kind="choice", choices=PARTIES, default="holder"),
+    Param(name="organisation", label=_lazy("organisation"), kind="organisation"))))  # fmt: skip
+guard(GuardKind(slug="has_evidence", label=_lazy("there is evidence"), judge=_evidence, params=(
+    Param(name="what", label=_lazy("what"), kind="choice", choices=EVIDENCE, default="attachments"),
+    Param(name="least", label=_lazy("at least"), kind="number", least=1, most=100, default=1))))  # fmt: skip
+guard(GuardKind(slug="all_legs_done", label=_lazy("every organisation is done"), judge=_all_legs_done))
+guard(GuardKind(slug="nobody_engaged", label=_lazy("nobody is engaged"), judge=_nobody_engaged))
+guard(GuardKind(slug="bounce_count", label=_lazy("it came back … times"), judge=_bounces,
+    can_hold=_never_compared, params=(
+    Param(name="operator", label=_lazy("how"), kind="choice", choices=COMPARED, default="at_least"),
+    Param(name="number", label=_lazy("times"), kind="number"))))  # fmt: skip
+guard(GuardKind(slug="reopened", label=_lazy("it was reopened"), judge=_reopened, params=(
+    Param(name="least", label=_lazy("at least … times"), kind="number", least=1, most=100, default=1),)))  # fmt: skip
+guard(GuardKind(slug="calendar_open", label=_lazy("a calendar is open"), judge=_calendar_open, params=(
+    Param(name="calendar", label=_lazy("calendar"), kind="calendar"),)))  # fmt: skip
+guard(GuardKind(slug="clock_used", label=_lazy("so much of a clock is used"), judge=_clock_used,
+    can_hold=_never_compared, params=(
+    Param(name="target", label=_lazy("promise"), kind="choice", default="resolve",
+          choices=tuple(Target.Kind.choices)),
+    Param(name="contract", label=_lazy("of"), kind="choice", choices=tuple(Contract.Kind.choices), default="sla"),
+    Param(name="operator", label=_lazy("how"), kind="choice", choices=COMPARED, default="at_least"),
+    Param(name="number", label=_lazy("percent"), kind="number"))))  # fmt: skip
+guard(GuardKind(slug="fields_filled", label=_lazy("fields are filled in"), judge=_fields_filled, params=(
+    Param(name="fields", label=_lazy("fields"), kind="choices", choices=FILLED),)))  # fmt: skip
+guard(GuardKind(slug="reason_given", label=_lazy("somebody says why"), judge=_reason_given))
+guard(GuardKind(slug="children_closed", label=_lazy("no ticket below it is open"), judge=_children_closed))
+guard(GuardKind(slug="expression", label=_lazy("an expression (CEL)"), judge=_expression, can_hold=_never_true, params=(
+    Param(name="expression", label=_lazy("expression"), kind="expression",
+          help=_lazy("ticket.priority == 'P1' && requester.is_vip. Names: ticket, lead, requester, legs, clocks")),
+    Param(name="says", label=_lazy("what is said if it is not so"), is_needed=False, default=""))))  # fmt: skip
