@@ -50,6 +50,9 @@ mutants: $(DEV) ## Break the laws on a copy, and see that tests notice (ARGS=--a
 screenshots: $(DEV) ## Pictures for the README, from a running demo
 	@$(BIN)/python docs/screenshots.py
 
+house: $(DEV) ## The rooms and what they import, as pictures in docs/images; fails on a circle
+	@$(BIN)/python docs/draw_house.py
+
 lock: $(DEV) ## Write the lock files anew from pyproject.toml
 	@$(BIN)/pip install --quiet pip-tools
 	@for kind in "" dev; do \
@@ -82,4 +85,4 @@ $(FRONT): package-lock.json console/vendor.mjs | $(VENV)
 		npm ci --ignore-scripts --loglevel error >/dev/null && node console/vendor.mjs
 	@touch $@
 
-.PHONY: help demo test run check bench mutants screenshots lock clean
+.PHONY: help demo test run check bench mutants screenshots house lock clean

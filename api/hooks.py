@@ -10,9 +10,8 @@ from django.urls import Resolver404, resolve
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from connectors.engine import registry
+from connectors.engine import hooks, registry
 from connectors.engine.inbound import inbox
-from connectors.engine.operations import hooks
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import BadSignature, TryLater
 from connectors.models import Connection

@@ -1,4 +1,4 @@
-"""The machines' doors."""
+"""Addresses for machines."""
 
 from __future__ import annotations
 

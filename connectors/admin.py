@@ -11,11 +11,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from connectors.engine import registry, vault
+from connectors.engine import hooks, outbox, registry, vault
 from connectors.engine.inbound import inbox, polling
-from connectors.engine.mapping import publishing
-from connectors.engine.operations import hooks
-from connectors.engine.outbound import outbox
+from connectors.engine.operations import publishing
 from connectors.kit.contract import Connector
 from connectors.kit.errors import ConnectorError, Refused
 from connectors.models import (

@@ -8,4 +8,5 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         from connectors import jobs  # noqa: F401  registers the timed jobs
-        from connectors.engine.outbound import acknowledgements, outbox  # noqa: F401  connects them to events
+        from connectors.engine import outbox  # noqa: F401  connects it to events
+        from connectors.engine.inbound import alert_acknowledgements  # noqa: F401  connects it to events

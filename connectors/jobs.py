@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from connectors.engine.inbound import alerts, awaited_files, inbox, polling
+from connectors.engine.inbound import alert_acknowledgements, alerts, awaited_files, inbox, polling
 from connectors.engine.operations import trials
-from connectors.engine.outbound import acknowledgements, sender
+from connectors.engine.outbound import sender
 from hub.core.clock import now
 from hub.core.jobs import TimedJob, register
 
@@ -38,8 +38,8 @@ register(
     ),
     TimedJob(
         name="acknowledge",
-        due=lambda: acknowledgements.due(at=timezone.now()),
-        run=lambda pk: acknowledgements.send(alert_id=pk),
+        due=lambda: alert_acknowledgements.due(at=timezone.now()),
+        run=lambda pk: alert_acknowledgements.send(alert_id=pk),
     ),
     TimedJob(name="try", due=lambda: trials.due(at=timezone.now()), run=lambda pk: trials.run(trial_id=pk)),
 )

@@ -12,11 +12,11 @@ from typing import Any
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q
 from django.utils import timezone
 
-from connectors.engine import limits, registry
+from connectors.engine import hooks, limits, registry
 from connectors.engine.inbound import as_read_now
-from connectors.engine.operations import hooks
 from connectors.models import (
     AlertState,
+    AlertStorm,
     Attempt,
     AwaitedFile,
     Connection,
@@ -24,7 +24,6 @@ from connectors.models import (
     Inbound,
     Link,
     Outbound,
-    Storm,
     Trouble,
 )
 from hub.models import FailedReceiver, Leg, Message, Ticket, UnmappedValue
@@ -33,7 +32,7 @@ from workflows.rules.registry import ACTIONS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stuck:
+class SyncIssue:
     """Something that waits for a person, with the reason in words."""
 
     kind: str
@@ -53,14 +52,14 @@ class Stuck:
     """A status that the workflow's rules do not follow."""
 
 
-def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck]:
+def stuck(*, most: int = 50, connection: Connection | None = None) -> list[SyncIssue]:
     """Everything of the synchronisation that a person has to look at, newest first; of one connection if given."""
     names = dict(Connection.objects.values_list("public_id", "name"))
     found = [*_connections(), *_links(most), *_outbound(most), *_inbound(most), *_differences(most), *_rules(most)]
     found += _files(most)
     found += _troubles()
     found += [
-        Stuck(
+        SyncIssue(
             kind="unmapped",
             row_id=row.pk,
             title=f"{row.field} “{row.value}” has no meaning yet",
@@ -71,7 +70,7 @@ def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck
         for row in UnmappedValue.objects.filter(resolved_at=None).order_by("-last_seen_at", "-pk")[:most]
     ]
     found += [
-        Stuck(
+        SyncIssue(
             kind="receiver",
             row_id=row.pk,
             title=f"What “{row.receiver}” does after an event failed",
@@ -84,7 +83,7 @@ def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck
         .order_by("-failed_at")[:most]
     ]
     found += [
-        Stuck(
+        SyncIssue(
             kind="notice",
             row_id=row.pk,
             title=f"{row.get_channel_display().capitalize()} to {_whom(row)} was not sent: {row.subject}",
@@ -101,18 +100,18 @@ def stuck(*, most: int = 50, connection: Connection | None = None) -> list[Stuck
     return sorted(found, key=lambda item: item.at, reverse=True)
 
 
-def _rules(most: int) -> list[Stuck]:
+def _rules(most: int) -> list[SyncIssue]:
     """What an admin's rules wanted to do and could not."""
     broken = Pending.objects.filter(state=Pending.State.FAILED).select_related("ticket")
     undone = FailedAction.objects.filter(resolved_at=None).select_related("ticket")
     return [
         *(
-            Stuck(kind="rule", row_id=row.pk, title=f"The rule {row.key} broke", why=row.outcome,
+            SyncIssue(kind="rule", row_id=row.pk, title=f"The rule {row.key} broke", why=row.outcome,
                   at=row.ended_at or row.due_at, ticket=row.ticket)
             for row in broken.order_by("-pk")[:most]
         ),
         *(
-            Stuck(kind="action", row_id=row.pk, title=f"{row.rule}: “{_deed(row.kind)}” could not be done",
+            SyncIssue(kind="action", row_id=row.pk, title=f"{row.rule}: “{_deed(row.kind)}” could not be done",
                   why=row.why, at=row.at, ticket=row.ticket)
             for row in undone.order_by("-at", "-pk")[:most]
         ),
@@ -133,7 +132,7 @@ def _whom(notice: Notice) -> str:
     return str(endpoint or notice.to)
 
 
-def _connections() -> list[Stuck]:
+def _connections() -> list[SyncIssue]:
     is_active = Q(state=Connection.State.ACTIVE)
     unacknowledged = AlertState.objects.filter(connection=OuterRef("pk"), acknowledgement=FAILED)
     rows = Connection.objects.annotate(has_unacknowledged=Exists(unacknowledged)).filter(
@@ -147,26 +146,26 @@ def _connections() -> list[Stuck]:
     return [each for row in rows for each in _of_connection(row)]
 
 
-def _of_connection(row: Connection) -> Iterator[Stuck]:
+def _of_connection(row: Connection) -> Iterator[SyncIssue]:
     told: dict[str, Any] = {"kind": "connection", "row_id": row.pk, "connection": row.name}
     at = row.resting_until or row.last_in_at or row.last_out_at or _EVER
     if row.state == Connection.State.LOCKED_OUT:
-        yield Stuck(title=f"{row.name} is locked out", why=row.last_error, at=row.locked_at or at, **told)
+        yield SyncIssue(title=f"{row.name} is locked out", why=row.last_error, at=row.locked_at or at, **told)
         return
     if row.sight_lost_at is not None:
         title = f"Many records of {row.name} are not found"
-        yield Stuck(title=title, why=row.sight_lost_why, at=row.sight_lost_at, **told)
+        yield SyncIssue(title=title, why=row.sight_lost_why, at=row.sight_lost_at, **told)
     if row.left_out:
         title = f"Records of {row.name} were not listed"
-        yield Stuck(title=title, why=row.left_out, at=row.last_in_at or at, **told | {"kind": "left_out"})
+        yield SyncIssue(title=title, why=row.left_out, at=row.last_in_at or at, **told | {"kind": "left_out"})
     if getattr(row, "has_unacknowledged", False):
         yield _acknowledgements(row)
     if row.failures > 2:
-        yield Stuck(title=f"{row.name} is not answering", why=row.last_error, at=at, **told)
+        yield SyncIssue(title=f"{row.name} is not answering", why=row.last_error, at=at, **told)
     refused = row.rejected_hooks - row.rejected_before
     if refused >= hooks.MANY_REJECTED:
         what = "signature" if registry.kind_of(row).signs_hooks else "token"
-        yield Stuck(
+        yield SyncIssue(
             title=f"Calls of {row.name} are refused",
             why=f"{refused} calls since the last good one had a wrong {what} or none: the secret in their system is "
             "probably another one than ours. Enter the same on both sides. Nothing is lost, the polls bring what "
@@ -176,11 +175,11 @@ def _of_connection(row: Connection) -> Iterator[Stuck]:
         )
 
 
-def _acknowledgements(row: Connection) -> Stuck:
+def _acknowledgements(row: Connection) -> SyncIssue:
     """Alerts that a tool did not let us acknowledge: one line, for they have one cause."""
     failed = AlertState.objects.filter(connection=row, acknowledgement=FAILED).order_by("-last_at", "-pk")
     newest, more = failed[0], failed.count() - 1
-    return Stuck(
+    return SyncIssue(
         kind="acknowledgement", row_id=row.pk, title=f"{row.name} does not take acknowledgements",
         why=f"{newest.acknowledge_said} ({newest.title}{f', and {more} more' if more else ''}) "
         "Only the tool is not told; the tickets go on.",
@@ -188,12 +187,12 @@ def _acknowledgements(row: Connection) -> Stuck:
     )  # fmt: skip
 
 
-def _links(most: int) -> list[Stuck]:
+def _links(most: int) -> list[SyncIssue]:
     rows = Link.objects.filter(state__in=[Link.State.PAUSED, Link.State.QUARANTINED]).select_related(
         "connection", "leg__ticket", "leg__organisation"
     )
     return [
-        Stuck(
+        SyncIssue(
             kind="link",
             row_id=row.pk,
             title=f"The link to {row.leg.organisation} stands still",
@@ -210,12 +209,12 @@ FAILED = AlertState.Acknowledgement.FAILED
 _EVER = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
-def _outbound(most: int) -> list[Stuck]:
+def _outbound(most: int) -> list[SyncIssue]:
     rows = Outbound.objects.filter(state=Outbound.State.PARKED).select_related(
         "link__connection", "link__leg__ticket", "link__leg__organisation"
     )
     return [
-        Stuck(
+        SyncIssue(
             kind="outbound",
             row_id=row.pk,
             title=f"{'Hand-off pack' if row.is_pack else row.get_kind_display()} for {row.link.leg.organisation} "
@@ -237,10 +236,10 @@ def _may_be_vouched_for(row: Inbound) -> bool:
     return row.kind == Inbound.Kind.MAIL and is_written
 
 
-def _inbound(most: int) -> list[Stuck]:
+def _inbound(most: int) -> list[SyncIssue]:
     rows = Inbound.objects.filter(state=Inbound.State.PARKED).select_related("connection")
     return [
-        Stuck(
+        SyncIssue(
             kind="inbound",
             row_id=row.pk,
             title=f"{row.get_kind_display().capitalize()} from {row.connection} waits",
@@ -257,11 +256,11 @@ def _inbound(most: int) -> list[Stuck]:
 TROUBLE_SHOWN = timedelta(hours=24)
 
 
-def _troubles() -> list[Stuck]:
+def _troubles() -> list[SyncIssue]:
     """What is wrong with the hub itself, or was within a day."""
     rows = Trouble.objects.filter(Q(ended_at=None) | Q(ended_at__gte=timezone.now() - TROUBLE_SHOWN))
     return [
-        Stuck(
+        SyncIssue(
             kind="trouble",
             row_id=row.pk,
             title=f"{row.get_kind_display().capitalize()}{'' if row.ended_at is None else ' (it is right again)'}",
@@ -272,13 +271,13 @@ def _troubles() -> list[Stuck]:
     ]
 
 
-def _files(most: int) -> list[Stuck]:
+def _files(most: int) -> list[SyncIssue]:
     """Files of theirs that could not be fetched."""
     rows = AwaitedFile.objects.filter(state=AwaitedFile.State.PARKED).select_related(
         "link__connection", "link__leg__ticket"
     )
     return [
-        Stuck(
+        SyncIssue(
             kind="file",
             row_id=row.pk,
             title=f"The file “{row.name}” could not be fetched",
@@ -301,12 +300,12 @@ def awaited_files(messages: Iterable[Message]) -> dict[int, list[AwaitedFile]]:
     return found
 
 
-def _differences(most: int) -> list[Stuck]:
+def _differences(most: int) -> list[SyncIssue]:
     rows = Difference.objects.filter(resolved_at=None).select_related(
         "link__connection", "link__leg__ticket", "link__leg__organisation"
     )
     return [
-        Stuck(
+        SyncIssue(
             kind="difference",
             row_id=row.pk,
             title=_said_there(row),
@@ -356,7 +355,7 @@ def condition(connection: Connection) -> Condition:
         allowed = registry.kind_of(connection).limits
     except registry.UnknownConnector:
         allowed = None
-    gate = limits.Gate(connection, allowed) if allowed else None
+    gate = limits.RateLimiter(connection, allowed) if allowed else None
     return Condition(
         waiting=counts.get(Outbound.State.READY, 0),
         unclear=counts.get(Outbound.State.UNCLEAR, 0),
@@ -433,13 +432,13 @@ class Alerting:
 
     firing: list[AlertState]
     known: int
-    storms: list[Storm]
+    storms: list[AlertStorm]
 
 
 def alerting(connection: Connection, *, most: int = 20) -> Alerting:
     rows = AlertState.objects.filter(connection=connection)
     firing = rows.filter(is_firing=True).select_related("ticket").order_by("-is_silent", "-changed_at", "-pk")
-    storms = Storm.objects.filter(connection=connection).select_related("parent").order_by("-pk")
+    storms = AlertStorm.objects.filter(connection=connection).select_related("parent").order_by("-pk")
     return Alerting(firing=list(firing[:most]), known=rows.count(), storms=list(storms[:most]))
 
 

@@ -1,11 +1,11 @@
-"""The console's doors."""
+"""The console's addresses."""
 
 from __future__ import annotations
 
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from console.views import account, board, connections, door, first_run, sync, ticket_actions, tickets, vendors
+from console.views import account, board, connections, first_run, guest_link, sync, ticket_actions, tickets, vendors
 
 app_name = "console"
 
@@ -45,9 +45,9 @@ urlpatterns = [
     path("sync/acknowledgements/<int:row_id>/leave-out/", sync.leave_acknowledgements, name="leave_acknowledgements"),
     path("sync/difference/<int:row_id>/", sync.difference, name="difference"),
     path("sync/difference/<int:row_id>/settle/", sync.settle, name="settle"),
-    path("tickets/<str:public_id>/legs/<str:leg_id>/door/", tickets.leg_door, name="leg_door"),
-    path("v/<str:token>/", door.door, name="door"),
-    path("v/<str:token>/files/<str:public_id>/", door.door_file, name="door_file"),
+    path("tickets/<str:public_id>/legs/<str:leg_id>/door/", tickets.leg_guest_link, name="leg_guest_link"),
+    path("v/<str:token>/", guest_link.guest_link, name="guest_link"),
+    path("v/<str:token>/files/<str:public_id>/", guest_link.guest_link_file, name="guest_link_file"),
     path("log-in/", LoginView.as_view(template_name="console/log_in.html"), name="log_in"),
     path("log-out/", LogoutView.as_view(), name="log_out"),
     path("account/", account.account, name="account"),

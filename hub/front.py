@@ -31,7 +31,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Wsgi = Callable[..., Iterable[bytes]]
 T = TypeVar("T")
-Gate = Callable[[WSGIRequest], HttpResponse | None]
+RateLimiter = Callable[[WSGIRequest], HttpResponse | None]
 """Says no to a request whose body was not read yet; None lets it in."""
 
 IN_MEMORY = 64 * 1024
@@ -48,7 +48,7 @@ class Rule(NamedTuple):
     path: re.Pattern[str]
     limit: int
     """Bytes."""
-    gate: Gate | None
+    gate: RateLimiter | None
     """Asked before anything of it is read."""
 
 
@@ -132,7 +132,7 @@ class _Once(WsgiToAsgiInstance):
         headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
         self.scope, self.body = {**scope, "headers": headers}, body
 
-    def asked(self, gate: Gate) -> _Answer | None:
+    def asked(self, gate: RateLimiter) -> _Answer | None:
         """The gate's no; None where it lets the request in."""
         try:
             request = WSGIRequest(self._environ())

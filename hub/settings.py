@@ -192,7 +192,7 @@ HOOK_BODY_LIMIT = environment.number("TICKETHUB_HOOK_BODY_LIMIT", MEGABYTE, leas
 # Where a body goes, how large it may be, and who is asked before any of it is read: hub/front.py.
 BODY_RULES = (
     (r"/hooks/", HOOK_BODY_LIMIT, "api.hooks.refused_unread"),
-    (r"/v/", 21 * MEGABYTE, "console.views.door.refused_unread"),
+    (r"/v/", 21 * MEGABYTE, "console.views.guest_link.refused_unread"),
     (r"/admin/(?!login/)", DATA_UPLOAD_MAX_MEMORY_SIZE, "console.access.refused_unread"),
     (r"", MEGABYTE, ""),
 )

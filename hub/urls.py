@@ -1,4 +1,4 @@
-"""The map of the house's doors."""
+"""Every address, by app."""
 
 from __future__ import annotations
 

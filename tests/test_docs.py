@@ -22,7 +22,7 @@ def headings(page: str) -> set[str]:
 
 def test_every_setting_has_its_heading() -> None:
     source = "".join((ROOT / "hub" / name).read_text() for name in ("settings.py", "core/environment.py"))
-    names = set(re.findall(r"env\.\w+\(\s*\"([A-Z_]+)\"", source))
+    names = set(re.findall(r"environment\.\w+\(\s*\"([A-Z_]+)\"", source))
 
     assert names == headings("docs/settings.md")
 

@@ -66,7 +66,7 @@ class Served:
 
     port: int
     hook: str
-    door: str
+    guest_link: str
     env: dict[str, str]
 
     def stored(self) -> tuple[list[str], list[list[Any]]]:
@@ -141,11 +141,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
            "DJANGO_SETTINGS_MODULE": "hub.settings", "TICKETHUB_WEB_THREADS": "2"}  # fmt: skip
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True)
     done = subprocess.run([sys.executable, "-c", STAGE], cwd=ROOT, env=env, check=True, capture_output=True, text=True)
-    hook, door = done.stdout.split()
+    hook, guest_link = done.stdout.split()
     server = subprocess.Popen(web_command("127.0.0.1", port), cwd=ROOT, env=env)
     try:
         assert wait_for("127.0.0.1", port)
-        yield Served(port=port, hook=f"/hooks/{hook}/", door=f"/v/{door}/", env=env)
+        yield Served(port=port, hook=f"/hooks/{hook}/", guest_link=f"/v/{guest_link}/", env=env)
     finally:
         server.terminate()
         server.wait(20)
@@ -206,7 +206,7 @@ def test_a_form_and_a_file_may_come_in_chunks(served: Served) -> None:
              "Transfer-Encoding: chunked"]  # fmt: skip
     assert status(served.said(head("/log-in/", *lines), *chunked(form.encode(), 7))) == 302
 
-    page = served.said(f"GET {served.door} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    page = served.said(f"GET {served.guest_link} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     parts = {"csrfmiddlewaretoken": _token(page), "name": "Olga", "act": "note", "text": "See the photo"}
     body = b"".join(
         f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
@@ -216,7 +216,7 @@ def test_a_form_and_a_file_may_come_in_chunks(served: Served) -> None:
     body += b"\r\n--edge--\r\n"
     lines = [f"Cookie: csrftoken={_cookie(page)}", "Content-Type: multipart/form-data; boundary=edge",
              "Transfer-Encoding: chunked"]  # fmt: skip
-    assert status(served.said(head(served.door, *lines), *chunked(body, 50_000))) == 302
+    assert status(served.said(head(served.guest_link, *lines), *chunked(body, 50_000))) == 302
     assert ["photo.bin", 300_000] in served.stored()[1]
 
 
@@ -281,7 +281,7 @@ def test_two_hundred_slow_clients_keep_nobody_waiting(served: Served) -> None:
     try:
         for number in range(SLOW):
             line = served.connect()
-            path = ("/log-in/", served.hook, served.door)[number % 3]
+            path = ("/log-in/", served.hook, served.guest_link)[number % 3]
             lines = ["X-Hook-Signature: sha1=x", "Content-Type: application/json", "Content-Length: 5000"]
             line.sendall(head(path, *lines) + b"{")
             begun.append(line)

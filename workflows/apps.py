@@ -7,5 +7,5 @@ class WorkflowsConfig(AppConfig):
     name = "workflows"
 
     def ready(self) -> None:
-        from workflows import jobs  # noqa: F401  registers the timed jobs
-        from workflows.rules import actions, guards, scheduling  # noqa: F401  registers what rules are made of
+        from workflows import actions, jobs  # noqa: F401  what rules can do, and the timed jobs
+        from workflows.rules import guards, scheduling  # noqa: F401  what rules are made of

@@ -6,9 +6,9 @@ from django.utils import timezone
 
 from hub.core.clock import now
 from hub.core.jobs import TimedJob, register
-from workflows.handoffs import expiry
-from workflows.incidents import triage
-from workflows.notifications import delivery, vendor_mail
+from workflows.handoffs import expiry, vendor_mail
+from workflows.lifecycle import triage
+from workflows.notifications import delivery
 from workflows.rules import runner
 from workflows.vendor_change import switch
 

@@ -29,10 +29,10 @@ from connectors.kit.contract import (
     Checked,
     Choice,
     Connector,
-    Letter,
-    Letters,
+    MailMessage,
+    MailPage,
+    ParsedMail,
     Pushed,
-    ReadLetter,
     RemoteTicket,
     Setting,
 )
@@ -206,26 +206,26 @@ class Email(Connector):
 
     # -- letters
 
-    def letters(self, cursor: str) -> Letters:
+    def letters(self, cursor: str) -> MailPage:
         if not cursor:
-            return Letters(letters=(), cursor=self._mailbox().start())
+            return MailPage(letters=(), cursor=self._mailbox().start())
         return self._mailbox().read(cursor)
 
     def listen(self, cursor: str, seconds: float) -> bool:
         return self._mailbox().wait(cursor, seconds)
 
-    def taken(self, letters: Sequence[Letter]) -> None:
+    def taken(self, letters: Sequence[MailMessage]) -> None:
         if letters:
             self._mailbox().taken(letters)
 
-    def read_letter(self, raw: bytes) -> ReadLetter:
+    def parse_mail(self, raw: bytes) -> ParsedMail:
         own = parseaddr(self.values["mailbox"])[1].lower()
         mail = apart.read(Reader(keys=self.keys, own_addresses={own}, hub=self.ports.hub), raw)
         is_theirs, doubt = self._judged(mail)
         is_heard = mail.kind in (Kind.REPLY, Kind.TICKET, Kind.GENERATED)
         status, text = _status(mail) if is_heard else ("", mail.text)
         signed = next((one for one in mail.evidence if one.is_signed), None)
-        return ReadLetter(
+        return ParsedMail(
             action=mail.action,
             why=mail.why,
             kind=mail.kind,
@@ -271,7 +271,7 @@ class Email(Connector):
     def push(self, change: Change) -> Pushed:
         at = self.ports.now()
         if change.kind == "create":
-            self._send(change, _offer(change, self.ports.door(change.leg)))
+            self._send(change, _offer(change, self.ports.guest_link(change.leg)))
             return Pushed(key=f"mail-{change.leg.lower()}", ticket=self._ticket(change, at))
         if change.kind == "fields":
             if set(change.fields) - {"title"}:
@@ -337,15 +337,15 @@ def _address(name: str, address: str) -> Address:
     return Address(display_name=plain, username=user, domain=domain)
 
 
-def _offer(change: Change, door: str) -> str:
+def _offer(change: Change, guest_link: str) -> str:
     fields = change.fields
     lines = [fields.get("title", ""), ""]
     if fields.get("priority"):
         lines += [f"Priority: {fields['priority']}", ""]
     lines += [fields.get("description", ""), "", "-" * 40, _ASKS]
-    if door:
+    if guest_link:
         lines += ["", "Or without a log-in, on a page:", ""]
-        lines += [f"    {word:<18}{door}?do={verb}" for word, verb in _PRESSED]
+        lines += [f"    {word:<18}{guest_link}?do={verb}" for word, verb in _PRESSED]
     return "\n".join(lines)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from connectors.email.bounds import seeming_sender
 from connectors.email.parser import LARGEST, TOO_LARGE
-from connectors.kit.contract import Letter, Letters
+from connectors.kit.contract import MailMessage, MailPage
 from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater, Unsupported
 from connectors.kit.http import TOTAL_SECONDS
 from hub.egress import EgressDenied
@@ -61,10 +61,10 @@ class Mailbox:
         with self._session() as session:
             return json.dumps({name: list(self._now(session, name)) for name in self.place.folders})
 
-    def read(self, cursor: str) -> Letters:
+    def read(self, cursor: str) -> MailPage:
         """The next messages of all folders; nothing is marked as read."""
         known = json.loads(cursor)
-        letters: list[Letter] = []
+        letters: list[MailMessage] = []
         more = False
         with self._session() as session:
             for folder in self.place.folders:
@@ -77,13 +77,13 @@ class Mailbox:
                 for uid in uids[:BATCH]:
                     raw = self._fetch(session, uid)
                     if raw is not None:
-                        letters.append(Letter(raw=raw, place=f"{folder}/{now}/{uid}", sender=seeming_sender(raw)))
+                        letters.append(MailMessage(raw=raw, place=f"{folder}/{now}/{uid}", sender=seeming_sender(raw)))
                     last = uid
                 known[folder] = [now, last]
                 more = more or len(uids) > BATCH
-        return Letters(letters=tuple(letters), cursor=json.dumps(known), more=more)
+        return MailPage(letters=tuple(letters), cursor=json.dumps(known), more=more)
 
-    def taken(self, letters: Sequence[Letter]) -> None:
+    def taken(self, letters: Sequence[MailMessage]) -> None:
         """Mark as read; what does not succeed does no harm, for we never look at that mark."""
         by_folder: dict[str, list[str]] = {}
         for letter in letters:

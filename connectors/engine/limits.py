@@ -16,7 +16,7 @@ from django.db.models import F, Sum
 
 from connectors.kit.contract import Limits
 from connectors.kit.errors import TryLater
-from connectors.models import Connection, Turn, Usage
+from connectors.models import CallSlot, Connection, Usage
 
 SLICES = 60
 TURN_SECONDS = 60.0
@@ -26,7 +26,7 @@ POLL_SHARE = 0.6
 """A poll leaves the rest of our part to what people are waiting for."""
 
 
-class Gate:
+class RateLimiter:
     """What every call of one connection passes."""
 
     def __init__(self, connection: Connection, limits: Limits, *, share: float = 1.0) -> None:
@@ -35,7 +35,7 @@ class Gate:
         self.most = max(1, int(limits.requests * ours * share))
 
     @contextmanager
-    def turn(self, path: str) -> Iterator[None]:
+    def slot(self, path: str) -> Iterator[None]:
         """One call; TryLater where it would be one too many."""
         self._count()
         if self.limits.threads is None:
@@ -45,7 +45,7 @@ class Gate:
         try:
             yield
         finally:
-            Turn.objects.filter(pk=taken.pk, until=taken.until).update(until=0)
+            CallSlot.objects.filter(pk=taken.pk, until=taken.until).update(until=0)
 
     def _count(self) -> None:
         length = self.limits.seconds / SLICES
@@ -69,16 +69,16 @@ class Gate:
         oldest = Usage.objects.filter(connection=self.connection, slice__gt=current - SLICES).order_by("slice").first()
         return (oldest.slice + SLICES - current) * length if oldest else length
 
-    def _take(self, endpoint: str) -> Turn:
+    def _take(self, endpoint: str) -> CallSlot:
         """A free turn at the endpoint, waited for a few seconds."""
         pause = Event()
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             at = time.time()
             for number in range(self.limits.threads or 1):
-                turn, _ = Turn.objects.get_or_create(connection=self.connection, endpoint=endpoint, number=number)
+                turn, _ = CallSlot.objects.get_or_create(connection=self.connection, endpoint=endpoint, number=number)
                 until = at + TURN_SECONDS
-                if Turn.objects.filter(pk=turn.pk, until__lte=at).update(until=until):
+                if CallSlot.objects.filter(pk=turn.pk, until__lte=at).update(until=until):
                     turn.until = until
                     return turn
             if time.monotonic() > end:

@@ -82,7 +82,7 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
     sessions = ExitStack()
     session = sessions.enter_context(open_session(policy))
     kind = kind_of(connection)
-    gate = limits.Gate(connection, kind.limits, share=share) if kind.limits and connection.pk else None
+    limiter = limits.RateLimiter(connection, kind.limits, share=share) if kind.limits and connection.pk else None
 
     def open_http(
         *,
@@ -108,7 +108,7 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
             explain=explain,
             session=used,
             seconds=seconds,
-            turn=gate.turn if gate else None,
+            throttle=limiter.slot if limiter else None,
         )
 
     ports = Ports(
@@ -122,7 +122,7 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         connect=lambda host, port, seconds: dial(policy, host, port, seconds),
         keys=tuple(str(key).encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)),
         hub=correlation_marks.hub(),
-        door=_door,
+        guest_link=_guest_link,
     )
     values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
     try:
@@ -161,7 +161,7 @@ def _may_ask_for_key(connection: Connection) -> bool:
     return bool(Connection.objects.filter(free, pk=connection.pk).update(key_asked_at=at))
 
 
-def _door(leg_id: str) -> str:
+def _guest_link(leg_id: str) -> str:
     """The address of the page of a leg, for what is sent to somebody without a tool."""
     leg = Leg.objects.filter(public_id=leg_id).first()
     return (

@@ -265,7 +265,7 @@ def _nowhere() -> socket.socket:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letter:
+class MailMessage:
     """One message as it lay in a mailbox, not understood yet."""
 
     raw: bytes = field(repr=False)
@@ -276,16 +276,16 @@ class Letter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letters:
+class MailPage:
     """New messages, and where to go on. They are marked as read only after they were kept: see `taken`."""
 
-    letters: tuple[Letter, ...]
+    letters: tuple[MailMessage, ...]
     cursor: str
     more: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadLetter:
+class ParsedMail:
     """What a message says and asks for."""
 
     action: str
@@ -405,7 +405,7 @@ class Ports:
     """What this hub signs with, the newest first; derive from it, never send it."""
     hub: str = ""
     """This hub's own mark."""
-    door: Callable[[str], str] = lambda leg: ""
+    guest_link: Callable[[str], str] = lambda leg: ""
     """The address of the page where somebody without a tool answers for a leg; empty where there is none."""
 
 
@@ -689,7 +689,7 @@ class Connector:
         """Say one thing; what comes back is what they have now."""
         raise Unsupported(f"{self.label} takes no changes.")
 
-    def letters(self, cursor: str) -> Letters:
+    def letters(self, cursor: str) -> MailPage:
         """New messages of the mailbox; nothing is marked as read by reading them."""
         raise Unsupported(f"{self.label} has no mailbox.")
 
@@ -697,10 +697,10 @@ class Connector:
         """Wait at most so long for something that is new since the cursor; whether there is."""
         raise Unsupported(f"{self.label} cannot tell of news by itself.")
 
-    def taken(self, letters: Sequence[Letter]) -> None:
+    def taken(self, letters: Sequence[MailMessage]) -> None:
         """These are kept here now: they may be marked as read there."""
 
-    def read_letter(self, raw: bytes) -> ReadLetter:
+    def parse_mail(self, raw: bytes) -> ParsedMail:
         """What one message says; never fails for what is in it."""
         raise Unsupported(f"{self.label} has no mailbox.")
 

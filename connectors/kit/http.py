@@ -43,7 +43,7 @@ class Reply:
     content: bytes
 
 
-Turn = Callable[[str], AbstractContextManager[object]]
+Throttle = Callable[[str], AbstractContextManager[object]]
 """Waits for a call's turn at a path, as the vendor's limits want it, and ends it."""
 Explain = Callable[[int, Any], ConnectorError | None]
 """What a vendor means by a status and its decoded body; None leaves it to the usual meaning."""
@@ -64,7 +64,7 @@ class Http:
         headers: Mapping[str, str],
         explain: Explain | None = None,
         session: requests.Session | None = None,
-        turn: Turn | None = None,
+        throttle: Throttle | None = None,
         seconds: float = TOTAL_SECONDS,
     ) -> None:
         self.base = base.rstrip("/")
@@ -73,7 +73,7 @@ class Http:
         self.explain = explain
         self.session = session or open_session(policy)
         self.headers = dict(headers)
-        self.turn = turn or (lambda _path: nullcontext())
+        self.throttle = throttle or (lambda _path: nullcontext())
         self.seconds = seconds
 
     def get(self, path: str, **params: str) -> Any:
@@ -137,7 +137,7 @@ class Http:
         plain = data[1] if data else None if body is None else json.dumps(body)
         # A file comes as it is: of one that is packed on the way nobody can tell whether it came whole.
         as_it_is = {} if is_json else {"Accept-Encoding": "identity"}
-        with self.turn(path):
+        with self.throttle(path):
             answer, content = self._sent(
                 method,
                 url,

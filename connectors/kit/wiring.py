@@ -14,7 +14,7 @@ from requests.adapters import BaseAdapter
 from hub.egress import Policy
 
 from .contract import Connector, Ports
-from .http import TOTAL_SECONDS, Explain, Http, Turn
+from .http import TOTAL_SECONDS, Explain, Http, Throttle
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Watcher = Callable[[requests.PreparedRequest], object]
@@ -62,7 +62,7 @@ def wired(
     *,
     now: Callable[[], datetime],
     watch: Watcher | None = None,
-    turn: Turn | None = None,
+    throttle: Throttle | None = None,
 ) -> Connector:
     """A connector whose every call goes to the application."""
     session = requests.Session()
@@ -79,7 +79,13 @@ def wired(
         **_tls: str,
     ) -> Http:
         return Http(
-            policy=Policy(), base=base, headers=headers, explain=explain, session=session, turn=turn, seconds=seconds
+            policy=Policy(),
+            base=base,
+            headers=headers,
+            explain=explain,
+            session=session,
+            throttle=throttle,
+            seconds=seconds,
         )
 
     return kind(values, Ports(open_http=open_http, now=now, memory={}))

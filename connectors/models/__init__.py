@@ -1,7 +1,7 @@
 """Nouns of the engine: connections and their mappings, links and what is under way on them."""
 
-from .alert import AlertState, Storm
-from .connection import Connection, FieldRule, Mapping, NoteRule, PackPlace, StatusRule, Turn, Usage, ValueRule
+from .alert import AlertState, AlertStorm
+from .connection import CallSlot, Connection, FieldRule, Mapping, NoteRule, PackPlace, StatusRule, Usage, ValueRule
 from .link import Attempt, AwaitedFile, Binding, Difference, HeardMail, Inbound, Lane, Link, Outbound
 from .profile import Profile
 from .trial import Trial
@@ -9,9 +9,11 @@ from .trouble import Trouble
 
 __all__ = [
     "AlertState",
+    "AlertStorm",
     "Attempt",
     "AwaitedFile",
     "Binding",
+    "CallSlot",
     "Connection",
     "Difference",
     "FieldRule",
@@ -25,10 +27,8 @@ __all__ = [
     "PackPlace",
     "Profile",
     "StatusRule",
-    "Storm",
     "Trial",
     "Trouble",
-    "Turn",
     "Usage",
     "ValueRule",
 ]

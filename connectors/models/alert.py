@@ -11,11 +11,11 @@ from hub.models import Ticket
 from .connection import Connection
 
 
-class Storm(models.Model):
+class AlertStorm(models.Model):
     """More new alerts than anybody can read: what comes while it lasts stands on one parent ticket."""
 
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="storms")
-    parent = models.ForeignKey(Ticket, models.PROTECT, related_name="storms")
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="alert_storms")
+    parent = models.ForeignKey(Ticket, models.PROTECT, related_name="alert_storms")
     began_at = models.DateTimeField(_("began at"))
     last_at = models.DateTimeField(_("last alert at"))
     count = models.PositiveIntegerField(_("alerts"), default=0)
@@ -23,7 +23,7 @@ class Storm(models.Model):
     class Meta:
         verbose_name = _("alert storm")
         verbose_name_plural = _("alert storms")
-        indexes = [models.Index(fields=["connection", "-last_at"], name="storm_by_connection_and_last")]
+        indexes = [models.Index(fields=["connection", "-last_at"], name="alert_storm_by_last")]
 
     def __str__(self) -> str:
         return f"{self.connection} from {self.began_at:%Y-%m-%d %H:%M}"

@@ -330,20 +330,20 @@ class Usage(models.Model):
         return f"{self.connection}: {self.used}"
 
 
-class Turn(models.Model):
+class CallSlot(models.Model):
     """One of the few calls that may be under way at once at an endpoint of theirs."""
 
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="turns")
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="call_slots")
     endpoint = models.CharField(max_length=64)
     number = models.PositiveIntegerField()
     until = models.FloatField(default=0)
     """Seconds since 1970 until which it is taken, whoever took it."""
 
     class Meta:
-        verbose_name = _("turn")
-        verbose_name_plural = _("turns")
+        verbose_name = _("call slot")
+        verbose_name_plural = _("call slots")
         constraints = [
-            models.UniqueConstraint(fields=["connection", "endpoint", "number"], name="turn_once_per_endpoint")
+            models.UniqueConstraint(fields=["connection", "endpoint", "number"], name="call_slot_once_per_endpoint")
         ]
 
     def __str__(self) -> str:

@@ -261,7 +261,7 @@ class HeardMail(models.Model):
 
     link = models.ForeignKey(Link, models.CASCADE, related_name="heard_mail")
     message_id = models.CharField(_("Message-ID"), max_length=302)
-    """With its brackets; for mail that has none, what tells it from others (see `ReadLetter.key`)."""
+    """With its brackets; for mail that has none, what tells it from others (see `ParsedMail.key`)."""
     number = models.CharField(_("their number"), max_length=60, blank=True)
     """What their desk puts into its subjects, as it stands there."""
     heard_at = models.DateTimeField(_("heard at"))

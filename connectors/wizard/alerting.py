@@ -10,9 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 
-from connectors.engine import registry
-from connectors.engine.mapping import publishing
-from connectors.engine.operations import hooks
+from connectors.engine import hooks, registry
+from connectors.engine.operations import publishing
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Alert
 from connectors.kit.errors import ConnectorError

@@ -13,10 +13,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.utils.translation import gettext as _
 
-from connectors.engine import mapping, registry
+from connectors.engine import hooks, mapping, registry
 from connectors.engine.inbound import polling
-from connectors.engine.mapping import mapping_suggestions, preview, publishing
-from connectors.engine.operations import hooks
+from connectors.engine.mapping import mapping_suggestions, preview
+from connectors.engine.operations import publishing
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection
@@ -42,7 +42,7 @@ PLACE = ("settings", "memory", "intake", "intake_queues", "service", "acceptance
 
 
 def urls() -> list[Any]:
-    """The wizard's doors, below the admin's list of connections."""
+    """The wizard's pages, below the admin's list of connections."""
     return [
         path("connect/", _for_admins(choose), name="connectors_connect"),
         path("<int:pk>/access/", _for_admins(access), name="connectors_access"),

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
+from connectors.engine import outbox
 from connectors.engine.inbound import pacing
-from connectors.engine.mapping import publishing
-from connectors.engine.outbound import outbox
+from connectors.engine.operations import publishing
 from connectors.models import Connection, NoteRule, Outbound, StatusRule
 from console.access import person, workers_only
 from console.views.board import live_cursor

@@ -9,11 +9,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
-from connectors.engine.inbound import awaited_files, identity, inbox, pacing
+from connectors.engine import outbox
+from connectors.engine.inbound import alert_acknowledgements, awaited_files, identity, inbox, pacing
 from connectors.engine.inbound.as_read_now import as_read_now
-from connectors.engine.mapping import publishing
-from connectors.engine.operations import differences
-from connectors.engine.outbound import acknowledgements, outbox
+from connectors.engine.operations import differences, publishing
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
 from console.access import person, workers_only
 from console.views.board import live_cursor
@@ -63,7 +62,7 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
     elif kind == "link":
         identity.release(get_object_or_404(Link, pk=row_id))
     elif kind == "acknowledgement":
-        acknowledgements.retry(get_object_or_404(Connection, pk=row_id))
+        alert_acknowledgements.retry(get_object_or_404(Connection, pk=row_id))
     elif kind == "left_out":
         publishing.seen_to(get_object_or_404(Connection, pk=row_id))
         return redirect("console:sync")
@@ -168,7 +167,7 @@ def fetch_file(request: HttpRequest, row_id: int) -> HttpResponse:
 @workers_only
 def leave_acknowledgements(request: HttpRequest, row_id: int) -> HttpResponse:
     """Do without telling a tool of those alerts that it did not take."""
-    acknowledgements.leave_out(get_object_or_404(Connection, pk=row_id))
+    alert_acknowledgements.leave_out(get_object_or_404(Connection, pk=row_id))
     messages.success(request, _("It is left out."))
     return redirect("console:sync")
 

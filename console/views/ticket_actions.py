@@ -23,8 +23,8 @@ from hub.models import Ticket, User
 from hub.queries import permissions
 from hub.queries import tickets as questions
 from workflows.handoffs import transitions
-from workflows.incidents import major_incidents, triage, triage_decisions
-from workflows.lifecycle import merging, priorities
+from workflows.incidents import major_incidents, merging, triage_decisions
+from workflows.lifecycle import priorities, triage
 from workflows.models import EscalationRun, FailedAction, Notice
 from workflows.rules import runner
 

@@ -31,9 +31,9 @@ from hub.domain.actors import Actor
 from hub.models import Attachment, Leg, Organisation, Phase, Priority, Stage, Target, Ticket, User
 from hub.queries import permissions, timeline
 from hub.queries import tickets as questions
-from workflows.handoffs import briefing, engagements, guest_links, returns
+from workflows.handoffs import briefing, comments, engagements, guest_links, returns
 from workflows.handoffs import transitions as handoff_transitions
-from workflows.lifecycle import comments, priorities, transitions
+from workflows.lifecycle import priorities, transitions
 from workflows.rules import execution
 from workflows.rules.context import context
 
@@ -73,7 +73,7 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
     at = now()
     audience = "" if known is None else "vendor" if permissions.is_of_a_vendor(user) else "requester"
     for ticket in page:
-        ticket.badges = questions.shown_badges(ticket, at=at) if known is None else []  # type: ignore[attr-defined]
+        ticket.badges = questions.listed_clocks(ticket, at=at) if known is None else []  # type: ignore[attr-defined]
         ticket.is_holder_known = known is None or ticket.holder_id in known  # type: ignore[attr-defined]
         name = ticket.status.name_for(audience) if audience else ticket.status.name
         ticket.shown_status = name  # type: ignore[attr-defined]
@@ -308,7 +308,7 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
 
 @require_POST
 @workers_only
-def leg_door(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
+def leg_guest_link(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
     """Make the address on which the leg's organisation can work without a tool, or close it."""
     ticket = permissions.get_ticket_for(person(request), public_id)
     leg = ticket.legs.select_related("organisation", "ticket").filter(public_id=leg_id).first()

@@ -11,10 +11,10 @@ from hub.domain.organisations import organisations_of
 from hub.domain.ticket_state import TicketFacts
 from hub.models import LedgerSegment, Organisation, Ticket
 from hub.sla import ledger as sums
-from hub.sla.ledger import Charge, Segment, Turn
+from hub.sla.ledger import Charge, LedgerChange, Segment
 
 
-def turns(events: Sequence[Facts]) -> Iterator[Turn]:
+def changes(events: Sequence[Facts]) -> Iterator[LedgerChange]:
     """Every change of who has the ball.
 
     Where a vendor's act passed the ball to somebody else, the time until we learned of it is
@@ -25,34 +25,34 @@ def turns(events: Sequence[Facts]) -> Iterator[Turn]:
     holder = ""
     for event in events:
         while unlearned and unlearned[0][0] <= event.at:
-            yield _turn(heappop(unlearned)[0], facts, bool(unlearned))
+            yield _change(heappop(unlearned)[0], facts, bool(unlearned))
         facts.apply(event.kind, event.payload)
         ball = facts.ball()
         if event.is_from_vendor and holder and ball.holder != holder and event.learned_at > event.at:
             heappush(unlearned, (event.learned_at, event.seq))
         holder = ball.holder
-        yield _turn(event.at, facts, bool(unlearned))
+        yield _change(event.at, facts, bool(unlearned))
     while unlearned:
-        yield _turn(heappop(unlearned)[0], facts, bool(unlearned))
+        yield _change(heappop(unlearned)[0], facts, bool(unlearned))
 
 
-def _turn(at: int, facts: TicketFacts, is_unlearned: bool) -> Turn:
+def _change(at: int, facts: TicketFacts, is_unlearned: bool) -> LedgerChange:
     ball = facts.ball()
     if is_unlearned and ball.charge is not Charge.NOBODY:
-        return Turn(at, ball.holder, Charge.HUB, "", "transport")
-    return Turn(at, *ball)
+        return LedgerChange(at, ball.holder, Charge.HUB, "", "transport")
+    return LedgerChange(at, *ball)
 
 
 def fold(ticket: Ticket, events: Sequence[Facts]) -> list[Segment]:
     """The ticket's segments from `opened_at` on; imported history ends at its last row."""
     opened_at = int(ticket.opened_at.timestamp())
     ends_at = None
-    first: list[Turn] = []
+    first: list[LedgerChange] = []
     if ticket.is_history:
         ends_at = max([event.at for event in events], default=opened_at)
         owner = ticket.owner.public_id
-        first = [Turn(opened_at, owner, Charge.HOLDER, owner, "unrecorded")]
-    found = (turn if turn.at > opened_at else turn._replace(at=opened_at) for turn in turns(events))
+        first = [LedgerChange(opened_at, owner, Charge.HOLDER, owner, "unrecorded")]
+    found = (turn if turn.at > opened_at else turn._replace(at=opened_at) for turn in changes(events))
     return sums.segments([*first, *found], ends_at=ends_at)
 
 

@@ -167,7 +167,7 @@ def badge(clock: Clock, *, at: datetime) -> Badge:
     return Badge(clock=clock, state=state, used=used, goal=goal, due_at=clock.due_at)
 
 
-def shown_badges(ticket: Ticket, *, at: datetime) -> list[Badge]:
+def listed_clocks(ticket: Ticket, *, at: datetime) -> list[Badge]:
     """The badges of a ticket that `listed` found."""
     return [badge(clock, at=at) for clock in ticket.shown_clocks]  # type: ignore[attr-defined]
 
@@ -209,7 +209,7 @@ def related(ticket: Ticket, *, most: int = 50) -> list[Related]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strip:
+class HolderSummary:
     """Who has the ball, since when, and whose clock runs."""
 
     holder: Organisation
@@ -222,7 +222,7 @@ class Strip:
     charge: str
 
 
-def strip(ticket: Ticket, clocks: Sequence[Badge], *, at: datetime) -> Strip:
+def strip(ticket: Ticket, clocks: Sequence[Badge], *, at: datetime) -> HolderSummary:
     segment = LedgerSegment.objects.filter(ticket=ticket).order_by("-from_at").first()
     holder = Organisation.objects.select_related("calendar").get(pk=ticket.holder_id)
     end = segment.until_at if segment and segment.until_at else at
@@ -230,7 +230,7 @@ def strip(ticket: Ticket, clocks: Sequence[Badge], *, at: datetime) -> Strip:
     if holder.calendar is not None:
         business = calendar_of(holder.calendar).elapsed(_unix(ticket.held_since), _unix(end))
     theirs = [b for b in clocks if b.clock.party_id == holder.pk and b.due_at and b.state in _RUNNING]
-    return Strip(
+    return HolderSummary(
         holder=holder,
         reason=ticket.hold_reason,
         since=ticket.held_since,
@@ -245,7 +245,7 @@ _RUNNING = ("running", "soon", "breached")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class TimeShare:
     """How long somebody was charged for, and how much of the whole that is."""
 
     name: str
@@ -259,7 +259,7 @@ class Share:
     is_ours: bool = False
 
 
-def shares(segments: Iterable[LedgerSegment], *, at: datetime) -> list[Share]:
+def shares(segments: Iterable[LedgerSegment], *, at: datetime) -> list[TimeShare]:
     """The ledger by who it is charged to, adding up to the ticket's life; what follows its end is left out."""
     sums: dict[tuple[str, str, bool], int] = {}
     for segment in segments:
@@ -274,7 +274,7 @@ def shares(segments: Iterable[LedgerSegment], *, at: datetime) -> list[Share]:
     for ((name, charge, is_ours), seconds), told in zip(sums.items(), whole_percents(list(sums.values())), strict=True):
         percent = 100 * seconds / total
         found.append(
-            Share(
+            TimeShare(
                 name=name, charge=charge, seconds=seconds, percent=percent, left=left, told=told, is_ours=is_ours
             )
         )  # fmt: skip

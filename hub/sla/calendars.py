@@ -258,7 +258,7 @@ def _pieces(zone: ZoneInfo, start: int, end: int) -> Iterator[tuple[int, int, in
     while at < end:
         following = min(at + DAY, end)
         if _offset(zone, following) != offset:
-            turn = _turn(zone, at, following, offset)
+            turn = _change(zone, at, following, offset)
             yield begin, turn, offset
             begin, offset = turn, _offset(zone, turn)
             at = turn
@@ -268,7 +268,7 @@ def _pieces(zone: ZoneInfo, start: int, end: int) -> Iterator[tuple[int, int, in
         yield begin, end, offset
 
 
-def _turn(zone: ZoneInfo, low: int, high: int, offset: int) -> int:
+def _change(zone: ZoneInfo, low: int, high: int, offset: int) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         if _offset(zone, middle) == offset:

@@ -269,11 +269,11 @@ class _Run:
             self.priority = occurrence.priority
         if occurrence.calendar is not None and occurrence.clock in (None, self.rule.id):
             self.forced_calendar = occurrence.calendar
-        self._turn(occurrence)
+        self._change(occurrence)
         if self.is_started:
             self.state = State.STOPPED if self.is_stopped else self._running()
 
-    def _turn(self, occurrence: Occurrence) -> None:
+    def _change(self, occurrence: Occurrence) -> None:
         """Start, stop, resume or restart; then let a new goal or calendar take effect."""
         rule = self.rule
         keys = {occurrence.type, f"{occurrence.type}:{occurrence.qualifier}"}

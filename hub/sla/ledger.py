@@ -22,7 +22,7 @@ class Charge(StrEnum):
     HOLDER = "holder"
 
 
-class Turn(NamedTuple):
+class LedgerChange(NamedTuple):
     """From ``at`` on the ball lies like this."""
 
     at: int
@@ -43,16 +43,16 @@ class Segment(NamedTuple):
     reason: str
 
 
-def segments(turns: Iterable[Turn], *, ends_at: int | None = None) -> list[Segment]:
+def segments(changes: Iterable[LedgerChange], *, ends_at: int | None = None) -> list[Segment]:
     """Turns, in order of time, as segments: equal neighbours merged, empty ones dropped.
 
-    >>> us = Turn(0, "us", Charge.HOLDER, "us", "working")
+    >>> us = LedgerChange(0, "us", Charge.HOLDER, "us", "working")
     >>> [s[:3] for s in segments([us, us._replace(at=5), us._replace(at=9, holder="vendor")], ends_at=20)]
     [(0, 9, 'us'), (9, 20, 'vendor')]
     """
     found: list[Segment] = []
-    current: Turn | None = None
-    for turn in turns:
+    current: LedgerChange | None = None
+    for turn in changes:
         if current is not None and turn[1:] == current[1:]:
             continue
         if current is not None and turn.at > current.at:

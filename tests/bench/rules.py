@@ -19,7 +19,8 @@ from hub.models import Organisation, Team, Ticket, Workflow
 from tests import factories
 from tests.bench.__main__ import Counted, Measured, measure
 from tests.workflows.building import act, guard, published, rule
-from workflows.lifecycle import comments, transitions
+from workflows.handoffs import comments
+from workflows.lifecycle import transitions
 from workflows.rules import execution
 from workflows.rules.context import contexts
 

@@ -12,7 +12,7 @@ from hub.domain.actors import Actor
 from hub.models import Membership, Organisation, State, User, Workflow, WorkflowVersion
 from tests import factories
 from workflows.handoffs import engagements
-from workflows.incidents import triage
+from workflows.lifecycle import triage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 

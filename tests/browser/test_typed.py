@@ -13,8 +13,7 @@ from hub.domain.actors import Actor
 from hub.models import Message, Service, Ticket
 from tests import factories
 from tests.browser.test_console import agent, now
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 __all__ = ["agent"]
 

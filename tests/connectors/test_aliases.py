@@ -9,9 +9,9 @@ import pytest
 from connectors import queries
 from connectors.connectwise.simulated_tenant import Tenant
 from connectors.connectwise.simulator import Simulator
+from connectors.engine import outbox
 from connectors.engine.inbound import identity
 from connectors.engine.operations import compare
-from connectors.engine.outbound import outbox
 from connectors.models import Connection, Link, Outbound, StatusRule
 from hub.domain import ledger, tickets
 from hub.domain.actors import Actor
@@ -20,8 +20,7 @@ from tests import factories
 from tests.connectors.test_boards import company, connected, desk, work
 from tests.connectors.test_engine import now
 from tests.console.test_pages import log_in
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 __all__ = ["company", "connected", "desk"]
 

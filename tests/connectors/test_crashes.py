@@ -24,15 +24,14 @@ from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Stage, Ticket
 from worker import dispatcher
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 pytestmark = pytest.mark.django_db
 
 POINTS = 66
 """At least as many as there are; `test_every_point_is_tried` holds it."""
 COMMIT = "RELEASE SAVEPOINT"
-COUNTS = {"connectors_usage", "connectors_turn"}
+COUNTS = {"connectors_usage", "connectors_callslot"}
 """How often we called: a count that is lost or stays is of no consequence, so no point of its own."""
 WRITES = ("INSERT", "UPDATE", "DELETE")
 

@@ -17,7 +17,8 @@ from hub.models import Message, Organisation, Ticket
 from tests import factories
 from worker import dispatcher
 from workflows.handoffs import engagements
-from workflows.lifecycle import merging, transitions
+from workflows.incidents import merging
+from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
 DOMAIN = "deskside.test"

@@ -15,11 +15,10 @@ from django.utils import timezone
 
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.autotask.wire import signature
-from connectors.engine import correlation_marks, registry, vault
+from connectors.engine import correlation_marks, outbox, registry, vault
 from connectors.engine.inbound import inbox, polling, reconcile
-from connectors.engine.mapping import publishing
-from connectors.engine.operations import compare
-from connectors.engine.outbound import outbox, sender
+from connectors.engine.operations import compare, publishing
+from connectors.engine.outbound import sender
 from connectors.kit.contract import Change, Connector, Ports, Pushed, RemoteTicket
 from connectors.models import (
     Binding,
@@ -38,8 +37,8 @@ from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Stage, Ticket, UnmappedValue
 from tests import factories
 from worker import dispatcher
-from workflows.handoffs import engagements, returns
-from workflows.lifecycle import comments, transitions
+from workflows.handoffs import comments, engagements, returns
+from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
 

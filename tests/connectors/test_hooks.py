@@ -11,8 +11,7 @@ from django.test import Client
 from connectors import queries
 from connectors.autotask.simulator import Tenant
 from connectors.autotask.wire import signature
-from connectors.engine import registry, vault
-from connectors.engine.operations import hooks
+from connectors.engine import hooks, registry, vault
 from connectors.models import Connection, Inbound, Profile
 from hub.models import Organisation
 from tests import factories

@@ -20,8 +20,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Stage, Ticket, UnmappedValue
 from tests import factories
 from worker import dispatcher
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 pytestmark = pytest.mark.django_db
 
@@ -286,7 +285,7 @@ def test_a_message_that_went_through_too_many_hubs_stops_with_a_reason(
     note = {"title": f"Theirs [TH:{mark}]", "description": "round and round", "publish": 4}
     simulator.add_note(tenant, link.remote_key, "501", note)
     work()
-    from connectors.engine.outbound import outbox
+    from connectors.engine import outbox
 
     outbox.say_again(link, Message.objects.get())
     work()

@@ -210,8 +210,8 @@ def test_addresses_that_are_keys_stand_in_no_log_and_head_is_answered(
     """404, 403, 405, 410 and 429 are logged with their path."""
     vendor = factories.OrganisationFactory()
     leg = engagements.offer(ticket=opened(agent), organisation=vendor, actor=agent, at=now())
-    door = guest_links.open_for(leg, at=now())
-    token, user = guest_links.token(door), factories.member("manager", us)
+    guest_link = guest_links.open_for(leg, at=now())
+    token, user = guest_links.token(guest_link), factories.member("manager", us)
     page, careful = Client(), Client(enforce_csrf_checks=True)
     where = f"/v/{token}/"
     link = accounts.reset_path(user)
@@ -227,8 +227,8 @@ def test_addresses_that_are_keys_stand_in_no_log_and_head_is_answered(
         page.get(f"/hooks/{'0' * 26}/{'0123456789abcdef' * 2}/").status_code,
     ]
     assert leg.ticket.events.count() == events  # nothing of that was a use of it
-    door.window_at, door.window_uses = now(), guest_links.USES_AN_HOUR
-    door.save()
+    guest_link.window_at, guest_link.window_uses = now(), guest_links.USES_AN_HOUR
+    guest_link.save()
     answers.append(page.get(where).status_code)
 
     said = log.getvalue()
@@ -242,7 +242,7 @@ def test_addresses_that_are_keys_stand_in_no_log_and_head_is_answered(
 
 def test_a_look_never_acts(us: Organisation, agent: Actor) -> None:
     leg = engagements.offer(ticket=opened(agent), organisation=factories.OrganisationFactory(), actor=agent, at=now())
-    where = reverse("console:door", args=[guest_links.token(guest_links.open_for(leg, at=now()))])
+    where = reverse("console:guest_link", args=[guest_links.token(guest_links.open_for(leg, at=now()))])
 
     for verb in ("accept", "decline", "resolve"):
         Client().get(where, {"do": verb, "act": verb, "name": "Eve", "text": "done"})

@@ -11,9 +11,8 @@ import pytest
 from django.utils import timezone
 
 from connectors.autotask.simulator import Simulator, Tenant
-from connectors.engine import registry
+from connectors.engine import leases, registry
 from connectors.engine.inbound import reconcile
-from connectors.engine.outbound import leases
 from connectors.engine.outbound import sender as outbound_sender
 from connectors.kit.contract import Change, Connector, Ports, Pushed
 from connectors.models import Binding, Difference, FieldRule, Lane, Link, Outbound
@@ -21,7 +20,7 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Ticket
 from tests.connectors.test_engine import DOMAIN, now, offered, work
-from workflows.lifecycle import comments
+from workflows.handoffs import comments
 
 __all__ = ["offered"]
 

@@ -24,8 +24,8 @@ from tests import factories
 from tests.connectors.test_engine import DOMAIN, now, offered, work
 from tests.console.test_pages import log_in
 from worker import dispatcher
-from workflows.handoffs import engagements, expiry, guest_links
-from workflows.lifecycle import comments, priorities
+from workflows.handoffs import comments, engagements, expiry, guest_links
+from workflows.lifecycle import priorities
 
 __all__ = ["offered"]
 

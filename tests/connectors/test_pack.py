@@ -6,10 +6,9 @@ import pytest
 
 from connectors import queries
 from connectors.autotask.simulator import Tenant
-from connectors.engine import registry
+from connectors.engine import outbox, registry
 from connectors.engine.mapping import mapping_suggestions, preview, published
 from connectors.engine.operations import compare
-from connectors.engine.outbound import outbox
 from connectors.kit.contract import Choice
 from connectors.models import Connection, Link, Mapping, NoteRule, Outbound
 from connectors.wizard.forms import WordsForm
@@ -17,8 +16,7 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Message, Ticket
 from tests.connectors.test_engine import now, work
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 pytestmark = pytest.mark.django_db
 INTERNAL = "2"

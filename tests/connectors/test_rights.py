@@ -13,9 +13,9 @@ from connectors import queries
 from connectors.autotask import wire as autotask
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.connectwise import wire as connectwise
+from connectors.engine import outbox
 from connectors.engine.inbound import absences
-from connectors.engine.mapping import publishing
-from connectors.engine.outbound import outbox
+from connectors.engine.operations import publishing
 from connectors.kit.errors import Forbidden, LockedOut
 from connectors.models import Attempt, Connection, Link, Outbound
 from hub.domain import tickets
@@ -25,8 +25,7 @@ from tests import factories
 from tests.connectors.test_engine import DOMAIN, now
 from tests.console.test_pages import log_in
 from worker import dispatcher
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 pytestmark = pytest.mark.django_db
 NO = b'{"errors":["Your security level does not permit this."]}'

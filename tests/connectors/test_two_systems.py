@@ -15,22 +15,21 @@ from django.utils import timezone
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
-from connectors.engine import limits, mapping, registry, vault
+from connectors.engine import hooks, limits, mapping, registry, vault
 from connectors.engine.inbound import inbox
-from connectors.engine.mapping import mapping_suggestions, preview, publishing
-from connectors.engine.operations import compare, hooks
+from connectors.engine.mapping import mapping_suggestions, preview
+from connectors.engine.operations import compare, publishing
 from connectors.kit.contract import Choice, Limits
 from connectors.kit.errors import TryLater
 from connectors.kit.simulating import QuietServer
-from connectors.models import Connection, Inbound, Link, Mapping, NoteRule, Outbound, StatusRule, Turn, Usage
+from connectors.models import CallSlot, Connection, Inbound, Link, Mapping, NoteRule, Outbound, StatusRule, Usage
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Stage, Ticket, UnmappedValue
 from tests import factories, wire
 from tests.conftest import SilentHandler
 from worker import dispatcher
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 pytestmark = pytest.mark.django_db
 
@@ -56,17 +55,17 @@ def link(connection: Connection, agent: Actor) -> Link:
 # -- limits
 
 
-def gate(connection: Connection, **more: Any) -> limits.Gate:
+def gate(connection: Connection, **more: Any) -> limits.RateLimiter:
     connection.share = more.pop("percent", None)
-    return limits.Gate(connection, Limits(**({"requests": 10, "seconds": 3600, "share": 0.5} | more)))
+    return limits.RateLimiter(connection, Limits(**({"requests": 10, "seconds": 3600, "share": 0.5} | more)))
 
 
 def test_all_workers_together_keep_to_our_part_of_the_limit(connection: Connection) -> None:
     """Each gate stands for a worker of its own: the count is a row."""
     for _ in range(5):
-        with gate(connection).turn("x"):
+        with gate(connection).slot("x"):
             pass
-    with pytest.raises(TryLater, match="5 requests within 60 minutes") as later, gate(connection).turn("x"):
+    with pytest.raises(TryLater, match="5 requests within 60 minutes") as later, gate(connection).slot("x"):
         pass
     assert later.value.after is not None
     assert 60 <= later.value.after <= 3600
@@ -79,12 +78,12 @@ def test_an_admin_may_say_how_much_is_ours(connection: Connection) -> None:
 
 def test_a_poll_leaves_the_rest_to_what_people_wait_for(connection: Connection) -> None:
     whole = Limits(requests=100, seconds=3600)
-    assert limits.Gate(connection, whole, share=limits.POLL_SHARE).most == 60
+    assert limits.RateLimiter(connection, whole, share=limits.POLL_SHARE).most == 60
 
 
 def test_old_counts_are_forgotten(connection: Connection) -> None:
     Usage.objects.create(connection=connection, slice=1, used=1000)
-    with gate(connection).turn("x"):
+    with gate(connection).slot("x"):
         pass
     assert not Usage.objects.filter(slice=1).exists()
 
@@ -92,19 +91,19 @@ def test_old_counts_are_forgotten(connection: Connection) -> None:
 def test_no_more_calls_at_once_than_they_allow(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PATIENCE_SECONDS", 0.0)
     narrow = gate(connection, threads=2, requests=1000, endpoint=lambda path: path)
-    with narrow.turn("Tickets"), narrow.turn("Tickets"):
-        with pytest.raises(TryLater, match="at once"), narrow.turn("Tickets"):
+    with narrow.slot("Tickets"), narrow.slot("Tickets"):
+        with pytest.raises(TryLater, match="at once"), narrow.slot("Tickets"):
             pass
-        with narrow.turn("Notes"):
+        with narrow.slot("Notes"):
             pass
-    with narrow.turn("Tickets"):
+    with narrow.slot("Tickets"):
         pass
 
 
 def test_the_turn_of_a_process_that_died_is_free_again(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PATIENCE_SECONDS", 0.0)
-    Turn.objects.create(connection=connection, endpoint="Tickets", number=0, until=datetime.now().timestamp() - 1)
-    with gate(connection, threads=1, endpoint=lambda path: path).turn("Tickets"):
+    CallSlot.objects.create(connection=connection, endpoint="Tickets", number=0, until=datetime.now().timestamp() - 1)
+    with gate(connection, threads=1, endpoint=lambda path: path).slot("Tickets"):
         pass
 
 

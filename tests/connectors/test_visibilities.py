@@ -17,8 +17,7 @@ from hub.models import Message
 from hub.queries import permissions
 from tests import factories
 from tests.connectors.test_engine import DOMAIN, now, offered, work
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 __all__ = ["offered"]
 

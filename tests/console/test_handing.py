@@ -18,8 +18,7 @@ from tests.console.pages import BACKEND, fresh, opened, post
 from tests.workflows.building import published, rule
 from workflows.handoffs import engagements, returns
 from workflows.handoffs import transitions as handoff_transitions
-from workflows.incidents import triage
-from workflows.lifecycle import transitions
+from workflows.lifecycle import transitions, triage
 from workflows.models import Notice, Triage
 
 pytestmark = pytest.mark.django_db

@@ -16,9 +16,9 @@ from hub.domain import clocks, event_loader, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, LedgerSegment, Organisation, Ticket, User, WaitsOn
 from tests import factories
-from workflows.handoffs import engagements, vendor_status
+from workflows.handoffs import comments, engagements, vendor_status
 from workflows.handoffs import transitions as handoff_transitions
-from workflows.lifecycle import comments, transitions
+from workflows.lifecycle import transitions
 
 
 def charges(ticket: Ticket) -> list[tuple[int, str, str, str]]:

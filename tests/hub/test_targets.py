@@ -11,9 +11,9 @@ from hub.domain.actors import Actor
 from hub.models import Clock, Contract, Leg, Organisation, Target, Ticket
 from hub.queries import tickets as questions
 from tests import factories
-from workflows.handoffs import engagements
-from workflows.incidents import triage, triage_decisions
-from workflows.lifecycle import comments, transitions
+from workflows.handoffs import comments, engagements
+from workflows.incidents import triage_decisions
+from workflows.lifecycle import transitions, triage
 from workflows.rules.scheduling import reaches
 
 pytestmark = pytest.mark.django_db

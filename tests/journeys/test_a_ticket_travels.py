@@ -14,8 +14,7 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Phase, Stage, Ticket
 from tests import factories
 from worker import dispatcher
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 pytestmark = pytest.mark.django_db
 

@@ -111,7 +111,7 @@ BREAKS = (
     ),
     Break(
         "leases.hold ignores the epoch",
-        "connectors/engine/outbound/leases.py",
+        "connectors/engine/leases.py",
         'select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch).exists()',
         'select_for_update(of=("self",)).filter(pk=link.pk).exists()',
         (LANES,),

@@ -15,8 +15,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Message, Organisation, Phase, Relation, Stage, Ticket, User
 from tests import factories
 from tests.workflows.building import AT, act, guard, published, rule
-from workflows.handoffs import engagements, returns, transitions
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements, returns, transitions
 from workflows.lifecycle.transitions import MoveRefused
 from workflows.models import Endpoint, FailedAction, Notice, Pending, Triage
 from workflows.rules import compiled, context, execution

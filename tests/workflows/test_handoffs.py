@@ -13,9 +13,9 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, Stage, Ticket, WaitsOn
 from tests import factories
-from workflows.handoffs import briefing, engagements, expiry, returns, vendor_status
+from workflows.handoffs import briefing, comments, engagements, expiry, returns, vendor_status
 from workflows.handoffs import transitions as handoff_transitions
-from workflows.lifecycle import comments, transitions
+from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,8 @@ from tests.workflows.building import AT, STATES, act, document, guard
 from workflows.authoring import publishing, serialization
 from workflows.handoffs import engagements, returns, vendor_status
 from workflows.handoffs import transitions as handoff_transitions
-from workflows.incidents import triage, triage_decisions
-from workflows.lifecycle import transitions
+from workflows.incidents import triage_decisions
+from workflows.lifecycle import transitions, triage
 from workflows.models import Pending, Transition, Triage, VendorSwitch
 from workflows.rules import execution, runner
 from workflows.vendor_change import switch as vendor_switch

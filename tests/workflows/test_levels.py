@@ -13,7 +13,8 @@ from hub.models import Organisation, User
 from tests import factories
 from tests.workflows.building import act, published
 from tests.workflows.test_running import director, escalation, level, minutes, opened, pass_until
-from workflows.lifecycle import comments, priorities
+from workflows.handoffs import comments
+from workflows.lifecycle import priorities
 from workflows.models import EscalationRun, Pending
 from workflows.rules import execution, runner
 

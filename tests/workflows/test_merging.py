@@ -12,7 +12,8 @@ from hub.models import Leg, Message, Organisation, Phase, Relation, Stage, Ticke
 from tests import factories
 from tests.workflows.building import published, rule
 from workflows.handoffs import engagements
-from workflows.lifecycle import merging, transitions
+from workflows.incidents import merging
+from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
 

@@ -22,10 +22,9 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Organisation, Ticket, User
 from tests import factories
 from worker import dispatcher
-from workflows.handoffs import engagements, guest_links, returns
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements, guest_links, returns, vendor_mail
 from workflows.models import Channel, Digest, Endpoint, Notice, NoticePreference, NoticeTemplate, Suppression
-from workflows.notifications import delivery, notify, templates, vendor_mail
+from workflows.notifications import delivery, notify, templates
 from workflows.notifications.notify import Told
 
 pytestmark = pytest.mark.django_db

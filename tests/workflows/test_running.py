@@ -13,9 +13,8 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Membership, Organisation, Stage, Ticket, User, WaitsOn
 from tests import factories
 from tests.workflows.building import AT, act, guard, published, rule
-from workflows.handoffs import engagements, expiry, returns
-from workflows.incidents import triage
-from workflows.lifecycle import comments, transitions
+from workflows.handoffs import comments, engagements, expiry, returns
+from workflows.lifecycle import transitions, triage
 from workflows.models import EscalationRun, Notice, Pending, Triage
 from workflows.rules import execution, runner
 

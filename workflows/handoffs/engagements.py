@@ -1,4 +1,4 @@
-"""The one door for legs: offer a ticket to an organisation and follow what it does with it."""
+"""The only way to change a leg: offer a ticket to an organisation and follow what it does with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Message, Organisation, Phase, Stage, Ticket, WaitsOn
 from workflows.handoffs import briefing
-from workflows.handoffs.transitions import HandoffRefused, When, locked, record, rolled_up, turn
+from workflows.handoffs.transitions import HandoffRefused, When, change_stage, locked, record, rolled_up
 from workflows.lifecycle import transitions
 
 
@@ -173,7 +173,7 @@ def accept(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
     if leg.delivered_at is None:
         # Whoever accepts has received it, whatever the delivery still says.
         leg = confirm_delivery(leg=leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
-    leg = turn(leg, "accept", when, lambda leg: leg.accept(at=occurred_at or at), EventKind.LEG_ACCEPTED)
+    leg = change_stage(leg, "accept", when, lambda leg: leg.accept(at=occurred_at or at), EventKind.LEG_ACCEPTED)
     rolled_up(leg, "accepted", when)
     return leg
 
@@ -182,7 +182,7 @@ def accept(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
 def start(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
     """They begin to work."""
     when = When(actor, at, occurred_at, origin)
-    leg = turn(leg, "start", when, lambda leg: leg.start(), EventKind.LEG_STARTED)
+    leg = change_stage(leg, "start", when, lambda leg: leg.start(), EventKind.LEG_STARTED)
     rolled_up(leg, "started", when)
     return leg
 
@@ -205,7 +205,7 @@ def wait(
         raise HandoffRefused(_("A wait needs somebody it is for: requester, us, other or own."))
     if waits_on == WaitsOn.OTHER and organisation is None:
         waits_on = WaitsOn.US
-    leg = turn(
+    leg = change_stage(
         leg,
         "wait",
         when,
@@ -226,7 +226,7 @@ def resume(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None
     """What they waited for is there. Where we say so, they have the ball once it has reached their system."""
     when = When(actor, at, occurred_at, origin)
     unreached = bool(leg.remote_number) and not origin
-    leg = turn(
+    leg = change_stage(
         leg,
         "resume",
         when,
@@ -255,7 +255,7 @@ def finish(
 ) -> Leg:
     """They are done; once every blocking leg is, the owner verifies."""
     when = When(actor, at, occurred_at, origin)
-    leg = turn(
+    leg = change_stage(
         leg,
         "finish",
         when,
@@ -270,7 +270,7 @@ def finish(
 @transaction.atomic
 def recall(*, leg: Leg, reason: str, actor: Actor, at: datetime) -> Leg:
     """The giver takes the ball back."""
-    return turn(
+    return change_stage(
         leg,
         "recall",
         When(actor, at),
@@ -324,7 +324,7 @@ def approve(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
 def reopen(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
     """It was not done after all: a new cycle of the same engagement."""
     when = When(actor, at, occurred_at, origin)
-    leg = turn(leg, "reopen", when, lambda leg: leg.reopen(), EventKind.LEG_REOPENED)
+    leg = change_stage(leg, "reopen", when, lambda leg: leg.reopen(), EventKind.LEG_REOPENED)
     rolled_up(leg, "reopened", when)
     return leg
 

@@ -1,4 +1,4 @@
-"""Doors: signed, ending addresses on which a vendor with no tool accepts, declines, asks, writes and resolves.
+"""Guest links: signed, expiring addresses on which a vendor with no tool accepts, declines, asks, writes and resolves.
 
 The address is the key: whoever has it acts for the leg's organisation, on that leg and nothing else. So it
 holds 128 bits nobody can guess, ends by itself, can be closed at once, and takes only so many uses an hour.
@@ -21,7 +21,7 @@ from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Message, Service, Stage, WaitsOn
 from workflows.handoffs import engagements, returns, transitions
-from workflows.models import Door
+from workflows.models import GuestLink
 
 LASTS = timedelta(days=30)
 USES_AN_HOUR = 120
@@ -42,13 +42,13 @@ class TooOften(Exception):
     """More uses within an hour than anybody needs."""
 
 
-def token(door: Door) -> str:
-    return f"{door.public_id.lower()}.{_mac(door.public_id)}"
+def token(guest_link: GuestLink) -> str:
+    return f"{guest_link.public_id.lower()}.{_mac(guest_link.public_id)}"
 
 
-def address(door: Door, *, hub_url: str, verb: str = "") -> str:
+def address(guest_link: GuestLink, *, hub_url: str, verb: str = "") -> str:
     """Where the page is; with a verb it opens at that one. Opening it never does anything."""
-    return f"{hub_url}/v/{token(door)}/{f'?do={verb}' if verb else ''}"
+    return f"{hub_url}/v/{token(guest_link)}/{f'?do={verb}' if verb else ''}"
 
 
 def concealed(text: str) -> str:
@@ -77,31 +77,33 @@ def _mac(public_id: str) -> str:
     return base64.b32encode(digest).decode().lower()[:26]
 
 
-def find(given: str) -> Door | None:
-    """The door of a token, whatever state it is in; None for a token that is not ours."""
+def find(given: str) -> GuestLink | None:
+    """The guest link of a token, whatever state it is in; None for a token that is not ours."""
     found = _TOKEN.fullmatch(given)
     if found is None or not hmac.compare_digest(found[2], _mac(found[1].upper())):
         return None
-    return Door.objects.select_related("leg__ticket", "leg__organisation").filter(public_id=found[1].upper()).first()
+    return (
+        GuestLink.objects.select_related("leg__ticket", "leg__organisation").filter(public_id=found[1].upper()).first()
+    )
 
 
-def is_open(door: Door, *, at: datetime) -> bool:
-    return door.revoked_at is None and at < door.expires_at
+def is_open(guest_link: GuestLink, *, at: datetime) -> bool:
+    return guest_link.revoked_at is None and at < guest_link.expires_at
 
 
 @transaction.atomic
-def open_for(leg: Leg, *, at: datetime) -> Door:
-    """The leg's door; a new one where there is none, or none that is open."""
+def open_for(leg: Leg, *, at: datetime) -> GuestLink:
+    """The leg's guest link; a new one where there is none, or none that is open."""
     Leg.objects.select_for_update().get(pk=leg.pk)
-    known = Door.objects.filter(leg=leg, revoked_at=None, expires_at__gt=at).order_by("-pk").first()
-    return known or Door.objects.create(leg=leg, made_at=at, expires_at=at + LASTS)
+    known = GuestLink.objects.filter(leg=leg, revoked_at=None, expires_at__gt=at).order_by("-pk").first()
+    return known or GuestLink.objects.create(leg=leg, made_at=at, expires_at=at + LASTS)
 
 
 @transaction.atomic
 def close(*, leg: Leg, actor: Actor, at: datetime) -> int:
-    """Nobody works through the leg's doors any more, whoever has their addresses."""
+    """Nobody works through the leg's guest links any more, whoever has their addresses."""
     ticket = tickets.locked(leg.ticket)
-    closed = Door.objects.filter(leg=leg, revoked_at=None).update(revoked_at=at)
+    closed = GuestLink.objects.filter(leg=leg, revoked_at=None).update(revoked_at=at)
     if closed:
         payload = {"leg": leg.public_id, "organisation": leg.organisation.public_id}
         history.record(ticket=ticket, kind=EventKind.DOOR_CLOSED, payload=payload, actor=actor, at=at)
@@ -109,10 +111,10 @@ def close(*, leg: Leg, actor: Actor, at: datetime) -> int:
 
 
 @transaction.atomic
-def use(door: Door, *, at: datetime, actor: Actor) -> None:
+def use(guest_link: GuestLink, *, at: datetime, actor: Actor) -> None:
     """Count one use, and record that the page was opened; TooOften for more than anybody needs."""
-    ticket = tickets.locked(door.leg.ticket)
-    fresh = Door.objects.select_for_update().get(pk=door.pk)
+    ticket = tickets.locked(guest_link.leg.ticket)
+    fresh = GuestLink.objects.select_for_update().get(pk=guest_link.pk)
     if fresh.window_at is None or at - fresh.window_at >= timedelta(hours=1):
         fresh.window_at, fresh.window_uses = at, 0
     if fresh.window_uses >= USES_AN_HOUR:
@@ -121,7 +123,7 @@ def use(door: Door, *, at: datetime, actor: Actor) -> None:
     is_news = fresh.opened_at is None or at - fresh.opened_at >= OPENED_AGAIN
     if is_news:
         fresh.opened_at = at
-        payload = {"leg": door.leg.public_id, "organisation": door.leg.organisation.public_id}
+        payload = {"leg": guest_link.leg.public_id, "organisation": guest_link.leg.organisation.public_id}
         history.record(ticket=ticket, kind=EventKind.DOOR_OPENED, payload=payload, actor=actor, at=at)
     fresh.save()
 

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, ReasonCode, Ticket
-from workflows.handoffs.transitions import HandoffRefused, When, answered, locked, record, turn, why_not
-from workflows.incidents import triage
+from workflows.handoffs.transitions import HandoffRefused, When, answered, change_stage, locked, record, why_not
+from workflows.lifecycle import triage
 
 
 @transaction.atomic
@@ -35,7 +35,7 @@ def decline(
         leg.decline(at=occurred_at or at, reason=reason)
         leg.reason_code = _code(code)
 
-    leg = turn(leg, "decline", when, change, EventKind.LEG_DECLINED, more={"code": _code(code)},
+    leg = change_stage(leg, "decline", when, change, EventKind.LEG_DECLINED, more={"code": _code(code)},
                 texts={"reason": reason})  # fmt: skip
     _bounced(leg)
     answered(leg, "declined", when)
@@ -69,7 +69,7 @@ def give_back(
         leg.give_back(at=occurred_at or at, reason=reason)
         leg.reason_code = _code(code)
 
-    leg = turn(leg, "give_back", when, change, EventKind.LEG_RETURNED, more={"code": _code(code)},
+    leg = change_stage(leg, "give_back", when, change, EventKind.LEG_RETURNED, more={"code": _code(code)},
                 texts={"reason": reason})  # fmt: skip
     _bounced(leg)
     answered(leg, "returned", when)
@@ -106,7 +106,7 @@ def _blocked(leg: Leg, reason: str, code: str, when: When) -> Leg:
 def expire(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
     """Nobody answered the offer in time."""
     when = When(actor, at)
-    leg = turn(leg, "expire", when, lambda leg: leg.expire(at=at), EventKind.LEG_EXPIRED)
+    leg = change_stage(leg, "expire", when, lambda leg: leg.expire(at=at), EventKind.LEG_EXPIRED)
     _bounced(leg)
     answered(leg, "expired", when)
     return leg

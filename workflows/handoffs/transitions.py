@@ -57,7 +57,7 @@ def refusal(leg: Leg, verb: str) -> str:
     }
 
 
-def turn(
+def change_stage(
     leg: Leg,
     verb: str,
     when: When,

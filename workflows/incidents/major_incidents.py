@@ -14,7 +14,7 @@ from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Message, Relation, Ticket
 from hub.queries.tickets import OPEN
-from workflows.lifecycle import comments
+from workflows.handoffs import comments
 
 
 @transaction.atomic

@@ -9,9 +9,8 @@ from django.utils.translation import gettext as _
 
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Organisation, Ticket
-from workflows.handoffs import engagements
-from workflows.incidents import triage
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
+from workflows.lifecycle import triage
 from workflows.models import Triage
 
 

@@ -1,4 +1,4 @@
-"""The one door for a ticket's state: lock, ask the law, ask policy, save, record."""
+"""The only way to change a ticket's state: lock, ask the law, ask policy, save, record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django_fsm import can_proceed
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Phase, Stage, State, Ticket, WaitsOn
-from workflows.incidents import triage
+from workflows.lifecycle import triage
 
 
 class MoveRefused(Exception):

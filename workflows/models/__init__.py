@@ -1,6 +1,6 @@
 """Nouns of how tickets move between organisations."""
 
-from .door import Door
+from .guest_link import GuestLink
 from .notice import Channel, Digest, Endpoint, Notice, NoticePreference, NoticeTemplate, Suppression
 from .policy import Action, Escalation, Guard, PolicyRecord, Step, Transition, Trigger
 from .running import EscalationRun, FailedAction, Pending, Triage
@@ -10,12 +10,12 @@ __all__ = [
     "Action",
     "Channel",
     "Digest",
-    "Door",
     "Endpoint",
     "Escalation",
     "EscalationRun",
     "FailedAction",
     "Guard",
+    "GuestLink",
     "Notice",
     "NoticePreference",
     "NoticeTemplate",

@@ -11,7 +11,7 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from connectors.engine.operations import backoff
+from connectors.engine import backoff
 from connectors.models import Connection, Link
 from hub.models import OPEN_STAGES
 

@@ -15,11 +15,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from connectors.engine import mapping, texts
+from connectors.engine.inbound import alert_acknowledgements
 from connectors.engine.inbound.reconcile import LeftAlone
-from connectors.engine.outbound import acknowledgements
 from connectors.kit.contract import Alert, Connector
 from connectors.kit.errors import Refused
-from connectors.models import AlertState, Connection, Inbound, Storm
+from connectors.models import AlertState, AlertStorm, Connection, Inbound
 from hub.core.clock import now
 from hub.domain import history, tickets, unmapped
 from hub.domain.actors import Actor
@@ -36,7 +36,7 @@ from hub.models import (
     Service,
     Ticket,
 )
-from workflows.lifecycle import comments
+from workflows.handoffs import comments
 from workflows.rules import execution
 
 TWICE = timedelta(hours=1)
@@ -57,7 +57,7 @@ class Terms(NamedTuple):
     """After so long without a word an alert that fires is silent; 0: never."""
 
 
-class Sight(NamedTuple):
+class AlertContext(NamedTuple):
     """One alert as it came, and what it came by."""
 
     connection: Connection
@@ -122,26 +122,26 @@ def one(*, connection: Connection, alert: Alert, terms: Terms, at: datetime) -> 
     alert = replace(
         alert, title=" ".join(alert.title.split()), text=texts.storable(alert.text), at=_when(alert, state, at)
     )
-    sight = Sight(connection, alert, terms, at, min(alert.at or at, at).replace(microsecond=0))
-    ticket = _taken(sight, state)
+    context = AlertContext(connection, alert, terms, at, min(alert.at or at, at).replace(microsecond=0))
+    ticket = _taken(context, state)
     if ticket is not None:
-        _hear_person(sight, ticket)
+        _hear_person(context, ticket)
     return ticket
 
 
-def _taken(sight: Sight, state: AlertState | None) -> Ticket | None:
-    alert = sight.alert
+def _taken(context: AlertContext, state: AlertState | None) -> Ticket | None:
+    alert = context.alert
     if alert.is_firing is None:
         return state.ticket.goes_on_as if state is not None else None
     if not alert.is_firing:
-        return _ended(sight, state) if state is not None else None
+        return _ended(context, state) if state is not None else None
     if state is None:
-        return _began(sight, None)
+        return _began(context, None)
     if state.is_firing:
-        return _repeated(sight, state)
+        return _repeated(context, state)
     if alert.at is not None and alert.at < state.changed_at:
         return state.ticket.goes_on_as  # it began before it last ended: late news
-    return _began(sight, state)
+    return _began(context, state)
 
 
 def _when(alert: Alert, state: AlertState | None, at: datetime) -> datetime | None:
@@ -153,114 +153,119 @@ def _when(alert: Alert, state: AlertState | None, at: datetime) -> datetime | No
     return alert.or_at if is_just_now or is_after else alert.at
 
 
-def _hear_person(sight: Sight, ticket: Ticket) -> None:
+def _hear_person(context: AlertContext, ticket: Ticket) -> None:
     """What somebody said at the tool, as of who acknowledged it there: once, for us."""
-    alert = sight.alert
+    alert = context.alert
     told = ": ".join(part for part in (alert.author, alert.said) if part)[:255]
-    rows = AlertState.objects.filter(connection=sight.connection, key=alert.key)
+    rows = AlertState.objects.filter(connection=context.connection, key=alert.key)
     if alert.said and rows.exclude(acknowledge_text=alert.said).exclude(said=told).update(said=told):
         words = {"author": texts.storable(alert.author)[:150], "said": texts.storable(alert.said)[:LONGEST_SAID]}
-        _record(sight, ticket, EventKind.ALERT_ACKNOWLEDGED, words)
+        _record(context, ticket, EventKind.ALERT_ACKNOWLEDGED, words)
 
 
-def _repeated(sight: Sight, state: AlertState) -> Ticket:
+def _repeated(context: AlertContext, state: AlertState) -> Ticket:
     """An alert that fires is told again: news if its severity or text is another one, or its ticket is over."""
     ticket = state.ticket.goes_on_as
     if not ticket.is_open:
-        return _began(sight, state)  # somebody ended the ticket, and the trouble is still there
-    AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, **_told(sight))
-    if (state.severity, state.text) == (sight.alert.severity[:64], sight.alert.text):
+        return _began(context, state)  # somebody ended the ticket, and the trouble is still there
+    AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, **_told(context))
+    if (state.severity, state.text) == (context.alert.severity[:64], context.alert.text):
         return ticket
-    _record(sight, ticket, EventKind.ALERT_FIRED)
-    if sight.alert.severity[:64] != state.severity:
-        _raise(sight, Ticket.objects.get(pk=ticket.pk))
+    _record(context, ticket, EventKind.ALERT_FIRED)
+    if context.alert.severity[:64] != state.severity:
+        _raise(context, Ticket.objects.get(pk=ticket.pk))
     return ticket
 
 
-def _told(sight: Sight) -> dict[str, object]:
+def _told(context: AlertContext) -> dict[str, object]:
     """What is kept of an alert that fires, as it was told last."""
-    alert, hours = sight.alert, sight.terms.silent_hours
+    alert, hours = context.alert, context.terms.silent_hours
     return {
-        "title": alert.title[:255], "severity": alert.severity[:64], "text": alert.text, "last_at": sight.at,
-        "silent_from": sight.at + timedelta(hours=hours) if hours else None, "is_silent": False,
+        "title": alert.title[:255], "severity": alert.severity[:64], "text": alert.text, "last_at": context.at,
+        "silent_from": context.at + timedelta(hours=hours) if hours else None, "is_silent": False,
     }  # fmt: skip
 
 
-def _raise(sight: Sight, ticket: Ticket) -> None:
+def _raise(context: AlertContext, ticket: Ticket) -> None:
     """A worse severity makes the ticket more urgent, a better one never less; what a person set stays, and is told."""
-    wanted = _priority(sight)
-    if not sight.alert.severity or wanted >= ticket.priority:
+    wanted = _priority(context)
+    if not context.alert.severity or wanted >= ticket.priority:
         return
-    why = f"the alert is {sight.alert.severity[:64]} now"
+    why = f"the alert is {context.alert.severity[:64]} now"
     if not ticket.is_priority_set:
         tickets.set_priority(
-            ticket=ticket, priority=wanted, reason=why, actor=sight.actor, at=sight.at, origin=sight.origin
+            ticket=ticket, priority=wanted, reason=why, actor=context.actor, at=context.at, origin=context.origin
         )
         return
     said = f"This would be {wanted}: {why}. The priority was set by hand and stays {ticket.priority}."
-    comments.comment(ticket=ticket, body=said, actor=sight.actor, at=sight.at)
+    comments.comment(ticket=ticket, body=said, actor=context.actor, at=context.at)
 
 
-def _began(sight: Sight, state: AlertState | None) -> Ticket:
+def _began(context: AlertContext, state: AlertState | None) -> Ticket:
     was_over = state is not None and not state.ticket.goes_on_as.is_open
-    ticket, is_made = _ticket(sight, state)
+    ticket, is_made = _ticket(context, state)
     values = {
-        **_told(sight), "ticket": ticket, "is_firing": True, "acknowledgement": "", "acknowledge_at": None,
-        "changed_at": sight.happened_at,
+        **_told(context), "ticket": ticket, "is_firing": True, "acknowledgement": "", "acknowledge_at": None,
+        "changed_at": context.happened_at,
         "made_ticket_at": timezone.now() if is_made else (state.made_ticket_at if state else None),
     }  # fmt: skip
     if state is None:
         AlertState.objects.create(
-            connection=sight.connection, key=sight.alert.key, first_at=sight.happened_at, **values
+            connection=context.connection, key=context.alert.key, first_at=context.happened_at, **values
         )
     else:
         AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, **values)
-    _record(sight, ticket, EventKind.ALERT_FIRED)
+    _record(context, ticket, EventKind.ALERT_FIRED)
     if not (is_made or was_over):
-        acknowledgements.fires_on_a_ticket_under_way(ticket)
+        alert_acknowledgements.fires_on_a_ticket_under_way(ticket)
     return ticket
 
 
-def _ticket(sight: Sight, state: AlertState | None) -> tuple[Ticket, bool]:
+def _ticket(context: AlertContext, state: AlertState | None) -> tuple[Ticket, bool]:
     """The ticket this alert is part of from now on, and whether one was made for it alone."""
     before = state.ticket.goes_on_as if state is not None else None
     if before is not None and before.is_open:
         return before, False
     if before is not None and before.phase == Phase.RESOLVED:
         return execution.bring(
-            ticket=before, name="reopen", reason="the alert fires again", actor=sight.actor, at=sight.at,
-            origin=sight.origin,
+            ticket=before, name="reopen", reason="the alert fires again", actor=context.actor, at=context.at,
+            origin=context.origin,
         ), False  # fmt: skip
-    storm = _storm(sight)
+    storm = _storm(context)
     if storm is not None:
-        Storm.objects.filter(pk=storm.pk).update(last_at=timezone.now(), count=storm.count + 1)
+        AlertStorm.objects.filter(pk=storm.pk).update(last_at=timezone.now(), count=storm.count + 1)
         return storm.parent.goes_on_as, False
-    made = _open(sight, title=sight.alert.title, text=_text(sight.alert), priority=_priority(sight))
+    made = _open(context, title=context.alert.title, text=_text(context.alert), priority=_priority(context))
     if before is not None:
         tickets.relate(
-            ticket=made, other=before, kind=Relation.Kind.FOLLOWS, actor=sight.actor, at=sight.at, origin=sight.origin
+            ticket=made,
+            other=before,
+            kind=Relation.Kind.FOLLOWS,
+            actor=context.actor,
+            at=context.at,
+            origin=context.origin,
         )
     return made, True
 
 
-def _ended(sight: Sight, state: AlertState) -> Ticket:
+def _ended(context: AlertContext, state: AlertState) -> Ticket:
     ticket = state.ticket.goes_on_as
     if not state.is_firing:
         return ticket
-    if sight.alert.at is not None and sight.alert.at < state.changed_at:
+    if context.alert.at is not None and context.alert.at < state.changed_at:
         return ticket  # an end from before it last began
     AlertState.objects.filter(pk=state.pk).update(
-        is_firing=False, changed_at=sight.happened_at, last_at=sight.at, silent_from=None, is_silent=False,
+        is_firing=False, changed_at=context.happened_at, last_at=context.at, silent_from=None, is_silent=False,
         acknowledgement="", acknowledge_at=None,
     )  # fmt: skip
-    _record(sight, ticket, EventKind.ALERT_RECOVERED)
+    _record(context, ticket, EventKind.ALERT_RECOVERED)
     of_it = Q(ticket=ticket) | Q(ticket__merged_into=ticket)
     still = AlertState.objects.filter(of_it, is_firing=True).exists()
     fresh = Ticket.objects.get(pk=ticket.pk)
-    if sight.terms.resolves and not still and fresh.is_open and not _has_begun(fresh):
+    if context.terms.resolves and not still and fresh.is_open and not _has_begun(fresh):
         execution.bring(
-            ticket=fresh, name="resolve", reason="every alert of it has ended", actor=sight.actor, at=sight.at,
-            origin=sight.origin,
+            ticket=fresh, name="resolve", reason="every alert of it has ended", actor=context.actor, at=context.at,
+            origin=context.origin,
         )  # fmt: skip
     return ticket
 
@@ -280,38 +285,40 @@ WORK = (EventKind.TICKET_MOVED, EventKind.STATUS_CHANGED, EventKind.TICKET_ASSIG
 # -- storms
 
 
-def _storm(sight: Sight) -> Storm | None:
+def _storm(context: AlertContext) -> AlertStorm | None:
     """The storm that goes on, or begins with this alert; None where there is none."""
-    since = timezone.now() - timedelta(minutes=sight.terms.minutes)
+    since = timezone.now() - timedelta(minutes=context.terms.minutes)
     going_on = (
-        Storm.objects.select_related("parent").filter(connection=sight.connection, last_at__gte=since)
+        AlertStorm.objects.select_related("parent").filter(connection=context.connection, last_at__gte=since)
         .order_by("-pk").first()
     )  # fmt: skip
     if going_on is not None and going_on.parent.goes_on_as.is_open:
         return going_on
-    recent = AlertState.objects.filter(connection=sight.connection, made_ticket_at__gte=since).select_related("ticket")
-    if recent.count() < sight.terms.most:
+    recent = AlertState.objects.filter(connection=context.connection, made_ticket_at__gte=since).select_related(
+        "ticket"
+    )
+    if recent.count() < context.terms.most:
         return None
-    return _begin_storm(sight, list(recent.order_by("pk")))
+    return _begin_storm(context, list(recent.order_by("pk")))
 
 
-def _begin_storm(sight: Sight, before: list[AlertState]) -> Storm:
-    most = min([_priority(sight), *(each.ticket.priority for each in before)])
+def _begin_storm(context: AlertContext, before: list[AlertState]) -> AlertStorm:
+    most = min([_priority(context), *(each.ticket.priority for each in before)])
     parent = _open(
-        sight,
-        title=f"Alert storm from {sight.connection}",
-        text=f"More than {sight.terms.most} new alerts within {sight.terms.minutes} minutes. What comes while it lasts "
-        "stands on this ticket; what had a ticket before is a child of it.",
+        context,
+        title=f"Alert storm from {context.connection}",
+        text=f"More than {context.terms.most} new alerts within {context.terms.minutes} minutes. What comes while it "
+        "lasts stands on this ticket; what had a ticket before is a child of it.",
         priority=most,
         is_of_this_alert=False,
     )
     for each in before:
         tickets.relate(
-            ticket=parent, other=each.ticket, kind=Relation.Kind.PARENT, actor=sight.actor, at=sight.at,
-            origin=sight.origin,
+            ticket=parent, other=each.ticket, kind=Relation.Kind.PARENT, actor=context.actor, at=context.at,
+            origin=context.origin,
         )  # fmt: skip
     began = timezone.now()
-    return Storm.objects.create(connection=sight.connection, parent=parent, began_at=began, last_at=began)
+    return AlertStorm.objects.create(connection=context.connection, parent=parent, began_at=began, last_at=began)
 
 
 # -- silence
@@ -353,20 +360,20 @@ def tell_silent(*, alert_id: int, at: datetime) -> None:
 # -- what a ticket says
 
 
-def _open(sight: Sight, *, title: str, text: str, priority: str, is_of_this_alert: bool = True) -> Ticket:
-    alert = sight.alert
+def _open(context: AlertContext, *, title: str, text: str, priority: str, is_of_this_alert: bool = True) -> Ticket:
+    alert = context.alert
     named = Service.objects.filter(name__iexact=alert.service).first() if alert.service and is_of_this_alert else None
     asset = Asset.objects.filter(tag__iexact=alert.asset).first() if alert.asset and is_of_this_alert else None
     return tickets.open_ticket(
         title=title,
         description=text,
         priority=priority,
-        service=named or (asset.service if asset else None) or sight.connection.service,
+        service=named or (asset.service if asset else None) or context.connection.service,
         asset=asset,
-        actor=sight.actor,
-        at=sight.at,
-        occurred_at=sight.happened_at,
-        origin=sight.origin,
+        actor=context.actor,
+        at=context.at,
+        occurred_at=context.happened_at,
+        origin=context.origin,
     )
 
 
@@ -375,29 +382,29 @@ def _text(alert: Alert) -> str:
     return "\n\n".join(part for part in (alert.text, written, alert.url) if part)
 
 
-def _priority(sight: Sight) -> str:
+def _priority(context: AlertContext) -> str:
     """What the severity means here; one without a meaning is P3, and a person is told."""
-    word = sight.alert.severity
+    word = context.alert.severity
     if not word:
         return str(Priority.P3)
-    found = mapping.published(sight.connection).value_in("priority", word)
+    found = mapping.published(context.connection).value_in("priority", word)
     if found is None:
-        unmapped.saw(source=sight.origin, field="priority", value=word, at=sight.at)
+        unmapped.saw(source=context.origin, field="priority", value=word, at=context.at)
     return found or str(Priority.P3)
 
 
-def _record(sight: Sight, ticket: Ticket, kind: EventKind, words: Mapping[str, str] | None = None) -> None:
+def _record(context: AlertContext, ticket: Ticket, kind: EventKind, words: Mapping[str, str] | None = None) -> None:
     history.record(
         ticket=tickets.locked(ticket),
         kind=kind,
-        payload={"alert": sight.alert.key, "connection": sight.origin, "severity": sight.alert.severity},
+        payload={"alert": context.alert.key, "connection": context.origin, "severity": context.alert.severity},
         texts={
-            "title": sight.alert.title[:255],
-            **({"written_at": sight.alert.written_at} if sight.alert.written_at else {}),
+            "title": context.alert.title[:255],
+            **({"written_at": context.alert.written_at} if context.alert.written_at else {}),
             **(words or {}),
         },
-        actor=sight.actor,
-        at=sight.at,
-        occurred_at=sight.happened_at,
-        origin=sight.origin,
+        actor=context.actor,
+        at=context.at,
+        occurred_at=context.happened_at,
+        origin=context.origin,
     )

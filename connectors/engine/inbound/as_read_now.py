@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from connectors.engine import registry
 from connectors.engine.vault import CannotUnseal
-from connectors.kit.contract import NOT_UNDERSTOOD, Alert, ReadLetter
+from connectors.kit.contract import NOT_UNDERSTOOD, Alert, ParsedMail
 from connectors.kit.errors import ConnectorError
 from connectors.models import Inbound
 from hub.models import Leg, Ticket
@@ -33,7 +33,7 @@ def as_read_now(row: Inbound) -> AsReadNow:
     try:
         with registry.ready(row.connection) as connector:
             if row.kind == Inbound.Kind.MAIL:
-                return _letter(connector.read_letter(bytes(row.body)))
+                return _letter(connector.parse_mail(bytes(row.body)))
             if connector.takes_alerts:
                 return _alerts(connector.read_alerts(bytes(row.body)))
     except (ConnectorError, CannotUnseal, registry.UnknownConnector, *NOT_UNDERSTOOD) as error:
@@ -49,7 +49,7 @@ def ticket_of(row: Inbound) -> Ticket | None:
     return found.ticket if found is not None else None
 
 
-def _letter(letter: ReadLetter) -> AsReadNow:
+def _letter(letter: ParsedMail) -> AsReadNow:
     leg = Leg.objects.filter(public_id=letter.leg).select_related("ticket").first() if letter.leg else None
     facts = [
         (str(_("From")), f"{letter.author} <{letter.sender}>" if letter.author != letter.sender else letter.sender),

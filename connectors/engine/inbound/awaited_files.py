@@ -12,9 +12,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from connectors.engine import registry, texts
+from connectors.engine import backoff, registry, texts
 from connectors.engine.inbound import reconcile
-from connectors.engine.operations import backoff
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import NOT_UNDERSTOOD, Connector, RemoteFile, RemoteTicket
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
@@ -99,7 +98,7 @@ def fetch(*, awaited_id: int) -> None:
 def _fetch(row: AwaitedFile, connector: Connector) -> None:
     if row.inbound is not None:
         number = int(row.remote_key.rpartition(".")[2])
-        files = connector.read_letter(bytes(row.inbound.body)).files
+        files = connector.parse_mail(bytes(row.inbound.body)).files
         if number >= len(files):
             raise Missing("The mail that this file came with can no longer be read.")
         _attach(row, files[number][1])

@@ -12,9 +12,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from connectors.engine import correlation_marks, mapping
+from connectors.engine import correlation_marks, leases, mapping, outbox
 from connectors.engine.inbound import inbound_notes
-from connectors.engine.outbound import leases, outbox
 from connectors.kit.contract import Change, Connector, RemoteTicket
 from connectors.kit.errors import TryLater
 from connectors.models import Binding, Connection, Difference, Lane, Link, Outbound, StatusRule

@@ -7,13 +7,12 @@ from typing import TypedDict
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from connectors.kit.contract import ReadLetter
+from connectors.kit.contract import ParsedMail
 from connectors.models import Connection, HeardMail, Link, Outbound
 from hub.core.clock import now
 from hub.domain.actors import Actor
 from hub.models import Leg
-from workflows.handoffs import guest_links
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, guest_links
 
 MOST_IN_THREAD = 3
 """So many ids of theirs stand in References: a desk looks for any of them."""
@@ -38,7 +37,7 @@ def number(link: Link) -> str:
     return link.heard_mail.exclude(number="").order_by("-pk").values_list("number", flat=True).first() or ""
 
 
-def answered(connection: Connection, letter: ReadLetter) -> Link | None:
+def answered(connection: Connection, letter: ParsedMail) -> Link | None:
     """The link of a mail of theirs that this one refers to; the newest it names counts."""
     if not letter.answers:
         return None
@@ -48,7 +47,7 @@ def answered(connection: Connection, letter: ReadLetter) -> Link | None:
 
 
 @transaction.atomic
-def remember(link: Link, letter: ReadLetter) -> bool:
+def remember(link: Link, letter: ParsedMail) -> bool:
     """Keep what tells the thread, and their number; False where it is known. Only for mail proven to be theirs."""
     # What stands in the title of a ticket of ours is no number of theirs; in one they began, it is.
     title = link.leg.ticket.title if link.outbound.filter(kind=Outbound.Kind.CREATE).exists() else ""
@@ -71,7 +70,7 @@ def shown(number: str) -> str:
 
 
 @transaction.atomic
-def automatic(link: Link, letter: ReadLetter) -> None:
+def automatic(link: Link, letter: ParsedMail) -> None:
     """An answer that nobody wrote moves nothing. Our own people see it, and their desk's number is kept."""
     if not remember(link, letter):
         return

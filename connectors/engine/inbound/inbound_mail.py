@@ -13,20 +13,20 @@ from django.utils.translation import gettext as _
 
 from connectors.engine.inbound import heard_mail, reconcile
 from connectors.engine.inbound.inbound_notes import LARGEST_FILE
-from connectors.kit.contract import Connector, ReadLetter, RemoteFile, RemoteNote, RemoteTicket
+from connectors.kit.contract import Connector, ParsedMail, RemoteFile, RemoteNote, RemoteTicket
 from connectors.kit.errors import Refused
 from connectors.models import AwaitedFile, Connection, Inbound, Link, NoteRule, Outbound
 from hub.core.clock import now
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import User
-from workflows.lifecycle import comments
+from workflows.handoffs import comments
 from workflows.notifications import notify
 
 
 def read(row: Inbound, connector: Connector) -> Link | None:
     """Understand one letter; LeftAlone and Refused say why it is ignored or waits for a person."""
-    letter = connector.read_letter(bytes(row.body))
+    letter = connector.parse_mail(bytes(row.body))
     seen = {"read": dict(letter.evidence), "kind": letter.kind, "action": letter.action, "leg": letter.leg}
     Inbound.objects.filter(pk=row.pk).update(headers=row.headers | seen)
     if letter.action == "ignore":
@@ -65,7 +65,7 @@ def read(row: Inbound, connector: Connector) -> Link | None:
     return found
 
 
-def _tell_inline(row: Inbound, link: Link, letter: ReadLetter) -> None:
+def _tell_inline(row: Inbound, link: Link, letter: ParsedMail) -> None:
     """Words between lines of ours are not taken; our own people are told where to read them."""
     said = _(
         "%(who)s also wrote between the lines of our mail. Those words are not here; read them in the mail: %(url)s"
@@ -74,7 +74,7 @@ def _tell_inline(row: Inbound, link: Link, letter: ReadLetter) -> None:
     comments.comment(ticket=link.leg.ticket, body=said % told, actor=Actor.system("mail"), at=now())
 
 
-def _remember_voucher(row: Inbound, link: Link, letter: ReadLetter) -> None:
+def _remember_voucher(row: Inbound, link: Link, letter: ParsedMail) -> None:
     """Who took a letter that its sender does not prove stands on the ticket, for our own people."""
     told = row.headers["vouched"]
     said = f"{told['name']} vouched for the mail of {letter.sender or 'nobody'}: {told['reason']} ({letter.doubt})"
@@ -83,7 +83,7 @@ def _remember_voucher(row: Inbound, link: Link, letter: ReadLetter) -> None:
     comments.comment(ticket=link.leg.ticket, body=said, actor=actor, at=now())
 
 
-def _link(connection: Connection, letter: ReadLetter) -> Link | None:
+def _link(connection: Connection, letter: ParsedMail) -> Link | None:
     found = Link.objects.filter(connection=connection, leg__public_id=letter.leg)
     return found.select_related("leg__ticket", "connection__organisation").first()
 
@@ -98,7 +98,7 @@ def _is_first(connection: Connection) -> bool:
     return not same or min(same) == connection.pk
 
 
-def _undelivered(connection: Connection, letter: ReadLetter) -> Link:
+def _undelivered(connection: Connection, letter: ParsedMail) -> Link:
     """A message of ours did not arrive: its delivery has failed, and a person sees why."""
     told = letter.evidence.get("diagnosis") or "no reason given"
     who = ", ".join(letter.failing) or "somebody"
@@ -120,7 +120,7 @@ def _undelivered(connection: Connection, letter: ReadLetter) -> Link:
     return link
 
 
-def _followed(row: Inbound, link: Link, letter: ReadLetter) -> Link | None:
+def _followed(row: Inbound, link: Link, letter: ParsedMail) -> Link | None:
     """What they wrote is a note, what they said of their work is a status; nothing else changes."""
     at = now()
     heard = dict(link.heard) | ({"status": letter.status} if letter.status else {})
@@ -139,7 +139,7 @@ def _followed(row: Inbound, link: Link, letter: ReadLetter) -> Link | None:
     return reconcile.apply(connection=row.connection, remote=remote, at=at, contents=_contents(letter))
 
 
-def _adopted(row: Inbound, letter: ReadLetter) -> Link | None:
+def _adopted(row: Inbound, letter: ParsedMail) -> Link | None:
     """A new letter of theirs becomes a ticket, if the connection takes such in."""
     at = now()
     remote = RemoteTicket(
@@ -156,7 +156,7 @@ def _adopted(row: Inbound, letter: ReadLetter) -> Link | None:
     return reconcile.apply(connection=row.connection, remote=remote, at=at, contents=_contents(letter))
 
 
-def _sent(letter: ReadLetter, at: datetime) -> datetime:
+def _sent(letter: ParsedMail, at: datetime) -> datetime:
     """When it was sent, as far as that can be: never in the future."""
     return min(letter.sent_at or at, at)
 
@@ -166,7 +166,7 @@ def _visibility(connection: Connection) -> str:
     return rule.theirs if rule is not None else ""
 
 
-def _notes(row: Inbound, letter: ReadLetter, at: datetime) -> tuple[RemoteNote, ...]:
+def _notes(row: Inbound, letter: ParsedMail, at: datetime) -> tuple[RemoteNote, ...]:
     if not letter.text.strip():
         return ()
     note = RemoteNote(
@@ -180,7 +180,7 @@ def _notes(row: Inbound, letter: ReadLetter, at: datetime) -> tuple[RemoteNote, 
     return (note,)
 
 
-def _files(row: Inbound, letter: ReadLetter, at: datetime) -> tuple[RemoteFile, ...]:
+def _files(row: Inbound, letter: ParsedMail, at: datetime) -> tuple[RemoteFile, ...]:
     return tuple(
         RemoteFile(
             key=f"{letter.key[:60]}.{number}",
@@ -195,7 +195,7 @@ def _files(row: Inbound, letter: ReadLetter, at: datetime) -> tuple[RemoteFile, 
     )
 
 
-def _contents(letter: ReadLetter) -> dict[str, bytes]:
+def _contents(letter: ParsedMail) -> dict[str, bytes]:
     return {
         f"{letter.key[:60]}.{number}": content
         for number, (_each, content) in enumerate(letter.files)

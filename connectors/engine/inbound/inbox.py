@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from connectors.engine import registry, texts
+from connectors.engine import backoff, hooks, registry, texts
 from connectors.engine.inbound import (
     absences,
     alerts,
@@ -24,7 +24,6 @@ from connectors.engine.inbound import (
     reconcile,
     snapshots,
 )
-from connectors.engine.operations import backoff, hooks
 from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Hook, RemoteTicket
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, TryLater
 from connectors.models import Connection, Inbound, Link

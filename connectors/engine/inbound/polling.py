@@ -12,9 +12,8 @@ from django.db import DataError, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from connectors.engine import limits, registry, texts
+from connectors.engine import backoff, hooks, limits, registry, texts
 from connectors.engine.inbound import duplicates, inbox, snapshots
-from connectors.engine.operations import backoff, hooks
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Page, RemoteTicket, Unread
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, TryLater, Unsupported

@@ -12,12 +12,11 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from connectors.engine import correlation_marks, mapping
+from connectors.engine import correlation_marks, mapping, outbox
 from connectors.engine.inbound import absences, aliases, identity
 from connectors.engine.inbound.inbound_notes import files, notes, tell_unread, withdrawn
-from connectors.engine.inbound.sync_context import Contents, Sight, differ, settle
+from connectors.engine.inbound.sync_context import Contents, SyncContext, differ, settle
 from connectors.engine.mapping import NotMapped
-from connectors.engine.outbound import outbox
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Connection, Link, Outbound, StatusRule
 from hub.domain import tickets, unmapped
@@ -72,21 +71,21 @@ def apply(
         identity.quarantine(link, str(error))
         return link
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
-    sight = Sight(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
-    notes(sight)
+    context = SyncContext(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
+    notes(context)
     if is_whole:
-        withdrawn(sight)
-    files(sight, contents or {})
-    tell_unread(sight, is_whole=is_whole)
+        withdrawn(context)
+    files(context, contents or {})
+    tell_unread(context, is_whole=is_whole)
     if link.heard_at is None or remote.changed_at >= link.heard_at:
         # Notes first: a question is asked before the status says that they wait for its answer.
-        _fields(sight)
-        _accept_if_assigned(sight)
-        _reference(sight)
+        _fields(context)
+        _accept_if_assigned(context)
+        _reference(context)
         if link.heard.get("status") != remote.fields.get("status"):
             aliases.survivor_changed(link.connection_id, remote.key)
         link.heard, link.heard_at = dict(remote.fields), remote.changed_at
-    _describe(sight)
+    _describe(context)
     was_missing = link.missing_since is not None
     link.born_at, link.missed, link.missing_since = link.born_at or remote.created_at, 0, None
     link.asked_at = timezone.now()
@@ -111,12 +110,12 @@ def follow_survivor(*, alias: Link, remote: RemoteTicket, at: datetime) -> None:
         aliases.begin(link, replace(remote, key=link.remote_key))
         return
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
-    sight = Sight(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
+    context = SyncContext(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
     theirs = remote.fields.get("status", "")
     if link.agreed.get("status", {}).get("theirs") != theirs:
-        _FOLLOW["status"](sight, theirs)
+        _FOLLOW["status"](context, theirs)
         link.save(update_fields=["agreed"])
-    Leg.objects.filter(pk=leg.pk).update(remote_status=_status_label(sight.mapped, remote)[:100])
+    Leg.objects.filter(pk=leg.pk).update(remote_status=_status_label(context.mapped, remote)[:100])
 
 
 def _locked(ticket: Ticket) -> Ticket:
@@ -224,19 +223,19 @@ def _service(connection: Connection) -> Service | None:
 # -- fields
 
 
-def _fields(sight: Sight) -> None:
-    pending = _pending(sight.link)
-    for field in sight.mapped.fields:
-        theirs = sight.remote.fields.get(field)
+def _fields(context: SyncContext) -> None:
+    pending = _pending(context.link)
+    for field in context.mapped.fields:
+        theirs = context.remote.fields.get(field)
         if theirs is None:
             continue  # what was read says nothing of it, as a mail without a status word
-        agreed = sight.link.agreed.get(field)
+        agreed = context.link.agreed.get(field)
         if agreed is not None and theirs == agreed["theirs"]:
-            settle(sight, field)
+            settle(context, field)
             continue
         if pending.get(field) == theirs:
             continue
-        _FOLLOW[field](sight, theirs)
+        _FOLLOW[field](context, theirs)
 
 
 def _pending(link: Link) -> dict[str, str]:
@@ -250,123 +249,123 @@ def _pending(link: Link) -> dict[str, str]:
     return found
 
 
-def _follow_text(sight: Sight, field: str, theirs: str) -> None:
-    if not sight.mapped.comes_in(field):
+def _follow_text(context: SyncContext, field: str, theirs: str) -> None:
+    if not context.mapped.comes_in(field):
         return
-    if not sight.mapped.is_theirs(field):
-        differ(sight, field, theirs, "Our side decides this field; theirs is put back once.", is_corrected=True)
+    if not context.mapped.is_theirs(field):
+        differ(context, field, theirs, "Our side decides this field; theirs is put back once.", is_corrected=True)
         return
-    if sight.ticket.phase == Phase.CANCELLED:
-        differ(sight, field, theirs, f"{sight.ticket.label} is cancelled and stays as it is.")
+    if context.ticket.phase == Phase.CANCELLED:
+        differ(context, field, theirs, f"{context.ticket.label} is cancelled and stays as it is.")
         return
     theirs = guest_links.concealed(theirs)
     tickets.edit_ticket(
-        ticket=sight.ticket,
+        ticket=context.ticket,
         changes={field: theirs[:255] if field == "title" else theirs},
-        actor=sight.actor(),
-        at=sight.at,
-        occurred_at=sight.remote.changed_at,
-        origin=sight.origin,
+        actor=context.actor(),
+        at=context.at,
+        occurred_at=context.remote.changed_at,
+        origin=context.origin,
     )
-    _agree(sight, field, theirs)
+    _agree(context, field, theirs)
 
 
-def _follow_priority(sight: Sight, theirs: str) -> None:
+def _follow_priority(context: SyncContext, theirs: str) -> None:
     """Theirs stands beside ours and is never rolled up; what it means is still worth knowing."""
-    if sight.mapped.value_in("priority", theirs) is None:
-        unmapped.saw(source=sight.origin, field="priority", value=theirs, at=sight.at)
-    sight.leg.remote_priority = sight.mapped.label("priority", theirs)[:100]
-    sight.leg.save(update_fields=["remote_priority"])
-    before = sight.link.agreed.get("priority")
-    _agree(sight, "priority", theirs)
+    if context.mapped.value_in("priority", theirs) is None:
+        unmapped.saw(source=context.origin, field="priority", value=theirs, at=context.at)
+    context.leg.remote_priority = context.mapped.label("priority", theirs)[:100]
+    context.leg.save(update_fields=["remote_priority"])
+    before = context.link.agreed.get("priority")
+    _agree(context, "priority", theirs)
     if before is not None:
         # Hearing theirs sends nothing of ours: what we changed meanwhile is still to be said.
-        sight.link.agreed["priority"]["ours"] = before["ours"]
+        context.link.agreed["priority"]["ours"] = before["ours"]
 
 
-def _follow_status(sight: Sight, theirs: str) -> None:
-    if not sight.mapped.comes_in("status"):
+def _follow_status(context: SyncContext, theirs: str) -> None:
+    if not context.mapped.comes_in("status"):
         return
     try:
-        rule = sight.mapped.status(theirs)
+        rule = context.mapped.status(theirs)
     except NotMapped:
-        unmapped.saw(source=sight.origin, field="status", value=theirs, at=sight.at)
-        named = f"“{sight.remote.status_label}” ({theirs})" if sight.remote.status_label else repr(theirs)
-        differ(sight, "status", theirs, f"Their status {named} has no meaning in the mapping yet.")
+        unmapped.saw(source=context.origin, field="status", value=theirs, at=context.at)
+        named = f"“{context.remote.status_label}” ({theirs})" if context.remote.status_label else repr(theirs)
+        differ(context, "status", theirs, f"Their status {named} has no meaning in the mapping yet.")
         return
     try:
         vendor_status.follow(
-            leg=sight.leg,
+            leg=context.leg,
             verb=rule.verb,
             waits_on=rule.waits_on,
-            reason=_reason(sight, rule),
-            actor=sight.actor(),
-            at=sight.at,
-            occurred_at=min(sight.remote.changed_at, sight.at),
-            origin=sight.origin,
+            reason=_reason(context, rule),
+            actor=context.actor(),
+            at=context.at,
+            occurred_at=min(context.remote.changed_at, context.at),
+            origin=context.origin,
         )
     except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:
-        differ(sight, "status", theirs, str(refused), is_corrected=not sight.mapped.is_theirs("status"))
+        differ(context, "status", theirs, str(refused), is_corrected=not context.mapped.is_theirs("status"))
         return
-    sight.leg = Leg.objects.select_related("organisation", "ticket").get(pk=sight.leg.pk)
-    sight.ticket = tickets.locked(sight.ticket)
-    _agree(sight, "status", theirs)
+    context.leg = Leg.objects.select_related("organisation", "ticket").get(pk=context.leg.pk)
+    context.ticket = tickets.locked(context.ticket)
+    _agree(context, "status", theirs)
 
 
 LONGEST_RESOLUTION = 5000
 
 
-def _reason(sight: Sight, rule: StatusRule) -> str:
+def _reason(context: SyncContext, rule: StatusRule) -> str:
     """Why they wait or give it back; of what is done, how it was solved."""
     if rule.verb == StatusRule.Verb.DONE:
-        return guest_links.concealed(sight.remote.resolution)[:LONGEST_RESOLUTION]
+        return guest_links.concealed(context.remote.resolution)[:LONGEST_RESOLUTION]
     return rule.wait_reason or (rule.label if rule.verb in ("return", "decline") else "")
 
 
-def _accept_if_assigned(sight: Sight) -> None:
+def _accept_if_assigned(context: SyncContext) -> None:
     """Where the connection says so, a name on their ticket is their acceptance (rules.md 2)."""
-    is_enough = sight.connection.acceptance != Connection.Acceptance.STATUS
-    if is_enough and sight.remote.assignee and sight.leg.stage == Stage.OFFERED and sight.leg.delivered_at:
-        sight.leg = engagements.accept(
-            leg=sight.leg,
-            actor=sight.actor(),
-            at=sight.at,
-            occurred_at=min(sight.remote.changed_at, sight.at),
-            origin=sight.origin,
+    is_enough = context.connection.acceptance != Connection.Acceptance.STATUS
+    if is_enough and context.remote.assignee and context.leg.stage == Stage.OFFERED and context.leg.delivered_at:
+        context.leg = engagements.accept(
+            leg=context.leg,
+            actor=context.actor(),
+            at=context.at,
+            occurred_at=min(context.remote.changed_at, context.at),
+            origin=context.origin,
         )
-        sight.ticket = tickets.locked(sight.ticket)
+        context.ticket = tickets.locked(context.ticket)
 
 
 _FOLLOW = {
-    "title": lambda sight, theirs: _follow_text(sight, "title", theirs),
-    "description": lambda sight, theirs: _follow_text(sight, "description", theirs),
+    "title": lambda context, theirs: _follow_text(context, "title", theirs),
+    "description": lambda context, theirs: _follow_text(context, "description", theirs),
     "priority": _follow_priority,
     "status": _follow_status,
 }
 
 
-def _agree(sight: Sight, field: str, theirs: str) -> None:
-    ticket = Ticket.objects.get(pk=sight.ticket.pk)
-    sight.link.agreed[field] = {"theirs": theirs, "ours": mapping.ours(ticket, sight.leg, field)}
-    settle(sight, field)
+def _agree(context: SyncContext, field: str, theirs: str) -> None:
+    ticket = Ticket.objects.get(pk=context.ticket.pk)
+    context.link.agreed[field] = {"theirs": theirs, "ours": mapping.ours(ticket, context.leg, field)}
+    settle(context, field)
 
 
-def _reference(sight: Sight) -> None:
+def _reference(context: SyncContext) -> None:
     """Our reference was overwritten or cleared there: it is put back once, and a person is told."""
-    agreed = sight.link.agreed.get("reference")
-    if agreed is None or sight.remote.reference == agreed["theirs"] or _pending(sight.link):
-        settle(sight, "reference")
+    agreed = context.link.agreed.get("reference")
+    if agreed is None or context.remote.reference == agreed["theirs"] or _pending(context.link):
+        settle(context, "reference")
         return
     differ(
-        sight, "reference", sight.remote.reference, "Our reference was changed there; it is put back.",
+        context, "reference", context.remote.reference, "Our reference was changed there; it is put back.",
         is_corrected=True,
     )  # fmt: skip
 
 
-def _renamed(sight: Sight) -> str:
+def _renamed(context: SyncContext) -> str:
     """Their title, where it is neither ours nor what was agreed."""
-    theirs, agreed = sight.remote.fields.get("title", ""), sight.link.agreed.get("title")
-    if agreed is None or theirs in (agreed["theirs"], sight.ticket.title):
+    theirs, agreed = context.remote.fields.get("title", ""), context.link.agreed.get("title")
+    if agreed is None or theirs in (agreed["theirs"], context.ticket.title):
         return ""
     return guest_links.concealed(theirs)
 
@@ -376,11 +375,11 @@ def _status_label(mapped: mapping.Mapped, remote: RemoteTicket) -> str:
     return mapped.label("status", theirs) if theirs in mapped.statuses else remote.status_label or theirs
 
 
-def _describe(sight: Sight) -> None:
+def _describe(context: SyncContext) -> None:
     """What of theirs is shown beside the leg."""
-    remote, leg, mapped = sight.remote, sight.leg, sight.mapped
+    remote, leg, mapped = context.remote, context.leg, context.mapped
     wanted = {
-        "remote_title": _renamed(sight)[:255],
+        "remote_title": _renamed(context)[:255],
         "remote_number": remote.number[:100],
         "remote_assignee": remote.assignee[:150],
         "remote_status": _status_label(mapped, remote)[:100],
@@ -390,4 +389,4 @@ def _describe(sight: Sight) -> None:
     if changed:
         Leg.objects.filter(pk=leg.pk).update(**changed)
     if 0 < len(remote.url) <= LONGEST_URL:
-        sight.link.remote_url = remote.url
+        context.link.remote_url = remote.url

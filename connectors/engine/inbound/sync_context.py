@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from connectors.engine import outbox
 from connectors.engine.mapping import Mapped
-from connectors.engine.outbound import outbox
 from connectors.kit.contract import RemoteTicket, Unread
 from connectors.models import Connection, Difference, Link
 from hub.domain.actors import Actor
@@ -18,7 +18,7 @@ Contents = Mapping[str, bytes]
 
 
 @dataclass
-class Sight:
+class SyncContext:
     """One look at one linked ticket: what every step below needs."""
 
     link: Link
@@ -42,27 +42,27 @@ class Sight:
         return str(self.connection.public_id)
 
 
-def differ(sight: Sight, field: str, theirs: str, why: str, *, is_corrected: bool = False) -> None:
+def differ(context: SyncContext, field: str, theirs: str, why: str, *, is_corrected: bool = False) -> None:
     """Keep it as heard, raise it once, answer it by at most one corrective write."""
     value = theirs[:255]
-    settle(sight, field, but=value)
-    if Difference.objects.filter(link=sight.link, field=field, value=value, is_dealt_with=True).exists():
+    settle(context, field, but=value)
+    if Difference.objects.filter(link=context.link, field=field, value=value, is_dealt_with=True).exists():
         return
     _row, is_new = Difference.objects.get_or_create(
-        link=sight.link,
+        link=context.link,
         field=field,
         value=value,
         resolved_at=None,
-        defaults={"why": why, "heard_at": sight.at},
+        defaults={"why": why, "heard_at": context.at},
     )
     if is_new and is_corrected:
-        sight.link.agreed.pop(field, None)
-        Link.objects.filter(pk=sight.link.pk).update(agreed=sight.link.agreed)
-        outbox.queue_fields(sight.link)
+        context.link.agreed.pop(field, None)
+        Link.objects.filter(pk=context.link.pk).update(agreed=context.link.agreed)
+        outbox.queue_fields(context.link)
 
 
-def settle(sight: Sight, field: str, *, but: str | None = None) -> None:
-    rows = Difference.objects.filter(link=sight.link, field=field, resolved_at=None)
-    (rows.exclude(value=but) if but is not None else rows).update(resolved_at=sight.at)
-    dealt_with = Difference.objects.filter(link=sight.link, field=field, is_dealt_with=True)
+def settle(context: SyncContext, field: str, *, but: str | None = None) -> None:
+    rows = Difference.objects.filter(link=context.link, field=field, resolved_at=None)
+    (rows.exclude(value=but) if but is not None else rows).update(resolved_at=context.at)
+    dealt_with = Difference.objects.filter(link=context.link, field=field, is_dealt_with=True)
     (dealt_with.exclude(value=but) if but is not None else dealt_with).update(is_dealt_with=False)

@@ -14,10 +14,10 @@ from django.db import connection as database
 from django.db.models import Model
 from django.utils import timezone
 
+from connectors.engine import backoff
 from connectors.engine.inbound import inbox
-from connectors.engine.operations import backoff
 from connectors.kit.http import LONGEST_WAIT
-from connectors.models import AwaitedFile, Connection, Inbound, Link, Outbound, Trouble, Turn
+from connectors.models import AwaitedFile, CallSlot, Connection, Inbound, Link, Outbound, Trouble
 from hub.models import FailedReceiver
 from workflows.models import Notice, Pending
 
@@ -98,7 +98,7 @@ def calm(*, at: datetime) -> int:
         longest = max(inbox.LEASE, timedelta(seconds=seconds))
         rows = Connection.objects.filter(poll_seconds=seconds, next_poll_at__gt=at + longest + SLACK)
         freed += rows.update(next_poll_at=at)
-    freed += Turn.objects.filter(until__gt=(at + A_LEASE).timestamp()).update(until=0)
+    freed += CallSlot.objects.filter(until__gt=(at + A_LEASE).timestamp()).update(until=0)
     freed += Connection.objects.filter(healed_at__gt=at + SLACK).update(healed_at=at)
     return freed
 

@@ -18,12 +18,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from connectors.engine import correlation_marks, mapping, registry
+from connectors.engine import backoff, correlation_marks, leases, mapping, outbox, registry
 from connectors.engine.inbound import heard_mail, identity, reconcile
+from connectors.engine.leases import Fenced
 from connectors.engine.mapping import Mapped, NotMapped
-from connectors.engine.operations import backoff
-from connectors.engine.outbound import leases, outbox, refusals
-from connectors.engine.outbound.leases import Fenced
+from connectors.engine.outbound import refusals
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Change, Connector, Pushed, RemoteTicket
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported

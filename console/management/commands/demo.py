@@ -21,8 +21,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from connectors.engine import hooks
 from connectors.engine.inbound import polling
-from connectors.engine.operations import hooks
 from connectors.kit.errors import Unsupported
 from connectors.models import Connection
 from console.processes import Tree, wait_for, web_command

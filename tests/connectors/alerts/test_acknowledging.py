@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from connectors import queries
 from connectors.engine import registry, vault
-from connectors.engine.outbound import acknowledgements
+from connectors.engine.inbound import alert_acknowledgements
 from connectors.kit.errors import Forbidden, LockedOut, Refused, TryLater
 from connectors.kit.simulating import Answer, Request, _read
 from connectors.models import AlertState, Connection
@@ -26,8 +26,8 @@ from tests.connectors.alerts.test_alerts import connected, post
 from tests.connectors.alerts.test_tools import icinga, zabbix
 from tests.connectors.rest.journey import Server
 from worker import dispatcher
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments, transitions
+from workflows.handoffs import comments, engagements
+from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -300,16 +300,16 @@ def test_two_workers_say_it_once(tool: Connection, icinga2: Icinga, agent: Actor
     post(tool, icinga("PROBLEM", "CRITICAL"))
     AlertState.objects.update(acknowledgement="due", acknowledge_at=timezone.now(), acknowledge_text="x")
     at = timezone.now()
-    assert acknowledgements.due(at=at) == [state().pk]
+    assert alert_acknowledgements.due(at=at) == [state().pk]
     plain = icinga2.answer
 
     def meanwhile(request: Request, told: Any) -> Answer:
-        assert acknowledgements.due(at=timezone.now()) == []
-        acknowledgements.send(alert_id=state().pk)
+        assert alert_acknowledgements.due(at=timezone.now()) == []
+        alert_acknowledgements.send(alert_id=state().pk)
         return plain(request, told)
 
     icinga2.answer = meanwhile  # type: ignore[method-assign]
-    acknowledgements.send(alert_id=state().pk)
+    alert_acknowledgements.send(alert_id=state().pk)
     assert len(icinga2.calls) == 1
 
 
@@ -329,7 +329,7 @@ def test_zabbix_is_told_by_the_newest_problem_of_the_trigger(
     take(Ticket.objects.get(), agent)
     told = (state().acknowledgement, state().acknowledge_said)
     app.problems["400"]["acknowledged"] = "1"
-    acknowledgements.retry(made)
+    alert_acknowledgements.retry(made)
     AlertState.objects.update(acknowledgement="due", acknowledge_at=timezone.now())
     dispatcher.drain(most=3)
     again = state().acknowledge_said

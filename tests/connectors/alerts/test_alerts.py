@@ -13,16 +13,17 @@ from django.db import connection as database
 from django.test import Client
 
 from connectors import queries
-from connectors.engine import vault
+from connectors.engine import hooks, vault
 from connectors.engine.inbound import alerts
-from connectors.engine.operations import hooks
-from connectors.models import AlertState, Connection, Inbound, Mapping, Storm, ValueRule
+from connectors.models import AlertState, AlertStorm, Connection, Inbound, Mapping, ValueRule
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Phase, Ticket, UnmappedValue
 from tests import factories
 from worker import dispatcher
-from workflows.lifecycle import comments, merging, priorities, transitions
+from workflows.handoffs import comments
+from workflows.incidents import merging
+from workflows.lifecycle import priorities, transitions
 
 pytestmark = pytest.mark.django_db
 
@@ -157,7 +158,7 @@ def test_a_storm_becomes_one_parent(us: Any) -> None:
     assert Ticket.objects.count() == 3
     post(tool, [alert(f"b{n}", severity="critical") for n in range(20)])
 
-    storm = Storm.objects.get()
+    storm = AlertStorm.objects.get()
     assert Ticket.objects.count() == 4
     assert (storm.count, storm.parent.priority) == (20, "P1")
     children = storm.parent.relations.filter(kind="parent").order_by("to_ticket")
@@ -167,7 +168,7 @@ def test_a_storm_becomes_one_parent(us: Any) -> None:
     assert AlertState.objects.get(key="a0").ticket.title == "a0 is down"
 
     # After as many quiet minutes it is over.
-    Storm.objects.update(last_at=storm.last_at - timedelta(minutes=6))
+    AlertStorm.objects.update(last_at=storm.last_at - timedelta(minutes=6))
     AlertState.objects.update(made_ticket_at=storm.last_at - timedelta(minutes=6))
     post(tool, alert("later"))
     assert AlertState.objects.get(key="later").ticket.title == "later is down"
@@ -237,7 +238,7 @@ def test_people_see_what_fires_and_others_do_not(us: Any, client: Any) -> None:
     client.force_login(factories.member("manager", us))
     page = client.get(f"/sync/connections/{tool.public_id}/").content.decode()
     assert all(text in page for text in ("What fires", "a0 is down", "7 alerts folded into it"))
-    parent = Storm.objects.get().parent
+    parent = AlertStorm.objects.get().parent
     page = client.get(parent.get_absolute_url()).content.decode()
     assert "7 × alert" in page
     assert "and 2 more" in page

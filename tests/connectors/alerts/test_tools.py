@@ -365,7 +365,7 @@ def test_the_script_of_the_how_to_posts_what_it_is_given(tmp_path: Path) -> None
     script.write_text(found[1])
     taken: list[tuple[str | None, bytes]] = []
 
-    class Door(BaseHTTPRequestHandler):
+    class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             taken.append((self.headers["Authorization"], self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(202 if len(taken) == 1 else 503)
@@ -374,7 +374,7 @@ def test_the_script_of_the_how_to_posts_what_it_is_given(tmp_path: Path) -> None
         def log_message(self, *_args: Any) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Door)
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     command = [sys.executable, str(script), f"http://127.0.0.1:{server.server_port}/hooks/x/y/", "token=t0k",

@@ -16,7 +16,7 @@ from connectors.models import Connection, Difference, HeardMail, Inbound
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Stage, Ticket
 from tests.connectors.email.test_house import connected, desk, house, mailed, now, offered, work
-from workflows.lifecycle import comments
+from workflows.handoffs import comments
 
 __all__ = ["desk", "house", "mailed", "offered"]
 

@@ -23,8 +23,7 @@ from hub.egress import Policy, dial
 from hub.models import Leg, Stage, Ticket
 from tests import factories
 from worker import dispatcher
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 pytestmark = pytest.mark.django_db
 

@@ -29,9 +29,8 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Message, Stage, Ticket
 from tests import factories
 from worker import dispatcher
-from workflows.handoffs import engagements, guest_links
-from workflows.lifecycle import comments
-from workflows.models import Door
+from workflows.handoffs import comments, engagements, guest_links
+from workflows.models import GuestLink
 
 HOME = Path(os.environ.get("LIVE_HOME") or Path(tempfile.gettempdir()) / "tickethub-peers")
 HUB, VENDOR = "hub@hub.example.test", "vendor-a@vendor-a.example.test"
@@ -204,7 +203,7 @@ def test_an_offer_arrives_as_a_mail_that_says_how_to_answer(offered: Offered) ->
     assert str(mail["From"]) == f"Northwind <{HUB}>"
     assert leg.public_id.lower() in str(mail["Reply-To"])
     assert all(
-        f"/v/{guest_links.token(Door.objects.get())}/?do={verb}" in text
+        f"/v/{guest_links.token(GuestLink.objects.get())}/?do={verb}" in text
         for verb in ("accept", "decline", "ask", "resolve")
     )
     assert all(word in text for word in ("ACCEPT", "DECLINE", "NEED INFORMATION", "RESOLVED", "größer", "P2"))
@@ -250,7 +249,7 @@ def test_what_is_done_on_the_page_is_not_told_to_them_again(
     offered: Offered, person: Person, agent: Actor, client: Any
 ) -> None:
     ticket, leg, _mail = offered
-    where = f"/v/{guest_links.token(Door.objects.get())}/"
+    where = f"/v/{guest_links.token(GuestLink.objects.get())}/"
     client.post(where, {"act": "accept", "name": "Vera", "text": "On it"})
     work()
     tickets.set_priority(ticket=ticket, priority="P1", actor=agent, at=now())

@@ -22,8 +22,7 @@ from hub.models import Event, EventKind, Leg, Message, Stage, Ticket
 from tests import factories
 from tests.conftest import SilentHandler
 from worker import dispatcher
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 
 def now() -> datetime:

@@ -9,9 +9,8 @@ import pytest
 import time_machine
 from django.test import Client
 
-from connectors.engine import profiles, registry
+from connectors.engine import hooks, profiles, registry
 from connectors.engine.inbound import polling, snapshots
-from connectors.engine.operations import hooks
 from connectors.engine.operations.capability_check import Bench
 from connectors.models import AwaitedFile, Connection, Inbound, Link, Profile
 from connectors.rest import simulator as double

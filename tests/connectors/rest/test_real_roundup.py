@@ -21,8 +21,7 @@ from hub.models import Event, EventKind, Leg, Message, Stage, Ticket
 from tests import factories
 from tests.connectors.rest import journey
 from worker import dispatcher
-from workflows.handoffs import engagements
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements
 
 pytest.importorskip("roundup", reason="Roundup is not installed: pip install -r requirements-dev.lock")
 

@@ -16,9 +16,7 @@ from hub.core.signals import reacts_to
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Event, EventKind, Leg, Message
-from workflows.handoffs import briefing, engagements
-from workflows.lifecycle import comments
-from workflows.notifications import vendor_mail
+from workflows.handoffs import briefing, comments, engagements, vendor_mail
 
 FIELDS_KINDS = frozenset(
     {

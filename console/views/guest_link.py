@@ -15,14 +15,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from connectors import queries as synchronisation
-from connectors.engine.outbound import outbox
+from connectors.engine import outbox
 from hub.core.clock import now
 from hub.domain import files
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.models import Attachment, Leg, Message, ReasonCode
 from workflows.handoffs import guest_links, transitions
-from workflows.models import Door
+from workflows.models import GuestLink
 
 LARGEST = 20 * 1024 * 1024
 LABELS = {
@@ -36,7 +36,7 @@ LABELS = {
 }
 
 
-class DoorForm(forms.Form):
+class GuestLinkForm(forms.Form):
     """What somebody says and does; the name is remembered by their browser."""
 
     name = forms.CharField(
@@ -73,29 +73,29 @@ class DoorForm(forms.Form):
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def door(request: HttpRequest, token: str) -> HttpResponse:
+def guest_link(request: HttpRequest, token: str) -> HttpResponse:
     """Look, or do one thing. Opening the page does nothing: mail scanners open addresses, too."""
     found = guest_links.find(token)
     if found is None:
         raise Http404
     at = now()
     if not guest_links.is_open(found, at=at):
-        return _closed(render(request, "console/door_closed.html", {"leg": found.leg}, status=410))
+        return _closed(render(request, "console/guest_link_closed.html", {"leg": found.leg}, status=410))
     name = request.POST.get("name") or request.COOKIES.get("door_name", "")
     try:
         if request.method != "HEAD":  # whether the address answers is no use of it
             guest_links.use(found, at=at, actor=Actor.vendor(found.leg.organisation, name))
     except guest_links.TooOften as refused:
         return _closed(HttpResponse(str(refused), status=429, headers={"Retry-After": "600"}))
-    form = DoorForm(request.POST or None, request.FILES or None, initial={"name": name})
+    form = GuestLinkForm(request.POST or None, request.FILES or None, initial={"name": name})
     chosen = request.POST.get("act") or request.GET.get("do", "")
     if request.method == "POST" and form.is_valid() and _done(request, found, form):
-        answer = redirect("console:door", token=token)
+        answer = redirect("console:guest_link", token=token)
         answer.set_cookie("door_name", form.cleaned_data["name"], max_age=90 * 86400, path="/v/", httponly=True,
                           secure=request.is_secure(), samesite="Strict")  # fmt: skip
         return _closed(answer)
     with timezone.override(ZoneInfo(found.leg.organisation.time_zone)):
-        return _closed(render(request, "console/door.html", _shown(found, form, token, chosen)))
+        return _closed(render(request, "console/guest_link.html", _shown(found, form, token, chosen)))
 
 
 def refused_unread(request: HttpRequest) -> HttpResponse | None:
@@ -113,7 +113,7 @@ def _closed(response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _done(request: HttpRequest, found: Door, form: DoorForm) -> bool:
+def _done(request: HttpRequest, found: GuestLink, form: GuestLinkForm) -> bool:
     given = form.cleaned_data
     file = (given["file"].name, given["file"].read()) if given.get("file") else None
     origin = synchronisation.origin_without_record(found.leg)
@@ -137,7 +137,7 @@ def _done(request: HttpRequest, found: Door, form: DoorForm) -> bool:
     return True
 
 
-def _shown(found: Door, form: DoorForm, token: str, chosen: str) -> dict[str, object]:
+def _shown(found: GuestLink, form: GuestLinkForm, token: str, chosen: str) -> dict[str, object]:
     leg = Leg.objects.select_related("ticket", "organisation").get(pk=found.leg_id)
     said = Message.objects.filter(ticket=leg.ticket, legs=leg, withdrawn_at=None).order_by("pk")
     return {
@@ -145,7 +145,7 @@ def _shown(found: Door, form: DoorForm, token: str, chosen: str) -> dict[str, ob
         "ticket": leg.ticket,
         "form": form,
         "token": token,
-        "door": found,
+        "guest_link": found,
         "said": said.select_related("author_organisation").prefetch_related("attachments"),
         "acts": [(verb, LABELS[verb]) for verb in sorted(guest_links.verbs(leg), key=lambda verb: verb != chosen)],
         "can_refuse": bool({"decline", "return"} & set(guest_links.verbs(leg))),
@@ -156,7 +156,7 @@ def _shown(found: Door, form: DoorForm, token: str, chosen: str) -> dict[str, ob
 
 @never_cache
 @require_safe
-def door_file(request: HttpRequest, token: str, public_id: str) -> HttpResponse | FileResponse:
+def guest_link_file(request: HttpRequest, token: str, public_id: str) -> HttpResponse | FileResponse:
     """A file of a message that this leg may read; never shown inside the page."""
     found = guest_links.find(token)
     if found is None or not guest_links.is_open(found, at=now()):

@@ -14,9 +14,8 @@ from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Stage, Ticket
 from tests import factories
-from workflows.handoffs import engagements, guest_links
-from workflows.lifecycle import comments
-from workflows.models import Door
+from workflows.handoffs import comments, engagements, guest_links
+from workflows.models import GuestLink
 
 pytestmark = pytest.mark.django_db
 
@@ -134,7 +133,7 @@ def test_opening_the_page_does_nothing_but_is_an_event(leg: Leg, url: str) -> No
 
     assert stage(leg) == Stage.OFFERED
     assert Event.objects.filter(kind="door.opened").count() == 1
-    Door.objects.update(opened_at=now() - timedelta(hours=1))
+    GuestLink.objects.update(opened_at=now() - timedelta(hours=1))
     Client().get(url)
     assert Event.objects.filter(kind="door.opened").count() == 2
 
@@ -160,7 +159,7 @@ def test_a_closed_or_ended_page_opens_nothing_and_a_new_one_does(leg: Leg, url: 
 
     fresh = guest_links.open_for(leg, at=now())
     assert Client().get(f"/v/{guest_links.token(fresh)}/").status_code == 200
-    Door.objects.filter(pk=fresh.pk).update(expires_at=now() - timedelta(seconds=1))
+    GuestLink.objects.filter(pk=fresh.pk).update(expires_at=now() - timedelta(seconds=1))
     assert Client().get(f"/v/{guest_links.token(fresh)}/").status_code == 410
     assert stage(leg) == Stage.OFFERED
 
@@ -180,12 +179,12 @@ def test_one_address_shows_one_leg_and_nothing_of_others(leg: Leg, url: str, age
 
 
 def test_it_takes_only_so_many_uses_an_hour(leg: Leg, url: str) -> None:
-    Door.objects.update(window_at=now(), window_uses=guest_links.USES_AN_HOUR - 1)
+    GuestLink.objects.update(window_at=now(), window_uses=guest_links.USES_AN_HOUR - 1)
     assert Client().get(url).status_code == 200
     refused = Client().get(url)
     assert (refused.status_code, refused["Retry-After"]) == (429, "600")
 
-    Door.objects.update(window_at=now() - timedelta(hours=1))
+    GuestLink.objects.update(window_at=now() - timedelta(hours=1))
     assert Client().get(url).status_code == 200
 
 
@@ -218,9 +217,9 @@ def test_an_agent_makes_and_closes_the_page(leg: Leg, agent: Actor) -> None:
     where = f"/tickets/{leg.ticket.public_id}/legs/{leg.public_id}/door/"
 
     made = client.post(where, follow=True)
-    assert f"/v/{guest_links.token(Door.objects.get())}/".encode() in made.content
+    assert f"/v/{guest_links.token(GuestLink.objects.get())}/".encode() in made.content
     client.post(where, {"close": "1"})
-    assert Door.objects.get().revoked_at is not None
+    assert GuestLink.objects.get().revoked_at is not None
     stranger = Client()
     stranger.force_login(factories.member("vendor", leg.organisation, email="b@example.test"))
     assert stranger.post(where).status_code in (403, 404)

@@ -9,11 +9,11 @@ from hub.models import Leg
 from hub.models.fields import PublicIdField
 
 
-class Door(models.Model):
+class GuestLink(models.Model):
     """One signed address for one leg. It ends by itself, can be closed, and every use of it is an event."""
 
     public_id = PublicIdField()
-    leg = models.ForeignKey(Leg, models.CASCADE, related_name="doors", verbose_name=_("leg"))
+    leg = models.ForeignKey(Leg, models.CASCADE, related_name="guest_links", verbose_name=_("leg"))
     made_at = models.DateTimeField(_("made at"))
     expires_at = models.DateTimeField(_("ends at"))
     revoked_at = models.DateTimeField(_("closed at"), null=True, blank=True)
@@ -23,8 +23,8 @@ class Door(models.Model):
     """Uses within the hour that began at `window_at`."""
 
     class Meta:
-        verbose_name = _("vendor page")
-        verbose_name_plural = _("vendor pages")
+        verbose_name = _("guest link")
+        verbose_name_plural = _("guest links")
 
     def __str__(self) -> str:
         return f"{self.leg} {self.public_id}"

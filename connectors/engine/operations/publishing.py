@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import Max
 
+from connectors.engine import outbox
 from connectors.engine.inbound import inbox
-from connectors.engine.outbound import outbox
 from connectors.models import Connection, FieldRule, Link, Mapping, NoteRule, StatusRule, ValueRule
 from hub.models import Priority, Publication, UnmappedValue, WaitsOn
 

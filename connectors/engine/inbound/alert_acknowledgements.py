@@ -12,8 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from connectors.engine import registry, texts
-from connectors.engine.operations import backoff
+from connectors.engine import backoff, registry, texts
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import ConnectorError, TryLater, Unclear
 from connectors.models import AlertState, Connection

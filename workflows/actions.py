@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from hub.domain import tickets
 from hub.models import OPEN_STAGES, Membership, Organisation, Priority, Relation, Stage, Team, User
-from workflows.handoffs import engagements, transitions
-from workflows.incidents import major_incidents, triage
-from workflows.lifecycle import comments
+from workflows.handoffs import comments, engagements, transitions
+from workflows.incidents import major_incidents
+from workflows.lifecycle import triage
 from workflows.models import Endpoint, Pending
 from workflows.notifications import notify, templates
 from workflows.notifications.notify import Recipient, Told
