@@ -1,8 +1,8 @@
 """Make the dump that the upgrade test begins with: the demo of an older commit, played once.
 
-    git worktree add /tmp/old 602caa8 && cd /tmp/old
-    TICKETHUB_VAR=/tmp/old-var python manage.py demo --once
-    python tests/upgrade/make_dump.py /tmp/old-var/hub.sqlite3        (of this commit)
+    git worktree add ../old 602caa8 && cd ../old
+    TICKETHUB_VAR=old-var python manage.py demo --once
+    python ../main/tests/upgrade/make_dump.py old-var/hub.sqlite3
 
 Two receivers that failed are added, as that commit kept them; sessions and sealed credentials are left out.
 """
