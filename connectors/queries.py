@@ -106,16 +106,28 @@ def _rules(most: int) -> list[SyncIssue]:
     undone = FailedAction.objects.filter(resolved_at=None).select_related("ticket")
     return [
         *(
-            SyncIssue(kind="rule", row_id=row.pk, title=f"The rule {row.key} broke", why=row.outcome,
-                  at=row.ended_at or row.due_at, ticket=row.ticket)
+            SyncIssue(
+                kind="rule",
+                row_id=row.pk,
+                title=f"The rule {row.key} broke",
+                why=row.outcome,
+                at=row.ended_at or row.due_at,
+                ticket=row.ticket,
+            )
             for row in broken.order_by("-pk")[:most]
         ),
         *(
-            SyncIssue(kind="action", row_id=row.pk, title=f"{row.rule}: “{_deed(row.kind)}” could not be done",
-                  why=row.why, at=row.at, ticket=row.ticket)
+            SyncIssue(
+                kind="action",
+                row_id=row.pk,
+                title=f"{row.rule}: “{_deed(row.kind)}” could not be done",
+                why=row.why,
+                at=row.at,
+                ticket=row.ticket,
+            )
             for row in undone.order_by("-at", "-pk")[:most]
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _how_often(count: int) -> str:
@@ -180,11 +192,15 @@ def _acknowledgements(row: Connection) -> SyncIssue:
     failed = AlertState.objects.filter(connection=row, acknowledgement=FAILED).order_by("-last_at", "-pk")
     newest, more = failed[0], failed.count() - 1
     return SyncIssue(
-        kind="acknowledgement", row_id=row.pk, title=f"{row.name} does not take acknowledgements",
+        kind="acknowledgement",
+        row_id=row.pk,
+        title=f"{row.name} does not take acknowledgements",
         why=f"{newest.acknowledge_said} ({newest.title}{f', and {more} more' if more else ''}) "
         "Only the tool is not told; the tickets go on.",
-        at=newest.last_at, connection=row.name, connection_pk=row.pk,
-    )  # fmt: skip
+        at=newest.last_at,
+        connection=row.name,
+        connection_pk=row.pk,
+    )
 
 
 def _links(most: int) -> list[SyncIssue]:

@@ -79,8 +79,10 @@ def _report(username: str) -> None:
     if (found["failures"] or 0) < REPORTED_FAILURES or found["addresses"] < REPORTED_ADDRESSES:
         return
     why = _("%(failures)s failed log-ins for %(account)s from %(addresses)s addresses within 15 minutes") % {
-        "failures": found["failures"], "account": username[:200], "addresses": found["addresses"],
-    }  # fmt: skip
+        "failures": found["failures"],
+        "account": username[:200],
+        "addresses": found["addresses"],
+    }
     log.warning("%s; the account is not locked.", why)
     told = Told(
         key=f"log_in_guesses:{username[:80]}:{at:%Y%m%d%H}",

@@ -98,11 +98,31 @@ def free_port(wanted: int, *, host: str = "127.0.0.1", taken: frozenset[int] = f
 def web_command(host: str, port: int) -> list[str]:
     """The web server: one process; bodies are read on its event loop, and threads run whole requests."""
     return [
-        sys.executable, "-m", "granian", "--interface", "asgi", "--host", host, "--port", str(port),
-        "--workers", "1", "--backlog", "8192", "--backpressure", "4096", "--no-ws", "--log-level", "warning",
-        "--http1-header-read-timeout", "10000", "--respawn-failed-workers", "--respawn-interval", "1",
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        "asgi",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--backlog",
+        "8192",
+        "--backpressure",
+        "4096",
+        "--no-ws",
+        "--log-level",
+        "warning",
+        "--http1-header-read-timeout",
+        "10000",
+        "--respawn-failed-workers",
+        "--respawn-interval",
+        "1",
         "hub.asgi:application",
-    ]  # fmt: skip
+    ]
 
 
 def is_answering(host: str, port: int) -> bool:

@@ -17,9 +17,14 @@ from playwright.sync_api import Page, sync_playwright
 HERE = Path(__file__).resolve().parent
 VAR = Path(os.environ.get("TICKETHUB_VAR") or HERE.parent / "var" / "demo")
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def main() -> None:

@@ -109,9 +109,13 @@ def _forms(secret: str) -> Iterator[str]:
     """A secret as libraries write it: as it is, in an address, in JSON, as Python shows it, in base64."""
     yield secret
     for form in (
-        quote(secret), quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1],
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
         base64.b64encode(secret.encode("utf-8", "surrogatepass")).decode().rstrip("="),
-    ):  # fmt: skip
+    ):
         if form != secret:
             yield form
     for line in secret.splitlines()[1:-1]:  # of a key in PEM any line is enough

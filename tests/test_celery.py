@@ -20,11 +20,17 @@ from tests.conftest import SilentHandler, need
 
 ROOT = Path(__file__).resolve().parents[1]
 BROKERS = {
-    "RabbitMQ": (5672, os.environ.get("TICKETHUB_TEST_BROKER", "amqp://guest:guest@127.0.0.1:5672//"),
-                 "apt-get install rabbitmq-server, rabbitmq-server -detached"),
-    "Redis": (6379, os.environ.get("TICKETHUB_TEST_REDIS", "redis://127.0.0.1:6379/9"),
-              "apt-get install redis-server, redis-server --daemonize yes"),
-}  # fmt: skip
+    "RabbitMQ": (
+        5672,
+        os.environ.get("TICKETHUB_TEST_BROKER", "amqp://guest:guest@127.0.0.1:5672//"),
+        "apt-get install rabbitmq-server, rabbitmq-server -detached",
+    ),
+    "Redis": (
+        6379,
+        os.environ.get("TICKETHUB_TEST_REDIS", "redis://127.0.0.1:6379/9"),
+        "apt-get install redis-server, redis-server --daemonize yes",
+    ),
+}
 
 OFFER = """
 import django; django.setup()

@@ -40,8 +40,13 @@ def flags(ports: dict[str, int]) -> list[str]:
 
 def environment(var: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TICKETHUB_")}
-    return {**kept, "TICKETHUB_VAR": str(var), "DATABASE_URL": "", "DJANGO_SETTINGS_MODULE": "hub.settings",
-            "PYTHONUNBUFFERED": "1"}  # fmt: skip
+    return {
+        **kept,
+        "TICKETHUB_VAR": str(var),
+        "DATABASE_URL": "",
+        "DJANGO_SETTINGS_MODULE": "hub.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def test_the_story_plays_to_its_end_on_ports_of_its_own_beside_a_busy_processor(tmp_path: Path) -> None:
@@ -54,8 +59,12 @@ def test_the_story_plays_to_its_end_on_ports_of_its_own_beside_a_busy_processor(
             stack.callback(burner.kill)
         done = subprocess.run(
             [sys.executable, "manage.py", "demo", "--once", "--tickets", "8", *flags(ports)],
-            cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=560,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=560,
+        )
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"http://127.0.0.1:{ports['web']}/" in done.stdout
@@ -70,8 +79,12 @@ def test_the_console_answers_while_the_past_is_written_and_two_demos_run_side_by
         for name, ports in every.items():
             demo = subprocess.Popen(
                 [sys.executable, "manage.py", "demo", "--tickets", "100000", *flags(ports)],
-                cwd=ROOT, env=environment(tmp_path / name), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            )  # fmt: skip
+                cwd=ROOT,
+                env=environment(tmp_path / name),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
             stack.callback(_stop, demo)
             assert demo.stdout is not None
             welcome = list(iter(demo.stdout.readline, "\n"))  # up to the empty line before the addresses
@@ -109,8 +122,12 @@ def test_a_port_that_was_asked_for_and_is_taken_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", ports["imap"])):
         done = subprocess.run(
             [sys.executable, "manage.py", "demo", *flags(ports)],
-            cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
 
     assert done.returncode == 1
     assert f"Port {ports['imap']} is in use: stop what uses it, or name another" in done.stderr
@@ -185,9 +202,11 @@ def test_the_pulse_of_the_record_can_be_felt(db: None) -> None:
 
 @pytest.mark.parametrize(
     ("used", "is_breached", "said"),
-    [(270, False, "90 % of the service level used: nearly breached, not breached"),
-     (324, True, "108 % of the service level used: breached"),
-     (30, False, "10 % of the service level used: well within")],
-)  # fmt: skip
+    [
+        (270, False, "90 % of the service level used: nearly breached, not breached"),
+        (324, True, "108 % of the service level used: breached"),
+        (30, False, "10 % of the service level used: well within"),
+    ],
+)
 def test_how_near_the_breach_was_is_said_as_it_is(used: int, is_breached: bool, said: str) -> None:
     assert ending.how_near(Clock(used_seconds=used, goal_seconds=300, is_breached=is_breached)) == said

@@ -137,8 +137,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    env = {**os.environ, "TICKETHUB_VAR": str(var), "DATABASE_URL": f"sqlite:///{var}/hub.sqlite3",
-           "DJANGO_SETTINGS_MODULE": "hub.settings", "TICKETHUB_WEB_THREADS": "2"}  # fmt: skip
+    env = {
+        **os.environ,
+        "TICKETHUB_VAR": str(var),
+        "DATABASE_URL": f"sqlite:///{var}/hub.sqlite3",
+        "DJANGO_SETTINGS_MODULE": "hub.settings",
+        "TICKETHUB_WEB_THREADS": "2",
+    }
     subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=env, check=True)
     done = subprocess.run([sys.executable, "-c", STAGE], cwd=ROOT, env=env, check=True, capture_output=True, text=True)
     hook, guest_link = done.stdout.split()
@@ -171,11 +176,29 @@ def test_a_hook_over_http2_is_kept_whole(served: Served) -> None:
     need(shutil.which("curl"), "curl: apt-get install curl")
     body = news(20, filler=40_000)
     done = subprocess.run(
-        ["curl", "-sS", "--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code} %{http_version}", "-T", "-",
-         "-X", "POST", "-H", f"X-Hook-Signature: {signed(body)}", "-H", "Content-Type: application/json",
-         f"http://127.0.0.1:{served.port}{served.hook}"],
-        input=body.decode(), capture_output=True, text=True, timeout=30,
-    )  # fmt: skip
+        [
+            "curl",
+            "-sS",
+            "--http2-prior-knowledge",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code} %{http_version}",
+            "-T",
+            "-",
+            "-X",
+            "POST",
+            "-H",
+            f"X-Hook-Signature: {signed(body)}",
+            "-H",
+            "Content-Type: application/json",
+            f"http://127.0.0.1:{served.port}{served.hook}",
+        ],
+        input=body.decode(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
 
     assert done.stdout == "202 2"
     assert body.decode() in served.stored()[0]
@@ -202,8 +225,11 @@ def test_a_form_and_a_file_may_come_in_chunks(served: Served) -> None:
     """Log-in and the page of a vendor with no tool: the same as with a length."""
     page = served.said(b"GET /log-in/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     form = f"username=mona%40northwind.test&password=a-long-good-password&csrfmiddlewaretoken={_token(page)}"
-    lines = [f"Cookie: csrftoken={_cookie(page)}", "Content-Type: application/x-www-form-urlencoded",
-             "Transfer-Encoding: chunked"]  # fmt: skip
+    lines = [
+        f"Cookie: csrftoken={_cookie(page)}",
+        "Content-Type: application/x-www-form-urlencoded",
+        "Transfer-Encoding: chunked",
+    ]
     assert status(served.said(head("/log-in/", *lines), *chunked(form.encode(), 7))) == 302
 
     page = served.said(f"GET {served.guest_link} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
@@ -214,8 +240,11 @@ def test_a_form_and_a_file_may_come_in_chunks(served: Served) -> None:
     )
     body += b'--edge\r\nContent-Disposition: form-data; name="file"; filename="photo.bin"\r\n\r\n' + b"\0" * 300_000
     body += b"\r\n--edge--\r\n"
-    lines = [f"Cookie: csrftoken={_cookie(page)}", "Content-Type: multipart/form-data; boundary=edge",
-             "Transfer-Encoding: chunked"]  # fmt: skip
+    lines = [
+        f"Cookie: csrftoken={_cookie(page)}",
+        "Content-Type: multipart/form-data; boundary=edge",
+        "Transfer-Encoding: chunked",
+    ]
     assert status(served.said(head(served.guest_link, *lines), *chunked(body, 50_000))) == 302
     assert ["photo.bin", 300_000] in served.stored()[1]
 
@@ -350,8 +379,15 @@ def alone(application: Callable[..., Iterable[bytes]], messages: list[Any], **mo
         sent.append(message)
 
     headers = [(name.lower().encode(), value.encode()) for name, value in more.get("headers", {}).items()]
-    scope = {"type": "http", "method": "POST", "path": "/log-in/", "query_string": b"", "http_version": "1.1",
-             "headers": headers, "client": (more.get("client", "203.0.113.5"), 1)}  # fmt: skip
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/log-in/",
+        "query_string": b"",
+        "http_version": "1.1",
+        "headers": headers,
+        "client": (more.get("client", "203.0.113.5"), 1),
+    }
     front = Front(application, threads=1, body_seconds=0.05, answer_seconds=0.05)
     asyncio.run(front(scope, receive, send))
     return sent

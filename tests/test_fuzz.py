@@ -47,10 +47,26 @@ NUMBERS = (
     "",
 )
 TEXTS = (
-    "\x00", "a\x00b", "x" * 300, "x" * 5000, "\ud800", "\u202e\u0000", "%", "'\"<script>", "../../x", "{{ticket}}",
-    "[]", "null", "wait:anything", "state:no-number", "9999-12-31T23:59", "0001-01-01", "2026-02-30",
-    "2026-13-45T99:99", "a=b&c",
-)  # fmt: skip
+    "\x00",
+    "a\x00b",
+    "x" * 300,
+    "x" * 5000,
+    "\ud800",
+    "\u202e\u0000",
+    "%",
+    "'\"<script>",
+    "../../x",
+    "{{ticket}}",
+    "[]",
+    "null",
+    "wait:anything",
+    "state:no-number",
+    "9999-12-31T23:59",
+    "0001-01-01",
+    "2026-02-30",
+    "2026-13-45T99:99",
+    "a=b&c",
+)
 hostile = st.one_of(st.sampled_from(NUMBERS + TEXTS), st.text(max_size=20), st.integers().map(str))
 
 
@@ -117,15 +133,24 @@ def stage(db: None) -> Stage:
         connection=connection, kind="hook", delivery="d", body=b"{}", state="parked", received_at=at, error="x"
     )
     file, run = Attachment.objects.first(), EscalationRun.objects.first()
-    return Stage({
-        "connections/<str:public_id>": [connection.public_id], "hooks/<str:connection_id>": [connection.public_id],
-        "v/<str:token>/files/<str:public_id>/#public_id": [file.public_id if file else "x"],
-        "v/<str:token>": [guest_links.token(guest_links.open_for(leg, at=at))],
-        "files/<str:public_id>": [file.public_id if file else "x"],
-        "#leg_id": [leg.public_id], "#run_id": [run.public_id if run else "x"], "#kind": ["inbound"],
-        "tickets/<str:public_id>": [leg.ticket.public_id], "workflowversion/<int:pk>": [str(draft().pk)],
-        "#row": ["new"], "#app_label": ["hub"], "#uidb64": ["MQ"], "#token": ["x"],
-    })  # fmt: skip
+    return Stage(
+        {
+            "connections/<str:public_id>": [connection.public_id],
+            "hooks/<str:connection_id>": [connection.public_id],
+            "v/<str:token>/files/<str:public_id>/#public_id": [file.public_id if file else "x"],
+            "v/<str:token>": [guest_links.token(guest_links.open_for(leg, at=at))],
+            "files/<str:public_id>": [file.public_id if file else "x"],
+            "#leg_id": [leg.public_id],
+            "#run_id": [run.public_id if run else "x"],
+            "#kind": ["inbound"],
+            "tickets/<str:public_id>": [leg.ticket.public_id],
+            "workflowversion/<int:pk>": [str(draft().pk)],
+            "#row": ["new"],
+            "#app_label": ["hub"],
+            "#uidb64": ["MQ"],
+            "#token": ["x"],
+        }
+    )
 
 
 def address(stage: Stage, route: str, pattern: URLPattern, odd: dict[str, str]) -> str:

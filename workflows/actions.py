@@ -67,16 +67,21 @@ def _set_field(context: Context, params: Params, doing: Doing) -> str:
     value: Any = params["value"]
     if params["field"] in ("impact", "urgency"):
         value = int(value)
-    tickets.edit_ticket(ticket=context.ticket, changes={params["field"]: value}, actor=doing.actor, at=doing.at,
-                        origin=doing.origin)  # fmt: skip
+    tickets.edit_ticket(
+        ticket=context.ticket, changes={params["field"]: value}, actor=doing.actor, at=doing.at, origin=doing.origin
+    )
     return str(_("%(field)s is %(value)s") % params)
 
 
 def _set_priority(context: Context, params: Params, doing: Doing) -> str:
     tickets.set_priority(
-        ticket=context.ticket, priority=params["priority"], reason=params["reason"] or doing.rule, actor=doing.actor,
-        at=doing.at, origin=doing.origin,
-    )  # fmt: skip
+        ticket=context.ticket,
+        priority=params["priority"],
+        reason=params["reason"] or doing.rule,
+        actor=doing.actor,
+        at=doing.at,
+        origin=doing.origin,
+    )
     return str(_("priority %s") % params["priority"])
 
 
@@ -112,9 +117,13 @@ def _move(context: Context, params: Params, doing: Doing) -> str:
     token = _depth.set(_depth.get() + 1)
     try:
         execution.fire(
-            ticket=context.ticket, verb=params["verb"], reason=context.reason or doing.rule,
-            actor=execution.machine(doing.rule), at=doing.at, origin=doing.origin,
-        )  # fmt: skip
+            ticket=context.ticket,
+            verb=params["verb"],
+            reason=context.reason or doing.rule,
+            actor=execution.machine(doing.rule),
+            at=doing.at,
+            origin=doing.origin,
+        )
     finally:
         _depth.reset(token)
     return str(_("“%s”") % params["verb"])
@@ -124,10 +133,15 @@ def _schedule(context: Context, params: Params, doing: Doing) -> str:
     due = doing.at + timedelta(minutes=params["minutes"])
     key = f"verb:{params['verb']}:{context.ticket.last_seq}"
     Pending.objects.get_or_create(
-        ticket=context.ticket, key=key,
-        defaults={"rule": "verb", "params": {"verb": params["verb"], "status": context.ticket.status_id},
-                  "due_at": due, "made_at": doing.at},
-    )  # fmt: skip
+        ticket=context.ticket,
+        key=key,
+        defaults={
+            "rule": "verb",
+            "params": {"verb": params["verb"], "status": context.ticket.status_id},
+            "due_at": due,
+            "made_at": doing.at,
+        },
+    )
     return _("“%(verb)s” at %(when)s") % {"verb": params["verb"], "when": f"{due:%Y-%m-%d %H:%M} UTC"}
 
 
@@ -141,16 +155,31 @@ def _set_major(context: Context, params: Params, doing: Doing) -> str:
 
 def _hand_over(context: Context, params: Params, doing: Doing) -> str:
     organisation = _named(context, params)
-    _refusable(engagements.hand_over, ticket=context.ticket, organisation=organisation, actor=doing.actor, at=doing.at,
-               reason=params.get("reason") or "", accept_within=_within(params))  # fmt: skip
+    _refusable(
+        engagements.hand_over,
+        ticket=context.ticket,
+        organisation=organisation,
+        actor=doing.actor,
+        at=doing.at,
+        reason=params.get("reason") or "",
+        accept_within=_within(params),
+    )
     return _("handed over to %s") % organisation
 
 
 def _offer(context: Context, params: Params, doing: Doing) -> str:
     organisation = _named(context, params)
-    _refusable(engagements.offer, ticket=context.ticket, organisation=organisation, actor=doing.actor, at=doing.at,
-               reason=params["reason"] or "", is_lead=False, is_blocking=params["is_blocking"],
-               accept_within=_within(params))  # fmt: skip
+    _refusable(
+        engagements.offer,
+        ticket=context.ticket,
+        organisation=organisation,
+        actor=doing.actor,
+        at=doing.at,
+        reason=params["reason"] or "",
+        is_lead=False,
+        is_blocking=params["is_blocking"],
+        accept_within=_within(params),
+    )
     return _("offered to %s as well") % organisation
 
 
@@ -190,17 +219,29 @@ def _refusable(verb: Any, **given: Any) -> None:
 
 def _start_triage(context: Context, params: Params, doing: Doing) -> str:
     owner = next(iter(notify.in_role(params["owner"])), None)
-    _refusable(triage.start, ticket=context.ticket, cause=doing.rule[:32], reason=params["reason"] or doing.rule,
-               owner=owner, minutes=params["minutes"], actor=doing.actor, at=doing.at)  # fmt: skip
+    _refusable(
+        triage.start,
+        ticket=context.ticket,
+        cause=doing.rule[:32],
+        reason=params["reason"] or doing.rule,
+        owner=owner,
+        minutes=params["minutes"],
+        actor=doing.actor,
+        at=doing.at,
+    )
     return _("joint triage")
 
 
 def _open_child(context: Context, params: Params, doing: Doing) -> str:
     made = tickets.open_ticket(
         title=_filled(params["title"], context) or context.ticket.title,
-        description=context.ticket.description, priority=context.ticket.priority, service=context.ticket.service,
-        requester=context.ticket.requester, actor=doing.actor, at=doing.at,
-    )  # fmt: skip
+        description=context.ticket.description,
+        priority=context.ticket.priority,
+        service=context.ticket.service,
+        requester=context.ticket.requester,
+        actor=doing.actor,
+        at=doing.at,
+    )
     tickets.relate(ticket=context.ticket, other=made, kind=Relation.Kind.PARENT, actor=doing.actor, at=doing.at)
     if params["organisation"]:
         _refusable(engagements.offer, ticket=made, organisation=_named(context, params), actor=doing.actor, at=doing.at)
@@ -216,9 +257,13 @@ def _comment(context: Context, params: Params, doing: Doing) -> str:
         raise ActionRefused(_("Its text comes to nothing."))
     legs = context.open_legs if params["audience"] != "us" else []
     comments.comment(
-        ticket=context.ticket, body=text, actor=doing.actor, at=doing.at, legs=legs,
+        ticket=context.ticket,
+        body=text,
+        actor=doing.actor,
+        at=doing.at,
+        legs=legs,
         is_for_requester=params["audience"] == "requester",
-    )  # fmt: skip
+    )
     return _("said: %s") % text[:80]
 
 
@@ -253,9 +298,13 @@ def _notify(context: Context, params: Params, doing: Doing) -> str:
     why = _filled(params["text"], context)
     told = Told(
         key=f"rule:{doing.rule}:{context.ticket.public_id}:{context.ticket.last_seq}:{params['whom']}",
-        kind=params["kind"], ticket=context.ticket, leg=context.lead, why=why, text=why,
+        kind=params["kind"],
+        ticket=context.ticket,
+        leg=context.lead,
+        why=why,
+        text=why,
         is_urgent=params["is_urgent"],
-    )  # fmt: skip
+    )
     notify.tell(told, recipients, at=doing.at)
     names = ", ".join(sorted({str(each.user or each.organisation or each.to) for each in recipients}))
     execution.note(doing, what=_("told"), result=f"{names}: {why}"[:500])
@@ -268,9 +317,13 @@ def _call(context: Context, params: Params, doing: Doing) -> str:
         raise ActionRefused(_("There is no endpoint called “%s” in use.") % params["endpoint"])
     why = _filled(params["text"], context)
     told = Told(
-        key=f"call:{doing.rule}:{context.ticket.public_id}:{context.ticket.last_seq}", kind="escalation",
-        ticket=context.ticket, why=why, text=why, is_urgent=True,
-    )  # fmt: skip
+        key=f"call:{doing.rule}:{context.ticket.public_id}:{context.ticket.last_seq}",
+        kind="escalation",
+        ticket=context.ticket,
+        why=why,
+        text=why,
+        is_urgent=True,
+    )
     notify.tell(told, notify.endpoint(endpoint), at=doing.at)
     execution.note(doing, what=_("called"), result=f"{endpoint}: {why}"[:500])
     return _("called %s") % endpoint
@@ -278,9 +331,12 @@ def _call(context: Context, params: Params, doing: Doing) -> str:
 
 def _broadcast(context: Context, params: Params, doing: Doing) -> str:
     count = major_incidents.broadcast(
-        ticket=context.ticket, body=_filled(params["text"], context), actor=doing.actor, at=doing.at,
+        ticket=context.ticket,
+        body=_filled(params["text"], context),
+        actor=doing.actor,
+        at=doing.at,
         is_for_requesters=params["requesters"],
-    )  # fmt: skip
+    )
     return _("said to %s tickets") % count
 
 
@@ -341,19 +397,37 @@ def _plan_recall(context: Context, _params: Params) -> Effect:
 # -- the registry
 
 WHOM: tuple[tuple[str, Any], ...] = (
-    ("manager", _lazy("our managers")), ("executive", _lazy("our executives")), ("agent", _lazy("our agents")),
-    ("admin", _lazy("our admins")), ("assignee", _lazy("whoever it is assigned to, else our managers")),
-    ("business_owner", _lazy("the business owner of the service")), ("requester", _lazy("the requester")),
+    ("manager", _lazy("our managers")),
+    ("executive", _lazy("our executives")),
+    ("agent", _lazy("our agents")),
+    ("admin", _lazy("our admins")),
+    ("assignee", _lazy("whoever it is assigned to, else our managers")),
+    ("business_owner", _lazy("the business owner of the service")),
+    ("requester", _lazy("the requester")),
     ("lead", _lazy("the leading organisation, by mail")),
-)  # fmt: skip
-AUDIENCES = (("us", _lazy("our own people")), ("legs", _lazy("every organisation engaged")),
-             ("requester", _lazy("the requester and every organisation engaged")))  # fmt: skip
+)
+AUDIENCES = (
+    ("us", _lazy("our own people")),
+    ("legs", _lazy("every organisation engaged")),
+    ("requester", _lazy("the requester and every organisation engaged")),
+)
 SETTABLE = (("title", _lazy("title")), ("impact", _lazy("impact")), ("urgency", _lazy("urgency")))
-TEXT = Param(name="text", label=_lazy("text"), kind="template",
-             help=_lazy("With {ticket.label}, {ticket.title}, {ticket.holder}, {why} and the like."))  # fmt: skip
+TEXT = Param(
+    name="text",
+    label=_lazy("text"),
+    kind="template",
+    help=_lazy("With {ticket.label}, {ticket.title}, {ticket.holder}, {why} and the like."),
+)
 REASON = Param(name="reason", label=_lazy("what they need to know"), kind="long", is_needed=False, default="")
-ACCEPT = Param(name="accept_minutes", label=_lazy("minutes to accept"), kind="number", is_needed=False, least=1,
-               most=100_000, help=_lazy("Day and night, then it expires. Empty: as the workflow says."))  # fmt: skip
+ACCEPT = Param(
+    name="accept_minutes",
+    label=_lazy("minutes to accept"),
+    kind="number",
+    is_needed=False,
+    least=1,
+    most=100_000,
+    help=_lazy("Day and night, then it expires. Empty: as the workflow says."),
+)
 WHO = Param(name="organisation", label=_lazy("organisation"), kind="organisation")
 VERB = Param(name="verb", label=_lazy("verb"), kind="verb")
 
@@ -362,53 +436,144 @@ def _register(slug: str, label: Any, do: Any, plan: Any, *params: Param, help: A
     action(ActionKind(slug=slug, label=label, params=params, plan=plan, do=do, help=help))
 
 
-_register("set_field", _lazy("set a field"), _set_field, _says(_lazy("%(field)s becomes %(value)s")),
-          Param(name="field", label=_lazy("field"), kind="choice", choices=SETTABLE),
-          Param(name="value", label=_lazy("value")))  # fmt: skip
-_register("set_priority", _lazy("set the priority"), _set_priority, _says(_lazy("priority %(priority)s")),
-          Param(name="priority", label=_lazy("priority"), kind="priority"), REASON)  # fmt: skip
-_register("raise_priority", _lazy("raise the priority"), _raise_priority, _plan_raise,
-          Param(name="steps", label=_lazy("by"), kind="number", least=1, most=3, default=1))  # fmt: skip
-_register("assign_team", _lazy("assign to a team"), _assign_team, _says(_lazy("assign to a team")),
-          Param(name="team", label=_lazy("team"), kind="team"))  # fmt: skip
-_register("assign_person", _lazy("assign to somebody"), _assign_person, _says(_lazy("assign to %(email)s")),
-          Param(name="email", label=_lazy("e-mail address")))  # fmt: skip
+_register(
+    "set_field",
+    _lazy("set a field"),
+    _set_field,
+    _says(_lazy("%(field)s becomes %(value)s")),
+    Param(name="field", label=_lazy("field"), kind="choice", choices=SETTABLE),
+    Param(name="value", label=_lazy("value")),
+)
+_register(
+    "set_priority",
+    _lazy("set the priority"),
+    _set_priority,
+    _says(_lazy("priority %(priority)s")),
+    Param(name="priority", label=_lazy("priority"), kind="priority"),
+    REASON,
+)
+_register(
+    "raise_priority",
+    _lazy("raise the priority"),
+    _raise_priority,
+    _plan_raise,
+    Param(name="steps", label=_lazy("by"), kind="number", least=1, most=3, default=1),
+)
+_register(
+    "assign_team",
+    _lazy("assign to a team"),
+    _assign_team,
+    _says(_lazy("assign to a team")),
+    Param(name="team", label=_lazy("team"), kind="team"),
+)
+_register(
+    "assign_person",
+    _lazy("assign to somebody"),
+    _assign_person,
+    _says(_lazy("assign to %(email)s")),
+    Param(name="email", label=_lazy("e-mail address")),
+)
 _register("hand_over", _lazy("hand over"), _hand_over, _plan_hand_over, WHO, REASON, ACCEPT)
-_register("offer_next", _lazy("offer to the next vendor"), _offer_next, _plan_next,
-          Param(name="organisations", label=_lazy("in this order"), kind="organisations"), REASON, ACCEPT,
-          help=_lazy("The first of the list that has not been engaged on this ticket yet."))  # fmt: skip
-_register("offer", _lazy("engage another organisation as well"), _offer,
-          _says(_lazy("offer to %(organisation)s as well")),
-          WHO, REASON, ACCEPT,
-          Param(name="is_blocking", label=_lazy("blocks the resolution"), kind="flag", default=True))  # fmt: skip
+_register(
+    "offer_next",
+    _lazy("offer to the next vendor"),
+    _offer_next,
+    _plan_next,
+    Param(name="organisations", label=_lazy("in this order"), kind="organisations"),
+    REASON,
+    ACCEPT,
+    help=_lazy("The first of the list that has not been engaged on this ticket yet."),
+)
+_register(
+    "offer",
+    _lazy("engage another organisation as well"),
+    _offer,
+    _says(_lazy("offer to %(organisation)s as well")),
+    WHO,
+    REASON,
+    ACCEPT,
+    Param(name="is_blocking", label=_lazy("blocks the resolution"), kind="flag", default=True),
+)
 _register("recall_legs", _lazy("recall everybody"), _recall, _plan_recall, REASON)
 _register("resume_legs", _lazy("let those who wait for us go on"), _resume, _says(_lazy("let those who wait go on")))
-_register("start_triage", _lazy("start joint triage"), _start_triage, _says(_lazy("start joint triage")),
-          REASON, Param(name="owner", label=_lazy("who decides"), kind="role", default="manager"),
-          Param(name="minutes", label=_lazy("within minutes"), kind="number", is_needed=False, least=1,
-                most=100_000))  # fmt: skip
-_register("open_child", _lazy("open a ticket below it"), _open_child, _says(_lazy("open a ticket below it: %(title)s")),
-          Param(name="title", label=_lazy("title"), kind="template"),
-          Param(name="organisation", label=_lazy("offer it to"), kind="organisation", is_needed=False))  # fmt: skip
-_register("comment", _lazy("say something"), _comment, _says(_lazy("say: %(text)s")), TEXT,
-          Param(name="audience", label=_lazy("to"), kind="choice", choices=AUDIENCES, default="us"))  # fmt: skip
-_register("ask_update", _lazy("ask how far they are"), _ask_update,
-          _says(_lazy("ask the leading organisation for news")),
-          Param(name="text", label=_lazy("text"), kind="template",
-                default="Please tell us how far you are with {ticket.label}."))  # fmt: skip
-_register("notify", _lazy("tell somebody"), _notify, _says(_lazy("tell %(whom)s: %(text)s")),
-          Param(name="whom", label=_lazy("whom"), kind="choice", choices=WHOM), TEXT,
-          Param(name="kind", label=_lazy("kind of notice"), default="escalation",
-                help=_lazy("Which template it reads by, and which preference decides.")),
-          Param(name="is_urgent", label=_lazy("at any hour"), kind="flag", default=True))  # fmt: skip
-_register("call_webhook", _lazy("call an endpoint"), _call, _says(_lazy("call %(endpoint)s: %(text)s")),
-          Param(name="endpoint", label=_lazy("endpoint, by its name"), kind="endpoint"), TEXT)  # fmt: skip
-_register("schedule", _lazy("use a verb later"), _schedule,
-          _says(_lazy("“%(verb)s” in %(minutes)s minutes")), VERB,
-          Param(name="minutes", label=_lazy("in minutes"), kind="number", least=1, most=525_600))  # fmt: skip
+_register(
+    "start_triage",
+    _lazy("start joint triage"),
+    _start_triage,
+    _says(_lazy("start joint triage")),
+    REASON,
+    Param(name="owner", label=_lazy("who decides"), kind="role", default="manager"),
+    Param(name="minutes", label=_lazy("within minutes"), kind="number", is_needed=False, least=1, most=100_000),
+)
+_register(
+    "open_child",
+    _lazy("open a ticket below it"),
+    _open_child,
+    _says(_lazy("open a ticket below it: %(title)s")),
+    Param(name="title", label=_lazy("title"), kind="template"),
+    Param(name="organisation", label=_lazy("offer it to"), kind="organisation", is_needed=False),
+)
+_register(
+    "comment",
+    _lazy("say something"),
+    _comment,
+    _says(_lazy("say: %(text)s")),
+    TEXT,
+    Param(name="audience", label=_lazy("to"), kind="choice", choices=AUDIENCES, default="us"),
+)
+_register(
+    "ask_update",
+    _lazy("ask how far they are"),
+    _ask_update,
+    _says(_lazy("ask the leading organisation for news")),
+    Param(
+        name="text", label=_lazy("text"), kind="template", default="Please tell us how far you are with {ticket.label}."
+    ),
+)
+_register(
+    "notify",
+    _lazy("tell somebody"),
+    _notify,
+    _says(_lazy("tell %(whom)s: %(text)s")),
+    Param(name="whom", label=_lazy("whom"), kind="choice", choices=WHOM),
+    TEXT,
+    Param(
+        name="kind",
+        label=_lazy("kind of notice"),
+        default="escalation",
+        help=_lazy("Which template it reads by, and which preference decides."),
+    ),
+    Param(name="is_urgent", label=_lazy("at any hour"), kind="flag", default=True),
+)
+_register(
+    "call_webhook",
+    _lazy("call an endpoint"),
+    _call,
+    _says(_lazy("call %(endpoint)s: %(text)s")),
+    Param(name="endpoint", label=_lazy("endpoint, by its name"), kind="endpoint"),
+    TEXT,
+)
+_register(
+    "schedule",
+    _lazy("use a verb later"),
+    _schedule,
+    _says(_lazy("“%(verb)s” in %(minutes)s minutes")),
+    VERB,
+    Param(name="minutes", label=_lazy("in minutes"), kind="number", least=1, most=525_600),
+)
 _register("move", _lazy("use another verb now"), _move, _says(_lazy("“%(verb)s”")), VERB)
-_register("set_major", _lazy("declare a major incident"), _set_major, _says(_lazy("major incident: %(is_major)s")),
-          Param(name="is_major", label=_lazy("is one"), kind="flag", default=True))  # fmt: skip
-_register("broadcast", _lazy("say something on every ticket below it"), _broadcast,
-          _says(_lazy("broadcast: %(text)s")), TEXT,
-          Param(name="requesters", label=_lazy("to the requesters, too"), kind="flag", default=False))  # fmt: skip
+_register(
+    "set_major",
+    _lazy("declare a major incident"),
+    _set_major,
+    _says(_lazy("major incident: %(is_major)s")),
+    Param(name="is_major", label=_lazy("is one"), kind="flag", default=True),
+)
+_register(
+    "broadcast",
+    _lazy("say something on every ticket below it"),
+    _broadcast,
+    _says(_lazy("broadcast: %(text)s")),
+    TEXT,
+    Param(name="requesters", label=_lazy("to the requesters, too"), kind="flag", default=False),
+)

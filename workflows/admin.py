@@ -91,10 +91,11 @@ class WorkflowVersionAdmin(Final):
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     url = forms.URLField(label=gettext_lazy("address"), assume_scheme="https", max_length=500)
     secret = forms.CharField(
-        label=gettext_lazy("Secret"), required=False,
+        label=gettext_lazy("Secret"),
+        required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=gettext_lazy("Signs what is sent (HMAC-SHA256). Never shown again; left empty it stays as it is."),
-    )  # fmt: skip
+    )
 
     class Meta:
         model = Endpoint

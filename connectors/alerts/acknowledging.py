@@ -53,9 +53,12 @@ class Icinga:
         told = {"author": author, "comment": text, "sticky": False, "notify": False}
         try:
             reply = http.exchange(
-                "POST", f"v1/{PERMISSION}", is_write=True, judge=_already_known,
+                "POST",
+                f"v1/{PERMISSION}",
+                is_write=True,
+                judge=_already_known,
                 body={"type": kind, kind.lower(): key, **told},
-            )  # fmt: skip
+            )
         except AlreadySo as known:
             return str(known)
         return _said(reply.body.get("results", []))
@@ -110,19 +113,29 @@ class Zabbix:
         """`key` begins with the id of the trigger: the newest problem of it that is not over is acknowledged."""
         trigger = key.partition("!")[0]
         found = Zabbix._ask(
-            http, token, "problem.get",
-            {"objectids": [trigger], "output": ["eventid", "acknowledged"], "sortfield": ["eventid"],
-             "sortorder": "DESC", "limit": 1},
-        )  # fmt: skip
+            http,
+            token,
+            "problem.get",
+            {
+                "objectids": [trigger],
+                "output": ["eventid", "acknowledged"],
+                "sortfield": ["eventid"],
+                "sortorder": "DESC",
+                "limit": 1,
+            },
+        )
         if not found:
             return "Zabbix has no open problem of this trigger any more."
         if str(found[0]["acknowledged"]) == "1":
             return "It was acknowledged there already."
         event = found[0]["eventid"]
         Zabbix._ask(
-            http, token, "event.acknowledge",
-            {"eventids": [event], "action": ACKNOWLEDGE_AND_SAY, "message": text}, is_write=True,
-        )  # fmt: skip
+            http,
+            token,
+            "event.acknowledge",
+            {"eventids": [event], "action": ACKNOWLEDGE_AND_SAY, "message": text},
+            is_write=True,
+        )
         return f"Event {event} was acknowledged."
 
     @staticmethod

@@ -29,8 +29,13 @@ _MACRO = re.compile(r"\{[A-Z][A-Z0-9._]*\}|\$[A-Z0-9_:]+\$")
 
 
 def _pick(name: str, label: str, help: str = "") -> Setting:
-    return Setting(name=f"pick_{name}", label=f"JSON: {label}", is_required=False, is_rare=True,
-                   help=f"{help} Empty: where the tool has it, else {tools.USUAL[name]}".strip())  # fmt: skip
+    return Setting(
+        name=f"pick_{name}",
+        label=f"JSON: {label}",
+        is_required=False,
+        is_rare=True,
+        help=f"{help} Empty: where the tool has it, else {tools.USUAL[name]}".strip(),
+    )
 
 
 class Alerts(Connector):
@@ -76,13 +81,30 @@ class Alerts(Connector):
                 ("begun", "the alert is acknowledged there (Icinga 2, Zabbix)"),
             ),
         ),
-        Setting(name="api_url", label="Address of its API", is_required=False, is_rare=True, is_address=True,
-                help="To acknowledge: https://icinga.example.org:5665, or the address of Zabbix' frontend."),
-        Setting(name="api_user", label="API user", is_required=False, is_rare=True,
-                help="Of Icinga, with the permission actions/acknowledge-problem."),
+        Setting(
+            name="api_url",
+            label="Address of its API",
+            is_required=False,
+            is_rare=True,
+            is_address=True,
+            help="To acknowledge: https://icinga.example.org:5665, or the address of Zabbix' frontend.",
+        ),
+        Setting(
+            name="api_user",
+            label="API user",
+            is_required=False,
+            is_rare=True,
+            help="Of Icinga, with the permission actions/acknowledge-problem.",
+        ),
         Setting(name="api_secret", label="Password or API token", is_required=False, is_rare=True, is_secret=True),
-        Setting(name="api_authority", label="Certificate of the authority that signed theirs", is_required=False,
-                is_rare=True, is_long=True, help="In PEM, as Icinga's ca.crt. Empty: a public authority signed it."),
+        Setting(
+            name="api_authority",
+            label="Certificate of the authority that signed theirs",
+            is_required=False,
+            is_rare=True,
+            is_long=True,
+            help="In PEM, as Icinga's ca.crt. Empty: a public authority signed it.",
+        ),
         Setting(
             name="storm_count",
             label="A storm is more than … new alerts",
@@ -99,21 +121,58 @@ class Alerts(Connector):
             is_rare=True,
             help="Of Alertmanager: its value is looked for among the services by name.",
         ),
-        Setting(name="asset_label", label="Label that names the asset", default="instance", is_required=False,
-                is_rare=True, help="Of Alertmanager and Grafana: its value is looked for among the assets by tag."),
-        Setting(name="zone", label="Time zone of times without one", is_required=False, is_rare=True,
-                help="For example Europe/Berlin. Empty: the time is shown on the ticket; the call's arrival counts."),
-        Setting(name="date_order", label="Dates as 11-10-2026", is_required=False, is_rare=True,
-                choices=(("", "are not read, unless they leave no doubt"), ("month", "begin with the month"),
-                         ("day", "begin with the day"))),
-        Setting(name="ended_words", label="States that end an alert", default=tools.ENDED, is_long=True,
-                is_required=False, is_rare=True,
-                help="Separated by commas. A state that stands in neither list fires."),
-        Setting(name="none_words", label="States that are no alert", default=tools.NONE, is_long=True,
-                is_required=False, is_rare=True,
-                help="Maintenance windows, custom notices, comments: they neither fire nor end one."),
-        Setting(name="silent_hours", label="An alert is silent after … hours", default="24", is_required=False,
-                is_rare=True, help="It neither repeated nor ended, and its ticket says so. 0: never."),
+        Setting(
+            name="asset_label",
+            label="Label that names the asset",
+            default="instance",
+            is_required=False,
+            is_rare=True,
+            help="Of Alertmanager and Grafana: its value is looked for among the assets by tag.",
+        ),
+        Setting(
+            name="zone",
+            label="Time zone of times without one",
+            is_required=False,
+            is_rare=True,
+            help="For example Europe/Berlin. Empty: the time is shown on the ticket; the call's arrival counts.",
+        ),
+        Setting(
+            name="date_order",
+            label="Dates as 11-10-2026",
+            is_required=False,
+            is_rare=True,
+            choices=(
+                ("", "are not read, unless they leave no doubt"),
+                ("month", "begin with the month"),
+                ("day", "begin with the day"),
+            ),
+        ),
+        Setting(
+            name="ended_words",
+            label="States that end an alert",
+            default=tools.ENDED,
+            is_long=True,
+            is_required=False,
+            is_rare=True,
+            help="Separated by commas. A state that stands in neither list fires.",
+        ),
+        Setting(
+            name="none_words",
+            label="States that are no alert",
+            default=tools.NONE,
+            is_long=True,
+            is_required=False,
+            is_rare=True,
+            help="Maintenance windows, custom notices, comments: they neither fire nor end one.",
+        ),
+        Setting(
+            name="silent_hours",
+            label="An alert is silent after … hours",
+            default="24",
+            is_required=False,
+            is_rare=True,
+            help="It neither repeated nor ended, and its ticket says so. 0: never.",
+        ),
         _pick("items", "list of alerts", "Where they lie; an empty list takes nothing in."),
         _pick("key", "what is the same alert", "Repeats of it are one ticket."),
         _pick("title", "title"),
@@ -126,7 +185,7 @@ class Alerts(Connector):
         _pick("asset", "asset"),
         _pick("author", "who acknowledged or commented"),
         _pick("said", "what they said"),
-    )  # fmt: skip
+    )
 
     def check(self) -> Checked:
         """Every expression can be one, and the numbers are such."""
@@ -180,7 +239,7 @@ class Alerts(Connector):
             return self.ports.open_http(base=base, headers=headers, explain=Icinga.explain, **authority)
         return self.ports.open_http(
             base=base, headers={"Accept": "application/json"}, explain=Zabbix.explain, **authority
-        )  # fmt: skip
+        )
 
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
         self.check()

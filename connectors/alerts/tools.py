@@ -12,11 +12,19 @@ from collections.abc import Mapping
 
 PARTS = ("key", "title", "text", "status", "severity", "at", "url", "service", "asset", "author", "said")
 USUAL = {
-    "items": "body.alerts", "key": "item.id", "title": "item.title", "text": "item.message", "status": "item.status",
-    "severity": "item.severity", "at": "item.time", "url": "item.url", "service": "item.service", "asset": "item.asset",
+    "items": "body.alerts",
+    "key": "item.id",
+    "title": "item.title",
+    "text": "item.message",
+    "status": "item.status",
+    "severity": "item.severity",
+    "at": "item.time",
+    "url": "item.url",
+    "service": "item.service",
+    "asset": "item.asset",
     "author": "either(item.author, item.notificationauthor, item['USER.FULLNAME'])",
     "said": "either(item.comment, item.notificationcomment, item['EVENT.UPDATE.MESSAGE'])",
-}  # fmt: skip
+}
 """Where they are looked for if nobody says anything."""
 
 _ICINGA_NAME = 'item.host + (has(item.service) && item.service != "" ? "!" + item.service : "")'
@@ -55,13 +63,13 @@ READY: Mapping[str, Mapping[str, str]] = {
         "status": "item['EVENT.VALUE'] == '0' ? 'resolved' : item['EVENT.STATUS']",
         "severity": "item['EVENT.SEVERITY']",
         "at": "item['EVENT.VALUE'] == '0' ? item['EVENT.RECOVERY.DATE'] + ' ' + item['EVENT.RECOVERY.TIME'] "
-              ": item['EVENT.DATE'] + ' ' + item['EVENT.TIME']",
+        ": item['EVENT.DATE'] + ' ' + item['EVENT.TIME']",
         "asset": "item['HOST.HOST']",
         "author": "item['USER.FULLNAME']",
         "said": "item['EVENT.UPDATE.STATUS'] == '1' "
-                "? item['EVENT.UPDATE.ACTION'] + ': ' + item['EVENT.UPDATE.MESSAGE'] : ''",
+        "? item['EVENT.UPDATE.ACTION'] + ': ' + item['EVENT.UPDATE.MESSAGE'] : ''",
     },
-}  # fmt: skip
+}
 TOOLS = (
     ("", "another one: where the parts lie is said below"),
     ("alertmanager", "Prometheus Alertmanager"),

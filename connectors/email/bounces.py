@@ -220,9 +220,20 @@ def _found_by_library(message: Message) -> tuple[list[str], list[str]]:
 LONGEST_TOLD = 32_000
 LONGEST_LINE = 200
 _HEADERS_SEEN = frozenset(
-    {"from", "subject", "content-type", "content-transfer-encoding", "content-description", "x-mailer",
-     "x-failed-recipients", "action", "original-recipient", "final-recipient", "status"}
-)  # fmt: skip
+    {
+        "from",
+        "subject",
+        "content-type",
+        "content-transfer-encoding",
+        "content-description",
+        "x-mailer",
+        "x-failed-recipients",
+        "action",
+        "original-recipient",
+        "final-recipient",
+        "status",
+    }
+)
 
 
 def _as_detectors_see_it(message: Message) -> Message:
@@ -337,8 +348,13 @@ def _original_ids(message: Message) -> list[str]:
     """The Message-IDs in what is returned, and those the report refers to."""
     found: list[str] = []
     for part in _walk(message):
-        if part.get_content_type() in ("message/rfc822", "message/rfc822-headers", "text/rfc822-headers",
-                                       "message/global", "message/global-headers"):  # fmt: skip
+        if part.get_content_type() in (
+            "message/rfc822",
+            "message/rfc822-headers",
+            "text/rfc822-headers",
+            "message/global",
+            "message/global-headers",
+        ):
             inside = mime.inside_of(part)
             original = inside[0] if isinstance(inside, list) and inside else None
             if not isinstance(original, Message):

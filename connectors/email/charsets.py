@@ -10,12 +10,27 @@ import re
 from functools import lru_cache
 
 _NAMES = {
-    "us-ascii": "utf-8", "ascii": "utf-8", "ansi_x3.4-1968": "utf-8", "uft-8": "utf-8", "utf8": "utf-8",
-    "iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "unicode-1-1-utf-7": "utf-7",
-    "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "ks_c_5601-1987": "cp949", "euc-kr": "cp949",
-    "shift_jis": "cp932", "x-sjis": "cp932", "iso-8859-8-i": "iso-8859-8", "x-mac-roman": "mac-roman",
-    "windows-874": "cp874", "x-windows-949": "cp949",
-}  # fmt: skip
+    "us-ascii": "utf-8",
+    "ascii": "utf-8",
+    "ansi_x3.4-1968": "utf-8",
+    "uft-8": "utf-8",
+    "utf8": "utf-8",
+    "iso-8859-1": "cp1252",
+    "latin1": "cp1252",
+    "latin-1": "cp1252",
+    "unicode-1-1-utf-7": "utf-7",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x-gbk": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "euc-kr": "cp949",
+    "shift_jis": "cp932",
+    "x-sjis": "cp932",
+    "iso-8859-8-i": "iso-8859-8",
+    "x-mac-roman": "mac-roman",
+    "windows-874": "cp874",
+    "x-windows-949": "cp949",
+}
 """What mail calls a charset -> what reads it, as the WHATWG's encoding standard has it."""
 _JAPANESE = frozenset({"cp932", "shift_jis", "euc_jp", "iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_ext"})
 _DOUBTFUL = _JAPANESE | {"cp1252", "iso8859-15"}

@@ -39,8 +39,14 @@ from connectors.kit.contract import (
 from connectors.kit.errors import Refused, Unsupported
 
 OFFERED, ACCEPTED, QUESTION, RESOLVED, DECLINED, RECALLED, CLOSED = (
-    "offered", "accepted", "question", "resolved", "declined", "recalled", "closed",
-)  # fmt: skip
+    "offered",
+    "accepted",
+    "question",
+    "resolved",
+    "declined",
+    "recalled",
+    "closed",
+)
 SECURITY = (("tls", "TLS from the first byte"), ("starttls", "STARTTLS"), ("none", "None (own network only)"))
 VISIBLE = "mail"
 
@@ -163,17 +169,23 @@ class Email(Connector):
         folders = tuple(name.strip() for name in (self.values.get("folders") or "INBOX").split(",") if name.strip())
         token = None if self.values.get("auth", "password") == "password" else self._token
         place = Place(
-            host=host, port=port, security=security, user=self.values["user"], token=token,
-            password=self.values.get("password", ""), folders=folders,
-        )  # fmt: skip
+            host=host,
+            port=port,
+            security=security,
+            user=self.values["user"],
+            token=token,
+            password=self.values.get("password", ""),
+            folders=folders,
+        )
         return Mailbox(place, self.ports.connect)
 
     def _postman(self) -> Postman:
         host, port, security = settings_of(self.values, "smtp")
         token = None if self.values.get("auth", "password") == "password" else self._token
         user = "" if self.values.get("password", "") == "" and token is None else self.values["user"]
-        office = Office(host=host, port=port, security=security, user=user, token=token,
-                        password=self.values.get("password", ""))  # fmt: skip
+        office = Office(
+            host=host, port=port, security=security, user=user, token=token, password=self.values.get("password", "")
+        )
         return Postman(office, self.ports.connect)
 
     def check(self) -> Checked:
@@ -192,9 +204,14 @@ class Email(Connector):
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
         self._mailbox().check()
         names = (
-            (OFFERED, "Offered (new)"), (ACCEPTED, "Accepted, in progress"), (QUESTION, "Waiting for information"),
-            (RESOLVED, "Resolved"), (DECLINED, "Declined"), (RECALLED, "Taken back (cancelled)"), (CLOSED, "Closed"),
-        )  # fmt: skip
+            (OFFERED, "Offered (new)"),
+            (ACCEPTED, "Accepted, in progress"),
+            (QUESTION, "Waiting for information"),
+            (RESOLVED, "Resolved"),
+            (DECLINED, "Declined"),
+            (RECALLED, "Taken back (cancelled)"),
+            (CLOSED, "Closed"),
+        )
         return {
             "status": tuple(Choice(value=value, label=label, is_closed=value == CLOSED) for value, label in names),
             "priority": tuple(Choice(value=p, label=p) for p in ("P1", "P2", "P3", "P4")),

@@ -325,8 +325,13 @@ def filename(part: Message) -> str:
 
 
 def _named_after(kind: str) -> str:
-    known = {"message/rfc822": "message.eml", "text/calendar": "invitation.ics", TNEF: "winmail.dat",
-             "text/html": "page.html", "text/plain": "text.txt"}  # fmt: skip
+    known = {
+        "message/rfc822": "message.eml",
+        "text/calendar": "invitation.ics",
+        TNEF: "winmail.dat",
+        "text/html": "page.html",
+        "text/plain": "text.txt",
+    }
     return known.get(kind) or f"attachment.{re.sub('[^a-z0-9]', '', kind.partition('/')[2])[:8] or 'bin'}"
 
 

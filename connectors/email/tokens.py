@@ -21,8 +21,13 @@ _LOCK = threading.Lock()
 
 def access_token(values: Mapping[str, str], ports: Ports) -> str:
     """A token that still holds; Microsoft's by client credentials, Google's by the refresh token."""
-    parts = (values.get("auth", ""), values.get("tenant", ""), values.get("client_id", ""),
-             values.get("client_secret", ""), values.get("user", ""))  # fmt: skip
+    parts = (
+        values.get("auth", ""),
+        values.get("tenant", ""),
+        values.get("client_id", ""),
+        values.get("client_secret", ""),
+        values.get("user", ""),
+    )
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     with _LOCK:
         until, known = _KEPT.get(key, (0.0, ""))

@@ -37,9 +37,7 @@ FIELDS_KINDS = frozenset(
 # -- queueing
 
 
-@reacts_to(
-    FIELDS_KINDS | {EventKind.LEG_OFFERED, EventKind.MESSAGE_ADDED, EventKind.ATTACHMENT_ADDED}, name="outbox"
-)  # fmt: skip
+@reacts_to(FIELDS_KINDS | {EventKind.LEG_OFFERED, EventKind.MESSAGE_ADDED, EventKind.ATTACHMENT_ADDED}, name="outbox")
 def queue(event: Event) -> None:
     """Queue what an event means for every linked organisation but its origin."""
     kind, payload = event.kind, event.payload

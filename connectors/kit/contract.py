@@ -410,10 +410,19 @@ class Ports:
 
 
 _VERBS = {
-    "check": False, "picklists": False, "changes_since": False, "fetch": False, "glance": False, "find": False,
-    "carrying": False, "notes": False, "content": False, "push": True, "register_hook": True,
+    "check": False,
+    "picklists": False,
+    "changes_since": False,
+    "fetch": False,
+    "glance": False,
+    "find": False,
+    "carrying": False,
+    "notes": False,
+    "content": False,
+    "push": True,
+    "register_hook": True,
     "acknowledge": True,
-}  # fmt: skip
+}
 """The verbs that make calls, and whether they change something there."""
 
 

@@ -8,10 +8,47 @@ from html.parser import HTMLParser
 import nh3
 
 TAGS = {
-    "a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "div", "dl", "dt", "em", "h1", "h2", "h3",
-    "h4", "h5", "h6", "hr", "i", "ins", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody",
-    "td", "tfoot", "th", "thead", "tr", "u", "ul",
-}  # fmt: skip
+    "a",
+    "abbr",
+    "b",
+    "blockquote",
+    "br",
+    "caption",
+    "code",
+    "dd",
+    "del",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "ins",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "s",
+    "span",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "u",
+    "ul",
+}
 _BLOCKS = TAGS - {"a", "abbr", "b", "code", "del", "em", "i", "ins", "s", "span", "strong", "sub", "sup", "u", "br"}
 _SILENT = {"script", "style", "head", "title", "template", "noscript", "svg", "math"}
 LONGEST = 500_000
@@ -38,9 +75,38 @@ def cleaned(html: str) -> str:
 
 _TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]{0,40})[^<>]{0,4000}>?")
 _CLOSED_BY_OTHERS = frozenset(
-    {"p", "li", "dd", "dt", "tr", "td", "th", "tbody", "thead", "tfoot", "option", "optgroup", "br", "hr", "img",
-     "input", "meta", "link", "wbr", "col", "area", "base", "embed", "source", "track", "param", "html", "head", "body"}
-)  # fmt: skip
+    {
+        "p",
+        "li",
+        "dd",
+        "dt",
+        "tr",
+        "td",
+        "th",
+        "tbody",
+        "thead",
+        "tfoot",
+        "option",
+        "optgroup",
+        "br",
+        "hr",
+        "img",
+        "input",
+        "meta",
+        "link",
+        "wbr",
+        "col",
+        "area",
+        "base",
+        "embed",
+        "source",
+        "track",
+        "param",
+        "html",
+        "head",
+        "body",
+    }
+)
 """Elements that need no end tag of their own."""
 DEEPEST = 400
 

@@ -96,13 +96,19 @@ class Caller:
 
     def _field_of_certificate(self) -> str:
         asked = self.profile.connect.certificate or self.profile.connect.authority
-        names = [str(part.steps[1]) for part in (asked.parts if asked else ())
-                 if not isinstance(part, str) and len(part.steps) == 2]  # fmt: skip
+        names = [
+            str(part.steps[1])
+            for part in (asked.parts if asked else ())
+            if not isinstance(part, str) and len(part.steps) == 2
+        ]
         return names[0] if names else ""
 
     def field_of_base(self) -> str:
-        names = [str(part.steps[1]) for part in self.profile.connect.base.parts
-                 if not isinstance(part, str) and len(part.steps) == 2]  # fmt: skip
+        names = [
+            str(part.steps[1])
+            for part in self.profile.connect.base.parts
+            if not isinstance(part, str) and len(part.steps) == 2
+        ]
         return names[0] if names else ""
 
     def _headers(self) -> dict[str, str]:
@@ -190,8 +196,10 @@ class Caller:
             row = self.profile.connect.discover
             # Some gateways answer 403 where a token has run out.
             is_token = self.tokens is not None and isinstance(error, LockedOut | Forbidden)
-            wants = row is not None and ((401 in row.again_on and isinstance(error, LockedOut)) or
-                                         (404 in row.again_on and isinstance(error, Missing)))  # fmt: skip
+            wants = row is not None and (
+                (401 in row.again_on and isinstance(error, LockedOut))
+                or (404 in row.again_on and isinstance(error, Missing))
+            )
             if not is_token and not (wants and auth.forget_discovered(self.ports)):
                 raise
             if self.tokens is not None:
@@ -212,8 +220,14 @@ class Caller:
             raise Refused(f"This cannot be said to {self.profile.name}: {error}") from error
         params: Any = _merged(query)
         if self.profile.connect.signed is not None:
-            told = {"method": step.method, "path": urlsplit(path).path, "query": urlencode(query), "headers": headers,
-                    "body": auth.body_text(body, data), "host": http.host}  # fmt: skip
+            told = {
+                "method": step.method,
+                "path": urlsplit(path).path,
+                "query": urlencode(query),
+                "headers": headers,
+                "body": auth.body_text(body, data),
+                "host": http.host,
+            }
             headers |= auth.signature(self.profile.connect.signed, values, told)
         reply = http.exchange(
             step.method,
@@ -376,8 +390,14 @@ class Caller:
             return self._run(steps, values, False).items or [], ""
         size = int(paging.size)
         count = int(token) if token.isdecimal() and paging.style in ("page", "offset", "time") else 0
-        given: Values = {**values, "limit": size, "page": paging.first + count, "offset": count, "cursor": None,
-                         "after": None}  # fmt: skip
+        given: Values = {
+            **values,
+            "limit": size,
+            "page": paging.first + count,
+            "offset": count,
+            "cursor": None,
+            "after": None,
+        }
         if paging.style in ("cursor", "keyset"):
             given["cursor"] = given["after"] = token or None
         if paging.style in ("link", "next_url") and token:
@@ -397,9 +417,14 @@ class Caller:
         body = step.body.value(told) if step.body is not None else None
         params: Any = _merged(extra)
         reply = self.http().exchange(
-            step.method, url, is_write=False, params=params, body=body, headers=headers,
+            step.method,
+            url,
+            is_write=False,
+            params=params,
+            body=body,
+            headers=headers,
             judge=lambda reply: self._judged(step, reply, told, writes=False),
-        )  # fmt: skip
+        )
         done = Done()
         self._pick(step, told, reply, done)
         return done.items or [], self._next(step, done, 0, 0)
@@ -408,8 +433,15 @@ class Caller:
         paging = step.paging
         assert paging is not None
         items = done.items or []
-        told = {"settings": self.known["settings"], "me": self.known["me"], "answer": done.answer, "items": items,
-                "headers": done.headers, "status": 200, "steps": {}}  # fmt: skip
+        told = {
+            "settings": self.known["settings"],
+            "me": self.known["me"],
+            "answer": done.answer,
+            "items": items,
+            "headers": done.headers,
+            "status": 200,
+            "steps": {},
+        }
         if paging.more is not None and paging.more(told) is not True:
             return ""
         if paging.style == "link":

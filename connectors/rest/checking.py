@@ -201,8 +201,14 @@ class ChecksItself(ShowsSamples):
             return ""
         if "me" not in self.ports.memory:
             done = self.caller.run("who")
-            told = {"settings": self.caller.known["settings"], "answer": done.answer, "status": 200, "me": "",
-                    "headers": done.headers, "steps": {}}  # fmt: skip
+            told = {
+                "settings": self.caller.known["settings"],
+                "answer": done.answer,
+                "status": 200,
+                "me": "",
+                "headers": done.headers,
+                "steps": {},
+            }
             who = self.profile.who
             me = text(who.id(told)) if who is not None else ""
             if not me:

@@ -371,12 +371,21 @@ class Rest(ChecksItself):
             "key": change.key,
             "fields": {**change.fields, **self._whole_values(change)},
             "change": {
-                "id": change.id, "kind": change.kind, "key": change.key, "reference": change.reference or Unsaid(),
-                "visibility": change.visibility, "text": told, "marked": f"{told}\n\n{mark}".strip(), "mark": mark,
-                "ticket": change.label, "name": change.name, "content": change.content, "size": len(change.content),
+                "id": change.id,
+                "kind": change.kind,
+                "key": change.key,
+                "reference": change.reference or Unsaid(),
+                "visibility": change.visibility,
+                "text": told,
+                "marked": f"{told}\n\n{mark}".strip(),
+                "mark": mark,
+                "ticket": change.label,
+                "name": change.name,
+                "content": change.content,
+                "size": len(change.content),
                 "type": type_of(change.name),
             },
-        }  # fmt: skip
+        }
 
     def _whole_values(self, change: Change) -> dict[str, str]:
         """Of a field with parts: their own value of which the one that is written is a part, as `status_of`."""
@@ -472,9 +481,16 @@ def _made(document: str) -> type[Connector]:
         "signature_headers": () if found.hook is None else found.hook.signature_headers,
         "settings": tuple(
             Setting(
-                name=row.name, label=row.label, help=row.help, is_secret=row.secret, is_required=row.required,
-                is_address=row.name in addresses, is_long=row.long,
-                default=row.default, picklist=row.picklist, choices=tuple(row.choices.items()),
+                name=row.name,
+                label=row.label,
+                help=row.help,
+                is_secret=row.secret,
+                is_required=row.required,
+                is_address=row.name in addresses,
+                is_long=row.long,
+                default=row.default,
+                picklist=row.picklist,
+                choices=tuple(row.choices.items()),
             )
             for row in found.settings
         ),
@@ -483,7 +499,7 @@ def _made(document: str) -> type[Connector]:
         "limits": limits,
         "dates_changes": "changed_at" not in found.lacks,
         "lengths": {name: int(value) for name, value in found.lengths.items()},
-    }  # fmt: skip
+    }
     return type(f"Rest_{re.sub('[^A-Za-z0-9]', '_', found.slug)}", (Rest,), made)
 
 

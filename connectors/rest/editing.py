@@ -24,9 +24,20 @@ from .profile import Profile
 
 _HIDDEN = ("digest",)
 _ALWAYS = (
-    "connect", "limits", "times", "since", "who", "people", "ticket", "ticket.fields", "hook", "lacks",
-    "connect.token", "connect.signed", "connect.discover",
-)  # fmt: skip
+    "connect",
+    "limits",
+    "times",
+    "since",
+    "who",
+    "people",
+    "ticket",
+    "ticket.fields",
+    "hook",
+    "lacks",
+    "connect.token",
+    "connect.signed",
+    "connect.discover",
+)
 """Tables that are offered where they are not there yet."""
 
 

@@ -21,8 +21,26 @@ from .profile import LONGEST, Defaults, Paging, PicklistRow, Profile, Step
 from .times import zone
 
 Wrong = Callable[[str, str], None]
-KNOWN_OPERATIONS = ("who", "list", "get", "find", "carrying", "create", "update", "notes", "note", "files", "file",
-                    "download", "hooks", "hook_create", "hook_enable", "hook_delete", "quota", "person")  # fmt: skip
+KNOWN_OPERATIONS = (
+    "who",
+    "list",
+    "get",
+    "find",
+    "carrying",
+    "create",
+    "update",
+    "notes",
+    "note",
+    "files",
+    "file",
+    "download",
+    "hooks",
+    "hook_create",
+    "hook_enable",
+    "hook_delete",
+    "quota",
+    "person",
+)
 LACKS = {
     "changed_since": "The list is read whole with every poll; what has not changed has no effect.",
     "changed_at": "Their records do not say when they changed: what differs from what was read last has changed.",
@@ -36,8 +54,21 @@ LACKS = {
     "who": "We are known by nothing but our marks.",
 }
 """What a profile may declare that a system lacks, and what is done then."""
-CHANGE = {"id", "kind", "key", "reference", "ticket", "visibility", "text", "marked", "mark", "name", "content", "size",
-          "type"}  # fmt: skip
+CHANGE = {
+    "id",
+    "kind",
+    "key",
+    "reference",
+    "ticket",
+    "visibility",
+    "text",
+    "marked",
+    "mark",
+    "name",
+    "content",
+    "size",
+    "type",
+}
 ASKS_WITH = {"page": "page", "offset": "offset", "time": "offset", "keyset": "after", "cursor": "cursor"}
 COUNTED = ("page", "offset", "time", "keyset")
 """Styles of paging that see by a page's length whether there is more."""
@@ -274,9 +305,11 @@ def _names(profile: Profile, wrong: Wrong) -> None:
     secret = {row.name for row in profile.settings if row.secret}
     steps = {name: {step.name for step in group if step.name} for name, group in profile.operations.items()}
     known: Mapping[str, set[str]] = {
-        "settings": plain, "secrets": secret, "change": CHANGE,
+        "settings": plain,
+        "secrets": secret,
+        "change": CHANGE,
         "fields": set(profile.ticket.fields) | {f"{name}_of" for name in profile.picklists if profile.parts_of(name)},
-    }  # fmt: skip
+    }
     for place, told in _fixed(profile.operations, "operations"):
         wrong(place, f"This is sent as it stands. Is {{{told}}} meant?")
     for place, source in _sources(profile, ""):
@@ -328,9 +361,11 @@ def _sources(node: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _sources(getattr(node, each.name), f"{path}.{each.name.rstrip('_')}".strip("."))
     elif isinstance(node, Mapping):
         for key, inner in node.items():
-            name = "".join(part if isinstance(part, str) else f"{{{part.source}}}" for part in key.parts) if (
-                isinstance(key, Text)
-            ) else key  # fmt: skip
+            name = (
+                "".join(part if isinstance(part, str) else f"{{{part.source}}}" for part in key.parts)
+                if (isinstance(key, Text))
+                else key
+            )
             if isinstance(key, Filled | Text):
                 yield from _sources(key.text if isinstance(key, Filled) else key, f"{path}.{name}".strip("."))
             yield from _sources(inner, f"{path}.{name}".strip("."))

@@ -35,8 +35,23 @@ REQUEST = ("settings", "secrets", "memory", "me", "steps", "heads", "now")
 ANSWER = ("settings", "me", "answer", "status", "headers", "steps")
 RECORD = ("settings", "me", "item", "answer")
 CHANGE = ("change", "fields")
-REQUESTED = (*REQUEST, *CHANGE, "key", "item", "file", "hook", "since", "page", "offset", "limit", "cursor", "after",
-             "reference", "prefix", "note")  # fmt: skip
+REQUESTED = (
+    *REQUEST,
+    *CHANGE,
+    "key",
+    "item",
+    "file",
+    "hook",
+    "since",
+    "page",
+    "offset",
+    "limit",
+    "cursor",
+    "after",
+    "reference",
+    "prefix",
+    "note",
+)
 """What any part of a request may name; which of them is set in which operation stands in `given`."""
 
 

@@ -22,8 +22,12 @@ from .profile import FileRow, NoteRow
 from .times import reader, zone
 
 Json = dict[str, Any]
-FORMS = {"number": r"\d{1,19}", "word": r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}", "hex": r"[0-9a-fA-F-]{8,40}",
-         "any": r"(?!\.)[^/?#\s\x00-\x1f]{1,100}"}  # fmt: skip
+FORMS = {
+    "number": r"\d{1,19}",
+    "word": r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}",
+    "hex": r"[0-9a-fA-F-]{8,40}",
+    "any": r"(?!\.)[^/?#\s\x00-\x1f]{1,100}",
+}
 OF_TICKET = ("number", "assignee", "queue", "merged_into", "made_by", "reference", "resolution", "requester")
 """What a profile may say of a ticket, and need not."""
 
@@ -236,7 +240,7 @@ class Records:
 
     def file(
         self, row: FileRow, raw: Any, answer: Any, item: Any, parent: Any = None, detail: Any = None
-    ) -> RemoteFile | None:  # fmt: skip
+    ) -> RemoteFile | None:
         """An attachment; None for what the profile leaves out. As old as its ticket where it has no time."""
         told = {**self.about(raw, answer), "parent": parent, "detail": detail}
         if row.only is not None and row.only(told) is not True:

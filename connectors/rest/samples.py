@@ -64,8 +64,14 @@ class ShowsSamples(TakesCalls):
         known, steps = self.caller.known, {}
         if isinstance(answer, dict) and set(answer) == {"steps", "answer"}:
             steps, answer = answer["steps"], answer["answer"]
-        return {"settings": known["settings"], "me": known["me"], "answer": answer, "status": 200, "headers": {},
-                "steps": steps}  # fmt: skip
+        return {
+            "settings": known["settings"],
+            "me": known["me"],
+            "answer": answer,
+            "status": 200,
+            "headers": {},
+            "steps": steps,
+        }
 
     def notes_of_sample(self, answer: Any) -> list[RemoteNote]:
         """The notes in an answer to the operation that lists them."""

@@ -216,10 +216,15 @@ class Simulator(simulating.Simulator[Tenant]):
             return
         number = int(str(upload["token"]).partition(".")[0])
         tenant.attachments[str(number)] = {
-            "id": number, "issue": item["id"], "filename": upload.get("filename") or "file", "content": content,
-            "filesize": len(content) // 2, "description": upload.get("description") or "", "author": by,
+            "id": number,
+            "issue": item["id"],
+            "filename": upload.get("filename") or "file",
+            "content": content,
+            "filesize": len(content) // 2,
+            "description": upload.get("description") or "",
+            "author": by,
             "created_on": self.stamp(),
-        }  # fmt: skip
+        }
 
     # -- people of a tenant
 
@@ -268,20 +273,32 @@ class Simulator(simulating.Simulator[Tenant]):
         tracker, kind = next(iter(tenant.trackers.items()))
         at = self.stamp()
         return {
-            "id": tenant.next_id(), "project": {"id": int(project), "name": label},
-            "tracker": {"id": int(tracker), "name": kind}, "status": dict(tenant.statuses["1"]),
-            "priority": {"id": 2, "name": tenant.priorities["2"]["name"]}, "author": by, "subject": "",
-            "description": "", "is_private": False,
+            "id": tenant.next_id(),
+            "project": {"id": int(project), "name": label},
+            "tracker": {"id": int(tracker), "name": kind},
+            "status": dict(tenant.statuses["1"]),
+            "priority": {"id": 2, "name": tenant.priorities["2"]["name"]},
+            "author": by,
+            "subject": "",
+            "description": "",
+            "is_private": False,
             "custom_fields": [{"id": REFERENCE_FIELD, "name": "Hub Ref", "value": ""}],
-            "created_on": at, "updated_on": at, "closed_on": None,
-        }  # fmt: skip
+            "created_on": at,
+            "updated_on": at,
+            "closed_on": None,
+        }
 
     def _say(self, tenant: Tenant, item: Json, by: Json, text: str, *, is_private: bool) -> Json:
         number = tenant.next_id()
         tenant.journals[str(number)] = {
-            "id": number, "issue": item["id"], "user": by, "notes": text, "private_notes": is_private,
-            "created_on": self.stamp(), "details": [],
-        }  # fmt: skip
+            "id": number,
+            "issue": item["id"],
+            "user": by,
+            "notes": text,
+            "private_notes": is_private,
+            "created_on": self.stamp(),
+            "details": [],
+        }
         return tenant.journals[str(number)]
 
 

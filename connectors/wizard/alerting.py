@@ -33,9 +33,15 @@ def alerts(request: HttpRequest, pk: int) -> HttpResponse:
             return _go_live(request, connection, form)
     address = hooks.address(connection, settings.PUBLIC_URL)
     return pages.page(
-        request, "alerts", connection, title=_("What its alerts become"), form=form, sample=sample, seen=seen,
+        request,
+        "alerts",
+        connection,
+        title=_("What its alerts become"),
+        form=form,
+        sample=sample,
+        seen=seen,
         address=address,
-    )  # fmt: skip
+    )
 
 
 def _known(connection: Connection) -> dict[str, str]:

@@ -53,9 +53,12 @@ def _as_written(row: NoteProposal, rule: NoteRule | None) -> NoteProposal:
     if rule is None:
         return replace(row, is_written=False, is_written_for_legs=False, is_written_for_vendor=False)
     return replace(
-        row, audience=rule.audience, is_written=rule.is_written, is_written_for_legs=rule.is_written_for_legs,
+        row,
+        audience=rule.audience,
+        is_written=rule.is_written,
+        is_written_for_legs=rule.is_written_for_legs,
         is_written_for_vendor=rule.is_written_for_vendor,
-    )  # fmt: skip
+    )
 
 
 def pack(connection: Connection, notes: list[NoteProposal]) -> str:

@@ -128,10 +128,14 @@ class SettingsForm(forms.Form):
         """What is entered otherwise than it was, by label; of secrets only that they were entered."""
         before = self.connection.settings
         return [
-            setting.label for setting in self.settings
-            if (self._entered(setting) if setting.is_secret
-                else self._entered(setting) != str(before.get(setting.name, setting.default)))
-        ]  # fmt: skip
+            setting.label
+            for setting in self.settings
+            if (
+                self._entered(setting)
+                if setting.is_secret
+                else self._entered(setting) != str(before.get(setting.name, setting.default))
+            )
+        ]
 
     def rare(self) -> list[Any]:
         """Fields that are folded away until somebody needs them."""
@@ -295,8 +299,10 @@ class WordsForm(forms.Form):
             audiences = [("", _("— held —")), *NoteRule.Audience.choices]
             self._add(f"audience_{index}", audiences, note.audience, _("audience here"))
             written = (
-                ("written", note.is_written), ("legs", note.is_written_for_legs), ("vendor", note.is_written_for_vendor)
-            )  # fmt: skip
+                ("written", note.is_written),
+                ("legs", note.is_written_for_legs),
+                ("vendor", note.is_written_for_vendor),
+            )
             for name, value in written:
                 self.fields[f"{name}_{index}"] = forms.BooleanField(required=False, initial=value)
 
@@ -341,8 +347,13 @@ class WordsForm(forms.Form):
                 vendors += 1
         cleaned["pack"] = cleaned.get("pack") or PackPlace.DESCRIPTION
         if cleaned["pack"] == PackPlace.NOTE and not vendors:
-            self.add_error("pack", _("A note for this vendor alone needs a visibility that is used for it: choose one "
-                                     "in the last column above, or send the pack another way."))  # fmt: skip
+            self.add_error(
+                "pack",
+                _(
+                    "A note for this vendor alone needs a visibility that is used for it: choose one "
+                    "in the last column above, or send the pack another way."
+                ),
+            )
         return cleaned
 
     def status_rows(self) -> list[dict[str, Any]]:
@@ -410,9 +421,12 @@ class SeverityForm(forms.Form):
         super().__init__(*args, **kwargs)
         for priority, label in Priority.choices:
             self.fields[priority] = forms.CharField(
-                label=label, required=False, max_length=400, initial=known.get(priority, SEVERITIES[priority]),
+                label=label,
+                required=False,
+                max_length=400,
+                initial=known.get(priority, SEVERITIES[priority]),
                 widget=forms.TextInput(attrs={"class": "vTextField"}),
-            )  # fmt: skip
+            )
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

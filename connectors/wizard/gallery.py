@@ -50,8 +50,12 @@ def gallery(request: HttpRequest) -> HttpResponse:
         for connector, kind in profiles.kinds().items()
         for slug, document in kind.shipped_profiles().items()
     ]
-    context = {**admin.site.each_context(request), "title": _("Begin with a profile that comes with the hub"),
-               "opts": Profile._meta, "shipped": sorted(found, key=lambda each: each.name.lower())}  # fmt: skip
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Begin with a profile that comes with the hub"),
+        "opts": Profile._meta,
+        "shipped": sorted(found, key=lambda each: each.name.lower()),
+    }
     return render(request, "admin/connectors/profile/gallery.html", context)
 
 
@@ -80,6 +84,4 @@ def _renamed(document: str, slug: str) -> str:
 
 def _told(connector: str, slug: str, document: str) -> Shipped:
     lines = dict(re.findall(r'(?m)^(name|about|documentation) = "(.*)"$', document.partition("[[settings]]")[0]))
-    return Shipped(
-        connector, slug, lines.get("name", slug), lines.get("about", ""), lines.get("documentation", "")
-    )  # fmt: skip
+    return Shipped(connector, slug, lines.get("name", slug), lines.get("about", ""), lines.get("documentation", ""))

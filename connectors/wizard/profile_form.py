@@ -21,12 +21,24 @@ from hub.models import Publication
 
 NEW_NAME, NEW_VALUE = "+name", "+value"
 GROUPS = (
-    ("", _("The system")), ("settings", _("What an admin enters")), ("connect", _("Address and access")),
-    ("limits", _("Limits")), ("times", _("Times")), ("since", _("Changed since")), ("operations", _("Operations")),
-    ("who", _("Who we are")), ("people", _("Names of people")), ("ticket", _("Tickets")), ("notes", _("Notes")),
-    ("files", _("Files")), ("picklists", _("Picklists")), ("errors", _("What a no means")), ("hook", _("Their calls")),
-    ("lacks", _("What they lack")), ("lengths", _("Longest texts")),
-)  # fmt: skip
+    ("", _("The system")),
+    ("settings", _("What an admin enters")),
+    ("connect", _("Address and access")),
+    ("limits", _("Limits")),
+    ("times", _("Times")),
+    ("since", _("Changed since")),
+    ("operations", _("Operations")),
+    ("who", _("Who we are")),
+    ("people", _("Names of people")),
+    ("ticket", _("Tickets")),
+    ("notes", _("Notes")),
+    ("files", _("Files")),
+    ("picklists", _("Picklists")),
+    ("errors", _("What a no means")),
+    ("hook", _("Their calls")),
+    ("lacks", _("What they lack")),
+    ("lengths", _("Longest texts")),
+)
 ADDED = {"settings": "settings.+", "notes": "notes.+", "files": "files.+", "errors": "errors.+"}
 
 

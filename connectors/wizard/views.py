@@ -136,9 +136,7 @@ def words(request: HttpRequest, pk: int) -> HttpResponse:
     if picklists is None:
         return redirect(pages.url("access", connection))
     statuses, priorities, notes = drafts.proposals(connection, picklists)
-    form = WordsForm(
-        statuses, priorities, picklists, notes, request.POST or None, pack=drafts.pack(connection, notes)
-    )  # fmt: skip
+    form = WordsForm(statuses, priorities, picklists, notes, request.POST or None, pack=drafts.pack(connection, notes))
     if request.method == "POST" and form.is_valid():
         drafts.write(connection, form)
         return redirect(pages.url("look", connection))
@@ -202,8 +200,11 @@ def _go_live(request: HttpRequest, connection: Connection) -> HttpResponse:
         publishing.publish_mapping(draft)
     Connection.objects.filter(pk=connection.pk).update(state=Connection.State.ACTIVE, last_error="", failures=0)
     connection.refresh_from_db()
-    messages.success(request, _("%(connection)s is live: open a ticket and hand it over to %(organisation)s.") % {
-        "connection": connection, "organisation": connection.organisation})  # fmt: skip
+    messages.success(
+        request,
+        _("%(connection)s is live: open a ticket and hand it over to %(organisation)s.")
+        % {"connection": connection, "organisation": connection.organisation},
+    )
     if request.POST.get("hook"):
         try:
             hooks.register(connection, hub_url=settings.PUBLIC_URL)
@@ -244,8 +245,11 @@ def _tried(connection: Connection, form: SettingsForm, call: Callable[[Any], Any
         field = getattr(error, "field", "")
         elsewhere = {setting.name: setting.label for setting in registry.kind_of(connection).settings}
         if field in elsewhere and field not in form.fields:
-            form.add_error(None, _("%(error)s Put it right on the page Access: %(setting)s.") % {
-                "error": error, "setting": elsewhere[field]})  # fmt: skip
+            form.add_error(
+                None,
+                _("%(error)s Put it right on the page Access: %(setting)s.")
+                % {"error": error, "setting": elsewhere[field]},
+            )
         else:
             form.add_error(field if field in form.fields else None, str(error))
     except ValueError:

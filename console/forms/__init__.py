@@ -78,9 +78,10 @@ class VerbForm(_Styled):
     def given(self) -> dict[str, Any]:
         """The fields that were filled in."""
         return {
-            name: value for name, value in self.cleaned_data.items()
+            name: value
+            for name, value in self.cleaned_data.items()
             if name not in ("move", "reason") and value not in (None, "")
-        }  # fmt: skip
+        }
 
 
 class PriorityForm(_Styled):
@@ -115,9 +116,13 @@ class DecisionForm(_Styled):
 
     organisation = forms.ModelChoiceField(
         label=_("It is for"),
-        queryset=Organisation.objects.filter(archived_at=None).exclude(kind=Organisation.Kind.CUSTOMER).order_by("name"),
-        to_field_name="public_id", required=False, empty_label=_("nobody else: it stays as it is"),
-    )  # fmt: skip
+        queryset=Organisation.objects.filter(archived_at=None)
+        .exclude(kind=Organisation.Kind.CUSTOMER)
+        .order_by("name"),
+        to_field_name="public_id",
+        required=False,
+        empty_label=_("nobody else: it stays as it is"),
+    )
     decision = forms.CharField(label=_("What was decided, and why: whoever takes it reads this"), max_length=2000)
     accept_minutes = _accept_minutes()
 
@@ -139,9 +144,12 @@ class HandOverForm(_Styled):
         label=_("The ticket cannot be resolved before they are done"), required=False, initial=True
     )
     also = forms.ModelMultipleChoiceField(
-        label=_("Tell them this, too"), queryset=Message.objects.none(), to_field_name="public_id", required=False,
+        label=_("Tell them this, too"),
+        queryset=Message.objects.none(),
+        to_field_name="public_id",
+        required=False,
         widget=forms.CheckboxSelectMultiple,
-    )  # fmt: skip
+    )
 
     def __init__(self, *args: Any, ticket: Ticket, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -221,9 +229,12 @@ class OpenForm(_Styled):
         label=_("Service"), queryset=Service.objects.order_by("name"), to_field_name="public_id", required=False
     )
     requester = forms.ModelChoiceField(
-        label=_("Who asks"), queryset=Person.objects.order_by("name"), to_field_name="public_id", required=False,
+        label=_("Who asks"),
+        queryset=Person.objects.order_by("name"),
+        to_field_name="public_id",
+        required=False,
         help_text=_("Questions go to them, and the first response is theirs."),
-    )  # fmt: skip
+    )
 
 
 class FirstRunForm(_Styled):

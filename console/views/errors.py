@@ -20,11 +20,15 @@ TRY_AGAIN_SECONDS = 5
 def bad_request(request: HttpRequest, exception: Exception | None = None, *, number: str = "") -> HttpResponse:
     """400: what was sent cannot be understood."""
     return _page(
-        request, 400, _("This cannot be understood"),
-        _("The address or the form holds something no page can mean, such as an unprintable character or a number "
-          "that is too large. Check what you entered, or start again from the board."),
+        request,
+        400,
+        _("This cannot be understood"),
+        _(
+            "The address or the form holds something no page can mean, such as an unprintable character or a number "
+            "that is too large. Check what you entered, or start again from the board."
+        ),
         number=number,
-    )  # fmt: skip
+    )
 
 
 def not_found(request: HttpRequest) -> HttpResponse:
@@ -35,9 +39,11 @@ def not_found(request: HttpRequest) -> HttpResponse:
 def wrong_method(request: HttpRequest, *, allowed: str) -> HttpResponse:
     """405: the address of a form that was opened as a page, or a page that was sent a form."""
     page = _page(
-        request, 405, _("This address only takes a form"),
+        request,
+        405,
+        _("This address only takes a form"),
         _("It is where a form is sent to, and has nothing to show. Go back to the page the form is on."),
-    )  # fmt: skip
+    )
     page["Allow"] = allowed
     return page
 
@@ -45,10 +51,14 @@ def wrong_method(request: HttpRequest, *, allowed: str) -> HttpResponse:
 def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403: a form without its token, or with one of another session."""
     return _page(
-        request, 403, _("This form is out of date"),
-        _("You logged in or out in another tab since it was opened, or your browser keeps no cookies for this site. "
-          "Go back to the form and send it again. Nothing was changed."),
-    )  # fmt: skip
+        request,
+        403,
+        _("This form is out of date"),
+        _(
+            "You logged in or out in another tab since it was opened, or your browser keeps no cookies for this site. "
+            "Go back to the form and send it again. Nothing was changed."
+        ),
+    )
 
 
 def broken(request: HttpRequest) -> HttpResponse:
@@ -57,19 +67,27 @@ def broken(request: HttpRequest) -> HttpResponse:
     log.error("Error %s: %s %s", number, request.method, request.path)
     if isinstance(error, OperationalError | InterfaceError):
         page = _page(
-            request, 503, _("The database does not answer"),
-            _("Nothing was changed. Wait a few seconds, go back to the form and send it again, or load this page "
-              "again. If it goes on, tell your administrator the number below."),
+            request,
+            503,
+            _("The database does not answer"),
+            _(
+                "Nothing was changed. Wait a few seconds, go back to the form and send it again, or load this page "
+                "again. If it goes on, tell your administrator the number below."
+            ),
             number=number,
-        )  # fmt: skip
+        )
         page["Retry-After"] = str(TRY_AGAIN_SECONDS)
         return page
     return _page(
-        request, 500, _("Something went wrong here"),
-        _("This is a fault of Ticket Hub, not yours. Go back and try again; if it happens again, tell your "
-          "administrator the number below: it leads to what happened in the log."),
+        request,
+        500,
+        _("Something went wrong here"),
+        _(
+            "This is a fault of Ticket Hub, not yours. Go back and try again; if it happens again, tell your "
+            "administrator the number below: it leads to what happened in the log."
+        ),
         number=number,
-    )  # fmt: skip
+    )
 
 
 def _page(request: HttpRequest, status: int, title: str, text: str, **more: Any) -> HttpResponse:

@@ -91,8 +91,15 @@ def guest_link(request: HttpRequest, token: str) -> HttpResponse:
     chosen = request.POST.get("act") or request.GET.get("do", "")
     if request.method == "POST" and form.is_valid() and _done(request, found, form):
         answer = redirect("console:guest_link", token=token)
-        answer.set_cookie("door_name", form.cleaned_data["name"], max_age=90 * 86400, path="/v/", httponly=True,
-                          secure=request.is_secure(), samesite="Strict")  # fmt: skip
+        answer.set_cookie(
+            "door_name",
+            form.cleaned_data["name"],
+            max_age=90 * 86400,
+            path="/v/",
+            httponly=True,
+            secure=request.is_secure(),
+            samesite="Strict",
+        )
         return _closed(answer)
     with timezone.override(ZoneInfo(found.leg.organisation.time_zone)):
         return _closed(render(request, "console/guest_link.html", _shown(found, form, token, chosen)))

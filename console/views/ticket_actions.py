@@ -84,9 +84,12 @@ def start_triage(request: HttpRequest, public_id: str) -> HttpResponse:
     user = person(request)
     try:
         triage.start(
-            ticket=ticket, cause="person", reason=request.POST.get("reason", "").strip()[:2000],
-            actor=Actor.person(user), at=now(),
-        )  # fmt: skip
+            ticket=ticket,
+            cause="person",
+            reason=request.POST.get("reason", "").strip()[:2000],
+            actor=Actor.person(user),
+            at=now(),
+        )
     except triage.TriageRefused as refused:
         messages.error(request, str(refused))
     return redirect(ticket)
@@ -149,9 +152,12 @@ def major(request: HttpRequest, public_id: str) -> HttpResponse:
             messages.success(request, _("%(label)s goes on as %(into)s.") % {"label": ticket.label, "into": into.label})
         elif told.get("do") == "broadcast":
             count = major_incidents.broadcast(
-                ticket=ticket, body=told.get("body", "").strip(), actor=actor, at=at,
+                ticket=ticket,
+                body=told.get("body", "").strip(),
+                actor=actor,
+                at=at,
                 is_for_requesters=bool(told.get("requesters")),
-            )  # fmt: skip
+            )
             messages.success(request, _("It was said on %s tickets.") % count)
         else:
             major_incidents.declare(ticket=ticket, is_major=told.get("do") == "declare", actor=actor, at=at)

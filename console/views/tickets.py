@@ -268,14 +268,27 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
     try:
         if form.cleaned_data["is_parallel"]:
             engagements.offer(
-                ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within,
-                is_lead=False, is_blocking=form.cleaned_data["is_blocking"], also=form.cleaned_data["also"],
-            )  # fmt: skip
+                ticket=ticket,
+                organisation=to,
+                reason=reason,
+                actor=actor,
+                at=now(),
+                accept_within=within,
+                is_lead=False,
+                is_blocking=form.cleaned_data["is_blocking"],
+                also=form.cleaned_data["also"],
+            )
         else:
             engagements.hand_over(
-                ticket=ticket, organisation=to, reason=reason, actor=actor, at=now(), accept_within=within,
-                is_blocking=form.cleaned_data["is_blocking"], also=form.cleaned_data["also"],
-            )  # fmt: skip
+                ticket=ticket,
+                organisation=to,
+                reason=reason,
+                actor=actor,
+                at=now(),
+                accept_within=within,
+                is_blocking=form.cleaned_data["is_blocking"],
+                also=form.cleaned_data["also"],
+            )
     except handoff_transitions.HandoffRefused as refused:
         messages.error(request, str(refused))
     return redirect(ticket)
@@ -296,9 +309,11 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
         try:
             _act(leg, form.cleaned_data, Actor.person(person(request)))
             if form.cleaned_data["act"] == "give_back" and ticket.legs.get(pk=leg.pk).stage != Stage.RETURNED:
-                messages.warning(request, _(
-                    "This ticket has come back as often as it may: it stays with %s, and joint triage decides."
-                ) % leg.organisation)  # fmt: skip
+                messages.warning(
+                    request,
+                    _("This ticket has come back as often as it may: it stays with %s, and joint triage decides.")
+                    % leg.organisation,
+                )
         except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:
             messages.error(request, str(refused))
     for error in form.non_field_errors():
@@ -320,9 +335,14 @@ def leg_guest_link(request: HttpRequest, public_id: str, leg_id: str) -> HttpRes
     else:
         made = guest_links.open_for(leg, at=now())
         where = guest_links.address(made, hub_url=settings.PUBLIC_URL)
-        messages.success(request, _("%(name)s can work here without a log-in: %(where)s") % {
-            "name": leg.organisation, "where": where,
-        })  # fmt: skip
+        messages.success(
+            request,
+            _("%(name)s can work here without a log-in: %(where)s")
+            % {
+                "name": leg.organisation,
+                "where": where,
+            },
+        )
     return redirect(ticket)
 
 
@@ -340,8 +360,12 @@ def _act(leg: Leg, told: dict[str, Any], actor: Actor) -> None:
     elif act == "accept":
         engagements.start(leg=engagements.accept(leg=leg, actor=actor, at=at), actor=actor, at=at)
     else:
-        plain = {"start": engagements.start, "resume": engagements.resume, "approve": engagements.approve,
-                 "reopen": engagements.reopen}  # fmt: skip
+        plain = {
+            "start": engagements.start,
+            "resume": engagements.resume,
+            "approve": engagements.approve,
+            "reopen": engagements.reopen,
+        }
         plain[act](leg=leg, actor=actor, at=at)
     if reason.strip() and act in SAID:
         # These acts have no reason of their own: what was typed beside them is said to the organisation.

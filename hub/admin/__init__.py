@@ -90,8 +90,9 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
                 continue
             self.log_change(request, user, _("Made a one-time link for a new password."))
             where = f"{settings.PUBLIC_URL}{accounts.reset_path(user)}"
-            messages.success(request, _("For %(user)s, good once and for 24 hours: %(where)s") % {
-                "user": user, "where": where})  # fmt: skip
+            messages.success(
+                request, _("For %(user)s, good once and for 24 hours: %(where)s") % {"user": user, "where": where}
+            )
 
     @admin.action(description=_("Log them out everywhere"), permissions=["change"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

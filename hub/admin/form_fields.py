@@ -21,9 +21,14 @@ from hub.sla.calendars import WEEKDAYS, BadCalendar, seconds_of_day
 Windows = list[list[str]]
 
 DAYS = (
-    _lazy("Monday"), _lazy("Tuesday"), _lazy("Wednesday"), _lazy("Thursday"), _lazy("Friday"), _lazy("Saturday"),
+    _lazy("Monday"),
+    _lazy("Tuesday"),
+    _lazy("Wednesday"),
+    _lazy("Thursday"),
+    _lazy("Friday"),
+    _lazy("Saturday"),
     _lazy("Sunday"),
-)  # fmt: skip
+)
 _TIME = r"(\d{1,2})(?:[:.](\d\d))?(?::(\d\d))?"
 _WINDOW = re.compile(rf"\s*{_TIME}\s*(?:-|–|to)\s*{_TIME}\s*")
 _AMOUNT = re.compile(

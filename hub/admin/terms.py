@@ -177,8 +177,9 @@ class CalendarAdmin(Versioned):
     def hours(self, obj: Calendar) -> str:
         return _lines(
             f"{name} {form_fields.told_windows(obj.weekly[day])}"
-            for day, name in zip(WEEKDAYS, form_fields.DAYS, strict=True) if obj.weekly.get(day)
-        )  # fmt: skip
+            for day, name in zip(WEEKDAYS, form_fields.DAYS, strict=True)
+            if obj.weekly.get(day)
+        )
 
     @admin.display(description=_lazy("holidays"))
     def closed(self, obj: Calendar) -> str:
@@ -201,9 +202,11 @@ def _lines(rows: Any) -> str:
 class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
     priority = forms.ChoiceField(label=_lazy("Priority"))
     goal_seconds = form_fields.GoalField(
-        label=_lazy("Goal"), required=False, widget=forms.TextInput(attrs={"size": 14, "placeholder": "4 h"}),
+        label=_lazy("Goal"),
+        required=False,
+        widget=forms.TextInput(attrs={"size": 14, "placeholder": "4 h"}),
         help_text=_lazy("Working time: 15 min, 4 h, 1 h 30 min. Empty: measured without a goal."),
-    )  # fmt: skip
+    )
 
     class Meta:
         model = Target
@@ -238,17 +241,29 @@ class TargetInline(admin.TabularInline):  # type: ignore[type-arg]
 
 class ContractForm(VersionForm):
     pause_reasons = forms.MultipleChoiceField(
-        label=_lazy("Pauses while it"), choices=PAUSES, required=False, widget=forms.CheckboxSelectMultiple,
+        label=_lazy("Pauses while it"),
+        choices=PAUSES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
         initial=["waiting_requester"],
         help_text=_lazy("Usual: an SLA pauses in the first only, a UC in the first two."),
-    )  # fmt: skip
+    )
 
     class Meta:
         model = Contract
         fields = [
-            "name", "kind", "organisation", "service", "calendar", "pause_reasons", "on_reopen", "on_return",
-            "on_change", "starts_on", "may_resolve",
-        ]  # fmt: skip
+            "name",
+            "kind",
+            "organisation",
+            "service",
+            "calendar",
+            "pause_reasons",
+            "on_reopen",
+            "on_return",
+            "on_change",
+            "starts_on",
+            "may_resolve",
+        ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -291,9 +306,21 @@ class ContractAdmin(Versioned):
     def get_fields(self, request: HttpRequest, obj: Contract | None = None) -> Any:
         pauses = "pause_reasons" if _may_edit(self, request, obj) else "pauses"
         return [
-            "name", "status", "version", "kind", "organisation", "service", "calendar", "week", pauses, "on_reopen",
-            "on_return", "on_change", "starts_on", "may_resolve",
-        ]  # fmt: skip
+            "name",
+            "status",
+            "version",
+            "kind",
+            "organisation",
+            "service",
+            "calendar",
+            "week",
+            pauses,
+            "on_reopen",
+            "on_return",
+            "on_change",
+            "starts_on",
+            "may_resolve",
+        ]
 
     @admin.display(description=_lazy("pauses while it"))
     def pauses(self, obj: Contract) -> str:

@@ -26,9 +26,14 @@ def coming_week(row: Calendar, *, at: datetime) -> SafeString | str:
     days = [_day(sums, (first + timedelta(days=number)), number) for number in range(7)]
     return render_to_string(
         "admin/hub/week.html",
-        {"days": days, "hours": [(hour, 70 + hour * WIDTH // 24) for hour in range(0, 25, 6)], "zone": row.time_zone,
-         "height": 7 * ROW + 20, "open_hours": f"{sum(day['seconds'] for day in days) / 3600:.4g}"},
-    )  # fmt: skip
+        {
+            "days": days,
+            "hours": [(hour, 70 + hour * WIDTH // 24) for hour in range(0, 25, 6)],
+            "zone": row.time_zone,
+            "height": 7 * ROW + 20,
+            "open_hours": f"{sum(day['seconds'] for day in days) / 3600:.4g}",
+        },
+    )
 
 
 def _day(sums: Sums, begins: datetime, number: int) -> dict[str, Any]:
@@ -45,6 +50,8 @@ def _day(sums: Sums, begins: datetime, number: int) -> dict[str, Any]:
             bars.append([x, WIDTH / 96])
     ends = begins + timedelta(days=1)
     return {
-        "name": begins, "y": number * ROW + 2, "bars": bars,
+        "name": begins,
+        "y": number * ROW + 2,
+        "bars": bars,
         "seconds": sums.elapsed(int(begins.timestamp()), int(ends.timestamp())),
-    }  # fmt: skip
+    }

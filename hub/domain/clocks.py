@@ -224,10 +224,23 @@ def refold(ticket: Ticket, events: Sequence[Facts], *, as_of: datetime) -> None:
 
 
 _COMPARED = (
-    "state", "revision", "goal_seconds", "used_seconds", "paused_seconds", "as_of", "started_at", "stopped_at",
-    "due_at", "projected_due_at", "breach_at", "is_breached", "breaches", "next_fire_at", "is_current",
+    "state",
+    "revision",
+    "goal_seconds",
+    "used_seconds",
+    "paused_seconds",
+    "as_of",
+    "started_at",
+    "stopped_at",
+    "due_at",
+    "projected_due_at",
+    "breach_at",
+    "is_breached",
+    "breaches",
+    "next_fire_at",
+    "is_current",
     "calendar_id",
-)  # fmt: skip
+)
 
 
 def rows_of(ticket: Ticket, term: Terms, state: ClockState) -> Iterator[Clock]:

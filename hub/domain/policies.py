@@ -39,10 +39,17 @@ def publish_contract(contract: Contract) -> Contract:
         raise NotPublishable(f"Publish its calendar {contract.calendar} first.")
     if wrong := _wrong_promiser(contract):
         raise NotPublishable(wrong)
-    beside = Contract.objects.filter(
-        kind=contract.kind, organisation=contract.organisation, service=contract.service,
-        status=Publication.PUBLISHED, history_policy="",
-    ).exclude(name=contract.name).first()  # fmt: skip
+    beside = (
+        Contract.objects.filter(
+            kind=contract.kind,
+            organisation=contract.organisation,
+            service=contract.service,
+            status=Publication.PUBLISHED,
+            history_policy="",
+        )
+        .exclude(name=contract.name)
+        .first()
+    )
     if beside is not None:
         raise NotPublishable(
             f"{beside} is in force for the same; only one can be. Make a new version of it, or retire it first."

@@ -13,9 +13,7 @@ from hub.models import HistoryShare, Leg, Organisation, Ticket, User
 BATCH = 1000
 
 
-def share(
-    tickets: Iterable[Ticket], *, organisation: Organisation, why: str, by: User | None, at: datetime
-) -> int:  # fmt: skip
+def share(tickets: Iterable[Ticket], *, organisation: Organisation, why: str, by: User | None, at: datetime) -> int:
     """Let the organisation read these tickets; how many it could not before. What it works on it reads anyway."""
     rows = iter(tickets)
     count = 0

@@ -21,15 +21,39 @@ Function = Callable[..., Any]
 # tests/hub/test_expr.py). It compiles more than it can run: bool(…), min(…), max(…), contains(a, b) and
 # t.getHours("Europe/Berlin") are known to its parser only.
 CALLED = {
-    "size": {1}, "string": {1}, "int": {1}, "uint": {1}, "double": {1}, "bytes": {1}, "type": {1}, "dyn": {1},
-    "timestamp": {1}, "duration": {1}, "has": {1},
-}  # fmt: skip
+    "size": {1},
+    "string": {1},
+    "int": {1},
+    "uint": {1},
+    "double": {1},
+    "bytes": {1},
+    "type": {1},
+    "dyn": {1},
+    "timestamp": {1},
+    "duration": {1},
+    "has": {1},
+}
 ON_VALUES = {
-    "size": {0}, "contains": {1}, "startsWith": {1}, "endsWith": {1}, "map": {2, 3}, "filter": {2}, "all": {2},
-    "exists": {2}, "exists_one": {2}, "getFullYear": {0}, "getMonth": {0}, "getDate": {0}, "getDayOfMonth": {0},
-    "getDayOfWeek": {0}, "getDayOfYear": {0}, "getHours": {0}, "getMinutes": {0}, "getSeconds": {0},
+    "size": {0},
+    "contains": {1},
+    "startsWith": {1},
+    "endsWith": {1},
+    "map": {2, 3},
+    "filter": {2},
+    "all": {2},
+    "exists": {2},
+    "exists_one": {2},
+    "getFullYear": {0},
+    "getMonth": {0},
+    "getDate": {0},
+    "getDayOfMonth": {0},
+    "getDayOfWeek": {0},
+    "getDayOfYear": {0},
+    "getHours": {0},
+    "getMinutes": {0},
+    "getSeconds": {0},
     "getMilliseconds": {0},
-}  # fmt: skip
+}
 _LENGTH = "_len"
 """What `size` is called before the engine, whose own counts bytes; as long, so that places in messages are right."""
 _SIZE = re.compile(r"(?<!\w)size(?=\s*\()")

@@ -14,8 +14,15 @@ from hub.sla.calendars import BadCalendar, CalendarSpec, load_zone
 SHIPPED = Path(__file__).parent / "profiles"
 
 CLASSES = (
-    "new", "active", "waiting_requester", "waiting_vendor", "waiting_evidence", "waiting_other", "resolved", "closed",
-)  # fmt: skip
+    "new",
+    "active",
+    "waiting_requester",
+    "waiting_vendor",
+    "waiting_evidence",
+    "waiting_other",
+    "resolved",
+    "closed",
+)
 UNKNOWN_CLASS = "active"
 """A status nobody has classed yet keeps its raw value and runs."""
 

@@ -152,7 +152,7 @@ class Event(models.Model):
             models.Index(
                 fields=["occurred_at"], condition=Q(kind=EventKind.RETURN_BLOCKED), name="event_return_blocked"
             )
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"{self.ticket_id}#{self.seq} {self.kind}"

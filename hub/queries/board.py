@@ -59,9 +59,13 @@ def board(tickets: QuerySet[Ticket], *, at: datetime, of: Collection[int] | None
     shown = ("ticket__holder", "contract__calendar", "calendar", "party")
     late = late_clocks(at=at, of=of).filter(ticket__in=live.values("pk"))
     coming = Clock.objects.filter(
-        ticket__in=live.values("pk"), is_current=True, state=Clock.State.ACTIVE, is_breached=False,
-        due_at__isnull=False, breach_at__gt=at,
-    )  # fmt: skip
+        ticket__in=live.values("pk"),
+        is_current=True,
+        state=Clock.State.ACTIVE,
+        is_breached=False,
+        due_at__isnull=False,
+        breach_at__gt=at,
+    )
     if of is not None:
         coming = coming.filter(party__in=of, contract__kind=Contract.Kind.UC)
     return Board(

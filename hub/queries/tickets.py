@@ -29,7 +29,7 @@ class Filters:
 
 def listed(
     tickets: QuerySet[Ticket], filters: Filters, *, at: datetime, of: Collection[int] | None = None
-) -> QuerySet[Ticket]:  # fmt: skip
+) -> QuerySet[Ticket]:
     """Tickets newest change first, with what a row shows, in a fixed number of queries."""
     found = narrowed(tickets, filters, at=at, of=of).select_related("status", "holder", "service")
     return found.prefetch_related(
@@ -39,7 +39,7 @@ def listed(
 
 def narrowed(
     tickets: QuerySet[Ticket], filters: Filters, *, at: datetime, of: Collection[int] | None = None
-) -> QuerySet[Ticket]:  # fmt: skip
+) -> QuerySet[Ticket]:
     """The tickets that fit: what every number counts, and what every list shows.
 
     `of`: filters look at clocks, numbers and turns of these organisations alone, so that nobody finds out by searching
@@ -274,10 +274,8 @@ def shares(segments: Iterable[LedgerSegment], *, at: datetime) -> list[TimeShare
     for ((name, charge, is_ours), seconds), told in zip(sums.items(), whole_percents(list(sums.values())), strict=True):
         percent = 100 * seconds / total
         found.append(
-            TimeShare(
-                name=name, charge=charge, seconds=seconds, percent=percent, left=left, told=told, is_ours=is_ours
-            )
-        )  # fmt: skip
+            TimeShare(name=name, charge=charge, seconds=seconds, percent=percent, left=left, told=told, is_ours=is_ours)
+        )
         left += percent
     return found
 

@@ -42,11 +42,18 @@ RELATED = {
 """What a ticket is to another: said on the one and on the other."""
 OURS_ALONE = frozenset(
     {
-        EventKind.TICKET_RELATED, EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED, EventKind.RULE_ACTED,
-        EventKind.ESCALATED, EventKind.ESCALATION_ACKNOWLEDGED, EventKind.VERSION_MOVED, EventKind.TICKET_ASSIGNED,
-        EventKind.TEXTS_ERASED, EventKind.ALERT_ACKNOWLEDGED,
+        EventKind.TICKET_RELATED,
+        EventKind.ALERT_FIRED,
+        EventKind.ALERT_RECOVERED,
+        EventKind.RULE_ACTED,
+        EventKind.ESCALATED,
+        EventKind.ESCALATION_ACKNOWLEDGED,
+        EventKind.VERSION_MOVED,
+        EventKind.TICKET_ASSIGNED,
+        EventKind.TEXTS_ERASED,
+        EventKind.ALERT_ACKNOWLEDGED,
     }
-)  # fmt: skip
+)
 """Kinds that name other tickets, our own people, tools or rules: nobody else is told."""
 OF_THE_PAST = frozenset(
     {EventKind.TICKET_OPENED, EventKind.TICKET_MOVED, EventKind.MESSAGE_ADDED, EventKind.HISTORY_ROW}

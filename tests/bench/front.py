@@ -61,6 +61,10 @@ def entry() -> Measured:
 
         pages()
         return measure(
-            f"a page beside {SLOW} slow clients (goal: under twice)", pages, "without them", alone, before=hold,
+            f"a page beside {SLOW} slow clients (goal: under twice)",
+            pages,
+            "without them",
+            alone,
+            before=hold,
             rounds=ROUNDS,
-        )  # fmt: skip
+        )

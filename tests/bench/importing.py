@@ -31,9 +31,12 @@ def entry() -> Measured:
 
         def hub() -> int:
             batch = HistoryImport.objects.create(
-                source="bench", fingerprint=now().isoformat() + str(random.random()), format=profile.format,
-                profile=profile.raw, imported_at=now(),
-            )  # fmt: skip
+                source="bench",
+                fingerprint=now().isoformat() + str(random.random()),
+                format=profile.format,
+                profile=profile.raw,
+                imported_at=now(),
+            )
             stories = read_stories(source, profile, lambda reject: None)
             Importer(batch=batch, profile=profile, at=now()).run(stories, lambda *_: None)
             kept.update({table: _take(table) for table in TABLES})
@@ -89,13 +92,39 @@ def _log(path: Path) -> Path:
     rng = random.Random(11)
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["number", "incident_state", "sys_mod_count", "opened_at", "sys_updated_at", "category",
-                         "subcategory", "u_symptom", "priority", "assignment_group", "closed_at"])  # fmt: skip
+        writer.writerow(
+            [
+                "number",
+                "incident_state",
+                "sys_mod_count",
+                "opened_at",
+                "sys_updated_at",
+                "category",
+                "subcategory",
+                "u_symptom",
+                "priority",
+                "assignment_group",
+                "closed_at",
+            ]
+        )
         for number in range(TICKETS):
             at = datetime(2016, 3, 1, 8) + timedelta(minutes=rng.randrange(40_000))
             opened = f"{at:%d/%m/%Y %H:%M}"
             for version, state in enumerate(STATES):
                 at += timedelta(minutes=rng.randrange(1, 900))
-                writer.writerow([f"INC{number}", state, version, opened, f"{at:%d/%m/%Y %H:%M}", "a", "b", "c",
-                                 "3 - Moderate", f"Group {rng.randrange(9)}", "?"])  # fmt: skip
+                writer.writerow(
+                    [
+                        f"INC{number}",
+                        state,
+                        version,
+                        opened,
+                        f"{at:%d/%m/%Y %H:%M}",
+                        "a",
+                        "b",
+                        "c",
+                        "3 - Moderate",
+                        f"Group {rng.randrange(9)}",
+                        "?",
+                    ]
+                )
     return path

@@ -135,9 +135,12 @@ def _simulator(kind: type[Connector], tickets: int) -> Any:
     clock = iter(AT + timedelta(seconds=number) for number in range(1, 10_000_000))
     if kind is Autotask:
         tenant = AutotaskTenant(
-            name="Bench", domain="bench.test", companies={"175": "Northwind"}, people={"501": "Dora Desk"},
+            name="Bench",
+            domain="bench.test",
+            companies={"175": "Northwind"},
+            people={"501": "Dora Desk"},
             threshold=10_000_000,
-        )  # fmt: skip
+        )
         autotask = AutotaskSimulator([tenant], base="https://webservices5.autotask.test", now=lambda: next(clock))
         for number in range(tickets):
             key = str(autotask.act("bench.test", "open", by="501", title=f"Ticket {number}")["id"])
@@ -150,9 +153,13 @@ def _simulator(kind: type[Connector], tickets: int) -> Any:
             redmine.act("bench.test", "open", by="7", title=f"Ticket {number}")
         return redmine
     company = ConnectWiseTenant(
-        name="Bench", domain="bench.test", company="bench", companies={"250": "Northwind"},
-        people={"lledger": "Lena Ledger"}, per_minute=10_000_000,
-    )  # fmt: skip
+        name="Bench",
+        domain="bench.test",
+        company="bench",
+        companies={"250": "Northwind"},
+        people={"lledger": "Lena Ledger"},
+        per_minute=10_000_000,
+    )
     connectwise = ConnectWiseSimulator([company], base="https://na.myconnectwise.net", now=lambda: next(clock))
     for number in range(tickets):
         connectwise.act("bench.test", "open", by="lledger", title=f"Ticket {number}")
@@ -163,10 +170,14 @@ def _values(kind: type[Connector]) -> dict[str, str]:
     if kind is Autotask:
         tenant = AutotaskTenant(name="", domain="bench.test")
         return {
-            "user_name": tenant.api_user, "secret": tenant.secret, "integration_code": tenant.integration_code,
-            "company_id": "175", "queue_id": "8", "note_type": "1",
+            "user_name": tenant.api_user,
+            "secret": tenant.secret,
+            "integration_code": tenant.integration_code,
+            "company_id": "175",
+            "queue_id": "8",
+            "note_type": "1",
             "zone_lookup": "https://webservices5.autotask.test/ATServicesRest",
-        }  # fmt: skip
+        }
     if kind is REDMINE:
         key = RedmineTenant(domain="").api_key
         return {
@@ -178,7 +189,12 @@ def _values(kind: type[Connector]) -> dict[str, str]:
         }
     company = ConnectWiseTenant(name="", domain="", company="bench")
     return {
-        "site": "na.myconnectwise.net", "company": "bench", "public_key": company.public_key,
-        "private_key": company.private_key, "client_id": company.client_id, "member": company.api_member,
-        "company_id": "250", "board_id": "1",
-    }  # fmt: skip
+        "site": "na.myconnectwise.net",
+        "company": "bench",
+        "public_key": company.public_key,
+        "private_key": company.private_key,
+        "client_id": company.client_id,
+        "member": company.api_member,
+        "company_id": "250",
+        "board_id": "1",
+    }

@@ -37,13 +37,22 @@ def entries() -> tuple[list[Measured], list[Counted]]:
     Workflow.objects.get_or_create(name="Standard", defaults={"is_default": True})
     published(
         rule(
-            "take", ["new"], "working",
-            guards=[guard("priority_in", priorities=["P1", "P2", "P3"]), guard("service_tier", most=2),
-                    guard("fields_filled", fields=["service"])],
-            actions=[act("set_priority", priority="P1"), act("assign_team", team=team.public_id),
-                     act("set_field", field="urgency", value="1"), act("comment", text="{ticket.label} is ours")],
+            "take",
+            ["new"],
+            "working",
+            guards=[
+                guard("priority_in", priorities=["P1", "P2", "P3"]),
+                guard("service_tier", most=2),
+                guard("fields_filled", fields=["service"]),
+            ],
+            actions=[
+                act("set_priority", priority="P1"),
+                act("assign_team", team=team.public_id),
+                act("set_field", field="urgency", value="1"),
+                act("comment", text="{ticket.label} is ours"),
+            ],
         )
-    )  # fmt: skip
+    )
     numbers = count()
 
     def made() -> list[Ticket]:
@@ -67,12 +76,20 @@ def entries() -> tuple[list[Measured], list[Counted]]:
     prepare()
     fired, plain = _statements(lambda: _fire(ready[0], actor)), _statements(lambda: _by_hand(ready[-1], team, actor))
     return [timed], [
-        Counted(name="statements of a fired verb, times those by hand",
-                value=f"{fired / plain:.2f} ({fired} / {plain})", goal="under 2", is_met=fired < 2 * plain),
-        Counted(name="time of a fired verb, times that by hand", value=f"{timed.ratio:.2f}", goal="under 2",
-                is_met=timed.ratio < 2),
+        Counted(
+            name="statements of a fired verb, times those by hand",
+            value=f"{fired / plain:.2f} ({fired} / {plain})",
+            goal="under 2",
+            is_met=fired < 2 * plain,
+        ),
+        Counted(
+            name="time of a fired verb, times that by hand",
+            value=f"{timed.ratio:.2f}",
+            goal="under 2",
+            is_met=timed.ratio < 2,
+        ),
         _page(actor),
-    ]  # fmt: skip
+    ]
 
 
 def _each(rows: list[Ticket], work: Callable[[Ticket], object]) -> int:
@@ -116,5 +133,9 @@ def _page(actor: Actor) -> Counted:
 
     asked(PAGE)  # the policy is read once and kept
     one, fifty = asked(1), asked(PAGE)
-    return Counted(name=f"queries for the verbs of {PAGE} tickets", value=f"{fifty} (of one: {one})",
-                   goal="the same as of one", is_met=fifty == one)  # fmt: skip
+    return Counted(
+        name=f"queries for the verbs of {PAGE} tickets",
+        value=f"{fifty} (of one: {one})",
+        goal="the same as of one",
+        is_met=fifty == one,
+    )

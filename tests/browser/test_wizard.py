@@ -62,9 +62,11 @@ def serve(simulator_of: Any, tenant: Any, settings: Any) -> Iterator[Simulator[A
 @pytest.fixture
 def autotask(settings: Any) -> Iterator[Simulator[Any]]:
     tenant = AutotaskTenant(
-        name="Deskside", domain="deskside.test", companies={"175": "Northwind", "176": "Somebody else"},
+        name="Deskside",
+        domain="deskside.test",
+        companies={"175": "Northwind", "176": "Somebody else"},
         people={"501": "Dora Desk"},
-    )  # fmt: skip
+    )
     tenant.publish["4"] = "Internal & Co-Managed"
     tenant.queues["9"] = "Sales"
     yield from serve(AutotaskSimulator, tenant, settings)
@@ -78,9 +80,12 @@ def redmine(settings: Any) -> Iterator[Simulator[Any]]:
 @pytest.fixture
 def connectwise(settings: Any) -> Iterator[Simulator[Any]]:
     tenant = ConnectWiseTenant(
-        name="Ledgerline", domain="ledgerline.test", company="ledgerline", companies={"250": "Northwind"},
+        name="Ledgerline",
+        domain="ledgerline.test",
+        company="ledgerline",
+        companies={"250": "Northwind"},
         people={"lledger": "Lena Ledger"},
-    )  # fmt: skip
+    )
     yield from serve(ConnectWiseSimulator, tenant, settings)
 
 

@@ -26,11 +26,23 @@ pytestmark = pytest.mark.django_db
 ENTER_AGAIN = "it would be sent somewhere else"
 SECRETS = {"password": "planted-1", "client_secret": "planted-2", "refresh_token": "planted-3"}
 MAIL = {
-    "to": "vendor@x.test", "senders": "@x.test", "mailbox": "hub@x.test", "imap_host": "mail.x.test",
+    "to": "vendor@x.test",
+    "senders": "@x.test",
+    "mailbox": "hub@x.test",
+    "imap_host": "mail.x.test",
     "imap_port": "993",
-    "imap_security": "tls", "folders": "INBOX", "smtp_host": "mail.x.test", "smtp_port": "465", "smtp_security": "tls",
-    "user": "hub", "auth": "password", "trust": "address", "tenant": "", "client_id": "", "authserv": "",
-}  # fmt: skip
+    "imap_security": "tls",
+    "folders": "INBOX",
+    "smtp_host": "mail.x.test",
+    "smtp_port": "465",
+    "smtp_security": "tls",
+    "user": "hub",
+    "auth": "password",
+    "trust": "address",
+    "tenant": "",
+    "client_id": "",
+    "authserv": "",
+}
 
 
 class Spy:
@@ -67,9 +79,14 @@ def client(admin: User) -> Client:
 @pytest.fixture
 def mail(us: Organisation) -> Connection:
     made = Connection(
-        name="By mail", organisation=factories.OrganisationFactory(), connector="email", state="active", settings=MAIL,
-        own_user="hub@x.test", cursor="{}",
-    )  # fmt: skip
+        name="By mail",
+        organisation=factories.OrganisationFactory(),
+        connector="email",
+        state="active",
+        settings=MAIL,
+        own_user="hub@x.test",
+        cursor="{}",
+    )
     return sealed(made, SECRETS)
 
 
@@ -78,9 +95,15 @@ def rest(us: Organisation) -> Connection:
     slug, profile = profiles.chosen("rest:redmine")
     kept = {"address": "https://redmine.x.test", "project": "1", "tracker": "1", "reference_field": "1"}
     made = Connection(
-        name="Redmine", organisation=factories.OrganisationFactory(), connector=slug, profile=profile, state="active",
-        settings=kept, own_user="7", cursor="2026-01-01T00:00:00Z",
-    )  # fmt: skip
+        name="Redmine",
+        organisation=factories.OrganisationFactory(),
+        connector=slug,
+        profile=profile,
+        state="active",
+        settings=kept,
+        own_user="7",
+        cursor="2026-01-01T00:00:00Z",
+    )
     return sealed(made, {"api_key": "planted-4"})
 
 
@@ -101,9 +124,13 @@ def entered(connection: Connection, **other: str) -> dict[str, str]:
 def as_kept(connection: Connection) -> dict[str, Any]:
     fresh = Connection.objects.get(pk=connection.pk)
     return {
-        "settings": fresh.settings, "secrets": vault.unseal(fresh), "state": fresh.state, "memory": fresh.memory,
-        "own_user": fresh.own_user, "cursor": fresh.cursor,
-    }  # fmt: skip
+        "settings": fresh.settings,
+        "secrets": vault.unseal(fresh),
+        "state": fresh.state,
+        "memory": fresh.memory,
+        "own_user": fresh.own_user,
+        "cursor": fresh.cursor,
+    }
 
 
 def test_another_address_with_the_key_left_empty_is_refused_and_calls_nobody(
@@ -124,8 +151,14 @@ def test_the_admin_form_refuses_the_same(client: Client, connection: Connection,
     before = as_kept(connection)
     kind = registry.kind_of(connection)
     form = {f"setting_{setting.name}": connection.settings.get(setting.name, "") for setting in kind.settings}
-    form |= {"name": connection.name, "organisation": str(connection.organisation_id), "connector": "autotask",
-             "state": "active", "intake": "adopt", "poll_seconds": "60"}  # fmt: skip
+    form |= {
+        "name": connection.name,
+        "organisation": str(connection.organisation_id),
+        "connector": "autotask",
+        "state": "active",
+        "intake": "adopt",
+        "poll_seconds": "60",
+    }
     form["setting_zone_lookup"] = f"{spy[1]}/ATServicesRest"
     for state in ("active", "paused", "draft"):
         address = reverse("admin:connectors_connection_change", args=[connection.pk])
@@ -139,10 +172,14 @@ def test_the_admin_form_refuses_the_same(client: Client, connection: Connection,
 @pytest.mark.parametrize(
     "moved",
     [
-        {"imap_host": "mail.elsewhere.test"}, {"imap_port": "994"}, {"imap_security": "none"},
-        {"smtp_host": "mail.elsewhere.test"}, {"smtp_port": "25"}, {"smtp_security": "none"},
+        {"imap_host": "mail.elsewhere.test"},
+        {"imap_port": "994"},
+        {"imap_security": "none"},
+        {"smtp_host": "mail.elsewhere.test"},
+        {"smtp_port": "25"},
+        {"smtp_security": "none"},
     ],
-)  # fmt: skip
+)
 def test_another_mail_server_or_none_of_its_encryption_needs_the_password_again(
     client: Client, mail: Connection, moved: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,7 +245,7 @@ def test_another_version_of_a_profile_that_sends_elsewhere_gets_no_key(
     profiles.publish(draft)
     client.post(
         reverse("admin:connectors_profile_changelist"), {"action": "move_connections", "_selected_action": [draft.pk]}
-    )  # fmt: skip
+    )
     rest.refresh_from_db()
 
     assert rest.profile_id == draft.pk

@@ -108,8 +108,9 @@ def test_what_waited_when_it_was_merged_is_parked(two: tuple[Link, Link], desk: 
     work()
 
     assert set(Outbound.objects.exclude(state="done").values_list("kind", "state")) == {
-        ("note", "parked"), ("fields", "skipped"),
-    }  # fmt: skip
+        ("note", "parked"),
+        ("fields", "skipped"),
+    }
 
 
 def test_the_reason_outlives_every_look(merged: tuple[Link, Link]) -> None:
@@ -167,15 +168,37 @@ def test_a_profile_may_name_the_survivor_by_a_note() -> None:
     from connectors.kit.simulating import Answer, Request
     from tests.connectors.rest.vendor import Vendor, connector
 
-    ticket = {"id": 71, "subject": "Door", "description": "d", "status": "closed", "priority": "normal", "group_id": 7,
-              "submitter_id": 5, "external_id": "TH-9", "created_at": "2026-02-03T09:00:00Z",
-              "updated_at": "2026-02-03T10:00:00Z", "tags": ["closed_by_merge"]}  # fmt: skip
+    ticket = {
+        "id": 71,
+        "subject": "Door",
+        "description": "d",
+        "status": "closed",
+        "priority": "normal",
+        "group_id": 7,
+        "submitter_id": 5,
+        "external_id": "TH-9",
+        "created_at": "2026-02-03T09:00:00Z",
+        "updated_at": "2026-02-03T10:00:00Z",
+        "tags": ["closed_by_merge"],
+    }
     notes: list[dict[str, Any]] = [
-        {"id": 1, "plain_body": "Wie in Anfrage #12 besprochen", "public": True, "author_id": 6,
-         "created_at": "2026-02-03T09:30:00Z", "attachments": []},
-        {"id": 2, "plain_body": "Diese Anfrage wurde geschlossen und in Anfrage #68 „Tür“ zusammengeführt.",
-         "public": False, "author_id": 6, "created_at": "2026-02-03T10:00:00Z", "attachments": []},
-    ]  # fmt: skip
+        {
+            "id": 1,
+            "plain_body": "Wie in Anfrage #12 besprochen",
+            "public": True,
+            "author_id": 6,
+            "created_at": "2026-02-03T09:30:00Z",
+            "attachments": [],
+        },
+        {
+            "id": 2,
+            "plain_body": "Diese Anfrage wurde geschlossen und in Anfrage #68 „Tür“ zusammengeführt.",
+            "public": False,
+            "author_id": 6,
+            "created_at": "2026-02-03T10:00:00Z",
+            "attachments": [],
+        },
+    ]
 
     def answer(request: Request) -> Answer:
         if request.path.endswith("/users/me.json"):

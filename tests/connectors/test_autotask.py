@@ -76,9 +76,12 @@ def test_every_call_and_every_answer_is_checked(double: Simulator, shared: Any) 
     contract = wire.autotask()
     assert contract is not None
     call = Request(
-        method="POST", path="/ATServicesRest/V1.0/Tickets", query={}, body=b'{"title": "x"}',
+        method="POST",
+        path="/ATServicesRest/V1.0/Tickets",
+        query={},
+        body=b'{"title": "x"}',
         headers={"content-type": "application/json", "username": "u", "secret": "s", "apiintegrationcode": "c"},
-    )  # fmt: skip
+    )
 
     with pytest.raises(Exception, match=r"(?i)validat|error|missing|body"):
         contract.judge(call, Answer(body={"itemId": 1}))

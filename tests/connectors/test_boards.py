@@ -32,15 +32,22 @@ FIELD = "2"
 
 @pytest.fixture
 def company() -> Tenant:
-    made = Tenant(name="Kvasny", domain="kvasny.test", company="kvasny", companies={"250": "Northwind"},
-                  people={"kada": "Ada Kvasny"})  # fmt: skip
+    made = Tenant(
+        name="Kvasny",
+        domain="kvasny.test",
+        company="kvasny",
+        companies={"250": "Northwind"},
+        people={"kada": "Ada Kvasny"},
+    )
     made.boards[FIELD] = {
         "name": "On site",
         "statuses": {
-            "31": status("Planned"), "32": status("On the way", escalation="Responded"),
-            "33": status("Finished", is_closed=True, escalation="Resolved"), "34": status("Returned"),
+            "31": status("Planned"),
+            "32": status("On the way", escalation="Responded"),
+            "33": status("Finished", is_closed=True, escalation="Resolved"),
+            "34": status("Returned"),
         },
-    }  # fmt: skip
+    }
     return made
 
 
@@ -60,20 +67,35 @@ def desk(company: Tenant, settings: Any) -> Iterator[Simulator]:
 
 
 RULES = (
-    ("16", "acknowledge", "", "offered", "1"), ("17", "work", "", "working", "1"), ("19", "done", "", "recalled", "1"),
-    ("31", "acknowledge", "", "offered", FIELD), ("32", "work", "", "working", FIELD), ("33", "done", "", "", FIELD),
+    ("16", "acknowledge", "", "offered", "1"),
+    ("17", "work", "", "working", "1"),
+    ("19", "done", "", "recalled", "1"),
+    ("31", "acknowledge", "", "offered", FIELD),
+    ("32", "work", "", "working", FIELD),
+    ("33", "done", "", "", FIELD),
     ("34", "return", "", "recalled", FIELD),
-)  # fmt: skip
+)
 
 
 @pytest.fixture
 def connected(us: Organisation, desk: Simulator, company: Tenant) -> Connection:
     made = Connection(
-        name="Kvasny", organisation=factories.OrganisationFactory(name="Kvasny"), connector="connectwise",
-        state=Connection.State.ACTIVE, poll_seconds=0, share=100, cursor="2020-01-01T00:00:00Z",
-        settings={"site": desk.base, "company": company.company, "public_key": company.public_key,
-                  "member": company.api_member, "company_id": "250", "board_id": "1"},
-    )  # fmt: skip
+        name="Kvasny",
+        organisation=factories.OrganisationFactory(name="Kvasny"),
+        connector="connectwise",
+        state=Connection.State.ACTIVE,
+        poll_seconds=0,
+        share=100,
+        cursor="2020-01-01T00:00:00Z",
+        settings={
+            "site": desk.base,
+            "company": company.company,
+            "public_key": company.public_key,
+            "member": company.api_member,
+            "company_id": "250",
+            "board_id": "1",
+        },
+    )
     vault.seal(made, {"private_key": company.private_key, "client_id": company.client_id})
     made.save()
     vault.seal(made, {"private_key": company.private_key, "client_id": company.client_id})
@@ -161,9 +183,7 @@ def test_the_wizard_proposes_for_every_board_in_use_and_begins_with_ours(
     assert len(says) == len(set(says))  # each word once on each board
 
 
-@pytest.mark.parametrize(
-    ("place", "expected"), [("1", "19"), (FIELD, "34"), ("", "19")]
-)  # fmt: skip
+@pytest.mark.parametrize(("place", "expected"), [("1", "19"), (FIELD, "34"), ("", "19")])
 def test_a_word_of_ours_is_written_by_queue(connected: Connection, place: str, expected: str) -> None:
     assert mapping.published(connected).status_for("recalled", place) == expected
 

@@ -27,9 +27,13 @@ def remote(connection: Connection, simulator: object, **more: str) -> RemoteTick
 
 @pytest.mark.parametrize(
     ("known", "address", "is_found"),
-    [(["rosa@site.test"], "Rosa@Site.test", True), (["rosa@site.test"] * 2, "rosa@site.test", False),
-     (["rosa@site.test"], "other@site.test", False), (["", ""], "", False)],
-)  # fmt: skip
+    [
+        (["rosa@site.test"], "Rosa@Site.test", True),
+        (["rosa@site.test"] * 2, "rosa@site.test", False),
+        (["rosa@site.test"], "other@site.test", False),
+        (["", ""], "", False),
+    ],
+)
 def test_its_requester_is_the_one_person_with_the_address(
     connection: Connection, simulator: object, known: list[str], address: str, is_found: bool
 ) -> None:

@@ -125,10 +125,16 @@ def test_a_description_is_written_once_and_never_patched(cw: Connector) -> None:
 @pytest.mark.parametrize(
     ("flags", "place"),
     [
-        ("d", "discussion"), ("i", "internal"), ("r", "resolution"), ("di", "discussion"), ("ir", "resolution"),
-        ("dr", "discussion"), ("dir", "discussion"), ("", "internal"),
+        ("d", "discussion"),
+        ("i", "internal"),
+        ("r", "resolution"),
+        ("di", "discussion"),
+        ("ir", "resolution"),
+        ("dr", "discussion"),
+        ("dir", "discussion"),
+        ("", "internal"),
     ],
-)  # fmt: skip
+)
 def test_a_note_is_internal_only_if_nothing_shows_it_to_customers(flags: str, place: str) -> None:
     note = {
         "detailDescriptionFlag": "d" in flags,
@@ -172,13 +178,22 @@ def test_no_mail_goes_out_for_what_we_write_unless_it_is_wanted(cw: Connector, c
 @pytest.mark.parametrize(
     "key_url",
     [
-        None, 7, "", "https://evil.test/v/system/callbackkey/x", "http://na.myconnectwise.net/v/callbackkey/x",
-        "https://na.myconnectwise.net.evil.test/callbackkey/x", "https://na.myconnectwise.net@evil.test/callbackkey/x",
-        "https://user@na.myconnectwise.net/callbackkey/x", "https://na.myconnectwise.net:8443/callbackkey/x",
-        "https://na.myconnectwise.net/other/path", "//na.myconnectwise.net/callbackkey/x", "https://[::1/callbackkey/",
-        "file:///etc/passwd", "https://169.254.169.254/callbackkey/",
+        None,
+        7,
+        "",
+        "https://evil.test/v/system/callbackkey/x",
+        "http://na.myconnectwise.net/v/callbackkey/x",
+        "https://na.myconnectwise.net.evil.test/callbackkey/x",
+        "https://na.myconnectwise.net@evil.test/callbackkey/x",
+        "https://user@na.myconnectwise.net/callbackkey/x",
+        "https://na.myconnectwise.net:8443/callbackkey/x",
+        "https://na.myconnectwise.net/other/path",
+        "//na.myconnectwise.net/callbackkey/x",
+        "https://[::1/callbackkey/",
+        "file:///etc/passwd",
+        "https://169.254.169.254/callbackkey/",
     ],
-)  # fmt: skip
+)
 def test_a_key_on_another_host_is_never_asked_for(double: Simulator, company: Tenant, time: Time, key_url: Any) -> None:
     asked: list[str] = []
     cw = wired(ConnectWise, values(company), double, now=time, watch=lambda r: asked.append(str(r.url)))
@@ -231,9 +246,11 @@ def test_a_key_is_asked_for_once_a_minute_whoever_asks_and_kept_for_all_processe
     free = [True]
     cw = wired(ConnectWise, values(company), double, now=time, watch=lambda r: asked.append(str(r.url)))
     cw.ports = replace(
-        cw.ports, may_ask_for_key=lambda: free.pop() if free else False,
-        secret=lambda name: sealed.get(name, ""), keep_secret=sealed.__setitem__,
-    )  # fmt: skip
+        cw.ports,
+        may_ask_for_key=lambda: free.pop() if free else False,
+        secret=lambda name: sealed.get(name, ""),
+        keep_secret=sealed.__setitem__,
+    )
     real = double.key_url(company)
     body = json.dumps({"ID": 7, "Type": "ticket", "Metadata": {"key_url": real}}).encode()
     headers = {"x-content-signature": signature(company.signing_key, body)}
@@ -296,8 +313,13 @@ def test_a_callback_about_time_names_the_ticket_it_was_booked_on(
 def test_strays_are_removed_and_exactly_one_of_each_is_left(cw: Connector, company: Tenant) -> None:
     for number, url in enumerate(("https://hub.example/hooks/1/old", "https://hub.example/hooks/1/?recordId=")):
         company.callbacks[str(number + 1)] = {
-            "id": number + 1, "url": url, "objectId": 1, "type": "ticket", "level": "owner", "inactiveFlag": False,
-        }  # fmt: skip
+            "id": number + 1,
+            "url": url,
+            "objectId": 1,
+            "type": "ticket",
+            "level": "owner",
+            "inactiveFlag": False,
+        }
     cw.register_hook("https://hub.example/hooks/1/")
 
     found = sorted((c["type"], c["level"], c["objectId"], c["url"]) for c in company.callbacks.values())

@@ -79,9 +79,16 @@ def seen(linked: Link, *notes: RemoteNote, **fields: str) -> None:
     link = Link.objects.select_related("connection").get(pk=linked.pk)
     known = link.agreed.get("reference", {}).get("theirs", link.reference)
     remote = RemoteTicket(
-        key=link.remote_key, number="T1", url="", fields=dict(link.heard) | fields, created_at=link.born_at or now(),
-        changed_at=now(), author="501", reference=known, notes=notes,
-    )  # fmt: skip
+        key=link.remote_key,
+        number="T1",
+        url="",
+        fields=dict(link.heard) | fields,
+        created_at=link.born_at or now(),
+        changed_at=now(),
+        author="501",
+        reference=known,
+        notes=notes,
+    )
     reconcile.apply(connection=link.connection, remote=remote, at=now())
 
 

@@ -84,9 +84,7 @@ def test_a_lane_that_is_stuck_stops_no_other(
         said(offered, agent, "hello")
     else:
         said(offered, agent, "hello")
-        tickets.edit_ticket(
-            ticket=Ticket.objects.get(), changes={"title": "Renamed"}, actor=agent, at=now()
-        )  # fmt: skip
+        tickets.edit_ticket(ticket=Ticket.objects.get(), changes={"title": "Renamed"}, actor=agent, at=now())
     offered.outbound.filter(lane=stuck).exclude(state="done").update(state="parked", next_attempt_at=None)
     work()
 

@@ -88,9 +88,16 @@ def test_a_refusal_of_one_record_parks_what_was_said_with_their_words(
 
 @pytest.mark.parametrize(
     ("records", "refusals_", "between", "is_locked"),
-    [(3, 5, "", True), (5, 5, "", True), (2, 5, "", False), (3, 4, "", False), (3, 5, "ok", False),
-     (3, 5, "Refused", False), (3, 5, "TryLater", True)],
-)  # fmt: skip
+    [
+        (3, 5, "", True),
+        (5, 5, "", True),
+        (2, 5, "", False),
+        (3, 4, "", False),
+        (3, 5, "ok", False),
+        (3, 5, "Refused", False),
+        (3, 5, "TryLater", True),
+    ],
+)
 def test_five_in_a_row_over_three_records_are_the_connections_fault(
     connection: Connection,
     simulator: Simulator,
@@ -185,8 +192,12 @@ def test_a_connection_that_is_locked_out_goes_on_with_credentials_that_work(
 
     tenant.secret = right if is_right else "changed again"
     client = log_in(factories.UserFactory(is_staff=True, is_superuser=True))
-    form = {"user_name": tenant.api_user, "secret": right, "integration_code": tenant.integration_code,
-            "zone_lookup": connection.settings["zone_lookup"]}  # fmt: skip
+    form = {
+        "user_name": tenant.api_user,
+        "secret": right,
+        "integration_code": tenant.integration_code,
+        "zone_lookup": connection.settings["zone_lookup"],
+    }
     page = client.post(f"/admin/connectors/connection/{connection.pk}/access/", form, follow=True)
     work()
 

@@ -203,9 +203,14 @@ def test_another_customers_ticket_is_never_taken_in(
     told = [int(born[number]["id"]) for number in born]
     for key in told:
         Inbound.objects.create(
-            connection=connection, kind=Inbound.Kind.HOOK, delivery=f"call-{key}", remote_key=str(key), body=b"{}",
-            received_at=timezone.now(), next_attempt_at=timezone.now(),
-        )  # fmt: skip
+            connection=connection,
+            kind=Inbound.Kind.HOOK,
+            delivery=f"call-{key}",
+            remote_key=str(key),
+            body=b"{}",
+            received_at=timezone.now(),
+            next_attempt_at=timezone.now(),
+        )
     work()
     assert [ticket.title for ticket in Ticket.objects.all()] == ["Of 175"]
     ignored = Inbound.objects.filter(state="ignored", error__contains="another customer of Deskside")
@@ -293,11 +298,17 @@ def test_a_parked_change_can_be_said_as_a_comment(link: Link, agent: Actor, tena
 @pytest.mark.parametrize(
     ("field", "value", "meaning", "ok"),
     [
-        ("status", "99", "work", True), ("status", "99", "wait:us", True), ("status", "99", "wait", False),
-        ("status", "99", "work:us", False), ("status", "99", "fly", False), ("priority", "77", "P1", True),
-        ("priority", "77", "work", False), ("visibility", "9", "us", True), ("visibility", "9", "", False),
+        ("status", "99", "work", True),
+        ("status", "99", "wait:us", True),
+        ("status", "99", "wait", False),
+        ("status", "99", "work:us", False),
+        ("status", "99", "fly", False),
+        ("priority", "77", "P1", True),
+        ("priority", "77", "work", False),
+        ("visibility", "9", "us", True),
+        ("visibility", "9", "", False),
     ],
-)  # fmt: skip
+)
 def test_an_unmapped_value_is_mapped_with_one_click(
     connection: Connection, field: str, value: str, meaning: str, ok: bool
 ) -> None:
@@ -354,14 +365,19 @@ def test_somebody_of_a_vendor_opens_no_connection(connection: Connection) -> Non
 def test_proposals_read_labels_and_hints() -> None:
     rows = mapping_suggestions.statuses(
         [
-            Choice(value="1", label="New"), Choice(value="2", label="In Progress"),
+            Choice(value="1", label="New"),
+            Choice(value="2", label="In Progress"),
             Choice(value="3", label="Scheduled"),
-            Choice(value="4", label="Waiting on client"), Choice(value="5", label="Waiting Parts"),
-            Choice(value="6", label="Closed", is_closed=True), Choice(value="7", label=">Cancelled", is_closed=True),
-            Choice(value="8", label="Mystery"), Choice(value="9", label="Old", is_active=False),
-            Choice(value="10", label="Erledigt"), Choice(value="11", label="Back to customer"),
+            Choice(value="4", label="Waiting on client"),
+            Choice(value="5", label="Waiting Parts"),
+            Choice(value="6", label="Closed", is_closed=True),
+            Choice(value="7", label=">Cancelled", is_closed=True),
+            Choice(value="8", label="Mystery"),
+            Choice(value="9", label="Old", is_active=False),
+            Choice(value="10", label="Erledigt"),
+            Choice(value="11", label="Back to customer"),
         ]
-    )  # fmt: skip
+    )
     assert {row.choice.value: (row.verb, row.waits_on, row.says) for row in rows} == {
         "1": ("acknowledge", "", "offered"),
         "2": ("work", "", "working"),
@@ -379,10 +395,11 @@ def test_proposals_read_labels_and_hints() -> None:
 def test_what_is_internal_there_is_proposed_for_us_only() -> None:
     rows = mapping_suggestions.notes(
         [
-            Choice(value="1", label="All Autotask Users"), Choice(value="2", label="Internal Users Only"),
+            Choice(value="1", label="All Autotask Users"),
+            Choice(value="2", label="Internal Users Only"),
             Choice(value="t", label="Time entry: summary"),
         ]
-    )  # fmt: skip
+    )
     assert [(row.audience, row.is_written, row.is_written_for_legs) for row in rows] == [
         ("requester", True, True),
         ("us", False, False),
@@ -432,9 +449,13 @@ def consultant(us: Organisation, settings: Any) -> Iterator[tuple[Connection, Co
     """A live connection to a simulated ConnectWise, mapped."""
     server = QuietServer(("127.0.0.1", 0), SilentHandler)
     tenant = ConnectWiseTenant(
-        name="Ledgerline", domain="ledgerline.test", company="ledgerline", companies={"250": "Northwind"},
-        people={"lledger": "Lena Ledger"}, per_minute=100_000,
-    )  # fmt: skip
+        name="Ledgerline",
+        domain="ledgerline.test",
+        company="ledgerline",
+        companies={"250": "Northwind"},
+        people={"lledger": "Lena Ledger"},
+        per_minute=100_000,
+    )
     base = f"http://127.0.0.1:{server.server_port}"
     app = ConnectWiseSimulator([tenant], base=base, now=lambda: datetime.now(UTC))
     server.set_app(app)
@@ -442,11 +463,22 @@ def consultant(us: Organisation, settings: Any) -> Iterator[tuple[Connection, Co
     thread.start()
     settings.EGRESS_ALLOW = [f"127.0.0.1:{server.server_port}"]
     made = Connection.objects.create(
-        name="Ledgerline", organisation=factories.OrganisationFactory(name="Ledgerline"), connector="connectwise",
-        state=Connection.State.ACTIVE, poll_seconds=0, cursor="2020-01-01T00:00:00Z", share=100,
-        settings={"site": base, "company": "ledgerline", "public_key": tenant.public_key, "member": "hubapi",
-                  "company_id": "250", "board_id": "1"},
-    )  # fmt: skip
+        name="Ledgerline",
+        organisation=factories.OrganisationFactory(name="Ledgerline"),
+        connector="connectwise",
+        state=Connection.State.ACTIVE,
+        poll_seconds=0,
+        cursor="2020-01-01T00:00:00Z",
+        share=100,
+        settings={
+            "site": base,
+            "company": "ledgerline",
+            "public_key": tenant.public_key,
+            "member": "hubapi",
+            "company_id": "250",
+            "board_id": "1",
+        },
+    )
     vault.seal(made, {"private_key": tenant.private_key, "client_id": tenant.client_id})
     made.save()
     rules = factories.mapping(made)
@@ -478,9 +510,14 @@ def test_of_several_companies_all_that_are_us_are_taken_in(
         made = app.act("ledgerline.test", "open", by="lledger", title=f"Of {number}")
         tenant.tickets[str(made["id"])]["company"]["id"] = number
         Inbound.objects.create(
-            connection=connection, kind=Inbound.Kind.HOOK, delivery=f"call-{number}", remote_key=str(made["id"]),
-            body=b"{}", received_at=timezone.now(), next_attempt_at=timezone.now(),
-        )  # fmt: skip
+            connection=connection,
+            kind=Inbound.Kind.HOOK,
+            delivery=f"call-{number}",
+            remote_key=str(made["id"]),
+            body=b"{}",
+            received_at=timezone.now(),
+            next_attempt_at=timezone.now(),
+        )
     hooks.register(Connection.objects.get(), hub_url="https://hub.example")
     for _ in range(2):
         work()

@@ -52,8 +52,11 @@ def test_a_message_for_this_vendor_alone_goes_where_only_its_people_read(
     work()
 
     assert there(tenant) == {
-        "for you alone": INTERNAL, "for both of you": SHARED, "for all": SHARED, "for the requester": ALL,
-    }  # fmt: skip
+        "for you alone": INTERNAL,
+        "for both of you": SHARED,
+        "for all": SHARED,
+        "for the requester": ALL,
+    }
 
 
 def test_without_such_a_place_it_goes_where_organisations_read(offered: Link, tenant: Tenant, agent: Actor) -> None:
@@ -101,14 +104,19 @@ def test_the_preview_shows_where_each_message_would_go(private: Link) -> None:
     found = {each.audience: each.visibility for each in preview.canaries(published(private.connection))}
 
     assert found == {
-        "our own people": "", "this vendor alone": "Internal", "organisations on the ticket": "Co-managed",
+        "our own people": "",
+        "this vendor alone": "Internal",
+        "organisations on the ticket": "Co-managed",
         "the requester": "All",
-    }  # fmt: skip
+    }
 
 
 def test_internal_is_proposed_for_this_vendor_alone_and_a_time_entry_is_not() -> None:
-    choices = [Choice(value="a", label="Public reply"), Choice(value="t", label="Time entry: internal notes"),
-               Choice(value="b", label="Private log: their agents only")]  # fmt: skip
+    choices = [
+        Choice(value="a", label="Public reply"),
+        Choice(value="t", label="Time entry: internal notes"),
+        Choice(value="b", label="Private log: their agents only"),
+    ]
     rows = {row.choice.value: (row.audience, row.is_written_for_vendor) for row in mapping_suggestions.notes(choices)}
 
     assert rows == {"a": ("requester", False), "t": ("us", False), "b": ("us", True)}
@@ -116,9 +124,14 @@ def test_internal_is_proposed_for_this_vendor_alone_and_a_time_entry_is_not() ->
 
 @pytest.mark.parametrize(
     ("chosen", "wrong"),
-    [({"vendor_1": "on"}, ""), ({"vendor_0": "on"}, "vendor_0"), ({"vendor_1": "on", "vendor_2": "on"}, "vendor_2"),
-     ({"legs_1": "on"}, "audience_1"), ({"vendor_3": "on"}, "audience_3")],
-)  # fmt: skip
+    [
+        ({"vendor_1": "on"}, ""),
+        ({"vendor_0": "on"}, "vendor_0"),
+        ({"vendor_1": "on", "vendor_2": "on"}, "vendor_2"),
+        ({"legs_1": "on"}, "audience_1"),
+        ({"vendor_3": "on"}, "audience_3"),
+    ],
+)
 def test_the_wizard_takes_what_is_no_wider(connection: Connection, chosen: dict[str, str], wrong: str) -> None:
     audiences = ("requester", "us", "legs", "")
     notes = [mapping_suggestions.NoteProposal(choice=Choice(value=str(n), label=str(n))) for n in range(4)]

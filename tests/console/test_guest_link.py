@@ -80,8 +80,10 @@ def test_the_whole_work_is_done_on_the_page(leg: Leg, url: str, agent: Actor) ->
     assert (done.stage, done.resolution) == (Stage.DONE, "New cable laid")
     theirs = Message.objects.filter(author_organisation=leg.organisation).order_by("pk")
     assert [(m.body, m.author_name) for m in theirs] == [
-        ("Which floor?", "Kai Cable"), ("Cable was cut", "Kai Cable"), ("New cable laid", "Kai Cable"),
-    ]  # fmt: skip
+        ("Which floor?", "Kai Cable"),
+        ("Cable was cut", "Kai Cable"),
+        ("New cable laid", "Kai Cable"),
+    ]
     [file] = ticket.attachments.all()
     answer = Client().get(f"{url}files/{file.public_id}/")
     assert b"".join(answer.streaming_content) == b"JPEG"  # type: ignore[attr-defined]
@@ -110,8 +112,10 @@ def test_what_was_taken_is_given_back_on_the_page_with_a_coded_reason(leg: Leg, 
 
     back = Leg.objects.get(pk=leg.pk)
     assert (back.stage, back.reason_code, back.reason) == (
-        Stage.RETURNED, "not_ours", "It is the switch, not the cable",
-    )  # fmt: skip
+        Stage.RETURNED,
+        "not_ours",
+        "It is the switch, not the cable",
+    )
 
 
 def test_until_when_to_answer_is_told_in_their_own_zone(agent: Actor) -> None:
@@ -119,7 +123,7 @@ def test_until_when_to_answer_is_told_in_their_own_zone(agent: Actor) -> None:
     ticket = tickets.open_ticket(title="Socket", priority="P3", actor=agent, at=now())
     leg = engagements.offer(
         ticket=ticket, organisation=cabler, actor=agent, at=now(), accept_within=timedelta(minutes=30)
-    )  # fmt: skip
+    )
     page = Client().get(f"/v/{guest_links.token(guest_links.open_for(leg, at=now()))}/").content.decode()
 
     assert leg.deadline_at is not None

@@ -86,8 +86,11 @@ def test_triage_for_us_takes_the_ball_back_and_for_an_engaged_one_gives_it_the_l
 ) -> None:
     other = factories.OrganisationFactory(name="Desk")
     ticket = opened(agent)
-    lead = engagements.accept(leg=engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()),
-                           actor=Actor.vendor(vendor), at=now())  # fmt: skip
+    lead = engagements.accept(
+        leg=engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()),
+        actor=Actor.vendor(vendor),
+        at=now(),
+    )
     beside = engagements.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False)
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now())
     post(client, "decide", ticket, organisation=other.public_id, decision="It is the desk's", accept_minutes="5")
@@ -215,8 +218,9 @@ def test_who_takes_the_lead_is_waited_for(client: Client, agent: Actor, vendor: 
         leg=engagements.accept(
             leg=engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()), actor=them, at=now()
         ),
-        actor=them, at=now(),
-    )  # fmt: skip
+        actor=them,
+        at=now(),
+    )
     engagements.wait(leg=lead, waits_on="requester", actor=them, at=now())
     beside = engagements.offer(
         ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False, is_blocking=False
@@ -242,8 +246,9 @@ def test_the_hand_over_form_sets_the_deadline_and_whether_it_blocks(
     leg = Leg.objects.get(ticket=ticket)
     assert leg.deadline_at == leg.offered_at + timedelta(minutes=15)
     other = factories.OrganisationFactory(name="Desk")
-    assert "Choose the organisation" in post(client, "hand_over", ticket, organisation=other.public_id,
-                                             accept_minutes="soon")  # fmt: skip
+    assert "Choose the organisation" in post(
+        client, "hand_over", ticket, organisation=other.public_id, accept_minutes="soon"
+    )
     post(client, "hand_over", ticket, organisation=other.public_id, is_parallel="on")
     beside = Leg.objects.get(ticket=ticket, organisation=other)
     assert (beside.is_lead, beside.is_blocking) == (False, False)

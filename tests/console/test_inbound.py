@@ -78,9 +78,14 @@ def test_an_alert_that_waits_is_shown_as_it_would_be_read_now(us: Organisation) 
         name="Monitoring", organisation=us, connector="alerts", purpose="alerts", state="active", settings={}
     )
     row = Inbound.objects.create(
-        connection=tool, kind="hook", delivery="a", body=b'{"id": "1", "title": "disk full", "status": "down"}',
-        received_at="2026-11-29T09:00:00Z", state=Inbound.State.PARKED, error="It could not be read then.",
-    )  # fmt: skip
+        connection=tool,
+        kind="hook",
+        delivery="a",
+        body=b'{"id": "1", "title": "disk full", "status": "down"}',
+        received_at="2026-11-29T09:00:00Z",
+        state=Inbound.State.PARKED,
+        error="It could not be read then.",
+    )
     client = log_in(factories.member("agent", us))
     page = client.get(f"/sync/inbound/{row.pk}/").content.decode()
     assert "It would be taken in." in page

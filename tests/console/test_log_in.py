@@ -185,8 +185,13 @@ def test_who_may_not_log_in_any_more_is_out_and_stays_out(us: Organisation, page
         User.objects.create_superuser("boss@example.test", PASSWORD, name="Boss"),
         backend="django.contrib.auth.backends.ModelBackend",
     )
-    form = {"email": user.email, "name": user.name, "time_zone": "UTC", "memberships-TOTAL_FORMS": 0,
-            "memberships-INITIAL_FORMS": 0}  # fmt: skip
+    form = {
+        "email": user.email,
+        "name": user.name,
+        "time_zone": "UTC",
+        "memberships-TOTAL_FORMS": 0,
+        "memberships-INITIAL_FORMS": 0,
+    }
     assert is_inside(page)
     assert boss.post(f"/admin/hub/user/{user.pk}/change/", form).status_code == 302
     User.objects.filter(pk=user.pk).update(is_active=True)

@@ -284,8 +284,10 @@ def test_a_new_installation_leads_to_its_first_page_once() -> None:
     client = Client()
     assert client.get("/")["Location"] == "/first-run/"
 
-    wrong = client.post("/first-run/", {"organisation": "N", "time_zone": "Mars", "name": "A", "email": "a@b.example",
-                                        "password": "password1234"})  # fmt: skip
+    wrong = client.post(
+        "/first-run/",
+        {"organisation": "N", "time_zone": "Mars", "name": "A", "email": "a@b.example", "password": "password1234"},
+    )
     assert "Unknown time zone" in wrong.content.decode()
     done = client.post(
         "/first-run/",

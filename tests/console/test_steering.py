@@ -220,9 +220,16 @@ def test_a_ticket_of_the_page_has_somebody_who_asks_and_nothing_stands_below_wha
 
 def test_notices_are_read_by_whom_they_are_for(client: Client, user: User, agent: Actor) -> None:
     row = Notice.objects.create(
-        key="k", kind="escalation", channel="console", to=user.public_id, user=user, subject="Half time",
-        body="Look", made_at=now() - timedelta(minutes=1), state="sent",
-    )  # fmt: skip
+        key="k",
+        kind="escalation",
+        channel="console",
+        to=user.public_id,
+        user=user,
+        subject="Half time",
+        body="Look",
+        made_at=now() - timedelta(minutes=1),
+        state="sent",
+    )
     page = client.get(reverse("console:notices")).content.decode()
     assert "Half time" in page
     client.post(reverse("console:read_notices"), {"upto": row.pk})
@@ -256,9 +263,15 @@ def test_an_executive_reads_notices_and_sees_to_an_escalation(us: Organisation, 
 def refused(connection: Connection, agent: Actor) -> Difference:
     """Hostwerk said “Complete”; the workflow wants evidence first."""
     published(
-        rule("done", None, "resolved", trigger="vendor", trigger_params={"did": ["done"]},
-             guards=[guard("has_evidence", what="attachments", least=1)]),
-    )  # fmt: skip
+        rule(
+            "done",
+            None,
+            "resolved",
+            trigger="vendor",
+            trigger_params={"did": ["done"]},
+            guards=[guard("has_evidence", what="attachments", least=1)],
+        ),
+    )
     leg = engagements.offer(ticket=opened(agent), organisation=connection.organisation, actor=agent, at=now())
     link = Link.objects.get(leg=leg)
     return Difference.objects.create(link=link, field="status", value="5", why="It has 0 attachments", heard_at=now())

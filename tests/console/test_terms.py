@@ -97,12 +97,15 @@ def test_a_calendar_is_written_and_published_on_one_page(client: Client, us: Org
     page = client.post(
         reverse("admin:hub_calendar_add"),
         {
-            "name": "Shop", "time_zone": "Europe/Berlin", **week(mon="9-12, 13-17", sat="24 h"),
-            "holidays": "2026-12-25\n2026-12-26\n", "exceptions": "2026-12-24 09:00-12:00\n2026-12-31 closed",
+            "name": "Shop",
+            "time_zone": "Europe/Berlin",
+            **week(mon="9-12, 13-17", sat="24 h"),
+            "holidays": "2026-12-25\n2026-12-26\n",
+            "exceptions": "2026-12-24 09:00-12:00\n2026-12-31 closed",
             "_publish": "1",
         },
         follow=True,
-    )  # fmt: skip
+    )
 
     row = Calendar.objects.get(name="Shop")
     assert row.weekly == {"mon": [["09:00", "12:00"], ["13:00", "17:00"]], "sat": [["00:00", "24:00"]]}
@@ -147,13 +150,25 @@ def test_what_cannot_be_read_is_named_and_kept_on_the_page(client: Client, field
 
 def contract(us: Organisation, calendar: Calendar, *rows: tuple[str, str, str], **more: Any) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "name": "Payroll", "kind": "sla", "organisation": us.pk, "calendar": calendar.pk, "on_reopen": "resume",
-        "on_return": "accumulate", "on_change": "carry", "starts_on": "delivery", "targets-TOTAL_FORMS": len(rows),
-        "targets-INITIAL_FORMS": 0, "pause_reasons": ["waiting_requester"], **more,
-    }  # fmt: skip
+        "name": "Payroll",
+        "kind": "sla",
+        "organisation": us.pk,
+        "calendar": calendar.pk,
+        "on_reopen": "resume",
+        "on_return": "accumulate",
+        "on_change": "carry",
+        "starts_on": "delivery",
+        "targets-TOTAL_FORMS": len(rows),
+        "targets-INITIAL_FORMS": 0,
+        "pause_reasons": ["waiting_requester"],
+        **more,
+    }
     for number, (kind, priority, goal) in enumerate(rows):
-        data |= {f"targets-{number}-kind": kind, f"targets-{number}-priority": priority,
-                 f"targets-{number}-goal_seconds": goal}  # fmt: skip
+        data |= {
+            f"targets-{number}-kind": kind,
+            f"targets-{number}-priority": priority,
+            f"targets-{number}-goal_seconds": goal,
+        }
     return data
 
 

@@ -65,8 +65,13 @@ def test_a_return_that_was_blocked_is_counted(vendor: Organisation, agent: Actor
     leg = offered(vendor, agent)
     version = leg.ticket.status.version
     type(version).objects.filter(pk=version.pk).update(bounce_budget=0)
-    returns.give_back(leg=engagements.accept(leg=leg, actor=Actor.vendor(vendor), at=after(5)), reason="No",
-                       code="other", actor=Actor.vendor(vendor), at=after(6))  # fmt: skip
+    returns.give_back(
+        leg=engagements.accept(leg=leg, actor=Actor.vendor(vendor), at=after(5)),
+        reason="No",
+        code="other",
+        actor=Actor.vendor(vendor),
+        at=after(6),
+    )
 
     [card] = scorecard.cards(since=AT - timedelta(days=1), until=now())
 

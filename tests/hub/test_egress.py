@@ -40,14 +40,29 @@ def canary() -> Canary:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://127.0.0.1:{p}/", "https://127.1:{p}/", "https://0:{p}/", "https://2130706433:{p}/",
-        "https://0x7f000001:{p}/", "https://017700000001:{p}/", "https://[::1]:{p}/", "https://[::]:{p}/",
+        "https://127.0.0.1:{p}/",
+        "https://127.1:{p}/",
+        "https://0:{p}/",
+        "https://2130706433:{p}/",
+        "https://0x7f000001:{p}/",
+        "https://017700000001:{p}/",
+        "https://[::1]:{p}/",
+        "https://[::]:{p}/",
         "https://[::ffff:127.0.0.1]:{p}/",
-        "https://[::127.0.0.1]:{p}/", "https://[::ffff:0:127.0.0.1]:{p}/", "https://localhost:{p}/", "https://good@127.0.0.1:{p}/",
-        "https://127.0.0.1.:{p}/", "http://127.0.0.1:{p}/", "http://example.com/", "file:///etc/passwd",
-        "gopher://127.0.0.1:{p}/", "https://127.0.0.1:99999/", "https:///nowhere", "https://[fe80::1%25eth0]:{p}/",
+        "https://[::127.0.0.1]:{p}/",
+        "https://[::ffff:0:127.0.0.1]:{p}/",
+        "https://localhost:{p}/",
+        "https://good@127.0.0.1:{p}/",
+        "https://127.0.0.1.:{p}/",
+        "http://127.0.0.1:{p}/",
+        "http://example.com/",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1:{p}/",
+        "https://127.0.0.1:99999/",
+        "https:///nowhere",
+        "https://[fe80::1%25eth0]:{p}/",
     ],
-)  # fmt: skip
+)
 def test_nothing_reaches_loopback(canary: Canary, url: str) -> None:
     before = canary.visits
 
@@ -60,14 +75,39 @@ def test_nothing_reaches_loopback(canary: Canary, url: str) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "192.0.0.192", "224.0.0.1",
-        "255.255.255.255", "198.18.0.1", "0.0.0.0", "64:ff9b::7f00:1", "2002:7f00:1::", "::ffff:a9fe:a9fe", "fc00::1",
-        "::127.0.0.1", "::10.0.0.1", "::7f00:1", "0:0:0:0:0:0:7f00:1", "::1", "::", "::ffff:0:127.0.0.1",
-        "2001:470:1:2:0:5efe:10.0.0.1", "2001:470:1:2:200:5efe:127.0.0.1", "::ffff:127.0.0.1%eth0",
-        "2001:0:4136:e378:8000:63bf:3fff:fdd2", "64:ff9b:1::7f00:1",
-        "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "not an address",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "192.0.0.192",
+        "224.0.0.1",
+        "255.255.255.255",
+        "198.18.0.1",
+        "0.0.0.0",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "::ffff:a9fe:a9fe",
+        "fc00::1",
+        "::127.0.0.1",
+        "::10.0.0.1",
+        "::7f00:1",
+        "0:0:0:0:0:0:7f00:1",
+        "::1",
+        "::",
+        "::ffff:0:127.0.0.1",
+        "2001:470:1:2:0:5efe:10.0.0.1",
+        "2001:470:1:2:200:5efe:127.0.0.1",
+        "::ffff:127.0.0.1%eth0",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "64:ff9b:1::7f00:1",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "2001:db8::1",
+        "not an address",
     ],
-)  # fmt: skip
+)
 def test_private_and_special_addresses_are_denied(address: str) -> None:
     with pytest.raises(EgressDenied):
         Policy().check_address("vendor.example", address, 443)

@@ -17,9 +17,15 @@ from hub.expressions.judging import CALLED, ON_VALUES
 ROOT = Path(__file__).resolve().parents[2]
 
 RECORDS: tuple[dict[str, Any], ...] = (
-    {}, {"a": None}, {"a": {}}, {"a": {"b": 5}}, {"x": []}, {"x": [{"y": "z"}]}, {"x": [{"y": None}], "c": "last"},
+    {},
+    {"a": None},
+    {"a": {}},
+    {"a": {"b": 5}},
+    {"x": []},
+    {"x": [{"y": "z"}]},
+    {"x": [{"y": None}], "c": "last"},
     {"x": [{"y": ["in"]}], "a": {"b": ""}, "c": 3},
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("record", RECORDS)
@@ -72,11 +78,25 @@ def test_an_either_that_is_none_is_refused(source: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "bool(item.a)", "min(1, 2)", "max(item.a, 2)", "item.at.getHours('Europe/Berlin')", "getHours(item.at)",
-        "contains(item.a, 'x')", "item.a.lower('x')", "cut(item.a)", "either()", "size(item.a, 1)", "all(item.a)",
-        "item.a.map(x)", "has(item.a, 1)", "item.a.charAt(0)", "_len(item.a)", "replace(item.a, 'x')", "filter(item.a)",
+        "bool(item.a)",
+        "min(1, 2)",
+        "max(item.a, 2)",
+        "item.at.getHours('Europe/Berlin')",
+        "getHours(item.at)",
+        "contains(item.a, 'x')",
+        "item.a.lower('x')",
+        "cut(item.a)",
+        "either()",
+        "size(item.a, 1)",
+        "all(item.a)",
+        "item.a.map(x)",
+        "has(item.a, 1)",
+        "item.a.charAt(0)",
+        "_len(item.a)",
+        "replace(item.a, 'x')",
+        "filter(item.a)",
     ],
-)  # fmt: skip
+)
 def test_what_could_never_run_is_not_saved(source: str) -> None:
     """Each of these compiles in the engine and fails whatever it is given."""
     if source == "either()":
@@ -87,9 +107,18 @@ def test_what_could_never_run_is_not_saved(source: str) -> None:
 
 
 SAMPLES: dict[str, list[str]] = {
-    "string": ["1"], "int": ["'5'"], "uint": ["5"], "double": ["1"], "bytes": ["'x'"], "type": ["1"], "dyn": ["1"],
-    "timestamp": ["'2026-03-16T09:00:00Z'"], "duration": ["'90m'"], "size": ["'abc'"], "has": ["item.a"],
-}  # fmt: skip
+    "string": ["1"],
+    "int": ["'5'"],
+    "uint": ["5"],
+    "double": ["1"],
+    "bytes": ["'x'"],
+    "type": ["1"],
+    "dyn": ["1"],
+    "timestamp": ["'2026-03-16T09:00:00Z'"],
+    "duration": ["'90m'"],
+    "size": ["'abc'"],
+    "has": ["item.a"],
+}
 
 
 @pytest.mark.parametrize("name", sorted(CALLED))
@@ -143,9 +172,16 @@ def test_null_is_told_from_what_is_missing(source: str, record: dict[str, Any], 
 
 @pytest.mark.parametrize(
     ("source", "found"),
-    [("size(item.a)", 4), ("item.a.size()", 4), ("size(item.l)", 2), ("size('日本') + size(item.a)", 6),
-     ("item.l.map(x, size(x))", [4, 2]), ("item.l.filter(size, size == 'žluť').size()", 1), ("item.size", 9)],
-)  # fmt: skip
+    [
+        ("size(item.a)", 4),
+        ("item.a.size()", 4),
+        ("size(item.l)", 2),
+        ("size('日本') + size(item.a)", 6),
+        ("item.l.map(x, size(x))", [4, 2]),
+        ("item.l.filter(size, size == 'žluť').size()", 1),
+        ("item.size", 9),
+    ],
+)
 def test_size_counts_characters(source: str, found: Any) -> None:
     """The engine's own counts the bytes of UTF-8 (cel 0.10)."""
     record = {"a": "žluť", "l": ["žluť", "日本"], "size": 9}

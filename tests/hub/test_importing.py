@@ -91,8 +91,12 @@ def test_the_map_of_parties_groups_values_into_organisations(shared: Path, tmp_p
     with report.open() as file:
         rows = {row["sr"]: row for row in csv.DictReader(file)}
     assert set(Ticket.objects.values_list("holder__name", flat=True)) <= {
-        "Our IT organisation", "vendor_rest", "vendor_email", "vendor_autotask", "vendor_connectwise",
-    }  # fmt: skip
+        "Our IT organisation",
+        "vendor_rest",
+        "vendor_email",
+        "vendor_autotask",
+        "vendor_connectwise",
+    }
     with (shared / "data" / "expected_bpi2013_dev.csv").open() as file:
         for expected in csv.DictReader(file):
             mine = rows[expected["sr"]]

@@ -176,8 +176,26 @@ def test_a_ledger_that_sums_but_says_something_else_than_the_events_is_found(
     assert ledger.verify(Ticket.objects.get(pk=ticket.pk)) == ["the segments are not what the events give"]
 
 
-STEPS = ["offer", "parallel", "accept", "work", "wait_us", "wait_requester", "resume", "done", "return", "decline",
-         "recall", "reopen_leg", "resolve", "close", "reopen", "ask", "answer", "priority"]  # fmt: skip
+STEPS = [
+    "offer",
+    "parallel",
+    "accept",
+    "work",
+    "wait_us",
+    "wait_requester",
+    "resume",
+    "done",
+    "return",
+    "decline",
+    "recall",
+    "reopen_leg",
+    "resolve",
+    "close",
+    "reopen",
+    "ask",
+    "answer",
+    "priority",
+]
 
 
 class Laws(TestCase):

@@ -94,8 +94,9 @@ def test_each_word_of_the_requester_waits_for_ours_after_the_first_response(us: 
     asks(ticket, after(150))
     assert cycles(ticket, "next_update", after(155)) == [("stopped", 40), ("active", 5)]
     assert list(Clock.objects.filter(target="next_update").order_by("cycle").values_list("is_breached", flat=True)) == [
-        True, False,
-    ]  # fmt: skip
+        True,
+        False,
+    ]
 
 
 def test_a_word_on_a_resolved_ticket_waits_from_its_reopening(us: Organisation, agent: Actor) -> None:

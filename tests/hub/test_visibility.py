@@ -47,9 +47,7 @@ def successor(us: Organisation, agent: Actor, ticket: Ticket, at: datetime) -> O
     made: Organisation = factories.OrganisationFactory()
     messages.say(ticket=ticket, body="Before", is_for_later_legs=True, actor=agent, at=at)
     sharing.share([ticket], organisation=made, why="takes over", by=None, at=at + timedelta(minutes=1))
-    messages.say(
-        ticket=ticket, body="Afterwards", is_for_later_legs=True, actor=agent, at=at + timedelta(minutes=2)
-    )  # fmt: skip
+    messages.say(ticket=ticket, body="Afterwards", is_for_later_legs=True, actor=agent, at=at + timedelta(minutes=2))
     return made
 
 

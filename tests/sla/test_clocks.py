@@ -169,22 +169,27 @@ def test_the_fold_counts_what_a_second_by_second_walk_counts(found: list[tuple[i
 @pytest.mark.parametrize(
     ("place", "told"),
     [
-        (("cases", 0), "case x"), (("cases", 0, "clocks", 0), "clock c"), (("cases", 0, "events", 0), "event 0"),
-        (("cases", 0, "calendars", "k"), "calendar k"), (("cases", 0, "checks", 0), "a check of case x"),
-        (("cases", 0, "checks", 0, "expected", "c"), "what case x expects of c"), ((), "the file"),
+        (("cases", 0), "case x"),
+        (("cases", 0, "clocks", 0), "clock c"),
+        (("cases", 0, "events", 0), "event 0"),
+        (("cases", 0, "calendars", "k"), "calendar k"),
+        (("cases", 0, "checks", 0), "a check of case x"),
+        (("cases", 0, "checks", 0, "expected", "c"), "what case x expects of c"),
+        ((), "the file"),
     ],
-)  # fmt: skip
+)
 def test_a_file_with_a_key_that_is_not_known_is_refused(place: tuple[str | int, ...], told: str) -> None:
     document: Any = {
         "cases": [
             {
-                "id": "x", "calendars": {"k": {"tz": "UTC", "weekly": {}}},
+                "id": "x",
+                "calendars": {"k": {"tz": "UTC", "weekly": {}}},
                 "clocks": [{"id": "c", "calendar": "k", "goal": {"P1": 60}, "start_on": ["create"]}],
                 "events": [{"at": "2026-03-02T08:00Z", "type": "create", "priority": "P1"}],
                 "checks": [{"as_of": "2026-03-02T09:00Z", "expected": {"c": {"state": "active"}}}],
             }
         ]
-    }  # fmt: skip
+    }
     assert cases.run(document).differences == []
     inner = document
     for step in place:

@@ -12,17 +12,28 @@ AT = datetime(2026, 3, 16, 9, 0, tzinfo=UTC)
 STATES = [
     {"slug": slug, "name": slug.replace("-", " ").capitalize(), "phase": phase, "position": number, "is_default": True}
     for number, (slug, phase) in enumerate(
-        [("new", "new"), ("working", "active"), ("waiting", "waiting"), ("resolved", "resolved"), ("closed", "closed"),
-         ("cancelled", "cancelled")]
+        [
+            ("new", "new"),
+            ("working", "active"),
+            ("waiting", "waiting"),
+            ("resolved", "resolved"),
+            ("closed", "closed"),
+            ("cancelled", "cancelled"),
+        ]
     )
-]  # fmt: skip
+]
 
 
 def rule(slug: str, sources: list[str] | None = None, target: str = "", **more: Any) -> dict[str, Any]:
     return {
-        "slug": slug, "name": slug.replace("_", " ").capitalize(), "sources": sources or [], "target": target,
-        "guards": [], "actions": [], **more,
-    }  # fmt: skip
+        "slug": slug,
+        "name": slug.replace("_", " ").capitalize(),
+        "sources": sources or [],
+        "target": target,
+        "guards": [],
+        "actions": [],
+        **more,
+    }
 
 
 def guard(kind: str, *, is_negated: bool = False, **params: Any) -> dict[str, Any]:

@@ -42,13 +42,29 @@ def page(client: Client, name: str, *args: Any, **query: str) -> str:
 def test_an_escalation_is_kept_with_its_steps_and_what_they_do(client: Client) -> None:
     version = draft()
     entered = {
-        "name": "Half time", "slug": "", "kind": "hierarchical", "trigger": "clock", "trigger-kind": "clock",
-        "trigger-target": "resolve", "trigger-contract": "sla", "trigger-percent": "50", "position": "0",
-        "guard-count": "1", "guard0-block": "priority_in", "guard0-priorities": ["P1"], "guard0-block-negated": "1",
-        "step-count": "1", "step0-wait_minutes": "5", "step0-hours": "always", "step0action-count": "1",
-        "step0action0-block": "notify", "step0action0-whom": "executive", "step0action0-text": "{ticket.label}",
-        "step0action0-kind": "escalation", "save": "Save",
-    }  # fmt: skip
+        "name": "Half time",
+        "slug": "",
+        "kind": "hierarchical",
+        "trigger": "clock",
+        "trigger-kind": "clock",
+        "trigger-target": "resolve",
+        "trigger-contract": "sla",
+        "trigger-percent": "50",
+        "position": "0",
+        "guard-count": "1",
+        "guard0-block": "priority_in",
+        "guard0-priorities": ["P1"],
+        "guard0-block-negated": "1",
+        "step-count": "1",
+        "step0-wait_minutes": "5",
+        "step0-hours": "always",
+        "step0action-count": "1",
+        "step0action0-block": "notify",
+        "step0action0-whom": "executive",
+        "step0action0-text": "{ticket.label}",
+        "step0action0-kind": "escalation",
+        "save": "Save",
+    }
 
     answer = client.post(url("escalation", version.pk, "new"), entered)
 
@@ -66,10 +82,19 @@ def test_a_verb_is_kept_changed_and_taken_away(client: Client) -> None:
     version = draft()
     working = State.objects.get(version=version, slug="working")
     entered = {
-        "name": "Take it over", "trigger": "person", "target": working.pk, "required": ["reason"], "position": "0",
-        "roles": ["manager"], "guard-count": "0", "action-count": "1", "action0-block": "comment",
-        "action0-text": "{ticket.label} is ours", "action0-audience": "us", "save": "Save",
-    }  # fmt: skip
+        "name": "Take it over",
+        "trigger": "person",
+        "target": working.pk,
+        "required": ["reason"],
+        "position": "0",
+        "roles": ["manager"],
+        "guard-count": "0",
+        "action-count": "1",
+        "action0-block": "comment",
+        "action0-text": "{ticket.label} is ours",
+        "action0-audience": "us",
+        "save": "Save",
+    }
     client.post(url("transition", version.pk, "new"), entered)
     made = Transition.objects.get(version=version, slug="take_it_over")
     assert (made.target, made.required, made.roles) == (working, ["reason"], ["manager"])
@@ -83,8 +108,15 @@ def test_a_verb_is_kept_changed_and_taken_away(client: Client) -> None:
 
 def test_looking_at_what_a_choice_needs_marks_nothing_as_wrong(client: Client) -> None:
     version = draft()
-    looks = {"name": "", "trigger": "event", "trigger-kind": "person", "position": "", "guard-count": "1",
-             "guard0-block": "priority_in", "action-count": "0"}  # fmt: skip
+    looks = {
+        "name": "",
+        "trigger": "event",
+        "trigger-kind": "person",
+        "position": "",
+        "guard-count": "1",
+        "guard0-block": "priority_in",
+        "action-count": "0",
+    }
 
     for more in ({"look": "1"}, {"action-add": "1", "action-new": "hand_over"}):
         answer = client.post(url("transition", version.pk, "new"), looks | more).content.decode()
@@ -97,8 +129,16 @@ def test_looking_at_what_a_choice_needs_marks_nothing_as_wrong(client: Client) -
 def test_a_guard_that_was_chosen_is_never_dropped(client: Client) -> None:
     """Save without having pressed the button beside it: it is asked for, or kept where it needs nothing."""
     version = draft()
-    entered = {"name": "To them", "trigger": "event", "trigger-kind": "event", "trigger-kinds": ["ticket.opened"],
-               "position": "0", "guard-count": "0", "action-count": "0", "save": "1"}  # fmt: skip
+    entered = {
+        "name": "To them",
+        "trigger": "event",
+        "trigger-kind": "event",
+        "trigger-kinds": ["ticket.opened"],
+        "position": "0",
+        "guard-count": "0",
+        "action-count": "0",
+        "save": "1",
+    }
 
     asked = client.post(url("transition", version.pk, "new"), entered | {"guard-new": "priority_in"}).content.decode()
     assert "the priority is one of" in asked
@@ -113,8 +153,15 @@ def test_a_guard_that_was_chosen_is_never_dropped(client: Client) -> None:
 
 def test_what_a_trigger_needs_is_asked_for_when_it_was_not_looked_at(client: Client) -> None:
     version = draft()
-    entered = {"name": "To them", "trigger": "event", "trigger-kind": "person", "position": "0", "guard-count": "0",
-               "action-count": "0", "save": "1"}  # fmt: skip
+    entered = {
+        "name": "To them",
+        "trigger": "event",
+        "trigger-kind": "person",
+        "position": "0",
+        "guard-count": "0",
+        "action-count": "0",
+        "save": "1",
+    }
 
     answer = client.post(url("transition", version.pk, "new"), entered).content.decode()
 
@@ -125,9 +172,17 @@ def test_what_a_trigger_needs_is_asked_for_when_it_was_not_looked_at(client: Cli
 
 def test_the_lists_say_what_a_rule_does(client: Client) -> None:
     host = factories.OrganisationFactory(name="Hostwerk")
-    version = draft(rule("to_host", None, "", trigger="event", trigger_params={"kinds": ["ticket.opened"]},
-                         guards=[guard("priority_in", priorities=["P1"])],
-                         actions=[act("hand_over", organisation=host.public_id, accept_minutes=15)]))  # fmt: skip
+    version = draft(
+        rule(
+            "to_host",
+            None,
+            "",
+            trigger="event",
+            trigger_params={"kinds": ["ticket.opened"]},
+            guards=[guard("priority_in", priorities=["P1"])],
+            actions=[act("hand_over", organisation=host.public_id, accept_minutes=15)],
+        )
+    )
 
     shown = page(client, "build", version.pk)
 
@@ -138,16 +193,29 @@ def test_the_lists_say_what_a_rule_does(client: Client) -> None:
 
 def test_only_what_somebody_presses_asks_who_may(client: Client) -> None:
     version = draft()
-    entered = {"name": "To them", "trigger": "event", "trigger-kind": "event", "trigger-kinds": ["ticket.opened"],
-               "position": "0", "roles": ["manager"], "required": ["reason"], "help": "x", "guard-count": "0",
-               "action-count": "0", "save": "1"}  # fmt: skip
+    entered = {
+        "name": "To them",
+        "trigger": "event",
+        "trigger-kind": "event",
+        "trigger-kinds": ["ticket.opened"],
+        "position": "0",
+        "roles": ["manager"],
+        "required": ["reason"],
+        "help": "x",
+        "guard-count": "0",
+        "action-count": "0",
+        "save": "1",
+    }
 
     client.post(url("transition", version.pk, "new"), entered)
 
     made = Transition.objects.get(version=version, name="To them")
     assert (made.trigger_params, made.roles, made.required, made.help) == (
-        {"kinds": ["ticket.opened"]}, [], ["reason"], ""
-    )  # fmt: skip
+        {"kinds": ["ticket.opened"]},
+        [],
+        ["reason"],
+        "",
+    )
     assert "Who may" not in page(client, "transition", version.pk, made.pk)
     assert "Who may" in page(client, "transition", version.pk, "new")
 
@@ -199,8 +267,13 @@ def test_what_is_published_stays_and_a_draft_of_it_begins_alike(client: Client) 
 
 def test_the_priority_matrix_is_a_table_of_what_is_not_usual(client: Client) -> None:
     version = draft()
-    entered = {"bounce_budget": "1", "triage_minutes": "60", "most_organisations": "12", "priority_matrix_1": "P1",
-               "priority_matrix_8": "P3"}  # fmt: skip
+    entered = {
+        "bounce_budget": "1",
+        "triage_minutes": "60",
+        "most_organisations": "12",
+        "priority_matrix_1": "P1",
+        "priority_matrix_8": "P3",
+    }
 
     assert client.post(url("settings", version.pk), entered | {"priority_matrix_0": "P9"}).status_code == 200
     assert client.post(url("settings", version.pk), entered).status_code == 302

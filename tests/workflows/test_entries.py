@@ -57,17 +57,37 @@ def past(agent: Actor, leaves: Organisation) -> Ticket:
     leg = engagements.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT)
     theirs = Actor.vendor(leaves)
     leg = engagements.accept(leg=leg, actor=theirs, at=AT + timedelta(minutes=5))
-    told = messages.say(ticket=ticket, body="It is the gateway.", actor=theirs, legs=[leg], is_for_later_legs=True,
-                        at=AT + timedelta(minutes=6))  # fmt: skip
+    told = messages.say(
+        ticket=ticket,
+        body="It is the gateway.",
+        actor=theirs,
+        legs=[leg],
+        is_for_later_legs=True,
+        at=AT + timedelta(minutes=6),
+    )
     messages.attach(message=told, name="log.txt", content=b"the log", actor=theirs, at=AT + timedelta(minutes=6))
     messages.say(ticket=ticket, body="canary: for them alone", actor=agent, legs=[leg], at=AT + timedelta(minutes=7))
     messages.say(ticket=ticket, body="canary: us only", actor=agent, at=AT + timedelta(minutes=7))
-    messages.say(ticket=ticket, body="canary: requester", is_for_requester=True, actor=agent,
-                 at=AT + timedelta(minutes=8))  # fmt: skip
-    messages.say(ticket=ticket, body="It blinks.", requester=asker, actor=agent, legs=[leg], is_for_later_legs=True,
-                 at=AT + timedelta(minutes=8))  # fmt: skip
-    gone = messages.say(ticket=ticket, body="canary: taken back", actor=theirs, legs=[leg], is_for_later_legs=True,
-                        at=AT + timedelta(minutes=8))  # fmt: skip
+    messages.say(
+        ticket=ticket, body="canary: requester", is_for_requester=True, actor=agent, at=AT + timedelta(minutes=8)
+    )
+    messages.say(
+        ticket=ticket,
+        body="It blinks.",
+        requester=asker,
+        actor=agent,
+        legs=[leg],
+        is_for_later_legs=True,
+        at=AT + timedelta(minutes=8),
+    )
+    gone = messages.say(
+        ticket=ticket,
+        body="canary: taken back",
+        actor=theirs,
+        legs=[leg],
+        is_for_later_legs=True,
+        at=AT + timedelta(minutes=8),
+    )
     messages.withdraw(message=gone, reason="wrong ticket", actor=theirs, at=AT + timedelta(minutes=9))
     engagements.finish(leg=leg, resolution="Gateway replaced.", actor=theirs, at=AT + timedelta(minutes=30))
     other = factories.OrganisationFactory(name="Slowcorp")
@@ -80,8 +100,15 @@ def past(agent: Actor, leaves: Organisation) -> Ticket:
         ticket=fresh, name="resolve", reason="canary: our words", actor=agent, at=AT + timedelta(minutes=33)
     )
     # A word of thanks after the end, as there often is.
-    messages.say(ticket=ticket, body="Thanks.", requester=asker, actor=agent, legs=[leg], is_for_later_legs=True,
-                 at=AT + timedelta(minutes=40))  # fmt: skip
+    messages.say(
+        ticket=ticket,
+        body="Thanks.",
+        requester=asker,
+        actor=agent,
+        legs=[leg],
+        is_for_later_legs=True,
+        at=AT + timedelta(minutes=40),
+    )
     return Ticket.objects.get(pk=ticket.pk)
 
 
@@ -142,8 +169,12 @@ def test_a_switch_for_some_services_shares_theirs_alone(
 ) -> None:
     payroll = factories.ServiceFactory()
     other = tickets.open_ticket(title="Payslip", service=payroll, actor=agent, at=AT)
-    returns.decline(leg=engagements.offer(ticket=other, organisation=leaves, actor=agent, at=AT), reason="No",
-                     actor=Actor.vendor(leaves), at=AT)  # fmt: skip
+    returns.decline(
+        leg=engagements.offer(ticket=other, organisation=leaves, actor=agent, at=AT),
+        reason="No",
+        actor=Actor.vendor(leaves),
+        at=AT,
+    )
     transitions.move(ticket=Ticket.objects.get(pk=other.pk), name="cancel", actor=agent, at=AT)
 
     switched(leaves, comes, payroll)
@@ -164,8 +195,12 @@ def test_what_goes_over_is_not_shared_besides(leaves: Organisation, comes: Organ
 
 def test_what_is_not_over_is_not_past(leaves: Organisation, comes: Organisation, agent: Actor) -> None:
     ticket = tickets.open_ticket(title="Another has it now", actor=agent, at=AT)
-    returns.decline(leg=engagements.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT), reason="No",
-                     actor=Actor.vendor(leaves), at=AT)  # fmt: skip
+    returns.decline(
+        leg=engagements.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT),
+        reason="No",
+        actor=Actor.vendor(leaves),
+        at=AT,
+    )
 
     assert switched(leaves, comes).state == "done"
 
@@ -180,8 +215,14 @@ def test_what_comes_after_it_was_shared_is_not_past_either(
     later, third = LATER + timedelta(hours=1), factories.OrganisationFactory(name="Thirdcorp")
     transitions.move(ticket=Ticket.objects.get(pk=past.pk), name="reopen", actor=agent, at=later)
     leg = engagements.offer(ticket=Ticket.objects.get(pk=past.pk), organisation=third, actor=agent, at=later)
-    messages.say(ticket=past, body="canary: for those after", legs=[leg], is_for_later_legs=True,
-                 actor=Actor.vendor(third), at=later)  # fmt: skip
+    messages.say(
+        ticket=past,
+        body="canary: for those after",
+        legs=[leg],
+        is_for_later_legs=True,
+        actor=Actor.vendor(third),
+        at=later,
+    )
 
     page = read_by(reader, past)
 
@@ -203,8 +244,10 @@ def test_an_admin_ends_it_and_what_was_stays_known(
     admin = Client()
     admin.force_login(factories.UserFactory(is_staff=True, is_superuser=True))
     share = HistoryShare.objects.get()
-    pages = [reverse("admin:workflows_switch", args=[VendorSwitch.objects.get().pk]),
-             reverse("admin:hub_historyshare_changelist")]  # fmt: skip
+    pages = [
+        reverse("admin:workflows_switch", args=[VendorSwitch.objects.get().pk]),
+        reverse("admin:hub_historyshare_changelist"),
+    ]
     assert "may read 1 ticket of the past" in admin.get(pages[0]).content.decode()
     assert past.label in admin.get(pages[1]).content.decode()
 
@@ -312,8 +355,10 @@ def test_our_own_whole_export_brings_only_what_is_for_later(
     package = export_package.read(packed(leaves, tmp_path / "exit", "us"))
 
     assert [row["body"] for rows in package.messages.values() for row in rows] == [
-        "It is the gateway.", "It blinks.", "Thanks."
-    ]  # fmt: skip
+        "It is the gateway.",
+        "It blinks.",
+        "Thanks.",
+    ]
 
 
 def test_a_package_opens_no_ticket_its_vendor_never_worked_on(

@@ -43,8 +43,13 @@ def vendor(us: Organisation) -> Organisation:
 def test_where_an_admin_has_no_verbs_those_of_the_law_are_used(agent: Actor) -> None:
     ticket = opened(agent)
     assert [verb.slug for verb in execution.available(context.context(ticket, at=AT), roles=frozenset({"agent"}))] == [
-        "activate", "wait", "resolve", "close", "reopen", "cancel",
-    ]  # fmt: skip
+        "activate",
+        "wait",
+        "resolve",
+        "close",
+        "reopen",
+        "cancel",
+    ]
     assert use(ticket, "activate", agent).phase == Phase.ACTIVE
 
 
@@ -106,8 +111,15 @@ def test_a_verb_that_is_refused_says_why_and_changes_nothing(agent: Actor, more:
 
 
 def test_what_is_filled_in_with_the_verb_counts(agent: Actor) -> None:
-    published(rule("special", ["new"], "working", required=["reason", "impact"],
-                   guards=[guard("fields_filled", fields=["impact"]), guard("reason_given")]))  # fmt: skip
+    published(
+        rule(
+            "special",
+            ["new"],
+            "working",
+            required=["reason", "impact"],
+            guards=[guard("fields_filled", fields=["impact"]), guard("reason_given")],
+        )
+    )
     ticket = use(opened(agent), "special", agent, reason="because", given={"impact": 1})
 
     assert (ticket.status.slug, ticket.impact) == ("working", 1)
@@ -164,16 +176,24 @@ def test_every_action_does_what_its_plan_says(agent: Actor, vendor: Organisation
     team = us.teams.create(name="Network")
     Endpoint.objects.create(name="Chat", channel="slack", url="https://chat.example.org/x")
     actions = [
-        act("set_field", field="impact", value="1"), act("set_priority", priority="P2"), act("raise_priority", steps=1),
-        act("assign_team", team=team.public_id), act("assign_person", email="MONA@us.test"),
+        act("set_field", field="impact", value="1"),
+        act("set_priority", priority="P2"),
+        act("raise_priority", steps=1),
+        act("assign_team", team=team.public_id),
+        act("assign_person", email="MONA@us.test"),
         act("hand_over", organisation=vendor.public_id, accept_minutes=15, reason="look"),
         act("offer", organisation=us.public_id, is_blocking=False),
-        act("comment", text="Priority {ticket.priority}, {why}", audience="legs"), act("ask_update"),
-        act("notify", whom="manager", text="{ticket.label} needs you"), act("call_webhook", endpoint="Chat", text="x"),
+        act("comment", text="Priority {ticket.priority}, {why}", audience="legs"),
+        act("ask_update"),
+        act("notify", whom="manager", text="{ticket.label} needs you"),
+        act("call_webhook", endpoint="Chat", text="x"),
         act("open_child", title="Below {ticket.label}", organisation=second.public_id),
-        act("set_major", is_major=True), act("broadcast", text="We are at it"),
-        act("schedule", verb="solve", minutes=30), act("start_triage", reason="whose?"), act("resume_legs"),
-    ]  # fmt: skip
+        act("set_major", is_major=True),
+        act("broadcast", text="We are at it"),
+        act("schedule", verb="solve", minutes=30),
+        act("start_triage", reason="whose?"),
+        act("resume_legs"),
+    ]
     published(rule("all", ["new"], "working", actions=actions))
     ticket = opened(agent)
     policy = compiled.policy_of(ticket.status.version)
@@ -220,8 +240,14 @@ def test_an_action_that_cannot_be_done_stops_no_other_and_is_seen(agent: Actor, 
     vendor.archived_at = AT
     vendor.save()
     other = factories.OrganisationFactory()
-    published(rule("go", ["new"], "working", actions=[act("assign_person", email="nobody@us.test"),
-                                                      act("hand_over", organisation=other.public_id)]))  # fmt: skip
+    published(
+        rule(
+            "go",
+            ["new"],
+            "working",
+            actions=[act("assign_person", email="nobody@us.test"), act("hand_over", organisation=other.public_id)],
+        )
+    )
     ticket = use(opened(agent), "go", agent)
 
     assert ticket.status.slug == "working"
@@ -231,8 +257,10 @@ def test_an_action_that_cannot_be_done_stops_no_other_and_is_seen(agent: Actor, 
 
 
 def test_verbs_that_set_each_other_off_end(agent: Actor) -> None:
-    published(rule("ping", None, "", actions=[act("move", verb="pong")]),
-              rule("pong", None, "", actions=[act("move", verb="ping")]))  # fmt: skip
+    published(
+        rule("ping", None, "", actions=[act("move", verb="pong")]),
+        rule("pong", None, "", actions=[act("move", verb="ping")]),
+    )
     ticket = use(opened(agent), "ping", agent)
 
     assert "circle" in FailedAction.objects.get().why
@@ -245,11 +273,23 @@ def test_verbs_that_set_each_other_off_end(agent: Actor) -> None:
 @pytest.fixture
 def engaged(agent: Actor, vendor: Organisation) -> Leg:
     published(
-        rule("vendor_begins", ["new", "waiting", "working"], "working", trigger="vendor",
-             trigger_params={"did": ["accepted", "started"]}, guards=[guard("has_evidence", what="messages", least=1)]),
-        rule("vendor_gives_up", None, "", trigger="vendor", trigger_params={"did": ["declined", "expired"]},
-             actions=[act("comment", text="{leg.organisation} does not take it")]),
-    )  # fmt: skip
+        rule(
+            "vendor_begins",
+            ["new", "waiting", "working"],
+            "working",
+            trigger="vendor",
+            trigger_params={"did": ["accepted", "started"]},
+            guards=[guard("has_evidence", what="messages", least=1)],
+        ),
+        rule(
+            "vendor_gives_up",
+            None,
+            "",
+            trigger="vendor",
+            trigger_params={"did": ["declined", "expired"]},
+            actions=[act("comment", text="{leg.organisation} does not take it")],
+        ),
+    )
     return engagements.offer(ticket=opened(agent), organisation=vendor, actor=agent, at=AT)
 
 
@@ -280,8 +320,19 @@ def test_a_refusal_is_answered_by_rule(engaged: Leg, vendor: Organisation) -> No
 
 
 def test_the_verbs_of_fifty_tickets_cost_a_fixed_number_of_queries(agent: Actor, vendor: Organisation) -> None:
-    published(rule("x", None, "", guards=[guard("all_legs_done"), guard("clock_used", number=5, operator="at_most"),
-                                          guard("has_evidence"), guard("children_closed")]))  # fmt: skip
+    published(
+        rule(
+            "x",
+            None,
+            "",
+            guards=[
+                guard("all_legs_done"),
+                guard("clock_used", number=5, operator="at_most"),
+                guard("has_evidence"),
+                guard("children_closed"),
+            ],
+        )
+    )
     counts = []
     for many in (2, 10):
         made = [opened(agent) for _ in range(many)]

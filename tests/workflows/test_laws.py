@@ -34,28 +34,49 @@ WHO = ("vendor", "timer", "event", "person")
 
 def _trigger(kind: str) -> dict[str, Any]:
     return {
-        "person": {}, "timer": {"minutes": 5}, "event": {"kinds": ["message.added"]},
+        "person": {},
+        "timer": {"minutes": 5},
+        "event": {"kinds": ["message.added"]},
         "vendor": {"did": ["accepted", "done", "returned", "expired"]},
-    }[kind]  # fmt: skip
+    }[kind]
 
 
 def _rules() -> st.SearchStrategy[dict[str, Any]]:
     """A rule as an admin could write it, sensible or not."""
-    guards = st.sampled_from([
-        guard("all_legs_done"), guard("nobody_engaged", is_negated=True),
-        guard("bounce_count", operator="at_most", number=1),
-        guard("priority_in", priorities=["P1", "P3"]), guard("expression", expression="ticket.bounces < 3"),
-    ])  # fmt: skip
-    deeds = st.sampled_from([
-        ("comment", {"text": "{ticket.label}"}), ("recall_legs", {}), ("raise_priority", {"steps": 1}),
-        ("offer_next", {"organisations": list(VENDORS)}), ("hand_over", {"organisation": "Beta"}),
-        ("offer", {"organisation": "Gamma"}), ("start_triage", {}), ("resume_legs", {}), ("set_major", {}),
-        ("move", {"verb": "solve"}), ("move", {"verb": "shut"}), ("schedule", {"verb": "drop", "minutes": 3}),
-    ])  # fmt: skip
-    return st.fixed_dictionaries({
-        "sources": st.lists(st.sampled_from(SLUGS), max_size=3, unique=True), "target": st.sampled_from([*SLUGS, ""]),
-        "trigger": st.sampled_from(WHO), "guards": st.lists(guards, max_size=2), "actions": st.lists(deeds, max_size=3),
-    })  # fmt: skip
+    guards = st.sampled_from(
+        [
+            guard("all_legs_done"),
+            guard("nobody_engaged", is_negated=True),
+            guard("bounce_count", operator="at_most", number=1),
+            guard("priority_in", priorities=["P1", "P3"]),
+            guard("expression", expression="ticket.bounces < 3"),
+        ]
+    )
+    deeds = st.sampled_from(
+        [
+            ("comment", {"text": "{ticket.label}"}),
+            ("recall_legs", {}),
+            ("raise_priority", {"steps": 1}),
+            ("offer_next", {"organisations": list(VENDORS)}),
+            ("hand_over", {"organisation": "Beta"}),
+            ("offer", {"organisation": "Gamma"}),
+            ("start_triage", {}),
+            ("resume_legs", {}),
+            ("set_major", {}),
+            ("move", {"verb": "solve"}),
+            ("move", {"verb": "shut"}),
+            ("schedule", {"verb": "drop", "minutes": 3}),
+        ]
+    )
+    return st.fixed_dictionaries(
+        {
+            "sources": st.lists(st.sampled_from(SLUGS), max_size=3, unique=True),
+            "target": st.sampled_from([*SLUGS, ""]),
+            "trigger": st.sampled_from(WHO),
+            "guards": st.lists(guards, max_size=2),
+            "actions": st.lists(deeds, max_size=3),
+        }
+    )
 
 
 STEPS = st.one_of(
@@ -106,10 +127,15 @@ class World:
 
     def publish(self, rules: list[dict[str, Any]]) -> None:
         rows = [
-            {"slug": f"odd{number}", "name": f"Odd {number}", **each, "trigger_params": _trigger(each["trigger"]),
-             "actions": [act(kind, **self._params(params)) for kind, params in each["actions"]]}
+            {
+                "slug": f"odd{number}",
+                "name": f"Odd {number}",
+                **each,
+                "trigger_params": _trigger(each["trigger"]),
+                "actions": [act(kind, **self._params(params)) for kind, params in each["actions"]],
+            }
             for number, each in enumerate(rules)
-        ]  # fmt: skip
+        ]
         version = serialization.taken_in(document(*rows, bounce_budget=2))
         publishing.publish(version, user=None, why="again", at=self.at)
 
@@ -150,9 +176,13 @@ class World:
             returns.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=self.at)
         else:
             vendor_status.follow(
-                leg=leg, verb=verb, waits_on="requester", actor=Actor.vendor(leg.organisation), at=self.at,
+                leg=leg,
+                verb=verb,
+                waits_on="requester",
+                actor=Actor.vendor(leg.organisation),
+                at=self.at,
                 occurred_at=max(AT, self.at - timedelta(minutes=late)),
-            )  # fmt: skip
+            )
 
     def switch(self, names: tuple[str, str]) -> None:
         made = VendorSwitch.objects.create(

@@ -251,8 +251,18 @@ def test_a_template_of_an_admin_is_used_and_one_that_cannot_be_filled_reads_plai
     assert "Because of b" in console.body
 
 
-@pytest.mark.parametrize("source", ["{settings.SECRET_KEY}", "{ticket.title", "{__import__('os')}", "{" + "a" * 2000,
-                                    "x" * 20_000, "{ticket.title.matches('a+')}", "}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{settings.SECRET_KEY}",
+        "{ticket.title",
+        "{__import__('os')}",
+        "{" + "a" * 2000,
+        "x" * 20_000,
+        "{ticket.title.matches('a+')}",
+        "}",
+    ],
+)
 def test_a_template_that_reaches_outside_its_sandbox_fails_when_it_is_looked_at(source: str) -> None:
     with pytest.raises(templates.BadTemplate):
         templates.filled(source, templates.facts_of(None))

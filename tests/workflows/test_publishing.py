@@ -39,26 +39,66 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
     ("rules", "more", "expected"),
     [
         ([], {"states": [*STATES, state("lost", "active")]}, "State “Lost”: No transition leads to it."),
-        ([rule("in", ["new"], "stuck")], {"states": [*STATES, state("stuck", "active")]},
-         "State “Stuck”: Nothing leads on from it"),
-        ([rule("in", ["new"], "a"), rule("ab", ["a"], "b"), rule("ba", ["b"], "a")],
-         {"states": [*STATES, state("a", "active"), state("b", "active")]}, "State “A”: No way from it ends"),
+        (
+            [rule("in", ["new"], "stuck")],
+            {"states": [*STATES, state("stuck", "active")]},
+            "State “Stuck”: Nothing leads on from it",
+        ),
+        (
+            [rule("in", ["new"], "a"), rule("ab", ["a"], "b"), rule("ba", ["b"], "a")],
+            {"states": [*STATES, state("a", "active"), state("b", "active")]},
+            "State “A”: No way from it ends",
+        ),
         ([rule("bad", ["closed"], "waiting")], {}, "Transition “Bad”: The law has no way from “Closed” (closed)"),
         ([rule("bad", ["cancelled"], "new")], {}, "The law has no way from “Cancelled”"),
-        ([rule("a", ["new"], "working", trigger="vendor", trigger_params={"did": ["accepted"]}),
-          rule("b", ["new"], "waiting", trigger="vendor", trigger_params={"did": ["accepted"]})], {},
-         "Transition “B”: That a vendor “accepts” is answered by “A” already in: New. "),
-        ([rule("a", ["new"], "working", trigger="timer", trigger_params={"minutes": 0}),
-          rule("b", ["working"], "waiting", trigger="timer", trigger_params={"minutes": 0}),
-          rule("c", ["waiting"], "working", trigger="timer", trigger_params={"minutes": 0})], {},
-         "Timers of zero minutes lead in a circle through it."),
-        ([rule("a", None, "", trigger="event", trigger_params={"kinds": ["message.added"]},
-               actions=[act("comment", text="x")])], {}, "What it does sets it off again"),
+        (
+            [
+                rule("a", ["new"], "working", trigger="vendor", trigger_params={"did": ["accepted"]}),
+                rule("b", ["new"], "waiting", trigger="vendor", trigger_params={"did": ["accepted"]}),
+            ],
+            {},
+            "Transition “B”: That a vendor “accepts” is answered by “A” already in: New. ",
+        ),
+        (
+            [
+                rule("a", ["new"], "working", trigger="timer", trigger_params={"minutes": 0}),
+                rule("b", ["working"], "waiting", trigger="timer", trigger_params={"minutes": 0}),
+                rule("c", ["waiting"], "working", trigger="timer", trigger_params={"minutes": 0}),
+            ],
+            {},
+            "Timers of zero minutes lead in a circle through it.",
+        ),
+        (
+            [
+                rule(
+                    "a",
+                    None,
+                    "",
+                    trigger="event",
+                    trigger_params={"kinds": ["message.added"]},
+                    actions=[act("comment", text="x")],
+                )
+            ],
+            {},
+            "What it does sets it off again",
+        ),
         ([rule("a", None, "", guards=[guard("service_tier", most=9)])], {}, "most: 9 is not between 1 and 4."),
         ([rule("a", None, "", guards=[guard("priority_in", priorities=["P9"])])], {}, "“P9” is none of"),
-        ([rule("a", None, "", guards=[guard("priority_in", priorities=["P1"]),
-                                      guard("priority_in", priorities=["P1"], is_negated=True)])], {},
-         "the contrary is asked for, too."),
+        (
+            [
+                rule(
+                    "a",
+                    None,
+                    "",
+                    guards=[
+                        guard("priority_in", priorities=["P1"]),
+                        guard("priority_in", priorities=["P1"], is_negated=True),
+                    ],
+                )
+            ],
+            {},
+            "the contrary is asked for, too.",
+        ),
         ([rule("a", None, "", guards=[guard("expression", expression="false")])], {}, "it can never hold"),
         ([rule("a", None, "", guards=[guard("expression", expression="tickets.x")])], {}, "There is no “tickets”"),
         ([rule("a", None, "", guards=[guard("bounce_count", number=200_000)])], {}, "it can never hold"),
@@ -71,17 +111,36 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
         ([rule("a", None, "", trigger="vendor", trigger_params={"did": ["sleeps"]})], {}, "“sleeps” is none of"),
         ([rule("a", None, "", required=["shoe_size"])], {}, "“shoe_size” cannot be asked for"),
         ([rule("a", None, "", roles=["king"])], {}, "There is no role “king”."),
-        ([], {"escalations": [{"slug": "e", "name": "E", "trigger": "clock", "trigger_params": {}, "steps": []}]},
-         "Escalation “E”: It has no steps."),
-        ([], {"escalations": [{"slug": "e", "name": "E", "trigger": "clock", "trigger_params": {},
-                               "steps": [{"wait_minutes": 0, "actions": []}]}]}, "Step 1 does nothing."),
+        (
+            [],
+            {"escalations": [{"slug": "e", "name": "E", "trigger": "clock", "trigger_params": {}, "steps": []}]},
+            "Escalation “E”: It has no steps.",
+        ),
+        (
+            [],
+            {
+                "escalations": [
+                    {
+                        "slug": "e",
+                        "name": "E",
+                        "trigger": "clock",
+                        "trigger_params": {},
+                        "steps": [{"wait_minutes": 0, "actions": []}],
+                    }
+                ]
+            },
+            "Step 1 does nothing.",
+        ),
         ([], {"states": STATES[:-1] + [{**STATES[-1], "is_default": False}]}, "the phase “cancelled” begins."),
-        ([], {"states": [*STATES[:1], {**STATES[1], "wait_reason": "parts"}, *STATES[2:]]},
-         "Only a waiting state waits for something."),
+        (
+            [],
+            {"states": [*STATES[:1], {**STATES[1], "wait_reason": "parts"}, *STATES[2:]]},
+            "Only a waiting state waits for something.",
+        ),
         ([], {"priority_matrix": {"7": {}}}, "Impact and urgency are 1 to 3"),
         ([], {"most_organisations": 0}, "At least one has to be allowed."),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_work_is_not_published_and_says_where(
     us: Organisation, rules: list[Any], more: dict[str, Any], expected: str
 ) -> None:
@@ -134,8 +193,15 @@ def test_publishing_is_written_down_with_who_why_and_what_changed(us: Organisati
 
 def test_a_document_goes_out_and_comes_in_the_same(us: Organisation) -> None:
     vendor = factories.OrganisationFactory(name="Hostwerk")
-    made = draft(rule("give", None, "", actions=[act("hand_over", organisation=vendor.public_id)],
-                      guards=[guard("party_is", organisation=vendor.public_id, is_negated=True)]))  # fmt: skip
+    made = draft(
+        rule(
+            "give",
+            None,
+            "",
+            actions=[act("hand_over", organisation=vendor.public_id)],
+            guards=[guard("party_is", organisation=vendor.public_id, is_negated=True)],
+        )
+    )
     text = serialization.text(made)
     assert vendor.name in text
     again = serialization.taken_in(text)
@@ -166,12 +232,23 @@ def _broken(change: Any) -> str:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "{", "[]", "null", '"x"', "[" * 10_000, '{"format": "other/1"}', "x" * 1_000_001,
-        _broken(lambda p: p.pop("format")), _broken(lambda p: p.update(extra=1)),
+        "",
+        "{",
+        "[]",
+        "null",
+        '"x"',
+        "[" * 10_000,
+        '{"format": "other/1"}',
+        "x" * 1_000_001,
+        _broken(lambda p: p.pop("format")),
+        _broken(lambda p: p.update(extra=1)),
         _broken(lambda p: p.update(workflow="")),
-        _broken(lambda p: p.update(states="x")), _broken(lambda p: p.update(states=[1])),
-        _broken(lambda p: p["states"].append(p["states"][0])), _broken(lambda p: p["states"][0].update(phase="limbo")),
-        _broken(lambda p: p["states"][0].update(pk=1)), _broken(lambda p: p["states"][0].pop("slug")),
+        _broken(lambda p: p.update(states="x")),
+        _broken(lambda p: p.update(states=[1])),
+        _broken(lambda p: p["states"].append(p["states"][0])),
+        _broken(lambda p: p["states"][0].update(phase="limbo")),
+        _broken(lambda p: p["states"][0].update(pk=1)),
+        _broken(lambda p: p["states"][0].pop("slug")),
         _broken(lambda p: p["transitions"][0].update(target="nowhere")),
         _broken(lambda p: p["transitions"][0].update(trigger="magic")),
         _broken(lambda p: p["transitions"][0].update(slug="no good slug!")),
@@ -186,7 +263,7 @@ def _broken(change: Any) -> str:
         _broken(lambda p: p.update(escalations=[{"slug": "e", "name": "E", "trigger": "clock", "steps": [1]}])),
         _broken(lambda p: p.update(transitions=[{"slug": f"r{n}", "name": "r"} for n in range(501)])),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_or_hostile_document_is_refused_whole(us: Organisation, text: str) -> None:
     before = (Workflow.objects.count(), WorkflowVersion.objects.count(), State.objects.count())
     with pytest.raises(BadDocument) as refused:

@@ -39,8 +39,9 @@ def past(agent: Actor, host: Organisation, second: Organisation) -> Ticket:
     """Hostwerk does not answer, Beta declines; our own network team, engaged beside them, is done."""
     network = factories.OrganisationFactory(name="Network")
     ticket = tickets.open_ticket(title="Payroll stops", priority="P1", actor=agent, at=AT)
-    first = engagements.offer(ticket=ticket, organisation=host, actor=agent, at=after(1),
-                           accept_within=timedelta(minutes=15))  # fmt: skip
+    first = engagements.offer(
+        ticket=ticket, organisation=host, actor=agent, at=after(1), accept_within=timedelta(minutes=15)
+    )
     beside = engagements.offer(ticket=ticket, organisation=network, actor=agent, at=after(2), is_lead=False)
     returns.decline(leg=beside, reason="Not ours", actor=Actor.vendor(network), at=after(5))
     returns.expire(leg=first, actor=Actor.timer("acceptance deadline"), at=after(16))
@@ -62,10 +63,16 @@ def fired(version: Any, ticket: Ticket) -> list[tuple[str, int, str]]:
 def test_what_a_vendor_did_is_answered_once_for_the_leading_one(past: Ticket, second: Organisation) -> None:
     did = {"did": ["expired", "declined"]}
     version = draft(
-        rule("ask_next", None, "", trigger="vendor", trigger_params=did,
-             actions=[act("offer_next", organisations=[second.public_id], accept_minutes=30)]),
+        rule(
+            "ask_next",
+            None,
+            "",
+            trigger="vendor",
+            trigger_params=did,
+            actions=[act("offer_next", organisations=[second.public_id], accept_minutes=30)],
+        ),
         rule("any_other", None, "", trigger="vendor", trigger_params={**did, "only_lead": False}),
-    )  # fmt: skip
+    )
 
     # Of two rules for the same the first counts; the one beside the lead is for the second alone.
     assert fired(version, past) == [("Any other", 5, ""), ("Ask next", 16, ""), ("Ask next", 40, "")]
@@ -76,18 +83,46 @@ def test_what_a_vendor_did_is_answered_once_for_the_leading_one(past: Ticket, se
 
 def test_events_timers_clocks_and_silence_come_at_their_time(past: Ticket) -> None:
     version = draft(
-        rule("greet", None, "", trigger="event", trigger_params={"kinds": ["ticket.opened"]},
-             guards=[guard("priority_in", priorities=["P1"])]),
-        rule("p2_only", None, "", trigger="event", trigger_params={"kinds": ["ticket.opened"]},
-             guards=[guard("priority_in", priorities=["P2"])]),
+        rule(
+            "greet",
+            None,
+            "",
+            trigger="event",
+            trigger_params={"kinds": ["ticket.opened"]},
+            guards=[guard("priority_in", priorities=["P1"])],
+        ),
+        rule(
+            "p2_only",
+            None,
+            "",
+            trigger="event",
+            trigger_params={"kinds": ["ticket.opened"]},
+            guards=[guard("priority_in", priorities=["P2"])],
+        ),
         escalations=[
-            {"slug": "half", "name": "Half", "kind": "hierarchical", "trigger": "clock", "guards": [],
-             "trigger_params": {"target": "resolve", "percent": 50}, "ends_with_acknowledgement": True,
-             "is_quiet_at_night": False, "help": "", "position": 1,
-             "steps": [{"wait_minutes": 0, "hours": "always", "actions": [
-                 act("notify", whom="executive", text="{ticket.label}: half is used, {ticket.holder}")]}]},
+            {
+                "slug": "half",
+                "name": "Half",
+                "kind": "hierarchical",
+                "trigger": "clock",
+                "guards": [],
+                "trigger_params": {"target": "resolve", "percent": 50},
+                "ends_with_acknowledgement": True,
+                "is_quiet_at_night": False,
+                "help": "",
+                "position": 1,
+                "steps": [
+                    {
+                        "wait_minutes": 0,
+                        "hours": "always",
+                        "actions": [
+                            act("notify", whom="executive", text="{ticket.label}: half is used, {ticket.holder}")
+                        ],
+                    }
+                ],
+            },
         ],
-    )  # fmt: skip
+    )
 
     found = fired(version, past)
 
@@ -111,8 +146,16 @@ def test_what_has_not_come_yet_has_not_fired(agent: Actor, host: Organisation) -
 
 def test_nothing_is_written(past: Ticket, second: Organisation) -> None:
     before = (Event.objects.count(), past.legs.count(), past.chain_head)
-    version = draft(rule("to_second", None, "", trigger="event", trigger_params={"kinds": ["ticket.opened"]},
-                         actions=[act("hand_over", organisation=second.public_id)]))  # fmt: skip
+    version = draft(
+        rule(
+            "to_second",
+            None,
+            "",
+            trigger="event",
+            trigger_params={"kinds": ["ticket.opened"]},
+            actions=[act("hand_over", organisation=second.public_id)],
+        )
+    )
 
     assert fired(version, past) == [("To second", 0, "")]
 

@@ -105,11 +105,14 @@ def level(percent: int, **more: Any) -> dict[str, Any]:
 
 def escalation(slug: str, trigger: str, params: dict[str, Any], *steps: tuple[int, list[Any]], **more: Any) -> Any:
     return {
-        "slug": slug, "name": slug.replace("_", " ").capitalize(), "trigger": trigger, "trigger_params": params,
+        "slug": slug,
+        "name": slug.replace("_", " ").capitalize(),
+        "trigger": trigger,
+        "trigger_params": params,
         "guards": [],
         "steps": [{"wait_minutes": wait, "hours": "always", "actions": actions} for wait, actions in steps],
         **more,
-    }  # fmt: skip
+    }
 
 
 def test_the_director_is_told_when_half_of_the_time_is_used_and_only_once(
@@ -149,8 +152,13 @@ def test_a_clock_that_pauses_puts_its_level_off(agent: Actor, us: Organisation, 
 
 def test_a_level_beyond_the_goal_and_a_guard_of_its_own(agent: Actor, us: Organisation, director: User) -> None:
     factories.contract(us, goals={"resolve": {"P1": 3600, "P3": 3600}})
-    late = escalation("late", "clock", level(150), (0, [act("raise_priority", steps=1)]),
-                      guards=[guard("priority_in", priorities=["P3"])])  # fmt: skip
+    late = escalation(
+        "late",
+        "clock",
+        level(150),
+        (0, [act("raise_priority", steps=1)]),
+        guards=[guard("priority_in", priorities=["P3"])],
+    )
     published(escalations=[late])
     ticket, urgent = opened(agent), opened(agent, priority="P1")
     pass_until(90)
@@ -227,8 +235,14 @@ def test_an_escalation_ends_with_its_ticket_and_waits_for_the_morning(
 
 
 def test_silence_is_broken_by_a_word_of_whoever_was_silent(agent: Actor, vendor: Organisation) -> None:
-    quiet = rule("chase", None, "", trigger="silence", trigger_params={"minutes": 60, "who": "vendor"},
-                 actions=[act("ask_update")])  # fmt: skip
+    quiet = rule(
+        "chase",
+        None,
+        "",
+        trigger="silence",
+        trigger_params={"minutes": 60, "who": "vendor"},
+        actions=[act("ask_update")],
+    )
     published(quiet)
     ticket = opened(agent)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
@@ -255,14 +269,27 @@ def test_p1_on_payroll_goes_to_the_second_vendor_and_the_second_bounce_opens_tri
     listed = [vendor.public_id, second.public_id]
     critical = [guard("priority_in", priorities=["P1"])]
     published(
-        rule("to_hosting", None, "", trigger="event", trigger_params={"kinds": ["ticket.opened"]}, guards=critical,
-             actions=[act("offer_next", organisations=listed, accept_minutes=15)]),
-        rule("else_next", None, "", trigger="vendor", trigger_params={"did": ["declined", "expired", "returned"]},
-             guards=[*critical, guard("bounce_count", operator="at_most", number=1)],
-             actions=[act("offer_next", organisations=listed, accept_minutes=15)]),
+        rule(
+            "to_hosting",
+            None,
+            "",
+            trigger="event",
+            trigger_params={"kinds": ["ticket.opened"]},
+            guards=critical,
+            actions=[act("offer_next", organisations=listed, accept_minutes=15)],
+        ),
+        rule(
+            "else_next",
+            None,
+            "",
+            trigger="vendor",
+            trigger_params={"did": ["declined", "expired", "returned"]},
+            guards=[*critical, guard("bounce_count", operator="at_most", number=1)],
+            actions=[act("offer_next", organisations=listed, accept_minutes=15)],
+        ),
         escalations=[escalation("half", "clock", level(50), (0, [act("notify", whom="executive", text="{why}")]))],
         bounce_budget=1,
-    )  # fmt: skip
+    )
     ticket = opened(agent, priority="P1")
     pass_until(0)
     first = Leg.objects.get(ticket=ticket)
@@ -280,8 +307,9 @@ def test_p1_on_payroll_goes_to_the_second_vendor_and_the_second_bounce_opens_tri
     pass_until(60)
     assert Notice.objects.filter(user=director, channel="console").exists()
 
-    triage.decide(triage=Triage.objects.get(), organisation=second, decision="It is their storage", actor=agent,
-                  at=minutes(70))  # fmt: skip
+    triage.decide(
+        triage=Triage.objects.get(), organisation=second, decision="It is their storage", actor=agent, at=minutes(70)
+    )
     fresh = Ticket.objects.get(pk=ticket.pk)
     assert (fresh.holder, fresh.hold_reason) == (second, "working")
     contested = fresh.ledger.get(charge="contested")
@@ -295,10 +323,16 @@ def test_a_decline_too_many_opens_triage_unless_a_rule_has_found_somebody(
     second, third = (factories.OrganisationFactory(name=name) for name in ("Second", "Third"))
     listed = [vendor.public_id, second.public_id]
     published(
-        rule("else_next", None, "", trigger="vendor", trigger_params={"did": ["declined"]},
-             actions=[act("offer_next", organisations=listed)]),
+        rule(
+            "else_next",
+            None,
+            "",
+            trigger="vendor",
+            trigger_params={"did": ["declined"]},
+            actions=[act("offer_next", organisations=listed)],
+        ),
         bounce_budget=0,
-    )  # fmt: skip
+    )
     ticket = opened(agent)
     first = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
     returns.decline(leg=first, reason="not ours", actor=Actor.vendor(vendor), at=minutes(1))
@@ -337,8 +371,14 @@ def test_rules_wait_for_a_requester_only_as_long_as_the_ticket_waits(agent: Acto
 
     us = Organisation.objects.get(is_us=True)
     factories.contract(us, goals={"resolve": {"P3": 7200}}, pause_reasons=["waiting_parts"])
-    parts = {"slug": "parts", "name": "Parts", "phase": "waiting", "position": 9, "is_default": False,
-             "wait_reason": "parts"}  # fmt: skip
+    parts = {
+        "slug": "parts",
+        "name": "Parts",
+        "phase": "waiting",
+        "position": 9,
+        "is_default": False,
+        "wait_reason": "parts",
+    }
     published(rule("order", ["working"], "parts"), rule("came", ["parts"], "working"), states=[*STATES, parts])
     ticket = opened(agent)
     for verb, at in (("begin", 10), ("order", 20), ("came", 80)):

@@ -190,8 +190,13 @@ def test_an_admin_plans_it_looks_at_it_and_begins_it(
         factories.member("admin", us, is_staff=True, is_superuser=True),
         backend="django.contrib.auth.backends.ModelBackend",
     )
-    plan = {"leaves": leaves.pk, "comes": leaves.pk, "reason": "It ends.", "effective_at_0": "2040-01-01",
-            "effective_at_1": "00:00"}  # fmt: skip
+    plan = {
+        "leaves": leaves.pk,
+        "comes": leaves.pk,
+        "reason": "It ends.",
+        "effective_at_0": "2040-01-01",
+        "effective_at_1": "00:00",
+    }
     add = reverse("admin:workflows_vendorswitch_add")
     assert "another vendor than the one that leaves" in client.post(add, plan).content.decode()
     page = client.post(add, plan | {"comes": comes.pk}, follow=True).content.decode()
@@ -215,8 +220,14 @@ def test_an_admin_plans_it_looks_at_it_and_begins_it(
 def past(agent: Actor, leaves: Organisation, settings: Any, tmp_path: Path) -> Leg:
     leg = engaged(agent, leaves, requester=factories.PersonFactory(name="Priya"))
     leg = engagements.accept(leg=leg, actor=Actor.vendor(leaves), at=AT + timedelta(minutes=5))
-    told = messages.say(ticket=leg.ticket, body="=1+1 is what we found", actor=Actor.vendor(leaves), legs=[leg],
-                        is_for_later_legs=True, at=AT + timedelta(minutes=6))  # fmt: skip
+    told = messages.say(
+        ticket=leg.ticket,
+        body="=1+1 is what we found",
+        actor=Actor.vendor(leaves),
+        legs=[leg],
+        is_for_later_legs=True,
+        at=AT + timedelta(minutes=6),
+    )
     messages.attach(message=told, name="log.txt", content=b"the log", actor=Actor.vendor(leaves), at=AT)
     messages.say(ticket=leg.ticket, body="canary: us only", actor=agent, at=AT + timedelta(minutes=7))
     return leg

@@ -69,11 +69,17 @@ class Past(Context):
         names = {leg.organisation for leg in facts.legs.values()}
         organisations = Organisation.objects.in_bulk(list(names), field_name="public_id")
         self.legs = [
-            Leg(ticket=ticket, organisation=organisations[leg.organisation], stage=leg.stage, number=number,
-                is_lead=key == facts.lead, waits_on=leg.waits_on)
+            Leg(
+                ticket=ticket,
+                organisation=organisations[leg.organisation],
+                stage=leg.stage,
+                number=number,
+                is_lead=key == facts.lead,
+                waits_on=leg.waits_on,
+            )
             for number, (key, leg) in enumerate(facts.legs.items(), 1)
             if leg.organisation in organisations
-        ]  # fmt: skip
+        ]
         self.clocks = _clocks(ticket, events, at)
         self.messages, self.attachments, self.open_children = said, files, 0
 
@@ -123,9 +129,13 @@ class Rehearsal:
             following = self.events[number + 1].occurred_at if number + 1 < len(self.events) else self.until
             last_word = event.occurred_at if event.actor_kind in ("person", "vendor") else last_word
             moment = Moment(
-                at=event.occurred_at, what=_what(event), who=event.actor_name, status=self.status.name, note=note,
+                at=event.occurred_at,
+                what=_what(event),
+                who=event.actor_name,
+                status=self.status.name,
+                note=note,
                 verbs=execution.available_in(self.policy, past, roles=WORKERS),
-            )  # fmt: skip
+            )
             moment.fired = [
                 *self._by_event(event, past),
                 *self._by_vendor(event, past, facts),
@@ -153,9 +163,10 @@ class Rehearsal:
             return ""
         named = event.payload.get("rule", "")
         ways = [
-            rule for rule in self.policy.transitions
+            rule
+            for rule in self.policy.transitions
             if rule.target is not None and rule.target.phase == facts.phase and rule.leaves(self.status)
-        ]  # fmt: skip
+        ]
         way = next((rule for rule in ways if rule.slug == named), ways[0] if ways else None)
         before = self.status
         self.status = way.target if way is not None and way.target is not None else self._begins(facts.phase)
@@ -211,8 +222,9 @@ class Rehearsal:
         elif rule.trigger == Trigger.CLOCK:
             for clock in past.clocks:
                 is_meant = (clock.target, clock.contract.kind) == (
-                    wanted.get("target", "resolve"), wanted.get("contract", "sla"),
-                )  # fmt: skip
+                    wanted.get("target", "resolve"),
+                    wanted.get("contract", "sla"),
+                )
                 percent = int(wanted.get("percent", 100))
                 found = reaches(clock, percent) if is_meant else None
                 is_outdone = has_used(clock, percent) and highest_passed(self.policy, rule, clock) > percent
@@ -238,8 +250,13 @@ class Rehearsal:
         refusal = execution.guards_say(past, rule)
         for number, step in enumerate(rule.steps, 1):
             at = later(at, step.wait_minutes, "ours" if step.hours == "ours" and step.wait_minutes else "")
-            yield WouldFire(at=at, name=f"{rule.name}, {_('step')} {number}", because=because, why_not=refusal,
-                            says=_plans(step.actions, past))  # fmt: skip
+            yield WouldFire(
+                at=at,
+                name=f"{rule.name}, {_('step')} {number}",
+                because=because,
+                why_not=refusal,
+                says=_plans(step.actions, past),
+            )
             if refusal:
                 return
 

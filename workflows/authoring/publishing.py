@@ -34,9 +34,13 @@ def publish(version: WorkflowVersion, *, user: User | None, why: str, at: dateti
     """Make a draft the version that new tickets begin on; the one before it fades. Who and why is written down."""
     version = WorkflowVersion.objects.select_for_update(of=("self",)).select_related("workflow").get(pk=version.pk)
     if version.status != Status.DRAFT:
-        raise NotPublishable(_("%(version)s is %(status)s and stays as it is; make a new version of it.") % {
-            "version": version, "status": version.get_status_display(),
-        })  # fmt: skip
+        raise NotPublishable(
+            _("%(version)s is %(status)s and stays as it is; make a new version of it.")
+            % {
+                "version": version,
+                "status": version.get_status_display(),
+            }
+        )
     found = validation.faults(version)
     if found:
         raise Faulty(found)
@@ -48,9 +52,10 @@ def publish(version: WorkflowVersion, *, user: User | None, why: str, at: dateti
     version.save(update_fields=["status", "fingerprint"])
     changes = serialization.differences(before, version) if before is not None else []
     details = {
-        "before": str(before or ""), "digest": serialization.digest(version),
+        "before": str(before or ""),
+        "digest": serialization.digest(version),
         "changes": [[each.where, each.before, each.after] for each in changes[:200]],
-    }  # fmt: skip
+    }
     PolicyRecord.objects.create(version=version, verb="published", user=user, why=why, at=at, details=details)
     return version
 

@@ -231,9 +231,13 @@ def _resolve(document: dict[str, Any]) -> list[str]:
             return public_id
         row = model.objects.filter(name=names.get(public_id, "")).order_by("-pk").first()
         if row is None:
-            mistakes.append(_("There is no %(kind)s “%(name)s” here.") % {
-                "kind": model._meta.verbose_name, "name": names.get(public_id, public_id),
-            })  # fmt: skip
+            mistakes.append(
+                _("There is no %(kind)s “%(name)s” here.")
+                % {
+                    "kind": model._meta.verbose_name,
+                    "name": names.get(public_id, public_id),
+                }
+            )
             return public_id
         return str(row.public_id)
 
@@ -262,14 +266,20 @@ def _made(document: Mapping[str, Any], workflow: Workflow | None) -> WorkflowVer
     )
     states: dict[str, State] = {}
     for row in document["states"]:
-        state = State(version=version, default_holder=holders.get(row.get("default_holder", "")),
-                      **{name: row[name] for name in STATE if name in row})  # fmt: skip
+        state = State(
+            version=version,
+            default_holder=holders.get(row.get("default_holder", "")),
+            **{name: row[name] for name in STATE if name in row},
+        )
         state.full_clean(exclude=["version"])
         state.save()
         states[state.slug] = state
     for row in document.get("transitions", []):
-        transition_ = Transition(version=version, target=states.get(row.get("target") or ""),
-                                 **{name: row[name] for name in TRANSITION if name in row})  # fmt: skip
+        transition_ = Transition(
+            version=version,
+            target=states.get(row.get("target") or ""),
+            **{name: row[name] for name in TRANSITION if name in row},
+        )
         transition_.full_clean(exclude=["version"])
         transition_.save()
         transition_.sources.set([states[slug] for slug in row.get("sources") or []])
@@ -281,8 +291,12 @@ def _made(document: Mapping[str, Any], workflow: Workflow | None) -> WorkflowVer
         escalation.save()
         _make_guards(row, escalation=escalation)
         for position, each in enumerate(row.get("steps", []), 1):
-            step = Step(escalation=escalation, position=position, wait_minutes=each.get("wait_minutes", 0),
-                        hours=each.get("hours", Step.Hours.OURS))  # fmt: skip
+            step = Step(
+                escalation=escalation,
+                position=position,
+                wait_minutes=each.get("wait_minutes", 0),
+                hours=each.get("hours", Step.Hours.OURS),
+            )
             step.full_clean(exclude=["escalation"])
             step.save()
             _make_actions(each, step=step)
@@ -291,8 +305,13 @@ def _made(document: Mapping[str, Any], workflow: Workflow | None) -> WorkflowVer
 
 def _make_guards(row: Mapping[str, Any], **of: Any) -> None:
     for position, each in enumerate(row.get("guards", [])):
-        Guard.objects.create(kind=each["kind"], params=each.get("params", {}), position=position,
-                             is_negated=bool(each.get("is_negated")), **of)  # fmt: skip
+        Guard.objects.create(
+            kind=each["kind"],
+            params=each.get("params", {}),
+            position=position,
+            is_negated=bool(each.get("is_negated")),
+            **of,
+        )
 
 
 def _make_actions(row: Mapping[str, Any], **of: Any) -> None:

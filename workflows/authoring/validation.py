@@ -53,14 +53,16 @@ def faults(version: WorkflowVersion) -> list[Fault]:
         version=version,
         states=list(State.objects.filter(version=version).order_by("position", "pk")),
         transitions=list(
-            Transition.objects.filter(version=version).prefetch_related("sources", "guards", "actions")
+            Transition.objects.filter(version=version)
+            .prefetch_related("sources", "guards", "actions")
             .order_by("position", "pk")
         ),
         escalations=list(
-            Escalation.objects.filter(version=version).prefetch_related("guards", "steps__actions")
+            Escalation.objects.filter(version=version)
+            .prefetch_related("guards", "steps__actions")
             .order_by("position", "pk")
         ),
-    )  # fmt: skip
+    )
     found = [*_settings(version), *_states(draft), *_edges(draft), *_rules(draft)]
     if not any(fault.what.startswith(_no_start()) for fault in found):
         found += [*_reachable(draft), *_dead_ends(draft)]
@@ -75,9 +77,11 @@ def _settings(version: WorkflowVersion) -> Iterator[Fault]:
     matrix = version.priority_matrix or {}
     for impact, row in matrix.items() if isinstance(matrix, Mapping) else [("?", {})]:
         cells = row if isinstance(row, Mapping) else {}
-        good = impact in ("1", "2", "3") and cells and all(
-            urgency in ("1", "2", "3") and value in Priority.values for urgency, value in cells.items()
-        )  # fmt: skip
+        good = (
+            impact in ("1", "2", "3")
+            and cells
+            and all(urgency in ("1", "2", "3") and value in Priority.values for urgency, value in cells.items())
+        )
         if not good:
             yield Fault(where=_("Priority matrix"), what=_("Impact and urgency are 1 to 3, values P1 to P4."))
     if version.most_organisations < 1:
@@ -118,11 +122,14 @@ def _edges(draft: _Draft) -> Iterator[Fault]:
                 continue
             yield Fault(
                 where=_where(rule),
-                what=_("The law has no way from “%(source)s” (%(before)s) to “%(target)s” (%(after)s).") % {
-                    "source": source.name, "before": Phase(source.phase).label,
-                    "target": target.name, "after": Phase(target.phase).label,
+                what=_("The law has no way from “%(source)s” (%(before)s) to “%(target)s” (%(after)s).")
+                % {
+                    "source": source.name,
+                    "before": Phase(source.phase).label,
+                    "target": target.name,
+                    "after": Phase(target.phase).label,
                 },
-            )  # fmt: skip
+            )
 
 
 def _rules(draft: _Draft) -> Iterator[Fault]:
@@ -133,9 +140,14 @@ def _rules(draft: _Draft) -> Iterator[Fault]:
         yield from _actions(rule, list(rule.actions.all()), verbs)
         for name in rule.required:
             if name not in REQUIRABLE:
-                yield Fault(where=_where(rule), what=_("“%(name)s” cannot be asked for; there are: %(known)s.") % {
-                    "name": name, "known": ", ".join(REQUIRABLE),
-                })  # fmt: skip
+                yield Fault(
+                    where=_where(rule),
+                    what=_("“%(name)s” cannot be asked for; there are: %(known)s.")
+                    % {
+                        "name": name,
+                        "known": ", ".join(REQUIRABLE),
+                    },
+                )
         for role in rule.roles:
             if role not in ROLES:
                 yield Fault(where=_where(rule), what=_("There is no role “%s”.") % role)
@@ -277,11 +289,16 @@ def _vendors(draft: _Draft) -> Iterator[Fault]:
                 other = next(each for each in draft.transitions if each.pk == pk)
                 yield Fault(
                     where=_where(rule),
-                    what=_("That a vendor “%(did)s” is answered by “%(other)s” already in: %(states)s. Untick it in "
-                           "one of the two, or give them different states to start from.") % {
-                        "states": ", ".join(states), "did": words.get(did, did), "other": other.name,
+                    what=_(
+                        "That a vendor “%(did)s” is answered by “%(other)s” already in: %(states)s. Untick it in "
+                        "one of the two, or give them different states to start from."
+                    )
+                    % {
+                        "states": ", ".join(states),
+                        "did": words.get(did, did),
+                        "other": other.name,
                     },
-                )  # fmt: skip
+                )
 
 
 def _loops(draft: _Draft) -> Iterator[Fault]:
@@ -308,9 +325,16 @@ def _leaves(draft: _Draft, rule: Transition) -> Iterator[str]:
         yield from ("ticket.moved", "ticket.status_changed")
     if target is None:
         said: dict[str, Any] = {
-            "set_priority": "ticket.priority_changed", "raise_priority": "ticket.priority_changed",
-            "set_field": "ticket.edited", "comment": "message.added", "ask_update": "message.added",
-            "hand_over": "leg.offered", "offer": "leg.offered", "offer_next": "leg.offered",
-            "recall_legs": "leg.recalled", "assign_team": "ticket.assigned", "assign_person": "ticket.assigned",
-        }  # fmt: skip
+            "set_priority": "ticket.priority_changed",
+            "raise_priority": "ticket.priority_changed",
+            "set_field": "ticket.edited",
+            "comment": "message.added",
+            "ask_update": "message.added",
+            "hand_over": "leg.offered",
+            "offer": "leg.offered",
+            "offer_next": "leg.offered",
+            "recall_legs": "leg.recalled",
+            "assign_team": "ticket.assigned",
+            "assign_person": "ticket.assigned",
+        }
         yield from (said[action.kind] for action in rule.actions.all() if action.kind in said)

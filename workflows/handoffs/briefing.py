@@ -73,8 +73,10 @@ def known_as(organisation: Organisation, to: Organisation | None) -> str:
         return organisation.name
     contract = (
         Contract.objects.filter(organisation=organisation, kind=Contract.Kind.UC, status=Publication.PUBLISHED)
-        .select_related("service").order_by("pk").first()
-    )  # fmt: skip
+        .select_related("service")
+        .order_by("pk")
+        .first()
+    )
     if contract is None:
         return _("another vendor")
     return _("the vendor for %s") % (contract.service.name if contract.service else contract.name)
@@ -104,9 +106,11 @@ def _engagement(leg: Leg, to: Organisation | None) -> dict[str, str]:
     said = leg.resolution if leg.stage == Stage.DONE else leg.reason if gave_back else ""
     coded = str(leg.get_reason_code_display()) if leg.reason_code else ""
     return {
-        "organisation": known_as(leg.organisation, to), "stage": str(leg.get_stage_display()), "coded": coded,
+        "organisation": known_as(leg.organisation, to),
+        "stage": str(leg.get_stage_display()),
+        "coded": coded,
         "said": said,
-    }  # fmt: skip
+    }
 
 
 def _told(ticket: Ticket, to: Organisation | None, also: Iterable[Message]) -> list[Message]:
@@ -124,9 +128,10 @@ def _told(ticket: Ticket, to: Organisation | None, also: Iterable[Message]) -> l
 
 def _finding(message: Message, to: Organisation | None) -> dict[str, str]:
     return {
-        "at": f"{message.occurred_at:%Y-%m-%d %H:%M} UTC", "by": known_as(message.author_organisation, to),
+        "at": f"{message.occurred_at:%Y-%m-%d %H:%M} UTC",
+        "by": known_as(message.author_organisation, to),
         "text": message.body.strip(),
-    }  # fmt: skip
+    }
 
 
 def beside_description(found: dict[str, Any]) -> str:

@@ -99,9 +99,15 @@ def hand_over(
         why = _("Handed over to %(name)s.") % {"name": organisation}
         recall(leg=lead, actor=actor, at=at, reason=f"{why} {reason}".strip())
     return offer(
-        ticket=ticket, organisation=organisation, actor=actor, at=at, reason=reason, is_blocking=is_blocking,
-        accept_within=accept_within, also=also,
-    )  # fmt: skip
+        ticket=ticket,
+        organisation=organisation,
+        actor=actor,
+        at=at,
+        reason=reason,
+        is_blocking=is_blocking,
+        accept_within=accept_within,
+        also=also,
+    )
 
 
 @transaction.atomic

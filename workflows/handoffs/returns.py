@@ -35,8 +35,9 @@ def decline(
         leg.decline(at=occurred_at or at, reason=reason)
         leg.reason_code = _code(code)
 
-    leg = change_stage(leg, "decline", when, change, EventKind.LEG_DECLINED, more={"code": _code(code)},
-                texts={"reason": reason})  # fmt: skip
+    leg = change_stage(
+        leg, "decline", when, change, EventKind.LEG_DECLINED, more={"code": _code(code)}, texts={"reason": reason}
+    )
     _bounced(leg)
     answered(leg, "declined", when)
     _may_be_disputed(leg, reason, when)
@@ -69,8 +70,9 @@ def give_back(
         leg.give_back(at=occurred_at or at, reason=reason)
         leg.reason_code = _code(code)
 
-    leg = change_stage(leg, "give_back", when, change, EventKind.LEG_RETURNED, more={"code": _code(code)},
-                texts={"reason": reason})  # fmt: skip
+    leg = change_stage(
+        leg, "give_back", when, change, EventKind.LEG_RETURNED, more={"code": _code(code)}, texts={"reason": reason}
+    )
     _bounced(leg)
     answered(leg, "returned", when)
     return leg

@@ -119,6 +119,11 @@ def rolled_up(leg: Leg, did: str, when: When) -> None:
 def answered(leg: Leg, did: str, when: When) -> bool:
     """Whether policy has an answer to what became of a leg; MoveRefused where its answer is no."""
     return execution.vendor_did(
-        leg=leg, did=did, actor=when.actor, at=when.at, occurred_at=when.occurred_at, origin=when.origin,
+        leg=leg,
+        did=did,
+        actor=when.actor,
+        at=when.at,
+        occurred_at=when.occurred_at,
+        origin=when.origin,
         is_forced=_forced.get(),
-    )  # fmt: skip
+    )

@@ -34,10 +34,14 @@ def offered(leg: Leg, *, at: datetime) -> list[Notice]:
 def said(leg: Leg, message: Message, *, at: datetime) -> list[Notice]:
     """Tell it that something was said to it."""
     told = Told(
-        key=f"message:{message.public_id}:{leg.public_id}", kind="message", ticket=leg.ticket, leg=leg,
-        text=f"{message.author_organisation}, {message.author_name}:\n\n{message.body}", url=_page(leg, at),
+        key=f"message:{message.public_id}:{leg.public_id}",
+        kind="message",
+        ticket=leg.ticket,
+        leg=leg,
+        text=f"{message.author_organisation}, {message.author_name}:\n\n{message.body}",
+        url=_page(leg, at),
         is_urgent=True,
-    )  # fmt: skip
+    )
     return notify.tell(told, notify.vendor(leg.organisation), at=at)
 
 
@@ -83,9 +87,11 @@ def run(*, digest_id: int, at: datetime) -> Notice | None:
         return None
     lines = [_line(leg, at) for leg in legs]
     told = Told(
-        key=f"digest:{digest.organisation.public_id}:{turn:%Y-%m-%d}", kind="digest", items=tuple(lines),
+        key=f"digest:{digest.organisation.public_id}:{turn:%Y-%m-%d}",
+        kind="digest",
+        items=tuple(lines),
         text="\n\n".join(lines),
-    )  # fmt: skip
+    )
     return next(iter(notify.tell(told, notify.vendor(digest.organisation), at=at)), None)
 
 

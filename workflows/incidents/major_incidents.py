@@ -81,9 +81,13 @@ def broadcast(*, ticket: Ticket, body: str, actor: Actor, at: datetime, is_for_r
             continue
         legs = list(Leg.objects.filter(ticket=each, stage__in=OPEN_STAGES).order_by("number"))
         comments.comment(
-            ticket=each, body=body, actor=actor, at=at, legs=legs,
+            ticket=each,
+            body=body,
+            actor=actor,
+            at=at,
+            legs=legs,
             is_for_requester=is_for_requesters and each.requester_id is not None,
-        )  # fmt: skip
+        )
         said += 1
     return said
 

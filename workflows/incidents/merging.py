@@ -61,8 +61,9 @@ def _why_not(ticket: Ticket, into: Ticket) -> str:
         return _("A ticket cannot be merged into itself.")
     if into.merged_into is not None:
         return _("%(label)s was merged into %(into)s itself; choose that one.") % {
-            "label": into.label, "into": into.merged_into.label,
-        }  # fmt: skip
+            "label": into.label,
+            "into": into.merged_into.label,
+        }
     if not into.is_open or into.is_history:
         return _("%s is over; only a ticket that is open can take another in.") % into.label
     return ""

@@ -57,20 +57,16 @@ def opened(
     follows = derived(impact=impact, urgency=urgency, service=service, version=state.version)
     ticket = tickets.open_ticket(
         priority=priority or follows or Priority.P3, service=service, actor=actor, at=at, **more
-    )  # fmt: skip
+    )
     if impact is not None or urgency is not None:
-        ticket = tickets.edit_ticket(
-            ticket=ticket, changes={"impact": impact, "urgency": urgency}, actor=actor, at=at
-        )  # fmt: skip
+        ticket = tickets.edit_ticket(ticket=ticket, changes={"impact": impact, "urgency": urgency}, actor=actor, at=at)
     return _set_by_hand(tickets.locked(ticket), is_set=bool(priority and follows and priority != follows))
 
 
 @transaction.atomic
 def weigh(*, ticket: Ticket, impact: int | None, urgency: int | None, actor: Actor, at: datetime) -> Ticket:
     """Say how much impact and urgency it has; the priority follows, unless somebody has set it by hand."""
-    ticket = tickets.edit_ticket(
-        ticket=ticket, changes={"impact": impact, "urgency": urgency}, actor=actor, at=at
-    )  # fmt: skip
+    ticket = tickets.edit_ticket(ticket=ticket, changes={"impact": impact, "urgency": urgency}, actor=actor, at=at)
     return follow(ticket=ticket, actor=actor, at=at)
 
 

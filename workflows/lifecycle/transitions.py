@@ -104,12 +104,20 @@ def _call(ticket: Ticket, name: str, *, status: State, at: datetime) -> None:
 
 
 LAW: dict[tuple[str, str], str] = {
-    ("new", "active"): "activate", ("waiting", "active"): "activate",
-    ("new", "waiting"): "wait", ("active", "waiting"): "wait",
-    ("new", "resolved"): "resolve", ("active", "resolved"): "resolve", ("waiting", "resolved"): "resolve",
-    ("resolved", "closed"): "close", ("resolved", "active"): "reopen", ("closed", "active"): "reopen",
-    ("new", "cancelled"): "cancel", ("active", "cancelled"): "cancel", ("waiting", "cancelled"): "cancel",
-}  # fmt: skip
+    ("new", "active"): "activate",
+    ("waiting", "active"): "activate",
+    ("new", "waiting"): "wait",
+    ("active", "waiting"): "wait",
+    ("new", "resolved"): "resolve",
+    ("active", "resolved"): "resolve",
+    ("waiting", "resolved"): "resolve",
+    ("resolved", "closed"): "close",
+    ("resolved", "active"): "reopen",
+    ("closed", "active"): "reopen",
+    ("new", "cancelled"): "cancel",
+    ("active", "cancelled"): "cancel",
+    ("waiting", "cancelled"): "cancel",
+}
 """The verb of the law that leads from one phase to another; what is not here the law forbids."""
 
 

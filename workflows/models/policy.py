@@ -49,13 +49,20 @@ class Transition(Rule):
         State, related_name="leaving", verbose_name=_("from"), blank=True, help_text=_("None chosen: every open state.")
     )
     target = models.ForeignKey(
-        State, models.CASCADE, null=True, blank=True, related_name="entering", verbose_name=_("to"),
+        State,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="entering",
+        verbose_name=_("to"),
         help_text=_("Empty: the status stays as it is."),
-    )  # fmt: skip
+    )
     roles = models.JSONField(
-        _("who may"), default=list, blank=True,
+        _("who may"),
+        default=list,
+        blank=True,
         help_text=_("Roles of ours, and “requester”. Empty: everybody of ours who works on tickets."),
-    )  # fmt: skip
+    )
     required = models.JSONField(
         _("needs"), default=list, blank=True, help_text=_("What has to be filled in: “reason”, or names of fields.")
     )

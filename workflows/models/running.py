@@ -118,9 +118,13 @@ class Triage(models.Model):
     cause = models.CharField(_("cause"), max_length=32)
     reason = models.TextField(_("why"), blank=True)
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="triages",
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="triages",
         verbose_name=_("decision owner"),
-    )  # fmt: skip
+    )
     legs = models.ManyToManyField(Leg, related_name="triages", blank=True, verbose_name=_("who takes part"))
     began_at = models.DateTimeField(_("began at"))
     deadline_at = models.DateTimeField(_("to be decided by"))

@@ -22,29 +22,40 @@ class VendorSwitch(models.Model):
 
     public_id = PublicIdField()
     leaves = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="switches_from", verbose_name=_("who leaves"),
+        Organisation,
+        models.PROTECT,
+        related_name="switches_from",
+        verbose_name=_("who leaves"),
         limit_choices_to={"kind": "vendor"},
-    )  # fmt: skip
+    )
     comes = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="switches_to", verbose_name=_("who comes"),
+        Organisation,
+        models.PROTECT,
+        related_name="switches_to",
+        verbose_name=_("who comes"),
         limit_choices_to={"kind": "vendor", "archived_at": None},
-    )  # fmt: skip
+    )
     services = models.ManyToManyField(
-        Service, related_name="switches", blank=True, verbose_name=_("for these services"),
+        Service,
+        related_name="switches",
+        blank=True,
+        verbose_name=_("for these services"),
         help_text=_("None chosen: for everything they do."),
-    )  # fmt: skip
+    )
     effective_at = models.DateTimeField(
         _("from"), help_text=_("From then on open engagements go over, and rules that name the one name the other.")
     )
     reason = models.TextField(_("why"), help_text=_("Both vendors are told this with every ticket."))
     archives = models.BooleanField(
-        _("archive who leaves"), default=False,
+        _("archive who leaves"),
+        default=False,
         help_text=_("When all is over, their system is not followed any more. What is recorded stays."),
-    )  # fmt: skip
+    )
     shares_history = models.BooleanField(
-        _("share the past"), default=False,
+        _("share the past"),
+        default=False,
         help_text=_("Who comes may read what later organisations may see of tickets the other worked on."),
-    )  # fmt: skip
+    )
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.PLANNED)
     confirmed_at = models.DateTimeField(_("confirmed at"), null=True, blank=True, editable=False)
     """When somebody who had seen what goes over said so; before that nothing begins."""

@@ -122,10 +122,12 @@ def _failed(notice: Notice, error: NotSent) -> None:
     is_over = error.is_final or attempts >= MOST_ATTEMPTS
     wait = timedelta(minutes=2 ** min(attempts - 1, 6))
     Notice.objects.filter(pk=notice.pk).update(
-        attempts=F("attempts") + 1, why=str(error)[:1000], lease_until=None,
+        attempts=F("attempts") + 1,
+        why=str(error)[:1000],
+        lease_until=None,
         state=Notice.State.FAILED if is_over else Notice.State.READY,
         due_at=None if is_over else timezone.now() + wait,
-    )  # fmt: skip
+    )
 
 
 def retry(notice: Notice) -> None:
@@ -236,22 +238,29 @@ def _shaped(endpoint: Endpoint, notice: Notice, subject: str, body: str) -> dict
         return {"text": f"*{subject}*\n{body}"[:3000]}
     if endpoint.channel == Channel.TEAMS:
         card = {
-            "type": "AdaptiveCard", "version": "1.4", "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+            "type": "AdaptiveCard",
+            "version": "1.4",
+            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
             "body": [
                 {"type": "TextBlock", "text": subject, "weight": "Bolder", "wrap": True},
                 {"type": "TextBlock", "text": body[:3000], "wrap": True},
             ],
-        }  # fmt: skip
+        }
         return {
             "type": "message",
             "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}],
         }
     return {
-        "id": notice.public_id, "kind": notice.kind, "subject": subject, "text": body, "url": notice.url,
+        "id": notice.public_id,
+        "kind": notice.kind,
+        "subject": subject,
+        "text": body,
+        "url": notice.url,
         "made_at": notice.made_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "ticket": {"id": ticket.public_id, "number": ticket.label, "title": ticket.title, "priority": ticket.priority}
-        if ticket else None,
-    }  # fmt: skip
+        if ticket
+        else None,
+    }
 
 
 def _show(_notice: Notice, _subject: str, _body: str) -> None:
@@ -259,5 +268,9 @@ def _show(_notice: Notice, _subject: str, _body: str) -> None:
 
 
 _SEND: dict[Channel, Callable[[Notice, str, str], None]] = {
-    Channel.MAIL: _mail, Channel.CONSOLE: _show, Channel.WEBHOOK: _post, Channel.SLACK: _post, Channel.TEAMS: _post,
-}  # fmt: skip
+    Channel.MAIL: _mail,
+    Channel.CONSOLE: _show,
+    Channel.WEBHOOK: _post,
+    Channel.SLACK: _post,
+    Channel.TEAMS: _post,
+}

@@ -53,9 +53,14 @@ class Told:
 
     def facts(self, organisation: Organisation | None) -> dict[str, Any]:
         return templates.facts_of(
-            self.ticket, leg=self.leg, organisation=organisation, why=self.why, text=self.text, url=self.url,
+            self.ticket,
+            leg=self.leg,
+            organisation=organisation,
+            why=self.why,
+            text=self.text,
+            url=self.url,
             items=list(self.items),
-        )  # fmt: skip
+        )
 
 
 def tell(told: Told, recipients: list[Recipient], *, at: datetime) -> list[Notice]:
@@ -134,8 +139,10 @@ def _due(recipient: Recipient, wish: _Wish, is_urgent: bool) -> datetime:
         return _morning(recipient, now)
     last = (
         Notice.objects.filter(channel=recipient.channel, to=recipient.to, sent_at__gt=now - TOGETHER)
-        .order_by("-sent_at").values_list("sent_at", flat=True).first()
-    )  # fmt: skip
+        .order_by("-sent_at")
+        .values_list("sent_at", flat=True)
+        .first()
+    )
     due = max(now, last + TOGETHER) if last is not None else now
     return due if is_urgent or not wish.is_quiet else _open(recipient, due)
 
@@ -230,9 +237,11 @@ def bounced(addresses: list[str], *, diagnosis: str, at: datetime) -> int:
     failed = 0
     for address in addresses:
         recent = Notice.objects.filter(
-            channel=Channel.MAIL, to__iexact=address, state__in=[Notice.State.SENT, Notice.State.MERGED],
+            channel=Channel.MAIL,
+            to__iexact=address,
+            state__in=[Notice.State.SENT, Notice.State.MERGED],
             sent_at__gte=at - timedelta(days=7),
-        )  # fmt: skip
+        )
         count = recent.update(state=Notice.State.FAILED, why=f"It could not be delivered: {diagnosis}"[:1000])
         if count:
             Suppression.objects.get_or_create(

@@ -179,6 +179,9 @@ def _ticket(ticket: Ticket) -> dict[str, Any]:
 def _leg(leg: Leg) -> dict[str, Any]:
     until = f"Please answer by {leg.deadline_at:%Y-%m-%d %H:%M} UTC." if leg.deadline_at else ""
     return {
-        "organisation": leg.organisation.name, "stage": str(leg.stage), "brief": leg.brief, "reason": leg.reason,
+        "organisation": leg.organisation.name,
+        "stage": str(leg.stage),
+        "brief": leg.brief,
+        "reason": leg.reason,
         "answer_by": until,
-    }  # fmt: skip
+    }

@@ -120,26 +120,44 @@ def compile_version(version: WorkflowVersion) -> Policy:
 
 def _transition(row: Transition, states: Mapping[int, State]) -> CompiledTransition:
     return CompiledTransition(
-        pk=row.pk, slug=row.slug, name=row.name, trigger=row.trigger, trigger_params=dict(row.trigger_params),
-        help=row.help, guards=guards_of(row), actions=actions_of(row.actions.all()),
+        pk=row.pk,
+        slug=row.slug,
+        name=row.name,
+        trigger=row.trigger,
+        trigger_params=dict(row.trigger_params),
+        help=row.help,
+        guards=guards_of(row),
+        actions=actions_of(row.actions.all()),
         sources=frozenset(state.pk for state in row.sources.all()),
         target=states.get(row.target_id) if row.target_id else None,
-        roles=frozenset(row.roles), required=tuple(row.required),
-    )  # fmt: skip
+        roles=frozenset(row.roles),
+        required=tuple(row.required),
+    )
 
 
 def _escalation(row: Escalation) -> CompiledEscalation:
     steps = sorted(row.steps.all(), key=lambda step: (step.position, step.pk))
     return CompiledEscalation(
-        pk=row.pk, slug=row.slug, name=row.name, trigger=row.trigger, trigger_params=dict(row.trigger_params),
-        help=row.help, guards=guards_of(row), kind=row.kind,
-        ends_with_acknowledgement=row.ends_with_acknowledgement, is_quiet_at_night=row.is_quiet_at_night,
+        pk=row.pk,
+        slug=row.slug,
+        name=row.name,
+        trigger=row.trigger,
+        trigger_params=dict(row.trigger_params),
+        help=row.help,
+        guards=guards_of(row),
+        kind=row.kind,
+        ends_with_acknowledgement=row.ends_with_acknowledgement,
+        is_quiet_at_night=row.is_quiet_at_night,
         steps=tuple(
-            CompiledStep(position=step.position, wait_minutes=step.wait_minutes, hours=step.hours,
-                         actions=actions_of(step.actions.all()))
+            CompiledStep(
+                position=step.position,
+                wait_minutes=step.wait_minutes,
+                hours=step.hours,
+                actions=actions_of(step.actions.all()),
+            )
             for step in steps
         ),
-    )  # fmt: skip
+    )
 
 
 def _broken(why: str) -> GuardKind:

@@ -84,33 +84,55 @@ class Context:
         ticket, lead = self.ticket, self.lead
         return {
             "ticket": {
-                "number": ticket.label, "title": ticket.title, "description": ticket.description, "kind": ticket.kind,
-                "priority": ticket.priority, "impact": ticket.impact, "urgency": ticket.urgency,
-                "phase": str(ticket.phase), "status": ticket.status.slug, "bounces": ticket.bounces,
-                "is_major": ticket.is_major, "service": ticket.service.name if ticket.service else "",
-                "tier": ticket.service.tier if ticket.service else 0, "holder": ticket.holder.name,
-                "hold_reason": ticket.hold_reason, "open_children": self.open_children,
+                "number": ticket.label,
+                "title": ticket.title,
+                "description": ticket.description,
+                "kind": ticket.kind,
+                "priority": ticket.priority,
+                "impact": ticket.impact,
+                "urgency": ticket.urgency,
+                "phase": str(ticket.phase),
+                "status": ticket.status.slug,
+                "bounces": ticket.bounces,
+                "is_major": ticket.is_major,
+                "service": ticket.service.name if ticket.service else "",
+                "tier": ticket.service.tier if ticket.service else 0,
+                "holder": ticket.holder.name,
+                "hold_reason": ticket.hold_reason,
+                "open_children": self.open_children,
                 "age_minutes": int((self.at - ticket.opened_at).total_seconds() // 60),
             },
             "lead": _leg(lead) if lead is not None else {},
             "requester": {
-                "name": ticket.requester.name, "is_vip": ticket.requester.is_vip,
+                "name": ticket.requester.name,
+                "is_vip": ticket.requester.is_vip,
                 "organisation": ticket.requester.organisation.name,
-            } if ticket.requester else {},
+            }
+            if ticket.requester
+            else {},
             "legs": [_leg(leg) for leg in self.legs],
             "clocks": [
-                {"target": clock.target, "contract": clock.contract.kind, "party": clock.party.name,
-                 "state": clock.state, "is_breached": clock.is_breached}
+                {
+                    "target": clock.target,
+                    "contract": clock.contract.kind,
+                    "party": clock.party.name,
+                    "state": clock.state,
+                    "is_breached": clock.is_breached,
+                }
                 for clock in self.clocks
             ],
-        }  # fmt: skip
+        }
 
 
 def _leg(leg: Leg) -> dict[str, Any]:
     return {
-        "organisation": leg.organisation.name, "stage": str(leg.stage), "is_lead": leg.is_lead,
-        "waits_on": leg.waits_on, "reason_code": leg.reason_code, "remote_status": leg.remote_status,
-    }  # fmt: skip
+        "organisation": leg.organisation.name,
+        "stage": str(leg.stage),
+        "is_lead": leg.is_lead,
+        "waits_on": leg.waits_on,
+        "reason_code": leg.reason_code,
+        "remote_status": leg.remote_status,
+    }
 
 
 def seconds_used(clock: Clock, *, at: datetime) -> int:

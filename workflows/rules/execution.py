@@ -95,18 +95,27 @@ def fire(
     policy = policy_of(seen.ticket.status.version)
     if policy.is_plain and verb in MOVES:
         if trigger == Trigger.PERSON and not roles(actor, seen.ticket) & (WORKERS | {"machine"}):
-            raise MoveRefused(_("“%(verb)s” is for %(who)s.") % {
-                "verb": MOVES[verb].label, "who": ", ".join(sorted(WORKERS)),
-            })  # fmt: skip
+            raise MoveRefused(
+                _("“%(verb)s” is for %(who)s.")
+                % {
+                    "verb": MOVES[verb].label,
+                    "who": ", ".join(sorted(WORKERS)),
+                }
+            )
         moved = transitions.move(
             ticket=locked, name=verb, actor=actor, at=at, reason=reason, occurred_at=occurred_at, origin=origin
         )
         return Fired(moved, verb)
     rule = policy.transition(verb)
     if rule is None:
-        raise MoveRefused(_("%(label)s has no verb “%(verb)s” in %(version)s.") % {
-            "label": locked.label, "verb": verb, "version": policy.version,
-        })  # fmt: skip
+        raise MoveRefused(
+            _("%(label)s has no verb “%(verb)s” in %(version)s.")
+            % {
+                "label": locked.label,
+                "verb": verb,
+                "version": policy.version,
+            }
+        )
     refusal = why_not(seen, rule, roles=roles(actor, seen.ticket), trigger=trigger, is_forced=is_forced)
     if refusal:
         raise MoveRefused(f"{refusal}{_by_whom(seen.ticket, rule)}")
@@ -121,14 +130,26 @@ def _apply(fired: Fired, rule: CompiledTransition, seen: Context, doing: Doing, 
     if target is not None and target.phase != ticket.phase:
         name = transitions.LAW[ticket.phase, target.phase]
         transitions.move(
-            ticket=ticket, name=name, actor=doing.actor, at=doing.at, reason=seen.reason, occurred_at=occurred_at,
-            origin=doing.origin, status=target, rule=rule.slug,
-        )  # fmt: skip
+            ticket=ticket,
+            name=name,
+            actor=doing.actor,
+            at=doing.at,
+            reason=seen.reason,
+            occurred_at=occurred_at,
+            origin=doing.origin,
+            status=target,
+            rule=rule.slug,
+        )
     elif target is not None and target.pk != ticket.status_id:
         tickets.set_status(
-            ticket=ticket, status=target, verb=rule.slug, reason=seen.reason, actor=doing.actor, at=doing.at,
+            ticket=ticket,
+            status=target,
+            verb=rule.slug,
+            reason=seen.reason,
+            actor=doing.actor,
+            at=doing.at,
             origin=doing.origin,
-        )  # fmt: skip
+        )
     else:
         note(doing, what=rule.name, result=seen.reason)
     run(fired, rule.actions, seen, doing)
@@ -162,9 +183,13 @@ def run(fired: Fired, actions: Iterable[CompiledAction], seen: Context, doing: D
         except (ActionRefused, MoveRefused, tickets.NotEditable, messages.NotSaid) as refused:
             fired.failed.append(str(refused))
             failed = FailedAction.objects.create(
-                ticket=seen.ticket, rule=doing.rule, kind=each.kind.slug, params=dict(each.params), why=str(refused),
+                ticket=seen.ticket,
+                rule=doing.rule,
+                kind=each.kind.slug,
+                params=dict(each.params),
+                why=str(refused),
                 at=doing.at,
-            )  # fmt: skip
+            )
             _tell_of(failed)
 
 
@@ -244,16 +269,20 @@ def why_not(
         return _("%(label)s was imported; its history stays as it is.") % {"label": ticket.label}
     if rule.trigger != trigger:
         return _("“%(verb)s” is set off by %(trigger)s.") % {
-            "verb": rule.name, "trigger": Trigger(rule.trigger).label,
-        }  # fmt: skip
+            "verb": rule.name,
+            "trigger": Trigger(rule.trigger).label,
+        }
     if not rule.leaves(ticket.status):
         return _("%(label)s is “%(status)s”; “%(verb)s” does not lead on from there.") % {
-            "label": ticket.label, "status": ticket.status, "verb": rule.name,
-        }  # fmt: skip
+            "label": ticket.label,
+            "status": ticket.status,
+            "verb": rule.name,
+        }
     if "machine" not in roles and not roles & (rule.roles or WORKERS) and trigger == Trigger.PERSON:
         return _("“%(verb)s” is for %(who)s.") % {
-            "verb": rule.name, "who": ", ".join(sorted(rule.roles or WORKERS)),
-        }  # fmt: skip
+            "verb": rule.name,
+            "who": ", ".join(sorted(rule.roles or WORKERS)),
+        }
     missing = _missing(seen, rule.required)
     if missing:
         return missing
@@ -291,8 +320,9 @@ def _law_says(seen: Context, rule: CompiledTransition) -> str:
     name = transitions.LAW.get((ticket.phase, target.phase))
     if name is None:
         return _("The law has no way from “%(before)s” to “%(after)s”.") % {
-            "before": Phase(ticket.phase).label, "after": Phase(target.phase).label,
-        }  # fmt: skip
+            "before": Phase(ticket.phase).label,
+            "after": Phase(target.phase).label,
+        }
     return transitions.why_not(ticket, name, at=seen.at, legs=seen.open_legs)
 
 
@@ -305,8 +335,9 @@ def _by_whom(ticket: Ticket, rule: CompiledTransition) -> str:
     if event is None or not event.actor_name:
         return ""
     return " " + _("%(who)s brought it there at %(when)s.") % {
-        "who": event.actor_name, "when": f"{event.recorded_at:%Y-%m-%d %H:%M} UTC",
-    }  # fmt: skip
+        "who": event.actor_name,
+        "when": f"{event.recorded_at:%Y-%m-%d %H:%M} UTC",
+    }
 
 
 def available(seen: Context, *, roles: frozenset[str]) -> list[Verb]:
@@ -320,19 +351,27 @@ def available_in(policy: Policy, seen: Context, *, roles: frozenset[str]) -> lis
         return []
     if policy.is_plain:
         return [
-            Verb(slug=move.verb, label=move.label, leads_to=str(move.leads_to),
-                 why_not=transitions.why_not(seen.ticket, move.verb, at=seen.at, legs=seen.open_legs))
+            Verb(
+                slug=move.verb,
+                label=move.label,
+                leads_to=str(move.leads_to),
+                why_not=transitions.why_not(seen.ticket, move.verb, at=seen.at, legs=seen.open_legs),
+            )
             for move in MOVES.values()
-        ]  # fmt: skip
+        ]
     # What a person fills in with the verb is no reason to hide it.
     return [
         Verb(
-            slug=rule.slug, label=rule.name, leads_to=rule.target.phase if rule.target else "",
-            why_not=_why_hidden(seen, rule, roles), needs=rule.required, help=rule.help,
+            slug=rule.slug,
+            label=rule.name,
+            leads_to=rule.target.phase if rule.target else "",
+            why_not=_why_hidden(seen, rule, roles),
+            needs=rule.required,
+            help=rule.help,
         )
         for rule in policy.transitions
         if rule.trigger == Trigger.PERSON
-    ]  # fmt: skip
+    ]
 
 
 def _why_hidden(seen: Context, rule: CompiledTransition, roles: frozenset[str]) -> str:
@@ -364,9 +403,16 @@ def vendor_did(
     policy = policy_of(ticket.status.version)
     for rule in _vendor_rules(policy, ticket, leg, did):
         fire(
-            ticket=ticket, verb=rule.slug, actor=actor, at=at, trigger=Trigger.VENDOR, is_forced=is_forced,
-            occurred_at=occurred_at, origin=origin, reason=leg.wait_reason or leg.reason,
-        )  # fmt: skip
+            ticket=ticket,
+            verb=rule.slug,
+            actor=actor,
+            at=at,
+            trigger=Trigger.VENDOR,
+            is_forced=is_forced,
+            occurred_at=occurred_at,
+            origin=origin,
+            reason=leg.wait_reason or leg.reason,
+        )
         return True
     return False
 

@@ -16,15 +16,24 @@ from workflows.rules.registry import EXPRESSION_NAMES, GuardKind, Param, guard
 
 Params = Mapping[str, Any]
 FIELDS = (
-    ("kind", _lazy("kind")), ("priority", _lazy("priority")), ("impact", _lazy("impact")),
-    ("urgency", _lazy("urgency")), ("title", _lazy("title")), ("hold_reason", _lazy("reason of the holder")),
-)  # fmt: skip
+    ("kind", _lazy("kind")),
+    ("priority", _lazy("priority")),
+    ("impact", _lazy("impact")),
+    ("urgency", _lazy("urgency")),
+    ("title", _lazy("title")),
+    ("hold_reason", _lazy("reason of the holder")),
+)
 FILLED = (
-    ("requester", _lazy("requester")), ("service", _lazy("service")), ("asset", _lazy("asset")),
-    ("site", _lazy("site")), ("description", _lazy("description")), ("assignee", _lazy("assignee")),
+    ("requester", _lazy("requester")),
+    ("service", _lazy("service")),
+    ("asset", _lazy("asset")),
+    ("site", _lazy("site")),
+    ("description", _lazy("description")),
+    ("assignee", _lazy("assignee")),
     ("team", _lazy("team")),
-    ("impact", _lazy("impact")), ("urgency", _lazy("urgency")),
-)  # fmt: skip
+    ("impact", _lazy("impact")),
+    ("urgency", _lazy("urgency")),
+)
 OPERATORS = (("is", _lazy("is")), ("is_not", _lazy("is not")), ("contains", _lazy("contains")))
 COMPARED = (("at_least", _lazy("at least")), ("at_most", _lazy("at most")))
 
@@ -78,14 +87,17 @@ def _party_is(context: Context, params: Params) -> str:
         return ""
     wanted = Organisation.objects.filter(public_id=params["organisation"]).first()
     return _("%(party)s is %(who)s, not %(wanted)s.") % {
-        "party": dict(PARTIES)[params["party"]], "who": party or _("nobody"), "wanted": wanted,
-    }  # fmt: skip
+        "party": dict(PARTIES)[params["party"]],
+        "who": party or _("nobody"),
+        "wanted": wanted,
+    }
 
 
 PARTIES = (
-    ("holder", _lazy("who has the ball")), ("owner", _lazy("who answers to the requester")),
+    ("holder", _lazy("who has the ball")),
+    ("owner", _lazy("who answers to the requester")),
     ("lead", _lazy("the leading organisation")),
-)  # fmt: skip
+)
 
 
 def _evidence(context: Context, params: Params) -> str:
@@ -143,8 +155,10 @@ def _clock_used(context: Context, params: Params) -> str:
     if _compared(used, params):
         return ""
     return _("%(used)s %% of the clock is used, not %(operator)s %(number)s %%.") % {
-        "used": int(used), "operator": dict(COMPARED)[params["operator"]], "number": params["number"],
-    }  # fmt: skip
+        "used": int(used),
+        "operator": dict(COMPARED)[params["operator"]],
+        "number": params["number"],
+    }
 
 
 def _fields_filled(context: Context, params: Params) -> str:
@@ -178,48 +192,149 @@ def _never_true(params: Params) -> str:
     return _("It is always false.") if str(params["expression"]).strip() in ("false", "1 == 2", "null") else ""
 
 
-guard(GuardKind(slug="field_is", label=_lazy("a field is …"), judge=_field_is, params=(
-    Param(name="field", label=_lazy("field"), kind="choice", choices=FIELDS),
-    Param(name="operator", label=_lazy("how"), kind="choice", choices=OPERATORS, default="is"),
-    Param(name="value", label=_lazy("value")))))  # fmt: skip
-guard(GuardKind(slug="priority_in", label=_lazy("the priority is one of …"), judge=_priority_in, params=(
-    Param(name="priorities", label=_lazy("priorities"), kind="choices",
-          choices=tuple(Priority.choices)),)))  # fmt: skip
-guard(GuardKind(slug="service_tier", label=_lazy("the service is important enough"), judge=_service_tier, params=(
-    Param(name="most", label=_lazy("tier up to"), kind="number", least=1, most=4, default=1),)))  # fmt: skip
-guard(GuardKind(slug="service_is", label=_lazy("the service is …"), judge=_service_is, params=(
-    Param(name="service", label=_lazy("service"), kind="service"),)))  # fmt: skip
-guard(GuardKind(slug="kind_is", label=_lazy("the kind of ticket is …"), judge=_kind_is, params=(
-    Param(name="kinds", label=_lazy("kinds"), kind="choices", choices=tuple(Ticket.Kind.choices)),)))  # fmt: skip
+guard(
+    GuardKind(
+        slug="field_is",
+        label=_lazy("a field is …"),
+        judge=_field_is,
+        params=(
+            Param(name="field", label=_lazy("field"), kind="choice", choices=FIELDS),
+            Param(name="operator", label=_lazy("how"), kind="choice", choices=OPERATORS, default="is"),
+            Param(name="value", label=_lazy("value")),
+        ),
+    )
+)
+guard(
+    GuardKind(
+        slug="priority_in",
+        label=_lazy("the priority is one of …"),
+        judge=_priority_in,
+        params=(Param(name="priorities", label=_lazy("priorities"), kind="choices", choices=tuple(Priority.choices)),),
+    )
+)
+guard(
+    GuardKind(
+        slug="service_tier",
+        label=_lazy("the service is important enough"),
+        judge=_service_tier,
+        params=(Param(name="most", label=_lazy("tier up to"), kind="number", least=1, most=4, default=1),),
+    )
+)
+guard(
+    GuardKind(
+        slug="service_is",
+        label=_lazy("the service is …"),
+        judge=_service_is,
+        params=(Param(name="service", label=_lazy("service"), kind="service"),),
+    )
+)
+guard(
+    GuardKind(
+        slug="kind_is",
+        label=_lazy("the kind of ticket is …"),
+        judge=_kind_is,
+        params=(Param(name="kinds", label=_lazy("kinds"), kind="choices", choices=tuple(Ticket.Kind.choices)),),
+    )
+)
 guard(GuardKind(slug="requester_is_vip", label=_lazy("the requester is a VIP"), judge=_vip))
-guard(GuardKind(slug="party_is", label=_lazy("a party is …"), judge=_party_is, params=(
-    Param(name="party", label=_lazy("party"), kind="choice", choices=PARTIES, default="holder"),
-    Param(name="organisation", label=_lazy("organisation"), kind="organisation"))))  # fmt: skip
-guard(GuardKind(slug="has_evidence", label=_lazy("there is evidence"), judge=_evidence, params=(
-    Param(name="what", label=_lazy("what"), kind="choice", choices=EVIDENCE, default="attachments"),
-    Param(name="least", label=_lazy("at least"), kind="number", least=1, most=100, default=1))))  # fmt: skip
+guard(
+    GuardKind(
+        slug="party_is",
+        label=_lazy("a party is …"),
+        judge=_party_is,
+        params=(
+            Param(name="party", label=_lazy("party"), kind="choice", choices=PARTIES, default="holder"),
+            Param(name="organisation", label=_lazy("organisation"), kind="organisation"),
+        ),
+    )
+)
+guard(
+    GuardKind(
+        slug="has_evidence",
+        label=_lazy("there is evidence"),
+        judge=_evidence,
+        params=(
+            Param(name="what", label=_lazy("what"), kind="choice", choices=EVIDENCE, default="attachments"),
+            Param(name="least", label=_lazy("at least"), kind="number", least=1, most=100, default=1),
+        ),
+    )
+)
 guard(GuardKind(slug="all_legs_done", label=_lazy("every organisation is done"), judge=_all_legs_done))
 guard(GuardKind(slug="nobody_engaged", label=_lazy("nobody is engaged"), judge=_nobody_engaged))
-guard(GuardKind(slug="bounce_count", label=_lazy("it came back … times"), judge=_bounces,
-    can_hold=_never_compared, params=(
-    Param(name="operator", label=_lazy("how"), kind="choice", choices=COMPARED, default="at_least"),
-    Param(name="number", label=_lazy("times"), kind="number"))))  # fmt: skip
-guard(GuardKind(slug="reopened", label=_lazy("it was reopened"), judge=_reopened, params=(
-    Param(name="least", label=_lazy("at least … times"), kind="number", least=1, most=100, default=1),)))  # fmt: skip
-guard(GuardKind(slug="calendar_open", label=_lazy("a calendar is open"), judge=_calendar_open, params=(
-    Param(name="calendar", label=_lazy("calendar"), kind="calendar"),)))  # fmt: skip
-guard(GuardKind(slug="clock_used", label=_lazy("so much of a clock is used"), judge=_clock_used,
-    can_hold=_never_compared, params=(
-    Param(name="target", label=_lazy("promise"), kind="choice", default="resolve",
-          choices=tuple(Target.Kind.choices)),
-    Param(name="contract", label=_lazy("of"), kind="choice", choices=tuple(Contract.Kind.choices), default="sla"),
-    Param(name="operator", label=_lazy("how"), kind="choice", choices=COMPARED, default="at_least"),
-    Param(name="number", label=_lazy("percent"), kind="number"))))  # fmt: skip
-guard(GuardKind(slug="fields_filled", label=_lazy("fields are filled in"), judge=_fields_filled, params=(
-    Param(name="fields", label=_lazy("fields"), kind="choices", choices=FILLED),)))  # fmt: skip
+guard(
+    GuardKind(
+        slug="bounce_count",
+        label=_lazy("it came back … times"),
+        judge=_bounces,
+        can_hold=_never_compared,
+        params=(
+            Param(name="operator", label=_lazy("how"), kind="choice", choices=COMPARED, default="at_least"),
+            Param(name="number", label=_lazy("times"), kind="number"),
+        ),
+    )
+)
+guard(
+    GuardKind(
+        slug="reopened",
+        label=_lazy("it was reopened"),
+        judge=_reopened,
+        params=(Param(name="least", label=_lazy("at least … times"), kind="number", least=1, most=100, default=1),),
+    )
+)
+guard(
+    GuardKind(
+        slug="calendar_open",
+        label=_lazy("a calendar is open"),
+        judge=_calendar_open,
+        params=(Param(name="calendar", label=_lazy("calendar"), kind="calendar"),),
+    )
+)
+guard(
+    GuardKind(
+        slug="clock_used",
+        label=_lazy("so much of a clock is used"),
+        judge=_clock_used,
+        can_hold=_never_compared,
+        params=(
+            Param(
+                name="target",
+                label=_lazy("promise"),
+                kind="choice",
+                default="resolve",
+                choices=tuple(Target.Kind.choices),
+            ),
+            Param(
+                name="contract", label=_lazy("of"), kind="choice", choices=tuple(Contract.Kind.choices), default="sla"
+            ),
+            Param(name="operator", label=_lazy("how"), kind="choice", choices=COMPARED, default="at_least"),
+            Param(name="number", label=_lazy("percent"), kind="number"),
+        ),
+    )
+)
+guard(
+    GuardKind(
+        slug="fields_filled",
+        label=_lazy("fields are filled in"),
+        judge=_fields_filled,
+        params=(Param(name="fields", label=_lazy("fields"), kind="choices", choices=FILLED),),
+    )
+)
 guard(GuardKind(slug="reason_given", label=_lazy("somebody says why"), judge=_reason_given))
 guard(GuardKind(slug="children_closed", label=_lazy("no ticket below it is open"), judge=_children_closed))
-guard(GuardKind(slug="expression", label=_lazy("an expression (CEL)"), judge=_expression, can_hold=_never_true, params=(
-    Param(name="expression", label=_lazy("expression"), kind="expression",
-          help=_lazy("ticket.priority == 'P1' && requester.is_vip. Names: ticket, lead, requester, legs, clocks")),
-    Param(name="says", label=_lazy("what is said if it is not so"), is_needed=False, default=""))))  # fmt: skip
+guard(
+    GuardKind(
+        slug="expression",
+        label=_lazy("an expression (CEL)"),
+        judge=_expression,
+        can_hold=_never_true,
+        params=(
+            Param(
+                name="expression",
+                label=_lazy("expression"),
+                kind="expression",
+                help=_lazy("ticket.priority == 'P1' && requester.is_vip. Names: ticket, lead, requester, legs, clocks"),
+            ),
+            Param(name="says", label=_lazy("what is said if it is not so"), is_needed=False, default=""),
+        ),
+    )
+)

@@ -52,8 +52,11 @@ class Param:
 
 
 ROWS: Mapping[str, Any] = {
-    "organisation": Organisation, "service": Service, "calendar": Calendar, "team": Team,
-}  # fmt: skip
+    "organisation": Organisation,
+    "service": Service,
+    "calendar": Calendar,
+    "team": Team,
+}
 """Kinds whose value is the public id of a row."""
 EXPRESSION_NAMES = ("ticket", "lead", "requester", "legs", "clocks")
 """What an expression of a rule may name."""
@@ -110,8 +113,10 @@ def _judge_number(param: Param, value: Any) -> str:
         return _("This has to be a whole number.")
     if not param.least <= value <= param.most:
         return _("%(value)s is not between %(least)s and %(most)s.") % {
-            "value": value, "least": param.least, "most": param.most,
-        }  # fmt: skip
+            "value": value,
+            "least": param.least,
+            "most": param.most,
+        }
     return ""
 
 
@@ -166,12 +171,26 @@ def _judge_template(_param: Param, value: Any) -> str:
 
 
 _JUDGES: dict[str, Callable[[Param, Any], str]] = {
-    "text": _judge_text, "long": _judge_text, "number": _judge_number, "flag": _judge_flag, "choice": _judge_choice,
-    "choices": _judge_choices, "role": _judge_choice, "priority": _judge_choice, "organisation": _judge_row,
-    "organisations": _judge_row, "service": _judge_row, "calendar": _judge_row, "team": _judge_row,
-    "expression": _judge_expression, "template": _judge_template, "verb": _judge_text, "state": _judge_text,
-    "endpoint": _judge_text, "texts": _judge_texts,
-}  # fmt: skip
+    "text": _judge_text,
+    "long": _judge_text,
+    "number": _judge_number,
+    "flag": _judge_flag,
+    "choice": _judge_choice,
+    "choices": _judge_choices,
+    "role": _judge_choice,
+    "priority": _judge_choice,
+    "organisation": _judge_row,
+    "organisations": _judge_row,
+    "service": _judge_row,
+    "calendar": _judge_row,
+    "team": _judge_row,
+    "expression": _judge_expression,
+    "template": _judge_template,
+    "verb": _judge_text,
+    "state": _judge_text,
+    "endpoint": _judge_text,
+    "texts": _judge_texts,
+}
 
 
 def choices_of(param: Param) -> list[tuple[str, Words]]:

@@ -106,10 +106,13 @@ def _transition(row: Pending, at: datetime) -> str:
         raise Dropped(_("%s is on another version of its workflow now.") % ticket.label)
     _still(row, rule, ticket, at)
     fired = execution.fire(
-        ticket=ticket, verb=rule.slug, actor=Actor.timer(rule.slug, rule.name), at=at,
+        ticket=ticket,
+        verb=rule.slug,
+        actor=Actor.timer(rule.slug, rule.name),
+        at=at,
         trigger=rule.trigger,
         reason=_cause(rule, row),
-    )  # fmt: skip
+    )
     return _told(fired)
 
 
@@ -122,9 +125,13 @@ def _still(row: Pending, rule: CompiledTransition | CompiledEscalation, ticket: 
     """Dropped where what set the rule off is not so any more."""
     status = row.params.get("status")
     if status is not None and status != ticket.status_id:
-        raise Dropped(_("%(label)s had moved on: it is “%(status)s”.") % {
-            "label": ticket.label, "status": ticket.status,
-        })  # fmt: skip
+        raise Dropped(
+            _("%(label)s had moved on: it is “%(status)s”.")
+            % {
+                "label": ticket.label,
+                "status": ticket.status,
+            }
+        )
     if rule.trigger == Trigger.CLOCK:
         _clock_still(row, rule, ticket, at)
 
@@ -159,9 +166,13 @@ def _verb(row: Pending, at: datetime) -> str:
     """A verb that a rule put off until now."""
     ticket = fresh(Ticket(pk=row.ticket_id))
     if row.params.get("status") not in (None, ticket.status_id):
-        raise Dropped(_("%(label)s had moved on: it is “%(status)s”.") % {
-            "label": ticket.label, "status": ticket.status,
-        })  # fmt: skip
+        raise Dropped(
+            _("%(label)s had moved on: it is “%(status)s”.")
+            % {
+                "label": ticket.label,
+                "status": ticket.status,
+            }
+        )
     actor = execution.machine("schedule")
     return _told(execution.fire(ticket=ticket, verb=row.params["verb"], actor=actor, at=at, reason=_("as scheduled")))
 
@@ -204,9 +215,10 @@ def _queue_step(run: EscalationRun, rule: CompiledEscalation, index: int, at: da
     if rule.is_quiet_at_night:
         due = max(due, later(due, 0, "ours"))
     Pending.objects.get_or_create(
-        ticket_id=run.ticket_id, key=f"step:{run.public_id}:{index}",
+        ticket_id=run.ticket_id,
+        key=f"step:{run.public_id}:{index}",
         defaults={"rule": "step", "rule_id": run.pk, "params": {"step": index}, "due_at": due, "made_at": at},
-    )  # fmt: skip
+    )
 
 
 def _step(row: Pending, at: datetime) -> str:

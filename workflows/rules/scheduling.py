@@ -44,8 +44,14 @@ def _on_arrival(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
     due = later(
         event.recorded_at, int(rule.trigger_params.get("minutes", 0)), str(rule.trigger_params.get("hours", ""))
     )
-    queue(rule, ticket, key=f"timer:{name(rule)}:{event.seq}", due_at=due, made_at=event.recorded_at,
-          params={"status": ticket.status_id})  # fmt: skip
+    queue(
+        rule,
+        ticket,
+        key=f"timer:{name(rule)}:{event.seq}",
+        due_at=due,
+        made_at=event.recorded_at,
+        params={"status": ticket.status_id},
+    )
 
 
 def _concerns(rule: CompiledRule, ticket: Ticket) -> bool:
@@ -99,9 +105,11 @@ def has_used(clock: Clock, percent: int) -> bool:
 def clocks_of(rule: CompiledRule, ticket: Ticket) -> Iterator[Clock]:
     wanted = rule.trigger_params
     rows = Clock.objects.filter(
-        ticket=ticket, is_current=True, target=wanted.get("target", "resolve"),
+        ticket=ticket,
+        is_current=True,
+        target=wanted.get("target", "resolve"),
         contract__kind=wanted.get("contract", "sla"),
-    )  # fmt: skip
+    )
     yield from rows.select_related("contract__calendar", "calendar", "party").order_by("pk")
 
 
@@ -153,8 +161,11 @@ def _breaks(rule: CompiledRule, event: Event) -> bool:
 
 
 _QUEUE: dict[str, Any] = {
-    Trigger.EVENT: _on_event, Trigger.TIMER: _on_arrival, Trigger.CLOCK: _on_clock, Trigger.SILENCE: _on_word,
-}  # fmt: skip
+    Trigger.EVENT: _on_event,
+    Trigger.TIMER: _on_arrival,
+    Trigger.CLOCK: _on_clock,
+    Trigger.SILENCE: _on_word,
+}
 
 
 def name(rule: CompiledRule) -> str:

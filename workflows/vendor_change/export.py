@@ -53,11 +53,15 @@ def export(
     for attachment in _attachments(tickets, audience):
         _write(to / "files" / attachment.sha256, files.read(attachment))
     manifest = {
-        "format": FORMAT, "made_at": at.isoformat(), "audience": audience, "vendor": vendor.name,
-        "vendor_id": vendor.public_id, "services": sorted(service.name for service in chosen),
+        "format": FORMAT,
+        "made_at": at.isoformat(),
+        "audience": audience,
+        "vendor": vendor.name,
+        "vendor_id": vendor.public_id,
+        "services": sorted(service.name for service in chosen),
         "counts": {name: len(rows) for name, rows in tables.items()},
         "files": {str(path.relative_to(to)): digest(path) for path in sorted(to.rglob("*")) if path.is_file()},
-    }  # fmt: skip
+    }
     _write(to / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
     return manifest
 
@@ -70,11 +74,18 @@ def _tables(tickets: list[Ticket], vendor: Organisation, *, is_ours: bool) -> di
         "engagements": [_leg(leg, is_ours=is_ours) for leg in legs.select_related("ticket", "organisation")],
         "messages": [_message(message, is_ours=is_ours) for message in messages],
         "attachments": [
-            {"id": each.public_id, "ticket": each.ticket.label, "message": each.message.public_id, "name": each.name,
-             "size": each.size, "sha256": each.sha256, "file": f"files/{each.sha256}"}
+            {
+                "id": each.public_id,
+                "ticket": each.ticket.label,
+                "message": each.message.public_id,
+                "name": each.name,
+                "size": each.size,
+                "sha256": each.sha256,
+                "file": f"files/{each.sha256}",
+            }
             for each in _attachments(tickets, "us" if is_ours else "successor")
         ],
-    }  # fmt: skip
+    }
     if is_ours:
         clocks = Clock.objects.filter(ticket__in=tickets, party=vendor).select_related("ticket", "contract", "party")
         ledger = LedgerSegment.objects.filter(ticket__in=tickets).select_related("ticket", "holder", "charged_to")
@@ -106,39 +117,65 @@ def _iso(moment: datetime | None) -> str:
 
 def _ticket(ticket: Ticket, *, is_ours: bool) -> dict[str, Any]:
     found = {
-        "id": ticket.public_id, "number": ticket.label, "kind": str(ticket.kind), "title": ticket.title,
-        "description": ticket.description, "priority": ticket.priority, "phase": str(ticket.phase),
-        "status": ticket.status.name, "service": ticket.service.name if ticket.service else "",
-        "opened_at": _iso(ticket.opened_at), "resolved_at": _iso(ticket.resolved_at),
+        "id": ticket.public_id,
+        "number": ticket.label,
+        "kind": str(ticket.kind),
+        "title": ticket.title,
+        "description": ticket.description,
+        "priority": ticket.priority,
+        "phase": str(ticket.phase),
+        "status": ticket.status.name,
+        "service": ticket.service.name if ticket.service else "",
+        "opened_at": _iso(ticket.opened_at),
+        "resolved_at": _iso(ticket.resolved_at),
         "closed_at": _iso(ticket.closed_at),
-    }  # fmt: skip
+    }
     if is_ours:
-        found |= {"requester": ticket.requester.name if ticket.requester else "",
-                  "requester_organisation": ticket.requester.organisation.name if ticket.requester else "",
-                  "chain_head": ticket.chain_head, "events": ticket.last_seq}  # fmt: skip
+        found |= {
+            "requester": ticket.requester.name if ticket.requester else "",
+            "requester_organisation": ticket.requester.organisation.name if ticket.requester else "",
+            "chain_head": ticket.chain_head,
+            "events": ticket.last_seq,
+        }
     return found
 
 
 def _leg(leg: Leg, *, is_ours: bool) -> dict[str, Any]:
     return {
-        "id": leg.public_id, "ticket": leg.ticket.label, "number": leg.number, "organisation": leg.organisation.name,
-        "stage": str(leg.stage), "is_lead": leg.is_lead, "offered_at": _iso(leg.offered_at),
-        "delivered_at": _iso(leg.delivered_at), "answered_at": _iso(leg.answered_at), "ended_at": _iso(leg.ended_at),
-        "reason_code": leg.reason_code, "reason": leg.reason if is_ours else "", "resolution": leg.resolution,
+        "id": leg.public_id,
+        "ticket": leg.ticket.label,
+        "number": leg.number,
+        "organisation": leg.organisation.name,
+        "stage": str(leg.stage),
+        "is_lead": leg.is_lead,
+        "offered_at": _iso(leg.offered_at),
+        "delivered_at": _iso(leg.delivered_at),
+        "answered_at": _iso(leg.answered_at),
+        "ended_at": _iso(leg.ended_at),
+        "reason_code": leg.reason_code,
+        "reason": leg.reason if is_ours else "",
+        "resolution": leg.resolution,
         "their_number": leg.remote_number,
-    }  # fmt: skip
+    }
 
 
 def _message(message: Message, *, is_ours: bool) -> dict[str, Any]:
     found = {
-        "id": message.public_id, "ticket": message.ticket.label, "by": message.author_organisation.name,
-        "at": _iso(message.occurred_at), "body": message.body,
-    }  # fmt: skip
+        "id": message.public_id,
+        "ticket": message.ticket.label,
+        "by": message.author_organisation.name,
+        "at": _iso(message.occurred_at),
+        "body": message.body,
+    }
     if is_ours:
-        found |= {"author": message.author_name, "recorded_at": _iso(message.recorded_at),
-                  "for_requester": message.is_for_requester, "for_later": message.is_for_later_legs,
-                  "withdrawn_at": _iso(message.withdrawn_at),
-                  "superseded_by": _successor_of(message)}  # fmt: skip
+        found |= {
+            "author": message.author_name,
+            "recorded_at": _iso(message.recorded_at),
+            "for_requester": message.is_for_requester,
+            "for_later": message.is_for_later_legs,
+            "withdrawn_at": _iso(message.withdrawn_at),
+            "superseded_by": _successor_of(message),
+        }
     return found
 
 
@@ -150,27 +187,49 @@ def _successor_of(message: Message) -> str:
 
 def _clock(clock: Clock) -> dict[str, Any]:
     return {
-        "ticket": clock.ticket.label, "contract": str(clock.contract), "target": clock.target,
-        "party": clock.party.name, "cycle": clock.cycle, "state": str(clock.state), "goal_seconds": clock.goal_seconds,
-        "used_seconds": clock.used_seconds, "paused_seconds": clock.paused_seconds,
-        "started_at": _iso(clock.started_at), "stopped_at": _iso(clock.stopped_at), "due_at": _iso(clock.due_at),
-        "breach_at": _iso(clock.breach_at), "is_breached": clock.is_breached,
-    }  # fmt: skip
+        "ticket": clock.ticket.label,
+        "contract": str(clock.contract),
+        "target": clock.target,
+        "party": clock.party.name,
+        "cycle": clock.cycle,
+        "state": str(clock.state),
+        "goal_seconds": clock.goal_seconds,
+        "used_seconds": clock.used_seconds,
+        "paused_seconds": clock.paused_seconds,
+        "started_at": _iso(clock.started_at),
+        "stopped_at": _iso(clock.stopped_at),
+        "due_at": _iso(clock.due_at),
+        "breach_at": _iso(clock.breach_at),
+        "is_breached": clock.is_breached,
+    }
 
 
 def _segment(row: LedgerSegment) -> dict[str, Any]:
     return {
-        "ticket": row.ticket.label, "from": _iso(row.from_at), "until": _iso(row.until_at), "holder": row.holder.name,
-        "charge": row.charge, "charged_to": row.charged_to.name if row.charged_to else "", "reason": row.reason,
-    }  # fmt: skip
+        "ticket": row.ticket.label,
+        "from": _iso(row.from_at),
+        "until": _iso(row.until_at),
+        "holder": row.holder.name,
+        "charge": row.charge,
+        "charged_to": row.charged_to.name if row.charged_to else "",
+        "reason": row.reason,
+    }
 
 
 def _event(event: Event) -> dict[str, Any]:
     return {
-        "ticket": event.ticket.label, "ticket_id": event.ticket.public_id, "seq": event.seq, "kind": event.kind,
-        "actor": event.actor_name, "occurred_at": _iso(event.occurred_at), "recorded_at": _iso(event.recorded_at),
-        "payload": event.payload, "texts": event.texts, "previous_hash": event.previous_hash, "hash": event.hash,
-    }  # fmt: skip
+        "ticket": event.ticket.label,
+        "ticket_id": event.ticket.public_id,
+        "seq": event.seq,
+        "kind": event.kind,
+        "actor": event.actor_name,
+        "occurred_at": _iso(event.occurred_at),
+        "recorded_at": _iso(event.recorded_at),
+        "payload": event.payload,
+        "texts": event.texts,
+        "previous_hash": event.previous_hash,
+        "hash": event.hash,
+    }
 
 
 # -- files

@@ -141,9 +141,8 @@ class _Bringer:
 
     def write(self, chunk: list[Row]) -> list[Ticket]:
         made = [
-            self._ticket(row, number)
-            for row, number in zip(chunk, numbers.take("ticket", len(chunk)), strict=True)
-        ]  # fmt: skip
+            self._ticket(row, number) for row, number in zip(chunk, numbers.take("ticket", len(chunk)), strict=True)
+        ]
         Ticket.objects.bulk_create(made)
         for ticket, row in zip(made, chunk, strict=True):
             self._fill(ticket, row)
@@ -152,21 +151,43 @@ class _Bringer:
     def _ticket(self, row: Row, number: int) -> Ticket:
         phase = Phase(row["phase"])
         return Ticket(
-            public_id=row["id"], number=number, kind=row["kind"], title=row["title"], description=row["description"],
-            priority=row["priority"], phase=phase, status=self.states[phase], owner=self.us, holder=self.us,
-            held_since=row["opened_at"], opened_at=row["opened_at"], resolved_at=row["resolved_at"],
-            closed_at=row["closed_at"], changed_at=row["opened_at"], service=self.services.get(row["service"]),
-            imported_from=self.batch, source_number=row["number"], raw={"package": self.package.vendor},
-        )  # fmt: skip
+            public_id=row["id"],
+            number=number,
+            kind=row["kind"],
+            title=row["title"],
+            description=row["description"],
+            priority=row["priority"],
+            phase=phase,
+            status=self.states[phase],
+            owner=self.us,
+            holder=self.us,
+            held_since=row["opened_at"],
+            opened_at=row["opened_at"],
+            resolved_at=row["resolved_at"],
+            closed_at=row["closed_at"],
+            changed_at=row["opened_at"],
+            service=self.services.get(row["service"]),
+            imported_from=self.batch,
+            source_number=row["number"],
+            raw={"package": self.package.vendor},
+        )
 
     def _fill(self, ticket: Ticket, row: Row) -> None:
         """Its events in the order in which they happened, what was said, and the ledger folded from them."""
         facts = [*self._turns(row), *self._said(ticket, row)]
         events = [
-            history.build(ticket=ticket, kind=fact.kind, payload=fact.payload, texts=fact.texts, body=fact.body,
-                          actor=self.actor, at=max(fact.at, ticket.opened_at), origin=self.batch.public_id)
+            history.build(
+                ticket=ticket,
+                kind=fact.kind,
+                payload=fact.payload,
+                texts=fact.texts,
+                body=fact.body,
+                actor=self.actor,
+                at=max(fact.at, ticket.opened_at),
+                origin=self.batch.public_id,
+            )
             for fact in sorted(facts, key=lambda fact: fact[:2])
-        ]  # fmt: skip
+        ]
         Event.objects.bulk_create(events)
         folded = [
             Facts(int(event.occurred_at.timestamp()), event.seq, event.kind, event.payload, 0, False)
@@ -177,8 +198,11 @@ class _Bringer:
 
     def _turns(self, row: Row) -> Iterator[_Fact]:
         """Whose turn it was, as far as the package tells: theirs while they were engaged, ours else."""
-        theirs = [each for each in self.package.engagements.get(row["number"], ())
-                  if each["organisation"] == self.package.vendor]  # fmt: skip
+        theirs = [
+            each
+            for each in self.package.engagements.get(row["number"], ())
+            if each["organisation"] == self.package.vendor
+        ]
         turns = [(row["opened_at"], self.us.name, "active")]
         turns += [(each["delivered_at"] or each["offered_at"], each["organisation"], "active") for each in theirs]
         turns += [(each["ended_at"], self.us.name, "active") for each in theirs if each["ended_at"]]
@@ -190,16 +214,21 @@ class _Bringer:
             yield self._turn(row, number, at, name, kind, before)
             before = (name, kind)
 
-    def _turn(
-        self, row: Row, number: int, at: datetime, name: str, kind: str, before: tuple[str, str] | None
-    ) -> _Fact:  # fmt: skip
+    def _turn(self, row: Row, number: int, at: datetime, name: str, kind: str, before: tuple[str, str] | None) -> _Fact:
         is_now = {"organisation": name, "status": kind}
         was = dict(zip(is_now, before, strict=True)) if before else {}
         payload: Row = {
-            "row": number, "line": number, "status": kind, "class": kind, "team": "", "party": name,
-            "organisation_name": name, "organisation": self._organisation(name).public_id,
-            "priority": row["priority"], "changed": [key for key, value in is_now.items() if was.get(key) != value],
-        }  # fmt: skip
+            "row": number,
+            "line": number,
+            "status": kind,
+            "class": kind,
+            "team": "",
+            "party": name,
+            "organisation_name": name,
+            "organisation": self._organisation(name).public_id,
+            "priority": row["priority"],
+            "changed": [key for key, value in is_now.items() if was.get(key) != value],
+        }
         if before is None:
             payload |= {"opened_at": int(row["opened_at"].timestamp()), "policy_priority": row["priority"]}
         if kind == "closed":
@@ -210,26 +239,47 @@ class _Bringer:
         for number, said in enumerate(self.package.messages.get(row["number"], ()), 1000):
             author = self._organisation(said["by"])
             message = Message.objects.create(
-                public_id=said["id"], ticket=ticket, author_kind=self.actor.kind, author_name=author.name,
-                author_organisation=author, body=said["body"], is_for_later_legs=True, origin=self.batch.public_id,
-                occurred_at=said["at"], recorded_at=said["at"],
-            )  # fmt: skip
-            payload = {"message": message.public_id, "author_kind": str(self.actor.kind),
-                       "organisation": author.public_id, "is_for_requester": 0, "legs": [], "is_for_later_legs": 1,
-                       "supersedes": ""}  # fmt: skip
+                public_id=said["id"],
+                ticket=ticket,
+                author_kind=self.actor.kind,
+                author_name=author.name,
+                author_organisation=author,
+                body=said["body"],
+                is_for_later_legs=True,
+                origin=self.batch.public_id,
+                occurred_at=said["at"],
+                recorded_at=said["at"],
+            )
+            payload = {
+                "message": message.public_id,
+                "author_kind": str(self.actor.kind),
+                "organisation": author.public_id,
+                "is_for_requester": 0,
+                "legs": [],
+                "is_for_later_legs": 1,
+                "supersedes": "",
+            }
             yield _Fact(said["at"], number, EventKind.MESSAGE_ADDED, payload, {}, message.body)
             for file in self.package.attachments.get(said["id"], ()):
                 yield self._attached(message, file, number)
 
     def _attached(self, message: Message, row: Row, order: int) -> _Fact:
         attachment = Attachment(
-            ticket=message.ticket, message=message, name=messages.safe_name(row["name"]), sha256=row["sha256"],
-            size=row["size"], added_at=message.occurred_at,
-        )  # fmt: skip
+            ticket=message.ticket,
+            message=message,
+            name=messages.safe_name(row["name"]),
+            sha256=row["sha256"],
+            size=row["size"],
+            added_at=message.occurred_at,
+        )
         files.keep(attachment, (self.package.folder / "files" / row["sha256"]).read_bytes())
         attachment.save()
-        payload = {"attachment": attachment.public_id, "message": message.public_id, "sha256": attachment.sha256,
-                   "size": attachment.size}  # fmt: skip
+        payload = {
+            "attachment": attachment.public_id,
+            "message": message.public_id,
+            "sha256": attachment.sha256,
+            "size": attachment.size,
+        }
         return _Fact(message.occurred_at, order, EventKind.ATTACHMENT_ADDED, payload, {"name": attachment.name}, None)
 
     def _organisation(self, name: str) -> Organisation:

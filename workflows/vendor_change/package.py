@@ -82,8 +82,11 @@ class AttachmentRow(forms.Form):
 
 
 FORMS: Mapping[str, type[forms.Form]] = {
-    "tickets": TicketRow, "engagements": EngagementRow, "messages": MessageRow, "attachments": AttachmentRow,
-}  # fmt: skip
+    "tickets": TicketRow,
+    "engagements": EngagementRow,
+    "messages": MessageRow,
+    "attachments": AttachmentRow,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +112,9 @@ def read(folder: Path) -> Package:
     content = (folder / export.MANIFEST).read_bytes()
     manifest = json.loads(content)
     if manifest.get("format") != export.FORMAT:
-        raise NotBrought([_("%(file)s: the format is not %(format)s.") % {
-            "file": export.MANIFEST, "format": export.FORMAT}])  # fmt: skip
+        raise NotBrought(
+            [_("%(file)s: the format is not %(format)s.") % {"file": export.MANIFEST, "format": export.FORMAT}]
+        )
     vendor, vendor_id = manifest.get("vendor"), manifest.get("vendor_id")
     named = isinstance(vendor, str) and 0 < len(vendor) <= 150 and _is_text(vendor)
     if not named or not isinstance(vendor_id, str) or not re.fullmatch(ULID, vendor_id):
@@ -146,8 +150,10 @@ def _rows(folder: Path, name: str, form: type[forms.Form], wrong: list[str]) -> 
         if name == "messages" and not _is_for_later(raw):
             continue
         if strange := [column for column, value in raw.items() if not _is_text(value)]:
-            wrong.append(_("%(table)s.json, row %(row)s, %(column)s: this is no text that can be kept.") % {
-                "table": name, "row": number, "column": strange[0]})  # fmt: skip
+            wrong.append(
+                _("%(table)s.json, row %(row)s, %(column)s: this is no text that can be kept.")
+                % {"table": name, "row": number, "column": strange[0]}
+            )
             continue
         checked = form({key: value for key, value in raw.items() if isinstance(value, str | int)})
         if checked.is_valid():

@@ -53,23 +53,28 @@ def preview(switch: VendorSwitch, *, most: int = 200) -> list[GoesOver]:
     """What would go over now. Nothing is written."""
     legs = list(open_legs(switch)[:most])
     engaged = set(
-        Leg.objects.filter(organisation=switch.comes, stage__in=OPEN_STAGES, ticket__in=[leg.ticket_id for leg in legs])
-        .values_list("ticket_id", flat=True)
-    )  # fmt: skip
+        Leg.objects.filter(
+            organisation=switch.comes, stage__in=OPEN_STAGES, ticket__in=[leg.ticket_id for leg in legs]
+        ).values_list("ticket_id", flat=True)
+    )
     return [
         GoesOver(
-            leg=leg, pack=briefing.brief(leg.ticket, to=switch.comes, reason=_reason(switch)),
+            leg=leg,
+            pack=briefing.brief(leg.ticket, to=switch.comes, reason=_reason(switch)),
             why_not=_("%s works on it already; only the old engagement ends.") % switch.comes
-            if leg.ticket_id in engaged else "",
+            if leg.ticket_id in engaged
+            else "",
         )
         for leg in legs
-    ]  # fmt: skip
+    ]
 
 
 def _reason(switch: VendorSwitch) -> str:
     return _("%(comes)s takes over from %(leaves)s. %(reason)s") % {
-        "comes": switch.comes, "leaves": briefing.known_as(switch.leaves, switch.comes), "reason": switch.reason,
-    }  # fmt: skip
+        "comes": switch.comes,
+        "leaves": briefing.known_as(switch.leaves, switch.comes),
+        "reason": switch.reason,
+    }
 
 
 def due(*, at: datetime) -> list[int]:
@@ -139,9 +144,14 @@ def _moved(item: SwitchItem, ticket: Any, switch: VendorSwitch, at: datetime) ->
     successor = ticket.legs.filter(organisation=switch.comes, stage__in=OPEN_STAGES).first()
     if successor is None:
         successor = engagements.offer(
-            ticket=ticket, organisation=switch.comes, reason=reason, actor=actor, at=at, is_lead=leg.is_lead,
+            ticket=ticket,
+            organisation=switch.comes,
+            reason=reason,
+            actor=actor,
+            at=at,
+            is_lead=leg.is_lead,
             is_blocking=leg.is_blocking,
-        )  # fmt: skip
+        )
     SwitchItem.objects.filter(pk=item.pk).update(
         state="done", done_at=at, successor=None if _is_taken(successor) else successor
     )

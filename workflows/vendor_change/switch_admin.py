@@ -86,14 +86,19 @@ class VendorSwitchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         is_planned = switch.state == VendorSwitch.State.PLANNED
         progress = vendor_switch.progress(switch)
         shown = {
-            **self.admin_site.each_context(request), "title": str(switch), "opts": VendorSwitch._meta,
-            "switch": switch, "asks": asks, "preview": vendor_switch.preview(switch) if is_planned else [],
-            "count": vendor_switch.open_legs(switch).count(), "progress": progress,
+            **self.admin_site.each_context(request),
+            "title": str(switch),
+            "opts": VendorSwitch._meta,
+            "switch": switch,
+            "asks": asks,
+            "preview": vendor_switch.preview(switch) if is_planned else [],
+            "count": vendor_switch.open_legs(switch).count(),
+            "progress": progress,
             "past": vendor_switch.past(switch).count() if switch.shares_history else 0,
             "shared": HistoryShare.objects.filter(organisation=switch.comes, ended_at=None).count(),
             "is_moving": switch.state == "running" and progress.done + progress.failed < progress.total,
             "items": switch.items.select_related("leg__ticket", "successor").order_by("pk")[:500],
-        }  # fmt: skip
+        }
         answer = render(request, "admin/workflows/switch.html", shown)
         if shown["is_moving"]:
             answer["Refresh"] = "2"  # the bar moves without scripts

@@ -23,8 +23,14 @@ State = AlertState.Acknowledgement
 AUTHOR = "Ticket Hub"
 BEGUN = "begun"
 """What the setting says where the tool is told."""
-BEGINS = (EventKind.TICKET_ASSIGNED, EventKind.TICKET_MOVED, EventKind.STATUS_CHANGED, EventKind.LEG_OFFERED,
-          EventKind.LEG_ACCEPTED, EventKind.LEG_STARTED)  # fmt: skip
+BEGINS = (
+    EventKind.TICKET_ASSIGNED,
+    EventKind.TICKET_MOVED,
+    EventKind.STATUS_CHANGED,
+    EventKind.LEG_OFFERED,
+    EventKind.LEG_ACCEPTED,
+    EventKind.LEG_STARTED,
+)
 """What a person or a vendor does that shows that somebody takes care; a comment alone does not."""
 LEASE = timedelta(seconds=120)
 MOST_ATTEMPTS = 8
@@ -57,9 +63,12 @@ def _queue(event: Event) -> None:
     wanted = [row.pk for row in rows if row.connection.settings.get("acknowledge") == BEGUN]
     who = dict.fromkeys(part for part in (event.actor_name, str(event.actor_organisation or "")) if part)
     AlertState.objects.filter(pk__in=wanted).update(
-        acknowledgement=State.DUE, acknowledge_at=timezone.now(), acknowledge_attempts=0, acknowledge_said="",
+        acknowledgement=State.DUE,
+        acknowledge_at=timezone.now(),
+        acknowledge_attempts=0,
+        acknowledge_said="",
         acknowledge_text=f"{ticket.label}: {', '.join(who)} works on it."[:255],
-    )  # fmt: skip
+    )
 
 
 def due(*, at: datetime, limit: int = 50) -> list[int]:
@@ -94,9 +103,10 @@ def _later(row: AlertState, rows: QuerySet[AlertState], error: ConnectorError) -
         rows.update(acknowledgement=State.FAILED, acknowledge_at=None, acknowledge_said=why)
         return
     rows.update(
-        acknowledge_attempts=F("acknowledge_attempts") + 1, acknowledge_at=timezone.now() + backoff.rest(attempts),
+        acknowledge_attempts=F("acknowledge_attempts") + 1,
+        acknowledge_at=timezone.now() + backoff.rest(attempts),
         acknowledge_said=str(error),
-    )  # fmt: skip
+    )
 
 
 # -- what a person does about those that failed: all of one connection at once, for they have one cause

@@ -181,9 +181,13 @@ def _told(context: AlertContext) -> dict[str, object]:
     """What is kept of an alert that fires, as it was told last."""
     alert, hours = context.alert, context.terms.silent_hours
     return {
-        "title": alert.title[:255], "severity": alert.severity[:64], "text": alert.text, "last_at": context.at,
-        "silent_from": context.at + timedelta(hours=hours) if hours else None, "is_silent": False,
-    }  # fmt: skip
+        "title": alert.title[:255],
+        "severity": alert.severity[:64],
+        "text": alert.text,
+        "last_at": context.at,
+        "silent_from": context.at + timedelta(hours=hours) if hours else None,
+        "is_silent": False,
+    }
 
 
 def _raise(context: AlertContext, ticket: Ticket) -> None:
@@ -205,10 +209,14 @@ def _began(context: AlertContext, state: AlertState | None) -> Ticket:
     was_over = state is not None and not state.ticket.goes_on_as.is_open
     ticket, is_made = _ticket(context, state)
     values = {
-        **_told(context), "ticket": ticket, "is_firing": True, "acknowledgement": "", "acknowledge_at": None,
+        **_told(context),
+        "ticket": ticket,
+        "is_firing": True,
+        "acknowledgement": "",
+        "acknowledge_at": None,
         "changed_at": context.happened_at,
         "made_ticket_at": timezone.now() if is_made else (state.made_ticket_at if state else None),
-    }  # fmt: skip
+    }
     if state is None:
         AlertState.objects.create(
             connection=context.connection, key=context.alert.key, first_at=context.happened_at, **values
@@ -228,9 +236,13 @@ def _ticket(context: AlertContext, state: AlertState | None) -> tuple[Ticket, bo
         return before, False
     if before is not None and before.phase == Phase.RESOLVED:
         return execution.bring(
-            ticket=before, name="reopen", reason="the alert fires again", actor=context.actor, at=context.at,
+            ticket=before,
+            name="reopen",
+            reason="the alert fires again",
+            actor=context.actor,
+            at=context.at,
             origin=context.origin,
-        ), False  # fmt: skip
+        ), False
     storm = _storm(context)
     if storm is not None:
         AlertStorm.objects.filter(pk=storm.pk).update(last_at=timezone.now(), count=storm.count + 1)
@@ -255,18 +267,27 @@ def _ended(context: AlertContext, state: AlertState) -> Ticket:
     if context.alert.at is not None and context.alert.at < state.changed_at:
         return ticket  # an end from before it last began
     AlertState.objects.filter(pk=state.pk).update(
-        is_firing=False, changed_at=context.happened_at, last_at=context.at, silent_from=None, is_silent=False,
-        acknowledgement="", acknowledge_at=None,
-    )  # fmt: skip
+        is_firing=False,
+        changed_at=context.happened_at,
+        last_at=context.at,
+        silent_from=None,
+        is_silent=False,
+        acknowledgement="",
+        acknowledge_at=None,
+    )
     _record(context, ticket, EventKind.ALERT_RECOVERED)
     of_it = Q(ticket=ticket) | Q(ticket__merged_into=ticket)
     still = AlertState.objects.filter(of_it, is_firing=True).exists()
     fresh = Ticket.objects.get(pk=ticket.pk)
     if context.terms.resolves and not still and fresh.is_open and not _has_begun(fresh):
         execution.bring(
-            ticket=fresh, name="resolve", reason="every alert of it has ended", actor=context.actor, at=context.at,
+            ticket=fresh,
+            name="resolve",
+            reason="every alert of it has ended",
+            actor=context.actor,
+            at=context.at,
             origin=context.origin,
-        )  # fmt: skip
+        )
     return ticket
 
 
@@ -277,8 +298,13 @@ def _has_begun(ticket: Ticket) -> bool:
     return is_engaged or Event.objects.filter(ticket=ticket, actor_kind__in=people, kind__in=WORK).exists()
 
 
-WORK = (EventKind.TICKET_MOVED, EventKind.STATUS_CHANGED, EventKind.TICKET_ASSIGNED, EventKind.MESSAGE_ADDED,
-        EventKind.LEG_OFFERED)  # fmt: skip
+WORK = (
+    EventKind.TICKET_MOVED,
+    EventKind.STATUS_CHANGED,
+    EventKind.TICKET_ASSIGNED,
+    EventKind.MESSAGE_ADDED,
+    EventKind.LEG_OFFERED,
+)
 """What shows that somebody works on a ticket; to merge or relate tickets does not."""
 
 
@@ -289,9 +315,11 @@ def _storm(context: AlertContext) -> AlertStorm | None:
     """The storm that goes on, or begins with this alert; None where there is none."""
     since = timezone.now() - timedelta(minutes=context.terms.minutes)
     going_on = (
-        AlertStorm.objects.select_related("parent").filter(connection=context.connection, last_at__gte=since)
-        .order_by("-pk").first()
-    )  # fmt: skip
+        AlertStorm.objects.select_related("parent")
+        .filter(connection=context.connection, last_at__gte=since)
+        .order_by("-pk")
+        .first()
+    )
     if going_on is not None and going_on.parent.goes_on_as.is_open:
         return going_on
     recent = AlertState.objects.filter(connection=context.connection, made_ticket_at__gte=since).select_related(
@@ -314,9 +342,13 @@ def _begin_storm(context: AlertContext, before: list[AlertState]) -> AlertStorm:
     )
     for each in before:
         tickets.relate(
-            ticket=parent, other=each.ticket, kind=Relation.Kind.PARENT, actor=context.actor, at=context.at,
+            ticket=parent,
+            other=each.ticket,
+            kind=Relation.Kind.PARENT,
+            actor=context.actor,
+            at=context.at,
             origin=context.origin,
-        )  # fmt: skip
+        )
     began = timezone.now()
     return AlertStorm.objects.create(connection=context.connection, parent=parent, began_at=began, last_at=began)
 
@@ -350,11 +382,13 @@ def tell_silent(*, alert_id: int, at: datetime) -> None:
         body=f"Nothing has been heard of {', '.join(titles[:SHOWN])}{more} since {found.last_at:%Y-%m-%d %H:%M} UTC: "
         "neither a repeat nor an end. The recovery may have been lost at the tool; check there whether it still fires.",
         actor=Actor(
-            kind=ActorKind.API, id=found.connection.public_id, name=found.connection.name,
+            kind=ActorKind.API,
+            id=found.connection.public_id,
+            name=found.connection.name,
             organisation=found.connection.organisation,
         ),
         at=at,
-    )  # fmt: skip
+    )
 
 
 # -- what a ticket says

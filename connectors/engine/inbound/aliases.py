@@ -21,9 +21,14 @@ def begin(link: Link, remote: RemoteTicket) -> None:
         return
     why = _in_words(link, remote.key, key)
     Link.objects.filter(pk=link.pk).update(
-        state=Link.State.ALIAS, merged_key=key, why=why, is_dirty=bool(key), next_look_at=None, missed=0,
+        state=Link.State.ALIAS,
+        merged_key=key,
+        why=why,
+        is_dirty=bool(key),
+        next_look_at=None,
+        missed=0,
         missing_since=None,
-    )  # fmt: skip
+    )
     waiting = link.outbound.filter(state__in=[Outbound.State.READY, Outbound.State.UNCLEAR])
     waiting.filter(kind=Outbound.Kind.FIELDS).update(
         state=Outbound.State.SKIPPED, error=why, done_at=timezone.now(), next_attempt_at=None
@@ -32,7 +37,7 @@ def begin(link: Link, remote: RemoteTicket) -> None:
     Difference.objects.filter(link=link, field=FIELD, resolved_at=None).update(resolved_at=timezone.now())
     Difference.objects.create(
         link=link, field=FIELD, value=key or MERGED_SOMEWHERE, why=why, heard_at=remote.changed_at
-    )  # fmt: skip
+    )
 
 
 def undone(link: Link) -> None:

@@ -119,9 +119,13 @@ def _attach(row: AwaitedFile, content: bytes) -> None:
     assert row.message is not None
     actor = Actor.vendor(row.link.connection.organisation, row.message.author_name)
     made = messages.attach(
-        message=row.message, name=row.name, content=content, actor=actor, at=now(),
+        message=row.message,
+        name=row.name,
+        content=content,
+        actor=actor,
+        at=now(),
         origin=row.link.connection.public_id,
-    )  # fmt: skip
+    )
     row.link.bindings.filter(remote_key=row.remote_key, lane="files").update(attachment=made)
 
 

@@ -75,6 +75,7 @@ def automatic(link: Link, letter: ParsedMail) -> None:
     if not remember(link, letter):
         return
     said = _("Automatic reply from %(who)s. It changes nothing here.\n\n%(text)s") % {
-        "who": letter.author or letter.sender, "text": guest_links.concealed(letter.text)[:LONGEST_SHOWN],
-    }  # fmt: skip
+        "who": letter.author or letter.sender,
+        "text": guest_links.concealed(letter.text)[:LONGEST_SHOWN],
+    }
     comments.comment(ticket=link.leg.ticket, body=said, actor=Actor.system("mail"), at=now())

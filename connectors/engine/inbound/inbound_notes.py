@@ -39,9 +39,10 @@ def unread_files(connection: Connection, remote: RemoteTicket) -> list[RemoteFil
     waiting = AwaitedFile.objects.filter(link__connection=connection, link__remote_key=remote.key)
     known |= set(waiting.exclude(state=AwaitedFile.State.DONE).values_list("remote_key", flat=True))
     return [
-        file for file in remote.files
+        file
+        for file in remote.files
         if file.key not in known and not (file.is_ours and file.mark) and file.size <= LARGEST_FILE
-    ]  # fmt: skip
+    ]
 
 
 def take_notes(*, link: Link, remote: RemoteTicket, at: datetime) -> None:
@@ -129,10 +130,16 @@ def _alone(context: SyncContext, key: str, take: Callable[[], bool]) -> bool:
     except messages.NotStored as error:
         at = timezone.now()
         AwaitedFile.objects.update_or_create(
-            link=context.link, remote_key=key,
-            defaults={"name": key, "noted_at": at, "why": str(error), "state": AwaitedFile.State.WAITING,
-                      "next_attempt_at": at + timedelta(minutes=5)},
-        )  # fmt: skip
+            link=context.link,
+            remote_key=key,
+            defaults={
+                "name": key,
+                "noted_at": at,
+                "why": str(error),
+                "state": AwaitedFile.State.WAITING,
+                "next_attempt_at": at + timedelta(minutes=5),
+            },
+        )
         return True
     except (*NOT_UNDERSTOOD, DataError) as error:
         context.unread.append(Unread(key=key, why=f"it cannot be kept: {in_words(error)}", raw=""))
@@ -159,15 +166,25 @@ def _not_taken(context: SyncContext, file: RemoteFile, audience: str) -> None:
     """A file that is too large to be taken by itself: it is told, and can be fetched when somebody wants it."""
     name = messages.safe_name(file.name)
     why = _("“%(name)s” (%(size)s MB) was not taken: it is larger than %(most)s MB.") % {
-        "name": name, "size": -(-file.size // 2**20), "most": LARGEST_FILE // 2**20,
-    }  # fmt: skip
+        "name": name,
+        "size": -(-file.size // 2**20),
+        "most": LARGEST_FILE // 2**20,
+    }
     message = _say(context, str(why), file.author, file.created_at, audience)
     Binding.objects.create(link=context.link, lane=Lane.FILES, remote_key=file.key, message=message)
     AwaitedFile.objects.update_or_create(
-        link=context.link, remote_key=file.key,
-        defaults={"name": name, "size": file.size, "noted_at": context.at, "message": message, "why": why,
-                  "state": AwaitedFile.State.TOO_LARGE, "next_attempt_at": None},
-    )  # fmt: skip
+        link=context.link,
+        remote_key=file.key,
+        defaults={
+            "name": name,
+            "size": file.size,
+            "noted_at": context.at,
+            "message": message,
+            "why": why,
+            "state": AwaitedFile.State.TOO_LARGE,
+            "next_attempt_at": None,
+        },
+    )
 
 
 GONE_AFTER = timedelta(seconds=20)
@@ -205,10 +222,16 @@ def _withdraw(context: SyncContext, binding: Binding) -> None:
     actor = context.actor(before.author_name)
     messages.withdraw(message=before, reason="deleted there", actor=actor, at=context.at, origin=context.origin)
     said = messages.say(
-        ticket=before.ticket, body=str(_("(This message was deleted by its author.)")), actor=actor, at=context.at,
-        author_name=before.author_name, is_for_requester=before.is_for_requester, legs=list(before.legs.all()),
-        origin=context.origin, supersedes=before,
-    )  # fmt: skip
+        ticket=before.ticket,
+        body=str(_("(This message was deleted by its author.)")),
+        actor=actor,
+        at=context.at,
+        author_name=before.author_name,
+        is_for_requester=before.is_for_requester,
+        legs=list(before.legs.all()),
+        origin=context.origin,
+        supersedes=before,
+    )
     Binding.objects.filter(pk=binding.pk).update(message=said, fingerprint="")
 
 
@@ -292,9 +315,15 @@ def _said_later(
 ) -> Message:
     where = f"{author or context.leg.organisation} ({context.ticket.label})"
     return messages.say(
-        ticket=ticket, body=text, actor=context.actor(author), author_name=where[-150:], at=context.at,
-        occurred_at=occurred_at, origin=context.origin, supersedes=supersedes,
-    )  # fmt: skip
+        ticket=ticket,
+        body=text,
+        actor=context.actor(author),
+        author_name=where[-150:],
+        at=context.at,
+        occurred_at=occurred_at,
+        origin=context.origin,
+        supersedes=supersedes,
+    )
 
 
 def _may_travel(ticket: Ticket) -> bool:

@@ -357,9 +357,12 @@ def _reference(context: SyncContext) -> None:
         settle(context, "reference")
         return
     differ(
-        context, "reference", context.remote.reference, "Our reference was changed there; it is put back.",
+        context,
+        "reference",
+        context.remote.reference,
+        "Our reference was changed there; it is put back.",
         is_corrected=True,
-    )  # fmt: skip
+    )
 
 
 def _renamed(context: SyncContext) -> str:

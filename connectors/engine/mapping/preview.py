@@ -132,7 +132,7 @@ def _pair(connector: Connector, mapped: Mapped, leg: Leg, name: str) -> Pair:
     try:
         theirs = mapping.outgoing(
             mapped, ticket, leg, name, is_insert=True, place=connector.home_queue, is_packed=is_packed
-        )  # fmt: skip
+        )
     except NotMapped as missing:
         return Pair(field=name, ours=ours, theirs="", why_not=str(missing))
     limit = connector.lengths.get(name)

@@ -212,8 +212,15 @@ class Bench:
     def _file(self, visibilities: list[str]) -> str:
         mark = correlation_marks.sign(new_ulid())
         content = CONTENT
-        change = Change(id=new_ulid(), kind="file", key=self.key, name="try-Größe.txt", content=content, mark=mark,
-                        visibility=next(iter(visibilities), ""))  # fmt: skip
+        change = Change(
+            id=new_ulid(),
+            kind="file",
+            key=self.key,
+            name="try-Größe.txt",
+            content=content,
+            mark=mark,
+            visibility=next(iter(visibilities), ""),
+        )
         made = self.connector.push(change).key
         file = next((each for each in self.connector.fetch(self.key).files or () if each.key == made), None)
         if file is None or self.connector.content(self.key, file) != content:

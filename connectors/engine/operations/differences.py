@@ -36,8 +36,11 @@ def as_comment(difference: Difference, *, user: User, at: datetime) -> None:
     link = difference.link
     ticket = tickets.locked(link.leg.ticket.goes_on_as)
     text = _("%(who)s has %(field)s “%(value)s” there. %(why)s") % {
-        "who": link.leg.organisation, "field": difference.field, "value": _label(difference), "why": difference.why,
-    }  # fmt: skip
+        "who": link.leg.organisation,
+        "field": difference.field,
+        "value": _label(difference),
+        "why": difference.why,
+    }
     messages.say(ticket=ticket, body=text, actor=Actor.person(user), at=at)
     settle(difference, at=at)
 
@@ -58,9 +61,14 @@ def force(difference: Difference, *, user: User, reason: str, at: datetime) -> N
         rule = mapping.published(link.connection).status(difference.value)
         with handoff_transitions.taking_their_word():
             leg = vendor_status.follow(
-                leg=leg, verb=rule.verb, waits_on=rule.waits_on, reason=rule.wait_reason or reason,
-                actor=Actor.vendor(link.connection.organisation), at=at, origin=link.connection.public_id,
-            )  # fmt: skip
+                leg=leg,
+                verb=rule.verb,
+                waits_on=rule.waits_on,
+                reason=rule.wait_reason or reason,
+                actor=Actor.vendor(link.connection.organisation),
+                at=at,
+                origin=link.connection.public_id,
+            )
     except NotMapped as refused:
         raise NotForced(_("“%s” has no meaning in the mapping yet; map it first.") % difference.value) from refused
     except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:

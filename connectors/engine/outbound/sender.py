@@ -238,13 +238,19 @@ class Sender:
         leg = Leg.objects.select_related("given_by", "ticket").get(pk=self.link.leg_id)
         is_file = item.kind == Outbound.Kind.FILE
         change = Change(
-            id=item.public_id, kind=item.kind, key=self.link.remote_key, leg=leg.public_id, title=leg.ticket.title,
-            label=leg.ticket.label, mark=correlation_marks.sign(item.public_id),
+            id=item.public_id,
+            kind=item.kind,
+            key=self.link.remote_key,
+            leg=leg.public_id,
+            title=leg.ticket.title,
+            label=leg.ticket.label,
+            mark=correlation_marks.sign(item.public_id),
             visibility=self.mapped.visibility(is_for_requester=False, is_for_vendor_alone=True),
             name=f"{leg.ticket.label} hand-off.txt" if is_file else str(leg.given_by),
             text="" if is_file else briefing.beside_description(leg.pack),
-            content=briefing.whole(leg.pack).encode() if is_file else b"", **self._thread(),
-        )  # fmt: skip
+            content=briefing.whole(leg.pack).encode() if is_file else b"",
+            **self._thread(),
+        )
         return _Ready(change, {})
 
     def _prepare_text(self, item: Outbound) -> _Ready:
@@ -259,11 +265,15 @@ class Sender:
         about = f"{message.author_organisation}, {message.author_name}".rstrip(", ")
         mark = correlation_marks.sign(item.public_id, hops=self._hops_of(message))
         common = {
-            "id": item.public_id, "kind": item.kind, "key": self.link.remote_key, "visibility": visibility,
-            "leg": self.link.leg.public_id, "title": self.link.leg.ticket.title,
+            "id": item.public_id,
+            "kind": item.kind,
+            "key": self.link.remote_key,
+            "visibility": visibility,
+            "leg": self.link.leg.public_id,
+            "title": self.link.leg.ticket.title,
             "label": self.link.leg.ticket.label,
             "is_by_program": message.author_kind in (ActorKind.SYSTEM, ActorKind.TIMER),
-        } | self._thread()  # fmt: skip
+        } | self._thread()
         if item.attachment is None:
             text = message.body
             if message.supersedes_id is not None:

@@ -57,9 +57,14 @@ class Running:
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         answer = requests.request(
-            method, f"{self.address}/v1/{path}", json=body, auth=("root", "root"), verify=str(self.authority_path),
-            headers={"Accept": "application/json"}, timeout=10,
-        )  # fmt: skip
+            method,
+            f"{self.address}/v1/{path}",
+            json=body,
+            auth=("root", "root"),
+            verify=str(self.authority_path),
+            headers={"Accept": "application/json"},
+            timeout=10,
+        )
         answer.raise_for_status()
         return answer.json()
 
@@ -80,16 +85,36 @@ def running(folder: Path) -> Iterator[Running]:
     options = _options(folder)
     certs = folder / "lib" / "certs"
     _ask(icinga, "pki", "new-ca", *options)
-    _ask(icinga, "pki", "new-cert", "--cn", "localhost", "--key", str(certs / "localhost.key"),
-         "--csr", str(certs / "localhost.csr"), *options)  # fmt: skip
-    _ask(icinga, "pki", "sign-csr", "--csr", str(certs / "localhost.csr"), "--cert", str(certs / "localhost.crt"),
-         *options)  # fmt: skip
+    _ask(
+        icinga,
+        "pki",
+        "new-cert",
+        "--cn",
+        "localhost",
+        "--key",
+        str(certs / "localhost.key"),
+        "--csr",
+        str(certs / "localhost.csr"),
+        *options,
+    )
+    _ask(
+        icinga,
+        "pki",
+        "sign-csr",
+        "--csr",
+        str(certs / "localhost.csr"),
+        "--cert",
+        str(certs / "localhost.crt"),
+        *options,
+    )
     authority = folder / "lib" / "ca" / "ca.crt"
     shutil.copy(authority, certs / "ca.crt")
     process = subprocess.Popen(
         [icinga, "daemon", "-c", str(config), *options, "-x", "critical"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         _wait(process, port)
         yield Running(f"https://localhost:{port}", authority.read_text(), authority)
@@ -100,10 +125,14 @@ def running(folder: Path) -> Iterator[Running]:
 
 def _options(folder: Path) -> list[str]:
     named = {
-        "DataDir": folder / "lib", "CacheDir": folder / "cache", "InitRunDir": folder / "run",
-        "LogDir": folder / "log", "SpoolDir": folder / "spool", "RunAsUser": getpass.getuser(),
+        "DataDir": folder / "lib",
+        "CacheDir": folder / "cache",
+        "InitRunDir": folder / "run",
+        "LogDir": folder / "log",
+        "SpoolDir": folder / "spool",
+        "RunAsUser": getpass.getuser(),
         "RunAsGroup": grp.getgrgid(os.getgid()).gr_name,
-    }  # fmt: skip
+    }
     return [part for name, value in named.items() for part in ("-D", f"{name}={value}")]
 
 

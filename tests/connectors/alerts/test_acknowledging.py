@@ -161,9 +161,13 @@ def test_who_begins_to_work_acknowledges_there(tool: Connection, icinga2: Icinga
 
     assert icinga2.acknowledged == {"files-03!load": f"{ticket.label}: Ada Agent, Northwind IT works on it."}
     assert icinga2.calls[-1][2] | {"comment": ""} == {
-        "type": "Service", "service": "files-03!load", "author": "Ticket Hub", "comment": "", "sticky": False,
+        "type": "Service",
+        "service": "files-03!load",
+        "author": "Ticket Hub",
+        "comment": "",
+        "sticky": False,
         "notify": False,
-    }  # fmt: skip
+    }
     assert (state().acknowledgement, "Successfully" in state().acknowledge_said) == ("done", True)
     calls = len(icinga2.calls)
     take(ticket, agent)

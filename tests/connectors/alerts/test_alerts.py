@@ -37,9 +37,13 @@ def tool(us: Any) -> Connection:
 
 def connected(us: Any, **settings: str) -> Connection:
     made = Connection.objects.create(
-        name="Monitoring", organisation=us, connector="alerts", purpose=Connection.Purpose.ALERTS,
-        state=Connection.State.ACTIVE, settings=settings,
-    )  # fmt: skip
+        name="Monitoring",
+        organisation=us,
+        connector="alerts",
+        purpose=Connection.Purpose.ALERTS,
+        state=Connection.State.ACTIVE,
+        settings=settings,
+    )
     mapping = Mapping.objects.create(connection=made, status="published")
     for theirs, ours in (("critical", "P1"), ("warning", "P3")):
         ValueRule.objects.create(mapping=mapping, field="priority", ours=ours, theirs=theirs)
@@ -196,9 +200,19 @@ def test_a_severity_without_a_meaning_is_p3_and_shown(tool: Connection) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"no json", b"{}", b"[1]", b"null", b'{"id": {"a": 1}}',
-     b"[" * 100_000, b'{"id": 1e400}', b'{"title": "\\ud800"}', b'{"title": "' + b"x" * 100_000 + b'"}'],
-)  # fmt: skip
+    [
+        b"",
+        b"no json",
+        b"{}",
+        b"[1]",
+        b"null",
+        b'{"id": {"a": 1}}',
+        b"[" * 100_000,
+        b'{"id": 1e400}',
+        b'{"title": "\\ud800"}',
+        b'{"title": "' + b"x" * 100_000 + b'"}',
+    ],
+)
 def test_what_is_no_alert_is_kept_and_disturbs_nobody(tool: Connection, body: bytes) -> None:
     assert post(tool, body) == 202
     post(tool, alert("after"))
@@ -334,8 +348,13 @@ def test_a_severity_that_worsens_is_told_and_makes_the_ticket_more_urgent(tool: 
 
 def test_a_priority_somebody_set_stays_and_what_the_alert_means_is_told(tool: Connection, agent: Actor) -> None:
     post(tool, alert("disk", severity="warning"))
-    priorities.override(ticket=Ticket.objects.get(), priority="P4", reason="a test machine", actor=agent,
-                        at=datetime.now(UTC).replace(microsecond=0))  # fmt: skip
+    priorities.override(
+        ticket=Ticket.objects.get(),
+        priority="P4",
+        reason="a test machine",
+        actor=agent,
+        at=datetime.now(UTC).replace(microsecond=0),
+    )
     post(tool, alert("disk", severity="critical"))
     ticket = Ticket.objects.get()
     assert ticket.priority == "P4"

@@ -31,28 +31,54 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "take-alerts.md
 
 def icinga(type_: str, state: str, **more: str) -> dict[str, str]:
     return {
-        "type": type_, "host": "files-03", "service": "load", "state": state, "output": f"LOAD {state}",
-        "changed": "1795000000", "author": "", "comment": "", **more,
-    }  # fmt: skip
+        "type": type_,
+        "host": "files-03",
+        "service": "load",
+        "state": state,
+        "output": f"LOAD {state}",
+        "changed": "1795000000",
+        "author": "",
+        "comment": "",
+        **more,
+    }
 
 
 def nagios(type_: str, state: str, **more: str) -> dict[str, str]:
     return {
-        "notificationtype": type_, "hostname": "web-7", "servicedesc": "http", "servicestate": state,
-        "serviceoutput": f"HTTP {state}", "hoststate": "UP", "hostoutput": "PING OK", "timet": "1795000000",
-        "notificationauthor": "", "notificationcomment": "", **more,
-    }  # fmt: skip
+        "notificationtype": type_,
+        "hostname": "web-7",
+        "servicedesc": "http",
+        "servicestate": state,
+        "serviceoutput": f"HTTP {state}",
+        "hoststate": "UP",
+        "hostoutput": "PING OK",
+        "timet": "1795000000",
+        "notificationauthor": "",
+        "notificationcomment": "",
+        **more,
+    }
 
 
 def zabbix(value: str, **more: str) -> dict[str, str]:
     return {
-        "EVENT.ID": "61", "EVENT.VALUE": value, "EVENT.STATUS": "PROBLEM" if value == "1" else "RESOLVED",
-        "EVENT.NAME": "Queue is long", "EVENT.SEVERITY": "critical", "EVENT.OPDATA": "900 mails",
-        "EVENT.DATE": "2026.02.03", "EVENT.TIME": "14:05:06", "EVENT.RECOVERY.DATE": "{EVENT.RECOVERY.DATE}",
-        "EVENT.RECOVERY.TIME": "{EVENT.RECOVERY.TIME}", "EVENT.UPDATE.STATUS": "0",
-        "EVENT.UPDATE.ACTION": "{EVENT.UPDATE.ACTION}", "EVENT.UPDATE.MESSAGE": "{EVENT.UPDATE.MESSAGE}",
-        "TRIGGER.ID": "400", "HOST.HOST": "mail-1", "USER.FULLNAME": "{USER.FULLNAME}", **more,
-    }  # fmt: skip
+        "EVENT.ID": "61",
+        "EVENT.VALUE": value,
+        "EVENT.STATUS": "PROBLEM" if value == "1" else "RESOLVED",
+        "EVENT.NAME": "Queue is long",
+        "EVENT.SEVERITY": "critical",
+        "EVENT.OPDATA": "900 mails",
+        "EVENT.DATE": "2026.02.03",
+        "EVENT.TIME": "14:05:06",
+        "EVENT.RECOVERY.DATE": "{EVENT.RECOVERY.DATE}",
+        "EVENT.RECOVERY.TIME": "{EVENT.RECOVERY.TIME}",
+        "EVENT.UPDATE.STATUS": "0",
+        "EVENT.UPDATE.ACTION": "{EVENT.UPDATE.ACTION}",
+        "EVENT.UPDATE.MESSAGE": "{EVENT.UPDATE.MESSAGE}",
+        "TRIGGER.ID": "400",
+        "HOST.HOST": "mail-1",
+        "USER.FULLNAME": "{USER.FULLNAME}",
+        **more,
+    }
 
 
 # -- which alert, and what its state means
@@ -65,8 +91,9 @@ def test_the_settings_for_icinga_are_ready(us: Any) -> None:
     post(tool, icinga("DOWNTIMEEND", "CRITICAL"))
     post(tool, icinga("PROBLEM", "DOWN", service=""))
     assert [ticket.title for ticket in Ticket.objects.order_by("pk")] == [
-        "files-03!load: LOAD CRITICAL", "files-03: LOAD DOWN",
-    ]  # fmt: skip
+        "files-03!load: LOAD CRITICAL",
+        "files-03: LOAD DOWN",
+    ]
     assert Ticket.objects.order_by("pk")[0].opened_at == datetime.fromtimestamp(1795000000, UTC)
     post(tool, icinga("FLAPPINGSTART", "OK", changed="1795000060"))
     assert [state.is_firing for state in AlertState.objects.order_by("pk")] == [False, True]
@@ -79,8 +106,9 @@ def test_the_settings_for_nagios_are_ready(us: Any) -> None:
     literal = {"servicedesc": "$SERVICEDESC$", "servicestate": "$SERVICESTATE$", "serviceoutput": "$SERVICEOUTPUT$"}
     post(tool, nagios("PROBLEM", "", **literal, hoststate="DOWN", hostoutput="PING lost"))
     assert [(ticket.title) for ticket in Ticket.objects.order_by("pk")] == [
-        "web-7!http: HTTP CRITICAL", "web-7: PING lost",
-    ]  # fmt: skip
+        "web-7!http: HTTP CRITICAL",
+        "web-7: PING lost",
+    ]
     post(tool, nagios("RECOVERY", "", **literal, hoststate="UP", timet="1795000060"))
     assert [state.is_firing for state in AlertState.objects.order_by("pk")] == [True, False]
 
@@ -104,13 +132,28 @@ def test_grafana_is_known_by_its_shape(us: Any) -> None:
     """As its documentation shows a call (Grafana 11); no running one was tried."""
     tool = connected(us, tool="grafana")
     one = {
-        "status": "firing", "labels": {"alertname": "Lag", "instance": "db-2", "severity": "warning"},
-        "annotations": {"summary": "Replication lags"}, "startsAt": "2026-02-03T10:00:00Z",
-        "endsAt": "0001-01-01T00:00:00Z", "fingerprint": "c0ffee", "generatorURL": "https://grafana.test/alerting/1",
-        "silenceURL": "https://grafana.test/silence", "values": {"B": 44.2},
-    }  # fmt: skip
-    call = {"receiver": "hub", "status": "firing", "orgId": 1, "alerts": [one], "groupLabels": {}, "version": "1",
-            "groupKey": "{}:{}", "truncatedAlerts": 0, "state": "alerting", "title": "[FIRING:1]"}  # fmt: skip
+        "status": "firing",
+        "labels": {"alertname": "Lag", "instance": "db-2", "severity": "warning"},
+        "annotations": {"summary": "Replication lags"},
+        "startsAt": "2026-02-03T10:00:00Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": "c0ffee",
+        "generatorURL": "https://grafana.test/alerting/1",
+        "silenceURL": "https://grafana.test/silence",
+        "values": {"B": 44.2},
+    }
+    call = {
+        "receiver": "hub",
+        "status": "firing",
+        "orgId": 1,
+        "alerts": [one],
+        "groupLabels": {},
+        "version": "1",
+        "groupKey": "{}:{}",
+        "truncatedAlerts": 0,
+        "state": "alerting",
+        "title": "[FIRING:1]",
+    }
     post(tool, call)
     assert [(ticket.title, ticket.priority) for ticket in Ticket.objects.all()] == [("Replication lags", "P3")]
     post(tool, call | {"alerts": [one | {"status": "resolved", "endsAt": "2026-02-03T11:00:00Z"}]})
@@ -232,9 +275,13 @@ def test_an_end_in_the_hour_that_there_is_twice_ends_its_alert(us: Any) -> None:
 
 def test_of_two_readings_the_one_of_just_now_counts(us: Any) -> None:
     at = datetime(2025, 11, 2, 6, 10, 5, tzinfo=UTC)
-    alert = next(iter(Alerts({"zone": "America/New_York"}, _ports()).read_alerts(
-        json.dumps({"id": "1", "title": "A", "status": "down", "time": "2025-11-02 01:10:00"}).encode()
-    )))  # fmt: skip
+    alert = next(
+        iter(
+            Alerts({"zone": "America/New_York"}, _ports()).read_alerts(
+                json.dumps({"id": "1", "title": "A", "status": "down", "time": "2025-11-02 01:10:00"}).encode()
+            )
+        )
+    )
     alerts.one(connection=connected(us), alert=alert, terms=alerts.Terms(10, 5, False), at=at)
 
     assert Ticket.objects.get().opened_at == datetime(2025, 11, 2, 6, 10, tzinfo=UTC)
@@ -248,9 +295,14 @@ def _ports() -> Any:
 
 @pytest.mark.parametrize(
     ("settings", "field"),
-    [({"zone": "Europe/Nowhere"}, "zone"), ({"zone": "../etc"}, "zone"), ({"silent_hours": "-1"}, "silent_hours"),
-     ({"storm_count": "0"}, "storm_count"), ({"pick_said": "item."}, "pick_said")],
-)  # fmt: skip
+    [
+        ({"zone": "Europe/Nowhere"}, "zone"),
+        ({"zone": "../etc"}, "zone"),
+        ({"silent_hours": "-1"}, "silent_hours"),
+        ({"storm_count": "0"}, "storm_count"),
+        ({"pick_said": "item."}, "pick_said"),
+    ],
+)
 def test_settings_that_cannot_work_are_refused_at_their_field(settings: dict[str, str], field: str) -> None:
     with pytest.raises(Refused) as refused:
         Alerts(settings, _ports()).check()
@@ -282,12 +334,21 @@ def test_who_acknowledged_and_what_was_said_stands_on_the_ticket_once(us: Any, c
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (zabbix("1", **{"EVENT.UPDATE.STATUS": "1", "EVENT.UPDATE.ACTION": "acknowledged",
-                        "USER.FULLNAME": "Zoe (Admin)"}), "Zoe (Admin): acknowledged"),
-        (zabbix("1", **{"EVENT.UPDATE.STATUS": "1", "EVENT.UPDATE.ACTION": "commented",
-                        "EVENT.UPDATE.MESSAGE": "soon"}), "commented: soon"),
+        (
+            zabbix(
+                "1",
+                **{"EVENT.UPDATE.STATUS": "1", "EVENT.UPDATE.ACTION": "acknowledged", "USER.FULLNAME": "Zoe (Admin)"},
+            ),
+            "Zoe (Admin): acknowledged",
+        ),
+        (
+            zabbix(
+                "1", **{"EVENT.UPDATE.STATUS": "1", "EVENT.UPDATE.ACTION": "commented", "EVENT.UPDATE.MESSAGE": "soon"}
+            ),
+            "commented: soon",
+        ),
     ],
-)  # fmt: skip
+)
 def test_words_of_zabbix_come_without_its_empty_macros(us: Any, call: dict[str, str], said: str) -> None:
     tool = connected(us, tool="zabbix")
     post(tool, zabbix("1"))
@@ -377,8 +438,15 @@ def test_the_script_of_the_how_to_posts_what_it_is_given(tmp_path: Path) -> None
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    command = [sys.executable, str(script), f"http://127.0.0.1:{server.server_port}/hooks/x/y/", "token=t0k",
-               "host=a", 'output=50 % "free" = little', "empty="]  # fmt: skip
+    command = [
+        sys.executable,
+        str(script),
+        f"http://127.0.0.1:{server.server_port}/hooks/x/y/",
+        "token=t0k",
+        "host=a",
+        'output=50 % "free" = little',
+        "empty=",
+    ]
     first = subprocess.run(command, capture_output=True, text=True, timeout=60)
     second = subprocess.run(command, capture_output=True, text=True, timeout=60)
     server.shutdown()
@@ -390,9 +458,17 @@ def test_the_script_of_the_how_to_posts_what_it_is_given(tmp_path: Path) -> None
     assert second.returncode != 0
 
 
-@pytest.mark.parametrize(("tool", "parts"), [("icinga", "host service state output type author comment changed"),
-                                             ("nagios", "hostname servicedesc servicestate serviceoutput hoststate "
-                                              "hostoutput timet notificationauthor notificationcomment")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("tool", "parts"),
+    [
+        ("icinga", "host service state output type author comment changed"),
+        (
+            "nagios",
+            "hostname servicedesc servicestate serviceoutput hoststate "
+            "hostoutput timet notificationauthor notificationcomment",
+        ),
+    ],
+)
 def test_the_how_to_sends_every_part_that_the_settings_pick(tool: str, parts: str) -> None:
     text = DOCS.read_text()
     picked = set(re.findall(r"item\.(\w+)", " ".join(tools.READY[tool].values())))

@@ -155,24 +155,44 @@ class Simulator(simulating.Simulator[Tenant]):
     def _new(self, tenant: Tenant, by: str) -> Json:
         at = self.stamp()
         return {
-            "id": tenant.next_id(), "title": "", "description": "", "status": "1", "priority": "2", "queue": "7",
-            "assignee": "", "external_id": "", "created_by": by, "created_at": at, "changed_at": at,
-        }  # fmt: skip
+            "id": tenant.next_id(),
+            "title": "",
+            "description": "",
+            "status": "1",
+            "priority": "2",
+            "queue": "7",
+            "assignee": "",
+            "external_id": "",
+            "created_by": by,
+            "created_at": at,
+            "changed_at": at,
+        }
 
     def _say(self, tenant: Tenant, ticket: str, by: str, text: str, public: bool) -> Json:
         note = {
-            "id": tenant.next_id(), "ticket": ticket, "text": text, "public": public, "author": by,
-            "author_name": tenant.people.get(by, "Ticket Hub"), "created_at": self.stamp(),
-        }  # fmt: skip
+            "id": tenant.next_id(),
+            "ticket": ticket,
+            "text": text,
+            "public": public,
+            "author": by,
+            "author_name": tenant.people.get(by, "Ticket Hub"),
+            "created_at": self.stamp(),
+        }
         tenant.comments[str(note["id"])] = note
         tenant.tickets[ticket]["changed_at"] = self.stamp()
         return note
 
     def _keep(self, tenant: Tenant, ticket: str, by: str, data: Json, content: bytes) -> Json:
         file = {
-            "id": tenant.next_id(), "ticket": ticket, "author": by, "author_name": tenant.people.get(by, "Ticket Hub"),
-            "created_at": self.stamp(), "size": len(content), "content": content.hex(), **data,
-        }  # fmt: skip
+            "id": tenant.next_id(),
+            "ticket": ticket,
+            "author": by,
+            "author_name": tenant.people.get(by, "Ticket Hub"),
+            "created_at": self.stamp(),
+            "size": len(content),
+            "content": content.hex(),
+            **data,
+        }
         tenant.files[str(file["id"])] = file
         tenant.tickets[ticket]["changed_at"] = self.stamp()
         return {name: value for name, value in file.items() if name != "content"}

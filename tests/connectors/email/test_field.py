@@ -299,8 +299,13 @@ def test_their_desks_number_is_kept_shown_and_written_in_each_later_subject(
     headers = {"Auto-Submitted": "auto-replied"} if is_automatic else {}
     answer(house, desk, ours, "Your request was received.", subject=said.format(ours["Subject"]), extra=headers)
     assert Leg.objects.get(pk=leg.pk).remote_number == shown
-    comments.comment(ticket=Ticket.objects.get(pk=ticket.pk), body="Back at ten.", actor=agent, at=now(),
-                          legs=[Leg.objects.get(pk=leg.pk)])  # fmt: skip
+    comments.comment(
+        ticket=Ticket.objects.get(pk=ticket.pk),
+        body="Back at ten.",
+        actor=agent,
+        at=now(),
+        legs=[Leg.objects.get(pk=leg.pk)],
+    )
     work()
     later = last_of_ours(desk)
     number = next(part for part in (said.replace("RE: ", "").replace("{}", "").strip(" -"),) if part)
@@ -403,9 +408,13 @@ def test_of_two_connections_on_a_mailbox_one_keeps_what_is_held(
     Organisation.objects.filter(connections=mailed).update(name="The first")
     second = connected(house, desk)
     again = Inbound.objects.create(
-        connection=second, kind="mail", delivery="x", body=row.body, received_at=row.received_at,
+        connection=second,
+        kind="mail",
+        delivery="x",
+        body=row.body,
+        received_at=row.received_at,
         next_attempt_at=row.received_at,
-    )  # fmt: skip
+    )
     inbox.read(inbound_id=again.pk)
     again.refresh_from_db()
     assert again.state == Inbound.State.IGNORED

@@ -78,12 +78,23 @@ SAID = "プリンタが動きません。すぐに来てください。"
 @pytest.mark.parametrize(
     ("codec", "charset"),
     [
-        ("iso2022_jp", ""), ("iso2022_jp", "us-ascii"), ("iso2022_jp", "utf-8"), ("iso2022_jp", "shift_jis"),
-        ("cp932", ""), ("cp932", "iso-8859-1"), ("cp932", "utf-8"), ("cp932", "iso-2022-jp"), ("cp932", "euc-jp"),
-        ("euc_jp", ""), ("euc_jp", "us-ascii"), ("euc_jp", "shift_jis"), ("utf-8", "iso-2022-jp"),
-        ("utf-8", "shift_jis"), ("utf-8", ""),
+        ("iso2022_jp", ""),
+        ("iso2022_jp", "us-ascii"),
+        ("iso2022_jp", "utf-8"),
+        ("iso2022_jp", "shift_jis"),
+        ("cp932", ""),
+        ("cp932", "iso-8859-1"),
+        ("cp932", "utf-8"),
+        ("cp932", "iso-2022-jp"),
+        ("cp932", "euc-jp"),
+        ("euc_jp", ""),
+        ("euc_jp", "us-ascii"),
+        ("euc_jp", "shift_jis"),
+        ("utf-8", "iso-2022-jp"),
+        ("utf-8", "shift_jis"),
+        ("utf-8", ""),
     ],
-)  # fmt: skip
+)
 def test_japanese_is_read_whatever_charset_is_named(codec: str, charset: str) -> None:
     kind = f"text/plain; charset={charset}" if charset else "text/plain"
     assert mail(SAID.encode(codec), kind).text == SAID
@@ -168,8 +179,9 @@ def test_an_opaque_signed_mail_is_read(is_streamed: bool) -> None:
     certificate, key = signer()
     made = PKCS7SignatureBuilder().set_data(INSIDE).add_signer(certificate, key, hashes.SHA256())
     der = made.sign(Encoding.DER, [PKCS7Options.Binary])
-    found = mail(base64.encodebytes(indefinite(der) if is_streamed else der), SMIME.format("signed-data"),
-                 encoding="base64")  # fmt: skip
+    found = mail(
+        base64.encodebytes(indefinite(der) if is_streamed else der), SMIME.format("signed-data"), encoding="base64"
+    )
     assert (found.text, found.attachments) == ("The fuser was replaced.", ())
     assert found.action == Action.OPEN_TICKET
 
@@ -249,9 +261,11 @@ def test_a_complaint_opens_nothing_and_waits_for_an_admin() -> None:
     tag = reply_address(KEYS, leg="01JZZZZZZZZZZZZZZZZZZZZZZ1", mailbox="h@n.test")
     original = f"To: desk@printfleet.test\nReply-To: {tag}\nSubject: Toner\n\nx"
     report = parted(
-        "multipart/report; report-type=feedback-report", ("text/plain", "This is an abuse report."),
-        ("message/feedback-report", told), ("message/rfc822", original),
-    )  # fmt: skip
+        "multipart/report; report-type=feedback-report",
+        ("text/plain", "This is an abuse report."),
+        ("message/feedback-report", told),
+        ("message/rfc822", original),
+    )
     found = whole(report)
     assert (found.kind, found.action) == (Kind.COMPLAINT, Action.HOLD)
     assert "complaint (abuse)" in found.why

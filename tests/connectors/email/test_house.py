@@ -28,10 +28,14 @@ from workflows.handoffs import comments, engagements
 pytestmark = pytest.mark.django_db
 
 STATUSES = (
-    ("offered", "acknowledge", "", "offered"), ("accepted", "accept", "", "working"), ("question", "wait", "us", ""),
-    ("resolved", "done", "", ""), ("declined", "decline", "", ""), ("recalled", "return", "", "recalled"),
+    ("offered", "acknowledge", "", "offered"),
+    ("accepted", "accept", "", "working"),
+    ("question", "wait", "us", ""),
+    ("resolved", "done", "", ""),
+    ("declined", "decline", "", ""),
+    ("recalled", "return", "", "recalled"),
     ("closed", "done", "", "closed"),
-)  # fmt: skip
+)
 
 
 def now() -> datetime:
@@ -60,15 +64,26 @@ def mailed(house: Simulator, desk: Tenant, us: Any) -> Connection:
 
 def connected(house: Any, desk: Tenant) -> Connection:
     made = Connection(
-        name="Print fleet by mail", organisation=factories.OrganisationFactory(name="Print fleet"), connector="email",
-        state=Connection.State.ACTIVE, poll_seconds=0,
+        name="Print fleet by mail",
+        organisation=factories.OrganisationFactory(name="Print fleet"),
+        connector="email",
+        state=Connection.State.ACTIVE,
+        poll_seconds=0,
         settings={
-            "to": desk.desk, "senders": desk.desk, "mailbox": desk.hub, "imap_host": "127.0.0.1",
-            "imap_port": str(house.imap), "imap_security": "none", "smtp_host": "127.0.0.1",
-            "smtp_port": str(house.smtp), "smtp_security": "none", "user": desk.hub, "trust": "results",
+            "to": desk.desk,
+            "senders": desk.desk,
+            "mailbox": desk.hub,
+            "imap_host": "127.0.0.1",
+            "imap_port": str(house.imap),
+            "imap_security": "none",
+            "smtp_host": "127.0.0.1",
+            "smtp_port": str(house.smtp),
+            "smtp_security": "none",
+            "user": desk.hub,
+            "trust": "results",
             "authserv": desk.authserv,
         },
-    )  # fmt: skip
+    )
     made.save()
     vault.seal(made, {"password": desk.password})
     made.save()

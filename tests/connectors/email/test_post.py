@@ -141,15 +141,28 @@ def person() -> Person:
 def connection(person: Person, us: Any, settings: Any) -> Connection:
     settings.EGRESS_ALLOW = ["127.0.0.1"]
     made = Connection(
-        name="Print fleet by mail", organisation=factories.OrganisationFactory(name="Print fleet"), connector="email",
-        state=Connection.State.ACTIVE, poll_seconds=0,
+        name="Print fleet by mail",
+        organisation=factories.OrganisationFactory(name="Print fleet"),
+        connector="email",
+        state=Connection.State.ACTIVE,
+        poll_seconds=0,
         settings={
-            "to": VENDOR, "senders": VENDOR, "mailbox": HUB, "from_name": "Northwind", "imap_host": "127.0.0.1",
-            "imap_port": FOUND["IMAP_PORT"], "imap_security": "none", "folders": person.folder,
-            "smtp_host": "127.0.0.1", "smtp_port": FOUND["SMTP_PORT"], "smtp_security": "none", "user": HUB,
-            "trust": "results", "authserv": "mx.northwind.example",
+            "to": VENDOR,
+            "senders": VENDOR,
+            "mailbox": HUB,
+            "from_name": "Northwind",
+            "imap_host": "127.0.0.1",
+            "imap_port": FOUND["IMAP_PORT"],
+            "imap_security": "none",
+            "folders": person.folder,
+            "smtp_host": "127.0.0.1",
+            "smtp_port": FOUND["SMTP_PORT"],
+            "smtp_security": "none",
+            "user": HUB,
+            "trust": "results",
+            "authserv": "mx.northwind.example",
         },
-    )  # fmt: skip
+    )
     made.save()
     vault.seal(made, {"password": "hub-pass"})
     made.cursor = ""
@@ -158,10 +171,14 @@ def connection(person: Person, us: Any, settings: Any) -> Connection:
     for rows in (rules.statuses, rules.notes, rules.values):
         rows.all().delete()
     for theirs, verb, waits, says in (
-        ("offered", "acknowledge", "", "offered"), ("accepted", "accept", "", "working"),
-        ("question", "wait", "us", ""), ("resolved", "done", "", ""), ("declined", "decline", "", ""),
-        ("recalled", "return", "", "recalled"), ("closed", "done", "", "closed"),
-    ):  # fmt: skip
+        ("offered", "acknowledge", "", "offered"),
+        ("accepted", "accept", "", "working"),
+        ("question", "wait", "us", ""),
+        ("resolved", "done", "", ""),
+        ("declined", "decline", "", ""),
+        ("recalled", "return", "", "recalled"),
+        ("closed", "done", "", "closed"),
+    ):
         StatusRule.objects.create(mapping=rules, theirs=theirs, label=theirs, verb=verb, waits_on=waits, says=says)
     for priority in ("P1", "P2", "P3", "P4"):
         rules.values.create(field="priority", ours=priority, theirs=priority)
@@ -238,8 +255,10 @@ def test_the_same_stages_and_events_as_with_any_other_vendor(
     assert Leg.objects.get(pk=leg.pk).stage == Stage.DONE
     theirs = Message.objects.filter(ticket=ticket, author_organisation=connection.organisation).order_by("pk")
     assert [message.body for message in theirs] == [
-        "which floor?", "We ordered a new one.\nIt comes tomorrow.", "changed the toner",
-    ]  # fmt: skip
+        "which floor?",
+        "We ordered a new one.\nIt comes tomorrow.",
+        "changed the toner",
+    ]
     assert not Outbound.objects.exclude(state="done").exists()
     assert history.verify(done) is None
     assert ledger.verify(done) == []
@@ -490,12 +509,18 @@ def test_a_conversation_cut_at_any_byte_loses_and_doubles_nothing(
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"imap_host": "127.0.0.2"}, "imap_host"), ({"imap_port": "1"}, ""), ({"imap_port": "x"}, "imap_port"),
-        ({"folders": "INBOX, Nowhere"}, "folders"), ({"to": "nobody"}, "to"), ({"senders": "x"}, "senders"),
-        ({"authserv": ""}, "authserv"), ({"imap_host": "10.1.2.3"}, "imap_host"), ({"smtp_port": "1"}, ""),
+        ({"imap_host": "127.0.0.2"}, "imap_host"),
+        ({"imap_port": "1"}, ""),
+        ({"imap_port": "x"}, "imap_port"),
+        ({"folders": "INBOX, Nowhere"}, "folders"),
+        ({"to": "nobody"}, "to"),
+        ({"senders": "x"}, "senders"),
+        ({"authserv": ""}, "authserv"),
+        ({"imap_host": "10.1.2.3"}, "imap_host"),
+        ({"smtp_port": "1"}, ""),
         ({"user": "nobody@hub.example.test"}, "password"),
     ],
-)  # fmt: skip
+)
 def test_the_check_names_the_setting_that_is_wrong(
     connection: Connection, person: Person, change: dict[str, str], field: str
 ) -> None:
@@ -513,8 +538,14 @@ def test_the_check_looks_into_each_folder(connection: Connection, person: Person
 
 
 def test_a_folder_may_have_any_name(person: Person) -> None:
-    place = Place(host="127.0.0.1", port=int(FOUND["IMAP_PORT"]), security="none", user=HUB, password="hub-pass",
-                  folders=("Entwürfe & \"mehr\"",))  # fmt: skip
+    place = Place(
+        host="127.0.0.1",
+        port=int(FOUND["IMAP_PORT"]),
+        security="none",
+        user=HUB,
+        password="hub-pass",
+        folders=('Entwürfe & "mehr"',),
+    )
     box = Mailbox(place, lambda host, port, seconds: socket.create_connection((host, port), timeout=seconds))
     with pytest.raises(Refused, match="There is no folder"):
         box.check()
@@ -559,12 +590,16 @@ def test_an_answer_of_the_mail_server_says_what_to_do(connection: Connection, ag
 @pytest.mark.parametrize(
     ("results", "is_verified"),
     [
-        (["mx.us; dmarc=pass header.from=v.test"], True), (["mx.us; dkim=pass header.d=v.test"], True),
-        (["mx.us; dkim=pass header.d=evil.test"], False), (["mx.us; spf=pass smtp.mailfrom=v.test"], False),
-        (["mx.us 1; dmarc=pass"], True), ([], False), (["mx.us; none"], False),
+        (["mx.us; dmarc=pass header.from=v.test"], True),
+        (["mx.us; dkim=pass header.d=v.test"], True),
+        (["mx.us; dkim=pass header.d=evil.test"], False),
+        (["mx.us; spf=pass smtp.mailfrom=v.test"], False),
+        (["mx.us 1; dmarc=pass"], True),
+        ([], False),
+        (["mx.us; none"], False),
         (["mx.us; dmarc=none; dkim=pass header.d=v.test"], False),
     ],
-)  # fmt: skip
+)
 def test_what_our_server_found_out_decides(results: list[str], is_verified: bool) -> None:
     assert verified(results, "mx.us", "v.test") is is_verified
 

@@ -219,8 +219,9 @@ def test_an_address_and_a_subject_carry_tags_and_words_carry_nothing() -> None:
     assert read(mail(To=address.upper())).leg == LEG
     assert read(mail(Delivered_To=address)).leg == LEG
     assert (read(mail(Subject=f"AW: {tag} Printer")).leg, read(mail(Subject=f"AW: {tag} Printer")).subject) == (
-        LEG, "AW: Printer",
-    )  # fmt: skip
+        LEG,
+        "AW: Printer",
+    )
     assert read(mail(Subject="Re: Printer TH-1001")).action == "open_ticket"
     assert len(address.partition("@")[0]) <= 64
 
@@ -383,10 +384,14 @@ def test_a_message_of_thirty_megabytes_is_read_and_one_that_is_longer_is_held() 
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
-        ("../../etc/passwd", "passwd"), ("C:\\temp\\x.exe", "x.exe"), ("\u200b.htaccess", "htaccess"),
-        ("inv\u202efdp.exe", "invfdp.exe"), ("a" * 300 + ".pdf", "a" * 108 + "….pdf"), ("", "attachment.pdf"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\temp\\x.exe", "x.exe"),
+        ("\u200b.htaccess", "htaccess"),
+        ("inv\u202efdp.exe", "invfdp.exe"),
+        ("a" * 300 + ".pdf", "a" * 108 + "….pdf"),
+        ("", "attachment.pdf"),
     ],
-)  # fmt: skip
+)
 def test_names_of_attachments_are_fit_for_people(given: str, shown: str) -> None:
     message = EmailMessage()
     message["From"], message["Subject"] = "a@b.test", "x"
@@ -411,8 +416,10 @@ def test_pictures_in_the_text_a_message_in_it_and_an_invitation_are_attachments(
 
     assert (found.text, found.html) == ("plain", "<p>html </p>")
     assert [(one.kind, one.is_inline) for one in found.attachments] == [
-        ("image/png", True), ("message/rfc822", False), ("text/calendar", False),
-    ]  # fmt: skip
+        ("image/png", True),
+        ("message/rfc822", False),
+        ("text/calendar", False),
+    ]
     assert b"inner text" in found.attachments[1].content
 
 

@@ -124,8 +124,15 @@ class Bugzilla:
 
     def commented(self, number: int, text: str, by: str, is_private: bool, attachment: int | None = None) -> int:
         at, comment = self.tick(), self._next()
-        row = {"id": comment, "count": len(self.comments[number]), "text": text, "creator": by, "creation_time": at,
-               "is_private": is_private, "attachment_id": attachment}  # fmt: skip
+        row = {
+            "id": comment,
+            "count": len(self.comments[number]),
+            "text": text,
+            "creator": by,
+            "creation_time": at,
+            "is_private": is_private,
+            "attachment_id": attachment,
+        }
         self.comments[number].append(row)
         self.bugs[number]["last_change_time"] = at
         return comment
@@ -136,9 +143,15 @@ class Bugzilla:
         made = self._next()
         size = len(base64.b64decode(data["data"]))
         row = {
-            "id": made, "file_name": data["file_name"], "summary": data["summary"], "size": size, "creator": by,
-            "creation_time": self.tick(), "is_private": int(data.get("is_private", 0)), "data": data["data"],
-        }  # fmt: skip
+            "id": made,
+            "file_name": data["file_name"],
+            "summary": data["summary"],
+            "size": size,
+            "creator": by,
+            "creation_time": self.tick(),
+            "is_private": int(data.get("is_private", 0)),
+            "data": data["data"],
+        }
         self.files[number].append(row)
         told = f"Created attachment {made}\n{data['summary']}\n\n{data.get('comment', '')}"
         self.commented(number, told, by, bool(row["is_private"]), made)

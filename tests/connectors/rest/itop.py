@@ -107,11 +107,21 @@ class ITop:
             self.rows[kind][str(self.last)] = {**fields, "creation_date": at, "contact_id_friendlyname": by}
         else:
             self.rows[kind][str(self.last)] = {
-                **fields, "ref": f"I-{self.last:06}", "status": "new", "pending_reason": "", "solution": "",
-                "resolution_date": "", "priority": fields["urgency"], "caller_id_friendlyname": by,
-                "agent_id_friendlyname": "", "start_date": at, "last_update": at, "public_log": {"entries": []},
-                "private_log": {"entries": []}, "parent_incident_id": "0",
-            }  # fmt: skip
+                **fields,
+                "ref": f"I-{self.last:06}",
+                "status": "new",
+                "pending_reason": "",
+                "solution": "",
+                "resolution_date": "",
+                "priority": fields["urgency"],
+                "caller_id_friendlyname": by,
+                "agent_id_friendlyname": "",
+                "start_date": at,
+                "last_update": at,
+                "public_log": {"entries": []},
+                "private_log": {"entries": []},
+                "parent_incident_id": "0",
+            }
         return str(self.last)
 
     def changed(self, row: Json, fields: Json, by: str) -> None:

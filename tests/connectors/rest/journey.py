@@ -82,11 +82,14 @@ def connected(server: Restarts, *, key: str, project: str, field: str = "1") -> 
         profile=profile,
         state=Connection.State.ACTIVE,
         settings={
-            "address": f"http://127.0.0.1:{server.port}", "project": project, "tracker": "3", "reference_field": field,
+            "address": f"http://127.0.0.1:{server.port}",
+            "project": project,
+            "tracker": "3",
+            "reference_field": field,
         },
         poll_seconds=0,
         cursor="2020-01-01T00:00:00Z",
-    )  # fmt: skip
+    )
     made.save()
     vault.seal(made, {"api_key": key})
     made.save()
@@ -95,9 +98,12 @@ def connected(server: Restarts, *, key: str, project: str, field: str = "1") -> 
     rules.notes.all().delete()
     rules.values.all().delete()
     for theirs, verb, says, waits in (
-        ("1", "acknowledge", "offered", ""), ("2", "work", "working", ""), ("4", "wait", "", "requester"),
-        ("3", "done", "closed", ""), ("6", "return", "recalled", ""),
-    ):  # fmt: skip
+        ("1", "acknowledge", "offered", ""),
+        ("2", "work", "working", ""),
+        ("4", "wait", "", "requester"),
+        ("3", "done", "closed", ""),
+        ("6", "return", "recalled", ""),
+    ):
         StatusRule.objects.create(mapping=rules, theirs=theirs, verb=verb, says=says, waits_on=waits)
     for ours, theirs in (("P1", "5"), ("P2", "4"), ("P3", "2"), ("P4", "1")):
         rules.values.create(field="priority", ours=ours, theirs=theirs)
@@ -119,9 +125,13 @@ def travel(server: Restarts, connection: Connection, app: Simulator[Any], domain
     """Made there, notes of both kinds, a file, a status; all that happens there; and a restart in the middle."""
     requester = factories.PersonFactory()
     ticket = tickets.open_ticket(
-        title="Printing fails — Größe", description="Error 0x11", priority="P2", requester=requester, actor=agent,
+        title="Printing fails — Größe",
+        description="Error 0x11",
+        priority="P2",
+        requester=requester,
+        actor=agent,
         at=now(),
-    )  # fmt: skip
+    )
     leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
     comments.comment(ticket=ticket, body="For them alone", legs=[leg], actor=agent, at=now())
     said = comments.requester_says(ticket=ticket, requester=requester, body="It blinks", actor=agent, at=now())

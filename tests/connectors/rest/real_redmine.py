@@ -39,8 +39,24 @@ class Puma:
     """A process of Redmine's own on a free port, over the database of the one that runs: it can be stopped and started
     again while others use the running one."""
 
-    COMMAND = ("runuser", "-u", "www-data", "--", "env", "REDMINE_INSTANCE=live", "RAILS_ENV=production", "HOME=/tmp",
-               "LANG=C.UTF-8", "puma", "-e", "production", "-w", "0", "-t", "2:2")  # fmt: skip
+    COMMAND = (
+        "runuser",
+        "-u",
+        "www-data",
+        "--",
+        "env",
+        "REDMINE_INSTANCE=live",
+        "RAILS_ENV=production",
+        "HOME=/tmp",
+        "LANG=C.UTF-8",
+        "puma",
+        "-e",
+        "production",
+        "-w",
+        "0",
+        "-t",
+        "2:2",
+    )
     HERE = Path("/usr/share/redmine")
 
     def __init__(self) -> None:
@@ -63,9 +79,14 @@ class Puma:
         """Returns when it takes calls: it says so itself."""
         command = [*self.COMMAND, "-b", f"tcp://127.0.0.1:{self.port}", str(self.HERE / "config.ru")]
         self.process = subprocess.Popen(
-            command, cwd=self.HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            command,
+            cwd=self.HERE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
             env={"PATH": os.environ["PATH"]},  # a DATABASE_URL of ours would be taken for Redmine's own
-        )  # fmt: skip
+        )
         assert self.process.stdout is not None
         said = []
         for line in self.process.stdout:
@@ -105,10 +126,19 @@ class Redmine(simulating.Simulator[Tenant]):
 
     def _new_project(self, tenant: Tenant) -> str:
         name = f"hub-{uuid4().hex[:12]}"
-        made = self._as_admin("POST", "/projects.json", {"project": {
-            "name": name, "identifier": name, "is_public": False, "tracker_ids": [1, 2, 3],
-            "enabled_module_names": ["issue_tracking"],
-        }})  # fmt: skip
+        made = self._as_admin(
+            "POST",
+            "/projects.json",
+            {
+                "project": {
+                    "name": name,
+                    "identifier": name,
+                    "is_public": False,
+                    "tracker_ids": [1, 2, 3],
+                    "enabled_module_names": ["issue_tracking"],
+                }
+            },
+        )
         number = str(made["project"]["id"])
         roles = self._as_admin("GET", "/roles.json")["roles"]
         role = next(role["id"] for role in roles if role["name"] == "Developer")
@@ -132,9 +162,14 @@ class Redmine(simulating.Simulator[Tenant]):
             raise Fault(401)
         headers = {name: value for name, value in request.headers.items() if name in PASSED_ON and value}
         answer = self.session.request(
-            request.method, self.real + request.path, params=dict(request.query), data=request.body, headers=headers,
-            timeout=60, allow_redirects=False,
-        )  # fmt: skip
+            request.method,
+            self.real + request.path,
+            params=dict(request.query),
+            data=request.body,
+            headers=headers,
+            timeout=60,
+            allow_redirects=False,
+        )
         kind = answer.headers.get("Content-Type", "application/json")
         return Answer(status=answer.status_code, raw=answer.content, kind=kind)
 

@@ -103,8 +103,10 @@ def test_a_ticket_is_made_found_and_read_back(desk: Desk, key: str) -> None:
     there = desk.connector.fetch(key)
 
     assert (there.fields["title"], there.fields["status"], there.fields["priority"]) == (
-        "Toner is out", desk.made, desk.priority,
-    )  # fmt: skip
+        "Toner is out",
+        desk.made,
+        desk.priority,
+    )
     assert there.fields["description"].startswith("Floor 2")
     assert "<b>urgent</b>" in there.fields["description"]
     assert (there.reference, there.is_ours, there.is_foreign) == (REFERENCE, True, False)
@@ -128,8 +130,15 @@ def test_what_changed_is_listed_and_what_did_not_is_not(desk: Desk, key: str) ->
 
 @pytest.mark.parametrize("visibility", ["public", "private"])
 def test_a_note_is_said_where_it_is_meant_and_known_as_ours(desk: Desk, key: str, visibility: str) -> None:
-    change = Change(id="n", kind="note", key=key, name="Northwind IT, Ada", text="A new one is on\nits way", mark=MARK,
-                    visibility=visibility)  # fmt: skip
+    change = Change(
+        id="n",
+        kind="note",
+        key=key,
+        name="Northwind IT, Ada",
+        text="A new one is on\nits way",
+        mark=MARK,
+        visibility=visibility,
+    )
     desk.connector.push(change)
     [note] = desk.connector.fetch(key).notes or ()
 
@@ -149,13 +158,15 @@ def test_what_they_say_is_heard_with_who_may_read_it(desk: Desk, key: str) -> No
     notes = desk.connector.fetch(key).notes or ()
 
     assert [(note.text, note.visibility, note.is_ours) for note in notes] == [
-        ("We come on Monday", "public", False), ("Bring the big one", "private", False),
-    ]  # fmt: skip
+        ("We come on Monday", "public", False),
+        ("Bring the big one", "private", False),
+    ]
 
 
 def test_a_file_goes_there_and_comes_back_and_says_nothing_else(desk: Desk, key: str) -> None:
-    change = Change(id="f", kind="file", key=key, name="Foto größer.png", content=b"\x89PNG" * 50, mark=MARK,
-                    visibility="public")  # fmt: skip
+    change = Change(
+        id="f", kind="file", key=key, name="Foto größer.png", content=b"\x89PNG" * 50, mark=MARK, visibility="public"
+    )
     desk.connector.push(change)
     there = desk.connector.fetch(key)
     [file] = there.files or ()

@@ -102,10 +102,12 @@ def connected(port: int, settings: Any, **secrets: str) -> Connection:
         1,
     )
     made = Connection(
-        name="By certificate", organisation=factories.OrganisationFactory(), connector="rest",
+        name="By certificate",
+        organisation=factories.OrganisationFactory(),
+        connector="rest",
         profile=profiles.publish(profiles.take_in(text)),
         settings={"address": f"https://127.0.0.1:{port}", "authority": AUTHORITY.pem},
-    )  # fmt: skip
+    )
     made.save()
     vault.seal(made, {"pem": OURS.with_key} | secrets)
     made.save()

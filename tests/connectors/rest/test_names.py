@@ -14,11 +14,31 @@ PROFILES = Path("connectors/rest/profiles")
 
 
 def zendesk(person: Answer) -> tuple[Vendor, Any]:
-    ticket = {"id": 5, "subject": "s", "description": "d", "status": "open", "priority": "normal", "group_id": 7,
-              "submitter_id": 9, "assignee_id": 31, "external_id": "", "created_at": "2026-02-03T09:00:00Z",
-              "updated_at": "2026-02-03T09:00:00Z", "tags": []}  # fmt: skip
-    notes = [{"id": n, "plain_body": f"note {n}", "public": True, "author_id": 31, "attachments": [],
-              "created_at": "2026-02-03T09:10:00Z"} for n in (1, 2)]  # fmt: skip
+    ticket = {
+        "id": 5,
+        "subject": "s",
+        "description": "d",
+        "status": "open",
+        "priority": "normal",
+        "group_id": 7,
+        "submitter_id": 9,
+        "assignee_id": 31,
+        "external_id": "",
+        "created_at": "2026-02-03T09:00:00Z",
+        "updated_at": "2026-02-03T09:00:00Z",
+        "tags": [],
+    }
+    notes = [
+        {
+            "id": n,
+            "plain_body": f"note {n}",
+            "public": True,
+            "author_id": 31,
+            "attachments": [],
+            "created_at": "2026-02-03T09:10:00Z",
+        }
+        for n in (1, 2)
+    ]
 
     def answer(request: Request) -> Answer:
         if request.path.endswith("/users/me.json"):
@@ -53,10 +73,22 @@ def test_a_name_that_cannot_be_had_is_no_reason_to_read_nothing(status: int) -> 
 
 
 def test_servicenow_names_people_by_either_key_and_journals_lose_their_markup() -> None:
-    incident = {"sys_id": "a" * 32, "number": "INC1", "short_description": "s", "description": "", "state": "2",
-                "impact": "2", "urgency": "2", "assignment_group": "g1", "assigned_to": "b" * 32,
-                "sys_created_on": "2026-02-03 09:00:00", "sys_updated_on": "2026-02-03 09:30:00",
-                "sys_created_by": "ida", "sys_updated_by": "ida", "correlation_id": ""}  # fmt: skip
+    incident = {
+        "sys_id": "a" * 32,
+        "number": "INC1",
+        "short_description": "s",
+        "description": "",
+        "state": "2",
+        "impact": "2",
+        "urgency": "2",
+        "assignment_group": "g1",
+        "assigned_to": "b" * 32,
+        "sys_created_on": "2026-02-03 09:00:00",
+        "sys_updated_on": "2026-02-03 09:30:00",
+        "sys_created_by": "ida",
+        "sys_updated_by": "ida",
+        "correlation_id": "",
+    }
     entry = {
         "sys_id": "c" * 32,
         "element": "work_notes",

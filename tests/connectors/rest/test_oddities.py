@@ -78,8 +78,9 @@ def test_a_page_without_anything_for_us_does_not_end_the_list() -> None:
     text = document(list='paging = { style = "page", size = 1, first = 0, more = "answer.further" }').replace(
         'query = { since = "{since}" }', 'query = { since = "{since}", p = "{page}" }'
     )
-    one = connector(text.replace('"item.made"', f"\"'{SINCE}'\"").replace('"item.changed"', f"\"'{SINCE}'\""),
-                    Vendor(answer))  # fmt: skip
+    one = connector(
+        text.replace('"item.made"', f"\"'{SINCE}'\"").replace('"item.changed"', f"\"'{SINCE}'\""), Vendor(answer)
+    )
 
     seen, cursor, more = [], SINCE, True
     while more:
@@ -115,8 +116,9 @@ def test_a_sweep_by_time_never_leaves_a_cursor_ahead_of_what_it_read() -> None:
 
 
 def test_a_list_in_a_query_is_a_name_for_each() -> None:
-    text = document().replace('query = { since = "{since}" }',
-                              'query = { since = "{since}", sort = "{[\'changed\', \'id\']}" }')  # fmt: skip
+    text = document().replace(
+        'query = { since = "{since}" }', "query = { since = \"{since}\", sort = \"{['changed', 'id']}\" }"
+    )
     asked: list[str] = []
     vendor = Vendor(lambda r: Answer(body={"items": []}))
     one = connector(text, lambda environ, start: (asked.append(environ["QUERY_STRING"]), vendor(environ, start))[1])  # type: ignore[arg-type]
@@ -144,8 +146,9 @@ def test_a_record_that_another_answers_for_was_merged_into_it() -> None:
 
 
 def test_a_search_that_finds_nothing_is_a_missing_record() -> None:
-    text = document().replace('[operations.get]\npath = "/tickets/{key}"',
-                              '[operations.get]\npath = "/tickets"\nitem = "first(answer.items)"')  # fmt: skip
+    text = document().replace(
+        '[operations.get]\npath = "/tickets/{key}"', '[operations.get]\npath = "/tickets"\nitem = "first(answer.items)"'
+    )
     one = connector(text, Vendor(lambda r: Answer(body={"items": []})))
 
     with pytest.raises(Missing, match="no such record"):
@@ -319,15 +322,18 @@ def test_a_part_that_is_a_file_says_what_it_is() -> None:
         ('path = "/tickets/{key}"', 'path = "/tickets/{me.id}"', "“me” is a text; there is no “id” in it."),
         ('{ title = "{fields.title}"', '{ title = "fields.title"', "Is {fields.title} meant?"),
         ('since = "{since}"', "since = '{\"a\":1}'", "A brace that is meant as such is written twice"),
-        ('items = "answer.items"', 'items = "answer.items.filter(i, i.x)"\npaging = { style = "page", size = 9 }',
-         "operations.list.items: How many there are tells where the pages end"),
+        (
+            'items = "answer.items"',
+            'items = "answer.items.filter(i, i.x)"\npaging = { style = "page", size = 9 }',
+            "operations.list.items: How many there are tells where the pages end",
+        ),
         ("[lacks]", '[since]\nwrite = "%Q-%!"\n[lacks]', "since.write: “%Q-%!” is neither"),
-        ("[lacks]", '[limits]\nrequests = 5\n[lacks]', "limits: Say how many requests within how many seconds"),
+        ("[lacks]", "[limits]\nrequests = 5\n[lacks]", "limits: Say how many requests within how many seconds"),
         ("[lacks]", '[[errors]]\noperation = "gte"\nstatus = [400]\nis = "refused"\n[lacks]', "no [operations.gte]"),
         ("[lacks]", '[operations.find]\npath = "/x"\nitems = "answer"\n[lacks]', "lacks.find: There is an [operations"),
         ('changed_at = "item.changed"', "", "ticket.changed_at: Say where it stands, or in [lacks]"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_named_in_words_that_say_what_to_do(old: str, new: str, told: str) -> None:
     text = document().replace(old, new, 1)
     assert text != document()

@@ -24,8 +24,16 @@ FRESHSERVICE = Path("connectors/rest/profiles/freshservice/profile.toml").read_t
 
 def row(number: int, changed: datetime) -> dict[str, object]:
     at = changed.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"id": number, "subject": f"No {number}", "status": 2, "priority": 2, "group_id": 7, "custom_fields": {},
-            "created_at": "2026-03-01T09:00:00Z", "updated_at": at}  # fmt: skip
+    return {
+        "id": number,
+        "subject": f"No {number}",
+        "status": 2,
+        "priority": 2,
+        "group_id": 7,
+        "custom_fields": {},
+        "created_at": "2026-03-01T09:00:00Z",
+        "updated_at": at,
+    }
 
 
 def freshservice(rows: list[dict[str, object]], *, status: int = 400) -> Connector:
@@ -103,8 +111,16 @@ def paged(total: object, *, status: int = 400) -> Connector:
         page = int(request.query["page"])
         if page > PAGES:
             return Answer(status=status, body={"message": "too deep"})
-        items = [{"id": page * 100 + n, "title": "x", "made": "2026-03-16T09:30:00Z", "changed": "2026-03-16T09:30:00Z",
-                  "ref": ""} for n in range(10)]  # fmt: skip
+        items = [
+            {
+                "id": page * 100 + n,
+                "title": "x",
+                "made": "2026-03-16T09:30:00Z",
+                "changed": "2026-03-16T09:30:00Z",
+                "ref": "",
+            }
+            for n in range(10)
+        ]
         return Answer(body={"items": items, "total": total})
 
     return connector(PAGED, Vendor(answer))

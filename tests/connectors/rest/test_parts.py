@@ -34,9 +34,14 @@ def profile(picklist: str = PICKLIST, update: str = UPDATE) -> str:
 
 @pytest.mark.parametrize(
     ("status", "reason", "read"),
-    [("pending", "Supplier", "supplier"), ("pending", "Caller", "pending"), ("pending", None, "pending"),
-     ("open", "Supplier", "open"), ("odd", "Supplier", "odd")],
-)  # fmt: skip
+    [
+        ("pending", "Supplier", "supplier"),
+        ("pending", "Caller", "pending"),
+        ("pending", None, "pending"),
+        ("open", "Supplier", "open"),
+        ("odd", "Supplier", "odd"),
+    ],
+)
 def test_the_condition_says_which_part_a_record_is(status: str, reason: str | None, read: str) -> None:
     more = {"status": status} | ({"reason": reason} if reason else {})
     one = connector(profile(), Vendor(lambda _request: Answer(body=ticket(1, **more))))
@@ -46,9 +51,12 @@ def test_the_condition_says_which_part_a_record_is(status: str, reason: str | No
 
 @pytest.mark.parametrize(
     ("wanted", "sent"),
-    [("supplier", {"status": "pending", "reason": "Supplier"}), ("pending", {"status": "pending"}),
-     ("open", {"status": "open"})],
-)  # fmt: skip
+    [
+        ("supplier", {"status": "pending", "reason": "Supplier"}),
+        ("pending", {"status": "pending"}),
+        ("open", {"status": "open"}),
+    ],
+)
 def test_what_is_written_is_their_own_value_and_the_part_beside_it(wanted: str, sent: dict[str, str]) -> None:
     kept: dict[str, Any] = ticket(1, status="open")
     calls: list[dict[str, Any]] = []

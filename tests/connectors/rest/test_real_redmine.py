@@ -31,8 +31,13 @@ class TestRealRedmine(test_redmine.TestRedmine):
 
     def values(self, simulator: Simulator[Any]) -> dict[str, str]:
         tenant = simulator.tenants[self.domain]
-        return {"address": simulator.base, "api_key": tenant.key, "project": tenant.project, "tracker": "3",
-                "reference_field": simulator.reference_field}  # type: ignore[attr-defined]  # fmt: skip
+        return {
+            "address": simulator.base,
+            "api_key": tenant.key,
+            "project": tenant.project,
+            "tracker": "3",
+            "reference_field": simulator.reference_field,
+        }  # type: ignore[attr-defined]
 
     def lock_out(self, simulator: Simulator[Any]) -> None:
         simulator.tenants[self.domain].is_locked = True

@@ -41,10 +41,12 @@ class Tracker:
         for old, new in (
             ("\nweb = NO DEFAULT", f"\nweb = {self.url}/"),
             ("\n#web = NO DEFAULT", f"\nweb = {self.url}/"),
-            ("\ndomain = NO DEFAULT", "\ndomain = roundup.test"), ("\n#domain = NO DEFAULT", "\ndomain = roundup.test"),
-            ("\nhost = NO DEFAULT", "\nhost = localhost"), ("\n#host = NO DEFAULT", "\nhost = localhost"),
+            ("\ndomain = NO DEFAULT", "\ndomain = roundup.test"),
+            ("\n#domain = NO DEFAULT", "\ndomain = roundup.test"),
+            ("\nhost = NO DEFAULT", "\nhost = localhost"),
+            ("\n#host = NO DEFAULT", "\nhost = localhost"),
             ("\ndebug = \n", f"\ndebug = {home / 'mails'}\n"),
-        ):  # fmt: skip
+        ):
             text = text.replace(old, new)
         config.write_text(text)
         self._admin("initialise", "adminpw")
@@ -52,8 +54,9 @@ class Tracker:
             from roundup.password import Password
 
             for name in ("hub", "rita"):
-                db.user.create(username=name, password=Password("pw"), roles="User", address=f"{name}@roundup.test",
-                               timezone="UTC")  # fmt: skip
+                db.user.create(
+                    username=name, password=Password("pw"), roles="User", address=f"{name}@roundup.test", timezone="UTC"
+                )
             db.commit()
         self.before_patch: Callable[[], object] = lambda: None
 
@@ -112,10 +115,15 @@ def server(tracker: Tracker, settings: Any) -> Iterator[journey.Server]:
 def connection(tracker: Tracker, server: journey.Server, agent: Actor) -> Connection:
     slug, profile = profiles.chosen("rest:roundup")
     made = Connection(
-        name="Roundup", organisation=factories.OrganisationFactory(name="Tracker Ltd"), connector=slug, profile=profile,
-        state=Connection.State.ACTIVE, poll_seconds=0, cursor="2020-01-01T00:00:00Z",
+        name="Roundup",
+        organisation=factories.OrganisationFactory(name="Tracker Ltd"),
+        connector=slug,
+        profile=profile,
+        state=Connection.State.ACTIVE,
+        poll_seconds=0,
+        cursor="2020-01-01T00:00:00Z",
         settings={"address": tracker.url, "user": "hub"},
-    )  # fmt: skip
+    )
     made.save()
     vault.seal(made, {"password": "pw"})
     made.save()
@@ -123,9 +131,11 @@ def connection(tracker: Tracker, server: journey.Server, agent: Actor) -> Connec
     for table in (rules.statuses, rules.notes, rules.values):
         table.all().delete()
     for theirs, verb, says in (
-        (UNREAD, "acknowledge", "offered"), (CHATTING, "acknowledge", ""), (IN_PROGRESS, "work", "working"),
+        (UNREAD, "acknowledge", "offered"),
+        (CHATTING, "acknowledge", ""),
+        (IN_PROGRESS, "work", "working"),
         (RESOLVED, "done", "closed"),
-    ):  # fmt: skip
+    ):
         StatusRule.objects.create(mapping=rules, theirs=theirs, verb=verb, says=says)
     for ours, theirs in (("P1", "1"), ("P2", "2"), ("P3", "3"), ("P4", "4")):
         rules.values.create(field="priority", ours=ours, theirs=theirs)
@@ -148,9 +158,13 @@ def test_a_journey_on_a_real_roundup(
 ) -> None:
     requester = factories.PersonFactory()
     ticket = tickets.open_ticket(
-        title="Drucker größer ✓", description="Error 0x11\n\nsince noon", priority="P2", requester=requester,
-        actor=agent, at=journey.now(),
-    )  # fmt: skip
+        title="Drucker größer ✓",
+        description="Error 0x11\n\nsince noon",
+        priority="P2",
+        requester=requester,
+        actor=agent,
+        at=journey.now(),
+    )
     leg = engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=journey.now())
     dispatcher.drain(most=5)
     link = Link.objects.get(leg=leg)

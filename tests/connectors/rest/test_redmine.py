@@ -33,8 +33,13 @@ class TestRedmine(Conformance):
         return double.Simulator([tenant], base="https://redmine.test", now=time)
 
     def values(self, simulator: Simulator[Any]) -> dict[str, str]:
-        return {"address": simulator.base, "api_key": double.Tenant(domain="").api_key, "project": "1", "tracker": "3",
-                "reference_field": "1"}  # fmt: skip
+        return {
+            "address": simulator.base,
+            "api_key": double.Tenant(domain="").api_key,
+            "project": "1",
+            "tracker": "3",
+            "reference_field": "1",
+        }
 
     def lock_out(self, simulator: Simulator[Any]) -> None:
         simulator.tenants[self.domain].api_key = "another-one"
@@ -59,10 +64,20 @@ def searching(field: str) -> tuple[Any, list[str]]:
     simulator = double.Simulator([tenant], base="https://redmine.test", now=lambda: datetime.now(UTC))
     simulator.act("redmine.test", "open", by="7", title="Theirs")
     asked: list[str] = []
-    values = {"address": "https://redmine.test", "api_key": tenant.api_key, "project": "1", "tracker": "3",
-              "reference_field": field}  # fmt: skip
-    made = wired(Rest.of_profile(Rest.shipped_profiles()["redmine"]), values, simulator,
-                 now=lambda: datetime.now(UTC), watch=lambda request: asked.append(str(request.url)))  # fmt: skip
+    values = {
+        "address": "https://redmine.test",
+        "api_key": tenant.api_key,
+        "project": "1",
+        "tracker": "3",
+        "reference_field": field,
+    }
+    made = wired(
+        Rest.of_profile(Rest.shipped_profiles()["redmine"]),
+        values,
+        simulator,
+        now=lambda: datetime.now(UTC),
+        watch=lambda request: asked.append(str(request.url)),
+    )
     return made, asked
 
 

@@ -57,7 +57,7 @@ def sent(vendor: Vendor, name: str) -> str:
         ('bearer = "{secrets.key}"', "authorization", "Bearer s3cret"),
         ('headers = { X-Api-Key = "{secrets.key}", X-Tenant = "7" }', "x-api-key", "s3cret"),
     ],
-)  # fmt: skip
+)
 def test_we_are_let_in_by_a_header(connect: str, header: str, value: str) -> None:
     vendor = Vendor(empty)
     changes(connector(document(connect=connect), vendor), SINCE)
@@ -358,8 +358,9 @@ def test_pages_by_an_address_in_the_body() -> None:
         further = f"https://desk.test/tickets?at={at + 3}" if at + 3 < 7 else None
         return Answer(body={"items": ALL[at : at + 3], "next_page": further})
 
-    one, vendor = paged('{ style = "next_url", next = "answer.next_page" }', answer,
-                        connect='query = { k = "{secrets.key}" }')  # fmt: skip
+    one, vendor = paged(
+        '{ style = "next_url", next = "answer.next_page" }', answer, connect='query = { k = "{secrets.key}" }'
+    )
 
     assert len(changes(one, SINCE).tickets) == 7
     assert [call.query["k"] for call in vendor.calls] == ["s3cret"] * 3
@@ -621,9 +622,13 @@ def test_bodies_in_every_wrapping() -> None:
     vendor = Vendor(lambda r: Answer(status=201, body=[ticket(1)]))
     for wrapped, item, expected in (
         ('[{ title = "{fields.title}", ref = "{change.reference}" }]', "answer[0]", [{"title": "x", "ref": "TH"}]),
-        ('{ ticket = { ref = "{change.reference}", fixed = 7, yes = true, none = "{change.key == \'\' ? null : 1}" } }',
-         "answer[0]", {"ticket": {"ref": "TH", "fixed": 7, "yes": True}}),
-    ):  # fmt: skip
+        (
+            '{ ticket = { ref = "{change.reference}", fixed = 7, yes = true, '
+            "none = \"{change.key == '' ? null : 1}\" } }",
+            "answer[0]",
+            {"ticket": {"ref": "TH", "fixed": 7, "yes": True}},
+        ),
+    ):
         text = document().replace(
             'body = { title = "{fields.title}", ref = "{change.reference}" }', f"body = {wrapped}"
         )
@@ -635,13 +640,16 @@ def test_bodies_in_every_wrapping() -> None:
 
 def test_a_form_is_written_as_one() -> None:
     vendor = Vendor(lambda r: Answer(status=201, body=ticket(1)))
-    text = document().replace('body = { title = "{fields.title}", ref = "{change.reference}" }',
-                              'form = { subject = "{fields.title}", ref = "{change.reference}" }')  # fmt: skip
+    text = document().replace(
+        'body = { title = "{fields.title}", ref = "{change.reference}" }',
+        'form = { subject = "{fields.title}", ref = "{change.reference}" }',
+    )
     connector(text, vendor).push(Change(id="1", kind="create", reference="TH", fields={"title": "a b&c"}))
 
     assert (vendor.calls[-1].body, vendor.calls[-1].headers["content-type"]) == (
-        b"subject=a+b%26c&ref=TH", "application/x-www-form-urlencoded",
-    )  # fmt: skip
+        b"subject=a+b%26c&ref=TH",
+        "application/x-www-form-urlencoded",
+    )
 
 
 def test_a_create_that_tells_only_an_id_is_read_again() -> None:
@@ -668,15 +676,24 @@ def test_an_id_cannot_leave_its_place_in_the_path() -> None:
 @pytest.mark.parametrize(
     ("errors", "answer", "error"),
     [
-        ('status = [500]\nwhen = "size(answer.errors) > 0"\nis = "refused"\nmessage = "first(answer.errors)"',
-         Answer(status=500, body={"errors": ["queue is closed"]}), Refused),
-        ('status = [200]\nwhen = "has(answer.fault)"\nis = "later"\nafter = "answer.fault.wait"',
-         Answer(status=200, body={"fault": {"wait": 17}, "items": []}), TryLater),
-        ('when = "headers[\'x-state\'] == \'locked\'"\nis = "locked_out"',
-         Answer(status=400, body={}, headers=[("X-State", "locked")]), LockedOut),
+        (
+            'status = [500]\nwhen = "size(answer.errors) > 0"\nis = "refused"\nmessage = "first(answer.errors)"',
+            Answer(status=500, body={"errors": ["queue is closed"]}),
+            Refused,
+        ),
+        (
+            'status = [200]\nwhen = "has(answer.fault)"\nis = "later"\nafter = "answer.fault.wait"',
+            Answer(status=200, body={"fault": {"wait": 17}, "items": []}),
+            TryLater,
+        ),
+        (
+            "when = \"headers['x-state'] == 'locked'\"\nis = \"locked_out\"",
+            Answer(status=400, body={}, headers=[("X-State", "locked")]),
+            LockedOut,
+        ),
         ('status = [410]\nis = "missing"', Answer(status=410, body={}), Missing),
     ],
-)  # fmt: skip
+)
 def test_errors_are_told_apart_by_status_header_and_body(
     errors: str, answer: Answer, error: type[ConnectorError]
 ) -> None:
@@ -700,9 +717,11 @@ def test_a_write_that_nobody_can_judge_is_unclear() -> None:
 def test_few_calls_left_let_polls_rest_and_not_what_people_wait_for() -> None:
     left = {"n": 3}
     vendor = Vendor(
-        lambda r: Answer(body={"items": []} if "since" in r.query else ticket(1), headers=[("X-Left", str(left["n"])),
-                                                                                             ("X-Reset", "40")])
-    )  # fmt: skip
+        lambda r: Answer(
+            body={"items": []} if "since" in r.query else ticket(1),
+            headers=[("X-Left", str(left["n"])), ("X-Reset", "40")],
+        )
+    )
     text = document(top='[limits]\nrequests = 100\nseconds = 60\nremaining = "X-Left"\nreset = "X-Reset"\nfloor = 5\n')
     clock = Clock()
     one = connector(text, vendor, clock=clock)
@@ -916,16 +935,22 @@ RAW = json.dumps({"id": 7, "t": "ü"}, ensure_ascii=False).encode()
 @pytest.mark.parametrize(
     ("rows", "headers"),
     [
-        ('check = "hmac"\nheader = "X-Hub-Signature"\nprefix = "sha256="',
-         {"x-hub-signature": "sha256=" + hmac.new(b"s3cret", RAW, hashlib.sha256).hexdigest()}),
-        ('check = "hmac"\nheader = "X-S"\nencoding = "base64"\ncontent = "{headers[\'x-t\']}{body}"',
-         {"X-T": "12", "X-S": base64.b64encode(hmac.new(b"s3cret", b"12" + RAW, hashlib.sha256).digest()).decode()}),
-        ('check = "hmac"\nheader = "X-S"\nkey_form = "sha256"\nalgorithm = "sha1"',
-         {"X-S": hmac.new(hashlib.sha256(b"s3cret").digest(), RAW, hashlib.sha1).hexdigest()}),
+        (
+            'check = "hmac"\nheader = "X-Hub-Signature"\nprefix = "sha256="',
+            {"x-hub-signature": "sha256=" + hmac.new(b"s3cret", RAW, hashlib.sha256).hexdigest()},
+        ),
+        (
+            'check = "hmac"\nheader = "X-S"\nencoding = "base64"\ncontent = "{headers[\'x-t\']}{body}"',
+            {"X-T": "12", "X-S": base64.b64encode(hmac.new(b"s3cret", b"12" + RAW, hashlib.sha256).digest()).decode()},
+        ),
+        (
+            'check = "hmac"\nheader = "X-S"\nkey_form = "sha256"\nalgorithm = "sha1"',
+            {"X-S": hmac.new(hashlib.sha256(b"s3cret").digest(), RAW, hashlib.sha1).hexdigest()},
+        ),
         ('check = "header"\nheader = "X-Token"', {"X-Token": "s3cret"}),
         ('check = "basic"', {"Authorization": "Basic " + base64.b64encode(b"s3cret").decode()}),
     ],
-)  # fmt: skip
+)
 def test_a_signed_call_is_believed_and_a_changed_one_is_not(rows: str, headers: dict[str, str]) -> None:
     one = hooked(rows)
 

@@ -33,9 +33,11 @@ def _long(rows: int = 3) -> forms.Textarea:
 def field_of(param: Param, version: WorkflowVersion) -> forms.Field:
     """The field in which a parameter is entered."""
     common: dict[str, Any] = {
-        "label": param.label, "help_text": param.help, "required": param.is_needed and param.default is None,
+        "label": param.label,
+        "help_text": param.help,
+        "required": param.is_needed and param.default is None,
         "initial": param.default,
-    }  # fmt: skip
+    }
     if param.kind == "flag":
         return forms.BooleanField(**common | {"required": False})
     if param.kind == "number":
@@ -115,15 +117,21 @@ class TransitionForm(forms.ModelForm):  # type: ignore[type-arg]
     """One verb."""
 
     roles = forms.MultipleChoiceField(
-        label=_("Who may"), required=False, widget=forms.CheckboxSelectMultiple,
-        choices=[*((v, n) for v, n in Membership.Role.choices if v not in ("vendor", "requester")),
-                 ("requester", _("the requester"))],
+        label=_("Who may"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=[
+            *((v, n) for v, n in Membership.Role.choices if v not in ("vendor", "requester")),
+            ("requester", _("the requester")),
+        ],
         help_text=_("None chosen: everybody of ours who works on tickets."),
-    )  # fmt: skip
+    )
     required = forms.MultipleChoiceField(
-        label=_("Needs"), required=False, widget=forms.CheckboxSelectMultiple,
+        label=_("Needs"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
         choices=[(name, name) for name in REQUIRABLE],
-    )  # fmt: skip
+    )
 
     class Meta:
         model = Transition
@@ -194,9 +202,17 @@ class StateForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = State
         fields = [
-            "name", "slug", "phase", "is_default", "colour", "position", "wait_reason", "default_holder",
-            "requester_name", "vendor_name",
-        ]  # fmt: skip
+            "name",
+            "slug",
+            "phase",
+            "is_default",
+            "colour",
+            "position",
+            "wait_reason",
+            "default_holder",
+            "requester_name",
+            "vendor_name",
+        ]
 
     def __init__(self, version: WorkflowVersion, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -218,15 +234,21 @@ class StateForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     priority_matrix = MatrixField(
-        label=_("priority matrix"), required=False,
+        label=_("priority matrix"),
+        required=False,
         help_text=_("What impact and urgency come to; what you leave is the usual. Tier 1 services raise it by one."),
-    )  # fmt: skip
+    )
 
     class Meta:
         model = WorkflowVersion
         fields = [
-            "note", "bounce_budget", "triage_minutes", "most_organisations", "accept_minutes", "priority_matrix",
-        ]  # fmt: skip
+            "note",
+            "bounce_budget",
+            "triage_minutes",
+            "most_organisations",
+            "accept_minutes",
+            "priority_matrix",
+        ]
         widgets = {"note": _long(2)}
 
 
@@ -237,9 +259,16 @@ class Block:
     """One guard or action on a page: its kind, its form, and whether it is to be taken away."""
 
     def __init__(
-        self, kinds: Mapping[str, Kind], kind: str, prefix: str, version: WorkflowVersion, data: Data,
-        initial: Mapping[str, Any], *, is_negated: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        kinds: Mapping[str, Kind],
+        kind: str,
+        prefix: str,
+        version: WorkflowVersion,
+        data: Data,
+        initial: Mapping[str, Any],
+        *,
+        is_negated: bool = False,
+    ) -> None:
         self.slug, self.prefix = kind, prefix
         self.kind = kinds[kind]
         self.is_negated = bool(data.get(f"{prefix}-block-negated")) if data is not None else is_negated

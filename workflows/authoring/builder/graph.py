@@ -17,8 +17,13 @@ WIDTH, HEIGHT = 150, 46
 GAP_X, GAP_Y = 170, 44
 MARGIN = 30
 COLUMN = {
-    Phase.NEW: 0, Phase.ACTIVE: 1, Phase.WAITING: 1, Phase.RESOLVED: 2, Phase.CLOSED: 3, Phase.CANCELLED: 0,
-}  # fmt: skip
+    Phase.NEW: 0,
+    Phase.ACTIVE: 1,
+    Phase.WAITING: 1,
+    Phase.RESOLVED: 2,
+    Phase.CLOSED: 3,
+    Phase.CANCELLED: 0,
+}
 LONGEST = 18
 
 
@@ -118,8 +123,9 @@ def drawn(
     width = max((node.x for node in nodes.values()), default=0) + WIDTH + MARGIN
     height = max((node.y for node in nodes.values()), default=0) + HEIGHT + 2 * MARGIN
     low = max((arrow.y + 14 * len(arrow.lines) for arrow in arrows), default=0)
-    return Graph(width=width, height=max(height, low + MARGIN), nodes=list(nodes.values()), arrows=arrows,
-                 anywhere=anywhere)  # fmt: skip
+    return Graph(
+        width=width, height=max(height, low + MARGIN), nodes=list(nodes.values()), arrows=arrows, anywhere=anywhere
+    )
 
 
 def _law(policy: Policy, ways: dict[tuple[int, int], list[Named]]) -> None:
@@ -153,24 +159,30 @@ def _nodes(policy: Policy, counts: Mapping[int, int], here: int | None) -> dict[
     for state in sorted(policy.states.values(), key=lambda state: (state.position, state.pk)):
         by_phase[state.phase].append(state)
     middle = float(max(len(by_phase[Phase.ACTIVE]), 1))
-    rows: dict[str, float] = {
-        phase: middle - (len(states) - 1) / 2 for phase, states in by_phase.items()
-    } | {Phase.ACTIVE: 0, Phase.WAITING: middle + 1}  # fmt: skip
+    rows: dict[str, float] = {phase: middle - (len(states) - 1) / 2 for phase, states in by_phase.items()} | {
+        Phase.ACTIVE: 0,
+        Phase.WAITING: middle + 1,
+    }
     rows[Phase.CANCELLED] = middle + max(len(by_phase[Phase.WAITING]), (len(by_phase[Phase.NEW]) + 1) / 2) + 0.75
     found = {}
     for phase, states in by_phase.items():
         for number, state in enumerate(states):
             found[state.pk] = Node(
-                state=state, x=MARGIN + COLUMN[Phase(phase)] * (WIDTH + GAP_X),
-                y=MARGIN + (rows[phase] + number) * (HEIGHT + GAP_Y), count=counts.get(state.pk, 0),
+                state=state,
+                x=MARGIN + COLUMN[Phase(phase)] * (WIDTH + GAP_X),
+                y=MARGIN + (rows[phase] + number) * (HEIGHT + GAP_Y),
+                count=counts.get(state.pk, 0),
                 is_here=state.pk == here,
-            )  # fmt: skip
+            )
     return found
 
 
 def _line(rule: Named, why_not: Mapping[str, str] | None) -> Line:
-    return Line(name=rule.name, trigger=rule.trigger or Trigger.PERSON,
-                why_not=None if why_not is None else why_not.get(rule.slug))  # fmt: skip
+    return Line(
+        name=rule.name,
+        trigger=rule.trigger or Trigger.PERSON,
+        why_not=None if why_not is None else why_not.get(rule.slug),
+    )
 
 
 def _arrow(

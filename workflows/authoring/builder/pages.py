@@ -19,10 +19,14 @@ def version_of(pk: int) -> WorkflowVersion:
 
 def page(request: HttpRequest, name: str, version: WorkflowVersion | None, title: str, **more: Any) -> HttpResponse:
     everything = {
-        **admin.site.each_context(request), "is_nav_sidebar_enabled": False, "title": title, "version": version,
+        **admin.site.each_context(request),
+        "is_nav_sidebar_enabled": False,
+        "title": title,
+        "version": version,
         "opts": WorkflowVersion._meta,
-        "is_draft": version is not None and version.status == WorkflowVersion.Status.DRAFT, **more,
-    }  # fmt: skip
+        "is_draft": version is not None and version.status == WorkflowVersion.Status.DRAFT,
+        **more,
+    }
     return render(request, f"admin/workflows/{name}.html", everything)
 
 

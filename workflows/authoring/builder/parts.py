@@ -56,8 +56,15 @@ def state(request: HttpRequest, pk: int, row: str) -> HttpResponse:
         if form.is_valid():
             messages.success(request, _("“%s” is kept.") % form.save())
             return redirect(url("build", version))
-    return page(request, "rule", version, str(found or _("A new state")), form=form, can_delete=found is not None,
-                wrong=wrong(form) if request.method == "POST" else [])  # fmt: skip
+    return page(
+        request,
+        "rule",
+        version,
+        str(found or _("A new state")),
+        form=form,
+        can_delete=found is not None,
+        wrong=wrong(form) if request.method == "POST" else [],
+    )
 
 
 def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
@@ -87,10 +94,17 @@ def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
             return redirect(url("build", version))
     _only_look(data, form, of_trigger, conditions, deeds)
     return page(
-        request, "rule", version, str(found or _("A new transition")), form=form, trigger=of_trigger,
-        guards=conditions, actions=deeds, can_delete=found is not None,
+        request,
+        "rule",
+        version,
+        str(found or _("A new transition")),
+        form=form,
+        trigger=of_trigger,
+        guards=conditions,
+        actions=deeds,
+        can_delete=found is not None,
         wrong=wrong(form, of_trigger, conditions, deeds) if data is not None else [],
-    )  # fmt: skip
+    )
 
 
 def escalation(request: HttpRequest, pk: int, row: str) -> HttpResponse:
@@ -128,11 +142,19 @@ def escalation(request: HttpRequest, pk: int, row: str) -> HttpResponse:
         data, form, of_trigger, conditions, *(part for each in steps for part in (each["form"], each["actions"]))
     )
     return page(
-        request, "rule", version, str(found or _("A new escalation")), form=form, trigger=of_trigger,
-        guards=conditions, steps=steps, can_delete=found is not None,
+        request,
+        "rule",
+        version,
+        str(found or _("A new escalation")),
+        form=form,
+        trigger=of_trigger,
+        guards=conditions,
+        steps=steps,
+        can_delete=found is not None,
         wrong=wrong(form, of_trigger, conditions, *(each[part] for each in steps for part in ("form", "actions")))
-        if data is not None else [],
-    )  # fmt: skip
+        if data is not None
+        else [],
+    )
 
 
 def _steps(version: WorkflowVersion, data: Any, found: Escalation | None) -> list[dict[str, Any]]:
@@ -140,24 +162,38 @@ def _steps(version: WorkflowVersion, data: Any, found: Escalation | None) -> lis
     if data is None:
         shown = rows or [Step()]
         return [
-            {"number": n, "prefix": f"step{n}", "form": StepForm(None, instance=step, prefix=f"step{n}"),
-             "is_removed": False,
-             "actions": actions(version, None, step.actions.order_by("position", "pk") if step.pk else (),
-                                name=f"step{n}action")}
+            {
+                "number": n,
+                "prefix": f"step{n}",
+                "form": StepForm(None, instance=step, prefix=f"step{n}"),
+                "is_removed": False,
+                "actions": actions(
+                    version, None, step.actions.order_by("position", "pk") if step.pk else (), name=f"step{n}action"
+                ),
+            }
             for n, step in enumerate(shown)
-        ]  # fmt: skip
+        ]
     count = counted(data, "step-count", most=MOST_STEPS)
     found_steps = [
-        {"number": n, "prefix": f"step{n}", "form": StepForm(data, prefix=f"step{n}"),
-         "is_removed": bool(data.get(f"step{n}-remove")),
-         "actions": actions(version, data, (), name=f"step{n}action")}
+        {
+            "number": n,
+            "prefix": f"step{n}",
+            "form": StepForm(data, prefix=f"step{n}"),
+            "is_removed": bool(data.get(f"step{n}-remove")),
+            "actions": actions(version, data, (), name=f"step{n}action"),
+        }
         for n in range(count)
-    ]  # fmt: skip
+    ]
     if "step-add" in data and count < MOST_STEPS:
-        found_steps.append({
-            "number": count, "prefix": f"step{count}", "form": StepForm(None, prefix=f"step{count}"),
-            "is_removed": False, "actions": actions(version, None, (), name=f"step{count}action"),
-        })  # fmt: skip
+        found_steps.append(
+            {
+                "number": count,
+                "prefix": f"step{count}",
+                "form": StepForm(None, prefix=f"step{count}"),
+                "is_removed": False,
+                "actions": actions(version, None, (), name=f"step{count}action"),
+            }
+        )
     return found_steps
 
 
@@ -198,8 +234,9 @@ def _all_valid(*parts: Any) -> bool:
 def _keep_guards(blocks: Blocks, **of: Any) -> None:
     Guard.objects.filter(**of).delete()
     for position, block in enumerate(blocks.kept):
-        Guard.objects.create(kind=block.slug, params=block.form.params, is_negated=block.is_negated, position=position,
-                             **of)  # fmt: skip
+        Guard.objects.create(
+            kind=block.slug, params=block.form.params, is_negated=block.is_negated, position=position, **of
+        )
 
 
 def _keep_actions(blocks: Blocks, **of: Any) -> None:

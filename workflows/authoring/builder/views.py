@@ -67,34 +67,57 @@ def build(request: HttpRequest, pk: int) -> HttpResponse:
     why: dict[str, str] | None = None
     if chosen is not None and chosen.status.version_id == version.pk:
         seen = context(chosen, at=now())
-        why = {rule.slug: execution.why_not(seen, rule, roles=frozenset({"machine"}), trigger=rule.trigger)
-               for rule in policy.transitions}  # fmt: skip
+        why = {
+            rule.slug: execution.why_not(seen, rule, roles=frozenset({"machine"}), trigger=rule.trigger)
+            for rule in policy.transitions
+        }
         if policy.is_plain:
             usable = execution.available_in(policy, seen, roles=frozenset({"machine"}))
             why |= graph.law_says(policy, chosen.status.phase, {verb.slug: verb.why_not for verb in usable})
     elif chosen is not None:
-        messages.warning(request, _("%(ticket)s is on %(version)s, not on this version.") % {
-            "ticket": chosen.label, "version": chosen.status.version})  # fmt: skip
+        messages.warning(
+            request,
+            _("%(ticket)s is on %(version)s, not on this version.")
+            % {"ticket": chosen.label, "version": chosen.status.version},
+        )
     counts = dict(publishing.in_flight(version).values_list("status").annotate(count=Count("pk")))
     here = chosen.status_id if why is not None and chosen is not None else None
     rules = [
-        {"rule": row, "trigger": words.trigger(row), "guards": words.guards(row.guards.all()),
-         "actions": words.actions(row.actions.all()), "why_not": None if why is None else why[rule.slug]}
+        {
+            "rule": row,
+            "trigger": words.trigger(row),
+            "guards": words.guards(row.guards.all()),
+            "actions": words.actions(row.actions.all()),
+            "why_not": None if why is None else why[rule.slug],
+        }
         for row, rule in zip(_transitions(version), policy.transitions, strict=True)
-    ]  # fmt: skip
+    ]
     escalations = [
-        {"rule": row, "trigger": words.trigger(row), "guards": words.guards(row.guards.all()),
-         "steps": [words.actions(step.actions.all()) for step in row.steps.all()]}
-        for row in Escalation.objects.filter(version=version).prefetch_related("guards", "steps__actions")
+        {
+            "rule": row,
+            "trigger": words.trigger(row),
+            "guards": words.guards(row.guards.all()),
+            "steps": [words.actions(step.actions.all()) for step in row.steps.all()],
+        }
+        for row in Escalation.objects.filter(version=version)
+        .prefetch_related("guards", "steps__actions")
         .order_by("position", "pk")
-    ]  # fmt: skip
+    ]
     return page(
-        request, "build", version, str(version), graph=graph.drawn(policy, counts=counts, here=here, why_not=why),
-        states=State.objects.filter(version=version).order_by("position", "pk"), rules=rules, chosen=chosen, why=why,
-        escalations=escalations, is_plain=policy.is_plain,
+        request,
+        "build",
+        version,
+        str(version),
+        graph=graph.drawn(policy, counts=counts, here=here, why_not=why),
+        states=State.objects.filter(version=version).order_by("position", "pk"),
+        rules=rules,
+        chosen=chosen,
+        why=why,
+        escalations=escalations,
+        is_plain=policy.is_plain,
         faults=validation.faults(version) if version.status == WorkflowVersion.Status.DRAFT else [],
         records=PolicyRecord.objects.filter(version=version).select_related("user").order_by("-pk")[:20],
-    )  # fmt: skip
+    )
 
 
 def _transitions(version: WorkflowVersion) -> list[Transition]:
@@ -118,9 +141,10 @@ def _ticket(request: HttpRequest) -> Ticket | None:
 
 class WhyForm(forms.Form):
     why = forms.CharField(
-        label=gettext_lazy("Why"), widget=forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
+        label=gettext_lazy("Why"),
+        widget=forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
         help_text=gettext_lazy("It is kept with your name and the changes."),
-    )  # fmt: skip
+    )
 
 
 def publish(request: HttpRequest, pk: int) -> HttpResponse:
@@ -144,10 +168,16 @@ def publish(request: HttpRequest, pk: int) -> HttpResponse:
             messages.success(request, told % version)
             return redirect(url("build", version))
     return page(
-        request, "publish", version, _("Publish %s") % version, form=form, before=before,
+        request,
+        "publish",
+        version,
+        _("Publish %s") % version,
+        form=form,
+        before=before,
         changes=serialization.differences(before, version) if before is not None else [],
-        faults=validation.faults(version), in_flight=publishing.in_flight(before).count() if before is not None else 0,
-    )  # fmt: skip
+        faults=validation.faults(version),
+        in_flight=publishing.in_flight(before).count() if before is not None else 0,
+    )
 
 
 def draft(request: HttpRequest, pk: int) -> HttpResponse:
@@ -169,10 +199,11 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
 
 class ImportForm(forms.Form):
     document = forms.CharField(
-        label=gettext_lazy("Document"), widget=forms.Textarea(attrs={"rows": 18, "class": "vLargeTextField"}),
+        label=gettext_lazy("Document"),
+        widget=forms.Textarea(attrs={"rows": 18, "class": "vLargeTextField"}),
         max_length=serialization.LARGEST,
         help_text=gettext_lazy("As it was exported. It becomes a draft, whole or not at all."),
-    )  # fmt: skip
+    )
 
 
 def import_(request: HttpRequest) -> HttpResponse:
@@ -195,8 +226,15 @@ def differences(request: HttpRequest, pk: int) -> HttpResponse:
     chosen = request.GET.get("with", "")
     other = others.filter(number=int(chosen)).first() if chosen.isdecimal() and len(chosen) < 10 else others.first()
     changes = serialization.differences(other, version) if other is not None else []
-    return page(request, "differences", version, _("What is different in %s") % version, others=others, other=other,
-                 changes=changes)  # fmt: skip
+    return page(
+        request,
+        "differences",
+        version,
+        _("What is different in %s") % version,
+        others=others,
+        other=other,
+        changes=changes,
+    )
 
 
 def rehearse(request: HttpRequest, pk: int) -> HttpResponse:
@@ -205,10 +243,15 @@ def rehearse(request: HttpRequest, pk: int) -> HttpResponse:
     ticket = _ticket(request)
     moments = dry_run.rehearse(version, ticket) if ticket is not None else []
     return page(
-        request, "rehearse", version, _("Rehearse %s") % version, ticket=ticket, moments=moments,
+        request,
+        "rehearse",
+        version,
+        _("Rehearse %s") % version,
+        ticket=ticket,
+        moments=moments,
         summary=dry_run.summary(moments) if moments else None,
         recent=Ticket.objects.filter(imported_from__isnull=True).order_by("-changed_at", "-pk")[:10],
-    )  # fmt: skip
+    )
 
 
 def move(request: HttpRequest, pk: int) -> HttpResponse:

@@ -22,8 +22,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("vendor", help="its name")
         parser.add_argument("folder", type=Path, help="a new or empty folder")
-        parser.add_argument("--for", dest="audience", choices=export.AUDIENCES, default="us",
-                            help="everything for us, or only what a successor may see")  # fmt: skip
+        parser.add_argument(
+            "--for",
+            dest="audience",
+            choices=export.AUDIENCES,
+            default="us",
+            help="everything for us, or only what a successor may see",
+        )
         parser.add_argument("--service", action="append", default=[], help="only tickets of this service")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -36,9 +41,7 @@ class Command(BaseCommand):
         if missing:
             raise CommandError(f"There is no service {min(missing)!r}.")
         try:
-            made = export.export(
-                vendor, options["folder"], audience=options["audience"], services=services, at=now()
-            )  # fmt: skip
+            made = export.export(vendor, options["folder"], audience=options["audience"], services=services, at=now())
         except (FileExistsError, NotWhole) as error:
             raise CommandError(str(error)) from error
         told = ", ".join(f"{count} {name}" for name, count in made["counts"].items())
