@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Ticket
+from hub.models.fields import SentenceField
 
 from .connection import Connection
 
@@ -63,7 +64,7 @@ class AlertState(models.Model):
     acknowledge_at = models.DateTimeField(null=True)
     """When the tool is told next; also the lease of the worker that tells it."""
     acknowledge_attempts = models.PositiveIntegerField(default=0)
-    acknowledge_said = models.TextField(blank=True)
+    acknowledge_said = SentenceField(blank=True)
     """What the tool answered, or why it could not be told."""
     made_ticket_at = models.DateTimeField(null=True)
     """When a ticket was made for it, on the machine's clock: a storm is told from that."""

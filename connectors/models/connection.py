@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Organisation, Publication
-from hub.models.fields import PublicIdField
+from hub.models.fields import PublicIdField, SentenceField
 
 
 class Connection(models.Model):
@@ -84,12 +84,12 @@ class Connection(models.Model):
     healed_at = models.DateTimeField(_("every link read at"), null=True, blank=True, editable=False)
     resting_until = models.DateTimeField(_("resting until"), null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
-    last_error = models.TextField(_("last error"), blank=True, editable=False)
+    last_error = SentenceField(_("last error"), blank=True, editable=False)
     locked_at = models.DateTimeField(null=True, blank=True, editable=False)
     """When it was locked out last: refusals from before count no more."""
     sight_lost_at = models.DateTimeField(null=True, blank=True, editable=False)
     """Since when so many records are not there for our user that its rights are probably narrower."""
-    sight_lost_why = models.TextField(blank=True, editable=False)
+    sight_lost_why = SentenceField(blank=True, editable=False)
     left_out = models.TextField(_("what their list did not show"), blank=True, editable=False)
     """Kept until somebody has seen to it."""
     last_in_at = models.DateTimeField(_("last success in"), null=True, blank=True, editable=False)

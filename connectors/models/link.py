@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Attachment, Leg, Message
-from hub.models.fields import PublicIdField
+from hub.models.fields import PublicIdField, SentenceField
 
 from .connection import Connection
 
@@ -63,7 +63,7 @@ class Link(models.Model):
     epoch = models.PositiveBigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     last_seq = models.PositiveIntegerField(default=0)
-    why = models.TextField(_("why it stands still"), blank=True)
+    why = SentenceField(_("why it stands still"), blank=True)
 
     class Meta:
         verbose_name = _("link")
@@ -109,7 +109,7 @@ class Inbound(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
-    error = models.TextField(_("why"), blank=True)
+    error = SentenceField(_("why"), blank=True)
     remote_key = models.CharField(max_length=100, blank=True)
     sender = models.CharField(max_length=254, blank=True)
     """Of mail: whose it seems to be, for its pace only."""
@@ -167,7 +167,7 @@ class Outbound(models.Model):
     intent_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     next_attempt_at = models.DateTimeField(null=True)
-    error = models.TextField(_("why"), blank=True)
+    error = SentenceField(_("why"), blank=True)
     queued_at = models.DateTimeField()
     done_at = models.DateTimeField(_("delivered at"), null=True)
     remote_key = models.CharField(_("key there"), max_length=100, blank=True)
@@ -211,7 +211,7 @@ class Attempt(models.Model):
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField()
     outcome = models.CharField(max_length=16)
-    said = models.TextField(blank=True)
+    said = SentenceField(blank=True)
 
     class Meta:
         verbose_name = _("attempt")
@@ -285,7 +285,7 @@ class Difference(models.Model):
     link = models.ForeignKey(Link, models.CASCADE, related_name="differences")
     field = models.CharField(_("field"), max_length=32)
     value = models.CharField(_("theirs"), max_length=255)
-    why = models.TextField(_("why"))
+    why = SentenceField(_("why"))
     heard_at = models.DateTimeField(_("heard at"))
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
     is_dealt_with = models.BooleanField(_("dealt with"), default=False)
@@ -321,7 +321,7 @@ class AwaitedFile(models.Model):
     name = models.CharField(_("name"), max_length=255)
     size = models.PositiveBigIntegerField(_("bytes"), default=0)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.WAITING)
-    why = models.TextField(_("why"), blank=True)
+    why = SentenceField(_("why"), blank=True)
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)
     noted_at = models.DateTimeField(_("known since"))

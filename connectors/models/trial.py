@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from hub.models.fields import SentenceField
+
 from .connection import Connection
 from .profile import Profile
 
@@ -29,7 +31,7 @@ class Trial(models.Model):
     """The capability that is being tried now."""
     steps = models.JSONField(default=list)
     """What was tried so far: `what`, `outcome`, `told` and `milliseconds` of each."""
-    why = models.TextField(blank=True)
+    why = SentenceField(blank=True)
     """Why it was stopped, in words."""
     lease_until = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)

@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from hub.models.fields import SentenceField
+
 
 class Trouble(models.Model):
     """Something that is wrong with this installation, since when, and until when."""
@@ -15,7 +17,7 @@ class Trouble(models.Model):
         CLOCK = "clock", _("the clock of a machine was wrong")
 
     kind = models.CharField(_("what"), max_length=16, choices=Kind)
-    why = models.TextField(_("why"))
+    why = SentenceField(_("why"))
     began_at = models.DateTimeField(_("since"))
     ended_at = models.DateTimeField(_("until"), null=True, blank=True)
 

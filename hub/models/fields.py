@@ -8,7 +8,9 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from ulid import ULID
 
+from hub.core import sentences
 from hub.sla.calendars import BadCalendar, load_zone
+from hub.translation import localized
 
 
 def new_ulid() -> str:
@@ -30,3 +32,22 @@ class PublicIdField(models.CharField):  # type: ignore[type-arg]
     def __init__(self, **kwargs: Any) -> None:
         kwargs |= {"max_length": 26, "unique": True, "default": new_ulid, "editable": False}
         super().__init__(**kwargs)
+
+
+class SentenceField(models.TextField):  # type: ignore[type-arg]
+    """A text of the product, kept as message id and values, and read back in the active language.
+
+    To the database it is a text that begins in English, so filters on its beginning or a part of it go on working.
+    """
+
+    def get_prep_value(self, value: Any) -> Any:
+        prepared = super().get_prep_value(value)
+        return sentences.packed(prepared) if isinstance(prepared, str) else prepared
+
+    def from_db_value(self, value: str | None, *_: Any) -> str | None:
+        return value if value is None else localized(sentences.unpacked(value))
+
+    def deconstruct(self) -> Any:
+        """A plain text field to migrations: the column is the same."""
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs

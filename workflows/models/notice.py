@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Leg, Organisation, Ticket
-from hub.models.fields import PublicIdField
+from hub.models.fields import PublicIdField, SentenceField
 
 
 class Channel(models.TextChoices):
@@ -73,7 +73,7 @@ class Notice(models.Model):
     url = models.CharField(max_length=500, blank=True)
     is_urgent = models.BooleanField(_("urgent"), default=False)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.READY)
-    why = models.TextField(_("why"), blank=True)
+    why = SentenceField(_("why"), blank=True)
     made_at = models.DateTimeField(_("made at"))
     due_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
@@ -108,7 +108,7 @@ class Suppression(models.Model):
     """An address nothing is sent to any more: it bounced, or asked not to be written to."""
 
     address = models.EmailField(_("address"), unique=True)
-    why = models.TextField(_("why"))
+    why = SentenceField(_("why"))
     since = models.DateTimeField(_("since"))
 
     class Meta:

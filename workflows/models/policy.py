@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import State, WorkflowVersion
+from hub.models.fields import SentenceField
 
 
 class Trigger(models.TextChoices):
@@ -185,7 +186,7 @@ class PolicyRecord(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("who")
     )
-    why = models.TextField(_("why"), blank=True)
+    why = SentenceField(_("why"), blank=True)
     at = models.DateTimeField(_("when"))
     details = models.JSONField(_("details"), default=dict)
 

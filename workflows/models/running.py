@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Leg, Organisation, Ticket
-from hub.models.fields import PublicIdField
+from hub.models.fields import PublicIdField, SentenceField
 
 from .policy import Escalation
 
@@ -96,7 +96,7 @@ class FailedAction(models.Model):
     rule = models.CharField(_("rule"), max_length=100)
     kind = models.SlugField(_("action"), max_length=50)
     params = models.JSONField(default=dict)
-    why = models.TextField(_("why"))
+    why = SentenceField(_("why"))
     at = models.DateTimeField(_("at"))
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
     resolution = models.CharField(_("resolution"), max_length=300, blank=True)

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Leg, Organisation, Service
-from hub.models.fields import PublicIdField
+from hub.models.fields import PublicIdField, SentenceField
 
 
 class VendorSwitch(models.Model):
@@ -92,7 +92,7 @@ class SwitchItem(models.Model):
         Leg, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("the new one")
     )
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.WAITING)
-    why = models.TextField(_("why"), blank=True)
+    why = SentenceField(_("why"), blank=True)
     done_at = models.DateTimeField(_("at"), null=True, blank=True)
 
     class Meta:
