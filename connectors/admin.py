@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from connectors.engine import hooks, outbox, registry, vault
-from connectors.engine.inbound import inbox, polling
+from connectors.engine.inbound import parked, polling
 from connectors.engine.operations import publishing
 from connectors.kit.contract import Connector
 from connectors.kit.errors import ConnectorError, Refused
@@ -246,7 +246,7 @@ class InboundAdmin(LookOnly):
     @admin.action(description=_("Try again"))
     def retry(self, request: HttpRequest, rows: QuerySet[Inbound]) -> None:
         for row in rows:
-            inbox.retry(row)
+            parked.retry(row)
 
 
 @admin.register(Attempt)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from connectors.engine.inbound import alert_acknowledgements, alerts, awaited_files, inbox, polling
+from connectors.engine.inbound import alert_acknowledgements, awaited_files, looks, polling, reading
+from connectors.engine.inbound.alerts import silence
 from connectors.engine.operations import trials
 from connectors.engine.outbound import sender
 from hub.core.clock import now
@@ -13,13 +14,13 @@ from hub.core.jobs import TimedJob, register
 register(
     TimedJob(
         name="mail",
-        due=lambda: inbox.due_mail(at=timezone.now()),
-        run=lambda pk: inbox.read(inbound_id=pk),
+        due=lambda: reading.due_mail(at=timezone.now()),
+        run=lambda pk: reading.read(inbound_id=pk),
         queue="mail",
     ),
-    TimedJob(name="read", due=lambda: inbox.due_hooks(at=timezone.now()), run=lambda pk: inbox.read(inbound_id=pk)),
+    TimedJob(name="read", due=lambda: reading.due_hooks(at=timezone.now()), run=lambda pk: reading.read(inbound_id=pk)),
     TimedJob(name="send", due=lambda: sender.due_links(at=timezone.now()), run=lambda pk: sender.send(link_id=pk)),
-    TimedJob(name="look", due=lambda: inbox.due_looks(at=timezone.now()), run=lambda pk: inbox.look(link_id=pk)),
+    TimedJob(name="look", due=lambda: looks.due(at=timezone.now()), run=lambda pk: looks.look(link_id=pk)),
     TimedJob(
         name="file",
         due=lambda: awaited_files.due(at=timezone.now()),
@@ -33,8 +34,8 @@ register(
     ),
     TimedJob(
         name="silent",
-        due=lambda: alerts.due_silent(at=now()),
-        run=lambda pk: alerts.tell_silent(alert_id=pk, at=now()),
+        due=lambda: silence.due(at=now()),
+        run=lambda pk: silence.report(alert_id=pk, at=now()),
     ),
     TimedJob(
         name="acknowledge",

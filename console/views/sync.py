@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from connectors import queries
 from connectors.engine import outbox
-from connectors.engine.inbound import alert_acknowledgements, awaited_files, identity, inbox, pacing
+from connectors.engine.inbound import alert_acknowledgements, awaited_files, identity, pacing, parked
 from connectors.engine.inbound.as_read_now import as_read_now
 from connectors.engine.operations import differences, publishing
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
@@ -48,7 +48,7 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
     if kind == "outbound":
         outbox.retry(get_object_or_404(Outbound, pk=row_id))
     elif kind == "inbound":
-        inbox.retry(get_object_or_404(Inbound, pk=row_id))
+        parked.retry(get_object_or_404(Inbound, pk=row_id))
     elif kind == "notice":
         delivery.retry(get_object_or_404(Notice, pk=row_id))
     elif kind == "rule":
@@ -92,7 +92,7 @@ def vouch(request: HttpRequest, row_id: int) -> HttpResponse:
         messages.error(request, _("Say why you believe that they sent it."))
     else:
         try:
-            inbox.vouch(row, user=person(request), reason=reason)
+            parked.vouch(row, user=person(request), reason=reason)
         except ValueError as refused:
             messages.error(request, str(refused))
         else:
@@ -110,7 +110,7 @@ def inbound(request: HttpRequest, row_id: int) -> HttpResponse:
         "title": f"{row.get_kind_display().capitalize()} from {row.connection}",
         "now": as_read_now(row),
         "waits": row.state == Inbound.State.PARKED,
-        "alike": inbox.alike(row).count(),
+        "alike": parked.alike(row).count(),
         "page": "sync",
     }
     return render(request, "console/inbound.html", context)
@@ -120,7 +120,7 @@ def inbound(request: HttpRequest, row_id: int) -> HttpResponse:
 @workers_only
 def retry_alike(request: HttpRequest, row_id: int) -> HttpResponse:
     """Try everything again that waits for the same reason."""
-    count = inbox.retry_alike(get_object_or_404(Inbound, pk=row_id))
+    count = parked.retry_alike(get_object_or_404(Inbound, pk=row_id))
     messages.success(request, _("%s are in their turn again.") % count)
     return redirect("console:sync")
 
@@ -134,7 +134,7 @@ def leave_inbound(request: HttpRequest, row_id: int) -> HttpResponse:
     if not reason:
         messages.error(request, _("Say why it is left out."))
         return redirect("console:inbound", row_id)
-    inbox.leave_out(row, user=person(request), reason=reason)
+    parked.leave_out(row, user=person(request), reason=reason)
     messages.success(request, _("It is left out."))
     return redirect("console:sync")
 

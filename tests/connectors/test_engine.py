@@ -16,7 +16,7 @@ from django.utils import timezone
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.autotask.wire import signature
 from connectors.engine import correlation_marks, outbox, registry, vault
-from connectors.engine.inbound import inbox, polling, reconcile
+from connectors.engine.inbound import looks, polling, reading, reconcile
 from connectors.engine.operations import compare, publishing
 from connectors.engine.outbound import sender
 from connectors.kit.contract import Change, Connector, Ports, Pushed, RemoteTicket
@@ -116,7 +116,7 @@ def test_a_ticket_whose_answer_was_lost_is_adopted_from_the_poll(
 
     polling.poll(connection_id=connection.pk)
     for row in Inbound.objects.all():
-        inbox.read(inbound_id=row.pk)
+        reading.read(inbound_id=row.pk)
 
     assert Ticket.objects.count() == 1
     assert Link.objects.get().remote_key == next(iter(tenant.tickets))
@@ -149,7 +149,7 @@ def test_what_we_wrote_does_not_come_back(offered: Link, agent: Actor) -> None:
     work()
     events = Event.objects.count()
 
-    inbox.mark_dirty(offered.connection)
+    looks.mark_dirty(offered.connection)
     work()
 
     assert Event.objects.count() == events
@@ -352,7 +352,7 @@ def test_a_status_the_law_refuses_is_kept_as_heard_and_raised_once(
     work()
     simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
     work()
-    inbox.mark_dirty(offered.connection)
+    looks.mark_dirty(offered.connection)
     work()
 
     assert Leg.objects.get().stage == Stage.RECALLED
@@ -427,7 +427,7 @@ def test_an_edited_note_supersedes_the_message(offered: Link, simulator: Simulat
     note = simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="Port 9001", publish=4)
     work()
     tenant.notes[str(note["id"])]["description"] = "Port 9100"
-    inbox.mark_dirty(offered.connection)
+    looks.mark_dirty(offered.connection)
     work()
 
     first, second = Message.objects.order_by("pk")

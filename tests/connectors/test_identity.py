@@ -12,7 +12,7 @@ from django.utils import timezone
 from connectors import queries
 from connectors.autotask.simulator import Simulator, Tenant
 from connectors.engine import correlation_marks
-from connectors.engine.inbound import identity, inbox
+from connectors.engine.inbound import identity, looks
 from connectors.engine.operations import compare
 from connectors.models import Attempt, Connection, Difference, Inbound, Link, Outbound
 from hub.domain import tickets
@@ -337,7 +337,7 @@ def test_a_difference_that_was_dealt_with_comes_back_only_with_news(
     client = Client()
     client.force_login(factories.member("agent", tickets.us()))
     client.post(f"/sync/difference/{row.pk}/settle/")
-    inbox.mark_dirty(link.connection)
+    looks.mark_dirty(link.connection)
     work()
     assert not Difference.objects.filter(resolved_at=None).exists()
 

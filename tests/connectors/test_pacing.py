@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from connectors.engine.inbound import inbox, pacing
+from connectors.engine.inbound import pacing, reading
 from connectors.models import Connection, Inbound
 from hub.core import jobs
 from hub.models import Organisation
@@ -53,7 +53,7 @@ def came(connection: Connection, kind: str, many: int, sender: str = "") -> list
 
 def due() -> list[int]:
     at = timezone.now()
-    return [*inbox.due_mail(at=at), *inbox.due_hooks(at=at)]
+    return [*reading.due_mail(at=at), *reading.due_hooks(at=at)]
 
 
 def begin(*rows: int, ago: timedelta = timedelta()) -> None:
@@ -76,7 +76,7 @@ def test_more_of_one_source_than_fit_in_one_look_do_not_hide_another(us: Organis
     connection = connected("Deskside")
     came(connection, "mail", 10, "loud@x.test")
     quiet = came(connection, "mail", 1, "quiet@x.test")
-    assert quiet[0] in inbox.due_mail(at=timezone.now(), limit=2)
+    assert quiet[0] in reading.due_mail(at=timezone.now(), limit=2)
 
 
 def test_a_connections_hooks_wait_and_the_next_minute_they_go_on(us: Organisation) -> None:

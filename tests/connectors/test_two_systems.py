@@ -16,7 +16,7 @@ from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
 from connectors.engine import hooks, limits, mapping, registry, vault
-from connectors.engine.inbound import inbox
+from connectors.engine.inbound.parked import retry
 from connectors.engine.mapping import mapping_suggestions, preview
 from connectors.engine.operations import compare, publishing
 from connectors.kit.contract import Choice, Limits
@@ -258,7 +258,7 @@ def test_a_record_that_makes_no_sense_is_parked_and_delays_nobody(
     assert "cannot be understood" in parked.error
 
     tenant.tickets[str(bad["id"])]["createDate"] = "2026-01-01T00:00:00Z"
-    inbox.retry(parked)
+    retry(parked)
     work()
     assert {ticket.title for ticket in Ticket.objects.all()} == {"Good one", "Bad date"}
 

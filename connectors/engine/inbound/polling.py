@@ -13,7 +13,8 @@ from django.db.models import Max, Q
 from django.utils import timezone
 
 from connectors.engine import backoff, hooks, limits, registry, texts
-from connectors.engine.inbound import duplicates, inbox, snapshots
+from connectors.engine.inbound import duplicates, inbox, looks, snapshots
+from connectors.engine.leases import LEASE
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Page, RemoteTicket, Unread
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, TryLater, Unsupported
@@ -63,7 +64,7 @@ def poll(*, connection_id: int) -> int:
     """Ask one vendor what changed; pages are stored and the cursor moves in the same commit."""
     at = timezone.now()
     connection = Connection.objects.select_related("organisation", "service").get(pk=connection_id)
-    until = at + max(inbox.LEASE, timedelta(seconds=connection.poll_seconds))
+    until = at + max(LEASE, timedelta(seconds=connection.poll_seconds))
     claimed = Connection.objects.filter(
         Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at), pk=connection_id, state=Connection.State.ACTIVE
     ).update(next_poll_at=until)
@@ -79,7 +80,7 @@ def poll(*, connection_id: int) -> int:
                 page = connector.changes_since(connection.cursor)
                 with transaction.atomic():
                     stored += _keep_page(connection, connector, page)
-                    inbox.look_again(connection, [key for key in page.gone if texts.storable(key) == key])
+                    looks.look_again(connection, [key for key in page.gone if texts.storable(key) == key])
                     stored += sum(_keep_unread(connection, unread) for unread in page.unread)
                     _keep_left_out(connection, page)
                     if not _moved(connection, page.cursor):

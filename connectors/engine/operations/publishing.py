@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from connectors.engine import outbox
-from connectors.engine.inbound import inbox
+from connectors.engine.inbound import looks
 from connectors.models import Connection, FieldRule, Link, Mapping, NoteRule, StatusRule, ValueRule
 from hub.models import Priority, Publication, UnmappedValue, WaitsOn
 
@@ -30,7 +30,7 @@ def publish_mapping(mapping: Mapping) -> Mapping:
         link.save(update_fields=["heard_at"])
         for item in link.outbound.filter(state="parked"):
             outbox.retry(item)
-    inbox.mark_dirty(connection)
+    looks.mark_dirty(connection)
     return mapping
 
 

@@ -14,8 +14,7 @@ from django.db import connection as database
 from django.db.models import Model
 from django.utils import timezone
 
-from connectors.engine import backoff
-from connectors.engine.inbound import inbox
+from connectors.engine import backoff, leases
 from connectors.kit.http import LONGEST_WAIT
 from connectors.models import AwaitedFile, CallSlot, Connection, Inbound, Link, Outbound, Trouble
 from hub.models import FailedReceiver
@@ -95,7 +94,7 @@ def calm(*, at: datetime) -> int:
         rows = model._default_manager.filter(**{f"{column}__gt": at + longest + SLACK})
         freed += rows.update(**{column: at})
     for seconds in set(Connection.objects.values_list("poll_seconds", flat=True)):
-        longest = max(inbox.LEASE, timedelta(seconds=seconds))
+        longest = max(leases.LEASE, timedelta(seconds=seconds))
         rows = Connection.objects.filter(poll_seconds=seconds, next_poll_at__gt=at + longest + SLACK)
         freed += rows.update(next_poll_at=at)
     freed += CallSlot.objects.filter(until__gt=(at + A_LEASE).timestamp()).update(until=0)

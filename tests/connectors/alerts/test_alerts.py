@@ -14,7 +14,7 @@ from django.test import Client
 
 from connectors import queries
 from connectors.engine import hooks, vault
-from connectors.engine.inbound import alerts
+from connectors.engine.inbound.alerts import calls
 from connectors.models import AlertState, AlertStorm, Connection, Inbound, Mapping, ValueRule
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
@@ -319,7 +319,7 @@ def test_the_alert_of_a_merged_ticket_goes_on_where_the_ticket_does(us: Any, age
 def test_more_alerts_than_are_taken_from_one_call_are_told_of(
     tool: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(alerts, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(calls, "MOST_AT_ONCE", 2)
     post(tool, [alert(f"a{n}") for n in range(3)])
 
     assert AlertState.objects.count() == 2

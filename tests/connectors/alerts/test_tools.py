@@ -18,7 +18,8 @@ import pytest
 from connectors.alerts import times, tools
 from connectors.alerts.connector import Alerts
 from connectors.engine import registry
-from connectors.engine.inbound import alerts
+from connectors.engine.inbound.alerts import folding, silence
+from connectors.engine.inbound.alerts.context import Terms
 from connectors.kit.errors import Refused
 from connectors.models import AlertState, Connection, Inbound
 from hub.models import Event, EventKind, Phase, Ticket
@@ -282,7 +283,7 @@ def test_of_two_readings_the_one_of_just_now_counts(us: Any) -> None:
             )
         )
     )
-    alerts.one(connection=connected(us), alert=alert, terms=alerts.Terms(10, 5, False), at=at)
+    folding.fold(connection=connected(us), alert=alert, terms=Terms(10, 5, False), at=at)
 
     assert Ticket.objects.get().opened_at == datetime(2025, 11, 2, 6, 10, tzinfo=UTC)
 
@@ -378,11 +379,11 @@ def test_an_alert_that_neither_repeats_nor_ends_is_shown_once(us: Any, client: A
     post(tool, [{"id": each, "title": each, "status": "down"} for each in ("db", "web")])
     quiet, told = AlertState.objects.order_by("pk")
     at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=6)
-    assert alerts.due_silent(at=at - timedelta(minutes=1)) == []
+    assert silence.due(at=at - timedelta(minutes=1)) == []
     AlertState.objects.filter(pk=told.pk).update(silent_from=at + timedelta(hours=1))
     for _ in range(2):
-        for pk in alerts.due_silent(at=at):
-            alerts.tell_silent(alert_id=pk, at=at)
+        for pk in silence.due(at=at):
+            silence.report(alert_id=pk, at=at)
 
     [message] = quiet.ticket.messages.all()
     assert message.body.startswith("Nothing has been heard of db since ")
@@ -402,18 +403,18 @@ def test_many_silent_alerts_of_one_ticket_are_one_message(us: Any) -> None:
     tool = connected(us, storm_count="1")
     post(tool, [{"id": f"a{n}", "title": f"a{n}", "status": "down"} for n in range(9)])
     at = datetime.now(UTC) + timedelta(hours=25)
-    for pk in alerts.due_silent(at=at):
-        alerts.tell_silent(alert_id=pk, at=at)
+    for pk in silence.due(at=at):
+        silence.report(alert_id=pk, at=at)
 
     parent = Ticket.objects.get(title__startswith="Alert storm")
     [message] = parent.messages.all()
     assert "a1, a2, a3, a4, a5 and 3 more" in message.body
-    assert alerts.due_silent(at=at) == []
+    assert silence.due(at=at) == []
 
 
 def test_who_wants_no_word_of_silence_gets_none(us: Any) -> None:
     post(connected(us, silent_hours="0"), {"id": "db", "title": "db", "status": "down"})
-    assert alerts.due_silent(at=datetime.now(UTC) + timedelta(days=99)) == []
+    assert silence.due(at=datetime.now(UTC) + timedelta(days=99)) == []
 
 
 # -- the script of the how-to

@@ -11,7 +11,7 @@ import pytest
 
 from connectors import queries
 from connectors.email.simulator import Simulator, Tenant
-from connectors.engine.inbound import inbox
+from connectors.engine.inbound import reading
 from connectors.models import Connection, Difference, HeardMail, Inbound
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Stage, Ticket
@@ -415,7 +415,7 @@ def test_of_two_connections_on_a_mailbox_one_keeps_what_is_held(
         received_at=row.received_at,
         next_attempt_at=row.received_at,
     )
-    inbox.read(inbound_id=again.pk)
+    reading.read(inbound_id=again.pk)
     again.refresh_from_db()
     assert again.state == Inbound.State.IGNORED
     assert "belongs to another connection" in again.error

@@ -1,0 +1,233 @@
+"""One alert becomes part of a ticket: repeats are one, an end is an event.
+
+Everything of one alert happens under the connection's lock, so that of two calls at once one makes the ticket.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from connectors.engine import texts
+from connectors.engine.inbound import alert_acknowledgements
+from connectors.engine.inbound.alerts import storms
+from connectors.engine.inbound.alerts.context import AlertContext, Terms, open_ticket, priority, record
+from connectors.kit.contract import Alert
+from connectors.models import AlertState, AlertStorm, Connection
+from hub.domain import tickets
+from hub.models import OPEN_STAGES, ActorKind, Event, EventKind, Leg, Phase, Relation, Ticket
+from workflows.handoffs import comments
+from workflows.rules import execution
+
+TWICE = timedelta(hours=1)
+"""How far apart the two readings are of a local time that there was twice."""
+LONGEST_SAID = 2000
+
+
+@transaction.atomic
+def fold(*, connection: Connection, alert: Alert, terms: Terms, at: datetime) -> Ticket | None:
+    """Fold one alert into what is known; the ticket it is part of, None where it ended without ever having begun."""
+    connection = (
+        Connection.objects.select_for_update(of=("self",))
+        .select_related("organisation", "service")
+        .get(pk=connection.pk)
+    )
+    state = (
+        AlertState.objects.select_related("ticket__merged_into").filter(connection=connection, key=alert.key).first()
+    )
+    alert = replace(
+        alert, title=" ".join(alert.title.split()), text=texts.storable(alert.text), at=_when(alert, state, at)
+    )
+    context = AlertContext(connection, alert, terms, at, min(alert.at or at, at).replace(microsecond=0))
+    ticket = _taken(context, state)
+    if ticket is not None:
+        _hear_person(context, ticket)
+    return ticket
+
+
+def _taken(context: AlertContext, state: AlertState | None) -> Ticket | None:
+    alert = context.alert
+    if alert.is_firing is None:
+        return state.ticket.goes_on_as if state is not None else None
+    if not alert.is_firing:
+        return _ended(context, state) if state is not None else None
+    if state is None:
+        return _began(context, None)
+    if state.is_firing:
+        return _repeated(context, state)
+    if alert.at is not None and alert.at < state.changed_at:
+        return state.ticket.goes_on_as  # it began before it last ended: late news
+    return _began(context, state)
+
+
+def _when(alert: Alert, state: AlertState | None, at: datetime) -> datetime | None:
+    """Of a local time that there was twice the reading that fits: the one of just now, or after it last changed."""
+    if alert.at is None or alert.or_at is None:
+        return alert.at
+    is_just_now = abs(at - alert.or_at) < TWICE / 2
+    is_after = state is not None and alert.at < state.changed_at <= alert.or_at
+    return alert.or_at if is_just_now or is_after else alert.at
+
+
+def _hear_person(context: AlertContext, ticket: Ticket) -> None:
+    """What somebody said at the tool, as of who acknowledged it there: once, for us."""
+    alert = context.alert
+    told = ": ".join(part for part in (alert.author, alert.said) if part)[:255]
+    rows = AlertState.objects.filter(connection=context.connection, key=alert.key)
+    if alert.said and rows.exclude(acknowledge_text=alert.said).exclude(said=told).update(said=told):
+        words = {"author": texts.storable(alert.author)[:150], "said": texts.storable(alert.said)[:LONGEST_SAID]}
+        record(context, ticket, EventKind.ALERT_ACKNOWLEDGED, words)
+
+
+def _repeated(context: AlertContext, state: AlertState) -> Ticket:
+    """An alert that fires is told again: news if its severity or text is another one, or its ticket is over."""
+    ticket = state.ticket.goes_on_as
+    if not ticket.is_open:
+        return _began(context, state)  # somebody ended the ticket, and the trouble is still there
+    AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, **_told(context))
+    if (state.severity, state.text) == (context.alert.severity[:64], context.alert.text):
+        return ticket
+    record(context, ticket, EventKind.ALERT_FIRED)
+    if context.alert.severity[:64] != state.severity:
+        _raise(context, Ticket.objects.get(pk=ticket.pk))
+    return ticket
+
+
+def _told(context: AlertContext) -> dict[str, object]:
+    """What is kept of an alert that fires, as it was told last."""
+    alert, hours = context.alert, context.terms.silent_hours
+    return {
+        "title": alert.title[:255],
+        "severity": alert.severity[:64],
+        "text": alert.text,
+        "last_at": context.at,
+        "silent_from": context.at + timedelta(hours=hours) if hours else None,
+        "is_silent": False,
+    }
+
+
+def _raise(context: AlertContext, ticket: Ticket) -> None:
+    """A worse severity makes the ticket more urgent, a better one never less; what a person set stays, and is told."""
+    wanted = priority(context)
+    if not context.alert.severity or wanted >= ticket.priority:
+        return
+    why = f"the alert is {context.alert.severity[:64]} now"
+    if not ticket.is_priority_set:
+        tickets.set_priority(
+            ticket=ticket, priority=wanted, reason=why, actor=context.actor, at=context.at, origin=context.origin
+        )
+        return
+    said = f"This would be {wanted}: {why}. The priority was set by hand and stays {ticket.priority}."
+    comments.comment(ticket=ticket, body=said, actor=context.actor, at=context.at)
+
+
+def _began(context: AlertContext, state: AlertState | None) -> Ticket:
+    was_over = state is not None and not state.ticket.goes_on_as.is_open
+    ticket, is_made = _ticket(context, state)
+    values = {
+        **_told(context),
+        "ticket": ticket,
+        "is_firing": True,
+        "acknowledgement": "",
+        "acknowledge_at": None,
+        "changed_at": context.happened_at,
+        "made_ticket_at": timezone.now() if is_made else (state.made_ticket_at if state else None),
+    }
+    if state is None:
+        AlertState.objects.create(
+            connection=context.connection, key=context.alert.key, first_at=context.happened_at, **values
+        )
+    else:
+        AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, **values)
+    record(context, ticket, EventKind.ALERT_FIRED)
+    if not (is_made or was_over):
+        alert_acknowledgements.fires_on_a_ticket_under_way(ticket)
+    return ticket
+
+
+def _ticket(context: AlertContext, state: AlertState | None) -> tuple[Ticket, bool]:
+    """The ticket this alert is part of from now on, and whether one was made for it alone."""
+    before = state.ticket.goes_on_as if state is not None else None
+    if before is not None and before.is_open:
+        return before, False
+    if before is not None and before.phase == Phase.RESOLVED:
+        return execution.bring(
+            ticket=before,
+            name="reopen",
+            reason="the alert fires again",
+            actor=context.actor,
+            at=context.at,
+            origin=context.origin,
+        ), False
+    storm = storms.current(context)
+    if storm is not None:
+        AlertStorm.objects.filter(pk=storm.pk).update(last_at=timezone.now(), count=storm.count + 1)
+        return storm.parent.goes_on_as, False
+    made = open_ticket(context, title=context.alert.title, text=_text(context.alert), priority=priority(context))
+    if before is not None:
+        tickets.relate(
+            ticket=made,
+            other=before,
+            kind=Relation.Kind.FOLLOWS,
+            actor=context.actor,
+            at=context.at,
+            origin=context.origin,
+        )
+    return made, True
+
+
+def _text(alert: Alert) -> str:
+    written = f"Time there: {alert.written_at}" if alert.written_at else ""
+    return "\n\n".join(part for part in (alert.text, written, alert.url) if part)
+
+
+def _ended(context: AlertContext, state: AlertState) -> Ticket:
+    ticket = state.ticket.goes_on_as
+    if not state.is_firing:
+        return ticket
+    if context.alert.at is not None and context.alert.at < state.changed_at:
+        return ticket  # an end from before it last began
+    AlertState.objects.filter(pk=state.pk).update(
+        is_firing=False,
+        changed_at=context.happened_at,
+        last_at=context.at,
+        silent_from=None,
+        is_silent=False,
+        acknowledgement="",
+        acknowledge_at=None,
+    )
+    record(context, ticket, EventKind.ALERT_RECOVERED)
+    of_it = Q(ticket=ticket) | Q(ticket__merged_into=ticket)
+    still = AlertState.objects.filter(of_it, is_firing=True).exists()
+    fresh = Ticket.objects.get(pk=ticket.pk)
+    if context.terms.resolves and not still and fresh.is_open and not _has_begun(fresh):
+        execution.bring(
+            ticket=fresh,
+            name="resolve",
+            reason="every alert of it has ended",
+            actor=context.actor,
+            at=context.at,
+            origin=context.origin,
+        )
+    return ticket
+
+
+def _has_begun(ticket: Ticket) -> bool:
+    """Whether anybody has begun to work on it: told by who acted, for an alert that comes back moves its phase, too."""
+    people = (ActorKind.PERSON, ActorKind.VENDOR)
+    is_engaged = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).exclude(organisation__is_us=True).exists()
+    return is_engaged or Event.objects.filter(ticket=ticket, actor_kind__in=people, kind__in=WORK).exists()
+
+
+WORK = (
+    EventKind.TICKET_MOVED,
+    EventKind.STATUS_CHANGED,
+    EventKind.TICKET_ASSIGNED,
+    EventKind.MESSAGE_ADDED,
+    EventKind.LEG_OFFERED,
+)
+"""What shows that somebody works on a ticket; to merge or relate tickets does not."""

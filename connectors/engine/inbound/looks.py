@@ -1,0 +1,85 @@
+"""Linked records that are to be read again, whole, as they are in the vendor's system now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from django.db.models import Q
+from django.utils import timezone
+
+from connectors.engine import backoff, registry, texts
+from connectors.engine.inbound import absences, identity, reconcile, records
+from connectors.engine.leases import LEASE
+from connectors.kit.contract import Connector
+from connectors.kit.errors import ConnectorError, Missing
+from connectors.models import Connection, Link
+from hub.core.clock import now
+
+
+def due(*, at: datetime, limit: int = 50) -> list[int]:
+    """Links somebody marked to be read again."""
+    return list(
+        Link.objects.filter(
+            Q(next_look_at__isnull=True) | Q(next_look_at__lte=at),
+            Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
+            is_dirty=True,
+            state__in=[Link.State.ACTIVE, Link.State.ALIAS],
+            connection__state=Connection.State.ACTIVE,
+        )
+        .exclude(remote_key="")
+        .order_by("pk")
+        .values_list("pk", flat=True)[:limit]
+    )
+
+
+def look(*, link_id: int) -> None:
+    """Read one linked ticket as it is there now, with all its notes and files."""
+    at = timezone.now()
+    until = at + LEASE
+    claimed = Link.objects.filter(
+        Q(next_look_at__isnull=True) | Q(next_look_at__lte=at), pk=link_id, is_dirty=True
+    ).update(next_look_at=until)
+    if not claimed:
+        return
+    # What somebody wrote meanwhile stands: a mark to look again, or that it stands still and why.
+    link = Link.objects.select_related("connection__organisation", "connection__service", "leg__ticket").get(pk=link_id)
+    mine = Link.objects.filter(pk=link_id, next_look_at=until, state=link.state)
+    try:
+        with registry.ready(link.connection) as connector:
+            _look_at(link, connector)
+    except Missing as error:
+        if not identity.not_found(link, error):
+            mine.update(next_look_at=timezone.now() + absences.look_after(link))
+        return
+    except ConnectorError as error:
+        failures = link.look_failures + 1
+        why = {} if link.state == Link.State.ALIAS else {"why": texts.storable(str(error))}
+        mine.update(look_failures=failures, next_look_at=timezone.now() + backoff.probe(failures), **why)
+        return
+    why = {} if link.state == Link.State.ALIAS else {"why": ""}
+    mine.update(is_dirty=False, next_look_at=None, look_failures=0, **why)
+
+
+def _look_at(link: Link, connector: Connector) -> None:
+    """Read a linked ticket whole; of one that was merged there, also the status of the record that survived."""
+    records.follow(link.connection, connector, connector.fetch(link.remote_key), is_whole=True)
+    alias = Link.objects.select_related("leg__ticket").get(pk=link.pk)
+    if alias.state != Link.State.ALIAS or not alias.merged_key:
+        return
+    with suppress(Missing):  # where it is out of our sight, nothing of it is known
+        reconcile.follow_survivor(alias=alias, remote=connector.glance(alias.merged_key), at=now())
+
+
+def mark_dirty(connection: Connection) -> int:
+    """Have every live link of a connection read again, as after its mapping changed."""
+    if not registry.kind_of(connection).keeps_records:
+        return 0
+    return Link.objects.filter(connection=connection, state=Link.State.ACTIVE).update(is_dirty=True, next_look_at=None)
+
+
+def look_again(connection: Connection, keys: Sequence[str]) -> None:
+    """Read these again: they are said to be gone, and what is not there three times is believed to be."""
+    links = Link.objects.filter(connection=connection, remote_key__in=keys, state=Link.State.ACTIVE, is_dirty=False)
+    links.update(is_dirty=True, next_look_at=None)

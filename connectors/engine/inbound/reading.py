@@ -1,0 +1,140 @@
+"""Reads what was kept, one row at a time; what cannot be read is parked for a person."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from connectors.engine import backoff, registry, texts
+from connectors.engine.inbound import inbound_mail, looks, pacing, reconcile, records
+from connectors.engine.inbound.alerts import calls
+from connectors.engine.leases import LEASE
+from connectors.kit.contract import Connector
+from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
+from connectors.models import Connection, Inbound
+from hub.core.startup_errors import in_words
+from hub.domain import messages
+
+log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS = 5
+Reader = Callable[[Inbound, Connector], object]
+"""Reads one row with its connection's connector; what it returns is falsy where the row concerns nothing of ours."""
+
+
+def due_mail(*, at: datetime, limit: int = 100) -> list[int]:
+    """Mail that is to be read now; no more of one sender than its pace allows."""
+    return pacing.in_turn(_due(at).filter(kind=Inbound.Kind.MAIL), at=at, limit=limit)
+
+
+def due_hooks(*, at: datetime, limit: int = 100) -> list[int]:
+    """What else is to be read now; no more of one connection than its pace allows."""
+    return pacing.in_turn(_due(at).exclude(kind=Inbound.Kind.MAIL), at=at, limit=limit)
+
+
+def _due(at: datetime) -> QuerySet[Inbound]:
+    return Inbound.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=at),
+        Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
+        state=Inbound.State.NEW,
+        next_attempt_at__lte=at,
+        connection__state=Connection.State.ACTIVE,
+    )
+
+
+def read(*, inbound_id: int) -> None:
+    """Understand one thing that came in. A hook is a hint: the record itself is read again."""
+    alerting = Connection.objects.filter(inbound=inbound_id, purpose=Connection.Purpose.ALERTS).first()
+    if alerting is not None:
+        _read_in_order(alerting)
+    else:
+        _read(inbound_id)
+
+
+MOST_IN_ORDER = 200
+
+
+def _read_in_order(connection: Connection) -> None:
+    """Alerts are read one after the other: an end that is read before its beginning would be lost."""
+    at = timezone.now()
+    until = at + LEASE
+    claimed = Connection.objects.filter(
+        Q(reading_until__isnull=True) | Q(reading_until__lte=at), pk=connection.pk
+    ).update(reading_until=until)
+    if not claimed:
+        return
+    try:
+        waiting = Inbound.objects.filter(connection=connection, state=Inbound.State.NEW).order_by("pk")
+        allowed = pacing.left(pacing.Source(connection.pk, Inbound.Kind.HOOK, ""), pacing.begun(at=at))
+        for pk in waiting.values_list("pk", flat=True)[: min(MOST_IN_ORDER, allowed or 0)]:
+            _read(pk)
+    finally:
+        Connection.objects.filter(pk=connection.pk, reading_until=until).update(reading_until=None)
+
+
+def _read(inbound_id: int) -> None:
+    at = timezone.now()
+    claimed = Inbound.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk=inbound_id, state=Inbound.State.NEW
+    ).update(lease_until=at + LEASE, attempts=F("attempts") + 1, begun_at=at)
+    if not claimed:
+        return
+    row = Inbound.objects.select_related("connection__organisation", "connection__service").get(pk=inbound_id)
+    if row.attempts > MOST_ATTEMPTS and not row.error:
+        # Every time whoever read it was gone before the end: whatever is in it, it holds up nothing else any more.
+        _end(row, Inbound.State.PARKED, f"Reading it was begun {MOST_ATTEMPTS} times and never came to an end.")
+        return
+    try:
+        found = _understood(row)
+    except TryLater as error:
+        _postpone(row, error)
+    except LockedOut as error:
+        backoff.lock_out(row.connection, str(error))
+        Inbound.objects.filter(pk=row.pk).update(lease_until=None, error=str(error))
+    except Missing as error:
+        # A hook says it was deleted; whether our record is gone is asked for again before it is believed.
+        looks.look_again(row.connection, [row.remote_key])
+        _end(row, Inbound.State.IGNORED, str(error))
+    except reconcile.LeftAlone as error:
+        _end(row, Inbound.State.IGNORED, str(error))
+    except (ConnectorError, messages.NotSaid) as error:
+        _end(row, Inbound.State.PARKED, str(error))
+    except Exception as error:  # whatever it is, it parks this one and nothing else
+        log.exception("Inbound %s failed", row.pk)
+        if row.attempts >= MOST_ATTEMPTS:
+            _end(row, Inbound.State.PARKED, in_words(error))
+        else:
+            _postpone(row, TryLater(in_words(error)))
+    else:
+        _end(row, Inbound.State.DONE if found else Inbound.State.IGNORED, "")
+
+
+def _understood(row: Inbound) -> object:
+    with registry.ready(row.connection) as connector:
+        return _reader(row)(row, connector)
+
+
+def _reader(row: Inbound) -> Reader:
+    """The reader for a row, by what its connection is for and what kind of row it is."""
+    if row.connection.purpose == Connection.Purpose.ALERTS:
+        return calls.read
+    if row.kind == Inbound.Kind.MAIL:
+        return inbound_mail.read
+    return records.read
+
+
+def _end(row: Inbound, state: Inbound.State, error: str) -> None:
+    Inbound.objects.filter(pk=row.pk).update(
+        state=state, error=texts.storable(error), next_attempt_at=None, lease_until=None
+    )
+
+
+def _postpone(row: Inbound, error: TryLater) -> None:
+    wait = timedelta(seconds=error.after) if error.after else backoff.probe(row.attempts)
+    Inbound.objects.filter(pk=row.pk).update(
+        next_attempt_at=timezone.now() + wait, lease_until=None, error=texts.storable(str(error))
+    )
