@@ -12,7 +12,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME, SESSION_KEY, logout
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from hub.models import Organisation, User
@@ -111,6 +111,23 @@ class TimeZoneMiddleware:
                 zone = ZoneInfo("UTC")
         with timezone.override(zone):
             return self.get_response(request)
+
+
+class LanguageMiddleware:
+    """Shows pages in the language chosen for whoever looks; without one, LocaleMiddleware's choice stands."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        language = getattr(request.user, "language", "")
+        if language not in dict(settings.LANGUAGES):
+            return self.get_response(request)
+        with translation.override(language):
+            response = self.get_response(request)
+        # LocaleMiddleware adds the header where there is none, with the language active outside of this block.
+        response["Content-Language"] = language
+        return response
 
 
 class FirstRunMiddleware:

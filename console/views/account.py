@@ -15,8 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from console.access import person
@@ -79,7 +79,9 @@ def _mail_link(email: str) -> None:
     # To the address, not to the user: whoever wants no notices by mail wants this one.
     # The link itself is made when the mail is sent: it stands in no row that somebody could read.
     told = Told(key=f"password:{user.public_id}:{at:%Y%m%d%H%M}", kind=notify.NEW_PASSWORD, is_urgent=True)
-    notify.tell(told, [Recipient(channel=Channel.MAIL, to=user.email)], at=at)
+    language = user.language or get_language() or settings.LANGUAGE_CODE
+    recipient = Recipient(channel=Channel.MAIL, to=user.email, language=language)
+    notify.tell(told, [recipient], at=at)
 
 
 class NewPassword(PasswordResetConfirmView):

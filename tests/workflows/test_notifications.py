@@ -118,6 +118,20 @@ def test_what_a_person_wants_decides(house: Simulator, ticket: Ticket, manager: 
     assert urgent.due_at == MONDAY
 
 
+def test_a_notice_is_written_in_the_language_of_its_recipient(ticket: Ticket, manager: User) -> None:
+    for language, subject in (("en", "Overdue"), ("de", "Überfällig")):
+        NoticeTemplate.objects.create(kind="breach", audience="us", language=language, subject=subject, body="{why}")
+    greta = factories.member("manager", Organisation.objects.get(is_us=True), name="Greta")
+    User.objects.filter(pk=greta.pk).update(language="de")
+    greta.refresh_from_db()
+
+    told = Told(key="late", kind="breach", ticket=ticket, why="too late")
+    notify.tell(told, notify.people([manager, greta]), at=MONDAY)
+
+    found = Notice.objects.filter(channel="mail").values_list("to", "subject")
+    assert set(found) == {(manager.email, "Overdue"), (greta.email, "Überfällig")}
+
+
 def test_quiet_hours_hold_what_is_not_urgent(ticket: Ticket, manager: User, us: Organisation) -> None:
     us.calendar = factories.CalendarFactory(weekly=factories.OFFICE)
     us.save()

@@ -17,14 +17,14 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from hub.core import crypto
 from hub.domain import accounts
 from hub.egress import EgressDenied, Policy, open_session
 from hub.models import Organisation, User
 from workflows.models import Channel, Endpoint, Notice, Suppression
-from workflows.notifications.notify import NEW_PASSWORD
+from workflows.notifications.notify import NEW_PASSWORD, language_of
 
 LEASE = timedelta(seconds=90)
 MOST_ATTEMPTS = 8
@@ -68,7 +68,8 @@ def send(*, notice_id: int) -> None:
         for notice in mine:
             _one(notice, notice.subject, notice.body)
         return
-    subject, body = together(mine)
+    with translation.override(language_of(mine[0].user)):
+        subject, body = together(mine)
     if _one(mine[0], subject, body):
         rest = [notice.pk for notice in mine[1:]]
         Notice.objects.filter(pk__in=rest).update(

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from hub.models import Calendar, Leg, Membership, Organisation, Person, Ticket, User
 from hub.queries.calendars import calendar_of
@@ -34,7 +35,7 @@ class Recipient:
     audience: Audience = Audience.US
     user: User | None = None
     organisation: Organisation | None = None
-    language: str = "en"
+    language: str = settings.LANGUAGE_CODE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +71,9 @@ def tell(told: Told, recipients: list[Recipient], *, at: datetime) -> list[Notic
         wish = _wish(recipient, told.kind)
         if wish is None:
             continue
-        said = templates.said(
-            told.kind, recipient.audience, told.facts(recipient.organisation), language=recipient.language
-        )
+        with translation.override(recipient.language):
+            facts = told.facts(recipient.organisation)
+            said = templates.said(told.kind, recipient.audience, facts, language=recipient.language)
         notice, is_new = Notice.objects.get_or_create(
             key=f"{told.key}:{recipient.channel}:{recipient.to}"[:200],
             defaults={
@@ -85,7 +86,7 @@ def tell(told: Told, recipients: list[Recipient], *, at: datetime) -> list[Notic
                 "leg": told.leg,
                 "subject": " ".join(said.subject.split())[:300],
                 "body": said.body,
-                "url": str(told.facts(recipient.organisation)["url"])[:500],
+                "url": str(facts["url"])[:500],
                 "is_urgent": told.is_urgent,
                 "made_at": at,
                 "due_at": _due(recipient, wish, told.is_urgent),
@@ -179,10 +180,21 @@ def _calendar(recipient: Recipient) -> Calendar | None:
 def people(users: list[User], *, by_mail: bool = True) -> list[Recipient]:
     """People of ours: in the console, and by mail. Whoever has left is told nothing."""
     users = still_here(users)
-    found = [Recipient(channel=Channel.CONSOLE, to=user.public_id, user=user) for user in users]
+    found = [
+        Recipient(channel=Channel.CONSOLE, to=user.public_id, user=user, language=language_of(user)) for user in users
+    ]
     if by_mail:
-        found += [Recipient(channel=Channel.MAIL, to=user.email, user=user) for user in users if user.email]
+        found += [
+            Recipient(channel=Channel.MAIL, to=user.email, user=user, language=language_of(user))
+            for user in users
+            if user.email
+        ]
     return found
+
+
+def language_of(user: User | None) -> str:
+    """The language chosen for this person, else the installation's."""
+    return user.language if user is not None and user.language else settings.LANGUAGE_CODE
 
 
 def in_role(role: str) -> list[User]:
@@ -204,7 +216,13 @@ def requester(person: Person) -> list[Recipient]:
     if not person.email:
         return []
     return [
-        Recipient(channel=Channel.MAIL, to=person.email, audience=Audience.REQUESTER, organisation=person.organisation)
+        Recipient(
+            channel=Channel.MAIL,
+            to=person.email,
+            audience=Audience.REQUESTER,
+            organisation=person.organisation,
+            language=language_of(person.user),
+        )
     ]
 
 
