@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from connectors.engine import correlation_marks, mapping
+from connectors.engine.mapping import agreement
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Binding, Connection, Lane, Link, Outbound, PackPlace
 from hub.core.clock import now
@@ -120,11 +121,7 @@ def _has_news(link: Link) -> bool:
         return False
     mapped = mapping.published(link.connection)
     ticket, leg = link.leg.ticket, Leg.objects.get(pk=link.leg_id)
-    return any(
-        mapped.goes_out(field, is_insert=False)
-        and mapping.ours(ticket, leg, field) != link.agreed.get(field, {}).get("ours")
-        for field in mapped.fields
-    )
+    return bool(agreement.changed_here(link, mapped, ticket, leg))
 
 
 def queue_fields(link: Link) -> None:
@@ -281,10 +278,7 @@ def _in_words(item: Outbound) -> str:
     mapped = mapping.published(link.connection)
     ticket, leg = link.leg.ticket, Leg.objects.get(pk=link.leg_id)
     lines = [
-        f"{field.capitalize()}: {ours}"
-        for field in mapped.fields
-        if mapped.goes_out(field, is_insert=False)
-        and (ours := mapping.ours(ticket, leg, field)) != link.agreed.get(field, {}).get("ours")
+        f"{field.capitalize()}: {ours}" for field, ours in agreement.changed_here(link, mapped, ticket, leg).items()
     ]
     return (
         "\n".join(["This changed here:", *lines])

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from requests import Session
 
 import connectors
 from connectors.engine import correlation_marks, limits, texts, vault
@@ -78,13 +79,30 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
     """
     memory: dict[str, str] = dict(connection.memory)
     known = dict(memory)
-    policy = Policy.of(settings.EGRESS_ALLOW)
-    sessions = ExitStack()
-    session = sessions.enter_context(open_session(policy))
     kind = kind_of(connection)
+    values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
     limiter = limits.RateLimiter(connection, kind.limits, share=share) if kind.limits and connection.pk else None
+    opener = _Opener(limiter)
+    try:
+        yield kind(values, _ports(connection, opener, memory))
+    finally:
+        opener.sessions.close()
+        if memory != known:
+            connection.memory = memory
+            _learn(connection, known, memory)
 
-    def open_http(
+
+class _Opener:
+    """Opens HTTP for one connector: under our egress policy, and within the vendor's limit."""
+
+    def __init__(self, limiter: limits.RateLimiter | None) -> None:
+        self.policy = Policy.of(settings.EGRESS_ALLOW)
+        self.sessions = ExitStack()
+        self.session = self.sessions.enter_context(open_session(self.policy))
+        self.throttle = limiter.slot if limiter else None
+
+    def __call__(
+        self,
         *,
         base: str,
         headers: Mapping[str, str],
@@ -93,45 +111,38 @@ def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
         certificate: str = "",
         authority: str = "",
     ) -> Http:
-        # What a connector puts into a header has been derived from a secret, as a token or a name with a password.
+        # What a connector puts into a header was derived from a secret, such as a token or a name with a password.
         redaction.know(part for value in headers.values() for part in (value, value.partition(" ")[2]))
-        own = certificate or authority
-        used = (
-            sessions.enter_context(open_session(policy, certificate=certificate, authority=authority))
-            if own
-            else session
-        )
         return Http(
-            policy=policy,
+            policy=self.policy,
             base=base,
             headers=headers,
             explain=explain,
-            session=used,
+            session=self._session_for(certificate, authority),
             seconds=seconds,
-            throttle=limiter.slot if limiter else None,
+            throttle=self.throttle,
         )
 
-    ports = Ports(
-        open_http=open_http,
+    def _session_for(self, certificate: str, authority: str) -> Session:
+        if not certificate and not authority:
+            return self.session
+        return self.sessions.enter_context(open_session(self.policy, certificate=certificate, authority=authority))
+
+
+def _ports(connection: Connection, opener: _Opener, memory: dict[str, str]) -> Ports:
+    return Ports(
+        open_http=opener,
         now=now,
         memory=memory,
         secret=lambda name: vault.secret(connection, name),
         keep_secret=lambda name, value: vault.keep(connection, name, value),
         may_ask_for_key=lambda: _may_ask_for_key(connection),
         hide=lambda secret: redaction.know([secret]),
-        connect=lambda host, port, seconds: dial(policy, host, port, seconds),
+        connect=lambda host, port, seconds: dial(opener.policy, host, port, seconds),
         keys=tuple(str(key).encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)),
         hub=correlation_marks.hub(),
         guest_link=_guest_link,
     )
-    values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
-    try:
-        yield kind(values, ports)
-    finally:
-        sessions.close()
-        if memory != known:
-            connection.memory = memory
-            _learn(connection, known, memory)
 
 
 @transaction.atomic

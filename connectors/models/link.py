@@ -27,6 +27,8 @@ class Link(models.Model):
     their words and ours in ours, so that a map that loses detail never comes back as a change.
     """
 
+    LONGEST_URL = 500
+
     class State(models.TextChoices):
         ACTIVE = "active", _("active")
         PAUSED = "paused", _("paused")
@@ -39,7 +41,7 @@ class Link(models.Model):
     connection = models.ForeignKey(Connection, models.PROTECT, related_name="links")
     reference = models.CharField(_("our reference there"), max_length=64, unique=True)
     remote_key = models.CharField(_("key there"), max_length=100, blank=True)
-    remote_url = models.URLField(_("address there"), max_length=500, blank=True)
+    remote_url = models.URLField(_("address there"), max_length=LONGEST_URL, blank=True)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.ACTIVE)
     heard = models.JSONField(default=dict)
     agreed = models.JSONField(default=dict)

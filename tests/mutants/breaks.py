@@ -126,7 +126,7 @@ BREAKS = (
     ),
     Break(
         "a pending intent is not taken for an echo",
-        "connectors/engine/inbound/reconcile.py",
+        "connectors/engine/inbound/fields.py",
         "if pending.get(field) == theirs:",
         "if pending is theirs:",
         (LANES,),

@@ -1,6 +1,6 @@
 """Two records there that carry one reference of ours: keep one, lose nothing of the other.
 
-It happens where a system lists what it made later than we wait for it (sync.md's L), or where one of
+It happens where a system lists what it made later than we wait for it before we make it again, or where one of
 their people copies a ticket. The oldest record stays. Another one that our own user made is closed;
 what was said on it is kept here and said again on the one that stays. A copy that a person made is
 theirs: it is left as it is, and a person here is told.

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from connectors.engine.inbound import heard_mail, reconcile
 from connectors.engine.inbound.inbound_notes import LARGEST_FILE
+from connectors.engine.inbound.inbox import LeftAlone
 from connectors.kit.contract import Connector, ParsedMail, RemoteFile, RemoteNote, RemoteTicket
 from connectors.kit.errors import Refused
 from connectors.models import AwaitedFile, Connection, Inbound, Link, NoteRule, Outbound
@@ -33,23 +34,23 @@ def read(row: Inbound, connector: Connector) -> Link | None:
         answered = _link(row.connection, letter) if letter.kind == "auto_reply" and letter.is_theirs else None
         if answered is not None:
             heard_mail.automatic(answered, letter)
-        raise reconcile.LeftAlone(letter.why)
+        raise LeftAlone(letter.why)
     if letter.action == "delivery_failed":
         return _undelivered(row.connection, letter)
     link = _link(row.connection, letter) if letter.leg else None
     if letter.leg and link is None:
         if Link.objects.filter(leg__public_id=letter.leg).exclude(connection=row.connection).exists():
-            raise reconcile.LeftAlone("It belongs to another connection, which reads it, too.")
+            raise LeftAlone("It belongs to another connection, which reads it, too.")
         raise Refused("It carries a tag of ours, but the leg it names is not linked to this vendor.")
     if link is None and letter.is_theirs:
         link = heard_mail.answered(row.connection, letter)
     if letter.action == "hold":
         if link is None and not _is_first(row.connection):
-            raise reconcile.LeftAlone("Another connection on this mailbox keeps it for a person.")
+            raise LeftAlone("Another connection on this mailbox keeps it for a person.")
         raise Refused(letter.why)
     if not letter.is_theirs and "vouched" not in row.headers:
         if link is None and not _is_first(row.connection):
-            raise reconcile.LeftAlone("It is from nobody of this vendor; another connection keeps it for a person.")
+            raise LeftAlone("It is from nobody of this vendor; another connection keeps it for a person.")
         raise Refused(f"{letter.doubt} Nothing was moved by it.")
     found = _followed(row, link, letter) if link is not None else _adopted(row, letter)
     if found is not None and letter.is_theirs:
@@ -105,15 +106,15 @@ def _undelivered(connection: Connection, letter: ParsedMail) -> Link:
     why = f"It could not be delivered to {who}: {told}. Correct the address, then try again."
     link = _link(connection, letter) if letter.leg else None
     if link is None and notify.bounced(list(letter.failing), diagnosis=told, at=timezone.now()):
-        raise reconcile.LeftAlone(f"A notice to {who} could not be delivered; nothing more is sent there: {told}.")
+        raise LeftAlone(f"A notice to {who} could not be delivered; nothing more is sent there: {told}.")
     if link is None:
-        raise reconcile.LeftAlone(f"A message that is none of ours here could not be delivered to {who}.")
+        raise LeftAlone(f"A message that is none of ours here could not be delivered to {who}.")
     items = Outbound.objects.filter(link=link, state__in=[Outbound.State.DONE, Outbound.State.UNCLEAR])
     item = items.filter(public_id__endswith=letter.operation).first() if letter.operation else None
     if item is None and letter.operation == link.leg.public_id[-len(letter.operation) :]:
         item = items.filter(kind=Outbound.Kind.CREATE).first()
     if item is None:
-        raise reconcile.LeftAlone(why)
+        raise LeftAlone(why)
     Outbound.objects.filter(pk=item.pk).update(
         state=Outbound.State.PARKED, error=why, next_attempt_at=None, intent_at=None, intent={}, done_at=None
     )

@@ -18,6 +18,10 @@ KEPT_HEADERS = ("content-type", "user-agent")
 LONGEST_KEY = 100
 
 
+class LeftAlone(Exception):
+    """What came in is not taken in; the message says why."""
+
+
 def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: bytes) -> None:
     """Store a signed hook; when this returns it is committed. BadSignature, TryLater: only a counter moves."""
     with registry.ready(connection) as connector:

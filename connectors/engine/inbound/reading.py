@@ -10,8 +10,9 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, registry, texts
-from connectors.engine.inbound import inbound_mail, looks, pacing, reconcile, records
+from connectors.engine.inbound import inbound_mail, looks, pacing, records
 from connectors.engine.inbound.alerts import calls
+from connectors.engine.inbound.inbox import LeftAlone
 from connectors.engine.leases import LEASE
 from connectors.kit.contract import Connector
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
@@ -99,7 +100,7 @@ def _read(inbound_id: int) -> None:
         # A hook says it was deleted; whether our record is gone is asked for again before it is believed.
         looks.look_again(row.connection, [row.remote_key])
         _end(row, Inbound.State.IGNORED, str(error))
-    except reconcile.LeftAlone as error:
+    except LeftAlone as error:
         _end(row, Inbound.State.IGNORED, str(error))
     except (ConnectorError, messages.NotSaid) as error:
         _end(row, Inbound.State.PARKED, str(error))

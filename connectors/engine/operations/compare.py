@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.engine import mapping, registry
+from connectors.engine.mapping import agreement
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Difference, Inbound, Lane, Link, Outbound
 from hub.models import Leg, Message
@@ -25,6 +26,7 @@ def differences(link: Link) -> list[str]:
 def _of_fields(link: Link, remote: RemoteTicket) -> Iterator[str]:
     mapped = mapping.published(link.connection)
     leg = Leg.objects.select_related("ticket").get(pk=link.leg_id)
+    changed = agreement.changed_here(link, mapped, leg.ticket, leg)
     for field in mapped.fields:
         agreed = link.agreed.get(field)
         theirs = remote.fields.get(field, "")
@@ -32,8 +34,8 @@ def _of_fields(link: Link, remote: RemoteTicket) -> Iterator[str]:
             yield f"{link}: {field} was never agreed"
         elif theirs != agreed["theirs"]:
             yield f"{link}: {field} there is {theirs!r}, agreed was {agreed['theirs']!r}"
-        elif mapped.goes_out(field, is_insert=False) and agreed["ours"] != mapping.ours(leg.ticket, leg, field):
-            yield f"{link}: {field} here is {mapping.ours(leg.ticket, leg, field)!r}, agreed was {agreed['ours']!r}"
+        elif field in changed:
+            yield f"{link}: {field} here is {changed[field]!r}, agreed was {agreed['ours']!r}"
     known = link.agreed.get("reference", {}).get("theirs", link.reference)
     if remote.reference != known:
         yield f"{link}: our reference there is {remote.reference!r}"

@@ -1,7 +1,7 @@
 """Whose fault a refusal is: of one record, which parks one item, or of our rights, which stops the connection.
 
 A vendor says 403 for both. It is the connection's where the check fails as well, or where five in a row over at least
-three records were refused (R10 of the synchronisation rules).
+three records were refused.
 """
 
 from __future__ import annotations

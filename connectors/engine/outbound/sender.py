@@ -9,29 +9,26 @@ write carries its epoch.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from connectors.engine import backoff, correlation_marks, leases, mapping, outbox, registry
-from connectors.engine.inbound import heard_mail, identity, reconcile
+from connectors.engine import backoff, leases, mapping, outbox, registry
+from connectors.engine.inbound import identity, reconcile
 from connectors.engine.leases import Fenced
-from connectors.engine.mapping import Mapped, NotMapped
-from connectors.engine.outbound import refusals
+from connectors.engine.mapping import NotMapped
+from connectors.engine.outbound import lookup, refusals
+from connectors.engine.outbound.composition import Composed, Composer
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Change, Connector, Pushed, RemoteTicket
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
-from connectors.models import Attempt, Binding, Connection, Difference, Lane, Link, Outbound
+from connectors.models import Attempt, Connection, Difference, Lane, Link, Outbound
 from hub.core.clock import now
-from hub.domain import files
 from hub.domain.actors import Actor
-from hub.models import ActorKind, Leg, Message, Ticket
-from workflows.handoffs import briefing, engagements
+from workflows.handoffs import engagements
 
 SEND_WITHIN = timedelta(seconds=10)
 """W: a send that has not begun this long after its intent does not begin at all."""
@@ -89,20 +86,12 @@ def send(*, link_id: int) -> int:
     return settled
 
 
-@dataclass
-class _Ready:
-    """A change, and what its values are on our side."""
-
-    change: Change
-    ours: dict[str, str]
-
-
 class Sender:
     """Sends on one link while its lease is held."""
 
     def __init__(self, link: Link, connector: Connector) -> None:
         self.link, self.connector = link, connector
-        self.mapped: Mapped = mapping.published(link.connection)
+        self.composer = Composer(link, connector, mapping.published(link.connection))
         self.seen: RemoteTicket | None = None
         """Their record as it was read under this lease, before anything was written to it."""
 
@@ -140,12 +129,12 @@ class Sender:
             if item.intent_at is not None and not self._look_up(item):
                 return item.state == Outbound.State.DONE
             self._see()
-            ready = self._prepare(item)
-            if ready is None:
+            composed = self.composer.compose(item, place=self._place())
+            if composed.is_empty:
+                self._agree({field: (self._agreed_theirs(field), mine) for field, mine in composed.ours.items()})
                 self._finish(item, Outbound.State.DONE)
                 return True
-            pushed = self._push(item, ready)
-            self._complete(item, ready, pushed)
+            self._complete(item, composed, self._push(item, composed))
         except Missing as error:
             self._note_attempt(item, began, type(error).__name__, str(error))
             return self._gone(item, error)
@@ -159,141 +148,11 @@ class Sender:
         backoff.recovered(self.link.connection)
         return True
 
-    # what to say
-
-    def _prepare(self, item: Outbound) -> _Ready | None:
-        """The change to send; None where there is nothing left to say."""
-        if item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE):
-            return self._prepare_text(item)
-        leg = Leg.objects.select_related("organisation").get(pk=self.link.leg_id)
-        ticket = Ticket.objects.get(pk=leg.ticket_id)
-        is_insert = item.kind == Outbound.Kind.CREATE
-        fields: dict[str, str] = {}
-        ours: dict[str, str] = {}
-        is_packed = is_insert and self._is_packed()
-        for field in self.mapped.fields:
-            mine = mapping.ours(ticket, leg, field)
-            known = self.link.agreed.get(field)
-            if not self.mapped.goes_out(field, is_insert=is_insert) or (known is not None and known["ours"] == mine):
-                continue
-            if field in self.connector.insert_only and not is_insert:
-                continue
-            wanted = mapping.outgoing(
-                self.mapped, ticket, leg, field, is_insert=is_insert, place=self._place(), is_packed=is_packed
-            )
-            theirs = self._fitting(field, wanted)
-            ours[field] = mine
-            if theirs is not None and (known is None or known["theirs"] != theirs):
-                fields[field] = theirs
-        reference = self.link.reference if is_insert or not self.link.agreed.get("reference") else ""
-        if not fields and not reference:
-            self._agree({field: (self._agreed_theirs(field), mine) for field, mine in ours.items()})
-            return None
-        change = Change(
-            id=item.public_id,
-            kind=item.kind,
-            key=self.link.remote_key,
-            leg=leg.public_id,
-            title=ticket.title,
-            label=ticket.label,
-            reference=reference,
-            fields=fields,
-            mark=correlation_marks.sign(item.public_id) if is_insert else "",
-            **self._thread(),
-        )
-        return _Ready(change, ours)
-
-    def _is_packed(self) -> bool:
-        """Whether the hand-off pack was queued as a note or file of its own when the ticket was offered."""
-        texts = self.link.outbound.filter(lane__in=[Lane.NOTES, Lane.FILES])
-        return texts.filter(message=None, attachment=None).exists()
+    # -- sending
 
     def _place(self) -> str:
         """The queue in which their record lies, or in which it will be made."""
         return self.seen.queue if self.seen is not None else self.connector.home_queue
-
-    def _thread(self) -> dict[str, Any]:
-        """Of mail: what their desk knows the ticket by."""
-        return {} if self.connector.keeps_records else dict(heard_mail.thread(self.link))
-
-    def _fitting(self, field: str, theirs: str | None) -> str | None:
-        """Their value as long as they take it; a description made there says which hubs the ticket came through."""
-        if theirs is None:
-            return None
-        hops = self._hops_of_ticket() if field == "description" else []
-        trail = f"\n\n{correlation_marks.trail(hops)}" if hops else ""
-        limit = self.connector.lengths.get(field)
-        if limit is not None and len(theirs) + len(trail) > limit:
-            theirs = theirs[: limit - len(trail) - 1] + "…"
-        return theirs + trail
-
-    def _hops_of_ticket(self) -> list[str]:
-        links = Link.objects.filter(leg__ticket=self.link.leg.ticket_id).exclude(pk=self.link.pk).order_by("pk")
-        return next((list(hops) for hops in links.values_list("hops", flat=True) if hops), [])
-
-    def _agreed_theirs(self, field: str) -> str:
-        return str(self.link.agreed.get(field, {}).get("theirs", self.link.heard.get(field, "")))
-
-    def _prepare_pack(self, item: Outbound) -> _Ready:
-        leg = Leg.objects.select_related("given_by", "ticket").get(pk=self.link.leg_id)
-        is_file = item.kind == Outbound.Kind.FILE
-        change = Change(
-            id=item.public_id,
-            kind=item.kind,
-            key=self.link.remote_key,
-            leg=leg.public_id,
-            title=leg.ticket.title,
-            label=leg.ticket.label,
-            mark=correlation_marks.sign(item.public_id),
-            visibility=self.mapped.visibility(is_for_requester=False, is_for_vendor_alone=True),
-            name=f"{leg.ticket.label} hand-off.txt" if is_file else str(leg.given_by),
-            text="" if is_file else briefing.beside_description(leg.pack),
-            content=briefing.whole(leg.pack).encode() if is_file else b"",
-            **self._thread(),
-        )
-        return _Ready(change, {})
-
-    def _prepare_text(self, item: Outbound) -> _Ready:
-        if item.is_pack:
-            return self._prepare_pack(item)
-        message = item.message
-        assert message is not None
-        visibility = self.mapped.visibility(
-            is_for_requester=message.is_for_requester,
-            is_for_vendor_alone=not message.is_for_later_legs and message.legs.count() == 1,
-        )
-        about = f"{message.author_organisation}, {message.author_name}".rstrip(", ")
-        mark = correlation_marks.sign(item.public_id, hops=self._hops_of(message))
-        common = {
-            "id": item.public_id,
-            "kind": item.kind,
-            "key": self.link.remote_key,
-            "visibility": visibility,
-            "leg": self.link.leg.public_id,
-            "title": self.link.leg.ticket.title,
-            "label": self.link.leg.ticket.label,
-            "is_by_program": message.author_kind in (ActorKind.SYSTEM, ActorKind.TIMER),
-        } | self._thread()
-        if item.attachment is None:
-            text = message.body
-            if message.supersedes_id is not None:
-                text = f"(Correction)\n{text}"
-            return _Ready(Change(**common, mark=mark, name=about, text=text), {})
-        try:
-            content = files.read(item.attachment)
-        except files.NotWhole as error:
-            raise Refused(str(error)) from error
-        return _Ready(Change(**common, mark=mark, name=item.attachment.name, content=content), {})
-
-    def _hops_of(self, message: Message) -> list[str]:
-        """The hubs a message came through; one that has been through too many goes no further."""
-        bindings = Binding.objects.filter(message=message).exclude(hops="")
-        hops = next((found.split("@") for found in bindings.values_list("hops", flat=True)), [])
-        if len(hops) >= correlation_marks.MOST_HOPS:
-            raise Refused(f"This message came here through {len(hops)} other hubs; it is not passed on again.")
-        return hops
-
-    # saying it
 
     def _see(self) -> None:
         """Read their record once under this lease: is it the linked one, and what did they change meanwhile?"""
@@ -322,22 +181,23 @@ class Sender:
                 "Its queue is kept. Look at the ticket on both sides, then let the link go on."
             )
 
-    def _push(self, item: Outbound, ready: _Ready) -> Pushed:
+    def _push(self, item: Outbound, composed: Composed) -> Pushed:
         self._keep_pace()
         if item.kind == Outbound.Kind.CREATE:
-            found = self.connector.find(self.link.reference)
-            if found:
-                return Pushed(key=found[0], ticket=self.connector.fetch(found[0]))
+            made = lookup.made(self.link, self.connector)
+            if made is not None:
+                return made
         intended = time.monotonic()
-        self._intend(item, ready)
+        self._intend(item, composed)
         if time.monotonic() - intended > SEND_WITHIN.total_seconds():
             # Frozen in between: an older send of ours may still be looked for, so none begins now.
             raise Unclear("It took too long to begin sending.")
-        return self.connector.push(ready.change)
+        return self.connector.push(composed.change)
 
-    def _intend(self, item: Outbound, ready: _Ready) -> None:
+    def _intend(self, item: Outbound, composed: Composed) -> None:
         item.intent_at = timezone.now()
-        item.intent = {"fields": dict(ready.change.fields), "ours": ready.ours, "reference": ready.change.reference}
+        change = composed.change
+        item.intent = {"fields": dict(change.fields), "ours": composed.ours, "reference": change.reference}
         self._write(item, intent_at=item.intent_at, intent=item.intent)
 
     def _look_up(self, item: Outbound) -> bool:
@@ -347,13 +207,13 @@ class Sender:
         if timezone.now() < settled_at:
             self._write(item, state=Outbound.State.UNCLEAR, next_attempt_at=settled_at)
             return False
-        found = self._found(item)
+        found = lookup.sent(item, self.link, self.connector)
         if found is not None:
-            ready = _Ready(
+            sent = Composed(
                 Change(id=item.public_id, kind=item.kind, fields=item.intent.get("fields", {})),
                 item.intent.get("ours", {}),
             )
-            self._complete(item, ready, found)
+            self._complete(item, sent, found)
             item.state = Outbound.State.DONE
             return False
         item.attempts += 1
@@ -366,28 +226,9 @@ class Sender:
         )
         return True
 
-    def _found(self, item: Outbound) -> Pushed | None:
-        if not self.connector.keeps_records:
-            # Nothing can be looked up; said again, it carries the same id, and is known there as the same.
-            return None
-        if item.kind == Outbound.Kind.CREATE:
-            keys = self.connector.find(self.link.reference)
-            return Pushed(key=keys[0], ticket=self.connector.fetch(keys[0])) if keys else None
-        ticket = self.connector.fetch(self.link.remote_key)
-        if item.kind == Outbound.Kind.FIELDS:
-            wanted = item.intent.get("fields", {})
-            reference = item.intent.get("reference") or ticket.reference
-            is_there = ticket.reference == reference and all(ticket.fields.get(f) == v for f, v in wanted.items())
-            return Pushed(key=ticket.key, ticket=ticket) if is_there else None
-        records = ticket.notes if item.kind == Outbound.Kind.NOTE else ticket.files
-        for record in records or ():
-            if record.is_ours and correlation_marks.operation_in(record.mark) == item.public_id:
-                return Pushed(key=record.key)
-        return None
+    # -- how it ended
 
-    # how it ended
-
-    def _complete(self, item: Outbound, ready: _Ready, pushed: Pushed) -> None:
+    def _complete(self, item: Outbound, composed: Composed, pushed: Pushed) -> None:
         is_text = item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE)
         with transaction.atomic():
             leases.hold(self.link, with_ticket=not is_text)
@@ -397,7 +238,7 @@ class Sender:
                 assert pushed.ticket is not None
                 if item.kind == Outbound.Kind.CREATE:
                     outbox.created(self.link, pushed.ticket)
-                self._agree_read_back(ready, pushed.ticket)
+                self._agree_read_back(composed, pushed.ticket)
             self._finish(item, Outbound.State.DONE, remote_key=pushed.key)
             at = now()
             if item.kind == Outbound.Kind.FIELDS:
@@ -405,13 +246,17 @@ class Sender:
                     leg=self.link.leg, actor=Actor.system("delivery"), at=at, origin=self.link.connection.public_id
                 )
 
-    def _agree_read_back(self, ready: _Ready, remote: RemoteTicket) -> None:
+    def _agree_read_back(self, composed: Composed, remote: RemoteTicket) -> None:
         """After a write, what was agreed is the value read back, not the value sent."""
+        sent = composed.change.fields
         written = {
-            field: (remote.fields.get(field, "") if field in ready.change.fields else self._agreed_theirs(field), mine)
-            for field, mine in ready.ours.items()
+            field: (remote.fields.get(field, "") if field in sent else self._agreed_theirs(field), mine)
+            for field, mine in composed.ours.items()
         }
         self._agree(written, reference=remote.reference)
+
+    def _agreed_theirs(self, field: str) -> str:
+        return str(self.link.agreed.get(field, {}).get("theirs", self.link.heard.get(field, "")))
 
     def _agree(self, values: dict[str, tuple[str, str]], *, reference: str = "") -> None:
         with transaction.atomic():

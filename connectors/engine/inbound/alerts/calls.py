@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from connectors.engine.inbound.alerts import folding
 from connectors.engine.inbound.alerts.context import Terms
-from connectors.engine.inbound.reconcile import LeftAlone
+from connectors.engine.inbound.inbox import LeftAlone
 from connectors.kit.contract import Connector
 from connectors.kit.errors import Refused
 from connectors.models import Connection, Inbound

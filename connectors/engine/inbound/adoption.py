@@ -1,0 +1,103 @@
+"""Records that were born in the vendor's system and become tickets here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from connectors.engine import correlation_marks, mapping, outbox
+from connectors.engine.inbound.inbox import LeftAlone
+from connectors.kit.contract import RemoteTicket
+from connectors.models import Connection, Link
+from hub.domain import tickets, unmapped
+from hub.domain.actors import Actor
+from hub.models import Leg, Person, Priority, Ticket
+from workflows.handoffs import engagements, guest_links
+
+
+def is_in_scope(connection: Connection, remote: RemoteTicket) -> bool:
+    """Whether a record that is not linked would be taken in."""
+    is_taken = not connection.intake_queues or remote.queue in connection.intake_queues
+    return connection.intake == Connection.Intake.ADOPT and is_taken and not remote.is_foreign
+
+
+def adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link | None:
+    """Make a ticket and an engagement of theirs; None where the connection takes none in. LeftAlone says why not."""
+    if connection.intake != Connection.Intake.ADOPT:
+        return None
+    hops = _hops(connection, remote)
+    mapped = mapping.published(connection)
+    leg = _begin(connection, remote, mapped, at)
+    link = Link.objects.create(
+        leg=leg,
+        connection=connection,
+        reference=correlation_marks.reference(leg.public_id),
+        remote_key=remote.key,
+        remote_url=remote.url if len(remote.url) <= Link.LONGEST_URL else "",
+        born_at=remote.created_at,
+        hops=hops,
+    )
+    fresh = Ticket.objects.get(pk=leg.ticket_id)
+    link.agreed = {
+        field: {"theirs": remote.fields.get(field, ""), "ours": mapping.ours(fresh, leg, field)}
+        for field in mapped.fields
+        if field != "status"
+    }
+    if remote.reference:
+        # Another system's number for it: it stays. Their key is known, so ours need not stand there.
+        link.agreed["reference"] = {"theirs": remote.reference, "ours": link.reference}
+    link.save(update_fields=["agreed"])
+    outbox.queue_fields(link)
+    return link
+
+
+def _hops(connection: Connection, remote: RemoteTicket) -> list[str]:
+    """The hubs a record came through; LeftAlone where it is not to be taken in."""
+    if remote.is_foreign:
+        raise LeftAlone(f"Record {remote.key} belongs to another customer of {connection.organisation}.")
+    if remote.reference.startswith(correlation_marks.prefix()):
+        raise LeftAlone(f"Record {remote.key} carries our reference {remote.reference}, whose leg is elsewhere.")
+    if connection.intake_queues and remote.queue not in connection.intake_queues:
+        raise LeftAlone(f"Record {remote.key} lies in {remote.queue or 'no queue'}, which is not taken in.")
+    hops = correlation_marks.hops_of_ticket(
+        reference=remote.reference, description=remote.fields.get("description", "")
+    )
+    if correlation_marks.hub() in hops or len(hops) > correlation_marks.MOST_HOPS:
+        raise LeftAlone(f"Record {remote.key} is a ticket of ours that came back by way of other hubs.")
+    return hops
+
+
+def _begin(connection: Connection, remote: RemoteTicket, mapped: mapping.Mapped, at: datetime) -> Leg:
+    """A ticket for their record, and the engagement they work on it with."""
+    raw_priority = remote.fields.get("priority", "")
+    priority = mapped.value_in("priority", raw_priority)
+    actor = Actor.vendor(connection.organisation, remote.author[:150])
+    occurred_at = min(remote.created_at or at, at)
+    fields = {name: guest_links.concealed(value) for name, value in remote.fields.items()}
+    ticket = tickets.open_ticket(
+        title=fields.get("title") or f"{connection.organisation} {remote.number}",
+        description=fields.get("description", ""),
+        priority=priority or Priority.P3,
+        service=connection.service,
+        requester=_requester(remote.requester),
+        actor=actor,
+        at=at,
+        occurred_at=occurred_at,
+        origin=connection.public_id,
+        raw={"fields": fields},
+    )
+    if priority is None and raw_priority:
+        unmapped.saw(source=connection.public_id, field="priority", value=raw_priority, at=at)
+    return engagements.begin_there(
+        ticket=ticket,
+        organisation=connection.organisation,
+        actor=actor,
+        at=at,
+        occurred_at=occurred_at,
+        origin=connection.public_id,
+    )
+
+
+def _requester(address: str) -> Person | None:
+    """Whom a ticket born there is for, where exactly one of the people we know has the address."""
+    found = list(Person.objects.filter(email__iexact=address)[:2]) if address else []
+    return found[0] if len(found) == 1 else None

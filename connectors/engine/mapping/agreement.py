@@ -1,0 +1,19 @@
+"""What changed on our side since both sides of a link had the same."""
+
+from __future__ import annotations
+
+from connectors.engine import mapping
+from connectors.models import Link
+from hub.models import Leg, Ticket
+
+
+def changed_here(
+    link: Link, mapped: mapping.Mapped, ticket: Ticket, leg: Leg, *, is_insert: bool = False
+) -> dict[str, str]:
+    """Our value of every field that is written there and differs from what was agreed, or was never agreed."""
+    return {
+        field: ours
+        for field in mapped.fields
+        if mapped.goes_out(field, is_insert=is_insert)
+        and (ours := mapping.ours(ticket, leg, field)) != link.agreed.get(field, {}).get("ours")
+    }

@@ -1,0 +1,165 @@
+"""What an item of the outbox says to a vendor, in the vendor's own values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.engine import correlation_marks, mapping
+from connectors.engine.inbound import heard_mail
+from connectors.engine.mapping import Mapped, agreement
+from connectors.kit.contract import Change, Connector
+from connectors.kit.errors import Refused
+from connectors.models import Binding, Lane, Link, Outbound
+from hub.domain import files
+from hub.models import ActorKind, Leg, Message, Ticket
+from workflows.handoffs import briefing
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A change as it is sent, and what its values are on our side."""
+
+    change: Change
+    ours: dict[str, str]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to write: a change of fields that both sides have by now."""
+        is_text = self.change.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE)
+        return not is_text and not self.change.fields and not self.change.reference
+
+
+class Composer:
+    """Composes the changes of one link."""
+
+    def __init__(self, link: Link, connector: Connector, mapped: Mapped) -> None:
+        self.link, self.connector, self.mapped = link, connector, mapped
+
+    def compose(self, item: Outbound, *, place: str) -> Composed:
+        """The change to send. NotMapped where a value has no counterpart, Refused where an item cannot be said.
+
+        `place` is the queue in which their record lies, or in which it will be made.
+        """
+        if item.is_pack:
+            return self._pack(item)
+        if item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE):
+            return self._text(item)
+        return self._fields(item, place)
+
+    # -- fields
+
+    def _fields(self, item: Outbound, place: str) -> Composed:
+        leg = Leg.objects.select_related("organisation").get(pk=self.link.leg_id)
+        ticket = Ticket.objects.get(pk=leg.ticket_id)
+        is_insert = item.kind == Outbound.Kind.CREATE
+        ours = {
+            field: mine
+            for field, mine in agreement.changed_here(self.link, self.mapped, ticket, leg, is_insert=is_insert).items()
+            if is_insert or field not in self.connector.insert_only
+        }
+        is_packed = is_insert and self._is_packed()
+        fields: dict[str, str] = {}
+        for field in ours:
+            wanted = mapping.outgoing(
+                self.mapped, ticket, leg, field, is_insert=is_insert, place=place, is_packed=is_packed
+            )
+            theirs, known = self._fitting(field, wanted), self.link.agreed.get(field)
+            if theirs is not None and (known is None or known["theirs"] != theirs):
+                fields[field] = theirs
+        change = Change(
+            id=item.public_id,
+            kind=item.kind,
+            key=self.link.remote_key,
+            leg=leg.public_id,
+            title=ticket.title,
+            label=ticket.label,
+            reference=self.link.reference if is_insert or not self.link.agreed.get("reference") else "",
+            fields=fields,
+            mark=correlation_marks.sign(item.public_id) if is_insert else "",
+            **self._thread(),
+        )
+        return Composed(change, ours)
+
+    def _is_packed(self) -> bool:
+        """Whether the hand-off pack was queued as a note or file of its own when the ticket was offered."""
+        texts = self.link.outbound.filter(lane__in=[Lane.NOTES, Lane.FILES])
+        return texts.filter(message=None, attachment=None).exists()
+
+    def _thread(self) -> dict[str, Any]:
+        """Of mail: what their desk knows the ticket by."""
+        return {} if self.connector.keeps_records else dict(heard_mail.thread(self.link))
+
+    def _fitting(self, field: str, theirs: str | None) -> str | None:
+        """Their value as long as they take it; a description made there says which hubs the ticket came through."""
+        if theirs is None:
+            return None
+        hops = self._hops_of_ticket() if field == "description" else []
+        trail = f"\n\n{correlation_marks.trail(hops)}" if hops else ""
+        limit = self.connector.lengths.get(field)
+        if limit is not None and len(theirs) + len(trail) > limit:
+            theirs = theirs[: limit - len(trail) - 1] + "…"
+        return theirs + trail
+
+    def _hops_of_ticket(self) -> list[str]:
+        links = Link.objects.filter(leg__ticket=self.link.leg.ticket_id).exclude(pk=self.link.pk).order_by("pk")
+        return next((list(hops) for hops in links.values_list("hops", flat=True) if hops), [])
+
+    # -- notes, files, the hand-off pack
+
+    def _pack(self, item: Outbound) -> Composed:
+        leg = Leg.objects.select_related("given_by", "ticket").get(pk=self.link.leg_id)
+        is_file = item.kind == Outbound.Kind.FILE
+        change = Change(
+            id=item.public_id,
+            kind=item.kind,
+            key=self.link.remote_key,
+            leg=leg.public_id,
+            title=leg.ticket.title,
+            label=leg.ticket.label,
+            mark=correlation_marks.sign(item.public_id),
+            visibility=self.mapped.visibility(is_for_requester=False, is_for_vendor_alone=True),
+            name=f"{leg.ticket.label} hand-off.txt" if is_file else str(leg.given_by),
+            text="" if is_file else briefing.beside_description(leg.pack),
+            content=briefing.whole(leg.pack).encode() if is_file else b"",
+            **self._thread(),
+        )
+        return Composed(change, {})
+
+    def _text(self, item: Outbound) -> Composed:
+        message = item.message
+        assert message is not None
+        visibility = self.mapped.visibility(
+            is_for_requester=message.is_for_requester,
+            is_for_vendor_alone=not message.is_for_later_legs and message.legs.count() == 1,
+        )
+        about = f"{message.author_organisation}, {message.author_name}".rstrip(", ")
+        mark = correlation_marks.sign(item.public_id, hops=self._hops_of(message))
+        common = {
+            "id": item.public_id,
+            "kind": item.kind,
+            "key": self.link.remote_key,
+            "visibility": visibility,
+            "leg": self.link.leg.public_id,
+            "title": self.link.leg.ticket.title,
+            "label": self.link.leg.ticket.label,
+            "is_by_program": message.author_kind in (ActorKind.SYSTEM, ActorKind.TIMER),
+        } | self._thread()
+        if item.attachment is None:
+            text = message.body
+            if message.supersedes_id is not None:
+                text = f"(Correction)\n{text}"
+            return Composed(Change(**common, mark=mark, name=about, text=text), {})
+        try:
+            content = files.read(item.attachment)
+        except files.NotWhole as error:
+            raise Refused(str(error)) from error
+        return Composed(Change(**common, mark=mark, name=item.attachment.name, content=content), {})
+
+    def _hops_of(self, message: Message) -> list[str]:
+        """The hubs a message came through; one that has been through too many goes no further."""
+        bindings = Binding.objects.filter(message=message).exclude(hops="")
+        hops = next((found.split("@") for found in bindings.values_list("hops", flat=True)), [])
+        if len(hops) >= correlation_marks.MOST_HOPS:
+            raise Refused(f"This message came here through {len(hops)} other hubs; it is not passed on again.")
+        return hops

@@ -1,0 +1,33 @@
+"""Whether something that was sent is in the vendor's system."""
+
+from __future__ import annotations
+
+from connectors.engine import correlation_marks
+from connectors.kit.contract import Connector, Pushed
+from connectors.models import Link, Outbound
+
+
+def made(link: Link, connector: Connector) -> Pushed | None:
+    """The record that carries the reference of this link; None where there is none."""
+    keys = connector.find(link.reference)
+    return Pushed(key=keys[0], ticket=connector.fetch(keys[0])) if keys else None
+
+
+def sent(item: Outbound, link: Link, connector: Connector) -> Pushed | None:
+    """What an item became there; None where it did not arrive, or where nothing can be looked up."""
+    if not connector.keeps_records:
+        # Sent again, it carries the same id, by which the receiver knows it as the same.
+        return None
+    if item.kind == Outbound.Kind.CREATE:
+        return made(link, connector)
+    ticket = connector.fetch(link.remote_key)
+    if item.kind == Outbound.Kind.FIELDS:
+        wanted = item.intent.get("fields", {})
+        reference = item.intent.get("reference") or ticket.reference
+        is_there = ticket.reference == reference and all(ticket.fields.get(f) == v for f, v in wanted.items())
+        return Pushed(key=ticket.key, ticket=ticket) if is_there else None
+    records = ticket.notes if item.kind == Outbound.Kind.NOTE else ticket.files
+    for record in records or ():
+        if record.is_ours and correlation_marks.operation_in(record.mark) == item.public_id:
+            return Pushed(key=record.key)
+    return None
