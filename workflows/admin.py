@@ -8,19 +8,20 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from hub.admin.bases import Final, LookOnly
-from hub.core import crypto
 from hub.core.clock import now
 from hub.domain.policies import NotPublishable
 from hub.models import Workflow, WorkflowVersion
 from workflows.authoring import publishing
 from workflows.authoring.builder import views
 from workflows.models import (
+    Channel,
     Endpoint,
     EscalationRun,
     FailedAction,
@@ -32,7 +33,7 @@ from workflows.models import (
     Suppression,
     Triage,
 )
-from workflows.notifications import delivery, templates
+from workflows.notifications import delivery, templates, webhooks
 from workflows.vendor_change import switch_admin as _switch_admin  # noqa: F401 (registers itself)
 
 
@@ -90,31 +91,63 @@ class WorkflowVersionAdmin(Final):
 
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
     url = forms.URLField(label=gettext_lazy("address"), assume_scheme="https", max_length=500)
-    secret = forms.CharField(
-        label=gettext_lazy("Secret"),
-        required=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=gettext_lazy("Signs what is sent (HMAC-SHA256). Never shown again; left empty it stays as it is."),
-    )
 
     class Meta:
         model = Endpoint
         fields = ["name", "channel", "url", "is_active"]
 
-    def save(self, commit: bool = True) -> Endpoint:
-        made: Endpoint = super().save(commit=False)
-        if self.cleaned_data["secret"]:
-            made.sealed = crypto.seal(made.public_id, {"secret": self.cleaned_data["secret"]})
-        if commit:
-            made.save()
-        return made
-
 
 @admin.register(Endpoint)
 class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Endpoints; the hub makes their secrets, and shows each one once."""
+
     form = EndpointForm
-    list_display = ["name", "channel", "url", "is_active"]
+    fields = ["name", "channel", "url", "is_active", "signature"]
+    readonly_fields = ["signature"]
+    list_display = ["name", "channel", "url", "is_active", "signature"]
     search_fields = ["name"]
+    actions = ["renew_secret"]
+
+    @admin.display(description=gettext_lazy("signature"))
+    def signature(self, obj: Endpoint) -> str:
+        if obj.has_hex_signature:
+            return _("Standard Webhooks, and the old hexadecimal signature until the secret is renewed")
+        if obj.sealed:
+            return _("Standard Webhooks")
+        if not obj.pk:
+            return _("A signed webhook gets a secret when it is saved. It is shown once.")
+        return _("None: the endpoint has no secret")
+
+    def save_model(self, request: HttpRequest, obj: Endpoint, form: forms.BaseForm, change: bool) -> None:
+        """Of a row that exists, save what the form has: its secret may be renewed or resealed at the same time."""
+        obj.save(update_fields=EndpointForm.Meta.fields if change else None)
+
+    def response_add(self, request: HttpRequest, obj: Endpoint, post_url_continue: str | None = None) -> HttpResponse:
+        return self._first_secret(request, obj) or super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Endpoint) -> HttpResponse:
+        return self._first_secret(request, obj) or super().response_change(request, obj)
+
+    def _first_secret(self, request: HttpRequest, obj: Endpoint) -> HttpResponse | None:
+        """Signed webhooks always have a secret."""
+        if obj.channel != Channel.WEBHOOK or obj.sealed:
+            return None
+        return self._page(request, _("New secret"), secrets=[(obj, webhooks.renew_secret(obj))])
+
+    @admin.action(description=gettext_lazy("Renew secret"), permissions=["change"])
+    def renew_secret(self, request: HttpRequest, rows: QuerySet[Endpoint]) -> HttpResponse:
+        endpoints = list(rows.order_by("name"))
+        if "sure" not in request.POST:
+            return self._page(request, _("Renew secret"), endpoints=endpoints)
+        for endpoint in endpoints:
+            self.log_change(request, endpoint, _("Renewed the secret."))
+        renewed = [(endpoint, webhooks.renew_secret(endpoint)) for endpoint in endpoints]
+        title = ngettext("New secret", "New secrets", len(renewed))
+        return self._page(request, title, secrets=renewed)
+
+    def _page(self, request: HttpRequest, title: str, **context: Any) -> HttpResponse:
+        context |= {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
+        return TemplateResponse(request, "admin/workflows/secrets.html", context)
 
 
 class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]

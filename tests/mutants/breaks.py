@@ -237,7 +237,7 @@ BREAKS = (
     ),
     Break(
         "a call to an endpoint follows redirects",
-        "workflows/notifications/delivery.py",
+        "workflows/notifications/webhooks.py",
         "allow_redirects=False",
         "allow_redirects=True",
         ("tests/workflows/test_notifications.py",),

@@ -20,7 +20,7 @@ class Channel(models.TextChoices):
 
 
 class Endpoint(models.Model):
-    """A place of ours that takes notices over HTTP. Its secret is sealed and never shown again."""
+    """A system of ours that receives notices over HTTP. The hub makes its secret, seals it and shows it once."""
 
     public_id = PublicIdField()
     name = models.CharField(_("name"), max_length=150, unique=True)
@@ -29,6 +29,8 @@ class Endpoint(models.Model):
     )
     url = models.URLField(_("address"), max_length=500)
     sealed = models.BinaryField(blank=True, default=b"", editable=False)
+    has_hex_signature = models.BooleanField(_("old signature"), default=False, editable=False)
+    """Its secret was typed before the hub signed as Standard Webhooks: both signatures are sent until it is renewed."""
     is_active = models.BooleanField(_("in use"), default=True)
 
     class Meta:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import format_datetime, parseaddr
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import requests
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
@@ -19,11 +14,11 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone, translation
 
-from hub.core import crypto
 from hub.domain import accounts
-from hub.egress import EgressDenied, Policy, open_session
 from hub.models import Organisation, User
-from workflows.models import Channel, Endpoint, Notice, Suppression
+from workflows.models import Channel, Notice, Suppression
+from workflows.notifications import webhooks
+from workflows.notifications.errors import NotSent
 from workflows.notifications.notify import NEW_PASSWORD, language_of
 
 LEASE = timedelta(seconds=90)
@@ -32,14 +27,6 @@ ONE_BY_ONE = 3
 """So many due notices are still single messages; more are one."""
 MOST_TOGETHER = 2000
 SECONDS = 15
-
-
-class NotSent(Exception):
-    """It could not be sent now; `is_final` where trying again makes no sense."""
-
-    def __init__(self, why: str, *, is_final: bool = False) -> None:
-        super().__init__(why)
-        self.is_final = is_final
 
 
 def due_notices(*, at: datetime, limit: int = 50) -> list[int]:
@@ -60,23 +47,17 @@ def send(*, notice_id: int) -> None:
         return
     mine = _claim(first, at)
     for notice in [each for each in mine if each.kind == NEW_PASSWORD]:
-        _one(notice, notice.subject, notice.body)  # by itself: its link is made when it is sent
+        _deliver([notice], notice.subject, notice.body)  # by itself: its link is made when it is sent
         mine.remove(notice)
     if not mine:
         return
     if len(mine) <= ONE_BY_ONE or first.channel == Channel.CONSOLE:
         for notice in mine:
-            _one(notice, notice.subject, notice.body)
+            _deliver([notice], notice.subject, notice.body)
         return
     with translation.override(language_of(mine[0].user)):
         subject, body = together(mine)
-    if _one(mine[0], subject, body):
-        rest = [notice.pk for notice in mine[1:]]
-        Notice.objects.filter(pk__in=rest).update(
-            state=Notice.State.MERGED, merged_into=mine[0], sent_at=timezone.now(), lease_until=None
-        )
-    else:
-        Notice.objects.filter(pk__in=[n.pk for n in mine[1:]], state=Notice.State.READY).update(lease_until=None)
+    _deliver(mine, subject, body)
 
 
 @transaction.atomic
@@ -106,19 +87,32 @@ def together(notices: list[Notice]) -> tuple[str, str]:
     return subject, "\n".join([f"{len(notices)} notices since the last message:", "", *shown, "", notices[-1].body])
 
 
-def _one(notice: Notice, subject: str, body: str) -> bool:
+def _deliver(notices: list[Notice], subject: str, body: str) -> None:
+    """Send notices to one recipient as one message.
+
+    If that fails for now, they all wait equally long: the next attempt is the same message again.
+    """
+    first, *others = notices
     try:
-        _SEND[Channel(notice.channel)](notice, subject, body)
+        if first.channel == Channel.MAIL:
+            _mail(first, subject, body)
+        elif first.channel != Channel.CONSOLE:  # in the console it is there as soon as its row is
+            webhooks.post(first, subject, body, id=webhooks.message_id(notices))
     except NotSent as error:
-        _failed(notice, error)
-        return False
-    Notice.objects.filter(pk=notice.pk).update(
+        at = timezone.now()
+        for notice in [first] if error.is_final else notices:
+            _failed(notice, error, at=at)
+        Notice.objects.filter(pk__in=[n.pk for n in others], state=Notice.State.READY).update(lease_until=None)
+        return
+    Notice.objects.filter(pk=first.pk).update(
         state=Notice.State.SENT, sent_at=timezone.now(), lease_until=None, due_at=None, why=""
     )
-    return True
+    Notice.objects.filter(pk__in=[n.pk for n in others]).update(
+        state=Notice.State.MERGED, merged_into=first, sent_at=timezone.now(), lease_until=None
+    )
 
 
-def _failed(notice: Notice, error: NotSent) -> None:
+def _failed(notice: Notice, error: NotSent, *, at: datetime) -> None:
     attempts = notice.attempts + 1
     is_over = error.is_final or attempts >= MOST_ATTEMPTS
     wait = timedelta(minutes=2 ** min(attempts - 1, 6))
@@ -127,7 +121,7 @@ def _failed(notice: Notice, error: NotSent) -> None:
         why=str(error)[:1000],
         lease_until=None,
         state=Notice.State.FAILED if is_over else Notice.State.READY,
-        due_at=None if is_over else timezone.now() + wait,
+        due_at=None if is_over else at + wait,
     )
 
 
@@ -200,78 +194,3 @@ def _backend() -> EmailBackend:
         timeout=SECONDS,
         fail_silently=False,
     )
-
-
-# -- to endpoints
-
-
-def _post(notice: Notice, subject: str, body: str) -> None:
-    endpoint = Endpoint.objects.filter(public_id=notice.to, is_active=True).first()
-    if endpoint is None:
-        raise NotSent("The endpoint is not in use any more.", is_final=True)
-    content = json.dumps(_shaped(endpoint, notice, subject, body)).encode()
-    headers = {"Content-Type": "application/json", **signed(endpoint, notice, content)}
-    try:
-        with open_session(Policy.of(settings.EGRESS_ALLOW)) as session:
-            answer = session.post(endpoint.url, data=content, headers=headers, timeout=SECONDS, allow_redirects=False)
-    except EgressDenied as error:
-        raise NotSent(str(error), is_final=True) from error
-    except (requests.RequestException, OSError) as error:
-        raise NotSent(f"{endpoint} did not answer.") from error
-    if answer.status_code >= 300:
-        is_final = 300 <= answer.status_code < 500 and answer.status_code not in (408, 409, 425, 429)
-        raise NotSent(f"{endpoint} answered {answer.status_code}.", is_final=is_final)
-
-
-def signed(endpoint: Endpoint, notice: Notice, content: bytes) -> dict[str, str]:
-    """The headers that prove us (HMAC-SHA256 over id, time and body, as Standard Webhooks has it)."""
-    secret = crypto.unseal(endpoint.public_id, bytes(endpoint.sealed)).get("secret", "")
-    if not secret:
-        return {}
-    at = str(int(timezone.now().timestamp()))
-    mac = hmac.new(secret.encode(), f"{notice.public_id}.{at}.".encode() + content, hashlib.sha256).hexdigest()
-    return {"Webhook-Id": notice.public_id, "Webhook-Timestamp": at, "Webhook-Signature": f"v1,{mac}"}
-
-
-def _shaped(endpoint: Endpoint, notice: Notice, subject: str, body: str) -> dict[str, Any]:
-    ticket = notice.ticket
-    if endpoint.channel == Channel.SLACK:
-        return {"text": f"*{subject}*\n{body}"[:3000]}
-    if endpoint.channel == Channel.TEAMS:
-        card = {
-            "type": "AdaptiveCard",
-            "version": "1.4",
-            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-            "body": [
-                {"type": "TextBlock", "text": subject, "weight": "Bolder", "wrap": True},
-                {"type": "TextBlock", "text": body[:3000], "wrap": True},
-            ],
-        }
-        return {
-            "type": "message",
-            "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}],
-        }
-    return {
-        "id": notice.public_id,
-        "kind": notice.kind,
-        "subject": subject,
-        "text": body,
-        "url": notice.url,
-        "made_at": notice.made_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "ticket": {"id": ticket.public_id, "number": ticket.label, "title": ticket.title, "priority": ticket.priority}
-        if ticket
-        else None,
-    }
-
-
-def _show(_notice: Notice, _subject: str, _body: str) -> None:
-    """In the console it is there as soon as its row is."""
-
-
-_SEND: dict[Channel, Callable[[Notice, str, str], None]] = {
-    Channel.MAIL: _mail,
-    Channel.CONSOLE: _show,
-    Channel.WEBHOOK: _post,
-    Channel.SLACK: _post,
-    Channel.TEAMS: _post,
-}
