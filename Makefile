@@ -32,10 +32,12 @@ test: $(DEV) $(FRONT) ## The whole test suite
 run: $(RUNTIME) $(FRONT) ## The hub without the story: a first-run page leads on
 	@exec $(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
-check: $(DEV) $(FRONT) ## Style, types, imports, migrations, settings
+check: $(DEV) $(FRONT) ## Style, prose, types, imports, migrations, settings
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/djlint --lint --quiet console/templates connectors/templates workflows/templates
+	@$(BIN)/codespell
+	@$(BIN)/python docs/check_prose.py
 	@$(BIN)/python manage.py check
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/lint-imports --no-cache
