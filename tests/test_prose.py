@@ -12,7 +12,7 @@ def test_code_and_addresses_of_a_page_are_left_out() -> None:
 
     assert "unique" not in page
     assert "# Set up." in page
-    assert page.count("\n") == 8
+    assert page.count("\n") == 7
 
 
 def test_only_texts_for_people_are_taken_from_code(tmp_path: Path) -> None:
