@@ -26,7 +26,7 @@ MARKERS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettex
 OFF = {
     "typography.diacritical_marks": "a clock resumes; nobody here sends a résumé",
 }
-"""Checks that are wrong for technical prose, each with its reason. docs/decisions/0034 says how to add one."""
+"""Checks that are wrong for technical prose, each with its reason. docs/decisions/0035 says how to add one."""
 
 NOT_PROSE = {
     ".md": re.compile(r"(?ms)^```.*?^```$|^    .*?$|<!--.*?-->|`[^`\n]+`|\]\([^)]*\)|https?://\S+"),

@@ -24,7 +24,7 @@ def receive(body: bytes, headers: Mapping[str, str], *, secret: str) -> tuple[in
     return 204, notice
 
 
-# how-to: old secret
+# how-to: old-secret
 def receive_with_old_secret(body: bytes, headers: Mapping[str, str], *, secret: str) -> Any:
     """A secret that somebody typed is the key itself: give the package bytes, and it decodes nothing."""
     return Webhook(secret.encode()).verify(body, dict(headers))
