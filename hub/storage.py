@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from django.core.files.storage import FileSystemStorage
 
-from hub.models.fields import new_ulid
+from hub.core.ids import new_ulid
 
 
 class WholeFileStorage(FileSystemStorage):

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from hub.models import Contract, Organisation, Publication, Target, Ticket
-from hub.sla import clocks
-from hub.sla.clocks import ClockRule
+from hub.sla.clock_rules import ClockRule, OnChange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ def _rule(contract: Contract, kind: str, rows: list[Target], party: Organisation
         calendar_by_priority={row.priority: str(row.calendar_id) for row in rows if row.calendar_id},
         goals={row.priority: row.goal_seconds for row in rows},
         holders=None if is_sla else frozenset([party.public_id]),
-        on_change=clocks.OnChange(contract.on_change),
+        on_change=OnChange(contract.on_change),
         pause_on=frozenset(contract.pause_reasons),
         start_on=keys["start_on"],
         stop_on=keys.get("stop_on", NONE),

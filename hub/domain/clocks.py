@@ -15,7 +15,8 @@ from hub.domain.ticket_state import TicketFacts
 from hub.models import Calendar, Clock, Contract, EventKind, Organisation, Phase, Span, Ticket
 from hub.queries.calendars import calendar_of
 from hub.sla import calendars, clocks
-from hub.sla.clocks import RESOLVE, ClockState, Occurrence, State
+from hub.sla.clock_rules import RESOLVE, Occurrence
+from hub.sla.clock_states import ClockState, State
 
 
 def occurrences(events: Sequence[Facts], perspective: str, *, minds_disputes: bool = False) -> list[Occurrence]:
@@ -261,8 +262,12 @@ def rows_of(ticket: Ticket, term: Terms, state: ClockState) -> Iterator[Clock]:
             is_breached=past.breached,
             breaches=_breaches(state, past.cycle),
         )
+    yield _current_row(ticket, term, state)
+
+
+def _current_row(ticket: Ticket, term: Terms, state: ClockState) -> Clock:
     fires_at = None if state.breached or state.state is not State.ACTIVE else state.breach_at
-    yield Clock(
+    return Clock(
         ticket=ticket,
         contract=term.contract,
         target=term.target,

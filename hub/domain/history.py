@@ -95,9 +95,14 @@ def build(
         salt=salt,
         previous_hash=ticket.chain_head,
     )
+    return _chained(ticket, event)
+
+
+def _chained(ticket: Ticket, event: Event) -> Event:
+    """The event with its hash, as the new head of the ticket's chain."""
     event.hash = chain_hash(event, ticket_id=ticket.public_id)
     ticket.last_seq, ticket.chain_head = event.seq, event.hash
-    ticket.changed_at = recorded_at
+    ticket.changed_at = event.recorded_at
     return event
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
+from hub.core.sentences import sentence
 from hub.domain import files, history, tickets
 from hub.domain.actors import Actor
 from hub.models import (
@@ -54,21 +55,15 @@ def say(
     `requester` marks words of the person who asked. The author's own leg always sees it.
     """
     ticket = tickets.locked(ticket)
-    if not body.strip():
-        raise NotSaid(_("A message needs some text."))
-    if ticket.phase == Phase.CANCELLED:
-        raise NotSaid(_("%(label)s is cancelled; nothing can be added to it.") % {"label": ticket.label})
-    organisation = requester.organisation if requester else (actor.organisation or ticket.owner)
     audience = list(legs)
-    if any(leg.ticket_id != ticket.pk for leg in audience):
-        raise NotSaid(_("A message can only be for legs of its own ticket."))
+    _check(ticket, body, audience)
     message = Message.objects.create(
         ticket=ticket,
         author_kind=actor.kind,
         author_name=author_name or (requester.name if requester else actor.name),
         author_user=_user(actor),
         author_person=requester,
-        author_organisation=organisation,
+        author_organisation=requester.organisation if requester else (actor.organisation or ticket.owner),
         body=body,
         is_for_requester=is_for_requester or requester is not None,
         is_for_later_legs=is_for_later_legs,
@@ -81,15 +76,7 @@ def say(
     history.record(
         ticket=ticket,
         kind=EventKind.MESSAGE_ADDED,
-        payload={
-            "message": message.public_id,
-            "author_kind": "requester" if requester else str(actor.kind),
-            "organisation": organisation.public_id,
-            "is_for_requester": int(message.is_for_requester),
-            "legs": sorted(leg.public_id for leg in audience),
-            "is_for_later_legs": int(is_for_later_legs),
-            "supersedes": supersedes.public_id if supersedes else "",
-        },
+        payload=_facts(message, audience),
         body=body,
         actor=actor,
         at=at,
@@ -97,6 +84,29 @@ def say(
         origin=origin,
     )
     return message
+
+
+def _check(ticket: Ticket, body: str, audience: Sequence[Leg]) -> None:
+    """Raise NotSaid where the ticket cannot have this message."""
+    if not body.strip():
+        raise NotSaid(sentence("A message needs some text."))
+    if ticket.phase == Phase.CANCELLED:
+        raise NotSaid(sentence("%(label)s is cancelled; nothing can be added to it.", label=ticket.label))
+    if any(leg.ticket_id != ticket.pk for leg in audience):
+        raise NotSaid(sentence("A message can be addressed only to engagements of its own ticket."))
+
+
+def _facts(message: Message, audience: Sequence[Leg]) -> dict[str, Any]:
+    """What the event says of the message; its text is chained as the body."""
+    return {
+        "message": message.public_id,
+        "author_kind": "requester" if message.author_person else str(message.author_kind),
+        "organisation": message.author_organisation.public_id,
+        "is_for_requester": int(message.is_for_requester),
+        "legs": sorted(leg.public_id for leg in audience),
+        "is_for_later_legs": int(message.is_for_later_legs),
+        "supersedes": message.supersedes.public_id if message.supersedes else "",
+    }
 
 
 @transaction.atomic
@@ -151,11 +161,7 @@ def attach(
         size=len(content),
         added_at=at,
     )
-    try:
-        files.keep(attachment, content)
-    except OSError as error:
-        raise NotStored(_("The file “%s” could not be stored now; try again in a while.") % attachment.name) from error
-    attachment.save()
+    _store(attachment, content)
     history.record(
         ticket=ticket,
         kind=EventKind.ATTACHMENT_ADDED,
@@ -172,6 +178,15 @@ def attach(
         origin=origin,
     )
     return attachment
+
+
+def _store(attachment: Attachment, content: bytes) -> None:
+    try:
+        files.keep(attachment, content)
+    except OSError as error:
+        why = sentence("The file “%(name)s” could not be stored. Try again later.", name=attachment.name)
+        raise NotStored(why) from error
+    attachment.save()
 
 
 def safe_name(name: str) -> str:

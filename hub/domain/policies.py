@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
+from hub.core.ids import new_ulid
 from hub.models import Calendar, Contract, Publication
-from hub.models.fields import new_ulid
 
 
 class NotPublishable(Exception):

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from hub.core import numbers
+from hub.core.sentences import sentence
 from hub.domain import history
 from hub.domain.actors import Actor
 from hub.models import (
@@ -83,14 +84,13 @@ def open_ticket(
     # A vendor's clock that runs ahead of ours cannot open a ticket in the future.
     opened_at = min((occurred_at or at).replace(microsecond=0), at)
     owner = us()
-    state = first_state(Phase.NEW, service=service)
     ticket = Ticket.objects.create(
         number=numbers.take("ticket")[0],
         kind=kind,
         title=title[:255],
         description=description,
         priority=priority,
-        status=state,
+        status=first_state(Phase.NEW, service=service),
         owner=owner,
         holder=owner,
         held_since=opened_at,
@@ -106,15 +106,7 @@ def open_ticket(
     history.record(
         ticket=ticket,
         kind=EventKind.TICKET_OPENED,
-        payload={
-            "number": ticket.number,
-            "kind": str(ticket.kind),
-            "priority": str(priority),
-            "service": service.public_id if service else "",
-            "owner": owner.public_id,
-            "requester_organisation": requester.organisation.public_id if requester else "",
-            "status": state.slug,
-        },
+        payload=_opening(ticket),
         texts={"title": ticket.title, "description": description},
         actor=actor,
         at=at,
@@ -122,6 +114,19 @@ def open_ticket(
         origin=origin,
     )
     return ticket
+
+
+def _opening(ticket: Ticket) -> dict[str, Any]:
+    """What the first event says of the ticket, its texts apart."""
+    return {
+        "number": ticket.number,
+        "kind": str(ticket.kind),
+        "priority": str(ticket.priority),
+        "service": ticket.service.public_id if ticket.service else "",
+        "owner": ticket.owner.public_id,
+        "requester_organisation": ticket.requester.organisation.public_id if ticket.requester else "",
+        "status": ticket.status.slug,
+    }
 
 
 @transaction.atomic
@@ -140,13 +145,7 @@ def edit_ticket(
     two synchronised systems from echoing each other for ever.
     """
     ticket = locked(ticket)
-    refused = set(changes) - EDITABLE
-    if refused:
-        raise NotEditable(f"{sorted(refused)[0]} cannot be edited here.")
-    if ticket.phase == Phase.CANCELLED:
-        raise NotEditable(f"{ticket.label} is cancelled and stays as it is.")
-    changed = {name: (getattr(ticket, name), value) for name, value in changes.items()}
-    changed = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
+    changed = _changed(ticket, changes)
     if not changed:
         return ticket
     for name, (_before, after) in changed.items():
@@ -168,6 +167,17 @@ def edit_ticket(
     return ticket
 
 
+def _changed(ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Before and after, by the name of the field, for fields that get another value; NotEditable where not allowed."""
+    refused = set(changes) - EDITABLE
+    if refused:
+        raise NotEditable(sentence("The field “%(field)s” cannot be edited here.", field=min(refused)))
+    if ticket.phase == Phase.CANCELLED:
+        raise NotEditable(sentence("%(label)s is cancelled and can no longer be edited.", label=ticket.label))
+    pairs = {name: (getattr(ticket, name), value) for name, value in changes.items()}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
 @transaction.atomic
 def set_priority(
     *,
@@ -182,9 +192,10 @@ def set_priority(
     """Give the ticket another priority; the same one again is no change."""
     ticket = locked(ticket)
     if priority not in Priority.values:
-        raise NotEditable(f"{priority!r} is not a priority; use {', '.join(Priority.values)}.")
+        choices = ", ".join(Priority.values)
+        raise NotEditable(sentence("“%(value)s” is not a priority. Use %(choices)s.", value=priority, choices=choices))
     if not ticket.is_open:
-        raise NotEditable(f"{ticket.label} is {ticket.get_phase_display()}; its priority stays as it was.")
+        raise NotEditable(sentence("%(label)s is not open. Its priority can no longer be changed.", label=ticket.label))
     if ticket.priority == priority:
         return ticket
     before, ticket.priority = ticket.priority, priority
@@ -208,7 +219,9 @@ def set_status(
     """Give the ticket another status of the same phase; only `workflows.lifecycle.transitions` moves the phase."""
     ticket = locked(ticket)
     if status.phase != ticket.phase:
-        raise NotEditable(f"{status} is of another phase than {ticket.label}.")
+        raise NotEditable(
+            sentence("The status “%(status)s” is in another phase than %(label)s.", status=status, label=ticket.label)
+        )
     before, ticket.status = ticket.status.slug, status
     ticket.save(update_fields=["status"])
     payload = {"verb": verb, "before": before, "after": status.slug, "reason": reason}

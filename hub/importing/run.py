@@ -42,8 +42,8 @@ from hub.models import (
     Ticket,
     UnmappedValue,
 )
-from hub.sla.clocks import ClockState
-from hub.sla.clocks import State as ClockPhase
+from hub.sla.clock_states import ClockState
+from hub.sla.clock_states import State as ClockPhase
 
 BATCH = 200
 PHASES = {

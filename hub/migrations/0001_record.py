@@ -2,6 +2,7 @@
 
 import django.db.models.deletion
 import django_fsm
+import hub.core.ids
 import hub.models.fields
 from django.conf import settings
 from django.db import migrations, models
@@ -46,7 +47,7 @@ class Migration(migrations.Migration):
                 ('password', models.CharField(max_length=128, verbose_name='password')),
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('email', models.EmailField(max_length=254, unique=True, verbose_name='e-mail address')),
                 ('name', models.CharField(max_length=150, verbose_name='name')),
                 ('time_zone', models.CharField(default='UTC', max_length=64, validators=[hub.models.fields.is_zone], verbose_name='time zone')),
@@ -64,7 +65,7 @@ class Migration(migrations.Migration):
             name='Calendar',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('name', models.CharField(max_length=150, verbose_name='name')),
                 ('version', models.PositiveIntegerField(default=1, verbose_name='version')),
                 ('status', models.CharField(choices=[('draft', 'draft'), ('published', 'published'), ('retired', 'retired')], default='draft', max_length=16, verbose_name='status')),
@@ -83,7 +84,7 @@ class Migration(migrations.Migration):
             name='HistoryImport',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('source', models.CharField(max_length=255, verbose_name='source')),
                 ('fingerprint', models.CharField(max_length=64, unique=True)),
                 ('format', models.SlugField(verbose_name='format')),
@@ -105,7 +106,7 @@ class Migration(migrations.Migration):
             name='Organisation',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('name', models.CharField(max_length=150, unique=True, verbose_name='name')),
                 ('kind', models.CharField(choices=[('us', 'our IT organisation'), ('vendor', 'vendor'), ('customer', 'customer')], default='vendor', max_length=16, verbose_name='kind')),
                 ('is_us', models.BooleanField(default=False, help_text='Exactly one organisation is us.', verbose_name='is us')),
@@ -140,7 +141,7 @@ class Migration(migrations.Migration):
             name='Leg',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('number', models.PositiveSmallIntegerField()),
                 ('stage', django_fsm.FSMField(choices=[('offered', 'offered'), ('accepted', 'accepted'), ('working', 'working'), ('waiting', 'waiting'), ('done', 'done'), ('declined', 'declined'), ('expired', 'expired'), ('recalled', 'recalled'), ('returned', 'returned')], default='offered', max_length=16, protected=True, verbose_name='stage')),
                 ('is_lead', models.BooleanField(default=False, verbose_name='leads')),
@@ -204,7 +205,7 @@ class Migration(migrations.Migration):
             name='Contract',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('name', models.CharField(max_length=150, verbose_name='name')),
                 ('version', models.PositiveIntegerField(default=1, verbose_name='version')),
                 ('status', models.CharField(choices=[('draft', 'draft'), ('published', 'published'), ('retired', 'retired')], default='draft', max_length=16, verbose_name='status')),
@@ -262,7 +263,7 @@ class Migration(migrations.Migration):
             name='Person',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('name', models.CharField(max_length=150, verbose_name='name')),
                 ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
                 ('job', models.CharField(blank=True, max_length=150, verbose_name='job')),
@@ -299,7 +300,7 @@ class Migration(migrations.Migration):
             name='Service',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('name', models.CharField(max_length=150, unique=True, verbose_name='name')),
                 ('tier', models.PositiveSmallIntegerField(choices=[(1, '1, mission critical'), (2, '2, important'), (3, '3, normal'), (4, '4, low')], default=3, verbose_name='tier')),
                 ('strategy', models.CharField(choices=[('differentiator', 'differentiator'), ('commodity', 'commodity')], default='commodity', max_length=16, verbose_name='strategy')),
@@ -322,7 +323,7 @@ class Migration(migrations.Migration):
             name='Site',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('name', models.CharField(max_length=150, verbose_name='name')),
                 ('time_zone', models.CharField(default='UTC', max_length=64, validators=[hub.models.fields.is_zone], verbose_name='time zone')),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sites', to='hub.organisation')),
@@ -342,7 +343,7 @@ class Migration(migrations.Migration):
             name='Asset',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('tag', models.CharField(max_length=64, unique=True, verbose_name='tag')),
                 ('name', models.CharField(max_length=150, verbose_name='name')),
                 ('organisation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='assets', to='hub.organisation')),
@@ -390,7 +391,7 @@ class Migration(migrations.Migration):
             name='Team',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('name', models.CharField(max_length=150, verbose_name='name')),
                 ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='teams', to='hub.organisation')),
             ],
@@ -404,7 +405,7 @@ class Migration(migrations.Migration):
             name='Ticket',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('number', models.PositiveBigIntegerField(editable=False, unique=True)),
                 ('kind', models.CharField(choices=[('incident', 'incident'), ('request', 'request'), ('problem', 'problem'), ('change', 'change')], default='incident', max_length=16, verbose_name='kind')),
                 ('title', models.CharField(max_length=255, verbose_name='title')),
@@ -458,7 +459,7 @@ class Migration(migrations.Migration):
             name='Message',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('author_kind', models.CharField(choices=[('person', 'person'), ('vendor', 'vendor'), ('timer', 'timer'), ('system', 'system'), ('api', 'API')], max_length=16)),
                 ('author_name', models.CharField(blank=True, max_length=150)),
                 ('body', models.TextField()),
@@ -518,7 +519,7 @@ class Migration(migrations.Migration):
             name='Attachment',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('name', models.CharField(max_length=255)),
                 ('content_type', models.CharField(blank=True, max_length=100)),
                 ('sha256', models.CharField(max_length=64)),
@@ -556,7 +557,7 @@ class Migration(migrations.Migration):
             name='Workflow',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', hub.models.fields.PublicIdField(default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True)),
+                ('public_id', hub.models.fields.PublicIdField(default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True)),
                 ('name', models.CharField(max_length=150, unique=True, verbose_name='name')),
                 ('is_default', models.BooleanField(default=False, verbose_name='for every service without its own')),
             ],

@@ -1,14 +1,21 @@
 """Nouns. One module a subject; everything of the outside is imported from here."""
 
-from .contract import Calendar, Clock, Contract, Publication, Span, Target
-from .event import ActorKind, Event, EventKind, FailedReceiver, LedgerSegment
+from .asset import Asset
+from .calendar import Calendar
+from .clock import Clock, Span
+from .contract import Contract
+from .event import ActorKind, Event, EventKind
+from .failed_receiver import FailedReceiver
 from .imports import HistoryImport, UnmappedValue
+from .ledger_segment import LedgerSegment
 from .leg import ENGAGED_STAGES, OPEN_STAGES, Leg, ReasonCode, Stage, WaitsOn
 from .message import FOR_LATER, Attachment, Message
 from .organisation import Organisation, Person, Site, Team
+from .publication import Publication
 from .sequence import Sequence
-from .service import Asset, Service
+from .service import Service
 from .share import HistoryShare
+from .target import Target
 from .ticket import REOPEN_WINDOW, Degree, Priority, Relation, Ticket
 from .user import Membership, User
 from .workflow import Colour, Phase, State, Workflow, WorkflowVersion

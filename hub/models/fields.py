@@ -6,16 +6,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from ulid import ULID
 
 from hub.core import sentences
+from hub.core.ids import new_ulid
 from hub.sla.calendars import BadCalendar, load_zone
 from hub.translation import localized
-
-
-def new_ulid() -> str:
-    """A new public id: 26 characters that sort by the time they were made."""
-    return str(ULID())
 
 
 def is_zone(name: str) -> None:

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from .fields import PublicIdField
-from .organisation import Organisation, Person, Site
+from .organisation import Person
 
 
 class Service(models.Model):
@@ -59,22 +59,3 @@ class Service(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class Asset(models.Model):
-    """A thing a ticket is about."""
-
-    public_id = PublicIdField()
-    tag = models.CharField(_("tag"), max_length=64, unique=True)
-    name = models.CharField(_("name"), max_length=150)
-    owner = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True, related_name="assets")
-    service = models.ForeignKey(Service, models.SET_NULL, null=True, blank=True, related_name="assets")
-    site = models.ForeignKey(Site, models.SET_NULL, null=True, blank=True, related_name="assets")
-    organisation = models.ForeignKey(Organisation, models.SET_NULL, null=True, blank=True, related_name="assets")
-
-    class Meta:
-        verbose_name = _("asset")
-        verbose_name_plural = _("assets")
-
-    def __str__(self) -> str:
-        return f"{self.tag} {self.name}"

@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_fsm import FSMField, transition
 
+from .asset import Asset
 from .fields import PublicIdField
 from .organisation import Organisation, Person, Site, Team
-from .service import Asset, Service
+from .service import Service
 from .workflow import Phase, State
 
 REOPEN_WINDOW = timedelta(days=14)

@@ -13,6 +13,8 @@ from typing import Any
 
 from . import clocks
 from .calendars import Calendar, CalendarSpec
+from .clock_rules import ClockRule, Occurrence, OnChange
+from .clock_states import ClockState
 
 MINUTE = 60
 
@@ -157,12 +159,12 @@ def _run_clocks(cases: list[Mapping[str, Any]]) -> Outcome:
     return outcome
 
 
-def read_rule(raw: Mapping[str, Any]) -> clocks.ClockRule:
+def read_rule(raw: Mapping[str, Any]) -> ClockRule:
     def keys(name: str) -> frozenset[str]:
         return frozenset(raw.get(name, ()))
 
     known_only(f"clock {raw.get('id', '')}", raw, _OF_A_CLOCK)
-    return clocks.ClockRule(
+    return ClockRule(
         id=raw["id"],
         calendar=raw["calendar"],
         goals={p: None if goal is None else goal * MINUTE for p, goal in raw["goal"].items()},
@@ -174,17 +176,17 @@ def read_rule(raw: Mapping[str, Any]) -> clocks.ClockRule:
         pause_on=keys("pause_status"),
         holders=None if raw.get("holders") is None else frozenset(raw["holders"]),
         calendar_by_priority=raw.get("calendar_by_priority", {}),
-        on_change=clocks.OnChange(raw.get("on_change", "carry")),
+        on_change=OnChange(raw.get("on_change", "carry")),
         repeats=raw.get("repeat", False),
         levels=tuple(raw.get("thresholds", ())),
     )
 
 
-def read_occurrence(raw: Mapping[str, Any], position: int) -> clocks.Occurrence:
+def read_occurrence(raw: Mapping[str, Any], position: int) -> Occurrence:
     known_only(f"event {position}", raw, _OF_AN_EVENT)
     kind, to = raw["type"], raw.get("to")
     holder = to if kind == "handoff" else raw.get("holder")
-    return clocks.Occurrence(
+    return Occurrence(
         at=read_instant(raw["at"]),
         seq=raw.get("seq", position),
         type=kind,
@@ -197,7 +199,7 @@ def read_occurrence(raw: Mapping[str, Any], position: int) -> clocks.Occurrence:
     )
 
 
-def write_state(state: clocks.ClockState) -> dict[str, Any]:
+def write_state(state: ClockState) -> dict[str, Any]:
     """A state in the words of the case files: minutes, and instants as text."""
     return {
         "state": state.state.value,

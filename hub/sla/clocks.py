@@ -12,125 +12,13 @@ Instants are whole Unix seconds (UTC), amounts whole seconds. Occurrences come s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 
 from .calendars import DAY, Calendar
+from .clock_rules import RESOLVE, ClockRule, Occurrence, OnChange
+from .clock_states import Breach, ClockState, Cycle, Span, State
 
 HORIZON = 400 * DAY
-RESOLVE = "resolve"
-"""The type that ends a wait: after a reopen the ticket is open until a status says otherwise (rule 14)."""
-
-
-class State(StrEnum):
-    NOT_STARTED = "not_started"
-    ACTIVE = "active"
-    PAUSED = "paused"
-    IDLE = "idle"
-    STOPPED = "stopped"
-
-
-class OnChange(StrEnum):
-    CARRY = "carry"
-    RETROACTIVE = "retroactive"
-
-
-class Occurrence(NamedTuple):
-    """One thing a clock may care about. ``qualifier`` narrows the type: ``handoff:vendor_a``."""
-
-    at: int
-    seq: int
-    type: str
-    qualifier: str = ""
-    status: str | None = None
-    priority: str | None = None
-    holders: frozenset[str] | None = None
-    calendar: str | None = None
-    clock: str | None = None
-    """With ``calendar``: the only clock the new calendar is for; None is every clock."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClockRule:
-    """What a contract says of one target. Event keys are ``type`` or ``type:qualifier``."""
-
-    id: str
-    calendar: str
-    goals: Mapping[str, int | None]
-    """Seconds per priority; None or a missing priority is measured without a target."""
-    start_on: frozenset[str]
-    stop_on: frozenset[str] = frozenset()
-    resume_on: frozenset[str] = frozenset()
-    continue_on: frozenset[str] = frozenset()
-    restart_on: frozenset[str] = frozenset()
-    pause_on: frozenset[str] = frozenset()
-    """Statuses in which the clock stands still."""
-    holders: frozenset[str] | None = None
-    """Idle unless one of these holds the ticket; None counts whoever holds it."""
-    calendar_by_priority: Mapping[str, str] = field(default_factory=dict)
-    on_change: OnChange = OnChange.CARRY
-    repeats: bool = False
-    levels: tuple[int, ...] = ()
-    """Percent of the goal whose instants are wanted."""
-
-
-class Breach(NamedTuple):
-    cycle: int
-    revision: int
-    at: int
-    cause: str
-    goal: int
-
-
-class Cycle(NamedTuple):
-    cycle: int
-    elapsed: int
-    goal: int | None
-    breached: bool
-    ended_at: int
-
-
-class Span(NamedTuple):
-    """A stretch of one cycle in one state, half-open; ``calendar`` is the one in force."""
-
-    cycle: int
-    start: int
-    end: int
-    state: State
-    calendar: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClockState:
-    """Where a clock stands at ``as_of``. Times are Unix seconds, None where unknown."""
-
-    id: str
-    as_of: int
-    state: State
-    priority: str | None
-    cycle: int = 0
-    revision: int = 0
-    elapsed: int = 0
-    paused: int = 0
-    """Business seconds spent paused in this cycle."""
-    goal: int | None = None
-    breached: bool = False
-    breaches: tuple[Breach, ...] = ()
-    previous_cycles: tuple[Cycle, ...] = ()
-    started_at: int | None = None
-    stopped_at: int | None = None
-    due_at: int | None = None
-    projected_due_at: int | None = None
-    breach_at: int | None = None
-    levels: Mapping[int, int | None] = field(default_factory=dict)
-    spans: tuple[Span, ...] = ()
-    calendar: str = ""
-    """The one in force."""
-
-    @property
-    def remaining(self) -> int | None:
-        return None if self.goal is None else self.goal - self.elapsed
 
 
 def fold(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 from hub.sla.calendars import Calendar, CalendarSpec
-from hub.sla.clocks import ClockRule, Occurrence, fold_all
+from hub.sla.clock_rules import ClockRule, Occurrence
+from hub.sla.clocks import fold_all
 from tests.bench.__main__ import Measured, measure
 from tests.factories import OFFICE
 

@@ -70,7 +70,7 @@ def test_what_could_not_be_stored_is_no_attachment_and_can_be_sent_again(
     def attach() -> Attachment:
         return messages.attach(message=said, name="trace.txt", content=content, actor=agent, at=at)
 
-    with pytest.raises(messages.NotStored, match="could not be stored now"):
+    with pytest.raises(messages.NotStored, match="could not be stored"):
         attach()
     assert not Attachment.objects.exists()
     assert on_disk(disk) == [ballast]

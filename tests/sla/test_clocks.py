@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from hub.sla import cases
 from hub.sla.calendars import Calendar, CalendarSpec
-from hub.sla.clocks import Breach, ClockRule, Occurrence, State, fold
+from hub.sla.clock_rules import ClockRule, Occurrence
+from hub.sla.clock_states import Breach, State
+from hub.sla.clocks import fold
 from tests.factories import ALL_WEEK, OFFICE
 
 ALWAYS = Calendar(CalendarSpec.parse(zone="UTC", weekly=ALL_WEEK))

@@ -16,10 +16,10 @@ from django.test import Client
 from django.urls import reverse
 
 from hub.core.clock import now
+from hub.core.ids import new_ulid
 from hub.domain import history, ledger, messages, sharing, tickets
 from hub.domain.actors import Actor
 from hub.models import Attachment, HistoryImport, HistoryShare, Leg, Message, Organisation, Ticket
-from hub.models.fields import new_ulid
 from hub.queries import permissions
 from tests import factories
 from tests.console.test_pages import log_in

@@ -10,11 +10,11 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from hub.core.ids import new_ulid
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.domain.policies import NotPublishable
 from hub.models import EventKind, State, Ticket, User, Workflow, WorkflowVersion
-from hub.models.fields import new_ulid
 from workflows.authoring import serialization, validation
 from workflows.models import PolicyRecord
 

@@ -4,6 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import hub.core.ids
 import hub.models.fields
 
 
@@ -52,7 +53,7 @@ class Migration(migrations.Migration):
                 (
                     "public_id",
                     hub.models.fields.PublicIdField(
-                        default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True
+                        default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True
                     ),
                 ),
                 ("name", models.CharField(max_length=150, unique=True, verbose_name="name")),
@@ -118,7 +119,7 @@ class Migration(migrations.Migration):
                 (
                     "public_id",
                     hub.models.fields.PublicIdField(
-                        default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True
+                        default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True
                     ),
                 ),
                 ("key", models.CharField(max_length=200, unique=True)),

@@ -4,6 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import hub.core.ids
 import hub.models.fields
 
 
@@ -99,7 +100,7 @@ class Migration(migrations.Migration):
                 (
                     "public_id",
                     hub.models.fields.PublicIdField(
-                        default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True
+                        default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True
                     ),
                 ),
                 ("key", models.CharField(max_length=120)),
@@ -478,7 +479,7 @@ class Migration(migrations.Migration):
                 (
                     "public_id",
                     hub.models.fields.PublicIdField(
-                        default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True
+                        default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True
                     ),
                 ),
                 ("cause", models.CharField(max_length=32, verbose_name="cause")),

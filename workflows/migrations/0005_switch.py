@@ -4,6 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import hub.core.ids
 import hub.models.fields
 
 
@@ -22,7 +23,7 @@ class Migration(migrations.Migration):
                 (
                     "public_id",
                     hub.models.fields.PublicIdField(
-                        default=hub.models.fields.new_ulid, editable=False, max_length=26, unique=True
+                        default=hub.core.ids.new_ulid, editable=False, max_length=26, unique=True
                     ),
                 ),
                 (

@@ -12,7 +12,7 @@ from connectors.engine.inbound import snapshots
 from connectors.kit.contract import NOT_UNDERSTOOD, Hook
 from connectors.kit.errors import BadSignature, ConnectorError, Refused, TryLater
 from connectors.models import Connection, Inbound
-from hub.models.fields import new_ulid
+from hub.core.ids import new_ulid
 
 KEPT_HEADERS = ("content-type", "user-agent")
 LONGEST_KEY = 100

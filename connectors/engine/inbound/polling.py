@@ -19,8 +19,8 @@ from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Page, RemoteTicket, Unread
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, TryLater, Unsupported
 from connectors.models import Connection, Inbound, Link
+from hub.core.ids import new_ulid
 from hub.models import OPEN_STAGES
-from hub.models.fields import new_ulid
 
 log = logging.getLogger(__name__)
 

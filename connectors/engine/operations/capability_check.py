@@ -17,7 +17,7 @@ from connectors.engine import correlation_marks
 from connectors.kit.contract import Change, Connector, RemoteTicket
 from connectors.kit.errors import ConnectorError, Unsupported
 from hub.core.clock import now
-from hub.models.fields import new_ulid
+from hub.core.ids import new_ulid
 
 TITLE = "Ticket Hub tries the connection: please ignore and close"
 TEXT = "A try: Größe ✓\nin two lines"

@@ -1,0 +1,95 @@
+"""Where promises stand for tickets: a projection of the events, rebuilt from them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from .calendar import Calendar
+from .contract import Contract
+from .organisation import Organisation
+from .target import Target
+
+
+class Clock(models.Model):
+    """Where one promise stands for one (ticket, target, party, cycle): a fold of the ticket's events."""
+
+    class State(models.TextChoices):
+        NOT_STARTED = "not_started", _("not started")
+        ACTIVE = "active", _("running")
+        PAUSED = "paused", _("paused")
+        IDLE = "idle", _("idle")
+        STOPPED = "stopped", _("stopped")
+        CANCELLED = "cancelled", _("cancelled")
+
+    ticket = models.ForeignKey("hub.Ticket", models.CASCADE, related_name="clocks")
+    contract = models.ForeignKey(Contract, models.PROTECT, related_name="clocks")
+    target = models.CharField(_("target"), max_length=16, choices=Target.Kind)
+    party = models.ForeignKey(Organisation, models.PROTECT, related_name="clocks")
+    calendar = models.ForeignKey(Calendar, models.PROTECT, null=True, related_name="+")
+    """The one in force: a priority may have hours of its own."""
+    cycle = models.PositiveIntegerField(default=0)
+    is_current = models.BooleanField(default=True)
+    state = models.CharField(_("state"), max_length=16, choices=State)
+    revision = models.PositiveIntegerField(default=0)
+    goal_seconds = models.PositiveIntegerField(null=True)
+    used_seconds = models.PositiveIntegerField(default=0)
+    paused_seconds = models.PositiveIntegerField(default=0)
+    as_of = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    stopped_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    projected_due_at = models.DateTimeField(null=True)
+    breach_at = models.DateTimeField(null=True)
+    is_breached = models.BooleanField(default=False)
+    breaches = models.JSONField(default=list)
+    next_fire_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("clock")
+        verbose_name_plural = _("clocks")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ticket", "contract", "target", "party", "cycle"],
+                name="clock_once_per_ticket_target_party_cycle",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["not_started", "active", "paused", "idle", "stopped", "cancelled"]),
+                name="clock_state_is_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_fire_at"], condition=Q(next_fire_at__isnull=False), name="clock_next_to_fire"),
+            models.Index(fields=["is_current", "state", "due_at"], name="clock_by_state_and_due"),
+            models.Index(fields=["is_breached", "is_current"], name="clock_breached"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contract} {self.target} of {self.party}"
+
+    @property
+    def hours(self) -> Calendar:
+        """The calendar it counts in."""
+        return self.calendar or self.contract.calendar
+
+
+class Span(models.Model):
+    """A stretch of one clock in one state, half-open; an open end is still going on."""
+
+    clock = models.ForeignKey(Clock, models.CASCADE, related_name="spans")
+    state = models.CharField(max_length=16, choices=Clock.State)
+    from_at = models.DateTimeField()
+    until_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("span")
+        verbose_name_plural = _("spans")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(until_at__isnull=True) | Q(until_at__gt=F("from_at")), name="span_is_not_empty"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} from {self.from_at:%Y-%m-%d %H:%M:%S}"
