@@ -17,10 +17,21 @@ register(
         due=lambda: reading.due_mail(at=timezone.now()),
         run=lambda pk: reading.read(inbound_id=pk),
         queue="mail",
+        reads=True,
     ),
-    TimedJob(name="read", due=lambda: reading.due_hooks(at=timezone.now()), run=lambda pk: reading.read(inbound_id=pk)),
+    TimedJob(
+        name="read",
+        due=lambda: reading.due_hooks(at=timezone.now()),
+        run=lambda pk: reading.read(inbound_id=pk),
+        reads=True,
+    ),
     TimedJob(name="send", due=lambda: sender.due_links(at=timezone.now()), run=lambda pk: sender.send(link_id=pk)),
-    TimedJob(name="look", due=lambda: looks.due(at=timezone.now()), run=lambda pk: looks.look(link_id=pk)),
+    TimedJob(
+        name="look",
+        due=lambda: looks.due(at=timezone.now()),
+        run=lambda pk: looks.look(link_id=pk),
+        reads=True,
+    ),
     TimedJob(
         name="file",
         due=lambda: awaited_files.due(at=timezone.now()),
@@ -31,6 +42,7 @@ register(
         due=lambda: polling.due_connections(at=timezone.now()),
         run=lambda pk: polling.poll(connection_id=pk),
         queue="poll",
+        reads=True,
     ),
     TimedJob(
         name="silent",

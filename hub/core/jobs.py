@@ -23,6 +23,8 @@ class TimedJob:
     """Run one row; claims it first, and does nothing where it is not due any more."""
     queue: str = "sync"
     """The queue of the broker, and so which workers take it."""
+    reads: bool = False
+    """Whether it reads what others wrote. Such jobs come first: an answer that is here counts before a deadline."""
 
 
 _jobs: dict[str, TimedJob] = {}
@@ -37,5 +39,5 @@ def register(*jobs: TimedJob) -> None:
 
 
 def registered() -> Mapping[str, TimedJob]:
-    """Every job by its name, in the order in which they were registered."""
-    return MappingProxyType(_jobs)
+    """Every job by its name: those that read first, otherwise in the order in which they were registered."""
+    return MappingProxyType(dict(sorted(_jobs.items(), key=lambda item: not item[1].reads)))

@@ -374,6 +374,16 @@ def test_an_offer_that_nobody_answered_is_taken_back_there(offered: Link, tenant
     assert tenant.tickets[offered.remote_key]["status"] == 15
 
 
+def test_what_they_said_in_time_is_read_before_an_offer_expires(offered: Link, simulator: Simulator) -> None:
+    """The worker was stopped after it had heard that they work on it, and the deadline passed meanwhile."""
+    simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
+    polling.poll(connection_id=offered.connection_id)
+    Leg.objects.update(deadline_at=now() - timedelta(seconds=1))
+    dispatcher.drain(most=1)
+
+    assert Leg.objects.get().stage == Stage.WORKING
+
+
 def test_an_offer_that_expires_before_it_is_there_is_taken_back_when_it_is(
     connection: Connection, agent: Actor, tenant: Tenant
 ) -> None:
