@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
@@ -12,7 +13,10 @@ from django.utils import timezone
 from connectors.engine import profiles, registry, texts
 from connectors.engine.operations.capability_check import Bench
 from connectors.engine.vault import CannotUnseal
+from connectors.kit.errors import ConnectorError
 from connectors.models import Connection, Profile, Trial
+
+log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
 """One capability takes a few calls at most, each with a time limit."""
@@ -75,16 +79,19 @@ def run(*, trial_id: int) -> None:
         _try(trial)
     except _Stopped:
         return
-    except (CannotUnseal, registry.UnknownConnector) as error:
-        _write(trial, state=State.STOPPED, why=str(error), current="", ended_at=timezone.now())
-        return
-    _write(trial, state=State.DONE, current="", ended_at=timezone.now())
+    except (CannotUnseal, ConnectorError, registry.UnknownConnector) as error:
+        _end(trial, State.STOPPED, why=texts.storable(str(error)))
+    except Exception as error:  # the top of a trial: a draft may do anything, and its author learns what
+        log.exception("Trial %s failed", trial.pk)
+        _end(trial, State.STOPPED, why=texts.storable(f"{type(error).__name__}: {error}"))
+    else:
+        _end(trial, State.DONE)
 
 
 def _try(trial: Trial) -> None:
     connection, profile = trial.connection, trial.profile
     if not profiles.sends_alike(connection, profile):
-        _write(trial, state=State.STOPPED, why=f"{connection} uses another way of sending credentials by now.")
+        _end(trial, State.STOPPED, why=f"{connection} uses another way of sending credentials by now.")
         raise _Stopped
     connection.profile, connection.memory = profile, {}
     with registry.ready(connection) as connector:
@@ -92,6 +99,12 @@ def _try(trial: Trial) -> None:
         for tried in bench.tries(writes=trial.writes):
             trial.steps.append(asdict(tried) | {"told": texts.storable(tried.told)})
             _write(trial, steps=trial.steps)
+
+
+def _end(trial: Trial, state: Trial.State, **changes: object) -> None:
+    """End it; one that a person stopped just now stays stopped."""
+    rows = Trial.objects.filter(pk=trial.pk, state=State.RUNNING)
+    rows.update(state=state, current="", ended_at=timezone.now(), **changes)
 
 
 def _begins(trial: Trial, what: str) -> None:

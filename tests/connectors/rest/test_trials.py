@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from connectors.engine.operations import trials
 from connectors.engine.operations.capability_check import Bench, Tried
+from connectors.kit.errors import TryLater
 from connectors.models import Connection, Profile, Trial
 from connectors.rest import simulator as double
 from tests.connectors.rest import journey
@@ -118,6 +119,23 @@ def test_two_workers_try_it_once(made: Connection, monkeypatch: pytest.MonkeyPat
     trials.run(trial_id=trial.pk)
 
     assert tries == ["one"]
+
+
+def test_what_nobody_expects_ends_it_with_the_reason(made: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their system goes away between two capabilities."""
+    trial = asked(made)
+
+    def away(self: Bench, *, writes: bool) -> Iterator[Tried]:
+        yield Tried(what="x", outcome="works", told="", milliseconds=0)
+        raise TryLater("They cannot be reached.")
+
+    monkeypatch.setattr(Bench, "tries", away)
+    trials.run(trial_id=trial.pk)
+
+    trial.refresh_from_db()
+    assert (trial.state, trial.why, len(trial.steps)) == ("stopped", "They cannot be reached.", 1)
+    assert trial.ended_at is not None
+    asked(made)  # the connection is free
 
 
 def test_one_whose_worker_was_killed_is_ended_and_not_begun_again(
