@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused
 from connectors.kit.http import Http
+from hub.core.sentences import sentence
 
 PERMISSION = "actions/acknowledge-problem"
 ZABBIX_PATH = "api_jsonrpc.php"
@@ -41,7 +43,11 @@ class Icinga:
     @staticmethod
     def check(http: Http) -> None:
         """Forbidden where our user may not acknowledge: the action itself would only say that nothing is found."""
-        told = http.get("v1").get("results", [{}])[0]
+        found = http.get("v1")
+        results = found.get("results") if isinstance(found, dict) else None
+        if not isinstance(results, list) or not results or not isinstance(results[0], dict):
+            raise Refused(sentence("The address does not lead to the API of Icinga 2: check it."), field="api_url")
+        told = results[0]
         mine = [str(each.get("permission") if isinstance(each, dict) else each) for each in told.get("permissions", [])]
         if not any(_covers(each, PERMISSION) for each in mine):
             raise Forbidden(f"The API user {told.get('user', '')} needs the permission {PERMISSION}.", field="api_user")
@@ -142,8 +148,11 @@ class Zabbix:
     def _ask(http: Http, token: str, method: str, params: dict[str, Any], *, is_write: bool = False) -> Any:
         call: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
         asked = {"jsonrpc": "2.0", "method": "apiinfo.version", "params": [], "id": 1}
-        version = str(http.ask(ZABBIX_PATH, asked)["result"])
-        is_new = tuple(int(part) for part in version.split(".")[:2]) >= WITH_HEADER
+        found = http.ask(ZABBIX_PATH, asked)
+        version = re.match(r"(\d+)\.(\d+)", str(found.get("result") if isinstance(found, dict) else ""))
+        if version is None:
+            raise Refused(sentence("The address does not lead to the frontend of Zabbix: check it."), field="api_url")
+        is_new = (int(version[1]), int(version[2])) >= WITH_HEADER
         headers = {"Authorization": f"Bearer {token}"} if is_new else {}
         body = call if is_new else call | {"auth": token}
         return http.call("POST", ZABBIX_PATH, is_write=is_write, body=body, headers=headers)["result"]

@@ -17,7 +17,7 @@ from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import ConnectorError, TryLater, Unclear
 from connectors.models import AlertState, Connection
 from hub.core.signals import reacts_to
-from hub.models import ActorKind, Event, EventKind, Ticket
+from hub.models import ActorKind, Event, EventKind, Phase, Ticket
 
 State = AlertState.Acknowledgement
 AUTHOR = "Ticket Hub"
@@ -37,6 +37,7 @@ MOST_ATTEMPTS = 8
 
 
 PEOPLE = (ActorKind.PERSON, ActorKind.VENDOR)
+OVER = (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED)
 
 
 @reacts_to(BEGINS, name="acknowledgements")
@@ -49,7 +50,10 @@ def somebody_began(event: Event) -> None:
 def fires_on_a_ticket_under_way(ticket: Ticket) -> None:
     """An alert that begins to fire on a ticket that somebody works on already is acknowledged, too."""
     newest = Event.objects.filter(ticket=ticket, actor_kind__in=PEOPLE, kind__in=BEGINS).order_by("-pk").first()
-    if newest is not None:
+    moves = Event.objects.filter(ticket=ticket, kind=EventKind.TICKET_MOVED)
+    reopened = moves.filter(payload__before__in=OVER).exclude(payload__after__in=OVER).order_by("-pk").first()
+    is_of_before = newest is not None and reopened is not None and newest.pk < reopened.pk
+    if newest is not None and not is_of_before:
         _queue(newest)
 
 
@@ -84,6 +88,7 @@ def send(*, alert_id: int) -> None:
     rows = AlertState.objects.filter(pk=alert_id, acknowledgement=State.DUE)
     if not rows.filter(acknowledge_at__lte=at).update(acknowledge_at=at + LEASE):
         return
+    rows = rows.filter(acknowledge_at=at + LEASE)  # an alert that fires anew meanwhile is not answered by this
     row = AlertState.objects.select_related("connection").get(pk=alert_id)
     try:
         with registry.ready(row.connection) as connector:

@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from connectors import queries
+from connectors.alerts.connector import Alerts
 from connectors.engine import registry, vault
 from connectors.engine.inbound import alert_acknowledgements
 from connectors.kit.errors import Forbidden, LockedOut, Refused, TryLater
@@ -222,6 +223,23 @@ def test_one_that_opens_its_ticket_again_is_not_for_nobody_has_begun(
     assert (icinga2.acknowledged, state().acknowledgement) == ({}, "")
 
 
+def test_nobody_has_begun_either_when_it_comes_back_once_more(tool: Connection, icinga2: Icinga, agent: Actor) -> None:
+    """Who resolved the ticket before it was reopened does not work on it now."""
+    post(tool, icinga("PROBLEM", "CRITICAL"))
+    ticket = Ticket.objects.get()
+    take(ticket, agent)
+    transitions.move(ticket=ticket, name="resolve", actor=agent, at=now(), reason="turned it off and on")
+    at = int(now().timestamp())
+    for seconds, kind in enumerate(["RECOVERY", "PROBLEM", "RECOVERY"]):
+        post(tool, icinga(kind, "OK" if kind == "RECOVERY" else "CRITICAL", changed=str(at + seconds)))
+    icinga2.acknowledged.clear()
+    post(tool, icinga("PROBLEM", "CRITICAL", changed=str(at + 3)))
+    assert (icinga2.acknowledged, state().acknowledgement) == ({}, "")
+    take(Ticket.objects.get(), agent)
+
+    assert list(icinga2.acknowledged) == ["files-03!load"]
+
+
 def test_our_own_words_that_come_back_are_not_somebody_elses(tool: Connection, icinga2: Icinga, agent: Actor) -> None:
     post(tool, icinga("PROBLEM", "CRITICAL"))
     take(Ticket.objects.get(), agent)
@@ -263,6 +281,30 @@ def test_a_tool_that_is_away_is_told_later(tool: Connection, icinga2: Icinga, ag
     dispatcher.drain(most=3)
 
     assert (state().acknowledgement, list(icinga2.acknowledged)) == ("done", ["files-03!load"])
+
+
+def test_an_answer_to_the_last_time_it_fired_is_not_taken_for_this_one(
+    tool: Connection, agent: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the tool answers, the alert ends and fires again: that has not been acknowledged yet."""
+
+    calls: list[str] = []
+
+    def slowly(self: Alerts, key: str, *, author: str, text: str) -> str:
+        calls.append(key)
+        if len(calls) > 1:
+            raise TryLater("They cannot be reached.")
+        at = int(now().timestamp())
+        post(tool, icinga("RECOVERY", "OK", changed=str(at)))
+        post(tool, icinga("PROBLEM", "CRITICAL", changed=str(at + 1)))
+        return "Successfully acknowledged."
+
+    post(tool, icinga("PROBLEM", "CRITICAL"))
+    monkeypatch.setattr(Alerts, "acknowledge", slowly)
+    take(Ticket.objects.get(), agent)
+
+    assert len(calls) == 2
+    assert (state().acknowledgement, state().acknowledge_said) == ("due", "They cannot be reached.")
 
 
 def test_what_the_tool_refuses_is_one_line_for_a_person_and_stops_nothing_else(
@@ -406,6 +448,30 @@ def test_a_wrong_token_of_zabbix_is_named(us: Any, settings: Any) -> None:
         checked(made)
     server.stop()
     assert locked.value.field == "api_secret"
+
+
+class Other(Double):
+    """Not a monitoring tool, but something that answers with JSON."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__()
+        self.body = body
+
+    def answer(self, request: Request, told: Any) -> Answer:
+        return Answer(body=self.body)
+
+
+@pytest.mark.parametrize("tool", ["icinga", "zabbix"])
+@pytest.mark.parametrize(
+    "body", [{}, [], {"results": []}, {"results": ["?"]}, {"result": None}, {"result": "newest"}, {"result": {}}]
+)
+def test_an_address_where_something_else_answers_is_named(us: Any, settings: Any, tool: str, body: Any) -> None:
+    server = Server(Other(body))
+    made = ready(us, settings, f"http://127.0.0.1:{server.port}", tool)
+    with pytest.raises(Refused) as refused:
+        checked(made)
+    server.stop()
+    assert refused.value.field == "api_url"
 
 
 def test_it_is_not_part_of_a_tool_that_is_not_told(us: Any) -> None:
