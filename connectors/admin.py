@@ -31,7 +31,7 @@ from connectors.models import (
 )
 from connectors.wizard import profile_admin
 from connectors.wizard import views as wizard
-from connectors.wizard.forms import enter_again
+from connectors.wizard.forms.settings import enter_again
 from hub.admin.bases import Final, LookOnly
 
 __all__ = ["profile_admin"]

@@ -17,7 +17,7 @@ from connectors.kit.contract import Alert
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection, Mapping, ValueRule
 from connectors.wizard import drafts, pages
-from connectors.wizard.forms import AlertSampleForm, SeverityForm
+from connectors.wizard.forms.alerts import AlertSampleForm, SeverityForm
 from hub.models import Priority, Publication
 
 

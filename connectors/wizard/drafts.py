@@ -11,7 +11,8 @@ from django.db.models import Max
 from connectors.engine.mapping import mapping_suggestions
 from connectors.engine.mapping.mapping_suggestions import NoteProposal, StatusProposal
 from connectors.models import Connection, FieldRule, Mapping, NoteRule, StatusRule, ValueRule
-from connectors.wizard.forms import Picklists, WordsForm
+from connectors.wizard.forms.mapping import WordsForm
+from connectors.wizard.forms.settings import Picklists
 from hub.models import Priority, Publication
 
 

@@ -21,15 +21,10 @@ from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection
 from connectors.wizard import alerting, audit, drafts, pages
-from connectors.wizard.forms import (
-    ChooseForm,
-    IntakeForm,
-    Picklists,
-    SettingsForm,
-    WordsForm,
-    access_settings,
-    place_settings,
-)
+from connectors.wizard.forms.choosing import ChooseForm
+from connectors.wizard.forms.intake import IntakeForm
+from connectors.wizard.forms.mapping import WordsForm
+from connectors.wizard.forms.settings import Picklists, SettingsForm, access_settings, place_settings
 from hub.models import Publication
 
 View = Callable[..., HttpResponse]
@@ -145,7 +140,7 @@ def words(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def look(request: HttpRequest, pk: int) -> HttpResponse:
-    """Page 5: what they would see, who would see theirs, a week rehearsed; then go live."""
+    """Page 5: what they would see, who would see theirs, a dry run of the last week; then go live."""
     connection = get_object_or_404(Connection, pk=pk)
     draft = drafts.newest(connection)
     if draft is None:
@@ -158,10 +153,10 @@ def look(request: HttpRequest, pk: int) -> HttpResponse:
         with registry.ready(connection) as connector:
             context = {
                 "seen": preview.seen_there(connector, mapped, to=connection.organisation),
-                "rehearsal": preview.rehearse(connection, connector, mapped),
+                "dry_run": preview.dry_run(connection, connector, mapped),
             }
     except (ConnectorError, CannotUnseal) as error:
-        messages.error(request, _("The rehearsal could not read their tickets: %s") % error)
+        messages.error(request, _("The dry run could not read their tickets: %s") % error)
     return pages.page(
         request,
         "look",

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils.crypto import salted_hmac
 from django.views.decorators.http import require_safe
 
-from connectors import queries as synchronisation
+from connectors.queries import deliveries, sync_issues
 from console.access import person
 from hub.core.clock import now
 from hub.models import Event, User
@@ -25,7 +25,7 @@ def board(request: HttpRequest) -> HttpResponse:
     at = now()
     context = {
         "board": questions.board(permissions.visible_tickets(user), at=at, of=permissions.known_organisations(user)),
-        "stuck": synchronisation.stuck(most=8)[:8] if permissions.sees_everything(user) else [],
+        "stuck": sync_issues.stuck(most=8)[:8] if permissions.sees_everything(user) else [],
         "at": at,
         "page": "board",
         "cursor": live_cursor(user),
@@ -51,7 +51,7 @@ def live_cursor(user: User) -> str:
     Whoever does not see everything is told nothing by it but that a ticket of their own changed.
     """
     if permissions.sees_everything(user):
-        return f"{Event.objects.aggregate(newest=Max('pk'))['newest'] or 0}.{synchronisation.cursor()}"
+        return f"{Event.objects.aggregate(newest=Max('pk'))['newest'] or 0}.{deliveries.cursor()}"
     own = Event.objects.filter(ticket__in=permissions.visible_tickets(user).values("pk"))
     newest = own.aggregate(newest=Max("pk"))["newest"] or 0
     return salted_hmac("console.live", f"{user.pk}.{newest}").hexdigest()[:16]

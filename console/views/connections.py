@@ -9,11 +9,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from connectors import queries
 from connectors.engine import outbox
 from connectors.engine.inbound import pacing
 from connectors.engine.operations import publishing
 from connectors.models import Connection, NoteRule, Outbound, StatusRule
+from connectors.queries import alerts, connections, sync_issues
 from console.access import person, workers_only
 from console.views.board import live_cursor
 from hub.domain.actors import Actor
@@ -34,13 +34,13 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
     is_admin = person(request).is_staff and person(request).has_perm("connectors.change_connection")
     context = {
         "connection": found,
-        "condition": queries.condition(found),
+        "condition": connections.condition(found),
         "held_back": pacing.held_back(found),
-        "stuck": [item for item in queries.stuck(connection=found) if item.kind != "unmapped"],
-        "unmapped": [{"row": row, "choices": MEANINGS.get(row.field, [])} for row in queries.unmapped(found)],
-        "raw": queries.raw(found) if is_admin else [],
+        "stuck": [item for item in sync_issues.stuck(connection=found) if item.kind != "unmapped"],
+        "unmapped": [{"row": row, "choices": MEANINGS.get(row.field, [])} for row in connections.unmapped(found)],
+        "raw": connections.raw(found) if is_admin else [],
         "is_admin": is_admin,
-        "alerting": queries.alerting(found) if found.purpose == Connection.Purpose.ALERTS else None,
+        "alerting": alerts.alerting(found) if found.purpose == Connection.Purpose.ALERTS else None,
         "page": "sync",
         "cursor": live_cursor(person(request)),
     }

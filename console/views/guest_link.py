@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from connectors import queries as synchronisation
 from connectors.engine import outbox
+from connectors.queries.connections import origin_without_record
 from hub.core.clock import now
 from hub.domain import files
 from hub.domain.actors import Actor
@@ -123,7 +123,7 @@ def _closed(response: HttpResponse) -> HttpResponse:
 def _done(request: HttpRequest, found: GuestLink, form: GuestLinkForm) -> bool:
     given = form.cleaned_data
     file = (given["file"].name, given["file"].read()) if given.get("file") else None
-    origin = synchronisation.origin_without_record(found.leg)
+    origin = origin_without_record(found.leg)
     try:
         guest_links.act(
             leg=found.leg,

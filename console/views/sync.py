@@ -8,12 +8,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from connectors import queries
 from connectors.engine import outbox
 from connectors.engine.inbound import alert_acknowledgements, awaited_files, identity, pacing, parked
 from connectors.engine.inbound.as_read_now import as_read_now
 from connectors.engine.operations import differences, publishing
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
+from connectors.queries import sync_issues
 from console.access import person, workers_only
 from console.views.board import live_cursor
 from hub.core.clock import now
@@ -31,7 +31,7 @@ from workflows.rules.execution import ActionRefused
 @workers_only
 def sync(request: HttpRequest) -> HttpResponse:
     context = {
-        "stuck": queries.stuck(),
+        "stuck": sync_issues.stuck(),
         "may_force": differences.may_force(person(request)),
         "held_back": pacing.held_back(),
         "connections": Connection.objects.select_related("organisation").order_by("name"),

@@ -18,7 +18,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from connectors import queries as synchronisation
+from connectors.queries import alerts, deliveries
 from console.access import person, workers_only
 from console.forms import CommentForm, HandOverForm, LegForm, OpenForm, ReplyForm, VerbForm, accept_within
 from console.views import ticket_actions
@@ -105,8 +105,8 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
     lines = timeline.lines(user, ticket)
     everything = permissions.sees_everything(user)
     if everything:
-        ticks = synchronisation.ticks([line.message for line in lines if line.message])
-        waiting = synchronisation.awaited_files([line.message for line in lines if line.message])
+        ticks = deliveries.ticks([line.message for line in lines if line.message])
+        waiting = deliveries.awaited_files([line.message for line in lines if line.message])
         for line in lines:
             if line.message:
                 if permissions.may_work(user):
@@ -129,7 +129,7 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "is_past": until is not None,
         "before": briefing.ended(ticket, until=until) if until is not None else [],
         "related": questions.related(ticket) if everything else [],
-        "alerts": synchronisation.alerts_of(ticket) if everything else [],
+        "alerts": alerts.alerts_of(ticket) if everything else [],
         "may_work": permissions.may_work(user) and not ticket.is_history,
         "may_acknowledge": permissions.may_acknowledge(user) and not ticket.is_history,
         **_verbs(user, ticket, at=at),

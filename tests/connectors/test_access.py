@@ -15,7 +15,7 @@ from connectors.autotask.simulator import Simulator, Tenant
 from connectors.engine import profiles, registry, vault
 from connectors.models import Connection
 from connectors.rest.connector import Rest, _addresses
-from connectors.wizard.forms import access_settings
+from connectors.wizard.forms.settings import access_settings
 from hub.models import Organisation, User
 from tests import factories
 from tests.connectors.rest.journey import Server
@@ -23,7 +23,7 @@ from tests.console.test_pages import log_in
 
 pytestmark = pytest.mark.django_db
 
-ENTER_AGAIN = "it would be sent somewhere else"
+ENTER_AGAIN = "so it would be sent to another system"
 SECRETS = {"password": "planted-1", "client_secret": "planted-2", "refresh_token": "planted-3"}
 MAIL = {
     "to": "vendor@x.test",

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from connectors import queries
 from connectors.connectwise.simulated_tenant import Tenant
 from connectors.connectwise.simulator import Simulator
 from connectors.engine import outbox
 from connectors.engine.inbound import identity
 from connectors.engine.operations import compare
 from connectors.models import Connection, Link, Outbound, StatusRule
+from connectors.queries import sync_issues
 from hub.domain import ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Stage, Ticket
@@ -91,7 +91,7 @@ def test_nothing_is_written_to_it_and_a_person_is_told_why(
     outbox.retry(item)
     assert Outbound.objects.get(pk=item.pk).state == "parked"
 
-    kinds = [row.kind for row in queries.stuck()]
+    kinds = [row.kind for row in sync_issues.stuck()]
     assert kinds.count("difference") == 1
     assert "link" not in kinds
     page = log_in(factories.member("manager", us)).get(first.leg.ticket.get_absolute_url()).content.decode()
@@ -120,7 +120,7 @@ def test_the_reason_outlives_every_look(merged: tuple[Link, Link]) -> None:
         identity.release(first)
         work()
         assert "was merged into" in Link.objects.get(pk=first.pk).why
-    assert queries.stuck()[0].why == first.why
+    assert sync_issues.stuck()[0].why == first.why
 
 
 def test_a_merge_that_is_undone_lets_it_go_on(merged: tuple[Link, Link], desk: Simulator, company: Tenant) -> None:
@@ -134,7 +134,7 @@ def test_a_merge_that_is_undone_lets_it_go_on(merged: tuple[Link, Link], desk: S
     again = Link.objects.get(pk=first.pk)
     assert (again.state, again.why, again.merged_key) == (Link.State.ACTIVE, "", "")
     assert stage(first) == Stage.WORKING
-    assert [row for row in queries.stuck() if row.kind == "difference"] == []
+    assert [row for row in sync_issues.stuck() if row.kind == "difference"] == []
 
 
 def test_a_survivor_of_another_customer_is_not_followed(

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from connectors import queries
 from connectors.autotask.simulator import Tenant
 from connectors.autotask.wire import signature
 from connectors.engine import hooks, registry, vault
 from connectors.models import Connection, Inbound, Profile
+from connectors.queries import sync_issues
 from hub.models import Organisation
 from tests import factories
 from tests.connectors.rest.vendor import document
@@ -156,17 +156,17 @@ def test_calls_that_do_not_verify_are_told_and_the_secret_is_entered_again(
     hook = hooked(connection, tenant)
     hook["secretKey"] = "changed there"
     Connection.objects.update(rejected_hooks=29)
-    assert [row.title for row in queries.stuck() if row.kind == "connection"] == []
+    assert [row.title for row in sync_issues.stuck() if row.kind == "connection"] == []
     assert call(connection, b"{}") == 401
-    [row] = [row for row in queries.stuck() if row.kind == "connection"]
-    assert row.title == "Calls of Deskside Autotask are refused"
+    [row] = [row for row in sync_issues.stuck() if row.kind == "connection"]
+    assert row.title == "Calls from Deskside Autotask are rejected"
     assert row.why.startswith("30 calls since the last good one had a wrong signature or none")
 
     assert "the secret" in checked(connection)
     assert hook["secretKey"] == SECRET
     body = json.dumps({"Guid": "g", "EntityType": "Ticket", "Id": 1, "SequenceNumber": 1}).encode()
     assert call(connection, body, **{"X-Hook-Signature": signature(hook["secretKey"], body)}) == 202
-    assert [row for row in queries.stuck() if row.kind == "connection"] == []
+    assert [row for row in sync_issues.stuck() if row.kind == "connection"] == []
 
 
 @pytest.mark.parametrize("key", ["1" * 101, "1" * 5000])

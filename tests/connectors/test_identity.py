@@ -9,12 +9,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from connectors import queries
 from connectors.autotask.simulator import Simulator, Tenant
 from connectors.engine import correlation_marks
 from connectors.engine.inbound import identity, looks
 from connectors.engine.operations import compare
 from connectors.models import Attempt, Connection, Difference, Inbound, Link, Outbound
+from connectors.queries import sync_issues
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Event, Leg, Message, Stage, Ticket, UnmappedValue
@@ -147,7 +147,7 @@ def test_a_deleted_record_is_not_made_again(link: Link, agent: Actor, simulator:
     assert fresh.state == Link.State.QUARANTINED
     assert "asked for 3 times" in fresh.why
     assert tenant.tickets == {}
-    assert [item.kind for item in queries.stuck()] == ["link"]
+    assert [item.kind for item in sync_issues.stuck()] == ["link"]
     assert Outbound.objects.get(kind="note").state == Outbound.State.READY
 
 

@@ -10,13 +10,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from connectors import queries
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.engine import registry
 from connectors.engine.inbound import awaited_files, inbound_notes, looks, polling, reconcile, snapshots
 from connectors.engine.operations import compare, troubles
 from connectors.kit.contract import RemoteTicket
 from connectors.models import AwaitedFile, Binding, Connection, Difference, Link, Mapping, Outbound, Trouble
+from connectors.queries import sync_issues
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Event, Leg, Message, Ticket
@@ -227,7 +227,7 @@ def test_a_note_and_a_file_that_make_no_sense_stop_nothing_else_of_their_ticket(
     assert Message.objects.get(body="first").withdrawn_at is None  # it is there, and was not deleted
     told = Difference.objects.get(field="unread", resolved_at=None)
     assert told.value == ", ".join(sorted(str(each["id"]) for each in (first, spoilt, file)))
-    shown = next(item for item in queries.stuck() if item.kind == "difference")
+    shown = next(item for item in sync_issues.stuck() if item.kind == "difference")
     assert shown.title == f"A note or file of Deskside cannot be read: {told.value}"
     assert "Everything else on the ticket is followed." in shown.why
 

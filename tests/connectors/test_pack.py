@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from connectors import queries
 from connectors.autotask.simulator import Tenant
 from connectors.engine import outbox, registry
 from connectors.engine.mapping import mapping_suggestions, preview, published
 from connectors.engine.operations import compare
-from connectors.kit.contract import Choice
-from connectors.models import Connection, Link, Mapping, NoteRule, Outbound
-from connectors.wizard.forms import WordsForm
+from connectors.engine.outbound import sender
+from connectors.kit.contract import Change, Choice, Connector, Ports, Pushed
+from connectors.kit.errors import Unsupported
+from connectors.models import Connection, Lane, Link, Mapping, NoteRule, Outbound
+from connectors.queries import sync_issues
+from connectors.wizard.forms.mapping import WordsForm
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Message, Ticket
@@ -120,11 +122,56 @@ def test_a_pack_that_cannot_be_sent_is_parked_by_its_name_and_can_be_said(
     link = hand(ticket, connection, agent, "file")
     row = link.outbound.get(kind=Outbound.Kind.FILE)
     Outbound.objects.filter(pk=row.pk).update(state=Outbound.State.PARKED, error="too large")
-    [stuck] = queries.stuck(connection=link.connection)
+    [stuck] = sync_issues.stuck(connection=link.connection)
     assert stuck.title == f"Hand-off pack for {link.leg.organisation} is parked"
     said = outbox.say_as_comment(row, actor=agent)
     assert "canary" in said.body
     assert [leg.pk for leg in said.legs.all()] == [link.leg_id]
+
+
+class Refusing(Connector):
+    """A system that has no notes and no files."""
+
+    slug, label, keeps_records = "refusing", "Refusing", False
+
+    def __init__(self) -> None:
+        super().__init__({}, Ports(open_http=lambda **_: pytest.fail("no call"), now=now, memory={}))
+
+    def push(self, change: Change) -> Pushed:
+        raise Unsupported(f"It has no {change.kind}s.")
+
+
+@pytest.mark.parametrize(
+    ("where", "lane", "error"),
+    [
+        (
+            "note",
+            Lane.NOTES,
+            "The system of %s cannot take the hand-off pack as a note: It has no notes. Send this pack by hand and "
+            "skip it here, and choose another place for the pack in the mapping.",
+        ),
+        (
+            "file",
+            Lane.FILES,
+            "The system of %s cannot take the hand-off pack as a file: It has no files. Send this pack as a comment or "
+            "by hand, and choose another place for the pack in the mapping.",
+        ),
+    ],
+)
+def test_a_pack_that_their_system_has_no_place_for_waits_for_a_person(
+    ticket: Ticket, connection: Connection, tenant: Tenant, agent: Actor, where: str, lane: Lane, error: str
+) -> None:
+    Mapping.objects.update(pack=where)
+    NoteRule.objects.filter(theirs=INTERNAL).update(is_written_for_vendor=True)
+    engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    link = Link.objects.get()
+    link.outbound.filter(kind=Outbound.Kind.CREATE).update(state=Outbound.State.DONE)
+
+    sender.Sender(link, Refusing()).send_lane(lane)
+
+    item = link.outbound.get(lane=lane)
+    assert (item.state, item.error) == (Outbound.State.PARKED, error % link.leg.organisation)
+    assert item.pk in [row.row_id for row in sync_issues.stuck(connection=connection) if row.kind == "outbound"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.engine.mapping import mapping_suggestions
 from connectors.kit.contract import Choice
-from connectors.wizard.forms import WordsForm
+from connectors.wizard.forms.mapping import WordsForm
 
 
 def proposed(label: str, **more: object) -> mapping_suggestions.StatusProposal:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from connectors import queries
 from connectors.autotask import wire as autotask
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.connectwise import wire as connectwise
@@ -18,6 +17,7 @@ from connectors.engine.inbound import absences
 from connectors.engine.operations import publishing
 from connectors.kit.errors import Forbidden, LockedOut
 from connectors.models import Attempt, Connection, Link, Outbound
+from connectors.queries import sync_issues
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Organisation
@@ -224,7 +224,7 @@ def test_many_records_that_are_missing_are_one_problem_that_heals_by_itself(
     look(4)
 
     assert set(Link.objects.values_list("state", flat=True)) == {"active"}
-    [row] = [each for each in queries.stuck() if each.kind in ("connection", "link")]
+    [row] = [each for each in sync_issues.stuck() if each.kind in ("connection", "link")]
     assert row.title == "Many records of Deskside Autotask are not found"
     assert "5 of 6 records that were asked for within 10 minutes" in row.why
     began = Connection.objects.get().sight_lost_at
@@ -298,4 +298,4 @@ def test_a_bulk_deletion_is_over_when_the_engagements_are_recalled(
     look()
 
     assert Connection.objects.get().sight_lost_at is None
-    assert [row for row in queries.stuck() if row.kind == "connection"] == []
+    assert [row for row in sync_issues.stuck() if row.kind == "connection"] == []

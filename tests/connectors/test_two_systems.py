@@ -347,7 +347,7 @@ def test_only_admins_map_and_see_what_came_in(link: Link, connection: Connection
     assert "canary-in-the-raw" in page
     assert all(secret not in page for secret in vault.unseal(connection).values())
     assert "seen once, " in page
-    assert "Seen once. Map it" in client.get("/sync/").content.decode()
+    assert "Seen once. Map the value to continue what waits for it." in client.get("/sync/").content.decode()
     UnmappedValue.objects.update(count=2)
     assert "seen 2 times, " in client.get(f"/sync/connections/{connection.public_id}/").content.decode()
 
@@ -407,7 +407,7 @@ def test_what_is_internal_there_is_proposed_for_us_only() -> None:
     ]
 
 
-def test_a_preview_and_a_rehearsal_write_nothing(
+def test_a_preview_and_a_dry_run_write_nothing(
     connection: Connection, agent: Actor, simulator: Simulator, tenant: Tenant
 ) -> None:
     tickets.open_ticket(title="Printing fails", priority="P1", actor=agent, at=now())
@@ -416,10 +416,10 @@ def test_a_preview_and_a_rehearsal_write_nothing(
     mapped = mapping.published(connection)
     with registry.ready(connection) as connector:
         [seen] = preview.seen_there(connector, mapped, to=connection.organisation)
-        rehearsal = preview.rehearse(connection, connector, mapped)
+        dry_run = preview.dry_run(connection, connector, mapped)
 
     assert {p.field: p.theirs for p in seen.pairs}["priority"] == "Critical"
-    assert (rehearsal.taken_in, rehearsal.unmapped) == (1, {"priority 77": 1})
+    assert (dry_run.taken_in, dry_run.unmapped) == (1, {"priority 77": 1})
     assert Ticket.objects.count() == 1
     after = [call for call in simulator.seen if call[0] == "PATCH" or call[1].endswith(("/Tickets", "/Notes"))]
     assert after == before

@@ -10,7 +10,7 @@ from connectors.engine.mapping import mapping_suggestions, preview, published
 from connectors.kit.contract import Choice
 from connectors.models import Connection, Link, NoteRule
 from connectors.wizard import drafts
-from connectors.wizard.forms import WordsForm
+from connectors.wizard.forms.mapping import WordsForm
 from hub.domain import messages
 from hub.domain.actors import Actor
 from hub.models import Message

@@ -31,7 +31,7 @@ def test_a_held_mail_can_be_read_and_left_out_from_the_page(
 ) -> None:
     client = log_in(factories.member("agent", us))
     listed = client.get("/sync/").content.decode()
-    assert "waits" in listed
+    assert "is parked" in listed
     assert offered[0].label in listed
     assert f"/sync/inbound/{held.pk}/" in listed
 

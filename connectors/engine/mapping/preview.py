@@ -15,7 +15,7 @@ from hub.core.clock import now
 from hub.models import Leg, Organisation, Stage, Ticket
 from workflows.handoffs import briefing
 
-REHEARSED = timedelta(days=7)
+DRY_RUN_SPAN = timedelta(days=7)
 CANARIES = (
     ("our own people", "canary: ours only"),
     ("this vendor alone", "canary: for this vendor"),
@@ -72,7 +72,7 @@ class Heard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rehearsed:
+class DryRunTicket:
     """One ticket of theirs, as it would be understood."""
 
     remote: RemoteTicket
@@ -83,10 +83,10 @@ class Rehearsed:
 
 
 @dataclass(kw_only=True)
-class Rehearsal:
+class DryRun:
     """What a week of theirs would have been here; nothing was written on either side."""
 
-    tickets: list[Rehearsed] = field(default_factory=list)
+    tickets: list[DryRunTicket] = field(default_factory=list)
     unmapped: dict[str, int] = field(default_factory=dict)
     taken_in: int = 0
 
@@ -166,20 +166,20 @@ def heard_here(mapped: Mapped) -> list[Heard]:
     ]
 
 
-def rehearse(connection: Connection, connector: Connector, mapped: Mapped, *, most: int = 20) -> Rehearsal:
+def dry_run(connection: Connection, connector: Connector, mapped: Mapped, *, most: int = 20) -> DryRun:
     """Read the last week there as if the connection were live. Reads only; raises the connector's errors."""
-    since = (now() - REHEARSED).strftime("%Y-%m-%dT%H:%M:%SZ")
-    found = Rehearsal()
+    since = (now() - DRY_RUN_SPAN).strftime("%Y-%m-%dT%H:%M:%SZ")
+    found = DryRun()
     linked = set(Link.objects.filter(connection=connection).values_list("remote_key", flat=True))
     for remote in connector.changes_since(since).tickets:
-        rehearsed = _understood(connection, mapped, remote, is_linked=remote.key in linked)
-        found.taken_in += rehearsed.is_taken_in
+        tried = _understood(connection, mapped, remote, is_linked=remote.key in linked)
+        found.taken_in += tried.is_taken_in
         for name in ("status", "priority"):
             value = remote.fields.get(name, "")
             if value and not _is_mapped(mapped, name, value):
                 found.unmapped[f"{name} {value}"] = found.unmapped.get(f"{name} {value}", 0) + 1
         if len(found.tickets) < most:
-            found.tickets.append(rehearsed)
+            found.tickets.append(tried)
     return found
 
 
@@ -187,7 +187,7 @@ def _is_mapped(mapped: Mapped, name: str, value: str) -> bool:
     return value in mapped.statuses if name == "status" else mapped.value_in(name, value) is not None
 
 
-def _understood(connection: Connection, mapped: Mapped, remote: RemoteTicket, *, is_linked: bool) -> Rehearsed:
+def _understood(connection: Connection, mapped: Mapped, remote: RemoteTicket, *, is_linked: bool) -> DryRunTicket:
     status, priority = remote.fields.get("status", ""), remote.fields.get("priority", "")
     rule = mapped.statuses.get(status)
     why, is_taken_in = "", False
@@ -199,7 +199,7 @@ def _understood(connection: Connection, mapped: Mapped, remote: RemoteTicket, *,
         why = "lies in a queue that is not taken in"
     else:
         is_taken_in, why = True, "would become one of ours"
-    return Rehearsed(
+    return DryRunTicket(
         remote=remote,
         status=f"{mapped.label('status', status)}: {rule.get_verb_display() if rule else 'no meaning yet'}",
         priority=mapped.value_in("priority", priority) or "no counterpart: P3 until mapped",

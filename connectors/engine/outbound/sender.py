@@ -27,6 +27,7 @@ from connectors.kit.contract import Change, Connector, Pushed, RemoteTicket
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.models import Attempt, Connection, Difference, Lane, Link, Outbound
 from hub.core.clock import now
+from hub.core.sentences import sentence
 from hub.domain.actors import Actor
 from workflows.handoffs import engagements
 
@@ -287,6 +288,9 @@ class Sender:
         if isinstance(error, LockedOut):
             backoff.lock_out(connection, str(error))
             return False
+        if isinstance(error, Unsupported) and item.is_pack:
+            self._park(item, self._pack_not_taken(item, error))  # skipped, nobody would notice that it is missing
+            return False
         if isinstance(error, Unsupported):
             self._finish(item, Outbound.State.SKIPPED, error=str(error))
             return True
@@ -299,6 +303,20 @@ class Sender:
             return False
         self._park(item, str(error))
         return False
+
+    def _pack_not_taken(self, item: Outbound, error: Unsupported) -> str:
+        values = {"vendor": self.link.leg.organisation, "reason": str(error)}
+        if item.kind == Outbound.Kind.FILE:
+            return sentence(
+                "The system of %(vendor)s cannot take the hand-off pack as a file: %(reason)s Send this pack as a "
+                "comment or by hand, and choose another place for the pack in the mapping.",
+                **values,
+            )
+        return sentence(
+            "The system of %(vendor)s cannot take the hand-off pack as a note: %(reason)s Send this pack by hand and "
+            "skip it here, and choose another place for the pack in the mapping.",
+            **values,
+        )
 
     def _gone(self, item: Outbound, error: Missing) -> bool:
         """Their record was not found: ask again a few times, then let the link stand still."""

@@ -12,13 +12,13 @@ from django.db import connection as database
 from django.test import Client
 from django.utils import timezone
 
-from connectors import queries
 from connectors.alerts.connector import Alerts
 from connectors.engine import registry, vault
 from connectors.engine.inbound import alert_acknowledgements
 from connectors.kit.errors import Forbidden, LockedOut, Refused, TryLater
 from connectors.kit.simulating import Answer, Request, _read
 from connectors.models import AlertState, Connection
+from connectors.queries import sync_issues
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Ticket
@@ -316,8 +316,8 @@ def test_what_the_tool_refuses_is_one_line_for_a_person_and_stops_nothing_else(
     for ticket in Ticket.objects.all():
         take(ticket, agent)
 
-    [stuck] = queries.stuck(connection=tool)
-    assert stuck.title == "Monitoring does not take acknowledgements"
+    [stuck] = sync_issues.stuck(connection=tool)
+    assert stuck.title == "Monitoring does not accept acknowledgements"
     assert "has not the permission actions/acknowledge-problem" in stuck.why
     assert "and 2 more" in stuck.why
     assert Connection.objects.get().state == Connection.State.ACTIVE
@@ -326,7 +326,7 @@ def test_what_the_tool_refuses_is_one_line_for_a_person_and_stops_nothing_else(
     admin_client.post(f"/sync/acknowledgement/{tool.pk}/retry/")
     dispatcher.drain(most=3)
     assert len(icinga2.acknowledged) == 3
-    assert queries.stuck(connection=tool) == []
+    assert sync_issues.stuck(connection=tool) == []
 
 
 def test_those_that_failed_can_be_left_out(
@@ -336,10 +336,10 @@ def test_those_that_failed_can_be_left_out(
     post(tool, icinga("PROBLEM", "CRITICAL"))
     take(Ticket.objects.get(), agent)
     page = admin_client.get("/sync/").content.decode()
-    assert "does not take acknowledgements" in page
+    assert "does not accept acknowledgements" in page
     admin_client.post(f"/sync/acknowledgements/{tool.pk}/leave-out/")
 
-    assert queries.stuck(connection=tool) == []
+    assert sync_issues.stuck(connection=tool) == []
     assert "left out" in admin_client.get(Ticket.objects.get().get_absolute_url()).content.decode()
 
 

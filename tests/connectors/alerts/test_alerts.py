@@ -12,10 +12,10 @@ import pytest
 from django.db import connection as database
 from django.test import Client
 
-from connectors import queries
 from connectors.engine import hooks, vault
 from connectors.engine.inbound.alerts import calls
 from connectors.models import AlertState, AlertStorm, Connection, Inbound, Mapping, ValueRule
+from connectors.queries import alerts
 from hub.domain import history, ledger, tickets
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Phase, Ticket, UnmappedValue
@@ -301,7 +301,7 @@ def test_the_alert_of_a_merged_ticket_goes_on_where_the_ticket_does(us: Any, age
     merging.merge(ticket=web, into=db, actor=agent, at=datetime.now(UTC).replace(microsecond=0))
     post(tool, alert("web"))
     assert Ticket.objects.count() == 2
-    assert {state.key for state in queries.alerts_of(db)} == {"db", "web"}
+    assert {state.key for state in alerts.alerts_of(db)} == {"db", "web"}
 
     post(tool, alert("db", "ok"))
     assert Ticket.objects.get(pk=db.pk).phase == Phase.NEW  # the other one fires still

@@ -9,10 +9,10 @@ from hashlib import sha256
 
 import pytest
 
-from connectors import queries
 from connectors.email.simulator import Simulator, Tenant
 from connectors.engine.inbound import reading
 from connectors.models import Connection, Difference, HeardMail, Inbound
+from connectors.queries import sync_issues
 from hub.domain.actors import Actor
 from hub.models import Leg, Message, Organisation, Stage, Ticket
 from tests.connectors.email.test_house import connected, desk, house, mailed, now, offered, work
@@ -394,7 +394,7 @@ def test_a_mail_held_for_its_content_is_not_offered_to_be_taken_all_the_same(
     ours: EmailMessage, house: Simulator, desk: Tenant
 ) -> None:
     answer(house, desk, ours, text_of(ours))
-    [held] = queries.stuck()
+    [held] = sync_issues.stuck()
     assert "nothing above our line" in held.why
     assert not held.can_be_vouched_for
 

@@ -14,7 +14,7 @@ from connectors.kit.errors import Refused
 from connectors.kit.simulating import Answer, Request
 from connectors.rest import judging
 from connectors.rest.schema import BadProfile
-from connectors.wizard.forms import WordsForm
+from connectors.wizard.forms.mapping import WordsForm
 from tests.connectors.rest.vendor import START, Vendor, body, connector, document, ticket
 
 ONE_ADDRESS = """

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from connectors import queries
 from connectors.engine.inbound import polling
 from connectors.kit.contract import Connector, Page
 from connectors.kit.errors import ConnectorError, Forbidden, Refused
 from connectors.kit.simulating import Answer, Request
 from connectors.models import Connection
+from connectors.queries import sync_issues
 from hub.models import Organisation
 from tests import factories
 from tests.connectors.rest.vendor import START, Clock, Vendor, connector, document
@@ -171,9 +171,9 @@ def test_what_was_left_out_stands_on_the_synchronisation_page_until_somebody_has
     polling._keep_left_out(made, page)
     polling._keep_left_out(made, Page(tickets=(), cursor="x"))
 
-    [row] = [each for each in queries.stuck() if each.kind == "left_out"]
+    [row] = [each for each in sync_issues.stuck() if each.kind == "left_out"]
     assert (row.title, row.why) == ("Records of Desk were not listed", "15 records were not listed.")
     client = log_in(factories.member("agent", us))
     assert "Seen and dealt with" in client.get("/sync/").content.decode()
     client.post(f"/sync/left_out/{made.pk}/retry/")
-    assert [each for each in queries.stuck() if each.kind == "left_out"] == []
+    assert [each for each in sync_issues.stuck() if each.kind == "left_out"] == []

@@ -1,0 +1,96 @@
+"""Connections that do not work as they should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils.translation import gettext as _
+
+from connectors.engine import hooks, registry
+from connectors.models import AlertState, Connection
+from connectors.queries.sync_issue import LONG_AGO, SyncIssue
+
+FAILED = AlertState.Acknowledgement.FAILED
+MANY_FAILURES = 3
+"""A connection that failed so often in a row is shown."""
+
+
+def connections() -> list[SyncIssue]:
+    """What is wrong with each connection; one connection can have several issues."""
+    is_active = Q(state=Connection.State.ACTIVE)
+    unacknowledged = AlertState.objects.filter(connection=OuterRef("pk"), acknowledgement=FAILED)
+    rows = Connection.objects.annotate(has_unacknowledged=Exists(unacknowledged)).filter(
+        Q(state=Connection.State.LOCKED_OUT)
+        | is_active & Q(failures__gte=MANY_FAILURES)
+        | is_active & Q(sight_lost_at__isnull=False)
+        | is_active & ~Q(left_out="")
+        | is_active & Q(rejected_hooks__gte=F("rejected_before") + hooks.MANY_REJECTED)
+        | is_active & Q(has_unacknowledged=True)
+    )
+    return [each for row in rows for each in _of_connection(row)]
+
+
+def _of_connection(row: Connection) -> Iterator[SyncIssue]:
+    common: dict[str, Any] = {"row_id": row.pk, "connection": row.name}
+    name = {"connection": row.name}
+    at = row.resting_until or row.last_in_at or row.last_out_at or LONG_AGO
+    if row.state == Connection.State.LOCKED_OUT:
+        title = _("%(connection)s is locked out") % name
+        yield SyncIssue(kind="connection", title=title, why=row.last_error, at=row.locked_at or at, **common)
+        return
+    if row.sight_lost_at is not None:
+        title = _("Many records of %(connection)s are not found") % name
+        yield SyncIssue(kind="connection", title=title, why=row.sight_lost_why, at=row.sight_lost_at, **common)
+    if row.left_out:
+        title = _("Records of %(connection)s were not listed") % name
+        yield SyncIssue(kind="left_out", title=title, why=row.left_out, at=row.last_in_at or at, **common)
+    if getattr(row, "has_unacknowledged", False):
+        yield _acknowledgements(row)
+    if row.failures >= MANY_FAILURES:
+        title = _("%(connection)s does not answer") % name
+        yield SyncIssue(kind="connection", title=title, why=row.last_error, at=at, **common)
+    refused = row.rejected_hooks - row.rejected_before
+    if refused >= hooks.MANY_REJECTED:
+        title = _("Calls from %(connection)s are rejected") % name
+        why = _rejected(row, refused)
+        yield SyncIssue(kind="connection", title=title, why=why, at=row.hook_checked_at or at, **common)
+
+
+def _rejected(row: Connection, count: int) -> str:
+    if registry.kind_of(row).signs_hooks:
+        text = _(
+            "%(count)s calls since the last good one had a wrong signature or none. The secret in the vendor's system "
+            "probably differs from ours: enter the same one on both sides. Nothing is lost, polling brings what "
+            "changed. If the calls are not from the vendor, somebody else knows the address."
+        )
+    else:
+        text = _(
+            "%(count)s calls since the last good one had a wrong token or none. The secret in the vendor's system "
+            "probably differs from ours: enter the same one on both sides. Nothing is lost, polling brings what "
+            "changed. If the calls are not from the vendor, somebody else knows the address."
+        )
+    return text % {"count": count}
+
+
+def _acknowledgements(row: Connection) -> SyncIssue:
+    """Alerts that a tool did not let us acknowledge: one issue, since they have one cause."""
+    failed = AlertState.objects.filter(connection=row, acknowledgement=FAILED).order_by("-last_at", "-pk")
+    newest, more = failed[0], failed.count() - 1
+    values = {"reason": newest.acknowledge_said, "alert": newest.title, "more": more}
+    if more:
+        why = _(
+            "%(reason)s (%(alert)s, and %(more)s more) Only the tool was not notified; the tickets are not affected."
+        )
+    else:
+        why = _("%(reason)s (%(alert)s) Only the tool was not notified; the tickets are not affected.")
+    return SyncIssue(
+        kind="acknowledgement",
+        row_id=row.pk,
+        title=_("%(connection)s does not accept acknowledgements") % {"connection": row.name},
+        why=why % values,
+        at=newest.last_at,
+        connection=row.name,
+        connection_pk=row.pk,
+    )

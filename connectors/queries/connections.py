@@ -1,0 +1,91 @@
+"""One connection: its numbers, its unmapped values, and what came in by it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Min
+
+from connectors.engine import limits, registry
+from connectors.models import Connection, Inbound, Link, Outbound
+from hub.models import Leg, UnmappedValue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """The state of one connection in numbers."""
+
+    waiting: int
+    unclear: int
+    parked: int
+    unread: int
+    oldest: datetime | None
+    """Since when the oldest change waits to be sent."""
+    links: int
+    still: int
+    """Links that are stopped until a person has looked at them."""
+    used: int | None
+    most: int | None
+    """Our requests within the window of the vendor's limit, and how many of them are allowed."""
+
+
+def condition(connection: Connection) -> Condition:
+    """The numbers of a connection's page, as of now."""
+    said = Outbound.objects.filter(link__connection=connection)
+    open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]
+    counts = dict(said.filter(state__in=open_states).values_list("state").annotate(count=Count("pk")))
+    waiting = said.filter(state__in=[Outbound.State.READY, Outbound.State.UNCLEAR])
+    links = Link.objects.filter(connection=connection).exclude(state=Link.State.ARCHIVED)
+    try:
+        allowed = registry.kind_of(connection).limits
+    except registry.UnknownConnector:
+        allowed = None
+    limiter = limits.RateLimiter(connection, allowed) if allowed else None
+    return Condition(
+        waiting=counts.get(Outbound.State.READY, 0),
+        unclear=counts.get(Outbound.State.UNCLEAR, 0),
+        parked=counts.get(Outbound.State.PARKED, 0),
+        unread=Inbound.objects.filter(connection=connection, state=Inbound.State.NEW).count(),
+        oldest=waiting.aggregate(oldest=Min("queued_at"))["oldest"],
+        links=links.count(),
+        still=links.exclude(state=Link.State.ACTIVE).count(),
+        used=limits.used(connection, limiter.limits) if limiter else None,
+        most=limiter.most if limiter else None,
+    )
+
+
+def unmapped(connection: Connection) -> list[UnmappedValue]:
+    """Values of the vendor's that have no meaning yet, the most frequent first."""
+    return list(UnmappedValue.objects.filter(source=connection.public_id, resolved_at=None).order_by("-count", "pk"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """A row of the inbox, with its body as text."""
+
+    row: Inbound
+    text: str
+
+
+def raw(connection: Connection, *, most: int = 20) -> list[Raw]:
+    """The newest payloads, each cut at 20,000 characters. The caller asks whether the reader may see them."""
+    rows = Inbound.objects.filter(connection=connection).order_by("-pk")[:most]
+    return [Raw(row=row, text=_pretty(bytes(row.body))) for row in rows]
+
+
+def _pretty(body: bytes) -> str:
+    try:
+        text = json.dumps(json.loads(body), indent=1, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = body.decode("utf-8", "replace")
+    return text[:20_000]
+
+
+def origin_without_record(leg: Leg) -> str:
+    """The origin of what a vendor does on the guest link; empty where the vendor's system has to receive it."""
+    link = Link.objects.filter(leg=leg).select_related("connection__profile").first()
+    if link is None or registry.kind_of(link.connection).keeps_records:
+        return ""
+    return str(link.connection.public_id)

@@ -1,0 +1,110 @@
+"""What failed in the installation itself: rules and their actions, receivers of events, notices, troubles."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from connectors.models import Trouble
+from connectors.queries.sync_issue import SyncIssue
+from hub.models import FailedReceiver
+from workflows.models import Endpoint, FailedAction, Notice, Pending
+from workflows.rules.registry import ACTIONS
+
+TROUBLE_SHOWN = timedelta(hours=24)
+
+
+def rules(most: int) -> list[SyncIssue]:
+    """Rules that failed."""
+    rows = Pending.objects.filter(state=Pending.State.FAILED).select_related("ticket")
+    return [
+        SyncIssue(
+            kind="rule",
+            row_id=row.pk,
+            title=_("The rule %(rule)s failed") % {"rule": row.key},
+            why=row.outcome,
+            at=row.ended_at or row.due_at,
+            ticket=row.ticket,
+        )
+        for row in rows.order_by("-pk")[:most]
+    ]
+
+
+def actions(most: int) -> list[SyncIssue]:
+    """Actions of rules that could not be done."""
+    rows = FailedAction.objects.filter(resolved_at=None).select_related("ticket")
+    return [
+        SyncIssue(
+            kind="action",
+            row_id=row.pk,
+            title=_("%(rule)s: “%(action)s” could not be done") % {"rule": row.rule, "action": _label(row.kind)},
+            why=row.why,
+            at=row.at,
+            ticket=row.ticket,
+        )
+        for row in rows.order_by("-at", "-pk")[:most]
+    ]
+
+
+def _label(slug: str) -> str:
+    kind = ACTIONS.get(slug)
+    return str(kind.label) if kind is not None else slug
+
+
+def receivers(most: int) -> list[SyncIssue]:
+    """Receivers of events that failed."""
+    rows = FailedReceiver.objects.filter(done_at=None).select_related("event__ticket")
+    return [
+        SyncIssue(
+            kind="receiver",
+            row_id=row.pk,
+            title=_("“%(receiver)s” failed after an event") % {"receiver": row.receiver},
+            why=row.error,
+            at=row.failed_at,
+            ticket=row.event.ticket,
+        )
+        for row in rows.order_by("-failed_at")[:most]
+    ]
+
+
+def notices(most: int) -> list[SyncIssue]:
+    """Notices that were not sent."""
+    rows = Notice.objects.filter(state=Notice.State.FAILED).select_related("ticket", "organisation")
+    return [
+        SyncIssue(
+            kind="notice",
+            row_id=row.pk,
+            title=_("%(channel)s to %(recipient)s was not sent: %(subject)s")
+            % {
+                "channel": row.get_channel_display().capitalize(),
+                "recipient": _recipient(row),
+                "subject": row.subject,
+            },
+            why=row.why,
+            at=row.made_at,
+            ticket=row.ticket,
+        )
+        for row in rows.order_by("-made_at", "-pk")[:most]
+    ]
+
+
+def _recipient(notice: Notice) -> str:
+    endpoint = Endpoint.objects.filter(public_id=notice.to).first()
+    return str(endpoint or notice.to)
+
+
+def troubles() -> list[SyncIssue]:
+    """What is wrong with the installation, or was within the last day."""
+    rows = Trouble.objects.filter(Q(ended_at=None) | Q(ended_at__gte=timezone.now() - TROUBLE_SHOWN))
+    return [
+        SyncIssue(kind="trouble", row_id=row.pk, title=_trouble_title(row), why=row.why, at=row.began_at)
+        for row in rows.order_by("-pk")[:10]
+    ]
+
+
+def _trouble_title(row: Trouble) -> str:
+    what = row.get_kind_display().capitalize()
+    return what if row.ended_at is None else _("%(trouble)s (resolved)") % {"trouble": what}

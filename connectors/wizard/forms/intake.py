@@ -1,0 +1,48 @@
+"""Which of the vendor's tickets become ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from connectors.models import Connection
+from connectors.wizard.forms.settings import Picklists
+from hub.models import Service
+
+
+class IntakeForm(forms.Form):
+    """Which of the vendor's tickets become ours, and what shows that the vendor accepted one of ours."""
+
+    intake = forms.ChoiceField(label=_("Tickets created there"), choices=Connection.Intake.choices)
+    service = forms.ModelChoiceField(
+        Service.objects.order_by("name"), label=_("Service of tickets created there"), required=False
+    )
+    acceptance = forms.ChoiceField(
+        label=_("A ticket of ours counts as accepted when"), choices=Connection.Acceptance.choices
+    )
+
+    def __init__(self, connection: Connection, picklists: Picklists, *args: Any, **kwargs: Any) -> None:
+        kwargs["initial"] = {
+            "intake": connection.intake,
+            "intake_queues": connection.intake_queues,
+            "service": connection.service_id,
+            "acceptance": connection.acceptance,
+        }
+        super().__init__(*args, **kwargs)
+        queues = [(c.value, c.label) for c in picklists.get("queue", ()) if c.is_active]
+        if queues:
+            self.fields["intake_queues"] = forms.MultipleChoiceField(
+                label=_("Queues to import from"),
+                required=False,
+                choices=queues,
+                widget=forms.CheckboxSelectMultiple,
+                help_text=_("If none is chosen, every queue that our user can see."),
+            )
+            self.order_fields(["intake", "intake_queues", "service", "acceptance"])
+
+    def keep(self, connection: Connection) -> None:
+        for name in ("intake", "intake_queues", "service", "acceptance"):
+            if name in self.cleaned_data:
+                setattr(connection, name, self.cleaned_data[name])
