@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from hub.core.clock import now
 from hub.core.jobs import TimedJob, register
-from hub.core.signals import failed_receivers_due, retry_failed_receivers
 from hub.domain import clocks
+from hub.domain.signals import failed_receivers_due, retry_failed_receivers
 
 
 def _failed_receivers() -> Iterator[int]:

@@ -13,9 +13,9 @@ from connectors.engine.mapping import agreement
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Binding, Connection, Lane, Link, Outbound, PackPlace
 from hub.core.clock import now
-from hub.core.signals import reacts_to
 from hub.domain import tickets
 from hub.domain.actors import Actor
+from hub.domain.signals import reacts_to
 from hub.models import OPEN_STAGES, Event, EventKind, Leg, Message
 from workflows.handoffs import briefing, comments, engagements, vendor_mail
 

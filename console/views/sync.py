@@ -17,9 +17,9 @@ from connectors.queries import sync_issues
 from console.access import person, workers_only
 from console.views.board import live_cursor
 from hub.core.clock import now
-from hub.core.signals import retry_failed_receiver
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
+from hub.domain.signals import retry_failed_receiver
 from hub.models import FailedReceiver
 from workflows.models import FailedAction, Notice, Pending
 from workflows.notifications import delivery

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db import models, transaction
 
-from hub.core import signals
-from hub.domain import clocks, event_loader, ledger
+from hub.domain import clocks, event_loader, ledger, signals
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Message, Ticket
 

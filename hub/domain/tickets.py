@@ -8,9 +8,8 @@ from typing import Any
 
 from django.db import transaction
 
-from hub.core import numbers
 from hub.core.sentences import sentence
-from hub.domain import history
+from hub.domain import history, numbers
 from hub.domain.actors import Actor
 from hub.models import (
     Asset,

@@ -19,8 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from hub.core import numbers
-from hub.domain import clocks, history, ledger, tickets
+from hub.domain import clocks, history, ledger, numbers, tickets
 from hub.domain.actors import Actor
 from hub.domain.event_loader import Facts
 from hub.importing.profile import UNKNOWN_CLASS, Policy, Profile

@@ -10,9 +10,9 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
-from hub.core.signals import disconnect, reacts, retry_failed_receivers
 from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
+from hub.domain.signals import disconnect, reacts, retry_failed_receivers
 from hub.models import Event, EventKind, FailedReceiver, Message, Ticket
 
 pytestmark = pytest.mark.django_db

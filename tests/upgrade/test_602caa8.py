@@ -80,7 +80,9 @@ def test_receivers_that_failed_are_called_again_by_their_names(upgraded: tuple[P
     names = {row[0] for row in rows.execute("SELECT receiver FROM hub_failedreceiver WHERE done_at IS NULL")}
     rows.close()
     assert names == {"outbox", "rules"}
-    manage(upgraded[0], "shell", "-c", "from hub.core.signals import retry_failed_receivers; retry_failed_receivers()")
+    manage(
+        upgraded[0], "shell", "-c", "from hub.domain.signals import retry_failed_receivers; retry_failed_receivers()"
+    )
     rows = sqlite3.connect(upgraded[0])
     left = rows.execute("SELECT COUNT(*) FROM hub_failedreceiver WHERE done_at IS NULL").fetchone()[0]
     rows.close()

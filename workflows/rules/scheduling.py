@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hub.core.signals import reacts_to
 from hub.domain.event_loader import FOLDED
+from hub.domain.signals import reacts_to
 from hub.models import ActorKind, Calendar, Clock, Event, EventKind, Organisation, Ticket
 from hub.queries.calendars import calendar_of
 from workflows.models import Pending, Trigger

@@ -16,8 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from hub.core import numbers
-from hub.domain import files, history, ledger, messages, sharing, tickets
+from hub.domain import files, history, ledger, messages, numbers, sharing, tickets
 from hub.domain.actors import Actor
 from hub.domain.event_loader import FOLDED, Facts
 from hub.models import (

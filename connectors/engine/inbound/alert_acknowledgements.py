@@ -16,7 +16,7 @@ from connectors.engine import backoff, registry, texts
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import ConnectorError, TryLater, Unclear
 from connectors.models import AlertState, Connection
-from hub.core.signals import reacts_to
+from hub.domain.signals import reacts_to
 from hub.models import ActorKind, Event, EventKind, Phase, Ticket
 
 State = AlertState.Acknowledgement
