@@ -30,6 +30,8 @@ LONGEST = 1000
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d{1,4}\]|\[\"[^\"\\]{1,80}\"\]|\['[^'\\]{1,80}'\])*")
 _RESERVED = {"true", "false", "null", "in"}
 
+_FAULTS = (TypeError, ValueError, RuntimeError, ArithmeticError, AttributeError)
+"""What the engine and our functions raise for values that do not fit an expression."""
 
 Function = Callable[..., Any]
 
@@ -71,7 +73,7 @@ class Expression:
             raise Failed(f"{self.source}: {sentence(error)}") from error
         except Failed as error:
             raise Failed(f"{self.source}: {error}") from error
-        except (ValueError, RuntimeError, ArithmeticError, OverflowError, AttributeError) as error:
+        except _FAULTS as error:
             raise Failed(f"{self.source}: {sentence(error)}") from error
 
     def _run(self, known: Mapping[str, Any], functions: Mapping[str, Function]) -> Any:
@@ -90,8 +92,8 @@ class Expression:
             self._run({name: _without_none(value) for name, value in self._given(values).items()}, functions)
         except (KeyError, IndexError):
             return True
-        except Exception:
-            return False
+        except _FAULTS:
+            return False  # it fails for another reason too; the caller reports the first failure
         return False
 
     def _known(self, name: str, value: Any) -> Any:
@@ -128,8 +130,8 @@ def _text_of(expression: Expression) -> Callable[[Mapping[str, Any]], str]:
             found = run(values)
         except (quick.Absent, KeyError, IndexError):
             return ""
-        except Exception:
-            found = expression(values)  # says in a sentence what is wrong
+        except _FAULTS:
+            found = expression(values)  # fails again, and reports it as Failed
         return found if type(found) is str else text(found)
 
     return read

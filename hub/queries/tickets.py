@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from hub.models import Clock, Contract, LedgerSegment, Leg, Organisation, Phase, Relation, Ticket
 from hub.queries.calendars import calendar_of
+from hub.queries.clocks import seconds_used
 
 OPEN = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
 
@@ -151,10 +152,7 @@ SOON = 0.75
 
 def badge(clock: Clock, *, at: datetime) -> Badge:
     """Where a clock stands at `at`: what was stored when the last event came, run on to now."""
-    used = clock.used_seconds
-    if clock.state == Clock.State.ACTIVE:
-        used += max(0, calendar_of(clock.hours).elapsed(_unix(clock.as_of), _unix(at)))
-    goal = clock.goal_seconds
+    used, goal = seconds_used(clock, at=at), clock.goal_seconds
     breached = clock.is_breached or (goal is not None and used > goal)
     if breached:
         state = "breached"

@@ -89,7 +89,7 @@ def test_a_status_within_its_phase_changes_without_a_move(agent: Actor) -> None:
         ({"guards": [guard("bounce_count", operator="at_least", number=2)]}, "It has come back 0 times"),
         ({"guards": [guard("fields_filled", fields=["service", "asset"])]}, "Fill in first: service, asset."),
         ({"guards": [guard("reason_given")]}, "Say why."),
-        ({"guards": [guard("kind_is", kinds=["request"])]}, "It is a incident."),
+        ({"guards": [guard("kind_is", kinds=["request"])]}, "Not allowed for tickets of the kind “incident”."),
         ({"guards": [guard("clock_used", number=50)]}, "It has no such clock."),
         ({"guards": [guard("field_is", field="title", operator="contains", value="printer")]}, "title is vpn down"),
         ({"guards": [guard("expression", expression="ticket.tier == 1", says="Only for tier 1")]}, "Only for tier 1"),

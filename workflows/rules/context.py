@@ -23,7 +23,7 @@ from hub.models import (
     Ticket,
     User,
 )
-from hub.queries.calendars import calendar_of
+from hub.queries.clocks import seconds_used
 from hub.queries.tickets import OPEN
 
 
@@ -133,14 +133,6 @@ def _leg(leg: Leg) -> dict[str, Any]:
         "reason_code": leg.reason_code,
         "remote_status": leg.remote_status,
     }
-
-
-def seconds_used(clock: Clock, *, at: datetime) -> int:
-    """Business seconds of a clock at an instant: what was stored with the last event, run on to then."""
-    used = clock.used_seconds
-    if clock.state == Clock.State.ACTIVE:
-        used += max(0, calendar_of(clock.hours).elapsed(int(clock.as_of.timestamp()), int(at.timestamp())))
-    return used
 
 
 RELATED = ("status__version", "service", "requester__organisation", "holder", "owner", "team", "assignee")

@@ -70,7 +70,8 @@ def _service_is(context: Context, params: Params) -> str:
 
 def _kind_is(context: Context, params: Params) -> str:
     told = {"kind": context.ticket.get_kind_display()}
-    return "" if context.ticket.kind in params["kinds"] else _("It is a %(kind)s.") % told
+    is_one = context.ticket.kind in params["kinds"]
+    return "" if is_one else _("Not allowed for tickets of the kind “%(kind)s”.") % told
 
 
 def _vip(context: Context, _params: Params) -> str:

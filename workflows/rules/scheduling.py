@@ -10,9 +10,9 @@ from hub.domain.event_loader import FOLDED
 from hub.domain.signals import reacts_to
 from hub.models import ActorKind, Calendar, Clock, Event, EventKind, Organisation, Ticket
 from hub.queries.calendars import calendar_of
+from hub.queries.clocks import seconds_used
 from workflows.models import Pending, Trigger
 from workflows.rules.compiled import CompiledEscalation, CompiledRule, CompiledTransition, Policy, policy_of
-from workflows.rules.context import seconds_used
 
 ARRIVALS = frozenset(
     {EventKind.TICKET_OPENED, EventKind.TICKET_MOVED, EventKind.STATUS_CHANGED, EventKind.VERSION_MOVED}
