@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.views import PasswordResetConfirmView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from console.access import person
-from console.forms import styled
+from console.forms.account import AddressForm, ChosenPasswordForm, OwnPasswordForm
 from hub.domain import accounts
-from hub.models import User
 from workflows.models import Channel
 from workflows.notifications import notify
 from workflows.notifications.notify import Recipient, Told
@@ -31,9 +28,9 @@ from workflows.notifications.notify import Recipient, Told
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
     """The own account: a new password, which ends every other session."""
-    form = styled(PasswordChangeForm(person(request), request.POST or None))
+    form = OwnPasswordForm(person(request), request.POST or None)
     if request.method == "POST" and form.is_valid():
-        update_session_auth_hash(request, _kept(form))
+        update_session_auth_hash(request, form.save())
         messages.success(request, _("Your password is changed. You are logged out everywhere else."))
         return redirect("console:account")
     return render(request, "console/account.html", {"form": form, "page": "account"})
@@ -48,22 +45,9 @@ def log_out_everywhere(request: HttpRequest) -> HttpResponse:
     return redirect("console:account")
 
 
-def _kept(form: SetPasswordForm[Any]) -> User:
-    """The new password and nothing else of the row: an admin may end this very account meanwhile."""
-    user: User = form.save(commit=False)
-    user.save(update_fields=["password"])
-    return user
-
-
-class AddressForm(forms.Form):
-    """The address somebody logs in with."""
-
-    email = forms.EmailField(label=gettext_lazy("E-mail address"), max_length=254)
-
-
 def password_reset(request: HttpRequest) -> HttpResponse:
     """Ask for a new password by mail. The answer is the same whether or not there is such an account."""
-    form = styled(AddressForm(request.POST or None))
+    form = AddressForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if settings.MAIL_URL:
             _mail_link(form.cleaned_data["email"])
@@ -88,14 +72,10 @@ class NewPassword(PasswordResetConfirmView):
     """The page behind a link for a new password. The link is good once; a new password ends every session."""
 
     template_name = "console/password_new.html"
+    form_class = ChosenPasswordForm
     success_url = reverse_lazy("console:log_in")
 
-    def get_form(self, form_class: Any = None) -> SetPasswordForm[Any]:
-        return styled(super().get_form(form_class))
-
     def form_valid(self, form: Any) -> HttpResponse:
-        _kept(form)
-        form.save = lambda *_args, **_more: form.user
         answer = super().form_valid(form)
         messages.success(self.request, _("Your new password is set. Log in with it."))
         return answer

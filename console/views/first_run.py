@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from console.forms import FirstRunForm
+from console.forms.first_run import FirstRunForm
 from hub.models import Membership, Organisation, User
 
 

@@ -2,73 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from django import forms
 from django.contrib import messages
-from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from connectors.engine import outbox
 from connectors.queries.connections import origin_without_record
+from console.forms.guest_link import LABELS, GuestLinkForm
+from console.views.attachments import download
 from hub.core.clock import now
-from hub.domain import files
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
-from hub.models import Attachment, Leg, Message, ReasonCode
+from hub.models import Attachment, Leg, Message
 from workflows.handoffs import guest_links, transitions
 from workflows.models import GuestLink
 
-LARGEST = 20 * 1024 * 1024
-LABELS = {
-    "accept": _("Accept"),
-    "decline": _("Decline"),
-    "return": _("Give it back"),
-    "ask": _("Ask, and wait for an answer"),
-    "resume": _("Go on working"),
-    "resolve": _("Resolved"),
-    "note": _("Add to the ticket"),
-}
-
-
-class GuestLinkForm(forms.Form):
-    """What somebody says and does; the name is remembered by their browser."""
-
-    name = forms.CharField(
-        label=_("Your name"),
-        max_length=80,
-        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "name"}),
-    )
-    text = forms.CharField(
-        label=_("What you have to say"),
-        max_length=20_000,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 5, "class": "form-control"}),
-    )
-    code = forms.ChoiceField(
-        label=_("If it is not for you: why"),
-        required=False,
-        choices=[("", _("as I wrote above")), *ReasonCode.choices],
-        widget=forms.Select(attrs={"class": "form-select"}),
-    )
-    file = forms.FileField(
-        label=_("A file or a photo"),
-        required=False,
-        allow_empty_file=True,
-        widget=forms.FileInput(attrs={"class": "form-control"}),
-    )
-    act = forms.ChoiceField(choices=list(LABELS.items()))
-
-    def clean_file(self) -> object:
-        file = self.cleaned_data.get("file")
-        if file is not None and file.size > LARGEST:
-            raise forms.ValidationError(_("A file may have at most 20 MB."))
-        return file
+_Response = TypeVar("_Response", bound=HttpResponseBase)
 
 
 @never_cache
@@ -113,7 +70,7 @@ def refused_unread(request: HttpRequest) -> HttpResponse | None:
     return None if guest_links.is_open(found, at=now()) else HttpResponse(_("This page is closed."), status=410)
 
 
-def _closed(response: HttpResponse) -> HttpResponse:
+def _closed(response: _Response) -> _Response:
     """Nothing of this page is kept, indexed, or told to another site."""
     response["Referrer-Policy"] = "same-origin"  # with less a browser sends no origin, and the form is refused
     response["X-Robots-Tag"] = "noindex, nofollow"
@@ -173,13 +130,5 @@ def guest_link_file(request: HttpRequest, token: str, public_id: str) -> HttpRes
     ).first()
     if file is None:
         raise Http404
-    if files.fault(file):
-        return HttpResponse(
-            _("This file is not whole any more. Tell whoever runs the hub: a backup has it."), status=410
-        )
-    response = FileResponse(
-        default_storage.open(file.path), as_attachment=True, filename=file.name, content_type="application/octet-stream"
-    )
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    _closed(response)  # type: ignore[arg-type]
-    return response
+    response = download(file)
+    return _closed(response)

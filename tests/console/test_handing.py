@@ -51,7 +51,7 @@ def test_nobody_declines_for_them_without_saying_why(client: Client, agent: Acto
     ticket = opened(agent)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
 
-    assert "Choose a reason, or say it" in post(client, "leg", ticket, leg.public_id, act="decline")
+    assert "Choose or enter a reason" in post(client, "leg", ticket, leg.public_id, act="decline")
     assert Leg.objects.get().stage == Stage.OFFERED
 
 
@@ -62,7 +62,7 @@ def test_a_return_that_is_one_too_many_is_explained(client: Client, agent: Actor
     post(client, "leg", ticket, leg.public_id, act="accept")
 
     page = post(client, "leg", ticket, leg.public_id, act="give_back", code="not_ours")
-    assert "it stays with Hostwerk, and joint triage decides" in page
+    assert "It stays with Hostwerk until joint triage decides" in page
 
 
 # -- joint triage and the lead
@@ -72,7 +72,7 @@ def test_triage_is_begun_and_decided_on_the_page(client: Client, agent: Actor, v
     ticket = opened(agent)
     post(client, "start_triage", ticket, reason="storage or network?")
     assert fresh(ticket).hold_reason == "contested"
-    assert "Say what was decided" in post(client, "decide", ticket, organisation=vendor.public_id)
+    assert "Enter the decision and the reason for it" in post(client, "decide", ticket, organisation=vendor.public_id)
     post(client, "decide", ticket, organisation=vendor.public_id, decision="It is their storage")
 
     assert "Hostwerk – It is their storage" in client.get(ticket.get_absolute_url()).content.decode()
@@ -144,7 +144,7 @@ def test_nobody_goes_round_a_dispute_that_somebody_else_decides(
     assert "Say what is in dispute" in post(theirs, "start_triage", ticket, reason=" ")
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now(), owner=director)
 
-    told = "It is in joint triage: Ida Director decides where it goes."
+    told = "This ticket is in joint triage: Ida Director decides who takes it."
     assert told in post(theirs, "hand_over", ticket, organisation=other.public_id)
     assert told in post(theirs, "leg", ticket, leg.public_id, act="recall")
     assert [row.stage for row in Leg.objects.filter(ticket=ticket)] == [Stage.OFFERED]
@@ -246,7 +246,7 @@ def test_the_hand_over_form_sets_the_deadline_and_whether_it_blocks(
     leg = Leg.objects.get(ticket=ticket)
     assert leg.deadline_at == leg.offered_at + timedelta(minutes=15)
     other = factories.OrganisationFactory(name="Desk")
-    assert "Choose the organisation" in post(
+    assert "Choose an organisation" in post(
         client, "hand_over", ticket, organisation=other.public_id, accept_minutes="soon"
     )
     post(client, "hand_over", ticket, organisation=other.public_id, is_parallel="on")
@@ -270,7 +270,7 @@ def test_an_organisations_clocks_stand_at_its_newest_engagement(
     returns.decline(leg=first, reason="no", actor=Actor.vendor(vendor), at=now())
     engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
 
-    legs = client.get(ticket.get_absolute_url()).context["legs"]
+    legs = client.get(ticket.get_absolute_url()).context["engagements"]
 
     assert [len(leg.badges) for leg in legs] == [1, 0]
 
@@ -281,11 +281,11 @@ def test_who_did_not_do_it_is_shown_no_promise_but_to_answer(
     factories.contract(vendor, kind="uc", goals={"acknowledge": {"P3": 3600}, "resolve": {"P3": 3600}})
     ticket = opened(agent)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
-    shown = client.get(ticket.get_absolute_url()).context["legs"]
+    shown = client.get(ticket.get_absolute_url()).context["engagements"]
     assert [badge.clock.target for badge in shown[0].badges] == ["acknowledge", "resolve"]
     returns.decline(leg=leg, reason="not ours", actor=Actor.vendor(vendor), at=now())
     transitions.move(ticket=fresh(ticket), name="resolve", actor=agent, at=now())
 
-    shown = client.get(ticket.get_absolute_url()).context["legs"]
+    shown = client.get(ticket.get_absolute_url()).context["engagements"]
 
     assert [badge.clock.target for badge in shown[0].badges] == ["acknowledge"]

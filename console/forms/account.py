@@ -1,0 +1,36 @@
+"""Forms of a person's own account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.utils.translation import gettext_lazy as _
+
+from console.forms.styling import StyledForm, styled
+from hub.models import User
+
+
+class AddressForm(StyledForm):
+    """The address somebody logs in with."""
+
+    email = forms.EmailField(label=_("E-mail address"), max_length=254)
+
+
+class ChosenPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """A new password, without the old one. Saves nothing else: an admin may change the same account meanwhile."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        styled(self)
+
+    def save(self, commit: bool = True) -> User:
+        user: User = super().save(commit=False)
+        if commit:
+            user.save(update_fields=["password"])
+        return user
+
+
+class OwnPasswordForm(ChosenPasswordForm, PasswordChangeForm):
+    """A new password for somebody who is logged in and enters the old one."""

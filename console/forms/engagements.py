@@ -1,0 +1,113 @@
+"""Forms for engagements: handing a ticket over, acting on an engagement, deciding joint triage."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from console.forms.styling import StyledForm
+from hub.models import OPEN_STAGES, Leg, Message, Organisation, ReasonCode, Ticket
+from workflows.handoffs import briefing
+
+ACTIONS = {
+    "accept": _("Accept"),
+    "start": _("Start"),
+    "resume": _("Resume"),
+    "finish": _("Done"),
+    "decline": _("Decline"),
+    "give_back": _("Return"),
+    "lead": _("Give the lead"),
+    "recall": _("Recall"),
+    "approve": _("Approve"),
+    "reopen": _("Not done"),
+}
+"""What can be done with an engagement, in the order of the buttons."""
+WITH_CODE = frozenset({"decline", "give_back"})
+"""Actions that take a coded reason."""
+REASON_CODES = [("", _("Reason …")), *ReasonCode.choices]
+
+
+def _accept_minutes() -> forms.IntegerField:
+    """How long an offer stands; empty for what the workflow says."""
+    return forms.IntegerField(
+        label=_("Answer within … minutes, day and night (empty: as the workflow says)"),
+        required=False,
+        min_value=1,
+        max_value=100_000,
+    )
+
+
+def accept_within(form: forms.Form) -> timedelta | None:
+    """What was entered there, of a valid form."""
+    minutes = form.cleaned_data["accept_minutes"]
+    return timedelta(minutes=minutes) if minutes else None
+
+
+def _first_words(message: Message) -> str:
+    return f"{message.author_name or message.author_organisation}: {' '.join(message.body.split())[:100]}"
+
+
+class HandOverForm(StyledForm):
+    organisation = forms.ModelChoiceField(
+        label=_("To"), queryset=Organisation.objects.none(), to_field_name="public_id", empty_label=_("choose …")
+    )
+    reason = forms.CharField(
+        label=_("What they need to know"), required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=4000
+    )
+    accept_minutes = _accept_minutes()
+    is_parallel = forms.BooleanField(label=_("Besides whoever has it now"), required=False)
+    is_blocking = forms.BooleanField(
+        label=_("The ticket cannot be resolved before they are done"), required=False, initial=True
+    )
+    also = forms.ModelMultipleChoiceField(
+        label=_("Tell them this, too"),
+        queryset=Message.objects.none(),
+        to_field_name="public_id",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(self, *args: Any, ticket: Ticket, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        engaged = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).values("organisation")
+        choices = Organisation.objects.filter(archived_at=None).exclude(kind=Organisation.Kind.CUSTOMER)
+        field = self.fields["organisation"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = choices.exclude(pk__in=engaged).order_by("name")
+        also = self.fields["also"]
+        assert isinstance(also, forms.ModelMultipleChoiceField)
+        also.queryset = briefing.may_also_be_told(ticket)
+        also.label_from_instance = _first_words  # type: ignore[assignment, method-assign]
+
+
+class DecisionForm(StyledForm):
+    """What joint triage comes to."""
+
+    organisation = forms.ModelChoiceField(
+        label=_("It is for"),
+        queryset=Organisation.objects.filter(archived_at=None)
+        .exclude(kind=Organisation.Kind.CUSTOMER)
+        .order_by("name"),
+        to_field_name="public_id",
+        required=False,
+        empty_label=_("nobody else: it stays as it is"),
+    )
+    decision = forms.CharField(label=_("What was decided, and why: whoever takes it reads this"), max_length=2000)
+    accept_minutes = _accept_minutes()
+
+
+class EngagementForm(StyledForm):
+    """One action on an engagement, and what is said with it."""
+
+    act = forms.ChoiceField(choices=list(ACTIONS.items()))
+    reason = forms.CharField(required=False, max_length=2000)
+    code = forms.ChoiceField(required=False, choices=REASON_CODES)
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if given.get("act") in WITH_CODE and not (given.get("code") or given.get("reason")):
+            raise forms.ValidationError(_("Choose or enter a reason: whoever takes the ticket next reads it."))
+        return given

@@ -1,0 +1,54 @@
+"""The form of a guest link: what a vendor without a system says and does."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from hub.models import ReasonCode
+
+LARGEST = 20 * 1024 * 1024
+LABELS = {
+    "accept": _("Accept"),
+    "decline": _("Decline"),
+    "return": _("Give it back"),
+    "ask": _("Ask, and wait for an answer"),
+    "resume": _("Go on working"),
+    "resolve": _("Resolved"),
+    "note": _("Add to the ticket"),
+}
+
+
+class GuestLinkForm(forms.Form):
+    """What somebody says and does; the name is remembered by their browser."""
+
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "name"}),
+    )
+    text = forms.CharField(
+        label=_("What you have to say"),
+        max_length=20_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5, "class": "form-control"}),
+    )
+    code = forms.ChoiceField(
+        label=_("If it is not for you: why"),
+        required=False,
+        choices=[("", _("as I wrote above")), *ReasonCode.choices],
+        widget=forms.Select(attrs={"class": "form-select"}),
+    )
+    file = forms.FileField(
+        label=_("A file or a photo"),
+        required=False,
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"class": "form-control"}),
+    )
+    act = forms.ChoiceField(choices=list(LABELS.items()))
+
+    def clean_file(self) -> object:
+        file = self.cleaned_data.get("file")
+        if file is not None and file.size > LARGEST:
+            raise forms.ValidationError(_("A file may have at most 20 MB."))
+        return file

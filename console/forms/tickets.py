@@ -1,0 +1,100 @@
+"""Forms for tickets: opening one, its verbs, its priority, and what is said on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from console.forms.styling import StyledForm
+from hub.models import OPEN_STAGES, Asset, Degree, Leg, Person, Priority, Service, Site, Ticket
+
+DEGREES = [("", "–"), *Degree.choices]
+
+
+class OpenForm(StyledForm):
+    title = forms.CharField(label=_("Title"), max_length=255)
+    description = forms.CharField(label=_("What is wrong"), widget=forms.Textarea(attrs={"rows": 6}), required=False)
+    impact = forms.TypedChoiceField(label=_("Impact"), choices=DEGREES, coerce=int, required=False, empty_value=None)
+    urgency = forms.TypedChoiceField(label=_("Urgency"), choices=DEGREES, coerce=int, required=False, empty_value=None)
+    priority = forms.ChoiceField(
+        label=_("Priority"), required=False, choices=[("", _("as impact and urgency say, else P3")), *Priority.choices]
+    )
+    service = forms.ModelChoiceField(
+        label=_("Service"), queryset=Service.objects.order_by("name"), to_field_name="public_id", required=False
+    )
+    requester = forms.ModelChoiceField(
+        label=_("Who asks"),
+        queryset=Person.objects.order_by("name"),
+        to_field_name="public_id",
+        required=False,
+        help_text=_("Questions go to them, and the first response is theirs."),
+    )
+
+
+class VerbForm(StyledForm):
+    """A verb of the ticket's workflow, and what comes with it."""
+
+    move = forms.SlugField(max_length=50)
+    reason = forms.CharField(label=_("Why"), required=False, max_length=500)
+    title = forms.CharField(label=_("Title"), required=False, max_length=255)
+    description = forms.CharField(label=_("What is wrong"), required=False, max_length=20_000)
+    impact = forms.TypedChoiceField(label=_("Impact"), choices=DEGREES, coerce=int, required=False, empty_value=None)
+    urgency = forms.TypedChoiceField(label=_("Urgency"), choices=DEGREES, coerce=int, required=False, empty_value=None)
+    service = forms.ModelChoiceField(
+        label=_("Service"), queryset=Service.objects.order_by("name"), to_field_name="public_id", required=False
+    )
+    asset = forms.ModelChoiceField(
+        label=_("Asset"), queryset=Asset.objects.order_by("tag"), to_field_name="public_id", required=False
+    )
+    site = forms.ModelChoiceField(
+        label=_("Site"), queryset=Site.objects.order_by("name"), to_field_name="public_id", required=False
+    )
+    requester = forms.ModelChoiceField(
+        label=_("Requester"), queryset=Person.objects.order_by("name"), to_field_name="public_id", required=False
+    )
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were filled in."""
+        return {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if name not in ("move", "reason") and value not in (None, "")
+        }
+
+
+class PriorityForm(StyledForm):
+    """Impact and urgency, or a priority by hand with a reason."""
+
+    impact = forms.TypedChoiceField(label=_("Impact"), choices=DEGREES, coerce=int, required=False, empty_value=None)
+    urgency = forms.TypedChoiceField(label=_("Urgency"), choices=DEGREES, coerce=int, required=False, empty_value=None)
+    priority = forms.ChoiceField(
+        label=_("Priority"), required=False, choices=[("", _("as impact and urgency say")), *Priority.choices]
+    )
+    reason = forms.CharField(label=_("Why"), required=False, max_length=500)
+
+
+class CommentForm(StyledForm):
+    body = forms.CharField(label=_("Message"), widget=forms.Textarea(attrs={"rows": 3}), max_length=20_000)
+    for_requester = forms.BooleanField(label=_("Requester"), required=False)
+    for_all = forms.BooleanField(label=_("All organisations, later ones included"), required=False)
+    legs = forms.ModelMultipleChoiceField(
+        label=_("Organisations"),
+        queryset=Leg.objects.none(),
+        to_field_name="public_id",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(self, *args: Any, ticket: Ticket, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["legs"]
+        assert isinstance(field, forms.ModelMultipleChoiceField)
+        field.queryset = (
+            Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).select_related("organisation").order_by("number")
+        )
+
+
+class ReplyForm(StyledForm):
+    body = forms.CharField(label=_("What the requester says"), widget=forms.Textarea(attrs={"rows": 2}))

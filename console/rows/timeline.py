@@ -1,0 +1,37 @@
+"""Lines of the timeline with what the synchronisation says about their messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from connectors.models import AwaitedFile
+from connectors.queries import deliveries
+from hub.models import User
+from hub.queries import permissions
+from hub.queries.timeline import Line
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineRow:
+    """One line, where its message was delivered, and which of its files are missing."""
+
+    line: Line
+    ticks: Sequence[deliveries.Tick] = ()
+    awaited: Sequence[AwaitedFile] = ()
+
+
+def timeline_rows(lines: Iterable[Line], *, user: User) -> list[TimelineRow]:
+    """The lines in their order; only those who see everything are shown deliveries, only workers missing files."""
+    found = list(lines)
+    if not permissions.sees_everything(user):
+        return [TimelineRow(line=line) for line in found]
+    messages = [line.message for line in found if line.message]
+    ticks = deliveries.ticks(messages)
+    awaited = deliveries.awaited_files(messages) if permissions.may_work(user) else {}
+    return [
+        TimelineRow(line=line, ticks=ticks.get(line.message.pk, []), awaited=awaited.get(line.message.pk, []))
+        if line.message
+        else TimelineRow(line=line)
+        for line in found
+    ]

@@ -1,0 +1,35 @@
+"""Verbs of a ticket's workflow with the fields they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.forms import BoundField
+
+from console.forms.tickets import VerbForm
+from hub.models import Ticket, User
+from hub.queries import permissions
+from workflows.rules import execution
+from workflows.rules.context import context
+from workflows.rules.execution import Verb
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerbRow:
+    """One verb, and the fields that come with it."""
+
+    verb: Verb
+    fields: Sequence[BoundField]
+
+
+def verb_rows(user: User, ticket: Ticket, *, at: datetime) -> list[VerbRow]:
+    """Every verb of the ticket's workflow; readers who do not work on it get only those they can use."""
+    if ticket.is_history:
+        return []
+    found = execution.available(context(ticket, at=at), roles=execution.roles_on(user, ticket))
+    if not permissions.may_work(user):
+        found = [verb for verb in found if not verb.why_not]
+    blank = VerbForm(initial={name: getattr(ticket, name, None) for name in ("impact", "urgency", "title")})
+    return [VerbRow(verb=verb, fields=[blank[name] for name in verb.needs]) for verb in found]

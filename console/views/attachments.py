@@ -1,0 +1,43 @@
+"""Files of messages, as downloads."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from console.access import person
+from hub.domain import files
+from hub.models import Attachment
+from hub.queries import permissions
+
+
+@require_safe
+@login_required
+def attachment(request: HttpRequest, public_id: str) -> HttpResponse | FileResponse:
+    """A file, for whoever may read its message."""
+    found = Attachment.objects.select_related("ticket", "message").filter(public_id=public_id).first()
+    if found is None or not _may_read(request, found):
+        raise Http404
+    return download(found)
+
+
+def download(found: Attachment) -> HttpResponse | FileResponse:
+    """The file as a download, never shown inside a page; 410 where its content is damaged."""
+    if files.fault(found):
+        return HttpResponse(_("This file is damaged. Ask your administrator to restore it from a backup."), status=410)
+    response = FileResponse(
+        default_storage.open(found.path),
+        as_attachment=True,
+        filename=found.name,
+        content_type="application/octet-stream",
+    )
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+def _may_read(request: HttpRequest, found: Attachment) -> bool:
+    readable = permissions.visible_messages(person(request), found.ticket)
+    return readable.filter(pk=found.message_id).exists()

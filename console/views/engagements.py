@@ -1,0 +1,146 @@
+"""Handing a ticket over, acting on an engagement, and guest links for organisations without a system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from console.access import person, workers_only
+from console.forms.engagements import EngagementForm, HandOverForm, accept_within
+from console.views import triage
+from hub.core.clock import now
+from hub.domain.actors import Actor
+from hub.models import Leg, Stage, Ticket
+from hub.queries import permissions
+from workflows.handoffs import comments, engagements, guest_links, returns
+from workflows.handoffs import transitions as handoff_transitions
+from workflows.lifecycle import transitions
+
+
+@require_POST
+@workers_only
+def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Give the ticket to another organisation, or engage one beside whoever has it."""
+    ticket = permissions.get_ticket_for(person(request), public_id)
+    form = HandOverForm(request.POST, ticket=ticket)
+    if not form.is_valid():
+        messages.error(request, _("Choose an organisation. If you enter minutes, use a whole number."))
+        return redirect(ticket)
+    if refusal := triage.left_to(person(request), ticket):
+        messages.error(request, refusal)
+        return redirect(ticket)
+    given = form.cleaned_data
+    offered = {
+        "ticket": ticket,
+        "organisation": given["organisation"],
+        "reason": given["reason"],
+        "actor": Actor.person(person(request)),
+        "at": now(),
+        "accept_within": accept_within(form),
+        "is_blocking": given["is_blocking"],
+        "also": given["also"],
+    }
+    try:
+        if given["is_parallel"]:
+            engagements.offer(**offered, is_lead=False)
+        else:
+            engagements.hand_over(**offered)
+    except handoff_transitions.HandoffRefused as refused:
+        messages.error(request, str(refused))
+    return redirect(ticket)
+
+
+@require_POST
+@workers_only
+def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
+    """One action on an engagement."""
+    ticket = permissions.get_ticket_for(person(request), public_id)
+    leg = _leg(ticket, leg_id)
+    form = EngagementForm(request.POST)
+    if not form.is_valid():
+        for error in form.non_field_errors():
+            messages.error(request, str(error))
+        return redirect(ticket)
+    act = form.cleaned_data["act"]
+    refusal = triage.left_to(person(request), ticket) if act in ("lead", "recall") else ""
+    if refusal:
+        messages.error(request, refusal)
+        return redirect(ticket)
+    try:
+        _act(leg, form.cleaned_data, Actor.person(person(request)))
+    except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:
+        messages.error(request, str(refused))
+        return redirect(ticket)
+    if act == "give_back" and ticket.legs.get(pk=leg.pk).stage != Stage.RETURNED:
+        messages.warning(
+            request,
+            _(
+                "This ticket has been returned as often as allowed. It stays with %(organisation)s until joint triage "
+                "decides."
+            )
+            % {"organisation": leg.organisation},
+        )
+    return redirect(ticket)
+
+
+@require_POST
+@workers_only
+def leg_guest_link(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
+    """Make the guest link on which the organisation can work without a system of its own, or close it."""
+    ticket = permissions.get_ticket_for(person(request), public_id)
+    leg = _leg(ticket, leg_id)
+    if request.POST.get("close"):
+        guest_links.close(leg=leg, actor=Actor.person(person(request)), at=now())
+        messages.success(
+            request, _("The guest link of %(name)s is closed and no longer works.") % {"name": leg.organisation}
+        )
+    else:
+        made = guest_links.open_for(leg, at=now())
+        where = guest_links.address(made, hub_url=settings.PUBLIC_URL)
+        messages.success(
+            request,
+            _("%(name)s can work here without logging in: %(where)s") % {"name": leg.organisation, "where": where},
+        )
+    return redirect(ticket)
+
+
+def _leg(ticket: Ticket, leg_id: str) -> Leg:
+    leg = ticket.legs.select_related("organisation", "ticket").filter(public_id=leg_id).first()
+    if leg is None:
+        raise Http404
+    return leg
+
+
+_PLAIN = {
+    "start": engagements.start,
+    "resume": engagements.resume,
+    "approve": engagements.approve,
+    "reopen": engagements.reopen,
+}
+"""Actions without a reason of their own."""
+
+
+def _act(leg: Leg, given: dict[str, Any], actor: Actor) -> None:
+    at, act, reason = now(), given["act"], given["reason"]
+    if act in ("decline", "give_back"):
+        verb = returns.decline if act == "decline" else returns.give_back
+        verb(leg=leg, reason=reason, code=given["code"], actor=actor, at=at)
+    elif act == "lead":
+        engagements.give_lead(leg=leg, reason=reason, actor=actor, at=at)
+    elif act == "recall":
+        engagements.recall(leg=leg, reason=reason, actor=actor, at=at)
+    elif act == "finish":
+        engagements.finish(leg=leg, resolution=reason, actor=actor, at=at)
+    elif act == "accept":
+        engagements.start(leg=engagements.accept(leg=leg, actor=actor, at=at), actor=actor, at=at)
+    else:
+        _PLAIN[act](leg=leg, actor=actor, at=at)
+    if reason.strip() and (act == "accept" or act in _PLAIN):
+        # What was typed beside an action that takes no reason is sent to the organisation as a message.
+        comments.comment(ticket=leg.ticket, body=reason, legs=[leg], actor=actor, at=at)

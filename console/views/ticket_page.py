@@ -1,0 +1,113 @@
+"""The page with a ticket's whole story, and everything a person can do about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from connectors.queries.alerts import alerts_of
+from console.access import person
+from console.forms.engagements import REASON_CODES, DecisionForm, HandOverForm
+from console.forms.tickets import CommentForm, PriorityForm, ReplyForm
+from console.rows.engagements import engagement_rows
+from console.rows.timeline import timeline_rows
+from console.rows.verbs import verb_rows
+from console.views.board import live_cursor
+from hub.core.clock import now
+from hub.models import Ticket, User
+from hub.queries import permissions, timeline
+from hub.queries import tickets as questions
+from workflows.handoffs import briefing
+from workflows.incidents import major_incidents
+from workflows.lifecycle import priorities, triage
+from workflows.models import EscalationRun, FailedAction
+
+
+@require_safe
+@login_required
+def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
+    """What happened, who is engaged, whose time it is, and what the reader can do now."""
+    user = person(request)
+    ticket = permissions.get_ticket_for(user, public_id)
+    at = now()
+    everything = permissions.sees_everything(user)
+    verbs = verb_rows(user, ticket, at=at)
+    shown: dict[str, Any] = {
+        "ticket": ticket,
+        "lines": timeline_rows(timeline.lines(user, ticket), user=user),
+        "status_name": _status_name(user, ticket),
+        "may_work": permissions.may_work(user) and not ticket.is_history,
+        "may_acknowledge": permissions.may_acknowledge(user) and not ticket.is_history,
+        "verbs": verbs,
+        "refused": [row.verb for row in verbs if row.verb.why_not],
+        "codes": REASON_CODES,
+        "comment": CommentForm(ticket=ticket),
+        "reply": ReplyForm(),
+        "hand_over": HandOverForm(ticket=ticket),
+        "at": at,
+        "page": "tickets",
+        "cursor": live_cursor(user),
+    }
+    badges = questions.badges(ticket, at=at) if everything else []
+    shown |= _engagements(user, ticket, badges)
+    if everything:
+        shown |= _times(ticket, badges, at) | _surroundings(user, ticket)
+    return render(request, "console/ticket.html", shown)
+
+
+def _status_name(user: User, ticket: Ticket) -> str:
+    """The name of the status for whoever reads."""
+    if permissions.sees_everything(user):
+        return str(ticket.status.name)
+    of_vendor = permissions.visible_legs(user, ticket).exists()
+    return ticket.status.name_for("vendor" if of_vendor else "requester")
+
+
+def _engagements(user: User, ticket: Ticket, badges: list[questions.Badge]) -> dict[str, Any]:
+    """Who is engaged; for a successor also who was before, as far as the ticket is shared."""
+    until = permissions.shared_until(user, ticket)
+    legs = permissions.visible_legs(user, ticket).select_related(
+        "organisation", "given_by", "waits_on_organisation", "link__connection", "ticket"
+    )
+    return {
+        "engagements": list(engagement_rows(legs.order_by("-number"), badges)),
+        "is_past": until is not None,
+        "before": briefing.ended(ticket, until=until) if until is not None else [],
+    }
+
+
+def _times(ticket: Ticket, badges: list[questions.Badge], at: datetime) -> dict[str, Any]:
+    """Who holds the ticket, its clocks, and who was charged for its time."""
+    segments = list(ticket.ledger.select_related("holder", "charged_to").order_by("from_at"))
+    return {
+        "strip": questions.strip(ticket, badges, at=at),
+        "badges": badges,
+        "segments": segments,
+        "shares": questions.shares(segments, at=at),
+    }
+
+
+def _surroundings(user: User, ticket: Ticket) -> dict[str, Any]:
+    """Related tickets and alerts, and what is under way: triage, escalations, failed actions, a major incident."""
+    related = questions.related(ticket)
+    found = triage.is_open(ticket)
+    is_parent = ticket.is_major or any(each.kind == "parent" and each.is_from for each in related)
+    running = EscalationRun.objects.filter(ticket=ticket, state=EscalationRun.State.RUNNING)
+    return {
+        "related": related,
+        "alerts": alerts_of(ticket),
+        "priority_form": PriorityForm(initial={"impact": ticket.impact, "urgency": ticket.urgency}),
+        "follows_to": priorities.of(ticket),
+        "triage": found,
+        "may_decide": found is not None and permissions.may_decide(user, found.owner),
+        "decision_form": DecisionForm(auto_id="decision_%s"),
+        "escalations": running.select_related("escalation").order_by("pk"),
+        "failed": FailedAction.objects.filter(ticket=ticket, resolved_at=None).order_by("pk"),
+        "answers": major_incidents.answers(ticket) if is_parent else [],
+        "is_parent": is_parent,
+    }
