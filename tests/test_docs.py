@@ -11,6 +11,8 @@ from connectors.engine.registry import connectors_by_slug
 from connectors.kit import quality
 from connectors.kit.testing import Conformance
 from docs import include
+from hub.core.jobs import registered
+from hub.models import EventKind
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "connectors").rglob("README.md")])
@@ -25,6 +27,22 @@ def test_every_setting_has_its_heading() -> None:
     names = set(re.findall(r"environment\.\w+\(\s*\"([A-Z_]+)\"", source))
 
     assert names == headings("docs/settings.md")
+
+
+def first_column(page: str) -> list[str]:
+    return re.findall(r"^\| `([\w.]+)` \|", (ROOT / page).read_text(), re.MULTILINE)
+
+
+def test_every_kind_of_event_has_its_row() -> None:
+    assert sorted(first_column("docs/events.md")) == sorted(EventKind.values)
+
+
+def test_every_timed_job_has_its_row_with_its_queue() -> None:
+    page = (ROOT / "docs" / "timed-jobs.md").read_text()
+
+    assert sorted(first_column("docs/timed-jobs.md")) == sorted(registered())
+    for job in registered().values():
+        assert f"| `{job.name}` | {job.queue} |" in page
 
 
 def test_every_command_has_its_heading() -> None:
