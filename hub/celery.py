@@ -17,7 +17,7 @@ OF_REDIS = {"visibility_timeout": 300, "socket_connect_timeout": 4, "socket_time
 
 
 def _quorum(name: str) -> Queue:
-    return Queue(name, Exchange(name), name, queue_arguments={"x-queue-type": "quorum"})  # type: ignore[no-untyped-call]
+    return Queue(name, Exchange(name), name, queue_arguments={"x-queue-type": "quorum"})
 
 
 app = Celery("tickethub")

@@ -127,7 +127,7 @@ class _Once(WsgiToAsgiInstance):
     """One request as WSGI, its answer taken whole."""
 
     def __init__(self, application: Wsgi, scope: Scope, body: Any) -> None:
-        super().__init__(application)  # type: ignore[no-untyped-call]
+        super().__init__(application)
         # Two spellings of one header would be one in WSGI's environment, so the odd one is left out.
         headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
         self.scope, self.body = {**scope, "headers": headers}, body
@@ -173,7 +173,7 @@ class _Once(WsgiToAsgiInstance):
     def _environ(self) -> dict[str, Any]:
         length = self.body.tell()
         self.body.seek(0)
-        environ: dict[str, Any] = self.build_environ(self.scope, self.body)  # type: ignore[no-untyped-call]
+        environ: dict[str, Any] = self.build_environ(self.scope, self.body)
         environ["CONTENT_LENGTH"] = str(length)
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["REMOTE_ADDR"] = _client(environ)

@@ -71,7 +71,7 @@ class _Adapter(HTTPAdapter):
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         if self.context is None:
-            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+            super().cert_verify(conn, url, verify, cert)
         else:
             conn.cert_reqs = "CERT_REQUIRED"  # by the context, which knows whom to believe
 
