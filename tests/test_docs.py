@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,16 @@ def test_the_makefile_explains_every_target() -> None:
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
 
     assert targets - set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE)) == set()
+
+
+def test_every_module_that_the_upgrade_notes_lead_to_is_there() -> None:
+    page = (ROOT / "docs" / "upgrading.md").read_text()
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| (`.+`) \|$", page.partition("| was | is |")[2].partition("\n\n")[0], re.MULTILINE
+    )
+    assert len(rows) > 80
+    for old, new in rows:
+        first, *others = re.findall(r"`([\w.]+)`", new)
+        package = first.rpartition(".")[0]
+        for module in (first, *(f"{package}{other}" if other.startswith(".") else other for other in others)):
+            assert find_spec(module), f"{old} is said to be {module}"
