@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from connectors.engine import hooks, outbox, registry, vault
 from connectors.engine.inbound import parked, polling
 from connectors.engine.operations import publishing
-from connectors.kit.contract import Connector
+from connectors.kit.contract import Connector, ProfileConnector
 from connectors.kit.errors import ConnectorError, Refused
 from connectors.models import (
     Attempt,
@@ -37,6 +37,11 @@ from hub.admin.bases import Final, LookOnly
 __all__ = ["profile_admin"]
 
 
+def _without_profiles() -> dict[str, type[Connector]]:
+    kinds = registry.connectors_by_slug().items()
+    return {slug: kind for slug, kind in kinds if not issubclass(kind, ProfileConnector)}
+
+
 class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
     """A connection with its connector's settings. Going live needs a check that succeeds."""
 
@@ -46,7 +51,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        kinds = {slug: kind for slug, kind in registry.connectors_by_slug().items() if not kind.takes_profile}
+        kinds = _without_profiles()
         self.fields["connector"] = forms.ChoiceField(
             label=_("Connector"), choices=[(kind.slug, kind.label) for kind in kinds.values()]
         )
@@ -147,7 +152,7 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _kind(self, request: HttpRequest, obj: Connection | None) -> type[Connector]:
         if obj is not None and obj.profile_id:
             return registry.kind_of(obj)
-        kinds = {slug: kind for slug, kind in registry.connectors_by_slug().items() if not kind.takes_profile}
+        kinds = _without_profiles()
         chosen = request.POST.get("connector") or (obj.connector if obj else "")
         return kinds.get(chosen, next(iter(kinds.values())))
 

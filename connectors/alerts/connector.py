@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.alerts import times, tools
 from connectors.alerts.acknowledging import ZABBIX_PATH, Icinga, Zabbix
-from connectors.kit.contract import Alert, Checked, Choice, Connector, Hook, Setting
+from connectors.kit.contract import Alert, AlertConnector, Checked, Choice, Hook, Setting
 from connectors.kit.errors import BadSignature, Refused, TryLater
 from connectors.kit.http import Http
 from hub.expressions import BadExpression, Expression, Failed, expression
@@ -38,15 +38,12 @@ def _pick(name: str, label: str, help: str = "") -> Setting:
     )
 
 
-class Alerts(Connector):
+class Alerts(AlertConnector):
     """One tool that tells us of trouble."""
 
     slug: ClassVar[str] = "alerts"
     label: ClassVar[str] = "Alerts (monitoring, RMM)"
-    keeps_records: ClassVar[bool] = False
-    has_hooks: ClassVar[bool] = True
     signs_hooks: ClassVar[bool] = False
-    takes_alerts: ClassVar[bool] = True
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(
             name="tool",

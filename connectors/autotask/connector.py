@@ -47,8 +47,8 @@ from connectors.kit.contract import (
     Change,
     Checked,
     Choice,
-    Connector,
     Hook,
+    HookConnector,
     Hooked,
     Limits,
     Page,
@@ -57,6 +57,7 @@ from connectors.kit.contract import (
     RemoteNote,
     RemoteTicket,
     Setting,
+    TicketConnector,
     Unread,
     all_of,
     mark_in,
@@ -102,12 +103,11 @@ def in_its_zone(verb: Verb) -> Verb:
     return cast(Verb, asked)
 
 
-class Autotask(Connector):
+class Autotask(TicketConnector, HookConnector):
     """Tickets, notes and attachments of one Autotask database."""
 
     slug: ClassVar[str] = "autotask"
     label: ClassVar[str] = "Autotask PSA"
-    has_hooks: ClassVar[bool] = True
     signature_headers: ClassVar[tuple[str, ...]] = ("x-hook-signature",)
     lengths: ClassVar[Mapping[str, int]] = {"title": 255, "description": 8000}
     limits: ClassVar[Limits | None] = Limits(requests=10_000, seconds=3600, share=0.2, threads=2, endpoint=endpoint)

@@ -33,8 +33,8 @@ from connectors.kit.contract import (
     Change,
     Checked,
     Choice,
-    Connector,
     Hook,
+    HookConnector,
     Hooked,
     Limits,
     Page,
@@ -43,6 +43,7 @@ from connectors.kit.contract import (
     RemoteNote,
     RemoteTicket,
     Setting,
+    TicketConnector,
     Unread,
     all_of,
     mark_in,
@@ -97,12 +98,11 @@ def in_its_codebase(verb: Verb) -> Verb:
     return cast(Verb, asked)
 
 
-class ConnectWise(Connector):
+class ConnectWise(TicketConnector, HookConnector):
     """Service tickets, their notes, time entries and documents, of one ConnectWise company."""
 
     slug: ClassVar[str] = "connectwise"
     label: ClassVar[str] = "ConnectWise PSA"
-    has_hooks: ClassVar[bool] = True
     signature_headers: ClassVar[tuple[str, ...]] = ("x-content-signature",)
     lengths: ClassVar[Mapping[str, int]] = {"title": 100}
     insert_only: ClassVar[frozenset[str]] = frozenset({"description"})

@@ -28,7 +28,8 @@ from connectors.kit.contract import (
     Change,
     Checked,
     Choice,
-    Connector,
+    ListeningConnector,
+    MailConnector,
     MailMessage,
     MailPage,
     ParsedMail,
@@ -66,13 +67,11 @@ _ASKS = """Answer with one of these words at the beginning of the first line:
 Anything else you write is added to the ticket."""
 
 
-class Email(Connector):
+class Email(MailConnector, ListeningConnector):
     """One vendor's address, and our mailbox for it."""
 
     slug: ClassVar[str] = "email"
     label: ClassVar[str] = "E-mail"
-    keeps_records: ClassVar[bool] = False
-    listens: ClassVar[bool] = True
     insert_only: ClassVar[frozenset[str]] = frozenset({"description"})
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="to", label="Their address", help="Where our tickets are sent to."),
@@ -297,9 +296,6 @@ class Email(Connector):
         text = f"{change.name} wrote:\n\n{change.text}" if change.kind == "note" else f"Attached: {change.name}"
         self._send(change, text)
         return Pushed(key=change.id)
-
-    def find(self, reference: str) -> tuple[str, ...]:
-        return ()
 
     def _ticket(self, change: Change, at: datetime) -> RemoteTicket:
         return RemoteTicket(

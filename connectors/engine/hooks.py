@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from connectors.engine import registry
-from connectors.kit.contract import HOOK_SECRET, Connector
+from connectors.kit.contract import HOOK_SECRET, Connector, HookConnector
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection
 
@@ -29,7 +29,7 @@ def register(connection: Connection, *, hub_url: str) -> None:
     """
     if connection.hook_id and connection.hook_url == hub_url:
         return
-    with registry.ready(connection) as connector:
+    with registry.ready(connection, HookConnector) as connector:
         connection.own_user = connector.check().own_user
         connection.hook_id = connector.register_hook(address(connection, hub_url)).key
     connection.hook_url, connection.hook_note, connection.hook_checked_at = hub_url, "", timezone.now()
@@ -42,7 +42,7 @@ def keep(connection: Connection, connector: Connector) -> None:
     What was missed meanwhile the polls have brought: a hook is never more than a hint.
     """
     hub_url = connection.hook_url
-    if not connection.hook_id or not hub_url:
+    if not connection.hook_id or not hub_url or not isinstance(connector, HookConnector):
         return
     note = ""
     if connection.rejected_hooks - connection.rejected_before >= MANY_REJECTED:
@@ -76,7 +76,7 @@ def switched_off(connection: Connection) -> None:
 
 def address(connection: Connection, hub_url: str) -> str:
     """Where they call us; where they cannot sign, the address itself is the secret."""
-    return f"{hub_url}/hooks/{connection.public_id}/{'' if _signs(connection) else f'{token(connection)}/'}"
+    return f"{hub_url}/hooks/{connection.public_id}/{'' if signs(connection) else f'{token(connection)}/'}"
 
 
 def token(connection: Connection) -> str:
@@ -105,7 +105,7 @@ def called(connection_id: str, token: str, header_names: Iterable[str]) -> Conne
     if connection is None:
         raise NotLetIn(404, "There is no such connection.")
     kind = registry.kind_of(connection)
-    if not kind.has_hooks:
+    if not issubclass(kind, HookConnector):
         count(connection, "stray_hooks")
         raise NotLetIn(404, "There is no such connection.")
     if not _is_at_its_address(kind, connection, token):
@@ -122,10 +122,12 @@ def count(connection: Connection, name: str) -> None:
     Connection.objects.filter(pk=connection.pk).update(**{name: F(name) + 1})
 
 
-def _is_at_its_address(kind: type[Connector], connection: Connection, given: str) -> bool:
+def _is_at_its_address(kind: type[HookConnector], connection: Connection, given: str) -> bool:
     """Whether a call came to the connection's own address: where calls are signed, the signature decides."""
     return kind.signs_hooks if not given else hmac.compare_digest(given.encode(), token(connection).encode())
 
 
-def _signs(connection: Connection) -> bool:
-    return registry.kind_of(connection).signs_hooks
+def signs(connection: Connection) -> bool:
+    """Whether calls are signed; if not, a secret in the address takes the place of a signature."""
+    kind = registry.kind_of(connection)
+    return kind.signs_hooks if issubclass(kind, HookConnector) else True

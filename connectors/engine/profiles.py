@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from connectors.engine import registry
-from connectors.kit.contract import Connector, ProfileSection
+from connectors.kit.contract import ProfileConnector, ProfileSection
 from connectors.models import Connection, Profile
 from hub.models import Publication
 
@@ -17,12 +17,12 @@ class NotAProfile(ValueError):
     """The document cannot be used; every mistake in it is a line."""
 
 
-def kinds() -> Mapping[str, type[Connector]]:
+def kinds() -> Mapping[str, type[ProfileConnector]]:
     """The connectors that are told by a profile how to speak."""
-    return {slug: kind for slug, kind in registry.connectors_by_slug().items() if kind.takes_profile}
+    return {slug: kind for slug, kind in registry.connectors_by_slug().items() if issubclass(kind, ProfileConnector)}
 
 
-def read(document: str, *, connector: str = "") -> type[Connector]:
+def read(document: str, *, connector: str = "") -> type[ProfileConnector]:
     """The connector that a document makes; NotAProfile says what is wrong, and where."""
     [kind] = [kinds()[connector]] if connector else list(kinds().values())[:1]
     try:
@@ -127,8 +127,9 @@ def sends_alike(connection: Connection, profile: Profile) -> bool:
 
 def choices() -> list[tuple[str, str]]:
     """What a connection can be made with: connectors of their own, and profiles for the others."""
-    found = [(slug, kind.label) for slug, kind in registry.connectors_by_slug().items() if not kind.takes_profile]
-    for slug, kind in kinds().items():
+    profiled = kinds()
+    found = [(slug, kind.label) for slug, kind in registry.connectors_by_slug().items() if slug not in profiled]
+    for slug, kind in profiled.items():
         published = Profile.objects.filter(connector=slug, status=Publication.PUBLISHED).order_by("name")
         found += [(f"{slug}:{row.slug}", f"{row.name} ({row})") for row in published]
         known = {row.slug for row in published}

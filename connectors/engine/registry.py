@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from typing import TypeVar, overload
 
 from django.conf import settings
 from django.db import transaction
@@ -19,16 +20,19 @@ from requests import Session
 
 import connectors
 from connectors.engine import correlation_marks, limits, texts, vault
-from connectors.kit.contract import Connector, Ports
+from connectors.kit.contract import Connector, Ports, ProfileConnector
+from connectors.kit.errors import Unsupported
 from connectors.kit.http import TOTAL_SECONDS, Explain, Http
 from connectors.models import Connection
 from hub import redaction
 from hub.core.clock import now
+from hub.core.sentences import sentence
 from hub.egress import Policy, dial, open_session
 from hub.models import Leg
 from workflows.handoffs import guest_links
 
 GROUP = "tickethub.connectors"
+Kind = TypeVar("Kind", bound=Connector)
 
 
 class UnknownConnector(Exception):
@@ -61,7 +65,7 @@ def kind_of(connection: Connection) -> type[Connector]:
         kind = connectors_by_slug()[connection.connector]
     except KeyError as error:
         raise UnknownConnector(f"There is no connector called {connection.connector!r}.") from error
-    if not kind.takes_profile:
+    if not issubclass(kind, ProfileConnector):
         return kind
     if connection.profile is None:
         raise UnknownConnector(f"{connection} has no profile: choose one for it.")
@@ -71,15 +75,28 @@ def kind_of(connection: Connection) -> type[Connector]:
         raise UnknownConnector(f"The profile {connection.profile} cannot be used: {error}") from error
 
 
-@contextmanager
-def ready(connection: Connection, *, share: float = 1.0) -> Iterator[Connector]:
+@overload
+def ready(connection: Connection, *, share: float = 1.0) -> AbstractContextManager[Connector]: ...
+@overload
+def ready(connection: Connection, what: type[Kind], *, share: float = 1.0) -> AbstractContextManager[Kind]: ...
+def ready(
+    connection: Connection, what: type[Connector] = Connector, *, share: float = 1.0
+) -> AbstractContextManager[Connector]:
     """The connector of this connection with its settings and ports; what it learned is kept afterwards.
 
-    `share` is the part of our part of the vendor's limit that this work may use up.
+    `what` is the kind that is needed, as `TicketConnector`: Unsupported where it is another one. `share` is the part
+    of our part of the vendor's limit that this work may use up.
     """
+    return _ready(connection, what, share)
+
+
+@contextmanager
+def _ready(connection: Connection, what: type[Connector], share: float) -> Iterator[Connector]:
+    kind = kind_of(connection)
+    if not issubclass(kind, what):
+        raise Unsupported(sentence("%(connector)s does not support this.", connector=kind.label))
     memory: dict[str, str] = dict(connection.memory)
     known = dict(memory)
-    kind = kind_of(connection)
     values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
     limiter = limits.RateLimiter(connection, kind.limits, share=share) if kind.limits and connection.pk else None
     opener = _Opener(limiter)

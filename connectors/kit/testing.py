@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from .contract import Change, Connector, Page, RemoteFile, RemoteNote, RemoteTicket
+from .contract import Change, HookConnector, Page, RemoteFile, RemoteNote, RemoteTicket, TicketConnector
 from .errors import BadSignature, ConnectorError, LockedOut, Missing, Refused, TryLater, Unclear
 from .simulating import Injected, Simulator
 from .wiring import wired
@@ -108,9 +108,15 @@ class Stage:
     """One connector wired to one simulated vendor."""
 
     simulator: Simulator[Any]
-    connector: Connector
+    connector: TicketConnector
     time: Time
     seen: list[requests.PreparedRequest]
+
+    @property
+    def called(self) -> HookConnector:
+        """The connector, where the vendor can call us."""
+        assert isinstance(self.connector, HookConnector)
+        return self.connector
 
     @property
     def writes(self) -> list[requests.PreparedRequest]:
@@ -129,7 +135,7 @@ class Conformance:
                 found.setdefault(value.capability, []).append(name)
         return found
 
-    connector: ClassVar[type[Connector]]
+    connector: ClassVar[type[TicketConnector]]
     domain: ClassVar[str]
     """The name of the simulated tenant."""
     person: ClassVar[str]
@@ -898,27 +904,27 @@ class Conformance:
     def test_a_signed_hook_names_its_ticket(self, stage: Stage) -> None:
         self.need("hooks")
         headers, body = self.hook(stage.simulator, "4711", 1)
-        assert stage.connector.read_hook(headers, body).key == "4711"
+        assert stage.called.read_hook(headers, body).key == "4711"
 
     @shows("signed webhooks")
     def test_the_same_hook_twice_is_the_same_delivery_and_other_news_another(self, stage: Stage) -> None:
         self.need("hooks")
-        first = stage.connector.read_hook(*self.hook(stage.simulator, "4711", 1))
-        assert stage.connector.read_hook(*self.hook(stage.simulator, "4711", 1)) == first
-        assert stage.connector.read_hook(*self.hook(stage.simulator, "4711", 2)).delivery != first.delivery
+        first = stage.called.read_hook(*self.hook(stage.simulator, "4711", 1))
+        assert stage.called.read_hook(*self.hook(stage.simulator, "4711", 1)) == first
+        assert stage.called.read_hook(*self.hook(stage.simulator, "4711", 2)).delivery != first.delivery
 
     @shows("signed webhooks")
     def test_header_names_are_read_in_any_case(self, stage: Stage) -> None:
         self.need("hooks")
         headers, body = self.hook(stage.simulator, "4711", 1)
-        assert stage.connector.read_hook({name.upper(): v for name, v in headers.items()}, body).key == "4711"
+        assert stage.called.read_hook({name.upper(): v for name, v in headers.items()}, body).key == "4711"
 
     @shows("signed webhooks")
     def test_a_hook_with_another_body_is_not_theirs(self, stage: Stage) -> None:
         self.need("hooks")
         headers, body = self.hook(stage.simulator, "4711", 1)
         with pytest.raises(BadSignature):
-            stage.connector.read_hook(headers, body.replace(b"4711", b"4712"))
+            stage.called.read_hook(headers, body.replace(b"4711", b"4712"))
 
     @shows("signed webhooks")
     @pytest.mark.parametrize("value", ["", "sha1=", "AAAA", "é", "sha1=" + "A" * 5000])
@@ -926,9 +932,9 @@ class Conformance:
         self.need("hooks")
         headers, body = self.hook(stage.simulator, "4711", 1)
         with pytest.raises(BadSignature):
-            stage.connector.read_hook(dict.fromkeys(headers, value), body)
+            stage.called.read_hook(dict.fromkeys(headers, value), body)
         with pytest.raises(BadSignature):
-            stage.connector.read_hook({}, body)
+            stage.called.read_hook({}, body)
 
     @shows("signed webhooks")
     def test_a_signed_hook_that_names_no_ticket_is_refused_not_believed(self, stage: Stage) -> None:
@@ -937,32 +943,32 @@ class Conformance:
         for nonsense in (b'"../../1"', b"true", b"{}", b"-1", b"12.5"):
             spoilt = re.sub(rb'"?4711"?', nonsense, body)
             with pytest.raises((ConnectorError, ValueError, TypeError, AttributeError)):
-                stage.connector.read_hook(self.sign(stage.simulator, spoilt), spoilt)
+                stage.called.read_hook(self.sign(stage.simulator, spoilt), spoilt)
 
     @shows("signed webhooks")
     def test_asking_twice_to_be_called_registers_once(self, stage: Stage) -> None:
         self.need("hooks")
-        first = stage.connector.register_hook("https://hub.example/hooks/1/")
+        first = stage.called.register_hook("https://hub.example/hooks/1/")
         count = self.registered(stage.simulator)
-        assert stage.connector.register_hook("https://hub.example/hooks/1/") == first
+        assert stage.called.register_hook("https://hub.example/hooks/1/") == first
         assert self.registered(stage.simulator) == count >= 1
 
     @shows("signed webhooks")
     def test_another_connections_registration_is_left_alone(self, stage: Stage) -> None:
         self.need("hooks")
-        stage.connector.register_hook("https://hub.example/hooks/1/")
+        stage.called.register_hook("https://hub.example/hooks/1/")
         count = self.registered(stage.simulator)
-        stage.connector.register_hook("https://hub.example/hooks/2/")
+        stage.called.register_hook("https://hub.example/hooks/2/")
         assert self.registered(stage.simulator) == 2 * count
 
     @shows("signed webhooks")
     def test_calls_that_were_switched_off_are_switched_on_again_and_it_is_said(self, stage: Stage) -> None:
         self.need("hooks")
-        first = stage.connector.register_hook("https://hub.example/hooks/1/")
+        first = stage.called.register_hook("https://hub.example/hooks/1/")
         self.switch_off(stage.simulator)
-        again = stage.connector.register_hook("https://hub.example/hooks/1/")
+        again = stage.called.register_hook("https://hub.example/hooks/1/")
         assert (first.was_off, again.key, bool(again.was_off)) == ("", first.key, True)
-        assert stage.connector.register_hook("https://hub.example/hooks/1/").was_off == ""
+        assert stage.called.register_hook("https://hub.example/hooks/1/").was_off == ""
 
     # -- the end of a ticket
 
@@ -976,7 +982,7 @@ class Conformance:
         assert stage.connector.find(REFERENCE) == ()
 
 
-def changes(connector: Connector, cursor: str) -> Page:
+def changes(connector: TicketConnector, cursor: str) -> Page:
     """Everything since a cursor, page after page, as the engine reads it."""
     tickets: list[RemoteTicket] = []
     gone: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -17,6 +17,7 @@ from .contract import Connector, Ports
 from .http import TOTAL_SECONDS, Explain, Http, Throttle
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Kind = TypeVar("Kind", bound=Connector)
 Watcher = Callable[[requests.PreparedRequest], object]
 
 
@@ -56,14 +57,14 @@ class WsgiAdapter(BaseAdapter):
 
 
 def wired(
-    kind: type[Connector],
+    kind: type[Kind],
     values: Mapping[str, str],
     application: Application,
     *,
     now: Callable[[], datetime],
     watch: Watcher | None = None,
     throttle: Throttle | None = None,
-) -> Connector:
+) -> Kind:
     """A connector whose every call goes to the application."""
     session = requests.Session()
     adapter = WsgiAdapter(application, watch)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from connectors.engine import hooks, registry
+from connectors.engine import hooks
 from connectors.models import AlertState, Connection
 from connectors.queries.sync_issue import LONG_AGO, SyncIssue
 
@@ -59,7 +59,7 @@ def _of_connection(row: Connection) -> Iterator[SyncIssue]:
 
 
 def _rejected(row: Connection, count: int) -> str:
-    if registry.kind_of(row).signs_hooks:
+    if hooks.signs(row):
         text = _(
             "%(count)s calls since the last good one had a wrong signature or none. The secret in the vendor's system "
             "probably differs from ours: enter the same one on both sides. Nothing is lost, polling brings what "

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Count, Min
 
 from connectors.engine import limits, registry
+from connectors.kit.contract import TicketConnector
 from connectors.models import Connection, Inbound, Link, Outbound
 from hub.models import Leg, UnmappedValue
 
@@ -86,6 +87,6 @@ def _pretty(body: bytes) -> str:
 def origin_without_record(leg: Leg) -> str:
     """The origin of what a vendor does on the guest link; empty where the vendor's system has to receive it."""
     link = Link.objects.filter(leg=leg).select_related("connection__profile").first()
-    if link is None or registry.kind_of(link.connection).keeps_records:
+    if link is None or issubclass(registry.kind_of(link.connection), TicketConnector):
         return ""
     return str(link.connection.public_id)

@@ -17,7 +17,6 @@ from connectors.kit.contract import (
     MERGED_SOMEWHERE,
     Change,
     Choice,
-    Connector,
     Limits,
     Page,
     Ports,
@@ -44,6 +43,7 @@ from .checking import LOOK_BACK, ChecksItself
 from .profile import Paging, PicklistRow, Profile, Step
 from .records import Records, named_zone
 from .times import written
+from .webhooks import TakesCalls
 
 Json = dict[str, Any]
 IGNORED_FILTER = timedelta(days=2)
@@ -63,7 +63,6 @@ class Rest(ChecksItself):
 
     slug: ClassVar[str] = "rest"
     label: ClassVar[str] = "REST system by profile"
-    takes_profile: ClassVar[bool] = True
     profile: ClassVar[Profile]
 
     @classmethod
@@ -71,7 +70,7 @@ class Rest(ChecksItself):
         return _ways_in(document)
 
     @classmethod
-    def of_profile(cls, document: str) -> type[Connector]:
+    def of_profile(cls, document: str) -> type[Rest]:
         """The connector of a profile's text; ValueError names every mistake in it."""
         return _made(document)
 
@@ -462,7 +461,7 @@ def _age(ticket: RemoteTicket) -> tuple[float, str]:
 
 
 @lru_cache(maxsize=64)
-def _made(document: str) -> type[Connector]:
+def _made(document: str) -> type[Rest]:
     found = judging.read(document)
     limits = None
     if found.limits is not None and found.limits.requests:
@@ -475,10 +474,6 @@ def _made(document: str) -> type[Connector]:
         "slug": f"rest.{found.slug}",
         "label": found.name,
         "profile": found,
-        "takes_profile": False,
-        "has_hooks": found.hook is not None,
-        "signs_hooks": found.hook is None or found.hook.check != "secret_path",
-        "signature_headers": () if found.hook is None else found.hook.signature_headers,
         "settings": tuple(
             Setting(
                 name=row.name,
@@ -500,7 +495,14 @@ def _made(document: str) -> type[Connector]:
         "dates_changes": "changed_at" not in found.lacks,
         "lengths": {name: int(value) for name, value in found.lengths.items()},
     }
-    return type(f"Rest_{re.sub('[^A-Za-z0-9]', '_', found.slug)}", (Rest,), made)
+    bases: tuple[type, ...] = (Rest,)
+    if found.hook is not None:
+        bases = (TakesCalls, Rest)
+        made |= {
+            "signs_hooks": found.hook.check != "secret_path",
+            "signature_headers": found.hook.signature_headers,
+        }
+    return type(f"Rest_{re.sub('[^A-Za-z0-9]', '_', found.slug)}", bases, made)
 
 
 def _addresses(document: str) -> frozenset[str]:

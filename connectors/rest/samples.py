@@ -6,19 +6,26 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from connectors.kit.contract import Ports, Previewed, RemoteNote, RemoteTicket
+from connectors.kit.contract import Ports, Previewed, ProfileConnector, RemoteNote, RemoteTicket, TicketConnector
 from connectors.kit.errors import ConnectorError, Refused
 from connectors.kit.http import Http
-from connectors.rest.webhooks import TakesCalls
+from connectors.rest.caller import Caller
+from connectors.rest.profile import Profile
+from connectors.rest.records import Records
+from connectors.rest.webhooks import keys_of_call
 
 Json = dict[str, Any]
 MOST = 10
 
 
-class ShowsSamples(TakesCalls):
-    """The part of a connector by profile that reads what somebody pastes; the rest stands in `connector`."""
+class ShowsSamples(TicketConnector, ProfileConnector):
+    """The part of a connector by profile that reads what somebody pastes; the rest is in `connector`."""
+
+    profile: ClassVar[Profile]
+    caller: Caller
+    records: Records
 
     @classmethod
     def preview(cls, what: str, answer: str) -> Sequence[Previewed]:
@@ -91,7 +98,8 @@ class ShowsSamples(TakesCalls):
         """Which records a call of theirs would be about, whatever its signature."""
         if self.profile.hook is None:
             raise Refused("The profile has no [hook].")
-        keys = self._keys_of_hook(json.loads(body), {})
+        told = {"answer": json.loads(body), "headers": {}, "settings": self.caller.known["settings"]}
+        keys = keys_of_call(self.profile.hook, told, self.records)
         return keys[0], tuple(keys[1:])
 
 

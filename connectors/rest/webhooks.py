@@ -10,49 +10,41 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Hook, Hooked
+from connectors.kit.contract import NOT_UNDERSTOOD, Hook, HookConnector, Hooked
 from connectors.kit.errors import BadSignature, Refused, Unsupported
 from connectors.rest.caller import Caller
-from connectors.rest.profile import Profile
+from connectors.rest.profile import HookRow, Profile
 from connectors.rest.records import Records
 from hub.expressions import text
 
 
-class TakesCalls(Connector):
+class TakesCalls(HookConnector):
     """The part of a connector by profile that is called; the rest stands in `connector`."""
 
     profile: ClassVar[Profile]
     caller: Caller
     records: Records
 
+    @property
+    def _row(self) -> HookRow:
+        assert self.profile.hook is not None, "made for profiles with a [hook] only"
+        return self.profile.hook
+
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
-        row = self.profile.hook
-        if row is None:
-            raise Unsupported(f"{self.profile.name} sends no hooks.")
+        row = self._row
         sent = {name.lower(): value for name, value in headers.items()}
         self._check_signature(sent, body)
         news = json.loads(body) if body.strip() else None
         told = {"answer": news, "headers": sent, "settings": self.caller.known["settings"]}
         self._check_age(told)
-        keys = self._keys_of_hook(news, sent)
+        keys = keys_of_call(row, told, self.records)
         named = text(row.delivery(told)) if row.delivery is not None else ""
         # What they name is cut, never the digest: two calls must not become one.
         delivery = f"{named[:70]}.{hashlib.sha256(body).hexdigest()[:24]}"
         return Hook(key=keys[0], delivery=delivery, also=tuple(keys[1:200]))
 
-    def _keys_of_hook(self, news: Any, sent: Mapping[str, str]) -> list[str]:
-        row = self.profile.hook
-        assert row is not None
-        told = {"answer": news, "headers": dict(sent), "settings": self.caller.known["settings"]}
-        found = row.keys(told) if row.keys is not None else [row.key(told)] if row.key is not None else []
-        keys = [self.records.key(text(key)) for key in found or [] if text(key)]
-        if not keys:
-            raise Refused("The call names no record.")
-        return keys
-
     def _check_signature(self, sent: Mapping[str, str], body: bytes) -> None:
-        row = self.profile.hook
-        assert row is not None
+        row = self._row
         if row.check == "secret_path":
             return
         secret = row.secret.text(self.caller.known) if row.secret is not None else ""
@@ -68,8 +60,7 @@ class TakesCalls(Connector):
             raise BadSignature("The call is not signed with our secret.")
 
     def _mac(self, secret: str, sent: Mapping[str, str], body: bytes) -> str:
-        row = self.profile.hook
-        assert row is not None
+        row = self._row
         key = secret.encode()
         if row.key_form == "sha256":
             key = hashlib.sha256(key).digest()
@@ -87,8 +78,7 @@ class TakesCalls(Connector):
         return mac.hexdigest() if row.encoding == "hex" else base64.b64encode(mac.digest()).decode()
 
     def _check_age(self, told: Mapping[str, Any]) -> None:
-        row = self.profile.hook
-        assert row is not None
+        row = self._row
         if row.timestamp is None:
             return
         try:
@@ -101,8 +91,7 @@ class TakesCalls(Connector):
     def register_hook(self, url: str) -> Hooked:
         if not self.caller.has("hook_create") or not self.caller.has("hooks"):
             raise Unsupported(f"Enter this address in {self.profile.name} yourself: {url}")
-        row = self.profile.hook
-        assert row is not None
+        row = self._row
         ours = []
         for items in self.caller.pages("hooks", {}):
             for item in items:
@@ -120,3 +109,12 @@ class TakesCalls(Connector):
             self.caller.run("hook_enable", {"hook": {"url": url}, "item": ours[0]}, is_write=True)
             return Hooked(key=key, was_off=f"{self.profile.name} had switched its calls off.")
         return Hooked(key=key)
+
+
+def keys_of_call(row: HookRow, told: Mapping[str, Any], records: Records) -> list[str]:
+    """The keys of the records that a call names; `told` is what expressions see of it. Refused where it names none."""
+    found = row.keys(told) if row.keys is not None else [row.key(told)] if row.key is not None else []
+    keys = [records.key(text(key)) for key in found or [] if text(key)]
+    if not keys:
+        raise Refused("The call names no record.")
+    return keys

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from connectors.engine import hooks, registry
 from connectors.engine.operations import publishing
 from connectors.engine.vault import CannotUnseal
-from connectors.kit.contract import Alert
+from connectors.kit.contract import Alert, AlertConnector
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection, Mapping, ValueRule
 from connectors.wizard import drafts, pages
@@ -56,7 +56,7 @@ def _known(connection: Connection) -> dict[str, str]:
 
 def _seen(connection: Connection, sample: AlertSampleForm) -> list[Alert]:
     try:
-        with registry.ready(connection) as connector:
+        with registry.ready(connection, AlertConnector) as connector:
             return list(connector.read_alerts(sample.cleaned_data["sample"].encode()))
     except (ConnectorError, CannotUnseal) as error:
         sample.add_error("sample", str(error))

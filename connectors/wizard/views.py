@@ -18,6 +18,7 @@ from connectors.engine.inbound import polling
 from connectors.engine.mapping import mapping_suggestions, preview
 from connectors.engine.operations import publishing
 from connectors.engine.vault import CannotUnseal
+from connectors.kit.contract import AlertConnector, TicketConnector
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection
 from connectors.wizard import alerting, audit, drafts, pages
@@ -85,7 +86,7 @@ def access(request: HttpRequest, pk: int) -> HttpResponse:
         if _tried(connection, form, lambda connector: connector.picklists()) is not None:
             connection.save(update_fields=ACCESS)
             audit.changed(request, connection, changes)
-            if kind.takes_alerts:
+            if issubclass(kind, AlertConnector):
                 connection.own_user = kind.slug
                 connection.save(update_fields=["own_user"])
                 return redirect(pages.url("alerts", connection))
@@ -150,7 +151,7 @@ def look(request: HttpRequest, pk: int) -> HttpResponse:
     mapped = mapping.of(draft)
     context: Mapping[str, Any] = {}
     try:
-        with registry.ready(connection) as connector:
+        with registry.ready(connection, TicketConnector) as connector:
             context = {
                 "seen": preview.seen_there(connector, mapped, to=connection.organisation),
                 "dry_run": preview.dry_run(connection, connector, mapped),

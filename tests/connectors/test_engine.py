@@ -19,7 +19,7 @@ from connectors.engine import correlation_marks, outbox, registry, vault
 from connectors.engine.inbound import looks, polling, reading, reconcile
 from connectors.engine.operations import compare, publishing
 from connectors.engine.outbound import sender
-from connectors.kit.contract import Change, Connector, Ports, Pushed, RemoteTicket
+from connectors.kit.contract import Change, Ports, Pushed, RemoteTicket, TicketConnector
 from connectors.models import (
     Binding,
     Connection,
@@ -484,7 +484,7 @@ def test_wrong_credentials_stop_the_connection_and_lose_nothing(offered: Link, a
     assert [note["description"] for note in tenant.notes.values()] == ["hello"]
 
 
-class Overtaken(Connector):
+class Overtaken(TicketConnector):
     """While it sends, another worker takes the link over."""
 
     slug, label = "overtaken", "Overtaken"

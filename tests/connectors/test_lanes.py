@@ -14,7 +14,7 @@ from connectors.autotask.simulator import Simulator, Tenant
 from connectors.engine import leases, registry
 from connectors.engine.inbound import reconcile
 from connectors.engine.outbound import sender as outbound_sender
-from connectors.kit.contract import Change, Connector, Ports, Pushed
+from connectors.kit.contract import Change, OutboundConnector, Ports, Pushed
 from connectors.models import Binding, Difference, FieldRule, Lane, Link, Outbound
 from hub.domain import tickets
 from hub.domain.actors import Actor
@@ -27,10 +27,10 @@ __all__ = ["offered"]
 pytestmark = pytest.mark.django_db
 
 
-class Telling(Connector):
+class Telling(OutboundConnector):
     """Takes everything and remembers what it was told."""
 
-    slug, label, keeps_records = "telling", "Telling", False
+    slug, label = "telling", "Telling"
 
     def __init__(self) -> None:
         super().__init__({}, Ports(open_http=lambda **_: pytest.fail("no call"), now=now, memory={}))

@@ -9,7 +9,7 @@ from connectors.engine import outbox, registry
 from connectors.engine.mapping import mapping_suggestions, preview, published
 from connectors.engine.operations import compare
 from connectors.engine.outbound import sender
-from connectors.kit.contract import Change, Choice, Connector, Ports, Pushed
+from connectors.kit.contract import Change, Choice, OutboundConnector, Ports, Pushed
 from connectors.kit.errors import Unsupported
 from connectors.models import Connection, Lane, Link, Mapping, NoteRule, Outbound
 from connectors.queries import sync_issues
@@ -129,10 +129,10 @@ def test_a_pack_that_cannot_be_sent_is_parked_by_its_name_and_can_be_said(
     assert [leg.pk for leg in said.legs.all()] == [link.leg_id]
 
 
-class Refusing(Connector):
+class Refusing(OutboundConnector):
     """A system that has no notes and no files."""
 
-    slug, label, keeps_records = "refusing", "Refusing", False
+    slug, label = "refusing", "Refusing"
 
     def __init__(self) -> None:
         super().__init__({}, Ports(open_http=lambda **_: pytest.fail("no call"), now=now, memory={}))

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from connectors.engine import backoff, registry, texts
 from connectors.engine.vault import CannotUnseal
+from connectors.kit.contract import AlertConnector
 from connectors.kit.errors import ConnectorError, TryLater, Unclear
 from connectors.models import AlertState, Connection
 from hub.domain.signals import reacts_to
@@ -91,7 +92,7 @@ def send(*, alert_id: int) -> None:
     rows = rows.filter(acknowledge_at=at + LEASE)  # an alert that fires anew meanwhile is not answered by this
     row = AlertState.objects.select_related("connection").get(pk=alert_id)
     try:
-        with registry.ready(row.connection) as connector:
+        with registry.ready(row.connection, AlertConnector) as connector:
             said = connector.acknowledge(row.key, author=AUTHOR, text=row.acknowledge_text)
     except (TryLater, Unclear) as error:
         _later(row, rows, error)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from connectors.engine import registry
 from connectors.engine.vault import CannotUnseal
-from connectors.kit.contract import NOT_UNDERSTOOD, Alert, ParsedMail
+from connectors.kit.contract import NOT_UNDERSTOOD, Alert, AlertConnector, MailConnector, ParsedMail
 from connectors.kit.errors import ConnectorError
 from connectors.models import Inbound
 from hub.models import Leg, Ticket
@@ -32,9 +32,9 @@ def as_read_now(row: Inbound) -> AsReadNow:
     """Read it once more, with the settings of this moment. Never fails: what goes wrong is what is shown."""
     try:
         with registry.ready(row.connection) as connector:
-            if row.kind == Inbound.Kind.MAIL:
+            if isinstance(connector, MailConnector) and row.kind == Inbound.Kind.MAIL:
                 return _letter(connector.parse_mail(bytes(row.body)))
-            if connector.takes_alerts:
+            if isinstance(connector, AlertConnector):
                 return _alerts(connector.read_alerts(bytes(row.body)))
     except (ConnectorError, CannotUnseal, registry.UnknownConnector, *NOT_UNDERSTOOD) as error:
         return AsReadNow(why_not=str(error))

@@ -5,7 +5,7 @@ A file that cannot be had holds nothing else up: notes and status of its ticket 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,7 +15,7 @@ from django.utils import timezone
 from connectors.engine import backoff, registry, texts
 from connectors.engine.inbound import reconcile
 from connectors.engine.vault import CannotUnseal
-from connectors.kit.contract import NOT_UNDERSTOOD, Connector, RemoteFile, RemoteTicket
+from connectors.kit.contract import NOT_UNDERSTOOD, MailConnector, RemoteFile, RemoteTicket, TicketConnector
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import AwaitedFile, Link
 from hub.core.clock import now
@@ -31,7 +31,7 @@ NOT_ASKED_FOR = (State.PARKED, State.LEFT_OUT, State.TOO_LARGE)
 
 
 def contents(
-    connector: Connector, remote: RemoteTicket, wanted: Iterable[RemoteFile]
+    connector: TicketConnector, remote: RemoteTicket, wanted: Iterable[RemoteFile]
 ) -> tuple[dict[str, bytes], dict[str, tuple[RemoteFile, Exception]]]:
     """The contents of files that can be had, by key; and those that cannot, with the reason. Makes calls."""
     found: dict[str, bytes] = {}
@@ -85,8 +85,7 @@ def fetch(*, awaited_id: int) -> None:
         "link__connection__organisation", "link__connection__service", "link__connection__profile", "inbound", "message"
     ).get(pk=awaited_id)
     try:
-        with registry.ready(row.link.connection) as connector:
-            _fetch(row, connector)
+        _fetch(row)
     except (ConnectorError, CannotUnseal, registry.UnknownConnector, messages.NotSaid) as error:
         _failed(row, error)
         if isinstance(error, LockedOut):
@@ -95,14 +94,24 @@ def fetch(*, awaited_id: int) -> None:
         AwaitedFile.objects.filter(pk=row.pk).update(state=State.DONE, next_attempt_at=None, why="")
 
 
-def _fetch(row: AwaitedFile, connector: Connector) -> None:
+def _fetch(row: AwaitedFile) -> None:
+    connection = row.link.connection
     if row.inbound is not None:
-        number = int(row.remote_key.rpartition(".")[2])
-        files = connector.parse_mail(bytes(row.inbound.body)).files
-        if number >= len(files):
-            raise Missing("The mail that this file came with can no longer be read.")
-        _attach(row, files[number][1])
+        with registry.ready(connection, MailConnector) as mailbox:
+            _take_from_mail(row, mailbox.parse_mail(bytes(row.inbound.body)).files)
         return
+    with registry.ready(connection, TicketConnector) as connector:
+        _take_from_record(row, connector)
+
+
+def _take_from_mail(row: AwaitedFile, files: Sequence[tuple[str, bytes]]) -> None:
+    number = int(row.remote_key.rpartition(".")[2])
+    if number >= len(files):
+        raise Missing("The mail that this file came with can no longer be read.")
+    _attach(row, files[number][1])
+
+
+def _take_from_record(row: AwaitedFile, connector: TicketConnector) -> None:
     remote = connector.fetch(row.link.remote_key)
     file = next((file for file in remote.files or () if file.key == row.remote_key), None)
     if file is None:

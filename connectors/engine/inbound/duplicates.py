@@ -14,7 +14,7 @@ from django.db import transaction
 
 from connectors.engine import correlation_marks, leases, mapping, outbox
 from connectors.engine.inbound import inbound_notes
-from connectors.kit.contract import Change, Connector, RemoteTicket
+from connectors.kit.contract import Change, RemoteTicket, TicketConnector
 from connectors.kit.errors import TryLater
 from connectors.models import Binding, Connection, Difference, Lane, Link, Outbound, StatusRule
 from hub.core.clock import now
@@ -31,7 +31,7 @@ def other_link(connection: Connection, remote: RemoteTicket) -> Link | None:
     return rows.exclude(remote_key=remote.key).first()
 
 
-def search(connection: Connection, connector: Connector, *, since: datetime) -> int:
+def search(connection: Connection, connector: TicketConnector, *, since: datetime) -> int:
     """Look for references that stand on two records there; how many were found and settled."""
     found = 0
     for reference, keys in connector.carrying(correlation_marks.prefix(), since).items():
@@ -43,7 +43,7 @@ def search(connection: Connection, connector: Connector, *, since: datetime) -> 
     return found
 
 
-def settle(link: Link, connector: Connector, other: RemoteTicket) -> bool:
+def settle(link: Link, connector: TicketConnector, other: RemoteTicket) -> bool:
     """Bring a second record to its end; False where that was done before. TryLater while the link is busy."""
     if Difference.objects.filter(link=link, field=FIELD, value=other.key).exists():
         return False
@@ -57,7 +57,7 @@ def settle(link: Link, connector: Connector, other: RemoteTicket) -> bool:
     return True
 
 
-def _settle(link: Link, connector: Connector, other: RemoteTicket) -> None:
+def _settle(link: Link, connector: TicketConnector, other: RemoteTicket) -> None:
     linked = connector.fetch(link.remote_key)
     if not other.is_ours:
         _tell(
@@ -128,7 +128,7 @@ def _was_said_by_us(link: Link, message: Message) -> bool:
     return message.outbound.filter(link=link, state=Outbound.State.DONE).exists()
 
 
-def _close(link: Link, connector: Connector, kept: RemoteTicket, spare: RemoteTicket) -> None:
+def _close(link: Link, connector: TicketConnector, kept: RemoteTicket, spare: RemoteTicket) -> None:
     """Writing a status twice changes nothing, so a lost answer here is simply repeated."""
     mapped = mapping.published(link.connection)
     status = _said(mapped, StatusRule.Says.CLOSED, spare) or _said(mapped, StatusRule.Says.RECALLED, spare)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from connectors.engine.inbound import heard_mail, reconcile
 from connectors.engine.inbound.inbound_notes import LARGEST_FILE
 from connectors.engine.inbound.inbox import LeftAlone
-from connectors.kit.contract import Connector, ParsedMail, RemoteFile, RemoteNote, RemoteTicket
+from connectors.kit.contract import MailConnector, ParsedMail, RemoteFile, RemoteNote, RemoteTicket
 from connectors.kit.errors import Refused
 from connectors.models import AwaitedFile, Connection, Inbound, Link, NoteRule, Outbound
 from hub.core.clock import now
@@ -25,7 +25,7 @@ from workflows.handoffs import comments
 from workflows.notifications import notify
 
 
-def read(row: Inbound, connector: Connector) -> Link | None:
+def read(row: Inbound, connector: MailConnector) -> Link | None:
     """Understand one letter; LeftAlone and Refused say why it is ignored or waits for a person."""
     letter = connector.parse_mail(bytes(row.body))
     seen = {"read": dict(letter.evidence), "kind": letter.kind, "action": letter.action, "leg": letter.leg}

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from connectors.engine import hooks, registry, texts
 from connectors.engine.inbound import snapshots
-from connectors.kit.contract import NOT_UNDERSTOOD, Hook
+from connectors.kit.contract import NOT_UNDERSTOOD, AlertConnector, Hook, HookConnector
 from connectors.kit.errors import BadSignature, ConnectorError, Refused, TryLater
 from connectors.models import Connection, Inbound
 from hub.core.ids import new_ulid
@@ -24,7 +24,7 @@ class LeftAlone(Exception):
 
 def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: bytes) -> None:
     """Store a signed hook; when this returns it is committed. BadSignature, TryLater: only a counter moves."""
-    with registry.ready(connection) as connector:
+    with registry.ready(connection, HookConnector) as connector:
         try:
             hook = _fitting(connector.read_hook(headers, body))
         except BadSignature:
@@ -46,7 +46,7 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
             )
             return
     hooks.accepted(connection)
-    if connector.takes_alerts:
+    if isinstance(connector, AlertConnector):
         # The same words twice are two pieces of news: it fired, ended, and fired again.
         keep(connection, Inbound.Kind.HOOK, f"alert.{new_ulid()}", body, headers)
         return

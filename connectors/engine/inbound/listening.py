@@ -12,6 +12,7 @@ from django.db import connections as databases
 
 from connectors.engine import registry
 from connectors.engine.vault import CannotUnseal
+from connectors.kit.contract import ListeningConnector
 from connectors.kit.errors import ConnectorError, Unsupported
 from connectors.models import Connection
 
@@ -35,7 +36,7 @@ class Listeners:
     def refresh(self) -> None:
         """Begin to listen on connections that went live; threads of others end by themselves."""
         self.threads = {pk: thread for pk, thread in self.threads.items() if thread.is_alive()}
-        slugs = [slug for slug, kind in registry.connectors_by_slug().items() if kind.listens]
+        slugs = [slug for slug, kind in registry.connectors_by_slug().items() if issubclass(kind, ListeningConnector)]
         live = Connection.objects.filter(state=Connection.State.ACTIVE, connector__in=slugs)
         for pk in live.exclude(pk__in=list(self.threads)).values_list("pk", flat=True):
             self.threads[pk] = threading.Thread(target=self._keep, args=(pk,), name=f"line-{pk}", daemon=True)
@@ -61,7 +62,7 @@ def listen_once(pk: int, *, seconds: float) -> float | None:
     if connection is None:
         return None
     try:
-        with registry.ready(connection) as connector:
+        with registry.ready(connection, ListeningConnector) as connector:
             databases.close_all()
             if not connector.listen(connection.cursor, seconds):
                 return 0.0

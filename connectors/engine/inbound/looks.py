@@ -12,7 +12,7 @@ from django.utils import timezone
 from connectors.engine import backoff, registry, texts
 from connectors.engine.inbound import absences, identity, reconcile, records
 from connectors.engine.leases import LEASE
-from connectors.kit.contract import Connector
+from connectors.kit.contract import TicketConnector
 from connectors.kit.errors import ConnectorError, Missing
 from connectors.models import Connection, Link
 from hub.core.clock import now
@@ -47,7 +47,7 @@ def look(*, link_id: int) -> None:
     link = Link.objects.select_related("connection__organisation", "connection__service", "leg__ticket").get(pk=link_id)
     mine = Link.objects.filter(pk=link_id, next_look_at=until, state=link.state)
     try:
-        with registry.ready(link.connection) as connector:
+        with registry.ready(link.connection, TicketConnector) as connector:
             _look_at(link, connector)
     except Missing as error:
         if not identity.not_found(link, error):
@@ -62,7 +62,7 @@ def look(*, link_id: int) -> None:
     mine.update(is_dirty=False, next_look_at=None, look_failures=0, **why)
 
 
-def _look_at(link: Link, connector: Connector) -> None:
+def _look_at(link: Link, connector: TicketConnector) -> None:
     """Read a linked ticket whole; of one that was merged there, also the status of the record that survived."""
     records.follow(link.connection, connector, connector.fetch(link.remote_key), is_whole=True)
     alias = Link.objects.select_related("leg__ticket").get(pk=link.pk)
@@ -74,7 +74,7 @@ def _look_at(link: Link, connector: Connector) -> None:
 
 def mark_dirty(connection: Connection) -> int:
     """Have every live link of a connection read again, as after its mapping changed."""
-    if not registry.kind_of(connection).keeps_records:
+    if not issubclass(registry.kind_of(connection), TicketConnector):
         return 0
     return Link.objects.filter(connection=connection, state=Link.State.ACTIVE).update(is_dirty=True, next_look_at=None)
 

@@ -16,10 +16,19 @@ from connectors.engine import backoff, hooks, limits, registry, texts
 from connectors.engine.inbound import duplicates, inbox, looks, snapshots
 from connectors.engine.leases import LEASE
 from connectors.engine.vault import CannotUnseal
-from connectors.kit.contract import NOT_UNDERSTOOD, Connector, Page, RemoteTicket, Unread
+from connectors.kit.contract import (
+    NOT_UNDERSTOOD,
+    Connector,
+    MailConnector,
+    Page,
+    RemoteTicket,
+    TicketConnector,
+    Unread,
+)
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, TryLater, Unsupported
 from connectors.models import Connection, Inbound, Link
 from hub.core.ids import new_ulid
+from hub.core.sentences import sentence
 from hub.models import OPEN_STAGES
 
 log = logging.getLogger(__name__)
@@ -31,7 +40,11 @@ LAY_THERE = "It lay there when reading began; it is taken in when it changes."
 
 def beginning(connector: Connector) -> str:
     """The cursor from which on everything is taken in: what lies there already is left alone."""
-    return connector.changes_since("").cursor if connector.keeps_records else connector.letters("").cursor
+    if isinstance(connector, MailConnector):
+        return connector.letters("").cursor
+    if isinstance(connector, TicketConnector):
+        return connector.changes_since("").cursor
+    raise Unsupported(sentence("%(connector)s has nothing to poll.", connector=connector.label))
 
 
 def begin(connection: Connection) -> None:
@@ -73,22 +86,10 @@ def poll(*, connection_id: int) -> int:
     stored = 0
     try:
         with registry.ready(connection, share=limits.POLL_SHARE) as connector:
-            more = connector.keeps_records
-            if not more:
+            if isinstance(connector, MailConnector):
                 stored += _take_letters(connection, connector)
-            while more:
-                page = connector.changes_since(connection.cursor)
-                with transaction.atomic():
-                    stored += _keep_page(connection, connector, page)
-                    looks.look_again(connection, [key for key in page.gone if texts.storable(key) == key])
-                    stored += sum(_keep_unread(connection, unread) for unread in page.unread)
-                    _keep_left_out(connection, page)
-                    if not _moved(connection, page.cursor):
-                        return stored  # another version of its profile reads on from elsewhere
-                more = page.more and page.cursor != connection.cursor
-                connection.cursor = page.cursor
-            if connector.keeps_records:
-                _heal(connection, connector)
+            elif isinstance(connector, TicketConnector):
+                stored += _take_tickets(connection, connector)
     except (ConnectorError, CannotUnseal, registry.UnknownConnector) as error:
         _poll_failed(connection, error)
     except (*NOT_UNDERSTOOD, DataError) as error:
@@ -98,6 +99,24 @@ def poll(*, connection_id: int) -> int:
     Connection.objects.filter(pk=connection_id, next_poll_at=until).update(
         next_poll_at=timezone.now() + timedelta(seconds=connection.poll_seconds)
     )
+    return stored
+
+
+def _take_tickets(connection: Connection, connector: TicketConnector) -> int:
+    """Store what changed, page by page; the cursor moves in the same commit. Returns how many rows are new."""
+    stored, more = 0, True
+    while more:
+        page = connector.changes_since(connection.cursor)
+        with transaction.atomic():
+            stored += _keep_page(connection, connector, page)
+            looks.look_again(connection, [key for key in page.gone if texts.storable(key) == key])
+            stored += sum(_keep_unread(connection, unread) for unread in page.unread)
+            _keep_left_out(connection, page)
+            if not _moved(connection, page.cursor):
+                return stored  # another version of its profile reads on from elsewhere
+        more = page.more and page.cursor != connection.cursor
+        connection.cursor = page.cursor
+    _heal(connection, connector)
     return stored
 
 
@@ -119,7 +138,7 @@ def _moved(connection: Connection, cursor: str) -> bool:
     return bool(moved)
 
 
-def _take_letters(connection: Connection, connector: Connector) -> int:
+def _take_letters(connection: Connection, connector: MailConnector) -> int:
     """Keep what lies in a mailbox, page by page; only what is kept is marked as read there."""
     stored, more = 0, True
     while more:
@@ -139,7 +158,7 @@ def _take_letters(connection: Connection, connector: Connector) -> int:
     return stored
 
 
-def _heal(connection: Connection, connector: Connector) -> None:
+def _heal(connection: Connection, connector: TicketConnector) -> None:
     """Once in a while every link under way is read again: what no hook and no poll told is found so.
 
     A reference that stands on two records there is found so, too.
@@ -157,7 +176,7 @@ def _heal(connection: Connection, connector: Connector) -> None:
             duplicates.search(connection, connector, since=connection.healed_at - DUPLICATES_SINCE)
 
 
-def _keep_page(connection: Connection, connector: Connector, page: Page) -> int:
+def _keep_page(connection: Connection, connector: TicketConnector, page: Page) -> int:
     """Store what was read, each once; how much of it is new."""
     if not connector.dates_changes:
         return _keep_differences(connection, page)

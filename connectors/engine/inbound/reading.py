@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
@@ -14,7 +13,7 @@ from connectors.engine.inbound import inbound_mail, looks, pacing, records
 from connectors.engine.inbound.alerts import calls
 from connectors.engine.inbound.inbox import LeftAlone
 from connectors.engine.leases import LEASE
-from connectors.kit.contract import Connector
+from connectors.kit.contract import AlertConnector, MailConnector, TicketConnector
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import Connection, Inbound
 from hub.core.startup_errors import in_words
@@ -23,8 +22,6 @@ from hub.domain import messages
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 5
-Reader = Callable[[Inbound, Connector], object]
-"""Reads one row with its connection's connector; what it returns is falsy where the row concerns nothing of ours."""
 
 
 def due_mail(*, at: datetime, limit: int = 100) -> list[int]:
@@ -115,17 +112,18 @@ def _read(inbound_id: int) -> None:
 
 
 def _understood(row: Inbound) -> object:
-    with registry.ready(row.connection) as connector:
-        return _reader(row)(row, connector)
+    """What the reader for this row returns, by what its connection is for and what kind of row it is.
 
-
-def _reader(row: Inbound) -> Reader:
-    """The reader for a row, by what its connection is for and what kind of row it is."""
+    It is falsy where the row concerns nothing of ours.
+    """
     if row.connection.purpose == Connection.Purpose.ALERTS:
-        return calls.read
+        with registry.ready(row.connection, AlertConnector) as tool:
+            return calls.read(row, tool)
     if row.kind == Inbound.Kind.MAIL:
-        return inbound_mail.read
-    return records.read
+        with registry.ready(row.connection, MailConnector) as mailbox:
+            return inbound_mail.read(row, mailbox)
+    with registry.ready(row.connection, TicketConnector) as system:
+        return records.read(row, system)
 
 
 def _end(row: Inbound, state: Inbound.State, error: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from connectors.engine.inbound import awaited_files, duplicates, inbound_notes, reconcile, snapshots
-from connectors.kit.contract import Connector, RemoteTicket
+from connectors.kit.contract import RemoteTicket, TicketConnector
 from connectors.models import Connection, Inbound, Link
 from hub.core.clock import now
 
 
-def read(row: Inbound, connector: Connector) -> Link | None:
+def read(row: Inbound, connector: TicketConnector) -> Link | None:
     """Read what one row is about. A hook is a hint: the record itself is fetched; a poll brought the record along."""
     is_whole = row.kind != Inbound.Kind.POLL
     remote = connector.fetch(row.remote_key) if is_whole else snapshots.load(bytes(row.body))
@@ -19,7 +19,7 @@ def read(row: Inbound, connector: Connector) -> Link | None:
 
 
 def follow(
-    connection: Connection, connector: Connector, remote: RemoteTicket, *, is_whole: bool = False
+    connection: Connection, connector: TicketConnector, remote: RemoteTicket, *, is_whole: bool = False
 ) -> Link | None:
     """Bring the record up to what was read; `is_whole` where every note they have is in it."""
     doubled = duplicates.other_link(connection, remote)

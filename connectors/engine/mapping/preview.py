@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from connectors.engine import mapping
 from connectors.engine.mapping import Mapped, NotMapped
-from connectors.kit.contract import Connector, RemoteTicket
+from connectors.kit.contract import OutboundConnector, RemoteTicket, TicketConnector
 from connectors.models import Connection, Link, NoteRule, PackPlace
 from hub.core.clock import now
 from hub.models import Leg, Organisation, Stage, Ticket
@@ -91,12 +91,12 @@ class DryRun:
     taken_in: int = 0
 
 
-def seen_there(connector: Connector, mapped: Mapped, *, to: Organisation, count: int = 3) -> list[Seen]:
+def seen_there(connector: OutboundConnector, mapped: Mapped, *, to: Organisation, count: int = 3) -> list[Seen]:
     """The newest tickets, side by side with what would be written to the vendor."""
     return [_seen(connector, mapped, ticket, to) for ticket in Ticket.objects.order_by("-pk")[:count]]
 
 
-def _seen(connector: Connector, mapped: Mapped, ticket: Ticket, to: Organisation) -> Seen:
+def _seen(connector: OutboundConnector, mapped: Mapped, ticket: Ticket, to: Organisation) -> Seen:
     found = briefing.pack(ticket, to=to)
     leg = Leg(ticket=ticket, stage=Stage.OFFERED, brief=briefing.as_text(found), pack=found)
     pairs = [_pair(connector, mapped, leg, name) for name in connector.fields]
@@ -122,7 +122,7 @@ def packed(mapped: Mapped) -> Packed:
     return Packed(where=where, readers=readers)
 
 
-def _pair(connector: Connector, mapped: Mapped, leg: Leg, name: str) -> Pair:
+def _pair(connector: OutboundConnector, mapped: Mapped, leg: Leg, name: str) -> Pair:
     ticket, is_packed = leg.ticket, mapped.pack != PackPlace.DESCRIPTION
     ours = mapping.ours(ticket, leg, name)
     if name == "description" and not is_packed:
@@ -166,7 +166,7 @@ def heard_here(mapped: Mapped) -> list[Heard]:
     ]
 
 
-def dry_run(connection: Connection, connector: Connector, mapped: Mapped, *, most: int = 20) -> DryRun:
+def dry_run(connection: Connection, connector: TicketConnector, mapped: Mapped, *, most: int = 20) -> DryRun:
     """Read the last week there as if the connection were live. Reads only; raises the connector's errors."""
     since = (now() - DRY_RUN_SPAN).strftime("%Y-%m-%dT%H:%M:%SZ")
     found = DryRun()

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from connectors.engine import correlation_marks
-from connectors.kit.contract import Change, Connector, RemoteTicket
+from connectors.kit.contract import Change, RemoteTicket, TicketConnector
 from connectors.kit.errors import ConnectorError, Unsupported
 from hub.core.clock import now
 from hub.core.ids import new_ulid
@@ -48,7 +48,7 @@ class Bench:
     """One connector on the bench."""
 
     def __init__(
-        self, connector: Connector, *, of: str = "", begins: Callable[[str], None] = lambda what: None
+        self, connector: TicketConnector, *, of: str = "", begins: Callable[[str], None] = lambda what: None
     ) -> None:
         """`of` is the public id of the connection: every try with it writes on one and the same ticket there.
 

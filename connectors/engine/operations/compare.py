@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from connectors.engine import mapping, registry
 from connectors.engine.mapping import agreement
-from connectors.kit.contract import RemoteTicket
+from connectors.kit.contract import RemoteTicket, TicketConnector
 from connectors.models import Difference, Inbound, Lane, Link, Outbound
 from hub.models import Leg, Message
 
@@ -15,10 +15,10 @@ def differences(link: Link) -> list[str]:
     """Everything in which the two sides of one link differ, in words; empty where they are equal."""
     if link.state == Link.State.ALIAS:
         return [*_of_differences(link), *_unsaid(link)]
-    if not registry.kind_of(link.connection).keeps_records:
+    if not issubclass(registry.kind_of(link.connection), TicketConnector):
         # Nothing can be read back: what was said is said, and what came is understood.
         return [*_of_differences(link), *_of_letters(link), *_unsaid(link)]
-    with registry.ready(link.connection) as connector:
+    with registry.ready(link.connection, TicketConnector) as connector:
         remote = connector.fetch(link.remote_key)
     return [*_of_fields(link, remote), *_of_notes(link, remote), *_of_files(link, remote), *_unsaid(link)]
 

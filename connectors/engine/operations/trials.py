@@ -13,6 +13,7 @@ from django.utils import timezone
 from connectors.engine import profiles, registry, texts
 from connectors.engine.operations.capability_check import Bench
 from connectors.engine.vault import CannotUnseal
+from connectors.kit.contract import TicketConnector
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection, Profile, Trial
 
@@ -94,7 +95,7 @@ def _try(trial: Trial) -> None:
         _end(trial, State.STOPPED, why=f"{connection} uses another way of sending credentials by now.")
         raise _Stopped
     connection.profile, connection.memory = profile, {}
-    with registry.ready(connection) as connector:
+    with registry.ready(connection, TicketConnector) as connector:
         bench = Bench(connector, of=connection.public_id, begins=lambda what: _begins(trial, what))
         for tried in bench.tries(writes=trial.writes):
             trial.steps.append(asdict(tried) | {"told": texts.storable(tried.told)})

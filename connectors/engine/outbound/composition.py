@@ -8,7 +8,7 @@ from typing import Any
 from connectors.engine import correlation_marks, mapping
 from connectors.engine.inbound import heard_mail
 from connectors.engine.mapping import Mapped, agreement
-from connectors.kit.contract import Change, Connector
+from connectors.kit.contract import Change, OutboundConnector, TicketConnector
 from connectors.kit.errors import Refused
 from connectors.models import Binding, Lane, Link, Outbound
 from hub.domain import files
@@ -33,7 +33,7 @@ class Composed:
 class Composer:
     """Composes the changes of one link."""
 
-    def __init__(self, link: Link, connector: Connector, mapped: Mapped) -> None:
+    def __init__(self, link: Link, connector: OutboundConnector, mapped: Mapped) -> None:
         self.link, self.connector, self.mapped = link, connector, mapped
 
     def compose(self, item: Outbound, *, place: str) -> Composed:
@@ -88,7 +88,7 @@ class Composer:
 
     def _thread(self) -> dict[str, Any]:
         """Of mail: what their desk knows the ticket by."""
-        return {} if self.connector.keeps_records else dict(heard_mail.thread(self.link))
+        return {} if isinstance(self.connector, TicketConnector) else dict(heard_mail.thread(self.link))
 
     def _fitting(self, field: str, theirs: str | None) -> str | None:
         """Their value as long as they take it; a description made there says which hubs the ticket came through."""

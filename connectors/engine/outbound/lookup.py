@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from connectors.engine import correlation_marks
-from connectors.kit.contract import Connector, Pushed
+from connectors.kit.contract import OutboundConnector, Pushed, TicketConnector
 from connectors.models import Link, Outbound
 
 
-def made(link: Link, connector: Connector) -> Pushed | None:
-    """The record that carries the reference of this link; None where there is none."""
+def made(link: Link, connector: OutboundConnector) -> Pushed | None:
+    """The record that carries the reference of this link; None where there is none, or none can be searched for."""
+    if not isinstance(connector, TicketConnector):
+        return None
     keys = connector.find(link.reference)
     return Pushed(key=keys[0], ticket=connector.fetch(keys[0])) if keys else None
 
 
-def sent(item: Outbound, link: Link, connector: Connector) -> Pushed | None:
+def sent(item: Outbound, link: Link, connector: OutboundConnector) -> Pushed | None:
     """What an item became there; None where it did not arrive, or where nothing can be looked up."""
-    if not connector.keeps_records:
+    if not isinstance(connector, TicketConnector):
         # Sent again, it carries the same id, by which the receiver knows it as the same.
         return None
     if item.kind == Outbound.Kind.CREATE:

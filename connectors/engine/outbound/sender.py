@@ -23,7 +23,7 @@ from connectors.engine.mapping import NotMapped
 from connectors.engine.outbound import lookup, refusals
 from connectors.engine.outbound.composition import Composed, Composer
 from connectors.engine.vault import CannotUnseal
-from connectors.kit.contract import Change, Connector, Pushed, RemoteTicket
+from connectors.kit.contract import Change, OutboundConnector, Pushed, RemoteTicket, TicketConnector
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.models import Attempt, Connection, Difference, Lane, Link, Outbound
 from hub.core.clock import now
@@ -71,7 +71,7 @@ def send(*, link_id: int) -> int:
         return 0
     settled = 0
     try:
-        with registry.ready(link.connection) as connector:
+        with registry.ready(link.connection, OutboundConnector) as connector:
             sender = Sender(link, connector)
             for lane in Lane:
                 settled += sender.send_lane(lane)
@@ -90,7 +90,7 @@ def send(*, link_id: int) -> int:
 class Sender:
     """Sends on one link while its lease is held."""
 
-    def __init__(self, link: Link, connector: Connector) -> None:
+    def __init__(self, link: Link, connector: OutboundConnector) -> None:
         self.link, self.connector = link, connector
         self.composer = Composer(link, connector, mapping.published(link.connection))
         self.seen: RemoteTicket | None = None
@@ -157,7 +157,7 @@ class Sender:
 
     def _see(self) -> None:
         """Read their record once under this lease: is it the linked one, and what did they change meanwhile?"""
-        if not self.link.remote_key or self.seen is not None or not self.connector.keeps_records:
+        if not self.link.remote_key or self.seen is not None or not isinstance(self.connector, TicketConnector):
             return
         self.seen = self.connector.glance(self.link.remote_key)
         reconcile.apply(connection=self.link.connection, remote=self.seen, at=now())

@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from connectors.engine import profiles, registry
+from connectors.kit.contract import AlertConnector
 from connectors.models import Connection
 from hub.models import Organisation
 
@@ -77,7 +78,7 @@ class ChooseForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def _is_of_alerts(self, cleaned: Mapping[str, Any]) -> bool:
         kind = registry.connectors_by_slug().get(str(cleaned.get("connector", "")).partition(":")[0])
-        return kind is not None and kind.takes_alerts
+        return kind is not None and issubclass(kind, AlertConnector)
 
     def _get_validation_exclusions(self) -> set[str]:
         """A new organisation has no row yet; it gets one when the connection is saved."""

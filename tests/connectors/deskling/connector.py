@@ -17,8 +17,8 @@ from connectors.kit.contract import (
     Change,
     Checked,
     Choice,
-    Connector,
     Hook,
+    HookConnector,
     Hooked,
     Limits,
     Page,
@@ -27,6 +27,7 @@ from connectors.kit.contract import (
     RemoteNote,
     RemoteTicket,
     Setting,
+    TicketConnector,
     Unread,
     all_of,
     mark_in,
@@ -43,9 +44,8 @@ MOST_PAGES = 1000
 
 
 # how-to: settings
-class Deskling(Connector):
+class Deskling(TicketConnector, HookConnector):
     slug = "deskling"
-    has_hooks = True
     signature_headers = ("x-deskling-signature",)
     label = "Deskling"
     settings = (

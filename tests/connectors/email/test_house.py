@@ -15,6 +15,7 @@ from connectors.email.mailbox import Mailbox, Place
 from connectors.email.simulator import Simulator, Tenant
 from connectors.engine import registry, vault
 from connectors.engine.inbound import listening, polling
+from connectors.kit.contract import ListeningConnector
 from connectors.kit.errors import LockedOut, Unsupported
 from connectors.models import Connection, Inbound, NoteRule, Outbound, StatusRule
 from hub.domain import history, ledger, tickets
@@ -216,8 +217,8 @@ def test_a_mail_is_read_at_once_though_polls_are_an_hour_apart(house: Simulator,
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_connector_that_cannot_listen_is_only_polled(connection: Connection) -> None:
     assert listening.listen_once(connection.pk, seconds=1) == listening.AFTER_NEVER_SECONDS
-    with registry.ready(connection) as connector, pytest.raises(Unsupported):
-        connector.listen("", 1)
+    with pytest.raises(Unsupported), registry.ready(connection, ListeningConnector):
+        pytest.fail("a connector that cannot listen was handed out as one that can")
 
 
 # -- cut at every byte

@@ -7,7 +7,7 @@ from django.utils import timezone
 from connectors.engine.inbound.alerts import folding
 from connectors.engine.inbound.alerts.context import Terms
 from connectors.engine.inbound.inbox import LeftAlone
-from connectors.kit.contract import Connector
+from connectors.kit.contract import AlertConnector
 from connectors.kit.errors import Refused
 from connectors.models import Connection, Inbound
 from hub.core.clock import now
@@ -16,7 +16,7 @@ MOST_AT_ONCE = 1000
 """So many alerts of one call are taken: it has to be read before its lease ends and another worker begins."""
 
 
-def read(row: Inbound, connector: Connector) -> int:
+def read(row: Inbound, connector: AlertConnector) -> int:
     """Understand one call; how many alerts were in it. Each is committed by itself: taken again, it is a repeat.
 
     Refused where there are more than are taken at once: the first ones stand, and a person sees how many do not.
