@@ -10,7 +10,7 @@ import pytest
 
 from connectors.engine.registry import connectors_by_slug
 from connectors.kit import quality
-from connectors.kit.testing import Conformance
+from connectors.kit.conformance import Conformance
 from docs import include
 from hub.core.jobs import registered
 from hub.models import EventKind

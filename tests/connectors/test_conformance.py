@@ -17,8 +17,8 @@ from connectors.connectwise import wire as connectwise_wire
 from connectors.connectwise.simulated_tenant import Tenant as ConnectWiseTenant
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.kit import quality
+from connectors.kit.conformance import Conformance, Time
 from connectors.kit.simulating import Simulator
-from connectors.kit.testing import Conformance, Time
 from tests import wire
 
 

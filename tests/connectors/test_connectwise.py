@@ -18,10 +18,10 @@ from connectors.connectwise.simulated_conditions import compiled
 from connectors.connectwise.simulated_tenant import Tenant
 from connectors.connectwise.simulator import Simulator
 from connectors.connectwise.wire import explain, instant, quoted, signature, visibility_of
+from connectors.kit.conformance import Time, changes
 from connectors.kit.contract import Change, Connector
 from connectors.kit.errors import BadSignature, Forbidden, LockedOut, Refused, TryLater
 from connectors.kit.simulating import Fault, Injected
-from connectors.kit.testing import Time, changes
 from connectors.kit.wiring import wired
 from tests import wire
 

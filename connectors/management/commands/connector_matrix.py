@@ -77,7 +77,7 @@ def _read(report: Path) -> Outcomes:
 
 
 def _table(claims: Mapping[str, Quality], shown: Mapping[str, Outcomes]) -> str:
-    from connectors.kit.testing import Conformance  # needs pytest, which only evidence needs
+    from connectors.kit.conformance import Conformance  # needs pytest, which only evidence needs
 
     lines = [
         f"| capability | {' | '.join(claims)} |",

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from connectors.kit import quality
+from connectors.kit.conformance import Conformance, Time
 from connectors.kit.simulating import Simulator
-from connectors.kit.testing import Conformance, Time
 from tests.connectors.deskling import simulator as double
 from tests.connectors.deskling.connector import Deskling, signature
 

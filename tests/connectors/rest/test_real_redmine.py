@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from connectors.kit.conformance import Time
 from connectors.kit.simulating import Simulator
-from connectors.kit.testing import Time
 from hub.domain.actors import Actor
 from tests.connectors.rest import journey, real_redmine, test_redmine
 from tests.connectors.rest.real_redmine import Puma, Redmine

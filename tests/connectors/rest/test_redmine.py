@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from connectors.kit.conformance import Conformance, Time
 from connectors.kit.errors import LockedOut, Refused
 from connectors.kit.simulating import Simulator
-from connectors.kit.testing import Conformance, Time
 from connectors.kit.wiring import wired
 from connectors.rest import simulator as double
 from connectors.rest.connector import Rest

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from connectors.kit.conformance import changes
 from connectors.kit.contract import Change, Connector
 from connectors.kit.errors import (
     BadSignature,
@@ -25,7 +26,6 @@ from connectors.kit.errors import (
     Unsupported,
 )
 from connectors.kit.simulating import Answer, Request
-from connectors.kit.testing import changes
 from connectors.rest import auth
 from tests.connectors.rest.vendor import START, Clock, Vendor, body, connector, document, ticket
 
