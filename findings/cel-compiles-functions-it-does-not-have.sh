@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # common-expression-language 0.10.0 (PyPI): an expression may name any function when it is compiled.
 #
-# Guess:     compile() refuses what cannot run, as checkers of CEL do: an unknown function, or bool(), which the
+# Guess:     compile() refuses what cannot run, as CEL checkers do: an unknown function, or bool(), which the
 #            standard definitions list (https://github.com/google/cel-spec/blob/master/doc/langdef.md).
-# Seen:      compile() takes bool("true"), a call of a name that does not exist, and getHours with a time zone;
-#            each raises RuntimeError, and only when it is executed. getHours() without a zone runs.
-# Why it is met: an admin's rule is compiled when it is saved and executed when a ticket comes, so a rule with a typing
-#            mistake looks saved and never fires. Whoever embeds the library has to keep a list of what it can run.
+# Seen:      compile() accepts bool("true"), a call of an unknown function, and getHours with a time zone;
+#            each raises RuntimeError, but only when it is executed. getHours() without a zone runs.
+# Why it is met: an admin's rule is compiled when it is saved and executed when a ticket arrives, so a rule with a
+#            typo can be saved and never fires. Whoever embeds the library has to keep a list of what it can run.
 # Fails when: one of these is refused by compile(), or can be executed.
 set -euo pipefail
 folder=$(mktemp -d)

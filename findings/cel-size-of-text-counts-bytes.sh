@@ -3,9 +3,9 @@
 #
 # Guess:     size("ä") is 1. The CEL specification says that the length of a string is its number of Unicode code
 #            points (https://github.com/google/cel-spec/blob/master/doc/langdef.md, "size").
-# Seen:      2; "€" is 3; size of a list or map is as expected. The method form, "ä".size(), does the same.
-# Why it is met: rules such as size(item.summary) <= 40 come from systems that follow the specification. They refuse
-#            German or Japanese titles that are short enough, and nobody sees it with English ones.
+# Seen:      It is 2; "€" is 3; the size of a list or map is as expected. The method form, "ä".size(), does the same.
+# Why it is met: rules such as size(item.summary) <= 40 come from systems that follow the specification. Here they
+#            refuse German or Japanese titles that are short enough, and nobody notices with English titles.
 # Fails when: any of these values changes.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# flufl.bounce 6.0 (PyPI) with Python's email: a bounce report of internationalised mail names nobody.
+# flufl.bounce 6.0 (PyPI) with Python's email: no recipient is found in a bounce report of internationalised mail.
 #
 # Guess:     message/global-delivery-status (RFC 6533, section 5) has the fields of message/delivery-status, so the
-#            failed recipient is found as in any other report, at least where the address is plain ASCII.
-# Seen:      all_failures() returns two empty sets, for an ASCII address, too. Python 3.11's parser splits only
-#            message/delivery-status into its blocks; the internationalised kind becomes one message whose headers are
-#            the first block, and the recipients' block is its body as text. The detector looks at
-#            message/delivery-status alone. No error is raised.
-# Why it is met: a mail system that accepts SMTPUTF8 mail reports so (Postfix does since 3.0). A help desk takes the
-#            report for a new ticket, and goes on writing to an address that does not exist.
+#            failed recipient is found as in any other report, at least if the address is plain ASCII.
+# Seen:      all_failures() returns two empty sets, even for an ASCII address. Python 3.11's parser splits only
+#            message/delivery-status into its blocks; the internationalised type becomes one message whose headers are
+#            the first block; the recipients' block is its body as text. The detector looks at
+#            message/delivery-status only. No error is raised.
+# Why it is met: a mail system that accepts SMTPUTF8 mail reports like this (Postfix does since 3.0). A help desk takes
+#            the report for a new ticket, and keeps writing to an address that does not exist.
 # Fails when: a recipient is found, or the part is split.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# pyasn1 0.6.5 with pyasn1-modules 0.4.2 (PyPI): what lies in a CMS structure as ANY loses its end, if its length is
+# pyasn1 0.6.5 with pyasn1-modules 0.4.2 (PyPI): an ANY in a CMS structure loses its end if its length is
 # indefinite.
 #
 # Guess:     ContentInfo.content holds the encoding of what is inside, and decoding that as SignedData works for BER as
 #            it does for DER.
-# Seen:      For definite lengths it works. Where SignedData itself has an indefinite length, the two end-of-contents
+# Seen:      For definite lengths it works. If SignedData itself has an indefinite length, the two end-of-contents
 #            octets (00 00, X.690 section 8.1.5) are missing from the bytes that ANY returns, and decoding them raises
-#            EndOfStreamError. The same bytes, cut out of the message by hand with their end, are decoded.
-# Why it is met: programs that sign while they read cannot know the length: `openssl cms -sign -stream` and some mail
+#            EndOfStreamError. The same bytes, cut out of the message by hand with their end, can be decoded.
+# Why it is met: programs that sign while reading cannot know the length: `openssl cms -sign -stream` and some mail
 #            programs write opaque-signed S/MIME (smime-type=signed-data, RFC 8551 section 3.5.2) so.
 # Fails when: the end is there, or the direct way fails as well.
 set -euo pipefail
