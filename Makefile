@@ -52,7 +52,7 @@ mutants: $(DEV) ## Break the laws on a copy, and see that tests notice (ARGS=--a
 screenshots: $(DEV) ## Pictures for the README, from a running demo
 	@$(BIN)/python docs/screenshots.py
 
-house: $(DEV) ## The rooms and what they import, as pictures in docs/images; fails on a circle
+house: $(DEV) ## The packages and what they import, as pictures in docs/images; fails on a cycle
 	@$(BIN)/python docs/draw_house.py
 
 lock: $(DEV) ## Write the lock files anew from pyproject.toml

@@ -1,7 +1,7 @@
 """Draw the house from its imports: `make house` writes docs/images/house-light.svg and house-dark.svg.
 
 A room is a package (or a module that stands alone) of an app; a floor is a row of rooms that import only what lies
-below them. Ends with status 1 where an import goes up or rooms go in a circle, and names it.
+below them. Ends with status 1 where an import goes up or rooms form a cycle, and names it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def rooms() -> dict[str, set[str]]:
 
 
 def wrong(found: Rooms) -> list[str]:
-    """Circles of rooms, and imports of a room in an upper app, in words."""
+    """Cycles of rooms, and imports of a room in an upper app, in words."""
     order = {app: number for number, app in enumerate(reversed(APPS[2:]))} | dict.fromkeys(APPS[:2], 9)
     up = [
         f"{room} imports {other}, which lies above it"
@@ -63,7 +63,7 @@ def wrong(found: Rooms) -> list[str]:
         for other in others
         if order[other.partition(".")[0]] > order[room.partition(".")[0]]
     ]
-    return [*sorted(up), *(f"a circle: {' -> '.join(circle)}" for circle in circles(found))]
+    return [*sorted(up), *(f"a cycle: {' -> '.join(circle)}" for circle in circles(found))]
 
 
 def circles(found: Rooms) -> Iterable[list[str]]:
@@ -88,7 +88,7 @@ def circles(found: Rooms) -> Iterable[list[str]]:
 
 
 def floors(found: Rooms, app: str) -> list[list[str]]:
-    """The rooms of an app in rows, the top one first; needs rooms without circles."""
+    """The rooms of an app in rows, the top one first; needs rooms without cycles."""
     own = sorted(room for room in found if room.partition(".")[0] == app)
     heights: dict[str, int] = {}
 
@@ -128,7 +128,8 @@ def drawing(found: Rooms, colours: Mapping[str, str]) -> str:
     c = colours
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y:.0f}" font-family="sans-serif" '
-        f'font-size="12" fill="{c["ink"]}"><title>The rooms of Ticket Hub: each imports only what lies below it</title>'
+        f'font-size="12" fill="{c["ink"]}">'
+        "<title>The packages of Ticket Hub: each imports only what lies below it</title>"
         f'<rect width="{WIDTH}" height="{y:.0f}" fill="{c["paper"]}"/><g stroke="{c["line"]}" fill="none">'
         f"{''.join(lines)}</g><g>{''.join(drawn)}</g>{''.join(named)}</svg>\n"
     ).replace("<rect x=", f'<rect fill="{c["box"]}" stroke="{c["edge"]}" x=')
@@ -151,7 +152,7 @@ def main() -> int:
     for theme, colours in COLOURS.items():
         (IMAGES / f"house-{theme}.svg").write_text(drawing(found, colours))
     arrows = sum(len(others) for others in found.values())
-    print(f"{len(found)} rooms, {arrows} arrows, none upward, no circle: docs/images/house-light.svg, house-dark.svg")
+    print(f"{len(found)} packages, {arrows} arrows, none upward, no cycle: docs/images/house-light.svg, house-dark.svg")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The picture of the house is drawn from its imports, and says so where they go up or in a circle."""
+"""The picture of the house is drawn from its imports, and says so where they go up or form a cycle."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def test_an_import_that_goes_up_and_a_circle_are_named() -> None:
     }
     assert draw_house.wrong(found) == [
         "hub.models imports workflows.rules, which lies above it",
-        "a circle: workflows.rules -> workflows.handoffs -> workflows.rules",
+        "a cycle: workflows.rules -> workflows.handoffs -> workflows.rules",
     ]
