@@ -14,7 +14,7 @@ from typing import Any
 
 from connectors.autotask.simulated_api import Api
 from connectors.autotask.simulated_tenant import Tenant, is_ready, new_ticket, refused
-from connectors.autotask.wire import signature
+from connectors.autotask.webhooks import signature
 from connectors.kit import simulating
 from connectors.kit.simulating import Answer, Courier, Fault, Injected, Json, QuietServer, Request
 

@@ -215,7 +215,7 @@ def test_a_fresh_autotask_tenant_is_connected_in_the_browser(
     admin.page.get_by_label("Zone lookup", exact=True).fill(f"{autotask.base}/ATServicesRest")
     admin.unfold()
     admin.press("Check and go on")
-    admin.sees("Autotask does not accept the user name and secret")
+    admin.sees("Autotask rejected the user name and secret")
     assert "guessed" not in admin.page.content()
 
     admin.fill("Secret", tenant.secret)

@@ -13,7 +13,7 @@ import requests
 
 from connectors.autotask.connector import Autotask
 from connectors.autotask.simulator import Injected, Simulator, Tenant
-from connectors.autotask.wire import check_signature, signature
+from connectors.autotask.webhooks import check_signature, signature
 from connectors.kit.conformance import changes
 from connectors.kit.contract import Change, Connector
 from connectors.kit.errors import BadSignature, LockedOut, Missing, Refused, TryLater, Unclear

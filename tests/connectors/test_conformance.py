@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from connectors.autotask import connector as autotask
-from connectors.autotask import wire as autotask_wire
+from connectors.autotask import webhooks as autotask_webhooks
 from connectors.autotask.simulated_tenant import Tenant as AutotaskTenant
 from connectors.autotask.simulator import Simulator as AutotaskSimulator
 from connectors.connectwise import connector as connectwise
@@ -90,7 +90,7 @@ class TestAutotask(Watched):
         return self.sign(simulator, body), body
 
     def sign(self, simulator: Simulator[Any], body: bytes) -> dict[str, str]:
-        return {"X-Hook-Signature": autotask_wire.signature("a-hook-secret", body)}
+        return {"X-Hook-Signature": autotask_webhooks.signature("a-hook-secret", body)}
 
     def switch_off(self, simulator: Simulator[Any]) -> None:
         for hook in simulator.tenants[self.domain].hooks.values():

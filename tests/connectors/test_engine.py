@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from connectors.autotask.simulator import Injected, Simulator, Tenant
-from connectors.autotask.wire import signature
+from connectors.autotask.webhooks import signature
 from connectors.engine import correlation_marks, outbox, registry, vault
 from connectors.engine.inbound import looks, polling, reading, reconcile
 from connectors.engine.operations import compare, publishing

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from connectors.autotask.simulator import Tenant
-from connectors.autotask.wire import signature
+from connectors.autotask.webhooks import signature
 from connectors.engine import hooks, registry, vault
 from connectors.models import Connection, Inbound, Profile
 from connectors.queries import sync_issues
@@ -120,11 +120,11 @@ def test_a_webhook_that_is_whole_stays_as_it_is(connection: Connection, tenant: 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"fields": []}, "not whole: fields"),
-        ({"fields": [1]}, "not whole: fields"),
-        ({"excluded": []}, "not whole: the exclusion of our own user"),
-        ({"isSubscribedToUpdateEvents": False}, "not whole: the events it is called for"),
-        ({"deactivationUrl": "https://elsewhere.test/"}, "not whole: its address"),
+        ({"fields": []}, "wrong: fields"),
+        ({"fields": [1]}, "wrong: fields"),
+        ({"excluded": []}, "wrong: the exclusion of the API user"),
+        ({"isSubscribedToUpdateEvents": False}, "wrong: event types"),
+        ({"deactivationUrl": "https://elsewhere.test/"}, "wrong: the deactivation address"),
         ({"isActive": False}, "switched the webhook off"),
     ],
 )
@@ -146,7 +146,7 @@ def test_another_secret_here_is_entered_there_as_well(connection: Connection, te
     vault.seal(connection, vault.unseal(connection) | {"hook_secret": "a-new-one"})
     connection.save(update_fields=["sealed"])
 
-    assert "not whole: the secret" in checked(connection)
+    assert "wrong: the secret" in checked(connection)
     assert hook["secretKey"] == "a-new-one"
 
 

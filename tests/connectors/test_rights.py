@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from connectors.autotask import wire as autotask
+from connectors.autotask import errors as autotask
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.connectwise import wire as connectwise
 from connectors.engine import outbox
@@ -76,7 +76,7 @@ def test_a_refusal_of_one_record_parks_what_was_said_with_their_words(
     say(second, "taken", agent)
     work()
 
-    assert parked() == ["Autotask refuses it to our user. Your security level does not permit this."]
+    assert parked() == ["Autotask denied access to the API user: Your security level does not permit this."]
     assert [note["description"] for note in tenant.notes.values()] == ["taken"]
     assert Connection.objects.get().state == Connection.State.ACTIVE
 
@@ -124,7 +124,7 @@ def test_five_in_a_row_over_three_records_are_the_connections_fault(
     found = Connection.objects.get()
     assert (found.state == Connection.State.LOCKED_OUT) == is_locked
     if is_locked:
-        assert found.last_error.startswith(f"5 changes in a row on {records} records were refused. Autotask refuses")
+        assert found.last_error.startswith(f"5 changes in a row on {records} records were refused. Autotask denied")
 
 
 def test_what_was_parked_before_the_connection_was_found_at_fault_goes_out_when_it_goes_on(

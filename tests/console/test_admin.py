@@ -143,7 +143,7 @@ def test_a_connection_goes_live_after_its_check_and_shows_no_secret(
     ("wrong", "said"),
     [
         ({"setting_queue_id": "99"}, "There is no active queue with this id."),
-        ({"setting_secret": "guess"}, "Autotask does not accept the user name and secret"),
+        ({"setting_secret": "guess"}, "Autotask rejected the user name and secret"),
         ({"setting_zone_lookup": "https://10.0.0.1/x"}, "lies in a private network"),
         ({"setting_zone_lookup": "http://vendor.example/x"}, "without encryption"),
         ({"setting_secret": ""}, "This field is required."),
