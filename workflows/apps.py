@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,5 +9,8 @@ class WorkflowsConfig(AppConfig):
     name = "workflows"
 
     def ready(self) -> None:
-        from workflows import actions, jobs  # noqa: F401  what rules can do, and the timed jobs
+        from workflows import jobs  # noqa: F401  the timed jobs
+
+        for subject in ("tickets", "engagements", "messages"):  # what rules can do, in the order of the builder's list
+            import_module(f"workflows.actions.{subject}")
         from workflows.rules import guards, scheduling  # noqa: F401  what rules are made of

@@ -11,8 +11,9 @@ from django.forms import BoundField
 from console.forms.tickets import VerbForm
 from hub.models import Ticket, User
 from hub.queries import permissions
-from workflows.rules import execution
 from workflows.rules.context import context
+from workflows.rules.roles import roles_on
+from workflows.rules.verbs import available
 from workflows.rules.execution import Verb
 
 
@@ -28,7 +29,7 @@ def verb_rows(user: User, ticket: Ticket, *, at: datetime) -> list[VerbRow]:
     """Every verb of the ticket's workflow; readers who do not work on it get only those they can use."""
     if ticket.is_history:
         return []
-    found = execution.available(context(ticket, at=at), roles=execution.roles_on(user, ticket))
+    found = available(context(ticket, at=at), roles=roles_on(user, ticket))
     if not permissions.may_work(user):
         found = [verb for verb in found if not verb.why_not]
     blank = VerbForm(initial={name: getattr(ticket, name, None) for name in ("impact", "urgency", "title")})

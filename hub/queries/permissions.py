@@ -14,9 +14,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from hub.models import FOR_LATER, HistoryShare, Leg, Membership, Message, Organisation, Ticket, User
-
-OURS = (Membership.Role.MANAGER, Membership.Role.AGENT, Membership.Role.ADMIN)
-LOOKING = (*OURS, Membership.Role.EXECUTIVE, Membership.Role.AUDITOR)
+from hub.queries import roles
 
 
 class NotAllowed(Exception):
@@ -24,22 +22,22 @@ class NotAllowed(Exception):
 
 
 def sees_everything(user: User) -> bool:
-    return user.is_superuser or any(seat.is_us and seat.role in LOOKING for seat in user.seats)
+    return user.is_superuser or any(seat.is_us and seat.role in roles.READING for seat in user.seats)
 
 
 def may_work(user: User) -> bool:
     """Whether this person acts for our organisation: moves, hands over, comments."""
-    return user.is_superuser or any(seat.is_us and seat.role in OURS for seat in user.seats)
+    return user.is_superuser or any(seat.is_us and seat.role in roles.WORKING for seat in user.seats)
 
 
 def may_acknowledge(user: User) -> bool:
     """Whether this person may say of an escalation that they see to it: executives are told of them, too."""
-    return may_work(user) or any(seat.is_us and seat.role == Membership.Role.EXECUTIVE for seat in user.seats)
+    return user.is_superuser or any(seat.is_us and seat.role in roles.ACKNOWLEDGING for seat in user.seats)
 
 
 def may_decide(user: User, owner: User | None) -> bool:
     """Whether this person may end a dispute: its decision owner and managers, or whoever works where nobody owns it."""
-    if user.is_superuser or any(seat.is_us and seat.role == Membership.Role.MANAGER for seat in user.seats):
+    if user.is_superuser or any(seat.is_us and seat.role in roles.DECIDING for seat in user.seats):
         return True
     return user == owner if owner is not None and owner.is_active else may_work(user)
 

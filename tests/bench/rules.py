@@ -21,7 +21,7 @@ from tests.bench.__main__ import Counted, Measured, measure
 from tests.workflows.building import act, guard, published, rule
 from workflows.handoffs import comments
 from workflows.lifecycle import transitions
-from workflows.rules import execution
+from workflows.rules import execution, verbs
 from workflows.rules.context import contexts
 
 TICKETS = 60
@@ -128,7 +128,7 @@ def _page(actor: Actor) -> Counted:
         )
         with CaptureQueriesContext(connection) as seen:
             for context in contexts(rows, at=AT).values():
-                execution.available(context, roles=frozenset({"agent"}))
+                verbs.available(context, roles=frozenset({"agent"}))
         return len(seen)
 
     asked(PAGE)  # the policy is read once and kept

@@ -130,7 +130,9 @@ def test_no_page_tells_a_vendor_that_there_is_another(vendor: Organisation, us: 
     engagements.accept(leg=lead, actor=Actor.vendor(other), at=now() - timedelta(minutes=30))
     transitions.move(ticket=ticket, name="wait", reason="Print Fleet waits", actor=Actor.vendor(other), at=now())
     execution.note(
-        execution.Doing(ticket, Actor.timer("r", "To Print Fleet"), now(), "", "r"), what="told", result="Print Fleet"
+        execution.Execution(ticket=ticket, actor=Actor.timer("r", "To Print Fleet"), at=now(), rule="r"),
+        what="told",
+        result="Print Fleet",
     )
     Leg.objects.filter(pk=lead.pk).update(remote_number="PF-77")
     client = log_in(factories.member("vendor", vendor))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,11 +16,12 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Message, Organisation, Phase, Relation, Stage, Ticket, User
 from tests import factories
 from tests.workflows.building import AT, act, guard, published, rule
-from workflows.handoffs import comments, engagements, returns, transitions
+from workflows.handoffs import comments, engagements, returns, vendor_status
 from workflows.lifecycle.transitions import MoveRefused
 from workflows.models import Endpoint, FailedAction, Notice, Pending, Triage
-from workflows.rules import compiled, context, execution
-from workflows.rules.execution import fire
+from workflows.rules import compiled, context
+from workflows.rules import verbs as rule_verbs
+from workflows.rules.execution import DEEPEST, ActionRefused, Execution, fire
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +44,7 @@ def vendor(us: Organisation) -> Organisation:
 
 def test_where_an_admin_has_no_verbs_those_of_the_law_are_used(agent: Actor) -> None:
     ticket = opened(agent)
-    assert [verb.slug for verb in execution.available(context.context(ticket, at=AT), roles=frozenset({"agent"}))] == [
+    assert [verb.slug for verb in rule_verbs.available(context.context(ticket, at=AT), roles=frozenset({"agent"}))] == [
         "activate",
         "wait",
         "resolve",
@@ -270,6 +272,17 @@ def test_verbs_that_set_each_other_off_end(agent: Actor) -> None:
 # -- vendors
 
 
+def test_what_a_verb_sets_off_knows_how_deep_it_is_and_is_never_forced(agent: Actor) -> None:
+    ticket = opened(agent)
+    outer = Execution(ticket=ticket, actor=agent, at=AT, rule="escalate", origin="c1", is_forced=True)
+
+    inner = outer.nested(actor=Actor.system("rule escalate"))
+
+    assert (inner.depth, inner.is_forced, inner.origin, inner.actor.name) == (1, False, "c1", "rule escalate")
+    with pytest.raises(ActionRefused, match="in a circle"):
+        replace(outer, depth=DEEPEST).nested(actor=agent)
+
+
 @pytest.fixture
 def engaged(agent: Actor, vendor: Organisation) -> Leg:
     published(
@@ -305,8 +318,7 @@ def test_what_policy_refuses_a_vendor_does_not_happen_unless_it_is_forced(engage
         engagements.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
     assert Leg.objects.get(pk=engaged.pk).stage == Stage.OFFERED
 
-    with transitions.taking_their_word():
-        engagements.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
+    vendor_status.follow(leg=engaged, verb="accept", actor=Actor.vendor(vendor), at=AT, is_forced=True)
     assert Leg.objects.get(pk=engaged.pk).stage == Stage.ACCEPTED
 
 
@@ -339,10 +351,10 @@ def test_the_verbs_of_fifty_tickets_cost_a_fixed_number_of_queries(agent: Actor,
         for ticket in made:
             engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
         rows = Ticket.objects.select_related(*context.RELATED).filter(pk__in=[t.pk for t in made])
-        execution.available(context.contexts(rows, at=AT)[made[0].pk], roles=frozenset({"agent"}))
+        rule_verbs.available(context.contexts(rows, at=AT)[made[0].pk], roles=frozenset({"agent"}))
         with CaptureQueriesContext(connection) as queries:
             found = context.contexts(rows, at=AT)
-            verbs = [execution.available(each, roles=frozenset({"agent"})) for each in found.values()]
+            verbs = [rule_verbs.available(each, roles=frozenset({"agent"})) for each in found.values()]
         counts.append(len(queries))
         assert all("Hostwerk is still at it" in verb.why_not for each in verbs for verb in each if verb.slug == "x")
     assert counts[0] == counts[1] == 5

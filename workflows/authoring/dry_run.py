@@ -17,9 +17,10 @@ from hub.domain import clocks, event_loader
 from hub.domain.event_loader import Facts
 from hub.domain.ticket_state import TicketFacts
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, State, Ticket, WorkflowVersion
+from hub.queries.roles import WORKING
 from hub.queries.timeline import MOVED, acted
 from workflows.models import Trigger
-from workflows.rules import execution
+from workflows.rules import verbs
 from workflows.rules.compiled import (
     CompiledAction,
     CompiledEscalation,
@@ -29,9 +30,8 @@ from workflows.rules.compiled import (
     compile_version,
 )
 from workflows.rules.context import Context, fresh
+from workflows.rules.roles import MACHINE
 from workflows.rules.scheduling import clock_key, has_used, highest_passed, later, reaches
-
-WORKERS = frozenset({"agent"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Moment:
     who: str
     status: str
     """The draft's own status after it."""
-    verbs: list[execution.Verb] = field(default_factory=list)
+    verbs: list[verbs.Verb] = field(default_factory=list)
     fired: list[WouldFire] = field(default_factory=list)
     note: str = ""
     """What the draft has no way for."""
@@ -134,7 +134,7 @@ class Rehearsal:
                 who=event.actor_name,
                 status=self.status.name,
                 note=note,
-                verbs=execution.available_in(self.policy, past, roles=WORKERS),
+                verbs=verbs.available_in(self.policy, past, roles=WORKING),
             )
             moment.fired = [
                 *self._by_event(event, past),
@@ -239,7 +239,7 @@ class Rehearsal:
 
     def _fire(self, rule: CompiledRule, past: Past, at: datetime, because: str) -> Iterator[WouldFire]:
         if isinstance(rule, CompiledTransition):
-            refusal = execution.why_not(past, rule, roles=frozenset({"machine"}), trigger=rule.trigger)
+            refusal = verbs.why_not(past, rule, roles=frozenset({MACHINE}), trigger=rule.trigger)
             yield WouldFire(at=at, name=rule.name, because=because, why_not=refusal, says=_plans(rule.actions, past))
             if not refusal and rule.target is not None:
                 self.status, self.entered_at = rule.target, at
@@ -247,7 +247,7 @@ class Rehearsal:
                 past.ticket.__dict__["phase"] = rule.target.phase
             return
         assert isinstance(rule, CompiledEscalation)
-        refusal = execution.guards_say(past, rule)
+        refusal = verbs.guards_say(past, rule)
         for number, step in enumerate(rule.steps, 1):
             at = later(at, step.wait_minutes, "ours" if step.hours == "ours" and step.wait_minutes else "")
             yield WouldFire(

@@ -13,8 +13,9 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Message, Organisation, Phase, Stage, Ticket, WaitsOn
 from workflows.handoffs import briefing
-from workflows.handoffs.transitions import HandoffRefused, When, change_stage, locked, record, rolled_up
+from workflows.handoffs.transitions import HandoffRefused, change_stage, executed, locked, record, rolled_up
 from workflows.lifecycle import transitions
+from workflows.rules.execution import Execution
 
 
 @transaction.atomic
@@ -58,7 +59,7 @@ def offer(
     record(
         leg,
         EventKind.LEG_OFFERED,
-        When(actor, at),
+        executed(leg, actor=actor, at=at),
         more={
             "given_by": giver.public_id,
             "is_lead": int(is_lead),
@@ -119,6 +120,7 @@ def begin_there(
     at: datetime,
     occurred_at: datetime | None = None,
     origin: str = "",
+    within: Execution | None = None,
 ) -> Leg:
     """The leg of a ticket that was born at this vendor: it works already, without an acceptance clock."""
     ticket = tickets.locked(ticket)
@@ -137,8 +139,8 @@ def begin_there(
         answered_at=occurred_at or at,
     )
     leg.save()
-    when = When(actor, at, occurred_at, origin)
-    record(leg, EventKind.LEG_BORN, when, more={"is_lead": 1})
+    execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
+    record(leg, EventKind.LEG_BORN, execution, more={"is_lead": 1})
     transitions.roll_up(ticket=ticket, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
     return Leg.objects.get(pk=leg.pk)
 
@@ -156,7 +158,12 @@ def confirm_delivery(
         # They have as long as was said from when it has reached them.
         leg.deadline_at += max(leg.delivered_at - leg.offered_at, timedelta(0))
     leg.save(update_fields=["delivered_at", "deadline_at"])
-    record(leg, EventKind.LEG_DELIVERED, When(actor, at, occurred_at, origin), more={"remote": key})
+    record(
+        leg,
+        EventKind.LEG_DELIVERED,
+        executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin),
+        more={"remote": key},
+    )
     return leg
 
 
@@ -168,28 +175,44 @@ def confirm_reached(*, leg: Leg, actor: Actor, at: datetime, origin: str = "") -
         return leg
     leg.is_unreached = False
     leg.save(update_fields=["is_unreached"])
-    record(leg, EventKind.LEG_REACHED, When(actor, at, None, origin))
+    record(leg, EventKind.LEG_REACHED, executed(leg, actor=actor, at=at, origin=origin))
     return leg
 
 
 @transaction.atomic
-def accept(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
+def accept(
+    *,
+    leg: Leg,
+    actor: Actor,
+    at: datetime,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+    within: Execution | None = None,
+) -> Leg:
     """They take the ball."""
-    when = When(actor, at, occurred_at, origin)
+    execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     if leg.delivered_at is None:
         # Whoever accepts has received it, whatever the delivery still says.
         leg = confirm_delivery(leg=leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
-    leg = change_stage(leg, "accept", when, lambda leg: leg.accept(at=occurred_at or at), EventKind.LEG_ACCEPTED)
-    rolled_up(leg, "accepted", when)
+    leg = change_stage(leg, "accept", execution, lambda leg: leg.accept(at=occurred_at or at), EventKind.LEG_ACCEPTED)
+    rolled_up(leg, "accepted", execution)
     return leg
 
 
 @transaction.atomic
-def start(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
+def start(
+    *,
+    leg: Leg,
+    actor: Actor,
+    at: datetime,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+    within: Execution | None = None,
+) -> Leg:
     """They begin to work."""
-    when = When(actor, at, occurred_at, origin)
-    leg = change_stage(leg, "start", when, lambda leg: leg.start(), EventKind.LEG_STARTED)
-    rolled_up(leg, "started", when)
+    execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
+    leg = change_stage(leg, "start", execution, lambda leg: leg.start(), EventKind.LEG_STARTED)
+    rolled_up(leg, "started", execution)
     return leg
 
 
@@ -204,9 +227,10 @@ def wait(
     reason: str = "",
     occurred_at: datetime | None = None,
     origin: str = "",
+    within: Execution | None = None,
 ) -> Leg:
     """They cannot go on until the requester, we, or another organisation moves."""
-    when = When(actor, at, occurred_at, origin)
+    execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     if waits_on not in WaitsOn.values:
         raise HandoffRefused(_("A wait needs somebody it is for: requester, us, other or own."))
     if waits_on == WaitsOn.OTHER and organisation is None:
@@ -214,7 +238,7 @@ def wait(
     leg = change_stage(
         leg,
         "wait",
-        when,
+        execution,
         lambda leg: leg.wait(waits_on=waits_on, organisation=organisation, reason=reason),
         EventKind.LEG_WAITING,
         more={
@@ -223,24 +247,32 @@ def wait(
             "reason": reason,
         },
     )
-    rolled_up(leg, "waiting", when)
+    rolled_up(leg, "waiting", execution)
     return leg
 
 
 @transaction.atomic
-def resume(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
+def resume(
+    *,
+    leg: Leg,
+    actor: Actor,
+    at: datetime,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+    within: Execution | None = None,
+) -> Leg:
     """What they waited for is there. Where we say so, they have the ball once it has reached their system."""
-    when = When(actor, at, occurred_at, origin)
+    execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     unreached = bool(leg.remote_number) and not origin
     leg = change_stage(
         leg,
         "resume",
-        when,
+        execution,
         lambda leg: _resumed(leg, unreached),
         EventKind.LEG_RESUMED,
         more={"is_unreached": int(unreached)},
     )
-    rolled_up(leg, "resumed", when)
+    rolled_up(leg, "resumed", execution)
     return leg
 
 
@@ -258,18 +290,19 @@ def finish(
     resolution: str = "",
     occurred_at: datetime | None = None,
     origin: str = "",
+    within: Execution | None = None,
 ) -> Leg:
     """They are done; once every blocking leg is, the owner verifies."""
-    when = When(actor, at, occurred_at, origin)
+    execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     leg = change_stage(
         leg,
         "finish",
-        when,
+        execution,
         lambda leg: leg.finish(at=occurred_at or at, resolution=resolution),
         EventKind.LEG_DONE,
         texts={"resolution": resolution},
     )
-    rolled_up(leg, "done", when)
+    rolled_up(leg, "done", execution)
     return leg
 
 
@@ -279,7 +312,7 @@ def recall(*, leg: Leg, reason: str, actor: Actor, at: datetime) -> Leg:
     return change_stage(
         leg,
         "recall",
-        When(actor, at),
+        executed(leg, actor=actor, at=at),
         lambda leg: leg.recall(at=at, reason=reason),
         EventKind.LEG_RECALLED,
         texts={"reason": reason},
@@ -304,7 +337,7 @@ def give_lead(*, leg: Leg, actor: Actor, at: datetime, reason: str = "", accept_
         _take_lead(leg.ticket)
         leg.is_lead = leg.is_blocking = True
         leg.save(update_fields=["is_lead", "is_blocking"])
-        record(leg, EventKind.LEG_LEADS, When(actor, at), texts={"reason": reason})
+        record(leg, EventKind.LEG_LEADS, executed(leg, actor=actor, at=at), texts={"reason": reason})
         transitions.roll_up(ticket=leg.ticket, actor=actor, at=at)
         ticket = Ticket.objects.get(pk=leg.ticket_id)
         if leg.stage == Stage.OFFERED and ticket.phase == Phase.WAITING:
@@ -322,16 +355,24 @@ def approve(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
         return leg
     leg.approved_at = at
     leg.save(update_fields=["approved_at"])
-    record(leg, EventKind.COMPLETION_APPROVED, When(actor, at))
+    record(leg, EventKind.COMPLETION_APPROVED, executed(leg, actor=actor, at=at))
     return leg
 
 
 @transaction.atomic
-def reopen(*, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "") -> Leg:
+def reopen(
+    *,
+    leg: Leg,
+    actor: Actor,
+    at: datetime,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+    within: Execution | None = None,
+) -> Leg:
     """It was not done after all: a new cycle of the same engagement."""
-    when = When(actor, at, occurred_at, origin)
-    leg = change_stage(leg, "reopen", when, lambda leg: leg.reopen(), EventKind.LEG_REOPENED)
-    rolled_up(leg, "reopened", when)
+    execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
+    leg = change_stage(leg, "reopen", execution, lambda leg: leg.reopen(), EventKind.LEG_REOPENED)
+    rolled_up(leg, "reopened", execution)
     return leg
 
 

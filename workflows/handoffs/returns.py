@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, ReasonCode, Ticket
-from workflows.handoffs.transitions import HandoffRefused, When, answered, change_stage, locked, record, why_not
+from workflows.handoffs.transitions import HandoffRefused, answered, change_stage, executed, locked, record, why_not
 from workflows.lifecycle import triage
+from workflows.rules.execution import Execution
 
 
 @transaction.atomic
@@ -24,23 +25,24 @@ def decline(
     code: str = "",
     occurred_at: datetime | None = None,
     origin: str = "",
+    within: Execution | None = None,
 ) -> Leg:
     """They do not take it; the giver has the ball again and knows why.
 
     Beyond the ticket's bounce budget joint triage begins, unless a rule has found somebody else for it.
     """
-    when = When(actor, at, occurred_at, origin)
+    execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
 
     def change(leg: Leg) -> None:
         leg.decline(at=occurred_at or at, reason=reason)
         leg.reason_code = _code(code)
 
     leg = change_stage(
-        leg, "decline", when, change, EventKind.LEG_DECLINED, more={"code": _code(code)}, texts={"reason": reason}
+        leg, "decline", execution, change, EventKind.LEG_DECLINED, more={"code": _code(code)}, texts={"reason": reason}
     )
     _bounced(leg)
-    answered(leg, "declined", when)
-    _may_be_disputed(leg, reason, when)
+    answered(leg, "declined", execution)
+    _may_be_disputed(leg, reason, execution)
     return leg
 
 
@@ -54,27 +56,34 @@ def give_back(
     code: str = "",
     occurred_at: datetime | None = None,
     origin: str = "",
+    within: Execution | None = None,
 ) -> Leg:
     """They return it; the giver has the ball again and knows why.
 
     A return beyond the ticket's bounce budget is blocked: the leg stays with them, and joint triage decides.
     """
-    when = When(actor, at, occurred_at, origin)
+    execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     fresh = locked(leg)
     if why := why_not(fresh, "give_back"):
         raise HandoffRefused(why)
     if fresh.ticket.bounces >= fresh.ticket.status.version.bounce_budget:
-        return _blocked(fresh, reason, _code(code), when)
+        return _blocked(fresh, reason, _code(code), execution)
 
     def change(leg: Leg) -> None:
         leg.give_back(at=occurred_at or at, reason=reason)
         leg.reason_code = _code(code)
 
     leg = change_stage(
-        leg, "give_back", when, change, EventKind.LEG_RETURNED, more={"code": _code(code)}, texts={"reason": reason}
+        leg,
+        "give_back",
+        execution,
+        change,
+        EventKind.LEG_RETURNED,
+        more={"code": _code(code)},
+        texts={"reason": reason},
     )
     _bounced(leg)
-    answered(leg, "returned", when)
+    answered(leg, "returned", execution)
     return leg
 
 
@@ -86,29 +95,29 @@ def _bounced(leg: Leg) -> None:
     Ticket.objects.filter(pk=leg.ticket_id).update(bounces=F("bounces") + 1)
 
 
-def _may_be_disputed(leg: Leg, reason: str, when: When) -> None:
+def _may_be_disputed(leg: Leg, reason: str, execution: Execution) -> None:
     """A decline cannot be blocked; where it is one bounce too many and nobody leads, whose it is has to be decided."""
     ticket = Ticket.objects.select_related("status__version").get(pk=leg.ticket_id)
     if not ticket.is_open or ticket.bounces <= ticket.status.version.bounce_budget:
         return
     if leg.is_lead and not Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES, is_lead=True).exists():
         told = _("%(name)s does not take it: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
-        triage.start(ticket=ticket, cause="bounces", reason=told, actor=when.actor, at=when.at)
+        triage.start(ticket=ticket, cause="bounces", reason=told, actor=execution.actor, at=execution.at)
 
 
-def _blocked(leg: Leg, reason: str, code: str, when: When) -> Leg:
+def _blocked(leg: Leg, reason: str, code: str, execution: Execution) -> Leg:
     """One bounce too many: nothing moves, it is written down, and joint triage begins."""
-    record(leg, EventKind.RETURN_BLOCKED, when, more={"code": code}, texts={"reason": reason})
+    record(leg, EventKind.RETURN_BLOCKED, execution, more={"code": code}, texts={"reason": reason})
     told = _("%(name)s wants to return it: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
-    triage.start(ticket=leg.ticket, cause="bounces", reason=told, actor=when.actor, at=when.at)
+    triage.start(ticket=leg.ticket, cause="bounces", reason=told, actor=execution.actor, at=execution.at)
     return leg
 
 
 @transaction.atomic
 def expire(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
     """Nobody answered the offer in time."""
-    when = When(actor, at)
-    leg = change_stage(leg, "expire", when, lambda leg: leg.expire(at=at), EventKind.LEG_EXPIRED)
+    execution = executed(leg, actor=actor, at=at)
+    leg = change_stage(leg, "expire", execution, lambda leg: leg.expire(at=at), EventKind.LEG_EXPIRED)
     _bounced(leg)
-    answered(leg, "expired", when)
+    answered(leg, "expired", execution)
     return leg

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django_fsm import can_proceed
@@ -15,33 +14,32 @@ from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import EventKind, Leg, Ticket
 from workflows.lifecycle import transitions
-from workflows.rules import execution
+from workflows.rules.execution import Execution, vendor_did
 
 
 class HandoffRefused(Exception):
     """The hand-off is not possible now; the message says why, in words for a person."""
 
 
-class When(NamedTuple):
-    """When and from where something came, as every verb here hands it on."""
-
-    actor: Actor
-    at: datetime
-    occurred_at: datetime | None = None
-    origin: str = ""
-
-
-_forced: ContextVar[bool] = ContextVar("forced", default=False)
-
-
-@contextmanager
-def taking_their_word() -> Iterator[None]:
-    """What a vendor did counts whatever the policy's guards say; the law holds all the same."""
-    token = _forced.set(True)
-    try:
-        yield
-    finally:
-        _forced.reset(token)
+def executed(
+    leg: Leg,
+    *,
+    actor: Actor,
+    at: datetime,
+    occurred_at: datetime | None = None,
+    origin: str = "",
+    within: Execution | None = None,
+) -> Execution:
+    """What is done with a leg now, as part of the execution that it follows from, if there is one."""
+    return Execution(
+        ticket=leg.ticket,
+        actor=actor,
+        at=at,
+        occurred_at=occurred_at,
+        origin=origin,
+        is_forced=within is not None and within.is_forced,
+        depth=within.depth if within is not None else 0,
+    )
 
 
 def why_not(leg: Leg, verb: str) -> str:
@@ -60,7 +58,7 @@ def refusal(leg: Leg, verb: str) -> str:
 def change_stage(
     leg: Leg,
     verb: str,
-    when: When,
+    execution: Execution,
     change: Callable[[Leg], object],
     kind: EventKind,
     *,
@@ -72,10 +70,10 @@ def change_stage(
         raise HandoffRefused(why)
     change(leg)
     leg.save()
-    if when.occurred_at is not None and when.occurred_at < leg.offered_at:
+    if execution.occurred_at is not None and execution.occurred_at < leg.offered_at:
         # Nobody acts on what was not offered yet: their clock is slow, and the fold would miss the event.
-        when = when._replace(occurred_at=leg.offered_at)
-    record(leg, kind, when, more=more, texts=texts)
+        execution = replace(execution, occurred_at=leg.offered_at)
+    record(leg, kind, execution, more=more, texts=texts)
     return leg
 
 
@@ -90,7 +88,7 @@ def locked(leg: Leg) -> Leg:
 def record(
     leg: Leg,
     kind: EventKind,
-    when: When,
+    execution: Execution,
     *,
     more: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
@@ -101,29 +99,25 @@ def record(
         kind=kind,
         payload={"leg": leg.public_id, "organisation": leg.organisation.public_id, **(more or {})},
         texts={name: text for name, text in (texts or {}).items() if text},
-        actor=when.actor,
-        at=when.at,
-        occurred_at=when.occurred_at,
-        origin=when.origin,
+        actor=execution.actor,
+        at=execution.at,
+        occurred_at=execution.occurred_at,
+        origin=execution.origin,
     )
 
 
-def rolled_up(leg: Leg, did: str, when: When) -> None:
+def rolled_up(leg: Leg, did: str, execution: Execution) -> None:
     """The ticket follows its leading leg: as policy says, else as the law does by itself."""
-    if not answered(leg, did, when) and leg.is_lead:
+    if not answered(leg, did, execution) and leg.is_lead:
         transitions.roll_up(
-            ticket=leg.ticket, actor=when.actor, at=when.at, occurred_at=when.occurred_at, origin=when.origin
+            ticket=leg.ticket,
+            actor=execution.actor,
+            at=execution.at,
+            occurred_at=execution.occurred_at,
+            origin=execution.origin,
         )
 
 
-def answered(leg: Leg, did: str, when: When) -> bool:
+def answered(leg: Leg, did: str, execution: Execution) -> bool:
     """Whether policy has an answer to what became of a leg; MoveRefused where its answer is no."""
-    return execution.vendor_did(
-        leg=leg,
-        did=did,
-        actor=when.actor,
-        at=when.at,
-        occurred_at=when.occurred_at,
-        origin=when.origin,
-        is_forced=_forced.get(),
-    )
+    return vendor_did(leg, did, execution)

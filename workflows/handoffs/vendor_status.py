@@ -9,6 +9,7 @@ from typing import Any
 from hub.domain.actors import Actor
 from hub.models import Leg, Organisation, Stage
 from workflows.handoffs import engagements, returns, transitions
+from workflows.rules.execution import Execution
 
 VERBS = ("acknowledge", "accept", "work", "wait", "done", "decline", "return")
 """What a vendor's status can mean for its leg."""
@@ -25,14 +26,16 @@ def follow(
     waits_on: str = "",
     organisation: Organisation | None = None,
     reason: str = "",
+    is_forced: bool = False,
 ) -> Leg:
     """Take the leg to where the vendor's status says it is, by the steps the law knows.
 
     A vendor that goes from new to done has accepted and worked in between. Where it is there already
-    nothing happens; where the law has no way, HandoffRefused.
+    nothing happens; where the law has no way, HandoffRefused. Forced, the policy's guards are not asked.
     """
-    came: dict[str, Any] = {"actor": actor, "at": at, "occurred_at": occurred_at, "origin": origin}
     leg = transitions.locked(leg)
+    came: dict[str, Any] = {"actor": actor, "at": at, "occurred_at": occurred_at, "origin": origin}
+    came["within"] = Execution(ticket=leg.ticket, actor=actor, at=at, is_forced=is_forced)
     if verb == "acknowledge":
         return leg
     if verb == "decline" and leg.stage == Stage.OFFERED:

@@ -16,8 +16,9 @@ from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Phase, Relation, Ticket
 from workflows.handoffs import engagements
 from workflows.lifecycle import transitions
-from workflows.rules import execution
 from workflows.rules.context import context
+from workflows.rules.roles import roles
+from workflows.rules.verbs import available
 
 
 class MergeRefused(Exception):
@@ -51,7 +52,7 @@ def merge(*, ticket: Ticket, into: Ticket, actor: Actor, at: datetime, reason: s
 def _policy_says(ticket: Ticket, actor: Actor, at: datetime) -> str:
     """Why the workflow lets this person cancel it by none of its verbs; empty where one of them can be used."""
     fresh = Ticket.objects.select_related("status__version").get(pk=ticket.pk)
-    verbs = execution.available(context(fresh, at=at), roles=execution.roles(actor, fresh))
+    verbs = available(context(fresh, at=at), roles=roles(actor, fresh))
     ends = [verb for verb in verbs if verb.leads_to == Phase.CANCELLED]
     return ends[0].why_not if ends and all(verb.why_not for verb in ends) else ""
 

@@ -17,11 +17,9 @@ from hub.models import (
     Attachment,
     Clock,
     Leg,
-    Membership,
     Message,
     Relation,
     Ticket,
-    User,
 )
 from hub.queries.clocks import seconds_used
 from hub.queries.tickets import OPEN
@@ -192,10 +190,3 @@ def fresh(ticket: Ticket) -> Ticket:
 
 def all_done(legs: Iterable[Leg]) -> bool:
     return all(leg.stage not in OPEN_STAGES or not leg.is_blocking for leg in legs)
-
-
-def roles_of(user: User) -> set[str]:
-    """The roles somebody has with us; a superuser has all of them."""
-    if user.is_superuser:
-        return {str(role) for role in Membership.Role.values}
-    return {seat.role for seat in user.seats if seat.is_us}

@@ -248,7 +248,7 @@ class Effect:
 
 Plan = Callable[["Context", Mapping[str, Any]], Effect]
 Do = Callable[["Context", Mapping[str, Any], Any], str]
-"""Does it, given the facts, the parameters and who acts when (a `Doing`); what was done, in words."""
+"""Does it, given the facts, the parameters and who acts when (an `Execution`); what was done, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)

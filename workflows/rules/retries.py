@@ -13,7 +13,7 @@ from hub.models import User
 from workflows.lifecycle.transitions import MoveRefused
 from workflows.models import FailedAction, Pending
 from workflows.rules.context import context
-from workflows.rules.execution import ActionRefused, Doing
+from workflows.rules.execution import ActionRefused, Execution
 from workflows.rules.registry import ACTIONS, BadParams
 
 
@@ -38,7 +38,7 @@ def _done(failed: FailedAction, *, actor: Actor, at: datetime) -> str:
     try:
         with transaction.atomic():
             params = kind.judged(failed.params)
-            told = str(kind.do(seen, params, Doing(seen.ticket, actor, at, "", failed.rule)))
+            told = str(kind.do(seen, params, Execution(ticket=seen.ticket, actor=actor, at=at, rule=failed.rule)))
     except (ActionRefused, MoveRefused, tickets.NotEditable, messages.NotSaid, BadParams) as refused:
         raise ActionRefused(str(refused)) from refused
     return _end(failed, told or _("done"), at)

@@ -19,10 +19,10 @@ from hub.domain.actors import Actor
 from hub.models import EventKind, Ticket, User
 from workflows.lifecycle.transitions import MoveRefused
 from workflows.models import EscalationRun, Pending, Step, Trigger
-from workflows.rules import execution
+from workflows.rules import execution, verbs
 from workflows.rules.compiled import CompiledEscalation, CompiledTransition, policy_of
 from workflows.rules.context import Context, fresh
-from workflows.rules.execution import Doing, Fired
+from workflows.rules.execution import Execution, Outcome
 from workflows.rules.scheduling import clock_key, clocks_of, has_reached, later, reaches
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ def _transition(row: Pending, at: datetime) -> str:
     if rule is None:
         raise Dropped(_("%s is on another version of its workflow now.") % ticket.label)
     _still(row, rule, ticket, at)
-    fired = execution.fire(
+    outcome = execution.fire(
         ticket=ticket,
         verb=rule.slug,
         actor=Actor.timer(rule.slug, rule.name),
@@ -113,12 +113,12 @@ def _transition(row: Pending, at: datetime) -> str:
         trigger=rule.trigger,
         reason=_cause(rule, row),
     )
-    return _told(fired)
+    return _told(outcome)
 
 
-def _told(fired: Fired) -> str:
-    failed = f" {_('Not done')}: {'; '.join(fired.failed)}" if fired.failed else ""
-    return f"{', '.join(fired.done) or fired.verb}.{failed}"
+def _told(outcome: Outcome) -> str:
+    failed = f" {_('Not done')}: {'; '.join(outcome.failed)}" if outcome.failed else ""
+    return f"{', '.join(outcome.done) or outcome.verb}.{failed}"
 
 
 def _still(row: Pending, rule: CompiledTransition | CompiledEscalation, ticket: Ticket, at: datetime) -> None:
@@ -187,7 +187,7 @@ def _escalation(row: Pending, at: datetime) -> str:
     if not ticket.is_open:
         raise Dropped(_("%s is over.") % ticket.label)
     _still(row, rule, ticket, at)
-    refusal = execution.guards_say(Context(ticket, at=at), rule)
+    refusal = verbs.guards_say(Context(ticket, at=at), rule)
     if refusal:
         raise Dropped(refusal)
     cause = _cause(rule, row)[:200]
@@ -231,8 +231,8 @@ def _step(row: Pending, at: datetime) -> str:
     if run.state == EscalationRun.State.ACKNOWLEDGED and rule.ends_with_acknowledgement:
         raise Dropped(_("It was acknowledged by %s.") % run.acknowledged_by)
     index = int(row.params["step"])
-    doing = Doing(ticket, Actor.timer(rule.slug, rule.name), at, "", rule.slug)
-    fired = Fired(ticket, rule.slug)
+    doing = Execution(ticket=ticket, actor=Actor.timer(rule.slug, rule.name), at=at, rule=rule.slug)
+    outcome = Outcome(ticket, rule.slug)
     history.record(
         ticket=tickets.locked(ticket),
         kind=EventKind.ESCALATED,
@@ -241,14 +241,14 @@ def _step(row: Pending, at: datetime) -> str:
         actor=doing.actor,
         at=at,
     )
-    execution.run(fired, rule.steps[index].actions, Context(fresh(ticket), at=at, reason=run.cause), doing)
+    execution.run(outcome, rule.steps[index].actions, Context(fresh(ticket), at=at, reason=run.cause), doing)
     run.steps_done = index + 1
     run.save(update_fields=["steps_done"])
     if index + 1 < len(rule.steps):
         _queue_step(run, rule, index + 1, at)
     elif run.state == EscalationRun.State.RUNNING and not rule.ends_with_acknowledgement:
         _finish(run, EscalationRun.State.ENDED, at)
-    return _told(fired)
+    return _told(outcome)
 
 
 def _finish(run: EscalationRun, state: EscalationRun.State, at: datetime) -> None:

@@ -12,13 +12,12 @@ from connectors.engine.mapping import NotMapped
 from connectors.models import Difference, Link
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
-from hub.models import Leg, Membership, User
+from hub.models import Leg, User
+from hub.queries import roles
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.handoffs import vendor_status
 from workflows.lifecycle import transitions
-from workflows.rules.context import roles_of
-
-MAY_FORCE = frozenset({str(Membership.Role.MANAGER), str(Membership.Role.ADMIN)})
+from workflows.rules.roles import roles_of
 
 
 class NotForced(Exception):
@@ -27,7 +26,7 @@ class NotForced(Exception):
 
 def may_force(user: User) -> bool:
     """Whether somebody may take a vendor's word against the rules of a workflow."""
-    return bool(MAY_FORCE & {str(role) for role in roles_of(user)})
+    return bool(roles.OVERRIDING & roles_of(user))
 
 
 @transaction.atomic
@@ -59,16 +58,16 @@ def force(difference: Difference, *, user: User, reason: str, at: datetime) -> N
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
     try:
         rule = mapping.published(link.connection).status(difference.value)
-        with handoff_transitions.taking_their_word():
-            leg = vendor_status.follow(
-                leg=leg,
-                verb=rule.verb,
-                waits_on=rule.waits_on,
-                reason=rule.wait_reason or reason,
-                actor=Actor.vendor(link.connection.organisation),
-                at=at,
-                origin=link.connection.public_id,
-            )
+        leg = vendor_status.follow(
+            leg=leg,
+            verb=rule.verb,
+            waits_on=rule.waits_on,
+            reason=rule.wait_reason or reason,
+            actor=Actor.vendor(link.connection.organisation),
+            at=at,
+            origin=link.connection.public_id,
+            is_forced=True,
+        )
     except NotMapped as refused:
         raise NotForced(_("“%s” has no meaning in the mapping yet; map it first.") % difference.value) from refused
     except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:

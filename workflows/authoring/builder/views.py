@@ -22,9 +22,10 @@ from workflows.authoring import dry_run, publishing, serialization, validation
 from workflows.authoring.builder import graph, parts, words
 from workflows.authoring.builder.pages import page, url, version_of
 from workflows.models import Escalation, PolicyRecord, Transition
-from workflows.rules import execution
+from workflows.rules import verbs
 from workflows.rules.compiled import compile_version
 from workflows.rules.context import context
+from workflows.rules.roles import MACHINE
 
 View = Callable[..., HttpResponse]
 
@@ -68,11 +69,11 @@ def build(request: HttpRequest, pk: int) -> HttpResponse:
     if chosen is not None and chosen.status.version_id == version.pk:
         seen = context(chosen, at=now())
         why = {
-            rule.slug: execution.why_not(seen, rule, roles=frozenset({"machine"}), trigger=rule.trigger)
+            rule.slug: verbs.why_not(seen, rule, roles=frozenset({MACHINE}), trigger=rule.trigger)
             for rule in policy.transitions
         }
         if policy.is_plain:
-            usable = execution.available_in(policy, seen, roles=frozenset({"machine"}))
+            usable = verbs.available_in(policy, seen, roles=frozenset({MACHINE}))
             why |= graph.law_says(policy, chosen.status.phase, {verb.slug: verb.why_not for verb in usable})
     elif chosen is not None:
         messages.warning(

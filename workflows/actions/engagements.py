@@ -1,0 +1,162 @@
+"""What a rule can do between organisations: offer, hand over, recall, start joint triage."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from hub.models import Stage
+from workflows.actions.base import REASON, Params, name_of, named, refusable, register, says, within
+from workflows.handoffs import engagements
+from workflows.lifecycle import triage
+from workflows.notifications import notify
+from workflows.rules.context import Context
+from workflows.rules.execution import ActionRefused, Execution
+from workflows.rules.registry import Effect, Param
+
+ACCEPT = Param(
+    name="accept_minutes",
+    label=_lazy("minutes to accept"),
+    kind="number",
+    is_needed=False,
+    least=1,
+    most=100_000,
+    help=_lazy("Day and night, then it expires. Empty: as the workflow says."),
+)
+WHO = Param(name="organisation", label=_lazy("organisation"), kind="organisation")
+
+
+def _hand_over(context: Context, params: Params, execution: Execution) -> str:
+    organisation = named(context, params)
+    refusable(
+        engagements.hand_over,
+        ticket=context.ticket,
+        organisation=organisation,
+        actor=execution.actor,
+        at=execution.at,
+        reason=params.get("reason") or "",
+        accept_within=within(params),
+    )
+    return _("handed over to %s") % organisation
+
+
+def _offer(context: Context, params: Params, execution: Execution) -> str:
+    organisation = named(context, params)
+    refusable(
+        engagements.offer,
+        ticket=context.ticket,
+        organisation=organisation,
+        actor=execution.actor,
+        at=execution.at,
+        reason=params["reason"] or "",
+        is_lead=False,
+        is_blocking=params["is_blocking"],
+        accept_within=within(params),
+    )
+    return _("offered to %s as well") % organisation
+
+
+def _next(context: Context, params: Params) -> str:
+    """The first of the list that has not been asked in vain yet."""
+    tried = {leg.organisation.public_id for leg in context.legs}
+    return next((public_id for public_id in params["organisations"] if public_id not in tried), "")
+
+
+def _offer_next(context: Context, params: Params, execution: Execution) -> str:
+    following = _next(context, params)
+    if not following:
+        raise ActionRefused(_("Everybody on the list was asked already; somebody has to decide."))
+    return _hand_over(context, {**params, "organisation": following}, execution)
+
+
+def _recall(context: Context, params: Params, execution: Execution) -> str:
+    legs = context.open_legs
+    for leg in legs:
+        refusable(
+            engagements.recall,
+            leg=leg,
+            reason=params["reason"] or execution.rule,
+            actor=execution.actor,
+            at=execution.at,
+        )
+    return _("%s organisations recalled") % len(legs)
+
+
+def _resume(context: Context, _params: Params, execution: Execution) -> str:
+    waiting = [leg for leg in context.legs if leg.stage == Stage.WAITING and leg.waits_on in ("us", "requester")]
+    for leg in waiting:
+        refusable(engagements.resume, leg=leg, actor=execution.actor, at=execution.at, within=execution)
+    return _("%s organisations go on") % len(waiting)
+
+
+def _start_triage(context: Context, params: Params, execution: Execution) -> str:
+    owner = next(iter(notify.in_role(params["owner"])), None)
+    refusable(
+        triage.start,
+        ticket=context.ticket,
+        cause=execution.rule[:32],
+        reason=params["reason"] or execution.rule,
+        owner=owner,
+        minutes=params["minutes"],
+        actor=execution.actor,
+        at=execution.at,
+    )
+    return _("joint triage")
+
+
+def _plan_hand_over(context: Context, params: Params) -> Effect:
+    name = name_of(params["organisation"])
+    engaged = {leg.organisation.public_id for leg in context.open_legs}
+    refusal = _("%s has an open leg already.") % name if params["organisation"] in engaged else ""
+    return Effect(says=_("hand over to %s") % name + in_minutes(params), why_not=refusal)
+
+
+def _plan_next(context: Context, params: Params) -> Effect:
+    following = _next(context, params)
+    if not following:
+        return Effect(says=_("offer to the next vendor"), why_not=_("Everybody on the list was asked already."))
+    return Effect(says=_("hand over to %s, the next on the list") % name_of(following) + in_minutes(params))
+
+
+def in_minutes(params: Params) -> str:
+    minutes = params.get("accept_minutes")
+    return _(", %s minutes to accept") % minutes if minutes else ""
+
+
+def _plan_recall(context: Context, _params: Params) -> Effect:
+    names = ", ".join(str(leg.organisation) for leg in context.open_legs)
+    return Effect(says=_("recall %s") % (names or _("nobody")))
+
+
+register("hand_over", _lazy("hand over"), _hand_over, _plan_hand_over, WHO, REASON, ACCEPT)
+register(
+    "offer_next",
+    _lazy("offer to the next vendor"),
+    _offer_next,
+    _plan_next,
+    Param(name="organisations", label=_lazy("in this order"), kind="organisations"),
+    REASON,
+    ACCEPT,
+    help=_lazy("The first of the list that has not been engaged on this ticket yet."),
+)
+register(
+    "offer",
+    _lazy("engage another organisation as well"),
+    _offer,
+    says(_lazy("offer to %(organisation)s as well")),
+    WHO,
+    REASON,
+    ACCEPT,
+    Param(name="is_blocking", label=_lazy("blocks the resolution"), kind="flag", default=True),
+)
+register("recall_legs", _lazy("recall everybody"), _recall, _plan_recall, REASON)
+register("resume_legs", _lazy("let those who wait for us go on"), _resume, says(_lazy("let those who wait go on")))
+register(
+    "start_triage",
+    _lazy("start joint triage"),
+    _start_triage,
+    says(_lazy("start joint triage")),
+    REASON,
+    Param(name="owner", label=_lazy("who decides"), kind="role", default="manager"),
+    Param(name="minutes", label=_lazy("within minutes"), kind="number", is_needed=False, least=1, most=100_000),
+)

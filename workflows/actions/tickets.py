@@ -1,0 +1,188 @@
+"""What a rule can do with the ticket itself: its fields, its assignment, its verbs, its child tickets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from hub.domain import tickets
+from hub.models import Priority, Relation, Team, User
+from workflows.actions.base import REASON, Params, filled, named, refusable, register, says
+from workflows.handoffs import engagements
+from workflows.incidents import major_incidents
+from workflows.models import Pending
+from workflows.rules.context import Context
+from workflows.rules.execution import ActionRefused, Execution, carry_out, machine
+from workflows.rules.registry import Effect, Param
+
+SETTABLE = (("title", _lazy("title")), ("impact", _lazy("impact")), ("urgency", _lazy("urgency")))
+VERB = Param(name="verb", label=_lazy("verb"), kind="verb")
+
+
+def _set_field(context: Context, params: Params, execution: Execution) -> str:
+    value: Any = params["value"]
+    if params["field"] in ("impact", "urgency"):
+        value = int(value)
+    tickets.edit_ticket(
+        ticket=context.ticket,
+        changes={params["field"]: value},
+        actor=execution.actor,
+        at=execution.at,
+        origin=execution.origin,
+    )
+    return str(_("%(field)s is %(value)s") % params)
+
+
+def _set_priority(context: Context, params: Params, execution: Execution) -> str:
+    tickets.set_priority(
+        ticket=context.ticket,
+        priority=params["priority"],
+        reason=params["reason"] or execution.rule,
+        actor=execution.actor,
+        at=execution.at,
+        origin=execution.origin,
+    )
+    return str(_("priority %s") % params["priority"])
+
+
+def _raised(context: Context, params: Params) -> str:
+    order = list(Priority.values)
+    at = order.index(context.ticket.priority) if context.ticket.priority in order else len(order) - 1
+    return str(order[max(at - params["steps"], 0)])
+
+
+def _raise_priority(context: Context, params: Params, execution: Execution) -> str:
+    return _set_priority(context, {"priority": _raised(context, params), "reason": ""}, execution)
+
+
+def _assign_team(context: Context, params: Params, execution: Execution) -> str:
+    team = Team.objects.filter(public_id=params["team"]).first()
+    if team is None:
+        raise ActionRefused(_("The team it names is not there any more."))
+    tickets.assign(ticket=context.ticket, team=team, actor=execution.actor, at=execution.at, origin=execution.origin)
+    return _("assigned to %s") % team
+
+
+def _assign_person(context: Context, params: Params, execution: Execution) -> str:
+    user = User.objects.filter(email__iexact=params["email"], is_active=True).first()
+    if user is None:
+        raise ActionRefused(_("Nobody logs in as %s.") % params["email"])
+    tickets.assign(
+        ticket=context.ticket, assignee=user, actor=execution.actor, at=execution.at, origin=execution.origin
+    )
+    return _("assigned to %s") % user
+
+
+def _move(context: Context, params: Params, execution: Execution) -> str:
+    nested = execution.nested(actor=machine(execution.rule))
+    carry_out(nested, params["verb"], reason=context.reason or execution.rule)
+    return str(_("“%s”") % params["verb"])
+
+
+def _schedule(context: Context, params: Params, execution: Execution) -> str:
+    due = execution.at + timedelta(minutes=params["minutes"])
+    key = f"verb:{params['verb']}:{context.ticket.last_seq}"
+    Pending.objects.get_or_create(
+        ticket=context.ticket,
+        key=key,
+        defaults={
+            "rule": "verb",
+            "params": {"verb": params["verb"], "status": context.ticket.status_id},
+            "due_at": due,
+            "made_at": execution.at,
+        },
+    )
+    return _("“%(verb)s” at %(when)s") % {"verb": params["verb"], "when": f"{due:%Y-%m-%d %H:%M} UTC"}
+
+
+def _set_major(context: Context, params: Params, execution: Execution) -> str:
+    major_incidents.declare(ticket=context.ticket, is_major=params["is_major"], actor=execution.actor, at=execution.at)
+    return _("major incident") if params["is_major"] else _("no major incident")
+
+
+def _open_child(context: Context, params: Params, execution: Execution) -> str:
+    made = tickets.open_ticket(
+        title=filled(params["title"], context) or context.ticket.title,
+        description=context.ticket.description,
+        priority=context.ticket.priority,
+        service=context.ticket.service,
+        requester=context.ticket.requester,
+        actor=execution.actor,
+        at=execution.at,
+    )
+    tickets.relate(ticket=context.ticket, other=made, kind=Relation.Kind.PARENT, actor=execution.actor, at=execution.at)
+    if params["organisation"]:
+        refusable(
+            engagements.offer, ticket=made, organisation=named(context, params), actor=execution.actor, at=execution.at
+        )
+    return _("%s below it") % made.label
+
+
+def _plan_raise(context: Context, params: Params) -> Effect:
+    return Effect(says=_("priority %s") % _raised(context, params))
+
+
+register(
+    "set_field",
+    _lazy("set a field"),
+    _set_field,
+    says(_lazy("%(field)s becomes %(value)s")),
+    Param(name="field", label=_lazy("field"), kind="choice", choices=SETTABLE),
+    Param(name="value", label=_lazy("value")),
+)
+register(
+    "set_priority",
+    _lazy("set the priority"),
+    _set_priority,
+    says(_lazy("priority %(priority)s")),
+    Param(name="priority", label=_lazy("priority"), kind="priority"),
+    REASON,
+)
+register(
+    "raise_priority",
+    _lazy("raise the priority"),
+    _raise_priority,
+    _plan_raise,
+    Param(name="steps", label=_lazy("by"), kind="number", least=1, most=3, default=1),
+)
+register(
+    "assign_team",
+    _lazy("assign to a team"),
+    _assign_team,
+    says(_lazy("assign to a team")),
+    Param(name="team", label=_lazy("team"), kind="team"),
+)
+register(
+    "assign_person",
+    _lazy("assign to somebody"),
+    _assign_person,
+    says(_lazy("assign to %(email)s")),
+    Param(name="email", label=_lazy("e-mail address")),
+)
+register(
+    "open_child",
+    _lazy("open a ticket below it"),
+    _open_child,
+    says(_lazy("open a ticket below it: %(title)s")),
+    Param(name="title", label=_lazy("title"), kind="template"),
+    Param(name="organisation", label=_lazy("offer it to"), kind="organisation", is_needed=False),
+)
+register(
+    "schedule",
+    _lazy("use a verb later"),
+    _schedule,
+    says(_lazy("“%(verb)s” in %(minutes)s minutes")),
+    VERB,
+    Param(name="minutes", label=_lazy("in minutes"), kind="number", least=1, most=525_600),
+)
+register("move", _lazy("use another verb now"), _move, says(_lazy("“%(verb)s”")), VERB)
+register(
+    "set_major",
+    _lazy("declare a major incident"),
+    _set_major,
+    says(_lazy("major incident: %(is_major)s")),
+    Param(name="is_major", label=_lazy("is one"), kind="flag", default=True),
+)
