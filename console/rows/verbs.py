@@ -13,8 +13,7 @@ from hub.models import Ticket, User
 from hub.queries import permissions
 from workflows.rules.context import context
 from workflows.rules.roles import roles_on
-from workflows.rules.verbs import available
-from workflows.rules.execution import Verb
+from workflows.rules.verbs import Verb, available
 
 
 @dataclass(frozen=True, kw_only=True)
