@@ -711,7 +711,7 @@ def _has_more(reply: Reply) -> bool:
     link = next((value for name, value in reply.headers.items() if name.lower() == "link"), None)
     if link is None:
         return len(reply.body) >= PAGE_SIZE
-    return bool(reply.body) and 'rel="next"' in link
+    return bool(reply.body and reply.next_page)
 
 
 def _subject(news: Json) -> str:

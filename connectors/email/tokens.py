@@ -1,51 +1,45 @@
-"""OAuth 2 access tokens for mailboxes of Microsoft 365 and Gmail."""
+"""OAuth 2 access tokens for mailboxes of Microsoft 365 and Gmail.
+
+Microsoft: https://learn.microsoft.com/en-us/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
+Google: https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
+"""
 
 from __future__ import annotations
 
-import hashlib
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
+from connectors.kit import oauth
 from connectors.kit.contract import Ports
-from connectors.kit.errors import ConnectorError, LockedOut, Refused
-from connectors.kit.http import Reply
+from connectors.kit.errors import Refused
+from hub.core.sentences import sentence
 
 MICROSOFT = "https://login.microsoftonline.com"
 GOOGLE = "https://oauth2.googleapis.com"
-_KEPT: dict[str, tuple[float, str]] = {}
-_LOCK = threading.Lock()
+USUAL_LIFE = 300.0
+"""Seconds for which a token is kept where the server does not say when it expires."""
+MARGIN = 60.0
+"""Seconds before its end at which a token is no longer used."""
+CREDENTIALS = ("auth", "tenant", "client_id", "client_secret", "user")
 
 
 def access_token(values: Mapping[str, str], ports: Ports) -> str:
-    """A token that still holds; Microsoft's by client credentials, Google's by the refresh token."""
-    parts = (
-        values.get("auth", ""),
-        values.get("tenant", ""),
-        values.get("client_id", ""),
-        values.get("client_secret", ""),
-        values.get("user", ""),
-    )
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    with _LOCK:
-        until, known = _KEPT.get(key, (0.0, ""))
-        if known and time.monotonic() < until:
-            return known
+    """A token that has not expired; Microsoft's by client credentials, Google's by the refresh token."""
+
+    def granted() -> oauth.Granted:
         answer = _microsoft(values, ports) if values.get("auth") == "microsoft" else _google(values, ports)
-        token = str(answer.get("access_token") or "")
-        if not token:
-            raise LockedOut("We were given no token for the mailbox.", field="client_secret")
-        ports.hide(token)
-        _KEPT[key] = (time.monotonic() + max(float(answer.get("expires_in") or 300) - 60, 1.0), token)
-        return token
+        seconds = float(answer.get("expires_in") or USUAL_LIFE) - MARGIN
+        return oauth.Granted(token=str(answer.get("access_token") or ""), seconds=seconds)
+
+    key = oauth.key_of(values.get(name, "") for name in CREDENTIALS)
+    return oauth.access_token(key, granted, ports, field="client_secret")
 
 
 def _microsoft(values: Mapping[str, str], ports: Ports) -> Mapping[str, Any]:
     tenant = values.get("tenant", "")
     if not tenant:
-        raise Refused("Enter the directory's id.", field="tenant")
+        raise Refused(sentence("Enter the directory's id."), field="tenant")
     form = {"grant_type": "client_credentials", "scope": "https://outlook.office365.com/.default"}
     return _asked(ports, values, MICROSOFT, f"{quote(tenant, safe='')}/oauth2/v2.0/token", form)
 
@@ -53,21 +47,17 @@ def _microsoft(values: Mapping[str, str], ports: Ports) -> Mapping[str, Any]:
 def _google(values: Mapping[str, str], ports: Ports) -> Mapping[str, Any]:
     refresh = ports.secret("refresh_token") or values.get("refresh_token", "")
     if not refresh:
-        raise Refused("Enter the refresh token of the mailbox.", field="refresh_token")
+        raise Refused(sentence("Enter the refresh token of the mailbox."), field="refresh_token")
     return _asked(ports, values, GOOGLE, "token", {"grant_type": "refresh_token", "refresh_token": refresh})
 
 
 def _asked(ports: Ports, values: Mapping[str, str], base: str, path: str, form: dict[str, str]) -> Mapping[str, Any]:
     form |= {"client_id": values.get("client_id", ""), "client_secret": values.get("client_secret", "")}
-
-    def judge(reply: Reply) -> ConnectorError | None:
-        if reply.status in (400, 401, 403):
-            return LockedOut("Client id, secret or consent for the mailbox is not accepted.", field="client_secret")
-        return None
-
-    http = ports.open_http(base=base, headers={"Accept": "application/json"})
-    data = ("application/x-www-form-urlencoded", urlencode(form).encode())
-    answer = http.exchange("POST", path, is_write=False, data=data, judge=judge).body
-    if not isinstance(answer, Mapping):
-        raise Refused("We were answered with something else than a token.")
-    return answer
+    return oauth.answered(
+        ports.open_http(base=base, headers={"Accept": "application/json"}),
+        "POST",
+        path,
+        refusal=sentence("The client id, the secret or the consent for the mailbox is not accepted."),
+        field="client_secret",
+        data=oauth.form_data(form),
+    )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
@@ -41,6 +41,8 @@ class Reply:
     body: Any
     """The decoded JSON; None where there was none."""
     content: bytes
+    next_page: str = ""
+    """The address of the next page, by the Link header (RFC 8288); empty where there is none."""
 
 
 Throttle = Callable[[str], AbstractContextManager[object]]
@@ -187,7 +189,7 @@ class Http:
         said = self.explain(status, decoded) if self.explain else None
         if said is None and judge is not None and (decoded is not _NOT_JSON or status >= 300):
             body = None if decoded is _NOT_JSON else decoded
-            said = judge(Reply(status=status, headers=answer.headers, body=body, content=content))
+            said = judge(_reply(answer, body, content))
         if said is not None:
             raise said
         if 200 <= status < 300:
@@ -195,8 +197,18 @@ class Http:
                 raise _unanswered(is_write, "They answered with something that is not JSON.")
             if is_plain and _is_cut_off(answer, content):
                 raise _unanswered(is_write, "Their file was cut off.")
-            return Reply(status=status, headers=answer.headers, body=decoded, content=content)
+            return _reply(answer, decoded, content)
         raise _meaning(status, answer.headers, is_write)
+
+
+def _reply(answer: requests.Response, body: Any, content: bytes) -> Reply:
+    return Reply(
+        status=answer.status_code,
+        headers=answer.headers,
+        body=body,
+        content=content,
+        next_page=urljoin(answer.url or "", answer.links["next"]["url"]) if "next" in answer.links else "",
+    )
 
 
 def sized(count: float) -> str:

@@ -1,7 +1,7 @@
-"""How a REST system lets us in: an address that has to be asked for, tokens, signed requests.
+"""Authentication at a REST system: discovery of its address, OAuth 2 tokens, signed requests.
 
-Tokens live in this process only, by connection; a refresh token that was exchanged is sealed at once,
-and a worker that finds its own refused looks whether another one was quicker.
+A refresh token that was exchanged is sealed at once; a worker whose refresh token is refused checks whether another
+worker has renewed it.
 """
 
 from __future__ import annotations
@@ -10,22 +10,19 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
+from connectors.kit import oauth
 from connectors.kit.contract import Ports
-from connectors.kit.errors import ConnectorError, LockedOut, Refused
-from connectors.kit.http import Reply
+from connectors.kit.errors import LockedOut, Refused
 from connectors.rest.profile import Connect, Signed, Token
+from hub.core.sentences import sentence
 from hub.expressions import text
 
 USUAL_LIFE = 300.0
-"""Seconds a token is kept where nobody says how long it holds."""
-_TOKENS: dict[str, tuple[float, str]] = {}
-_ONE_AT_A_TIME = threading.Lock()
+"""Seconds for which a token is kept where the vendor does not say when it expires."""
 
 
 def basic(user: str, password: str) -> str:
@@ -41,30 +38,25 @@ class Tokens:
         client = row.client_id.text(values) if row.client_id else ""
         told = sorted(f"{name}: {each.text(values)}" for name, each in row.headers.items())
         parts = (row.url.text(values), client, secret, row.grant, *told)
-        self.key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        self.key = oauth.key_of(parts)
 
     def header(self) -> dict[str, str]:
         return {self.row.header: self.row.prefix + self.token()}
 
     def token(self) -> str:
-        """One that still holds; asked for once, however many threads want it."""
-        with _ONE_AT_A_TIME:
-            until, known = _TOKENS.get(self.key, (0.0, ""))
-            if known and time.monotonic() < until:
-                return known
-            answer = self._asked()
-            found = text(self.row.pick({"answer": answer}) if self.row.pick else answer.get("access_token"))
-            if not found:
-                raise LockedOut("They answered our request for a token without one.", field=self.wrong)
-            self.ports.hide(found)
-            life = self.row.expires({"answer": answer}) if self.row.expires else answer.get("expires_in")
-            seconds = float(life) if isinstance(life, int | float | str) and str(life).isdecimal() else USUAL_LIFE
-            _TOKENS[self.key] = (time.monotonic() + max(seconds - self.row.skew_seconds, 1.0), found)
-            return found
+        """An access token that has not expired."""
+        return oauth.access_token(self.key, self._granted, self.ports, field=self.wrong)
 
     def forget(self) -> None:
-        with _ONE_AT_A_TIME:
-            _TOKENS.pop(self.key, None)
+        """Request a new token the next time, because this one was refused."""
+        oauth.forget(self.key)
+
+    def _granted(self) -> oauth.Granted:
+        answer = self._asked()
+        found = text(self.row.pick({"answer": answer}) if self.row.pick else answer.get("access_token"))
+        life = self.row.expires({"answer": answer}) if self.row.expires else answer.get("expires_in")
+        seconds = float(life) if isinstance(life, int | float | str) and str(life).isdecimal() else USUAL_LIFE
+        return oauth.Granted(token=found, seconds=seconds - self.row.skew_seconds)
 
     def _asked(self) -> Mapping[str, Any]:
         if self.row.grant == "none":
@@ -101,21 +93,17 @@ class Tokens:
         http = self.ports.open_http(base=f"{urlsplit(url).scheme}://{urlsplit(url).netloc}", headers=headers)
         query = {name: each.text(self.values) for name, each in self.row.query.items()}
         body = self.row.body.value(self.values) if self.row.body is not None else None
-        data = ("application/x-www-form-urlencoded", urlencode(form).encode()) if form and body is None else None
-
-        def judge(reply: Reply) -> ConnectorError | None:
-            if reply.status in (400, 401, 403):
-                return LockedOut(
-                    "They gave us no token: client id, secret or scope are not accepted.", field=self.wrong
-                )
-            return None
-
-        answer = http.exchange(
-            self.row.method, url, is_write=False, params=query, data=data, body=body, judge=judge
-        ).body
-        if not isinstance(answer, Mapping):
-            raise Refused("They answered our request for a token with something else.")
-        return answer
+        data = oauth.form_data(form) if form and body is None else None
+        return oauth.answered(
+            http,
+            self.row.method,
+            url,
+            refusal=sentence("No token was granted: the client id, secret or scope is not accepted."),
+            field=self.wrong,
+            params=query,
+            data=data,
+            body=body,
+        )
 
 
 def discovered(connect: Connect, values: Mapping[str, Any], ports: Ports) -> str:

@@ -21,9 +21,6 @@ from .profile import Profile, Step
 
 Values = dict[str, Any]
 MOST_PAGES = 1000
-_NEXT = re.compile(r"<([^<>]*)>\s*;[^,]*?\brel\s*=\s*\"?next\"?", re.IGNORECASE)
-
-
 _PLAIN_KEY = re.compile(r"[\w.@:+-]{1,100}")
 MOST_NAMES = 5000
 _NAMES: dict[str, dict[str, str]] = {}
@@ -49,6 +46,8 @@ class Done:
     ran: int = 0
     """How many of its requests were made."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    next_page: str = ""
+    """The address of the next page, where the Link header of the last answer names one."""
 
 
 class Caller:
@@ -165,6 +164,7 @@ class Caller:
     def _pick(self, step: Step, values: Values, reply: Reply, done: Done) -> None:
         headers = {name.lower(): value for name, value in reply.headers.items()}
         done.answer, done.content, done.headers, done.ran = reply.body, reply.content, headers, done.ran + 1
+        done.next_page = reply.next_page
         if step.name:
             values["steps"] = {**values["steps"], step.name: reply.body}
             values["heads"] = {**values["heads"], step.name: headers}
@@ -445,8 +445,7 @@ class Caller:
         if paging.more is not None and paging.more(told) is not True:
             return ""
         if paging.style == "link":
-            found = _NEXT.search(done.headers.get("link", ""))
-            return found[1] if found else ""
+            return done.next_page
         if paging.style in ("cursor", "next_url"):
             assert paging.next is not None
             return text(paging.next(told))

@@ -18,10 +18,10 @@ from django.urls import reverse
 
 from connectors.autotask.simulator import QuietServer
 from connectors.engine import registry, vault
+from connectors.kit import oauth
 from connectors.kit.errors import ConnectorError
 from connectors.kit.simulating import Answer, Request
 from connectors.models import Connection, Profile
-from connectors.rest import auth
 from hub import redaction
 from hub.core import crypto
 from hub.core.clock import now
@@ -149,7 +149,7 @@ def vendor(settings: Any) -> Iterator[str]:
             return Answer(body={"access_token": "t0ken-that-they-gave", "expires_in": 3600})
         return Answer(status=500, body={"error": "out of order"})
 
-    auth._TOKENS.clear()
+    oauth._TOKENS.clear()
     server = QuietServer(("127.0.0.1", 0), SilentHandler)
     server.set_app(Vendor(answer))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
