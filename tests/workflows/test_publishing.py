@@ -83,7 +83,11 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
             "What it does sets it off again",
         ),
         ([rule("a", None, "", guards=[guard("service_tier", most=9)])], {}, "most: 9 is not between 1 and 4."),
-        ([rule("a", None, "", guards=[guard("priority_in", priorities=["P9"])])], {}, "“P9” is none of"),
+        (
+            [rule("a", None, "", guards=[guard("priority_in", priorities=["P9"])])],
+            {},
+            "“P9” is not one of: P1, P2, P3, P4.",
+        ),
         (
             [
                 rule(
@@ -106,9 +110,13 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
         ([rule("a", None, "", actions=[act("move", verb="a")])], {}, "It would use itself again and again."),
         ([rule("a", None, "", actions=[act("comment", text="{ticket.label")])], {}, "There is a { without a }"),
         ([rule("a", None, "", actions=[act("hand_over")])], {}, "organisation: This is missing."),
-        ([rule("a", None, "", actions=[act("raise_priority", steps="x")])], {}, "This has to be a whole number."),
+        ([rule("a", None, "", actions=[act("raise_priority", steps="x")])], {}, "Expected a whole number."),
         ([rule("a", None, "", trigger="timer", trigger_params={})], {}, "minutes: This is missing."),
-        ([rule("a", None, "", trigger="vendor", trigger_params={"did": ["sleeps"]})], {}, "“sleeps” is none of"),
+        (
+            [rule("a", None, "", trigger="vendor", trigger_params={"did": ["sleeps"]})],
+            {},
+            "“sleeps” is not one of: accepted",
+        ),
         ([rule("a", None, "", required=["shoe_size"])], {}, "“shoe_size” cannot be asked for"),
         ([rule("a", None, "", roles=["king"])], {}, "There is no role “king”."),
         (

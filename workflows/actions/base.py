@@ -13,19 +13,23 @@ from hub.models import Organisation
 from workflows.handoffs import transitions
 from workflows.lifecycle import triage
 from workflows.notifications import templates
+from workflows.rules import parameters
 from workflows.rules.context import Context
 from workflows.rules.execution import ActionRefused
-from workflows.rules.registry import ActionKind, Effect, Param, action
+from workflows.rules.parameters import Param
+from workflows.rules.registry import ActionKind, Effect, action
 from workflows.vendor_change import switch
 
 Params = Mapping[str, Any]
 TEXT = Param(
     name="text",
     label=_lazy("text"),
-    kind="template",
+    kind=parameters.Template,
     help=_lazy("With {ticket.label}, {ticket.title}, {ticket.holder}, {why} and the like."),
 )
-REASON = Param(name="reason", label=_lazy("what they need to know"), kind="long", is_needed=False, default="")
+REASON = Param(
+    name="reason", label=_lazy("what they need to know"), kind=parameters.LongText, is_needed=False, default=""
+)
 
 
 def named(context: Context, params: Params) -> Organisation:

@@ -10,20 +10,22 @@ from workflows.actions.base import REASON, Params, name_of, named, refusable, re
 from workflows.handoffs import engagements
 from workflows.lifecycle import triage
 from workflows.notifications import notify
+from workflows.rules import parameters
 from workflows.rules.context import Context
 from workflows.rules.execution import ActionRefused, Execution
-from workflows.rules.registry import Effect, Param
+from workflows.rules.parameters import Param
+from workflows.rules.registry import Effect
 
 ACCEPT = Param(
     name="accept_minutes",
     label=_lazy("minutes to accept"),
-    kind="number",
+    kind=parameters.Number,
     is_needed=False,
     least=1,
     most=100_000,
     help=_lazy("Day and night, then it expires. Empty: as the workflow says."),
 )
-WHO = Param(name="organisation", label=_lazy("organisation"), kind="organisation")
+WHO = Param(name="organisation", label=_lazy("organisation"), kind=parameters.Organisation)
 
 
 def _hand_over(context: Context, params: Params, execution: Execution) -> str:
@@ -134,7 +136,7 @@ register(
     _lazy("offer to the next vendor"),
     _offer_next,
     _plan_next,
-    Param(name="organisations", label=_lazy("in this order"), kind="organisations"),
+    Param(name="organisations", label=_lazy("in this order"), kind=parameters.Organisations),
     REASON,
     ACCEPT,
     help=_lazy("The first of the list that has not been engaged on this ticket yet."),
@@ -147,7 +149,7 @@ register(
     WHO,
     REASON,
     ACCEPT,
-    Param(name="is_blocking", label=_lazy("blocks the resolution"), kind="flag", default=True),
+    Param(name="is_blocking", label=_lazy("blocks the resolution"), kind=parameters.Flag, default=True),
 )
 register("recall_legs", _lazy("recall everybody"), _recall, _plan_recall, REASON)
 register("resume_legs", _lazy("let those who wait for us go on"), _resume, says(_lazy("let those who wait go on")))
@@ -157,6 +159,8 @@ register(
     _start_triage,
     says(_lazy("start joint triage")),
     REASON,
-    Param(name="owner", label=_lazy("who decides"), kind="role", default="manager"),
-    Param(name="minutes", label=_lazy("within minutes"), kind="number", is_needed=False, least=1, most=100_000),
+    Param(name="owner", label=_lazy("who decides"), kind=parameters.Role, default="manager"),
+    Param(
+        name="minutes", label=_lazy("within minutes"), kind=parameters.Number, is_needed=False, least=1, most=100_000
+    ),
 )

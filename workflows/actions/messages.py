@@ -12,9 +12,10 @@ from workflows.incidents import major_incidents
 from workflows.models import Endpoint
 from workflows.notifications import notify
 from workflows.notifications.notify import Recipient, Told
+from workflows.rules import parameters
 from workflows.rules.context import Context
 from workflows.rules.execution import ActionRefused, Execution, note
-from workflows.rules.registry import Param
+from workflows.rules.parameters import Param
 
 AUDIENCES = (
     ("us", _lazy("our own people")),
@@ -118,7 +119,7 @@ register(
     _comment,
     says(_lazy("say: %(text)s")),
     TEXT,
-    Param(name="audience", label=_lazy("to"), kind="choice", choices=AUDIENCES, default="us"),
+    Param(name="audience", label=_lazy("to"), kind=parameters.Choice, choices=AUDIENCES, default="us"),
 )
 register(
     "ask_update",
@@ -126,7 +127,10 @@ register(
     _ask_update,
     says(_lazy("ask the leading organisation for news")),
     Param(
-        name="text", label=_lazy("text"), kind="template", default="Please tell us how far you are with {ticket.label}."
+        name="text",
+        label=_lazy("text"),
+        kind=parameters.Template,
+        default="Please tell us how far you are with {ticket.label}.",
     ),
 )
 register(
@@ -134,7 +138,7 @@ register(
     _lazy("tell somebody"),
     _notify,
     says(_lazy("tell %(whom)s: %(text)s")),
-    Param(name="whom", label=_lazy("whom"), kind="choice", choices=WHOM),
+    Param(name="whom", label=_lazy("whom"), kind=parameters.Choice, choices=WHOM),
     TEXT,
     Param(
         name="kind",
@@ -142,14 +146,14 @@ register(
         default="escalation",
         help=_lazy("Which template it reads by, and which preference decides."),
     ),
-    Param(name="is_urgent", label=_lazy("at any hour"), kind="flag", default=True),
+    Param(name="is_urgent", label=_lazy("at any hour"), kind=parameters.Flag, default=True),
 )
 register(
     "call_webhook",
     _lazy("call an endpoint"),
     _call,
     says(_lazy("call %(endpoint)s: %(text)s")),
-    Param(name="endpoint", label=_lazy("endpoint, by its name"), kind="endpoint"),
+    Param(name="endpoint", label=_lazy("endpoint, by its name"), kind=parameters.Endpoint),
     TEXT,
 )
 register(
@@ -158,5 +162,5 @@ register(
     _broadcast,
     says(_lazy("broadcast: %(text)s")),
     TEXT,
-    Param(name="requesters", label=_lazy("to the requesters, too"), kind="flag", default=False),
+    Param(name="requesters", label=_lazy("to the requesters, too"), kind=parameters.Flag, default=False),
 )

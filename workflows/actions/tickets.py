@@ -14,12 +14,14 @@ from workflows.actions.base import REASON, Params, filled, named, refusable, reg
 from workflows.handoffs import engagements
 from workflows.incidents import major_incidents
 from workflows.models import Pending
+from workflows.rules import parameters
 from workflows.rules.context import Context
 from workflows.rules.execution import ActionRefused, Execution, carry_out, machine
-from workflows.rules.registry import Effect, Param
+from workflows.rules.parameters import Param
+from workflows.rules.registry import Effect
 
 SETTABLE = (("title", _lazy("title")), ("impact", _lazy("impact")), ("urgency", _lazy("urgency")))
-VERB = Param(name="verb", label=_lazy("verb"), kind="verb")
+VERB = Param(name="verb", label=_lazy("verb"), kind=parameters.Verb)
 
 
 def _set_field(context: Context, params: Params, execution: Execution) -> str:
@@ -130,7 +132,7 @@ register(
     _lazy("set a field"),
     _set_field,
     says(_lazy("%(field)s becomes %(value)s")),
-    Param(name="field", label=_lazy("field"), kind="choice", choices=SETTABLE),
+    Param(name="field", label=_lazy("field"), kind=parameters.Choice, choices=SETTABLE),
     Param(name="value", label=_lazy("value")),
 )
 register(
@@ -138,7 +140,7 @@ register(
     _lazy("set the priority"),
     _set_priority,
     says(_lazy("priority %(priority)s")),
-    Param(name="priority", label=_lazy("priority"), kind="priority"),
+    Param(name="priority", label=_lazy("priority"), kind=parameters.PriorityChoice),
     REASON,
 )
 register(
@@ -146,14 +148,14 @@ register(
     _lazy("raise the priority"),
     _raise_priority,
     _plan_raise,
-    Param(name="steps", label=_lazy("by"), kind="number", least=1, most=3, default=1),
+    Param(name="steps", label=_lazy("by"), kind=parameters.Number, least=1, most=3, default=1),
 )
 register(
     "assign_team",
     _lazy("assign to a team"),
     _assign_team,
     says(_lazy("assign to a team")),
-    Param(name="team", label=_lazy("team"), kind="team"),
+    Param(name="team", label=_lazy("team"), kind=parameters.Team),
 )
 register(
     "assign_person",
@@ -167,8 +169,8 @@ register(
     _lazy("open a ticket below it"),
     _open_child,
     says(_lazy("open a ticket below it: %(title)s")),
-    Param(name="title", label=_lazy("title"), kind="template"),
-    Param(name="organisation", label=_lazy("offer it to"), kind="organisation", is_needed=False),
+    Param(name="title", label=_lazy("title"), kind=parameters.Template),
+    Param(name="organisation", label=_lazy("offer it to"), kind=parameters.Organisation, is_needed=False),
 )
 register(
     "schedule",
@@ -176,7 +178,7 @@ register(
     _schedule,
     says(_lazy("“%(verb)s” in %(minutes)s minutes")),
     VERB,
-    Param(name="minutes", label=_lazy("in minutes"), kind="number", least=1, most=525_600),
+    Param(name="minutes", label=_lazy("in minutes"), kind=parameters.Number, least=1, most=525_600),
 )
 register("move", _lazy("use another verb now"), _move, says(_lazy("“%(verb)s”")), VERB)
 register(
@@ -184,5 +186,5 @@ register(
     _lazy("declare a major incident"),
     _set_major,
     says(_lazy("major incident: %(is_major)s")),
-    Param(name="is_major", label=_lazy("is one"), kind="flag", default=True),
+    Param(name="is_major", label=_lazy("is one"), kind=parameters.Flag, default=True),
 )

@@ -19,7 +19,8 @@ from django.utils.translation import gettext as _
 
 from hub.models import Organisation, State, Workflow, WorkflowVersion
 from workflows.models import Action, Escalation, Guard, Step, Transition
-from workflows.rules.registry import ACTIONS, GUARDS, ROWS, Kind, Param
+from workflows.rules.parameters import Param
+from workflows.rules.registry import ACTIONS, GUARDS, Kind
 
 FORMAT = "ticket-hub-workflow/1"
 LARGEST = 1_000_000
@@ -113,12 +114,8 @@ def _row_params(document: Mapping[str, Any]) -> Iterator[tuple[Param, dict[str, 
     for kinds, each in tables:
         kind = kinds.get(each.get("kind", ""))
         for param in kind.params if kind is not None else ():
-            if _base(param) in ROWS and each.get("params", {}).get(param.name):
+            if param.kind.model is not None and each.get("params", {}).get(param.name):
                 yield param, each["params"]
-
-
-def _base(param: Param) -> str:
-    return "organisation" if param.kind == "organisations" else param.kind
 
 
 def _names(document: Mapping[str, Any]) -> dict[str, str]:
@@ -126,7 +123,7 @@ def _names(document: Mapping[str, Any]) -> dict[str, str]:
     for param, params in _row_params(document):
         value = params[param.name]
         wanted = value if isinstance(value, list) else [value]
-        for row in ROWS[_base(param)].objects.filter(public_id__in=wanted):
+        for row in param.kind.model.objects.filter(public_id__in=wanted):
             found[row.public_id] = row.name
     holders = [state["default_holder"] for state in document["states"] if state["default_holder"]]
     found |= dict(Organisation.objects.filter(public_id__in=holders).values_list("public_id", "name"))
@@ -242,7 +239,7 @@ def _resolve(document: dict[str, Any]) -> list[str]:
         return str(row.public_id)
 
     for param, params in _row_params(document):
-        model, value = ROWS[_base(param)], params[param.name]
+        model, value = param.kind.model, params[param.name]
         many = isinstance(value, list)
         ids = [found(model, str(each)) for each in (value if many else [value])]
         params[param.name] = ids if many else ids[0]

@@ -133,11 +133,10 @@ def _edges(draft: _Draft) -> Iterator[Fault]:
 
 
 def _rules(draft: _Draft) -> Iterator[Fault]:
-    verbs = {rule.slug for rule in draft.transitions if rule.trigger == Trigger.PERSON}
     for rule in draft.transitions:
         yield from _trigger(rule)
         yield from _guards(rule, list(rule.guards.all()))
-        yield from _actions(rule, list(rule.actions.all()), verbs)
+        yield from _actions(rule, list(rule.actions.all()), draft.version)
         for name in rule.required:
             if name not in REQUIRABLE:
                 yield Fault(
@@ -160,7 +159,7 @@ def _rules(draft: _Draft) -> Iterator[Fault]:
         for step in steps:
             if not step.actions.all():
                 yield Fault(where=_where(escalation), what=_("Step %s does nothing.") % step.position)
-            yield from _actions(escalation, list(step.actions.all()), verbs)
+            yield from _actions(escalation, list(step.actions.all()), draft.version)
 
 
 def _trigger(rule: Transition | Escalation) -> Iterator[Fault]:
@@ -195,14 +194,14 @@ def _guards(rule: Transition | Escalation, rows: list[Guard]) -> Iterator[Fault]
         asked[key] = row.is_negated
 
 
-def _actions(rule: Transition | Escalation, rows: list[Action], verbs: set[str]) -> Iterator[Fault]:
+def _actions(rule: Transition | Escalation, rows: list[Action], version: WorkflowVersion) -> Iterator[Fault]:
     for row in rows:
         kind = ACTIONS.get(row.kind)
         if kind is None:
             yield Fault(where=_where(rule), what=_("There is no action “%s”.") % row.kind)
             continue
         try:
-            kind.judged(row.params, verbs=verbs)
+            kind.judged(row.params, version=version)
         except BadParams as error:
             yield from (
                 Fault(where=_where(rule), what=f"{kind.label}, {name}: {what}") for name, what in error.mistakes.items()

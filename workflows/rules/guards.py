@@ -11,8 +11,10 @@ from django.utils.translation import gettext_lazy as _lazy
 from hub.expressions import Failed, expression
 from hub.models import Calendar, Contract, Organisation, Priority, Service, Target, Ticket
 from hub.queries.calendars import calendar_of
+from workflows.rules import parameters
 from workflows.rules.context import Context, all_done
-from workflows.rules.registry import EXPRESSION_NAMES, GuardKind, Param, guard
+from workflows.rules.parameters import EXPRESSION_NAMES, Param
+from workflows.rules.registry import GuardKind, guard
 
 Params = Mapping[str, Any]
 FIELDS = (
@@ -199,8 +201,8 @@ guard(
         label=_lazy("a field is …"),
         judge=_field_is,
         params=(
-            Param(name="field", label=_lazy("field"), kind="choice", choices=FIELDS),
-            Param(name="operator", label=_lazy("how"), kind="choice", choices=OPERATORS, default="is"),
+            Param(name="field", label=_lazy("field"), kind=parameters.Choice, choices=FIELDS),
+            Param(name="operator", label=_lazy("how"), kind=parameters.Choice, choices=OPERATORS, default="is"),
             Param(name="value", label=_lazy("value")),
         ),
     )
@@ -210,7 +212,11 @@ guard(
         slug="priority_in",
         label=_lazy("the priority is one of …"),
         judge=_priority_in,
-        params=(Param(name="priorities", label=_lazy("priorities"), kind="choices", choices=tuple(Priority.choices)),),
+        params=(
+            Param(
+                name="priorities", label=_lazy("priorities"), kind=parameters.Choices, choices=tuple(Priority.choices)
+            ),
+        ),
     )
 )
 guard(
@@ -218,7 +224,7 @@ guard(
         slug="service_tier",
         label=_lazy("the service is important enough"),
         judge=_service_tier,
-        params=(Param(name="most", label=_lazy("tier up to"), kind="number", least=1, most=4, default=1),),
+        params=(Param(name="most", label=_lazy("tier up to"), kind=parameters.Number, least=1, most=4, default=1),),
     )
 )
 guard(
@@ -226,7 +232,7 @@ guard(
         slug="service_is",
         label=_lazy("the service is …"),
         judge=_service_is,
-        params=(Param(name="service", label=_lazy("service"), kind="service"),),
+        params=(Param(name="service", label=_lazy("service"), kind=parameters.Service),),
     )
 )
 guard(
@@ -234,7 +240,9 @@ guard(
         slug="kind_is",
         label=_lazy("the kind of ticket is …"),
         judge=_kind_is,
-        params=(Param(name="kinds", label=_lazy("kinds"), kind="choices", choices=tuple(Ticket.Kind.choices)),),
+        params=(
+            Param(name="kinds", label=_lazy("kinds"), kind=parameters.Choices, choices=tuple(Ticket.Kind.choices)),
+        ),
     )
 )
 guard(GuardKind(slug="requester_is_vip", label=_lazy("the requester is a VIP"), judge=_vip))
@@ -244,8 +252,8 @@ guard(
         label=_lazy("a party is …"),
         judge=_party_is,
         params=(
-            Param(name="party", label=_lazy("party"), kind="choice", choices=PARTIES, default="holder"),
-            Param(name="organisation", label=_lazy("organisation"), kind="organisation"),
+            Param(name="party", label=_lazy("party"), kind=parameters.Choice, choices=PARTIES, default="holder"),
+            Param(name="organisation", label=_lazy("organisation"), kind=parameters.Organisation),
         ),
     )
 )
@@ -255,8 +263,8 @@ guard(
         label=_lazy("there is evidence"),
         judge=_evidence,
         params=(
-            Param(name="what", label=_lazy("what"), kind="choice", choices=EVIDENCE, default="attachments"),
-            Param(name="least", label=_lazy("at least"), kind="number", least=1, most=100, default=1),
+            Param(name="what", label=_lazy("what"), kind=parameters.Choice, choices=EVIDENCE, default="attachments"),
+            Param(name="least", label=_lazy("at least"), kind=parameters.Number, least=1, most=100, default=1),
         ),
     )
 )
@@ -269,8 +277,8 @@ guard(
         judge=_bounces,
         can_hold=_never_compared,
         params=(
-            Param(name="operator", label=_lazy("how"), kind="choice", choices=COMPARED, default="at_least"),
-            Param(name="number", label=_lazy("times"), kind="number"),
+            Param(name="operator", label=_lazy("how"), kind=parameters.Choice, choices=COMPARED, default="at_least"),
+            Param(name="number", label=_lazy("times"), kind=parameters.Number),
         ),
     )
 )
@@ -279,7 +287,9 @@ guard(
         slug="reopened",
         label=_lazy("it was reopened"),
         judge=_reopened,
-        params=(Param(name="least", label=_lazy("at least … times"), kind="number", least=1, most=100, default=1),),
+        params=(
+            Param(name="least", label=_lazy("at least … times"), kind=parameters.Number, least=1, most=100, default=1),
+        ),
     )
 )
 guard(
@@ -287,7 +297,7 @@ guard(
         slug="calendar_open",
         label=_lazy("a calendar is open"),
         judge=_calendar_open,
-        params=(Param(name="calendar", label=_lazy("calendar"), kind="calendar"),),
+        params=(Param(name="calendar", label=_lazy("calendar"), kind=parameters.Calendar),),
     )
 )
 guard(
@@ -300,15 +310,19 @@ guard(
             Param(
                 name="target",
                 label=_lazy("promise"),
-                kind="choice",
+                kind=parameters.Choice,
                 default="resolve",
                 choices=tuple(Target.Kind.choices),
             ),
             Param(
-                name="contract", label=_lazy("of"), kind="choice", choices=tuple(Contract.Kind.choices), default="sla"
+                name="contract",
+                label=_lazy("of"),
+                kind=parameters.Choice,
+                choices=tuple(Contract.Kind.choices),
+                default="sla",
             ),
-            Param(name="operator", label=_lazy("how"), kind="choice", choices=COMPARED, default="at_least"),
-            Param(name="number", label=_lazy("percent"), kind="number"),
+            Param(name="operator", label=_lazy("how"), kind=parameters.Choice, choices=COMPARED, default="at_least"),
+            Param(name="number", label=_lazy("percent"), kind=parameters.Number),
         ),
     )
 )
@@ -317,7 +331,7 @@ guard(
         slug="fields_filled",
         label=_lazy("fields are filled in"),
         judge=_fields_filled,
-        params=(Param(name="fields", label=_lazy("fields"), kind="choices", choices=FILLED),),
+        params=(Param(name="fields", label=_lazy("fields"), kind=parameters.Choices, choices=FILLED),),
     )
 )
 guard(GuardKind(slug="reason_given", label=_lazy("somebody says why"), judge=_reason_given))
@@ -332,7 +346,7 @@ guard(
             Param(
                 name="expression",
                 label=_lazy("expression"),
-                kind="expression",
+                kind=parameters.Expression,
                 help=_lazy("ticket.priority == 'P1' && requester.is_vip. Names: ticket, lead, requester, legs, clocks"),
             ),
             Param(name="says", label=_lazy("what is said if it is not so"), is_needed=False, default=""),

@@ -6,7 +6,9 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from hub.models import Contract, EventKind, Target
 from workflows.models import Trigger
-from workflows.rules.registry import Kind, Param
+from workflows.rules import parameters
+from workflows.rules.parameters import Param
+from workflows.rules.registry import Kind
 
 DID = (
     ("accepted", _lazy("accepts")),
@@ -29,8 +31,8 @@ SUBJECTS = (
     (_lazy("a page or an alert"), ("door.", "alert.")),
     (_lazy("escalation and triage"), ("escalation.", "triage.", "return.")),
 )
-_MINUTES = Param(name="minutes", label=_lazy("minutes"), kind="number", most=525_600)
-_HOURS = Param(name="hours", label=_lazy("counted in"), kind="choice", choices=HOURS, default="always")
+_MINUTES = Param(name="minutes", label=_lazy("minutes"), kind=parameters.Number, most=525_600)
+_HOURS = Param(name="hours", label=_lazy("counted in"), kind=parameters.Choice, choices=HOURS, default="always")
 
 TRIGGERS: dict[str, Kind] = {
     Trigger.PERSON: Kind(slug="person", label=_lazy("a person")),
@@ -38,14 +40,14 @@ TRIGGERS: dict[str, Kind] = {
         slug="vendor",
         label=_lazy("what a vendor does"),
         params=(
-            Param(name="did", label=_lazy("it"), kind="choices", choices=DID),
-            Param(name="only_lead", label=_lazy("only the leading organisation"), kind="flag", default=True),
+            Param(name="did", label=_lazy("it"), kind=parameters.Choices, choices=DID),
+            Param(name="only_lead", label=_lazy("only the leading organisation"), kind=parameters.Flag, default=True),
         ),
     ),
     Trigger.EVENT: Kind(
         slug="event",
         label=_lazy("an event"),
-        params=(Param(name="kinds", label=_lazy("which"), kind="choices", choices=SPEAKING, groups=SUBJECTS),),
+        params=(Param(name="kinds", label=_lazy("which"), kind=parameters.Choices, choices=SPEAKING, groups=SUBJECTS),),
     ),
     Trigger.TIMER: Kind(
         slug="timer",
@@ -56,7 +58,7 @@ TRIGGERS: dict[str, Kind] = {
             Param(
                 name="statuses",
                 label=_lazy("in these statuses (escalations)"),
-                kind="texts",
+                kind=parameters.Texts,
                 is_needed=False,
                 default=[],
             ),
@@ -69,23 +71,34 @@ TRIGGERS: dict[str, Kind] = {
             Param(
                 name="target",
                 label=_lazy("promise"),
-                kind="choice",
+                kind=parameters.Choice,
                 choices=tuple(Target.Kind.choices),
                 default="resolve",
             ),
             Param(
-                name="contract", label=_lazy("of"), kind="choice", choices=tuple(Contract.Kind.choices), default="sla"
+                name="contract",
+                label=_lazy("of"),
+                kind=parameters.Choice,
+                choices=tuple(Contract.Kind.choices),
+                default="sla",
             ),
-            Param(name="percent", label=_lazy("percent of the goal"), kind="number", least=1, most=1000, default=100),
+            Param(
+                name="percent",
+                label=_lazy("percent of the goal"),
+                kind=parameters.Number,
+                least=1,
+                most=1000,
+                default=100,
+            ),
         ),
     ),
     Trigger.SILENCE: Kind(
         slug="silence",
         label=_lazy("nobody says anything"),
         params=(
-            Param(name="minutes", label=_lazy("for minutes"), kind="number", least=1, most=525_600),
+            Param(name="minutes", label=_lazy("for minutes"), kind=parameters.Number, least=1, most=525_600),
             _HOURS,
-            Param(name="who", label=_lazy("who is silent"), kind="choice", choices=WHO, default="anybody"),
+            Param(name="who", label=_lazy("who is silent"), kind=parameters.Choice, choices=WHO, default="anybody"),
         ),
     ),
 }

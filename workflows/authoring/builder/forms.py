@@ -11,10 +11,11 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Membership, State, WorkflowVersion
-from workflows.authoring.builder.fields import InOrderField, MatrixField, TextsField
+from workflows.authoring.builder.fields import MatrixField
 from workflows.authoring.validation import REQUIRABLE
-from workflows.models import Endpoint, Escalation, Step, Transition, Trigger
-from workflows.rules.registry import ACTIONS, GUARDS, BadParams, Kind, Param, choices_of
+from workflows.models import Escalation, Step, Transition, Trigger
+from workflows.rules.parameters import NOTHING
+from workflows.rules.registry import ACTIONS, GUARDS, Kind
 from workflows.rules.triggers import TRIGGERS
 
 Data = QueryDict | None
@@ -30,77 +31,19 @@ def _long(rows: int = 3) -> forms.Textarea:
     return forms.Textarea(attrs={"rows": rows, "class": "vLargeTextField"})
 
 
-def field_of(param: Param, version: WorkflowVersion) -> forms.Field:
-    """The field in which a parameter is entered."""
-    common: dict[str, Any] = {
-        "label": param.label,
-        "help_text": param.help,
-        "required": param.is_needed and param.default is None,
-        "initial": param.default,
-    }
-    if param.kind == "flag":
-        return forms.BooleanField(**common | {"required": False})
-    if param.kind == "number":
-        return forms.IntegerField(min_value=param.least, max_value=param.most, **common)
-    if param.kind == "choices":
-        return forms.MultipleChoiceField(choices=_grouped(param), widget=forms.CheckboxSelectMultiple, **common)
-    if param.kind == "organisations":
-        return InOrderField(choices_of(param), **common)
-    if param.kind == "texts":
-        return TextsField(**common)
-    if param.kind in ("long", "template", "expression"):
-        return forms.CharField(widget=_long(), **common)
-    choices = _choices(param, version)
-    if choices is not None:
-        empty = [] if common["required"] and len(choices) == 1 else [("", "—")]
-        return forms.ChoiceField(choices=[*empty, *choices], **common)
-    return forms.CharField(widget=forms.TextInput(attrs={"class": "vTextField"}), **common)
-
-
-def _grouped(param: Param) -> list[tuple[Any, Any]]:
-    """The choices under their headings, where there are many."""
-    if not param.groups:
-        return list(param.choices)
-    return [
-        (heading, [each for each in param.choices if each[0].startswith(beginnings)])
-        for heading, beginnings in param.groups
-    ]
-
-
-def _choices(param: Param, version: WorkflowVersion) -> list[tuple[str, Any]] | None:
-    if param.kind == "verb":
-        rows = Transition.objects.filter(version=version, trigger=Trigger.PERSON).order_by("position", "pk")
-        return [(row.slug, row.name) for row in rows]
-    if param.kind == "endpoint":
-        return [(row.name, row.name) for row in Endpoint.objects.filter(is_active=True).order_by("name")]
-    found = choices_of(param)
-    is_list = param.kind in ("choice", "role", "priority", "organisation", "service", "calendar", "team")
-    return found if is_list else None
-
-
 class ParamForm(forms.Form):
-    """The parameters of one guard, action or trigger; judged by its kind."""
+    """The parameters of one guard, action or trigger; each field is of the parameter's kind."""
 
     def __init__(self, kind: Kind, version: WorkflowVersion, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kind = kind
         for param in kind.params:
-            self.fields[param.name] = field_of(param, version)
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        try:
-            self.kind.judged({name: value for name, value in cleaned.items() if value not in (None, "", [])})
-        except BadParams as error:
-            for name, what in error.mistakes.items():
-                if name in self.fields and name not in self.errors:
-                    self.add_error(name, what)
-        return cleaned
+            self.fields[param.name] = param.field(version)
 
     @property
     def params(self) -> dict[str, Any]:
         """What is kept: only what was said."""
-        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
+        return {name: value for name, value in self.cleaned_data.items() if value not in NOTHING}
 
 
 def _slug(form: forms.Form | forms.ModelForm) -> str:  # type: ignore[type-arg]
