@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from hub.core.sentences import sentence
 from hub.models import Attachment
 
 PIECE = 1024 * 1024
@@ -19,16 +20,16 @@ class NotWhole(Exception):
 
 
 class Broken(NamedTuple):
-    """An attachment whose content is not what it should be."""
+    """An attachment whose stored content is wrong, and what is wrong with it."""
 
     attachment: Attachment
     what: str
 
 
 def keep(attachment: Attachment, content: bytes) -> None:
-    """Store the content where the attachment says; what lies there and is not it is written again.
+    """Store the content at the attachment's path, replacing damaged content.
 
-    OSError where it cannot be stored; nothing is left behind then.
+    Raises OSError if storing fails; no file is left behind then.
     """
     if not fault(attachment):
         return
@@ -41,21 +42,21 @@ def keep(attachment: Attachment, content: bytes) -> None:
 
 
 def fault(attachment: Attachment) -> str:
-    """What is wrong with the stored content; empty where nothing is."""
+    """What is wrong with the stored content; empty if nothing is."""
     if not default_storage.exists(attachment.path):
-        return "its content is missing"
+        return sentence("The content is missing.")
     size = default_storage.size(attachment.path)
     if size != attachment.size:
-        return f"it has {size} bytes instead of {attachment.size}"
+        return sentence("%(size)s bytes instead of %(expected)s.", size=size, expected=attachment.size)
     digest = hashlib.sha256()
     with default_storage.open(attachment.path) as file:
         for piece in iter(lambda: file.read(PIECE), b""):
             digest.update(piece)
-    return "" if digest.hexdigest() == attachment.sha256 else "its content is another one"
+    return "" if digest.hexdigest() == attachment.sha256 else sentence("The content was changed.")
 
 
 def verify() -> Iterator[Broken]:
-    """Every attachment whose content is not what it should be; each content is read once."""
+    """Every attachment with missing or changed content; equal contents are read once."""
     told: dict[str, str] = {}
     for attachment in Attachment.objects.select_related("ticket").order_by("sha256", "pk").iterator(chunk_size=500):
         if attachment.sha256 not in told:
@@ -65,8 +66,14 @@ def verify() -> Iterator[Broken]:
 
 
 def read(attachment: Attachment) -> bytes:
-    """The content; NotWhole where what is stored is not what was attached."""
+    """The content. Raises NotWhole if it is missing or was changed."""
     if found := fault(attachment):
-        raise NotWhole(f"The file “{attachment.name}” cannot be used: {found}. Restore it from a backup.")
+        raise NotWhole(
+            sentence(
+                "The file “%(name)s” cannot be used. %(fault)s Restore the file from a backup.",
+                name=attachment.name,
+                fault=found,
+            )
+        )
     with default_storage.open(attachment.path) as file:
         return bytes(file.read())

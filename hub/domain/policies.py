@@ -9,22 +9,25 @@ from django.db import transaction
 from django.db.models import Max
 
 from hub.core.ids import new_ulid
+from hub.core.sentences import sentence
 from hub.models import Calendar, Contract, Publication
 
 
 class NotPublishable(Exception):
-    """This version cannot be published; the message says why."""
+    """The version cannot be published or retired; the message says why."""
 
 
 @transaction.atomic
 def publish_calendar(calendar: Calendar) -> Calendar:
-    """Make a draft final. Contracts name a version, so nothing that runs changes."""
+    """Publish a draft. Contracts refer to one version of a calendar, so running clocks do not change."""
     calendar = Calendar.objects.select_for_update().get(pk=calendar.pk)
     _must_be_draft(calendar.status, calendar)
     try:
         calendar.full_clean()
     except ValidationError as error:
-        raise NotPublishable(f"{calendar}: {' '.join(error.messages)}") from error
+        raise NotPublishable(
+            sentence("%(calendar)s: %(reason)s", calendar=calendar, reason=" ".join(error.messages))
+        ) from error
     calendar.status = Publication.PUBLISHED
     calendar.save(update_fields=["status"])
     return calendar
@@ -32,11 +35,11 @@ def publish_calendar(calendar: Calendar) -> Calendar:
 
 @transaction.atomic
 def publish_contract(contract: Contract) -> Contract:
-    """Make a draft final; the version before it is retired. Clocks that run keep the version they began with."""
+    """Publish a draft and retire the previous version. Running clocks keep the version they started with."""
     contract = Contract.objects.select_for_update(of=("self",)).select_related("calendar").get(pk=contract.pk)
     _must_be_draft(contract.status, contract)
     if contract.calendar.status != Publication.PUBLISHED:
-        raise NotPublishable(f"Publish its calendar {contract.calendar} first.")
+        raise NotPublishable(sentence("Publish the calendar %(calendar)s first.", calendar=contract.calendar))
     if wrong := _wrong_promiser(contract):
         raise NotPublishable(wrong)
     beside = (
@@ -52,10 +55,14 @@ def publish_contract(contract: Contract) -> Contract:
     )
     if beside is not None:
         raise NotPublishable(
-            f"{beside} is in force for the same; only one can be. Make a new version of it, or retire it first."
+            sentence(
+                "%(contract)s is already in force for the same organisation and service. Make a new version of it, "
+                "or retire it first.",
+                contract=beside,
+            )
         )
     if not contract.targets.exists():
-        raise NotPublishable(f"{contract} has no targets: nothing would be measured.")
+        raise NotPublishable(sentence("%(contract)s has no targets. Add at least one.", contract=contract))
     Contract.objects.filter(name=contract.name, status=Publication.PUBLISHED).update(status=Publication.RETIRED)
     contract.status = Publication.PUBLISHED
     contract.save(update_fields=["status"])
@@ -63,24 +70,32 @@ def publish_contract(contract: Contract) -> Contract:
 
 
 def _wrong_promiser(contract: Contract) -> str:
-    """An SLA is our own promise, a UC one that is made to us; an OLA is made by a team, of ours or of a vendor."""
+    """Why the organisation does not fit the kind of contract; empty if it does. An OLA can be of any organisation."""
     if contract.history_policy:
         return ""
     if contract.organisation is None:
-        return f"Say who promises {contract}."
+        return sentence("Name the organisation that promises %(contract)s.", contract=contract)
     if contract.kind == Contract.Kind.SLA and not contract.organisation.is_us:
-        return f"{contract} is promised by {contract.organisation}; an SLA is our own promise, theirs is a UC."
+        return sentence(
+            "%(contract)s is promised by %(organisation)s. An SLA is our own promise; a vendor's contract is a UC.",
+            contract=contract,
+            organisation=contract.organisation,
+        )
     if contract.kind == Contract.Kind.UC and contract.organisation.is_us:
-        return f"{contract} is promised by us; a UC is what a vendor promises, ours is an SLA."
+        return sentence(
+            "%(contract)s is promised by us. A UC is a vendor's promise; our own contract is an SLA.", contract=contract
+        )
     return ""
 
 
 @transaction.atomic
 def retire_contract(contract: Contract) -> Contract:
-    """Nothing new begins by it; clocks that run keep it."""
+    """No new clock starts under the contract; running clocks keep it."""
     contract = Contract.objects.select_for_update().get(pk=contract.pk)
     if contract.status != Publication.PUBLISHED:
-        raise NotPublishable(f"{contract} is {contract.status}; only what is in force can be retired.")
+        raise NotPublishable(
+            sentence("%(contract)s is not in force. Only a contract in force can be retired.", contract=contract)
+        )
     contract.status = Publication.RETIRED
     contract.save(update_fields=["status"])
     return contract
@@ -88,13 +103,13 @@ def retire_contract(contract: Contract) -> Contract:
 
 @transaction.atomic
 def new_calendar_version(calendar: Calendar) -> Calendar:
-    """A draft that begins as a copy."""
+    """A draft with the same content."""
     return _copy(calendar)
 
 
 @transaction.atomic
 def new_contract_version(contract: Contract) -> Contract:
-    """A draft that begins as a copy, targets included."""
+    """A draft with the same content, including the targets."""
     targets = list(contract.targets.all())
     draft = _copy(contract)
     for target in targets:
@@ -118,4 +133,6 @@ def _copy(row: Versioned) -> Versioned:
 
 def _must_be_draft(status: str, what: object) -> None:
     if status != Publication.DRAFT:
-        raise NotPublishable(f"{what} is {status} and stays as it is; make a new version of it.")
+        raise NotPublishable(
+            sentence("%(what)s has been published and can no longer be changed. Make a new version of it.", what=what)
+        )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
+from hub.core.sentences import sentence
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -46,7 +48,7 @@ DENIED: tuple[Network, ...] = tuple(
 
 
 class EgressDenied(ValueError):
-    """The call is not allowed; the message names the host, never what stands in the URL behind it."""
+    """The call is not allowed. The message names the host, and nothing else of the URL."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,22 @@ class Policy:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise EgressDenied("The address is not a URL.") from error
+            raise EgressDenied(sentence("The address is not a URL.")) from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise EgressDenied("The address must begin with https:// and name a host.")
+            raise EgressDenied(sentence("The address must begin with https:// and name a host."))
         if parts.username is not None or parts.password is not None:
-            raise EgressDenied("The address must not carry a user name.")
+            raise EgressDenied(sentence("The address must not contain a user name."))
         if "%" in parts.hostname:
-            raise EgressDenied("The address must not name a network interface.")
+            raise EgressDenied(sentence("The address must not name a network interface."))
         port = port or (443 if parts.scheme == "https" else 80)
         if parts.scheme == "http" and not self._is_listed(parts.hostname, port):
             raise EgressDenied(
-                f"{parts.hostname} would be called without encryption. Use https://, or add "
-                f"{parts.hostname}:{port} to TICKETHUB_EGRESS_ALLOW if it stands in your own network."
+                sentence(
+                    "%(host)s would be called without encryption. Use https://, or add %(host)s:%(port)s to "
+                    "TICKETHUB_EGRESS_ALLOW if the host is in your own network.",
+                    host=parts.hostname,
+                    port=port,
+                )
             )
 
     def check_address(self, host: str, address: str, port: int) -> None:
@@ -88,13 +94,17 @@ class Policy:
         try:
             found = unwrapped(ip_address(address.split("%")[0]))
         except ValueError as error:
-            raise EgressDenied(f"{host} has an address that cannot be read.") from error
+            raise EgressDenied(sentence("%(host)s resolves to an invalid address.", host=host)) from error
         if self._is_listed(host, port) or self._is_listed(str(found), port):
             return
         if any(found in network for network in DENIED if network.version == found.version) or not found.is_global:
             raise EgressDenied(
-                f"{host} lies in a private network. Add {host}:{port} to TICKETHUB_EGRESS_ALLOW "
-                "if the hub is meant to call it."
+                sentence(
+                    "%(host)s is in a private network. Add %(host)s:%(port)s to TICKETHUB_EGRESS_ALLOW "
+                    "to allow calls to it.",
+                    host=host,
+                    port=port,
+                )
             )
 
     def _is_listed(self, host: str, port: int) -> bool:

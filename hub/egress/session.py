@@ -14,6 +14,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from hub.core.sentences import sentence
+
 from .policy import Policy
 from .sockets import dial
 
@@ -53,7 +55,7 @@ def _context(certificate: str, authority: str) -> ssl.SSLContext:
                 path.write_text(certificate)
                 context.load_cert_chain(path, password="")
     except (ssl.SSLError, ValueError) as error:
-        raise ValueError("This is no certificate with its key, in PEM.") from error
+        raise ValueError(sentence("Expected a certificate with its private key, in PEM format.")) from error
     return context
 
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import cel
 
+from hub.core.sentences import sentence
 from hub.expressions import quick
 from hub.expressions.errors import BadExpression, Failed
 from hub.expressions.functions import FUNCTIONS, text
-from hub.expressions.judging import Judged, judged, sentence, unknown
+from hub.expressions.judging import Judged, judged, reason_of, unknown
 from hub.expressions.limits import Growth, bounded, rationed
 from hub.expressions.reading import arguments, blanked, closing, parts_of
 
@@ -41,7 +42,9 @@ class Expression:
 
     def __init__(self, source: str, names: Collection[str], functions: Mapping[str, Function]) -> None:
         if len(source) > LONGEST:
-            raise BadExpression(f"It has {len(source)} characters; at most {LONGEST} are allowed.")
+            raise BadExpression(
+                sentence("It has %(count)s characters; at most %(most)s are allowed.", count=len(source), most=LONGEST)
+            )
         self.source = source
         self.steps = _steps(source)
         if self.steps and self.steps[0] not in names:
@@ -70,11 +73,11 @@ class Expression:
         except TypeError as error:
             if self._leads_nowhere(values):
                 return None
-            raise Failed(f"{self.source}: {sentence(error)}") from error
+            raise Failed(sentence("%(source)s: %(reason)s", source=self.source, reason=reason_of(error))) from error
         except Failed as error:
-            raise Failed(f"{self.source}: {error}") from error
+            raise Failed(sentence("%(source)s: %(reason)s", source=self.source, reason=str(error))) from error
         except _FAULTS as error:
-            raise Failed(f"{self.source}: {sentence(error)}") from error
+            raise Failed(sentence("%(source)s: %(reason)s", source=self.source, reason=reason_of(error))) from error
 
     def _run(self, known: Mapping[str, Any], functions: Mapping[str, Function]) -> Any:
         mine = rationed(functions, self.growth.left(known))
@@ -150,7 +153,7 @@ def expression(source: str, *, names: Collection[str], functions: Mapping[str, F
     'many'
     >>> expression("ticket.id", names=["item", "answer"])
     Traceback (most recent call last):
-    hub.expressions.errors.BadExpression: There is no “ticket” here; there are: answer, item.
+    hub.expressions.errors.BadExpression: There is no “ticket” here. Available: answer, item.
     """
     return _made(source.strip(), tuple(sorted(names)), tuple(sorted((FUNCTIONS | dict(functions or {})).items())))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class BadExpression(ValueError):
-    """It cannot be an expression here; the text says why, and where in it."""
+    """The expression is not allowed; the message says why and where."""
 
 
 class Failed(ValueError):
-    """It could not be worked out for these values."""
+    """The expression failed for these values; the message says why."""

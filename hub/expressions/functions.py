@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hub.core.sentences import sentence
 from hub.expressions.errors import Failed
 from hub.expressions.limits import MOST_CHARACTERS, MOST_OF_A_FILE, few, kept
 
@@ -109,7 +110,7 @@ def length(value: Any) -> int:
     (4, 2, 0)
     """
     if not isinstance(value, str | list | dict | bytes):
-        raise Failed("size counts a text, a list or a table, and this is none.")
+        raise Failed(sentence("size() takes a text, a list or an object."))
     return len(value)
 
 
@@ -148,7 +149,7 @@ def as_json(value: Any) -> str:
 
 def _not_too_long(characters: int) -> None:
     if characters > MOST_CHARACTERS:
-        raise Failed(f"A text in it has more than {MOST_CHARACTERS:,} characters.")
+        raise Failed(sentence("A text has more than %(most)s characters.", most=f"{MOST_CHARACTERS:,}"))
 
 
 def _escaped(value: Any) -> str:

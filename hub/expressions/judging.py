@@ -1,4 +1,4 @@
-"""What may be saved as an expression, and how it is put to the engine."""
+"""Which expressions may be saved, and how they are compiled."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import cel
 
+from hub.core.sentences import sentence, sentences
 from hub.expressions import quick
 from hub.expressions.errors import BadExpression
 from hub.expressions.functions import length
@@ -75,20 +76,20 @@ class Judged:
 
 
 def judged(source: str, names: Collection[str], functions: Mapping[str, Function]) -> Judged:
-    """:raises BadExpression: what cannot be worked out here, whatever it is given"""
+    """The expression, compiled. BadExpression for one that could not run with any values."""
     if not source:
-        raise BadExpression("It is empty.")
+        raise BadExpression(sentence("The expression is empty."))
     if "matches" in source:
-        raise BadExpression("Patterns (matches) are not allowed; use contains, startsWith or endsWith.")
+        raise BadExpression(sentence("Patterns (matches) are not allowed. Use contains, startsWith or endsWith."))
     if macros_deep(source) > 1:
-        raise BadExpression("One of map, filter, all, exists within another is not allowed.")
+        raise BadExpression(sentence("One of map, filter, all and exists within another is not allowed."))
     own = {name for _macro, name in OWN.findall(source)}
     put, asked = _put(source, set(names) - own)
     try:
         program = cel.compile(put)
         used = program.references()
     except ValueError as error:
-        raise BadExpression(sentence(error)) from error
+        raise BadExpression(reason_of(error)) from error
     told = sorted(set(used["variables"]) - own - set(asked))
     if wrong := [name for name in told if name not in names]:
         raise BadExpression(unknown(wrong[0], names))
@@ -126,14 +127,27 @@ def _calls_known(source: str, functions: Mapping[str, Function]) -> None:
         if mine is not None:
             fits = _takes(mine, given)
         elif takes is None:
-            how = f".{call.name}(…) on a value" if call.is_method else f"“{call.name}”"
-            raise BadExpression(f"There is no function {how} here; there are: {', '.join(sorted(functions))}.")
+            names = ", ".join(sorted(functions))
+            if call.is_method:
+                raise BadExpression(
+                    sentence("Values have no function .%(name)s(…). Functions: %(names)s.", name=call.name, names=names)
+                )
+            raise BadExpression(
+                sentence("There is no function “%(name)s”. Functions: %(names)s.", name=call.name, names=names)
+            )
         else:
             fits = given in takes
         if not fits and takes == {0} and call.name.startswith("get"):
-            raise BadExpression(f"{call.name}() takes no time zone; it counts in UTC.")
+            raise BadExpression(sentence("%(name)s() takes no time zone; the result is in UTC.", name=call.name))
         if not fits:
-            raise BadExpression(f"“{call.name}” does not take {call.given} {'value' if call.given == 1 else 'values'}.")
+            raise BadExpression(
+                sentences(
+                    "“%(name)s” does not take %(n)d value.",
+                    "“%(name)s” does not take %(n)d values.",
+                    call.given,
+                    name=call.name,
+                )
+            )
 
 
 def _takes(function: Function, given: int) -> bool:
@@ -147,20 +161,23 @@ def _takes(function: Function, given: int) -> bool:
 
 
 def unknown(name: str, names: Collection[str]) -> str:
-    return f"There is no “{name}” here; there are: {', '.join(sorted(names))}."
+    return sentence("There is no “%(name)s” here. Available: %(names)s.", name=name, names=", ".join(sorted(names)))
 
 
-def sentence(error: Exception) -> str:
-    """The engine's own words, shortened: for a mistake of writing, the place; for a function of ours, what it said."""
+def reason_of(error: Exception) -> str:
+    """What the engine reports, shortened: the place of a syntax error, or the message of a function of ours."""
     text = str(error)
     if ours := re.search(r"Python function call failed: \w+: ([^\n]+)", text):
-        return ours[1][:200]
+        return ours[1].removesuffix(". Check function arguments and their types.")[:200]
     found = re.search(r"<input>:\d+:(\d+): (?:Syntax error: )?([^\n]+)", text)
     if found and "<EOF>" in found[2]:
-        return "It ends too early: something is missing at its end, or a bracket is not closed."
+        return sentence("The expression ends too early. Close every bracket and complete its end.")
     if found and "token recognition" in found[2]:
-        hint = "a new line in a text is written \\n (in TOML \\\\n)"
-        return f"At character {found[1]} stands something that cannot; {hint}."
+        return sentence(
+            "Character %(place)s is not allowed there. Write a new line in a text as \\n (in TOML \\\\n).",
+            place=found[1],
+        )
     if found:
-        return f"At character {found[1]}: {found[2].partition(' expecting ')[0][:120]}."
+        what = found[2].partition(" expecting ")[0][:120]
+        return sentence("At character %(place)s: %(what)s.", place=found[1], what=what)
     return text.split("\n")[0][:200].replace(_LENGTH, "size")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hub.core.sentences import sentence
 from hub.expressions.errors import BadExpression, Failed
 from hub.expressions.reading import MACRO, blanked, closing, parts_of
 
@@ -35,14 +36,14 @@ _ADDING = re.compile(r"[+,]")
 def kept(found: Any, most: int = MOST_CHARACTERS) -> Any:
     """The text as it is; Failed where it is too long."""
     if len(found) > most:
-        raise Failed(f"A text in it has more than {most:,} characters.")
+        raise Failed(sentence("A text has more than %(most)s characters.", most=f"{most:,}"))
     return found
 
 
 def few(entries: int) -> None:
     """Failed for a list that is too long."""
     if entries > MOST_IN_A_LIST:
-        raise Failed(f"It looks at a list of more than {MOST_IN_A_LIST:,} entries.")
+        raise Failed(sentence("It uses a list of more than %(most)s entries.", most=f"{MOST_IN_A_LIST:,}"))
 
 
 def bounded(value: Any, depth: int = 0) -> Any:
@@ -110,7 +111,9 @@ class Growth:
             repeated |= {name: parts_of(source[found.end() : end], name) for name in names if _names(body, name)}
         times *= len(_ADDING.findall("".join(rest))) + 1
         if times > MOST_GROWTH:
-            raise BadExpression("It could make a short text millions of characters long; use + or map less often.")
+            raise BadExpression(
+                sentence("The result could have millions of characters even for a short text. Use + or map less often.")
+            )
         return cls(times, repeated, bool(_LISTS & set(functions)))
 
     def left(self, given: Mapping[str, Any]) -> int:
@@ -122,7 +125,10 @@ class Growth:
         left = MOST_IN_A_RUN // self.times - at_worst
         if left < 0:
             raise Failed(
-                f"It could come to more than {MOST_IN_A_RUN:,} characters; shorten what it works on with cut(…)."
+                sentence(
+                    "The result could come to more than %(most)s characters. Shorten the values with cut(…).",
+                    most=f"{MOST_IN_A_RUN:,}",
+                )
             )
         return left
 
@@ -146,7 +152,7 @@ def rationed(functions: Mapping[str, Callable[..., Any]], left: int) -> dict[str
             found = function(*given)
             left -= size_of(found)
             if left < 0:
-                raise Failed(f"It comes to more than {MOST_IN_A_RUN:,} characters.")
+                raise Failed(sentence("The result has more than %(most)s characters.", most=f"{MOST_IN_A_RUN:,}"))
             return found
 
         return run

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
+from hub.core.sentences import sentence
 from hub.expressions import BadExpression, Expression, expression
 from hub.expressions import text as plain
 
@@ -64,7 +65,7 @@ class Text:
         for part in self.parts:
             told = part if isinstance(part, str) else quote(plain(part(values)), safe="")
             if not isinstance(part, str) and told in ("", ".", ".."):
-                raise ValueError("A part of the address is empty or leads elsewhere.")
+                raise ValueError(sentence("A part of the address is empty or leads outside the path."))
             found.append(told)
         return "".join(found)
 
@@ -102,7 +103,7 @@ def text_of(source: str, *, names: Collection[str], functions: Functions) -> Tex
             parts.append(expression(source[at + 1 : end], names=names, functions=functions))
             at = end + 1
         elif source[at] == "}":
-            raise BadExpression("There is a } without a {; write }} for the brace itself.")
+            raise BadExpression(sentence("There is a } without a {. Write }} for a literal brace."))
         else:
             literal += source[at]
             at += 1
@@ -131,7 +132,7 @@ def _end(source: str, at: int) -> int:
             if depth == 0:
                 return at
         at += 1
-    raise BadExpression("There is a { without a }; write {{ for the brace itself.")
+    raise BadExpression(sentence("There is a { without a }. Write {{ for a literal brace."))
 
 
 _NOTHING = object()

@@ -18,6 +18,8 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from hub.core.sentences import sentence
+
 DAY = 86_400
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EARLIEST = int(datetime(1901, 1, 1, tzinfo=UTC).timestamp())
@@ -59,7 +61,9 @@ class CalendarSpec:
         load_zone(zone)
         unknown = set(weekly) - set(WEEKDAYS)
         if unknown:
-            raise BadCalendar(f"Unknown weekday {sorted(unknown)[0]!r}: use {', '.join(WEEKDAYS)}.")
+            raise BadCalendar(
+                sentence("Unknown weekday %(day)s: use %(days)s.", day=repr(min(unknown)), days=", ".join(WEEKDAYS))
+            )
         return cls(
             zone=zone,
             weekly=tuple(_windows(weekly.get(day, ()), where=day) for day in WEEKDAYS),
@@ -74,7 +78,9 @@ def load_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise BadCalendar(f"Unknown time zone {name!r}: use an IANA name such as Europe/Berlin.") from error
+        raise BadCalendar(
+            sentence("Unknown time zone %(zone)s: use an IANA name such as Europe/Berlin.", zone=repr(name))
+        ) from error
 
 
 def seconds_of_day(text: str) -> int:
@@ -85,18 +91,20 @@ def seconds_of_day(text: str) -> int:
     """
     parts = text.split(":")
     if len(parts) not in (2, 3) or not all(part.isdecimal() for part in parts):
-        raise BadCalendar(f"{text!r} is not a time of day: write it as HH:MM.")
+        raise BadCalendar(sentence("%(text)s is not a time of day: use HH:MM.", text=repr(text)))
     hours, minutes, seconds = (int(part) for part in (*parts, "0")[:3])
     total = hours * 3600 + minutes * 60 + seconds
     if minutes > 59 or seconds > 59 or total > DAY:
-        raise BadCalendar(f"{text!r} is not a time of day: 00:00 to 24:00.")
+        raise BadCalendar(sentence("%(text)s is not a time of day: use 00:00 to 24:00.", text=repr(text)))
     return total
 
 
 def _windows(pairs: Sequence[Sequence[str]], *, where: str) -> tuple[Window, ...]:
     for pair in pairs:
         if len(pair) != 2:
-            raise BadCalendar(f"{where}: a window is a pair of times, not {list(pair)!r}.")
+            raise BadCalendar(
+                sentence("%(day)s: a window is a pair of times, not %(found)s.", day=where, found=repr(list(pair)))
+            )
     return tuple((seconds_of_day(start), seconds_of_day(end)) for start, end in pairs)
 
 
@@ -104,7 +112,7 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise BadCalendar(f"{text!r} is not a date: write it as YYYY-MM-DD.") from error
+        raise BadCalendar(sentence("%(text)s is not a date: use YYYY-MM-DD.", text=repr(text))) from error
 
 
 class Calendar:
@@ -211,7 +219,7 @@ class Calendar:
         if self._from <= low and high <= self._until and self._until:
             return
         if low < EARLIEST or high > LATEST:
-            raise BadCalendar("An instant before 1901 or after 2400 cannot be measured.")
+            raise BadCalendar(sentence("Times before 1901 or after 2400 are not supported."))
         if self._until:
             low, high = min(low, self._from), max(high, self._until)
         self._from = max(low - 366 * DAY, EARLIEST)

@@ -351,7 +351,7 @@ def test_a_profile_with_mistakes_says_where_they_are(browser: Any, live_server: 
     text = (RED / "profile.toml").read_text().replace('key = "item.id"', 'key = "itme.id"', 1)
     admin.page.get_by_label("Document").fill(text.replace('slug = "redmine"', 'slug = "ours"', 1))
     admin.page.get_by_role("button", name="Save", exact=True).click()
-    admin.sees("ticket.key: There is no “itme” here; there are: answer, item, me, settings.")
+    admin.sees("ticket.key: There is no “itme” here. Available: answer, item, me, settings.")
     admin.look()
     admin.page.get_by_label("Document").fill((RED / "profile.toml").read_text().replace("redmine", "ours", 1))
     admin.page.get_by_role("button", name="Save", exact=True).click()

@@ -205,7 +205,7 @@ def test_a_goal_without_its_unit_and_a_contract_without_targets_are_refused(clie
     page = client.post(
         reverse("admin:hub_contract_add"), contract(us, calendar, _publish="1"), follow=True
     ).content.decode()
-    assert "has no targets: nothing would be measured" in page
+    assert "has no targets. Add at least one." in page
     assert Contract.objects.get().status == "draft"
 
 
@@ -228,9 +228,9 @@ def test_one_contract_is_in_force_for_the_same_and_each_is_promised_by_whom_it_i
     vendor = factories.OrganisationFactory(name="Hostwerk")
     add, targets = reverse("admin:hub_contract_add"), ("resolve", "P1", "1 h")
     for name, kind, by, told in (
-        ("Second", "sla", us, "First v1 is in force for the same; only one can be"),
-        ("Third", "sla", vendor, "an SLA is our own promise, theirs is a UC"),
-        ("Fourth", "uc", us, "a UC is what a vendor promises, ours is an SLA"),
+        ("Second", "sla", us, "First v1 is already in force for the same organisation and service."),
+        ("Third", "sla", vendor, "An SLA is our own promise; a vendor&#x27;s contract is a UC."),
+        ("Fourth", "uc", us, "A UC is a vendor&#x27;s promise; our own contract is an SLA."),
     ):
         sent = contract(us, first.calendar, targets, name=name, kind=kind, organisation=by.pk, _publish="1")
         assert told in client.post(add, sent, follow=True).content.decode()
@@ -242,7 +242,7 @@ def test_one_contract_is_in_force_for_the_same_and_each_is_promised_by_whom_it_i
     told = dict(Contract.objects.values_list("name", "status"))
     assert (told["First"], told["Second"]) == ("retired", "published")
     page = client.post(where, {"action": "retire", "_selected_action": [first.pk]}, follow=True).content.decode()
-    assert "only what is in force can be retired" in page
+    assert "Only a contract in force can be retired" in page
 
 
 def looking(us: Organisation, *rights: str) -> Client:

@@ -95,7 +95,7 @@ def test_a_fault_of_the_profile_in_fetching_files_stops_nothing_else(agent: Acto
     assert Link.objects.get().heard["status"] == "2"
     waiting = AwaitedFile.objects.get()
     assert waiting.name == "trace.txt"
-    assert waiting.why == "This file cannot be asked for: A part of the address is empty or leads elsewhere."
+    assert waiting.why == "This file cannot be asked for: A part of the address is empty or leads outside the path."
 
 
 def titles() -> list[str]:
