@@ -10,23 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from console.forms.styling import StyledForm
 from hub.models import OPEN_STAGES, Leg, Message, Organisation, ReasonCode, Ticket
-from workflows.handoffs import briefing
+from workflows.handoffs import briefing, verbs
 
-ACTIONS = {
-    "accept": _("Accept"),
-    "start": _("Start"),
-    "resume": _("Resume"),
-    "finish": _("Done"),
-    "decline": _("Decline"),
-    "give_back": _("Return"),
-    "lead": _("Give the lead"),
-    "recall": _("Recall"),
-    "approve": _("Approve"),
-    "reopen": _("Not done"),
-}
-"""What can be done with an engagement, in the order of the buttons."""
-WITH_CODE = frozenset({"decline", "give_back"})
-"""Actions that take a coded reason."""
 REASON_CODES = [("", _("Reason …")), *ReasonCode.choices]
 
 
@@ -102,12 +87,12 @@ class DecisionForm(StyledForm):
 class EngagementForm(StyledForm):
     """One action on an engagement, and what is said with it."""
 
-    act = forms.ChoiceField(choices=list(ACTIONS.items()))
+    act = forms.ChoiceField(choices=[(name, verb.label) for name, verb in verbs.OURS.items()])
     reason = forms.CharField(required=False, max_length=2000)
     code = forms.ChoiceField(required=False, choices=REASON_CODES)
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
-        if given.get("act") in WITH_CODE and not (given.get("code") or given.get("reason")):
+        if given.get("act") in verbs.WITH_CODE and not (given.get("code") or given.get("reason")):
             raise forms.ValidationError(_("Choose or enter a reason: whoever takes the ticket next reads it."))
         return given

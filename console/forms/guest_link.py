@@ -6,17 +6,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import ReasonCode
+from workflows.handoffs.verbs import GUEST
 
 LARGEST = 20 * 1024 * 1024
-LABELS = {
-    "accept": _("Accept"),
-    "decline": _("Decline"),
-    "return": _("Give it back"),
-    "ask": _("Ask, and wait for an answer"),
-    "resume": _("Go on working"),
-    "resolve": _("Resolved"),
-    "note": _("Add to the ticket"),
-}
 
 
 class GuestLinkForm(forms.Form):
@@ -45,7 +37,7 @@ class GuestLinkForm(forms.Form):
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"class": "form-control"}),
     )
-    act = forms.ChoiceField(choices=list(LABELS.items()))
+    act = forms.ChoiceField(choices=[(name, verb.guest_label) for name, verb in GUEST.items()])
 
     def clean_file(self) -> object:
         file = self.cleaned_data.get("file")

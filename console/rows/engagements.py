@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 
 from connectors.models import Link
-from console.forms.engagements import ACTIONS, WITH_CODE
-from hub.models import Leg, Phase, Stage, Target
+from hub.models import Leg, Stage, Target
 from hub.queries.tickets import Badge
-from workflows.handoffs import transitions
-
-OURS_TO_DO = ("lead", "recall", "approve", "reopen")
-"""Actions that are ours even where the organisation works in a system of its own."""
+from workflows.handoffs import verbs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,30 +32,14 @@ def engagement_rows(legs: Iterable[Leg], badges: Sequence[Badge]) -> Iterator[En
         is_newest = leg.organisation_id not in seen
         seen.add(leg.organisation_id)
         theirs = [b for b in badges if b.clock.party_id == leg.organisation_id and b.clock.contract.kind == "uc"]
-        possible = _possible(leg)
+        possible = verbs.possible(leg, has_system=hasattr(leg, "link"))
         yield EngagementRow(
             leg=leg,
             link=getattr(leg, "link", None),
             badges=[badge for badge in theirs if is_newest and _counts(leg, badge)],
-            actions=[(name, ACTIONS[name]) for name in possible],
-            asks_code=not WITH_CODE.isdisjoint(possible),
+            actions=[(name, verbs.OURS[name].label) for name in possible],
+            asks_code=not verbs.WITH_CODE.isdisjoint(possible),
         )
-
-
-def _possible(leg: Leg) -> list[str]:
-    """What can be done with it from here; people with a system of their own act in that."""
-    if leg.ticket.phase in (Phase.CLOSED, Phase.CANCELLED):
-        return []
-    names = OURS_TO_DO if hasattr(leg, "link") else tuple(ACTIONS)
-    return [name for name in names if _is_possible(leg, name)]
-
-
-def _is_possible(leg: Leg, name: str) -> bool:
-    if name == "approve":
-        return leg.stage == Stage.DONE and leg.approved_at is None
-    if name == "lead":
-        return leg.is_open and not leg.is_lead
-    return not transitions.why_not(leg, name)
 
 
 def _counts(leg: Leg, badge: Badge) -> bool:

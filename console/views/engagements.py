@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,7 +16,7 @@ from hub.core.clock import now
 from hub.domain.actors import Actor
 from hub.models import Leg, Stage, Ticket
 from hub.queries import permissions
-from workflows.handoffs import comments, engagements, guest_links, returns
+from workflows.handoffs import engagements, guest_links, verbs
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.lifecycle import transitions
 
@@ -73,7 +71,10 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
         messages.error(request, refusal)
         return redirect(ticket)
     try:
-        _act(leg, form.cleaned_data, Actor.person(person(request)))
+        given = verbs.Given(
+            Actor.person(person(request)), now(), form.cleaned_data["reason"], form.cleaned_data["code"]
+        )
+        verbs.act(leg, act, given)
     except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:
         messages.error(request, str(refused))
         return redirect(ticket)
@@ -115,32 +116,3 @@ def _leg(ticket: Ticket, leg_id: str) -> Leg:
     if leg is None:
         raise Http404
     return leg
-
-
-_PLAIN = {
-    "start": engagements.start,
-    "resume": engagements.resume,
-    "approve": engagements.approve,
-    "reopen": engagements.reopen,
-}
-"""Actions without a reason of their own."""
-
-
-def _act(leg: Leg, given: dict[str, Any], actor: Actor) -> None:
-    at, act, reason = now(), given["act"], given["reason"]
-    if act in ("decline", "give_back"):
-        verb = returns.decline if act == "decline" else returns.give_back
-        verb(leg=leg, reason=reason, code=given["code"], actor=actor, at=at)
-    elif act == "lead":
-        engagements.give_lead(leg=leg, reason=reason, actor=actor, at=at)
-    elif act == "recall":
-        engagements.recall(leg=leg, reason=reason, actor=actor, at=at)
-    elif act == "finish":
-        engagements.finish(leg=leg, resolution=reason, actor=actor, at=at)
-    elif act == "accept":
-        engagements.start(leg=engagements.accept(leg=leg, actor=actor, at=at), actor=actor, at=at)
-    else:
-        _PLAIN[act](leg=leg, actor=actor, at=at)
-    if reason.strip() and (act == "accept" or act in _PLAIN):
-        # What was typed beside an action that takes no reason is sent to the organisation as a message.
-        comments.comment(ticket=leg.ticket, body=reason, legs=[leg], actor=actor, at=at)

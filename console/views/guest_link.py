@@ -16,13 +16,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from connectors.engine import outbox
 from connectors.queries.connections import origin_without_record
-from console.forms.guest_link import LABELS, GuestLinkForm
+from console.forms.guest_link import GuestLinkForm
 from console.views.attachments import download
 from hub.core.clock import now
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.models import Attachment, Leg, Message
 from workflows.handoffs import guest_links, transitions
+from workflows.handoffs.verbs import GUEST, possible_for_guest
 from workflows.models import GuestLink
 
 _Response = TypeVar("_Response", bound=HttpResponseBase)
@@ -97,12 +98,13 @@ def _done(request: HttpRequest, found: GuestLink, form: GuestLinkForm) -> bool:
         return False
     if origin:
         outbox.known_to_them(found.leg)
-    messages.success(request, _("Thank you: “%s” is recorded.") % LABELS[given["act"]])
+    messages.success(request, _("Thank you: “%s” is recorded.") % GUEST[given["act"]].guest_label)
     return True
 
 
 def _shown(found: GuestLink, form: GuestLinkForm, token: str, chosen: str) -> dict[str, object]:
     leg = Leg.objects.select_related("ticket", "organisation").get(pk=found.leg_id)
+    possible = possible_for_guest(leg)
     said = Message.objects.filter(ticket=leg.ticket, legs=leg, withdrawn_at=None).order_by("pk")
     return {
         "leg": leg,
@@ -111,10 +113,10 @@ def _shown(found: GuestLink, form: GuestLinkForm, token: str, chosen: str) -> di
         "token": token,
         "guest_link": found,
         "said": said.select_related("author_organisation").prefetch_related("attachments"),
-        "acts": [(verb, LABELS[verb]) for verb in sorted(guest_links.verbs(leg), key=lambda verb: verb != chosen)],
-        "can_refuse": bool({"decline", "return"} & set(guest_links.verbs(leg))),
-        "chosen": LABELS[chosen] if chosen in guest_links.verbs(leg) else "",
-        "gone": LABELS[chosen] if chosen in LABELS and chosen not in guest_links.verbs(leg) and leg.is_open else "",
+        "acts": [(name, GUEST[name].guest_label) for name in sorted(possible, key=lambda name: name != chosen)],
+        "can_refuse": bool({"decline", "return"} & set(possible)),
+        "chosen": GUEST[chosen].guest_label if chosen in possible else "",
+        "gone": GUEST[chosen].guest_label if chosen in GUEST and chosen not in possible and leg.is_open else "",
     }
 
 

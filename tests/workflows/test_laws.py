@@ -18,6 +18,7 @@ from tests.workflows.building import AT, STATES, act, document, guard
 from workflows.authoring import publishing, serialization
 from workflows.handoffs import engagements, returns, vendor_status
 from workflows.handoffs import transitions as handoff_transitions
+from workflows.handoffs.verbs import STATUSES
 from workflows.incidents import triage_decisions
 from workflows.lifecycle import transitions, triage
 from workflows.models import Pending, Transition, Triage, VendorSwitch
@@ -87,7 +88,7 @@ STEPS = st.one_of(
     st.tuples(st.just("offer"), st.sampled_from(VENDORS)),
     st.tuples(
         st.just("vendor"),
-        st.tuples(st.integers(0, 5), st.sampled_from([*vendor_status.VERBS, "expire"]), st.sampled_from([0, 0, 3])),
+        st.tuples(st.integers(0, 5), st.sampled_from([*STATUSES, "expire"]), st.sampled_from([0, 0, 3])),
     ),
     st.tuples(st.just("pass"), st.integers(1, 10)),
     st.tuples(st.just("switch"), st.sampled_from([("Alpha", "Beta"), ("Beta", "Gamma")])),

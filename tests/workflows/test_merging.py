@@ -102,6 +102,6 @@ def test_a_person_merges_on_the_page(us: Organisation, agent: Actor, client: Cli
 
     page = client.post(where, {"do": "merge", "into": goes_on.label.lower()}, follow=True).content.decode()
 
-    assert f"{double.label} goes on as {goes_on.label}." in page
+    assert f"{double.label} was merged into {goes_on.label}." in page
     assert "Merged: it goes on as" in page
     assert goes_on.get_absolute_url() in page

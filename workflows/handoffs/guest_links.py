@@ -21,6 +21,7 @@ from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Message, Service, Stage, WaitsOn
 from workflows.handoffs import engagements, returns, transitions
+from workflows.handoffs.verbs import GUEST, possible_for_guest
 from workflows.models import GuestLink
 
 LASTS = timedelta(days=30)
@@ -128,15 +129,6 @@ def use(guest_link: GuestLink, *, at: datetime, actor: Actor) -> None:
     fresh.save()
 
 
-def verbs(leg: Leg) -> list[str]:
-    """What can be done on the page now."""
-    if leg.stage == Stage.OFFERED:
-        return ["accept", "decline", "ask", "resolve", "note"]
-    if leg.stage in (Stage.ACCEPTED, Stage.WORKING):
-        return ["resolve", "ask", "note", "return"]
-    return ["resume", "resolve", "note", "return"] if leg.stage == Stage.WAITING else []
-
-
 @transaction.atomic
 def act(
     *,
@@ -151,9 +143,9 @@ def act(
 ) -> None:
     """One verb of the page, by somebody who gave a name: the same verbs as from any other system."""
     actor = Actor.vendor(leg.organisation, name)
-    if verb not in verbs(leg):
+    if verb not in possible_for_guest(leg):
         raise transitions.HandoffRefused(_("This cannot be done any more; the page shows what can."))
-    if verb in ("decline", "return", "ask", "resolve") and not text.strip():
+    if GUEST[verb].needs_text and not text.strip():
         raise transitions.HandoffRefused(_("Please write a few words: why, what you need to know, or what was done."))
     came = Came(actor=actor, at=at, origin=origin)
     if verb in ("decline", "return"):

@@ -11,9 +11,6 @@ from hub.models import Leg, Organisation, Stage
 from workflows.handoffs import engagements, returns, transitions
 from workflows.rules.execution import Execution
 
-VERBS = ("acknowledge", "accept", "work", "wait", "done", "decline", "return")
-"""What a vendor's status can mean for its leg."""
-
 
 def follow(
     *,
