@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from connectors.engine import hooks, outbox, registry, vault
@@ -31,8 +32,9 @@ from connectors.models import (
 )
 from connectors.wizard import profile_admin
 from connectors.wizard import views as wizard
-from connectors.wizard.forms.settings import enter_again
+from connectors.wizard.forms.settings import enter_again, help_of
 from hub.admin.bases import Final, LookOnly
+from hub.translation import localized
 
 __all__ = ["profile_admin"]
 
@@ -59,7 +61,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         chosen = self.data.get("connector") or self.instance.connector or next(iter(kinds))
         self.kind: type[Connector] = kinds.get(chosen, next(iter(kinds.values())))
         if self.instance.profile_id:
-            # What a connection speaks stays as it was chosen; its profile says which settings there are.
+            # The connector stays as it was chosen; the profile defines the settings.
             self.fields["connector"] = forms.ChoiceField(
                 label=_("Connector"), choices=[(self.instance.connector, str(self.instance.profile))]
             )
@@ -67,8 +69,8 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         for setting in self.kind.settings:
             kept = bool(self.instance.pk and setting.is_secret and self.instance.sealed)
             self.fields[f"setting_{setting.name}"] = forms.CharField(
-                label=setting.label,
-                help_text=f"{setting.help} {'Kept as it is if left empty.' if kept else ''}".strip(),
+                label=localized(setting.label),
+                help_text=help_of(setting, is_kept=kept),
                 required=setting.is_required and not kept,
                 initial="" if setting.is_secret else self.instance.settings.get(setting.name, setting.default),
                 widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
@@ -91,7 +93,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
                 continue
             plain[setting.name] = value
             if setting.is_address and value != str(connection.settings.get(setting.name, setting.default)):
-                moved.append(setting.label)
+                moved.append(localized(setting.label))
         for setting in self.kind.settings:
             if moved and setting.name in kept and not cleaned.get(f"setting_{setting.name}"):
                 self.add_error(f"setting_{setting.name}", enter_again(moved))
@@ -105,7 +107,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
     def _check(self, connection: Connection) -> None:
-        """Real calls; the error lands on the setting that is wrong."""
+        """Check by real calls; an error is shown at the setting that is wrong."""
         try:
             with registry.ready(connection) as connector:
                 connection.own_user = connector.check().own_user
@@ -114,7 +116,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         except Refused as error:
             self.add_error(f"setting_{error.field}" if error.field else None, str(error))
         except ConnectorError as error:
-            self.add_error(None, f"The check failed: {error}")
+            self.add_error(None, gettext("The check failed: %(error)s") % {"error": error})
 
 
 @admin.register(Connection)
@@ -141,7 +143,10 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         settings = [f"setting_{s.name}" for s in self._kind(request, obj).settings]
         return [
             (None, {"fields": ConnectionForm.Meta.fields}),
-            (_("Settings"), {"fields": settings, "description": _("Saved as active only after a check succeeded.")}),
+            (
+                _("Settings"),
+                {"fields": settings, "description": _("Can be saved as active only after a successful check.")},
+            ),
         ]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -167,13 +172,16 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             except ConnectorError as error:
                 self.message_user(request, f"{connection}: {error}", messages.ERROR)
             else:
-                self.message_user(request, f"{connection} calls us at {settings.PUBLIC_URL}.")
+                said = _("%(connection)s calls us at %(url)s.")
+                self.message_user(request, said % {"connection": connection, "url": settings.PUBLIC_URL})
 
-    @admin.action(description=_("Go on after a pause or lock-out"))
+    @admin.action(description=_("Resume after a pause or lock-out"))
     def resume(self, request: HttpRequest, rows: QuerySet[Connection]) -> None:
         for connection in rows:
             publishing.resume(connection)
-        self.message_user(request, f"{rows.count()} connections go on.")
+        count = rows.count()
+        said = ngettext("%(count)d connection was resumed.", "%(count)d connections were resumed.", count)
+        self.message_user(request, said % {"count": count})
 
 
 class FieldRuleInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -210,14 +218,16 @@ class MappingAdmin(Final):
     def publish(self, request: HttpRequest, rows: QuerySet[Mapping]) -> None:
         for mapping in rows.select_related("connection"):
             try:
-                self.message_user(request, f"{publishing.publish_mapping(mapping)} is in force.")
+                published = publishing.publish_mapping(mapping)
+                self.message_user(request, _("%(mapping)s is in force.") % {"mapping": published})
             except ValueError as refused:
                 self.message_user(request, str(refused), messages.ERROR)
 
     @admin.action(description=_("New version as a draft"))
     def new_version(self, request: HttpRequest, rows: QuerySet[Mapping]) -> None:
         for mapping in rows.select_related("connection"):
-            self.message_user(request, f"{publishing.new_mapping_version(mapping)} is a draft now.")
+            draft = publishing.new_mapping_version(mapping)
+            self.message_user(request, _("%(mapping)s is a draft now.") % {"mapping": draft})
 
 
 @admin.register(Link)

@@ -15,6 +15,7 @@ from connectors.engine import registry
 from connectors.kit.contract import HOOK_SECRET, Connector, HookConnector
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection
+from hub.core.sentences import sentence
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def keep(connection: Connection, connector: Connector) -> None:
     try:
         hooked = connector.register_hook(address(connection, hub_url))
     except ConnectorError as error:
-        note = f"Their calls could not be checked: {error}"
+        note = sentence("The registration of calls could not be checked: %(error)s", error=str(error))
         Connection.objects.filter(pk=connection.pk).update(hook_note=note[:255], hook_checked_at=timezone.now())
         return
     if hooked.was_off or hooked.key != connection.hook_id:
@@ -99,21 +100,21 @@ def called(connection_id: str, token: str, header_names: Iterable[str]) -> Conne
     So whoever calls nobody, or signs nothing, is answered before any of its body is read.
     """
     if "\x00" in connection_id + token:  # PostgreSQL cannot even look for it
-        raise NotLetIn(404, "There is no such connection.")
+        raise NotLetIn(404, sentence("There is no such connection."))
     rows = Connection.objects.filter(public_id=connection_id).select_related("profile")
     connection = rows.exclude(state__in=[Connection.State.ARCHIVED, Connection.State.DRAFT]).first()
     if connection is None:
-        raise NotLetIn(404, "There is no such connection.")
+        raise NotLetIn(404, sentence("There is no such connection."))
     kind = registry.kind_of(connection)
     if not issubclass(kind, HookConnector):
         count(connection, "stray_hooks")
-        raise NotLetIn(404, "There is no such connection.")
+        raise NotLetIn(404, sentence("There is no such connection."))
     if not _is_at_its_address(kind, connection, token):
-        raise NotLetIn(404, "There is no such connection.")
+        raise NotLetIn(404, sentence("There is no such connection."))
     names = {name.lower() for name in header_names}
     if kind.signature_headers and not names & set(kind.signature_headers):
         count(connection, "rejected_hooks")
-        raise NotLetIn(401, "The call is not signed.")
+        raise NotLetIn(401, sentence("The call is not signed."))
     return connection
 
 

@@ -17,6 +17,7 @@ from django.db.models import F, Sum
 from connectors.kit.contract import Limits
 from connectors.kit.errors import TryLater
 from connectors.models import CallSlot, Connection, Usage
+from hub.core.sentences import sentence
 
 SLICES = 60
 TURN_SECONDS = 60.0
@@ -54,8 +55,12 @@ class RateLimiter:
         used = rows.filter(slice__gt=current - SLICES).aggregate(used=Sum("used"))["used"] or 0
         if used >= self.most:
             raise TryLater(
-                f"We used our part of their limit: {used} requests within {self.limits.seconds // 60} minutes. "
-                "It goes on by itself.",
+                sentence(
+                    "We used our part of the vendor's limit: %(count)s requests within %(minutes)s minutes. Requests "
+                    "resume by themselves.",
+                    count=used,
+                    minutes=self.limits.seconds // 60,
+                ),
                 after=max(1.0, self._until_free(current, length)),
             )
         if not rows.filter(slice=current).update(used=F("used") + 1):
@@ -82,7 +87,7 @@ class RateLimiter:
                     turn.until = until
                     return turn
             if time.monotonic() > end:
-                raise TryLater("As many of our calls as they allow at once are under way there.", after=5)
+                raise TryLater(sentence("As many of our calls as the vendor allows at once are in progress."), after=5)
             pause.wait(0.05)
 
 

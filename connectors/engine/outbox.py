@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from connectors.engine import correlation_marks, mapping
 from connectors.engine.mapping import agreement
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Binding, Connection, Lane, Link, Outbound, PackPlace
 from hub.core.clock import now
+from hub.core.sentences import sentence
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.domain.signals import reacts_to
@@ -265,7 +267,7 @@ def say_as_comment(item: Outbound, *, actor: Actor) -> Message:
     message = comments.comment(
         ticket=item.link.leg.ticket, body=_in_words(item), legs=[item.link.leg], actor=actor, at=now()
     )
-    skip(item, why=f"Said as a comment instead. {item.error}"[:1000])
+    skip(item, why=sentence("Sent as a comment instead. %(error)s", error=item.error))
     return message
 
 
@@ -273,7 +275,8 @@ def _in_words(item: Outbound) -> str:
     if item.is_pack:
         return briefing.beside_description(item.link.leg.pack) or item.link.leg.brief
     if item.attachment is not None:
-        return f"The file {item.attachment.name} could not be attached in your system. Ask us, we send it another way."
+        text = _("The file %(name)s could not be attached in your system. Ask us to send it another way.")
+        return text % {"name": item.attachment.name}
     link = item.link
     mapped = mapping.published(link.connection)
     ticket, leg = link.leg.ticket, Leg.objects.get(pk=link.leg_id)
@@ -281,7 +284,7 @@ def _in_words(item: Outbound) -> str:
         f"{field.capitalize()}: {ours}" for field, ours in agreement.changed_here(link, mapped, ticket, leg).items()
     ]
     return (
-        "\n".join(["This changed here:", *lines])
+        "\n".join([_("This changed here:"), *lines])
         if lines
-        else "Something changed here; nothing of it is open any more."
+        else _("Something changed here, and was changed back since.")
     )

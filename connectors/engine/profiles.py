@@ -10,6 +10,7 @@ from django.db.models import Max
 from connectors.engine import registry
 from connectors.kit.contract import ProfileConnector, ProfileSection
 from connectors.models import Connection, Profile
+from hub.core.sentences import sentence
 from hub.models import Publication
 
 
@@ -56,7 +57,13 @@ def publish(profile: Profile) -> Profile:
     """From now on it stays as it is; new connections take it, those there are stay where they are."""
     profile = Profile.objects.select_for_update().get(pk=profile.pk)
     if profile.status != Publication.DRAFT:
-        raise ValueError(f"{profile} is {profile.status} and stays as it is; make a new version of it.")
+        raise ValueError(
+            sentence(
+                "%(profile)s is %(status)s and cannot be changed; make a new version.",
+                profile=profile,
+                status=profile.get_status_display(),
+            )
+        )
     read(profile.document, connector=profile.connector)
     rows = Profile.objects.filter(connector=profile.connector, slug=profile.slug, status=Publication.PUBLISHED)
     rows.update(status=Publication.RETIRED)
@@ -89,11 +96,19 @@ def edit(profile: Profile, *, place: str, values: Mapping[str, str]) -> Profile:
     """Change one table of a draft; the whole is judged before it is kept. ValueError says what does not fit."""
     profile = Profile.objects.select_for_update().get(pk=profile.pk)
     if profile.status != Publication.DRAFT:
-        raise ValueError(f"{profile} is {profile.status} and stays as it is; make a new version of it.")
+        raise ValueError(
+            sentence(
+                "%(profile)s is %(status)s and cannot be changed; make a new version.",
+                profile=profile,
+                status=profile.get_status_display(),
+            )
+        )
     document = kinds()[profile.connector].edited(profile.document, place, values)
     kind = read(document, connector=profile.connector)
     if kind.slug.partition(".")[2] != profile.slug:
-        raise ValueError(f"slug: It stays “{profile.slug}”; another system is another profile.")
+        raise ValueError(
+            sentence("slug: it must stay “%(slug)s”; make another profile for another system.", slug=profile.slug)
+        )
     profile.document, profile.name = document, kind.label
     profile.save(update_fields=["document", "name"])
     return profile
@@ -106,7 +121,13 @@ def move(connection: Connection, profile: Profile) -> None:
     Reading goes on from where it was: what changed there meanwhile is read with the new version.
     """
     if connection.profile is None or connection.profile.slug != profile.slug:
-        raise ValueError(f"{profile} is not another version of what {connection} uses.")
+        raise ValueError(
+            sentence(
+                "%(profile)s is not another version of the profile that %(connection)s uses.",
+                profile=profile,
+                connection=connection,
+            )
+        )
     connection = Connection.objects.select_for_update(of=("self",)).select_related("profile").get(pk=connection.pk)
     cursor = kinds()[profile.connector].restarted(connection.cursor)
     changes: dict[str, object] = {"profile": profile, "memory": {}, "cursor": cursor, "next_poll_at": None}
@@ -116,7 +137,9 @@ def move(connection: Connection, profile: Profile) -> None:
     Connection.objects.filter(pk=connection.pk).update(**changes)
 
 
-ENTER_AGAIN = "This version of its profile sends credentials in another way: enter them again on the page Access."
+ENTER_AGAIN = sentence(
+    "This version of the profile sends credentials in another way: enter them again on the page Access."
+)
 
 
 def sends_alike(connection: Connection, profile: Profile) -> bool:

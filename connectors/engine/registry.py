@@ -64,15 +64,19 @@ def kind_of(connection: Connection) -> type[Connector]:
     try:
         kind = connectors_by_slug()[connection.connector]
     except KeyError as error:
-        raise UnknownConnector(f"There is no connector called {connection.connector!r}.") from error
+        raise UnknownConnector(
+            sentence("There is no connector “%(connector)s”.", connector=connection.connector)
+        ) from error
     if not issubclass(kind, ProfileConnector):
         return kind
     if connection.profile is None:
-        raise UnknownConnector(f"{connection} has no profile: choose one for it.")
+        raise UnknownConnector(sentence("%(connection)s has no profile: choose one.", connection=connection))
     try:
         return kind.of_profile(connection.profile.document)
     except ValueError as error:
-        raise UnknownConnector(f"The profile {connection.profile} cannot be used: {error}") from error
+        raise UnknownConnector(
+            sentence("The profile %(profile)s cannot be used: %(error)s", profile=connection.profile, error=str(error))
+        ) from error
 
 
 @overload

@@ -1,4 +1,4 @@
-"""What a monitoring tool told, folded: one row for one alert, one for one storm."""
+"""What monitoring tools reported: a row for each alert, and one for each storm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .connection import Connection
 
 
 class AlertStorm(models.Model):
-    """More new alerts than anybody can read: what comes while it lasts stands on one parent ticket."""
+    """More new alerts than anybody can read: alerts that come while it lasts are part of one parent ticket."""
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="alert_storms")
     parent = models.ForeignKey(Ticket, models.PROTECT, related_name="alert_storms")
@@ -31,12 +31,12 @@ class AlertStorm(models.Model):
 
 
 class AlertState(models.Model):
-    """One alert of one tool: whether it fires, how often it was told, and the ticket it is part of."""
+    """One alert of one tool: whether it is active, how often it was received, and the ticket it is part of."""
 
     class Acknowledgement(models.TextChoices):
-        DUE = "due", _("is told there")
-        DONE = "done", _("acknowledged there")
-        FAILED = "failed", _("could not be acknowledged there")
+        DUE = "due", _("acknowledgement is due")
+        DONE = "done", _("acknowledged at the tool")
+        FAILED = "failed", _("could not be acknowledged at the tool")
         LEFT_OUT = "left_out", _("left out")
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="alerts")
@@ -45,29 +45,29 @@ class AlertState(models.Model):
     title = models.CharField(_("title"), max_length=255)
     severity = models.CharField(_("severity"), max_length=64, blank=True)
     text = models.TextField(_("text"), blank=True)
-    is_firing = models.BooleanField(_("fires"), default=True)
-    count = models.PositiveIntegerField(_("told"), default=1)
-    """How often it was told that it fires, repeats included."""
-    first_at = models.DateTimeField(_("first at"))
+    is_firing = models.BooleanField(_("active"), default=True)
+    count = models.PositiveIntegerField(_("times received"), default=1)
+    """How often it was received as active, repeats included."""
+    first_at = models.DateTimeField(_("first received at"))
     changed_at = models.DateTimeField(_("began or ended at"))
-    last_at = models.DateTimeField(_("last told at"))
-    said = models.CharField(_("said there"), max_length=255, blank=True)
-    """The last words of a person at the tool, as of who acknowledged it."""
+    last_at = models.DateTimeField(_("last received at"))
+    said = models.CharField(_("said at the tool"), max_length=255, blank=True)
+    """The last comment of a person at the tool, such as whoever acknowledged it."""
     silent_from = models.DateTimeField(null=True)
-    """It is silent if nothing is told of it until then; None where that is of no interest, or was said."""
+    """The alert is silent if nothing is received of it until then; None if it is not watched, or was reported."""
     is_silent = models.BooleanField(_("silent"), default=False)
     acknowledgement = models.CharField(
-        _("acknowledged there"), max_length=8, choices=Acknowledgement, blank=True, default=""
+        _("acknowledged at the tool"), max_length=8, choices=Acknowledgement, blank=True, default=""
     )
-    """Whether the tool is told, or was, that somebody works on it; begins anew with each time it fires."""
+    """Whether the alert is, or was, acknowledged at the tool; reset each time the alert becomes active."""
     acknowledge_text = models.CharField(max_length=255, blank=True)
     acknowledge_at = models.DateTimeField(null=True)
-    """When the tool is told next; also the lease of the worker that tells it."""
+    """When the acknowledgement is sent next; also the lease of the worker that sends it."""
     acknowledge_attempts = models.PositiveIntegerField(default=0)
     acknowledge_said = SentenceField(blank=True)
-    """What the tool answered, or why it could not be told."""
+    """What the tool answered, or why the acknowledgement was not sent."""
     made_ticket_at = models.DateTimeField(null=True)
-    """When a ticket was made for it, on the machine's clock: a storm is told from that."""
+    """When a ticket was created for it, in machine time: storms are counted from that."""
 
     class Meta:
         verbose_name = _("alert")

@@ -1,4 +1,4 @@
-"""A vendor's system, how we reach it, and how well it goes."""
+"""A vendor's system, how we reach it, and whether it works."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Connection(models.Model):
         ARCHIVED = "archived", _("archived")
 
     class Intake(models.TextChoices):
-        ADOPT = "adopt", _("adopt: a ticket born there becomes one of ours")
-        IGNORE = "ignore", _("ignore: only tickets we sent")
+        ADOPT = "adopt", _("import: a ticket created there becomes one of ours")
+        IGNORE = "ignore", _("ignore: only tickets that we sent")
 
     class Purpose(models.TextChoices):
-        TICKETS = "tickets", _("tickets go both ways")
-        ALERTS = "alerts", _("alerts come in")
+        TICKETS = "tickets", _("tickets in both directions")
+        ALERTS = "alerts", _("incoming alerts")
 
     class Acceptance(models.TextChoices):
-        STATUS = "status", _("their status says so")
-        ASSIGNED = "assigned", _("their status says so, or somebody there is assigned")
+        STATUS = "status", _("the vendor's status says so")
+        ASSIGNED = "assigned", _("the vendor's status says so, or somebody there is assigned")
 
     public_id = PublicIdField()
     name = models.CharField(_("name"), max_length=150, unique=True)
@@ -50,9 +50,9 @@ class Connection(models.Model):
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.DRAFT)
     settings = models.JSONField(_("settings"), default=dict, blank=True)
     sealed = models.BinaryField(_("credentials"), blank=True, default=b"", editable=False)
-    intake = models.CharField(_("tickets born there"), max_length=16, choices=Intake, default=Intake.ADOPT)
-    intake_queues = models.JSONField(_("queues taken in"), default=list, blank=True)
-    """Values of their queue picklist; empty takes in every queue our user sees."""
+    intake = models.CharField(_("tickets created there"), max_length=16, choices=Intake, default=Intake.ADOPT)
+    intake_queues = models.JSONField(_("queues to import from"), default=list, blank=True)
+    """Values of their queue picklist; empty means every queue that our user can see."""
     acceptance = models.CharField(_("accepted when"), max_length=16, choices=Acceptance, default=Acceptance.STATUS)
     service = models.ForeignKey(
         "hub.Service",
@@ -60,40 +60,40 @@ class Connection(models.Model):
         null=True,
         blank=True,
         related_name="connections",
-        verbose_name=_("service of tickets born there"),
+        verbose_name=_("service of tickets created there"),
     )
-    poll_seconds = models.PositiveIntegerField(_("poll every … seconds"), default=60)
+    poll_seconds = models.PositiveIntegerField(_("seconds between polls"), default=60)
     own_user = models.CharField(_("our user there"), max_length=64, blank=True, editable=False)
     memory = models.JSONField(default=dict, blank=True, editable=False)
     cursor = models.TextField(_("cursor"), blank=True, editable=False)
-    hook_id = models.CharField(_("hook registration"), max_length=64, blank=True, editable=False)
-    hook_url = models.CharField(_("where they call us"), max_length=300, blank=True, editable=False)
-    hook_note = models.CharField(_("what happened to their calls"), max_length=255, blank=True, editable=False)
+    hook_id = models.CharField(_("webhook registration"), max_length=64, blank=True, editable=False)
+    hook_url = models.CharField(_("URL of their webhook"), max_length=300, blank=True, editable=False)
+    hook_note = models.CharField(_("webhook note"), max_length=255, blank=True, editable=False)
     hook_checked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    share = models.PositiveIntegerField(_("our part of their limit, percent"), null=True, blank=True)
-    rejected_hooks = models.PositiveIntegerField(_("hooks with a wrong signature"), default=0, editable=False)
+    share = models.PositiveIntegerField(_("our part of their rate limit, percent"), null=True, blank=True)
+    rejected_hooks = models.PositiveIntegerField(_("webhooks with a wrong signature"), default=0, editable=False)
     rejected_before = models.PositiveIntegerField(default=0, editable=False)
-    """How many of them there had been when one was accepted last."""
-    unready_hooks = models.PositiveIntegerField(_("hooks whose key could not be had"), default=0, editable=False)
-    stray_hooks = models.PositiveIntegerField(_("hooks although it has none"), default=0, editable=False)
+    """How many there had been when a webhook was last accepted."""
+    unready_hooks = models.PositiveIntegerField(_("webhooks whose key could not be fetched"), default=0, editable=False)
+    stray_hooks = models.PositiveIntegerField(_("unexpected webhooks"), default=0, editable=False)
     key_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    """When a key to check hooks with was last asked for."""
+    """When a key to check webhooks with was last requested."""
     next_poll_at = models.DateTimeField(null=True, blank=True, editable=False)
     reading_until = models.DateTimeField(null=True, blank=True, editable=False)
-    """Of alerts, which are read in their order: until when one worker is at it."""
-    healed_at = models.DateTimeField(_("every link read at"), null=True, blank=True, editable=False)
+    """Alerts are read in order: until when one worker reads them."""
+    healed_at = models.DateTimeField(_("all links last read at"), null=True, blank=True, editable=False)
     resting_until = models.DateTimeField(_("resting until"), null=True, blank=True, editable=False)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
     last_error = SentenceField(_("last error"), blank=True, editable=False)
     locked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    """When it was locked out last: refusals from before count no more."""
+    """When it was last locked out: earlier refusals do not count any more."""
     sight_lost_at = models.DateTimeField(null=True, blank=True, editable=False)
-    """Since when so many records are not there for our user that its rights are probably narrower."""
+    """Since when so many records are not visible to our user that its permissions were probably reduced."""
     sight_lost_why = SentenceField(blank=True, editable=False)
-    left_out = models.TextField(_("what their list did not show"), blank=True, editable=False)
-    """Kept until somebody has seen to it."""
-    last_in_at = models.DateTimeField(_("last success in"), null=True, blank=True, editable=False)
-    last_out_at = models.DateTimeField(_("last success out"), null=True, blank=True, editable=False)
+    left_out = models.TextField(_("records missing from their list"), blank=True, editable=False)
+    """Kept until somebody has dealt with it."""
+    last_in_at = models.DateTimeField(_("last received at"), null=True, blank=True, editable=False)
+    last_out_at = models.DateTimeField(_("last sent at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("connection")
@@ -121,7 +121,7 @@ class PackPlace(models.TextChoices):
     """Where the hand-off pack of a new engagement goes in their system."""
 
     DESCRIPTION = "description", _("the description")
-    NOTE = "note", _("a first note, for this vendor alone")
+    NOTE = "note", _("a first note that only this vendor reads")
     FILE = "file", _("a file")
 
 
@@ -156,15 +156,15 @@ class FieldRule(models.Model):
 
     class Direction(models.TextChoices):
         BOTH = "both", _("both ways")
-        IN = "in", _("theirs to us")
-        OUT = "out", _("ours to them")
+        IN = "in", _("from them to us")
+        OUT = "out", _("from us to them")
 
     class Authority(models.TextChoices):
-        OURS = "ours", _("ours wins")
-        THEIRS = "theirs", _("theirs wins")
+        OURS = "ours", _("our value wins")
+        THEIRS = "theirs", _("their value wins")
 
     class SyncWhen(models.TextChoices):
-        INSERT = "insert", _("only when the ticket is made")
+        INSERT = "insert", _("only when the ticket is created")
         UPDATE = "update", _("whenever it changes")
         NEVER = "never", _("never")
 
@@ -215,7 +215,7 @@ class ValueRule(models.Model):
 
 
 class StatusRule(models.Model):
-    """What one status of theirs means for the leg, and what of ours it says to them."""
+    """What one of their statuses means for the engagement, and which of our states it is written for."""
 
     class Verb(models.TextChoices):
         ACKNOWLEDGE = "acknowledge", _("nothing yet")
@@ -227,13 +227,13 @@ class StatusRule(models.Model):
         RETURN = "return", _("returned")
 
     class Says(models.TextChoices):
-        NOTHING = "", _("nothing of ours")
-        OFFERED = "offered", _("offered to them")
-        WORKING = "working", _("go on working")
+        NOTHING = "", _("nothing")
+        OFFERED = "offered", _("ticket offered")
+        WORKING = "working", _("in progress")
         WAITING = "waiting", _("waiting")
         DONE = "done", _("done")
-        RECALLED = "recalled", _("taken back")
-        CLOSED = "closed", _("the ticket is closed")
+        RECALLED = "recalled", _("recalled")
+        CLOSED = "closed", _("ticket closed")
 
     mapping = models.ForeignKey(Mapping, models.CASCADE, related_name="statuses")
     theirs = models.CharField(_("theirs"), max_length=100)
@@ -243,7 +243,7 @@ class StatusRule(models.Model):
         _("waits on"),
         max_length=16,
         blank=True,
-        choices=[("requester", _("the requester")), ("us", _("us")), ("own", _("itself"))],
+        choices=[("requester", _("the requester")), ("us", _("us")), ("own", _("the vendor itself"))],
     )
     wait_reason = models.CharField(_("wait reason"), max_length=100, blank=True)
     says = models.CharField(_("is written for"), max_length=16, choices=Says, blank=True, default=Says.NOTHING)
@@ -281,17 +281,17 @@ class NoteRule(models.Model):
     label = models.CharField(_("label there"), max_length=100, blank=True)
     audience = models.CharField(_("audience here"), max_length=16, choices=Audience)
     is_written = models.BooleanField(
-        _("used for ours"), default=False, help_text=_("A message of ours for this audience is marked so there.")
+        _("used for ours"), default=False, help_text=_("Our messages for this audience get this visibility there.")
     )
     is_written_for_legs = models.BooleanField(
-        _("used for organisations too"),
+        _("used for organisations as well"),
         default=False,
-        help_text=_("A message of ours for organisations only is marked so there as well, if nothing else is."),
+        help_text=_("Our messages for organisations only get this visibility as well if no other is used."),
     )
     is_written_for_vendor = models.BooleanField(
         _("used for this vendor alone"),
         default=False,
-        help_text=_("A message of ours for this vendor and nobody else is marked so there: their private log, say."),
+        help_text=_("Our messages for this vendor alone get this visibility there, such as a private log."),
     )
 
     class Meta:
@@ -315,7 +315,7 @@ class NoteRule(models.Model):
 
 
 class Usage(models.Model):
-    """How many requests all of our workers together made within one slice of a connection's window."""
+    """How many requests all workers together made within one slice of a connection's window."""
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="usage")
     slice = models.BigIntegerField()
@@ -331,13 +331,13 @@ class Usage(models.Model):
 
 
 class CallSlot(models.Model):
-    """One of the few calls that may be under way at once at an endpoint of theirs."""
+    """One of the few calls that may be in progress at once at one of their endpoints."""
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="call_slots")
     endpoint = models.CharField(max_length=64)
     number = models.PositiveIntegerField()
     until = models.FloatField(default=0)
-    """Seconds since 1970 until which it is taken, whoever took it."""
+    """A Unix timestamp: until when the slot is taken."""
 
     class Meta:
         verbose_name = _("call slot")

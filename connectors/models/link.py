@@ -1,4 +1,4 @@
-"""A leg and its remote record, and everything under way between them."""
+"""An engagement and its record in the vendor's system, and everything in progress between them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Lane(models.TextChoices):
 
 
 class Link(models.Model):
-    """A leg here is a record there. Never expires, never lives only in a remote field.
+    """One engagement here is one record there. A link never expires, and is never stored only in a remote field.
 
     `heard` is the last snapshot of theirs; `agreed` is per field what both sides last had, theirs in
     their words and ours in ours, so that a map that loses detail never comes back as a change.
@@ -46,15 +46,15 @@ class Link(models.Model):
     heard = models.JSONField(default=dict)
     agreed = models.JSONField(default=dict)
     heard_at = models.DateTimeField(null=True)
-    born_at = models.DateTimeField(_("made there at"), null=True)
-    """When their record was made: another instant under the same key is another record."""
+    born_at = models.DateTimeField(_("created there at"), null=True)
+    """When their record was created: another time under the same key means another record."""
     missed = models.PositiveIntegerField(_("times not found"), default=0)
     merged_key = models.CharField(_("merged into"), max_length=100, blank=True)
     """Of an alias: the key of the record that survived; empty where they do not say."""
     asked_at = models.DateTimeField(null=True)
-    """When their record was asked for last, found or not."""
+    """When their record was last requested, found or not."""
     missing_since = models.DateTimeField(null=True)
-    """Since when it is not found; None where it was found last."""
+    """Since when it is not found; None if it was found the last time."""
     paced_from = models.DateTimeField(null=True)
     """Writes before this do not count towards the limit of writes per hour: a person has looked."""
     hops = models.JSONField(default=list)
@@ -65,7 +65,7 @@ class Link(models.Model):
     epoch = models.PositiveBigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     last_seq = models.PositiveIntegerField(default=0)
-    why = SentenceField(_("why it stands still"), blank=True)
+    why = SentenceField(_("reason it is stopped"), blank=True)
 
     class Meta:
         verbose_name = _("link")
@@ -88,7 +88,7 @@ class Link(models.Model):
 
 
 class Inbound(models.Model):
-    """Something that came in, verbatim, kept before anyone understood it."""
+    """Something that came in, stored verbatim before it is read."""
 
     class State(models.TextChoices):
         NEW = "new", _("new")
@@ -98,8 +98,8 @@ class Inbound(models.Model):
 
     class Kind(models.TextChoices):
         MAIL = "mail", _("mail")
-        HOOK = "hook", _("hook")
-        POLL = "poll", _("poll")
+        HOOK = "hook", _("webhook call")
+        POLL = "poll", _("polled record")
 
     connection = models.ForeignKey(Connection, models.PROTECT, related_name="inbound")
     kind = models.CharField(max_length=8, choices=Kind)
@@ -111,12 +111,12 @@ class Inbound(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
-    error = SentenceField(_("why"), blank=True)
+    error = SentenceField(_("reason"), blank=True)
     remote_key = models.CharField(max_length=100, blank=True)
     sender = models.CharField(max_length=254, blank=True)
-    """Of mail: whose it seems to be, for its pace only."""
+    """Of mail: the apparent sender, used for rate limiting only."""
     begun_at = models.DateTimeField(null=True)
-    """When reading it was begun last."""
+    """When reading was last started."""
 
     class Meta:
         verbose_name = _("inbound")
@@ -138,15 +138,15 @@ class Inbound(models.Model):
 
 
 class Outbound(models.Model):
-    """One thing that has to be said on a link, in order per lane.
+    """One thing that has to be sent on a link, in order per lane.
 
     `intent_at` is set before a send that must not happen twice; a row with an intent and no end is
     looked up there before anything is sent again.
     """
 
     class Kind(models.TextChoices):
-        CREATE = "create", _("create")
-        FIELDS = "fields", _("fields")
+        CREATE = "create", _("new ticket")
+        FIELDS = "fields", _("change of fields")
         NOTE = "note", _("note")
         FILE = "file", _("file")
 
@@ -169,7 +169,7 @@ class Outbound(models.Model):
     intent_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     next_attempt_at = models.DateTimeField(null=True)
-    error = SentenceField(_("why"), blank=True)
+    error = SentenceField(_("reason"), blank=True)
     queued_at = models.DateTimeField()
     done_at = models.DateTimeField(_("delivered at"), null=True)
     remote_key = models.CharField(_("key there"), max_length=100, blank=True)
@@ -206,7 +206,7 @@ class Outbound(models.Model):
 
 
 class Attempt(models.Model):
-    """One try to say something, and how it ended. Append-only."""
+    """One attempt to send something, and how it ended. Append-only."""
 
     outbound = models.ForeignKey(Outbound, models.CASCADE, related_name="tries")
     epoch = models.PositiveBigIntegerField()
@@ -233,7 +233,7 @@ class Binding(models.Model):
     attachment = models.ForeignKey(Attachment, models.PROTECT, null=True, related_name="bindings")
     fingerprint = models.CharField(max_length=64, blank=True)
     gone_at = models.DateTimeField(null=True)
-    """When it was not there any more for the first time: what is not there twice was deleted by them."""
+    """When it was first missing there: what is missing twice was deleted by them."""
     hops = models.CharField(max_length=100, blank=True)
     """Ids of the hubs a note of theirs came through, joined by @."""
 
@@ -259,18 +259,18 @@ class Binding(models.Model):
 
 
 class HeardMail(models.Model):
-    """A mail of theirs that belongs to a link: what answers it belongs there, too."""
+    """A message of theirs that belongs to a link: replies to it belong there as well."""
 
     link = models.ForeignKey(Link, models.CASCADE, related_name="heard_mail")
     message_id = models.CharField(_("Message-ID"), max_length=302)
     """With its brackets; for mail that has none, what tells it from others (see `ParsedMail.key`)."""
     number = models.CharField(_("their number"), max_length=60, blank=True)
-    """What their desk puts into its subjects, as it stands there."""
-    heard_at = models.DateTimeField(_("heard at"))
+    """What their system puts into its subjects, unchanged."""
+    heard_at = models.DateTimeField(_("received at"))
 
     class Meta:
-        verbose_name = _("mail of theirs")
-        verbose_name_plural = _("mail of theirs")
+        verbose_name = _("vendor mail")
+        verbose_name_plural = _("vendor mail")
         constraints = [models.UniqueConstraint(fields=["link", "message_id"], name="heard_mail_once_per_link")]
         indexes = [models.Index(fields=["message_id"], name="heard_mail_by_id")]
 
@@ -279,7 +279,7 @@ class HeardMail(models.Model):
 
 
 class Difference(models.Model):
-    """A value of theirs that we heard and do not follow, until a person or an agreement ends it.
+    """A value of theirs that we received and do not follow, until a person or an agreement ends it.
 
     One row per (link, field, value): the next poll does not raise it again.
     """
@@ -287,11 +287,11 @@ class Difference(models.Model):
     link = models.ForeignKey(Link, models.CASCADE, related_name="differences")
     field = models.CharField(_("field"), max_length=32)
     value = models.CharField(_("theirs"), max_length=255)
-    why = SentenceField(_("why"))
-    heard_at = models.DateTimeField(_("heard at"))
+    why = SentenceField(_("reason"))
+    heard_at = models.DateTimeField(_("received at"))
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
     is_dealt_with = models.BooleanField(_("dealt with"), default=False)
-    """A person has dealt with it: it is not raised again while they say the same."""
+    """A person has dealt with it: it is not raised again while the value stays the same."""
 
     class Meta:
         verbose_name = _("difference")
@@ -309,28 +309,28 @@ class Difference(models.Model):
 
 
 class AwaitedFile(models.Model):
-    """A file of theirs that is known, and whose content is not here: it stops nothing else of its ticket."""
+    """A file of theirs whose content is not here yet: the rest of its ticket is not held up."""
 
     class State(models.TextChoices):
-        WAITING = "waiting", _("is tried again")
+        WAITING = "waiting", _("will be tried again")
         PARKED = "parked", _("could not be fetched")
-        TOO_LARGE = "too_large", _("larger than what is taken by itself")
+        TOO_LARGE = "too_large", _("too large to be fetched automatically")
         LEFT_OUT = "left_out", _("left out")
-        DONE = "done", _("is here")
+        DONE = "done", _("fetched")
 
     link = models.ForeignKey(Link, models.CASCADE, related_name="awaited_files")
     remote_key = models.CharField(max_length=100)
     name = models.CharField(_("name"), max_length=255)
     size = models.PositiveBigIntegerField(_("bytes"), default=0)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.WAITING)
-    why = SentenceField(_("why"), blank=True)
+    why = SentenceField(_("reason"), blank=True)
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True)
     noted_at = models.DateTimeField(_("known since"))
     message = models.ForeignKey(Message, models.PROTECT, null=True, related_name="awaited_files")
-    """The message that says that it was not taken."""
+    """The message that says that it was not fetched."""
     inbound = models.ForeignKey(Inbound, models.PROTECT, null=True, related_name="+")
-    """The mail in which it lies."""
+    """The mail it came with."""
 
     class Meta:
         verbose_name = _("awaited file")

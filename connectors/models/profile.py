@@ -1,4 +1,4 @@
-"""How a system that has no connector of its own is spoken to: a document an admin owns, in versions."""
+"""How to speak to a system without a connector of its own: a document in versions, owned by an admin."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Profile(models.Model):
     document = models.TextField(
         _("document"), help_text=_("TOML; docs/how-to/connect-a-rest-vendor.md explains each table.")
     )
-    is_shipped = models.BooleanField(_("comes with the hub"), default=False, editable=False)
-    made_at = models.DateTimeField(_("made at"), auto_now_add=True)
+    is_shipped = models.BooleanField(_("shipped with Ticket Hub"), default=False, editable=False)
+    made_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("profile")

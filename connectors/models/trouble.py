@@ -1,4 +1,4 @@
-"""What is wrong with the hub itself, for whoever looks at the synchronisation page."""
+"""What is wrong with the installation itself, for the Synchronisation page."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Trouble(models.Model):
         BROKER = "broker", _("the message broker cannot be reached")
         CLOCK = "clock", _("the clock of a machine was wrong")
 
-    kind = models.CharField(_("what"), max_length=16, choices=Kind)
-    why = SentenceField(_("why"))
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind)
+    why = SentenceField(_("reason"))
     began_at = models.DateTimeField(_("since"))
     ended_at = models.DateTimeField(_("until"), null=True, blank=True)
 

@@ -51,7 +51,7 @@ def outbound(most: int) -> list[SyncIssue]:
 
 
 def _outbound_title(row: Outbound) -> str:
-    values = {"what": row.get_kind_display(), "organisation": row.link.leg.organisation}
+    values = {"what": row.get_kind_display().capitalize(), "organisation": row.link.leg.organisation}
     if row.is_pack:
         return _("Hand-off pack for %(organisation)s is parked") % values
     return _("%(what)s for %(organisation)s is parked") % values

@@ -36,7 +36,7 @@ def alerts(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         "alerts",
         connection,
-        title=_("What its alerts become"),
+        title=_("What the alerts become"),
         form=form,
         sample=sample,
         seen=seen,
@@ -66,7 +66,7 @@ def _seen(connection: Connection, sample: AlertSampleForm) -> list[Alert]:
 def _go_live(request: HttpRequest, connection: Connection, form: SeverityForm) -> HttpResponse:
     publishing.publish_mapping(_written(connection, form))
     Connection.objects.filter(pk=connection.pk).update(state=Connection.State.ACTIVE, last_error="", failures=0)
-    messages.success(request, _("%s is live: it takes what is posted to its address.") % connection)
+    messages.success(request, _("%s is live and accepts what is posted to its address.") % connection)
     return redirect("console:connection", public_id=connection.public_id)
 
 

@@ -52,7 +52,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
     ]
     context = {
         **admin.site.each_context(request),
-        "title": _("Begin with a profile that comes with the hub"),
+        "title": _("Start with a shipped profile"),
         "opts": Profile._meta,
         "shipped": sorted(found, key=lambda each: each.name.lower()),
     }
@@ -72,7 +72,7 @@ def start(request: HttpRequest, connector: str, slug: str) -> HttpResponse:
         name for name in (f"{slug}_{n}" if n > 1 else f"{slug}_own" for n in range(1, 1000)) if name not in taken
     )
     made = profiles.take_in(_renamed(document, own), connector=connector)
-    messages.success(request, _("A draft that begins as a copy. Change what is different, try it in the workbench."))
+    messages.success(request, _("The draft is a copy. Change what is different, then try the draft in the workbench."))
     return redirect("admin:connectors_profile_form", made.pk)
 
 

@@ -36,7 +36,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
             raise forms.ValidationError(str(error).split("\n")) from error
         if self.instance.pk and self.kind.slug.partition(".")[2] != self.instance.slug:
             raise forms.ValidationError(
-                _("slug: It stays “%s”; another system is another profile.") % self.instance.slug
+                _("slug: it must stay “%s”; make another profile for another system.") % self.instance.slug
             )
         return document
 

@@ -22,7 +22,7 @@ from hub.models import Publication
 NEW_NAME, NEW_VALUE = "+name", "+value"
 GROUPS = (
     ("", _("The system")),
-    ("settings", _("What an admin enters")),
+    ("settings", _("Settings to enter")),
     ("connect", _("Address and access")),
     ("limits", _("Limits")),
     ("times", _("Times")),
@@ -34,9 +34,9 @@ GROUPS = (
     ("notes", _("Notes")),
     ("files", _("Files")),
     ("picklists", _("Picklists")),
-    ("errors", _("What a no means")),
-    ("hook", _("Their calls")),
-    ("lacks", _("What they lack")),
+    ("errors", _("Error answers")),
+    ("hook", _("Webhooks")),
+    ("lacks", _("Missing capabilities")),
     ("lengths", _("Longest texts")),
 )
 ADDED = {"settings": "settings.+", "notes": "notes.+", "files": "files.+", "errors": "errors.+"}
@@ -51,8 +51,8 @@ class TableForm(forms.Form):
         for key in section.keys:
             self.fields[key.name] = _field(key)
         if section.takes_more:
-            self.fields[NEW_NAME] = forms.CharField(label=_("One more: its name"), required=False, max_length=100)
-            self.fields[NEW_VALUE] = forms.CharField(label=_("and its value"), required=False, max_length=20_000)
+            self.fields[NEW_NAME] = forms.CharField(label=_("New entry: name"), required=False, max_length=100)
+            self.fields[NEW_VALUE] = forms.CharField(label=_("New entry: value"), required=False, max_length=20_000)
 
     def values(self) -> dict[str, str]:
         """What was entered, by key; a name of one's own among them."""
@@ -98,7 +98,7 @@ def profile_form(request: HttpRequest, pk: int) -> HttpResponse:
         except ValueError as error:
             elsewhere = _at_their_fields(form, place, str(error).split("\n"))
         else:
-            messages.success(request, _("It is saved, and fits the rest."))
+            messages.success(request, _("Saved; the profile is valid."))
             return redirect(_url(profile, place if place.partition(".")[2] != "+" else place[:-2]))
     context = {
         **admin.site.each_context(request),

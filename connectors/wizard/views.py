@@ -1,4 +1,4 @@
-"""The pages of the wizard. Every page can be come back to; nothing is written there before the last one."""
+"""The pages of the wizard. Every page can be opened again; nothing is written to the vendor before the last one."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from connectors.wizard.forms.intake import IntakeForm
 from connectors.wizard.forms.mapping import WordsForm
 from connectors.wizard.forms.settings import Picklists, SettingsForm, access_settings, place_settings
 from hub.models import Publication
+from hub.translation import localized
 
 View = Callable[..., HttpResponse]
 
@@ -90,7 +91,7 @@ def access(request: HttpRequest, pk: int) -> HttpResponse:
                 connection.own_user = kind.slug
                 connection.save(update_fields=["own_user"])
                 return redirect(pages.url("alerts", connection))
-            messages.success(request, _("They let us in."))
+            messages.success(request, _("Access works."))
             _go_on(request, connection, form)
             return redirect(pages.url("place", connection))
     return pages.page(request, "access", connection, title=_("Access to %s") % kind.label, form=form, kind=kind)
@@ -120,9 +121,7 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
                 publishing.resume(connection)
             return redirect(pages.url("words", connection))
     counts = {name: sum(1 for choice in picklists.get(name, ()) if choice.is_active) for name in ("company", "queue")}
-    return pages.page(
-        request, "place", connection, title=_("Where we are there"), form=form, intake=intake, counts=counts
-    )
+    return pages.page(request, "place", connection, title=_("Our place there"), form=form, intake=intake, counts=counts)
 
 
 def words(request: HttpRequest, pk: int) -> HttpResponse:
@@ -137,7 +136,7 @@ def words(request: HttpRequest, pk: int) -> HttpResponse:
         drafts.write(connection, form)
         return redirect(pages.url("look", connection))
     held = mapping_suggestions.complaints(statuses, priorities, notes)
-    return pages.page(request, "words", connection, title=_("Their words and ours"), form=form, held=held)
+    return pages.page(request, "words", connection, title=_("Their values and ours"), form=form, held=held)
 
 
 def look(request: HttpRequest, pk: int) -> HttpResponse:
@@ -184,12 +183,12 @@ def _other(connection: Connection) -> Connection | None:
 def _go_live(request: HttpRequest, connection: Connection) -> HttpResponse:
     other = _other(connection)
     if other is not None:
-        messages.error(request, _("%s is live for this organisation; pause or archive it first.") % other)
+        messages.error(request, _("%s is live for this organisation; pause or archive that connection first.") % other)
         return redirect(pages.url("look", connection))
     try:
         polling.begin(connection)
     except (ConnectorError, CannotUnseal) as error:
-        messages.error(request, _("It is not live yet, for it cannot be read: %s") % error)
+        messages.error(request, _("The connection is not live yet, since it cannot be read: %s") % error)
         return redirect(pages.url("look", connection))
     draft = drafts.newest(connection)
     if draft is not None and draft.status == Publication.DRAFT:
@@ -205,7 +204,7 @@ def _go_live(request: HttpRequest, connection: Connection) -> HttpResponse:
         try:
             hooks.register(connection, hub_url=settings.PUBLIC_URL)
         except ConnectorError as error:
-            messages.warning(request, _("They will not call us: %s Polls bring everything all the same.") % error)
+            messages.warning(request, _("No webhook could be registered: %s Polling brings everything anyway.") % error)
     return redirect("console:connection", public_id=connection.public_id)
 
 
@@ -225,11 +224,12 @@ def _go_on(request: HttpRequest, connection: Connection, form: SettingsForm) -> 
         return
     if _tried(connection, form, lambda connector: connector.check()) is None:
         messages.warning(
-            request, _("It stays locked out: the check fails. %s") % " ".join(map(str, form.non_field_errors()))
+            request,
+            _("The connection stays locked out: the check fails. %s") % " ".join(map(str, form.non_field_errors())),
         )
         return
     publishing.resume(connection)
-    messages.success(request, _("%s goes on; what waited is sent now.") % connection)
+    messages.success(request, _("%s was resumed; what waited is sent now.") % connection)
 
 
 def _tried(connection: Connection, form: SettingsForm, call: Callable[[Any], Any]) -> Any:
@@ -239,15 +239,15 @@ def _tried(connection: Connection, form: SettingsForm, call: Callable[[Any], Any
             return call(connector)
     except (ConnectorError, CannotUnseal) as error:
         field = getattr(error, "field", "")
-        elsewhere = {setting.name: setting.label for setting in registry.kind_of(connection).settings}
+        elsewhere = {setting.name: localized(setting.label) for setting in registry.kind_of(connection).settings}
         if field in elsewhere and field not in form.fields:
             form.add_error(
                 None,
-                _("%(error)s Put it right on the page Access: %(setting)s.")
+                _("%(error)s Correct this on the page Access: %(setting)s.")
                 % {"error": error, "setting": elsewhere[field]},
             )
         else:
             form.add_error(field if field in form.fields else None, str(error))
     except ValueError:
-        form.add_error(None, _("A setting has a form that cannot be right; look at ids and addresses."))
+        form.add_error(None, _("A setting is malformed; check ids and addresses."))
     return None

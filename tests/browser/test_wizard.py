@@ -274,7 +274,7 @@ def test_a_redmine_is_connected_by_its_profile_in_the_browser(
     admin.sees("Redmine does not accept our credentials")
     admin.fill("API key", tenant.api_key)
     admin.press("Check and go on")
-    admin.sees("They let us in.")
+    admin.sees("Access works.")
     admin.press("Check and go on")  # the only project and tracker are chosen already
     admin.sees("The check succeeded.")
     admin.look()
@@ -365,7 +365,7 @@ def test_a_profile_with_mistakes_says_where_they_are(browser: Any, live_server: 
     admin.look()
     admin.fill("items", "answer.issues")
     admin.page.get_by_role("button", name="Save").click()
-    admin.sees("It is saved, and fits the rest.")
+    admin.sees("Saved; the profile is valid.")
     admin.look()
     assert admin.complaints == []
 

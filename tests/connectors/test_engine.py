@@ -524,7 +524,7 @@ def test_an_unmapped_priority_of_ours_parks_the_fields(offered: Link, agent: Act
     tickets.set_priority(ticket=offered.leg.ticket, priority="P1", actor=agent, at=now())
     work()
 
-    assert Outbound.objects.get(state="parked").error.startswith("priority 'P1' has no counterpart")
+    assert Outbound.objects.get(state="parked").error.startswith("priority “P1” has no counterpart")
 
 
 def test_secrets_are_sealed_to_their_connection(connection: Connection) -> None:

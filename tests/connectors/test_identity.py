@@ -130,7 +130,7 @@ def test_a_copy_that_a_person_made_is_left_as_it_is(link: Link, simulator: Simul
 
     assert Ticket.objects.count() == 1
     assert tenant.tickets[copy] == before
-    assert "one of their people made it" in Difference.objects.get(field="duplicate").why
+    assert "One of the vendor's people created it" in Difference.objects.get(field="duplicate").why
 
 
 # -- gone, reset, overwritten
@@ -145,7 +145,7 @@ def test_a_deleted_record_is_not_made_again(link: Link, agent: Actor, simulator:
 
     fresh = Link.objects.get()
     assert fresh.state == Link.State.QUARANTINED
-    assert "asked for 3 times" in fresh.why
+    assert "requested 3 times" in fresh.why
     assert tenant.tickets == {}
     assert [item.kind for item in sync_issues.stuck()] == ["link"]
     assert Outbound.objects.get(kind="note").state == Outbound.State.READY
@@ -187,7 +187,7 @@ def test_a_system_that_was_reset_is_not_written_to(
         work()
 
     assert Link.objects.get().state == Link.State.QUARANTINED
-    assert "means another ticket now" in Link.objects.get().why
+    assert "belongs to another ticket now" in Link.objects.get().why
     assert tenant.tickets[key] == before
     assert tenant.notes == {}
     assert Leg.objects.get().stage == Stage.OFFERED

@@ -105,7 +105,7 @@ def test_a_clock_that_ran_ahead_holds_no_poll_back(connection: Connection) -> No
 
     assert polling.due_connections(at=timezone.now()) == [connection.pk]
     trouble = Trouble.objects.get()
-    assert "left by a clock that ran ahead" in trouble.why
+    assert "set by a clock that ran ahead" in trouble.why
     troubles.Clock().look()
     assert Trouble.objects.get().ended_at is not None
 

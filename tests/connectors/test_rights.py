@@ -203,7 +203,7 @@ def test_a_connection_that_is_locked_out_goes_on_with_credentials_that_work(
 
     found = Connection.objects.get()
     assert (found.state == Connection.State.ACTIVE, len(tenant.notes)) == (is_right, int(is_right))
-    assert ("goes on; what waited is sent now" in page.content.decode()) == is_right
+    assert ("was resumed; what waited is sent now" in page.content.decode()) == is_right
 
 
 # -- records that are not found
@@ -226,7 +226,7 @@ def test_many_records_that_are_missing_are_one_problem_that_heals_by_itself(
     assert set(Link.objects.values_list("state", flat=True)) == {"active"}
     [row] = [each for each in sync_issues.stuck() if each.kind in ("connection", "link")]
     assert row.title == "Many records of Deskside Autotask are not found"
-    assert "5 of 6 records that were asked for within 10 minutes" in row.why
+    assert "5 of 6 records that were requested within 10 minutes" in row.why
     began = Connection.objects.get().sight_lost_at
 
     look()

@@ -117,7 +117,7 @@ def test_a_connection_at_its_limit_rests_and_loses_nothing(link: Link, agent: Ac
 
     item = Outbound.objects.get(kind="note")
     assert (item.state, item.attempts, tenant.notes) == (Outbound.State.READY, 0, {})
-    assert "our part of their limit" in Connection.objects.get().last_error
+    assert "our part of the vendor's limit" in Connection.objects.get().last_error
 
     Usage.objects.all().delete()
     Connection.objects.update(resting_until=None)
@@ -187,7 +187,7 @@ def test_only_queues_that_are_taken_in_bring_tickets(
     work()
 
     assert [ticket.title for ticket in Ticket.objects.all()] == ["For us"]
-    assert Inbound.objects.filter(state="ignored", error__contains="lies in 9").count() == 1
+    assert Inbound.objects.filter(state="ignored", error__contains="the queue 9, which is not imported").count() == 1
 
 
 def test_another_customers_ticket_is_never_taken_in(
@@ -576,7 +576,7 @@ def test_a_ticket_merged_there_is_an_alias_of_the_one_that_survived(
 
     stopped = Link.objects.get(leg__ticket=ticket)
     assert (stopped.state, stopped.merged_key) == (Link.State.ALIAS, str(other["id"]))
-    assert f"was merged into {other['id']}" in stopped.why
+    assert f"was merged there into {other['id']}" in stopped.why
 
 
 def test_a_false_yes_is_parked_with_a_reason(consultant: tuple[Connection, ConnectWiseSimulator], agent: Actor) -> None:

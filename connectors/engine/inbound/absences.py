@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from connectors.engine import backoff
 from connectors.models import Connection, Link
+from hub.core.sentences import sentence
 from hub.models import OPEN_STAGES
 
 WITHIN = timedelta(minutes=10)
@@ -35,9 +36,14 @@ def is_sight_lost(connection_id: int) -> bool:
     at = timezone.now()
     began = Connection.objects.filter(pk=connection_id, sight_lost_at=None).update(
         sight_lost_at=at,
-        sight_lost_why=f"{count} of {asked} records that were asked for within {WITHIN.seconds // 60} minutes are not "
-        "there for our user any more. Probably its rights were narrowed: ask them to restore them. Everything goes on "
-        "by itself when the records answer again. Where a record was really deleted, recall its engagement.",
+        sight_lost_why=sentence(
+            "%(count)s of %(asked)s records that were requested within %(minutes)s minutes are no longer visible to "
+            "our user. Probably its permissions were reduced: ask the vendor to restore them. Synchronisation resumes "
+            "by itself when the records are visible again. If a record was really deleted, recall its engagement.",
+            count=count,
+            asked=asked,
+            minutes=WITHIN.seconds // 60,
+        ),
     )
     if began:
         missing.filter(state=Link.State.QUARANTINED).update(

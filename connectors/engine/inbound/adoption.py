@@ -8,6 +8,7 @@ from connectors.engine import correlation_marks, mapping, outbox
 from connectors.engine.inbound.inbox import LeftAlone
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Connection, Link
+from hub.core.sentences import sentence
 from hub.domain import tickets, unmapped
 from hub.domain.actors import Actor
 from hub.models import Leg, Person, Priority, Ticket
@@ -43,7 +44,7 @@ def adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link | 
         if field != "status"
     }
     if remote.reference:
-        # Another system's number for it: it stays. Their key is known, so ours need not stand there.
+        # Another system's number stays there: we know their key, so our reference is not needed.
         link.agreed["reference"] = {"theirs": remote.reference, "ours": link.reference}
     link.save(update_fields=["agreed"])
     outbox.queue_fields(link)
@@ -53,17 +54,39 @@ def adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link | 
 def _hops(connection: Connection, remote: RemoteTicket) -> list[str]:
     """The hubs a record came through; LeftAlone where it is not to be taken in."""
     if remote.is_foreign:
-        raise LeftAlone(f"Record {remote.key} belongs to another customer of {connection.organisation}.")
+        raise LeftAlone(
+            sentence(
+                "Record %(key)s belongs to another customer of %(organisation)s.",
+                key=remote.key,
+                organisation=connection.organisation,
+            )
+        )
     if remote.reference.startswith(correlation_marks.prefix()):
-        raise LeftAlone(f"Record {remote.key} carries our reference {remote.reference}, whose leg is elsewhere.")
+        raise LeftAlone(
+            sentence(
+                "Record %(key)s carries our reference %(reference)s, whose engagement belongs to another record.",
+                key=remote.key,
+                reference=remote.reference,
+            )
+        )
     if connection.intake_queues and remote.queue not in connection.intake_queues:
-        raise LeftAlone(f"Record {remote.key} lies in {remote.queue or 'no queue'}, which is not taken in.")
+        raise LeftAlone(_out_of_scope(remote))
     hops = correlation_marks.hops_of_ticket(
         reference=remote.reference, description=remote.fields.get("description", "")
     )
     if correlation_marks.hub() in hops or len(hops) > correlation_marks.MOST_HOPS:
-        raise LeftAlone(f"Record {remote.key} is a ticket of ours that came back by way of other hubs.")
+        raise LeftAlone(
+            sentence("Record %(key)s is a ticket of ours that came back through other hubs.", key=remote.key)
+        )
     return hops
+
+
+def _out_of_scope(remote: RemoteTicket) -> str:
+    if not remote.queue:
+        return sentence("Record %(key)s is in no queue; only chosen queues are imported.", key=remote.key)
+    return sentence(
+        "Record %(key)s is in the queue %(queue)s, which is not imported.", key=remote.key, queue=remote.queue
+    )
 
 
 def _begin(connection: Connection, remote: RemoteTicket, mapped: mapping.Mapped, at: datetime) -> Leg:
@@ -98,6 +121,6 @@ def _begin(connection: Connection, remote: RemoteTicket, mapped: mapping.Mapped,
 
 
 def _requester(address: str) -> Person | None:
-    """Whom a ticket born there is for, where exactly one of the people we know has the address."""
+    """The requester of a ticket created there, where exactly one person we know has the address."""
     found = list(Person.objects.filter(email__iexact=address)[:2]) if address else []
     return found[0] if len(found) == 1 else None

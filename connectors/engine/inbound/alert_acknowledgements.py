@@ -17,6 +17,7 @@ from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import AlertConnector
 from connectors.kit.errors import ConnectorError, TryLater, Unclear
 from connectors.models import AlertState, Connection
+from hub.core.sentences import sentence
 from hub.domain.signals import reacts_to
 from hub.models import ActorKind, Event, EventKind, Phase, Ticket
 
@@ -105,7 +106,7 @@ def send(*, alert_id: int) -> None:
 def _later(row: AlertState, rows: QuerySet[AlertState], error: ConnectorError) -> None:
     attempts = row.acknowledge_attempts + 1
     if attempts >= MOST_ATTEMPTS:
-        why = f"Tried {attempts} times. {error}"
+        why = sentence("Tried %(count)s times. %(error)s", count=attempts, error=str(error))
         rows.update(acknowledgement=State.FAILED, acknowledge_at=None, acknowledge_said=why)
         return
     rows.update(

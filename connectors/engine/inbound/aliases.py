@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from connectors.kit.contract import MERGED_SOMEWHERE, RemoteTicket
 from connectors.models import Difference, Link, Outbound
+from hub.core.sentences import sentence
 
 FIELD = "merged"
 
@@ -55,13 +56,17 @@ def survivor_changed(connection_id: int, key: str) -> None:
 
 def _in_words(link: Link, key: str, survivor: str) -> str:
     if not survivor:
-        into = "another one, which their system does not name"
-    else:
-        other = Link.objects.filter(connection=link.connection_id, remote_key=survivor).select_related("leg__ticket")
-        label = other[0].leg.ticket.label if other else ""
-        into = f"{survivor} ({label})" if label else survivor
-    return (
-        f"Record {key} there was merged into {into}, where its story goes on. Its status is followed there, and "
-        "nothing is written to it any more. To reach them, write on the surviving ticket, or recall the engagement and "
-        "offer it again."
+        return sentence(
+            "Record %(key)s was merged there into another record, which the vendor's system does not name. Nothing is "
+            "written to it any more. To reach the vendor, recall the engagement and offer it again.",
+            key=key,
+        )
+    other = Link.objects.filter(connection=link.connection_id, remote_key=survivor).select_related("leg__ticket")
+    label = other[0].leg.ticket.label if other else ""
+    return sentence(
+        "Record %(key)s was merged there into %(survivor)s. The status of the surviving record is followed, and "
+        "nothing is written to it. To reach the vendor, write on the surviving ticket, or recall the engagement and "
+        "offer it again.",
+        key=key,
+        survivor=f"{survivor} ({label})" if label else survivor,
     )

@@ -19,6 +19,7 @@ from connectors.kit.contract import NOT_UNDERSTOOD, MailConnector, RemoteFile, R
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import AwaitedFile, Link
 from hub.core.clock import now
+from hub.core.sentences import sentence
 from hub.domain import messages
 from hub.domain.actors import Actor
 from hub.models import User
@@ -115,7 +116,7 @@ def _take_from_record(row: AwaitedFile, connector: TicketConnector) -> None:
     remote = connector.fetch(row.link.remote_key)
     file = next((file for file in remote.files or () if file.key == row.remote_key), None)
     if file is None:
-        raise Missing("They do not have this file any more.")
+        raise Missing(sentence("The vendor does not have this file any more."))
     content = connector.content(remote.key, file)
     if row.message is not None:
         _attach(row, content)
@@ -148,5 +149,7 @@ def retry(row: AwaitedFile) -> None:
 def leave_out(row: AwaitedFile, *, user: User, reason: str) -> None:
     """It is not wanted; the reason stays."""
     AwaitedFile.objects.filter(pk=row.pk, state__in=NOT_ASKED_FOR).update(
-        state=State.LEFT_OUT, next_attempt_at=None, why=f"Left out by {user}: {reason}"[:1000]
+        state=State.LEFT_OUT,
+        next_attempt_at=None,
+        why=sentence("Left out by %(user)s: %(reason)s", user=user, reason=reason[:900]),
     )

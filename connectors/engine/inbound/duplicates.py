@@ -18,6 +18,7 @@ from connectors.kit.contract import Change, RemoteTicket, TicketConnector
 from connectors.kit.errors import TryLater
 from connectors.models import Binding, Connection, Difference, Lane, Link, Outbound, StatusRule
 from hub.core.clock import now
+from hub.core.sentences import sentence
 from hub.models import Message
 
 FIELD = "duplicate"
@@ -49,7 +50,7 @@ def settle(link: Link, connector: TicketConnector, other: RemoteTicket) -> bool:
         return False
     held = leases.claim(link.pk)
     if held is None:
-        raise TryLater("Something else is under way on this link.", after=30)
+        raise TryLater(sentence("Another worker is busy with this link."), after=30)
     try:
         _settle(held, connector, other)
     finally:
@@ -63,8 +64,12 @@ def _settle(link: Link, connector: TicketConnector, other: RemoteTicket) -> None
         _tell(
             link,
             other,
-            f"Record {other.number or other.key} there carries our reference too; one of their people made it, so it "
-            "stays as it is and is not taken in. Have our reference cleared there if it is a ticket of its own.",
+            sentence(
+                "Record %(record)s carries our reference there, too. One of the vendor's people created it, so it is "
+                "left as it is and is not imported. If it is a separate ticket, ask the vendor to clear our reference "
+                "on it.",
+                record=other.number or other.key,
+            ),
         )
         return
     kept, spare = _oldest_first(linked, other) if linked.is_ours else (linked, other)
@@ -73,8 +78,12 @@ def _settle(link: Link, connector: TicketConnector, other: RemoteTicket) -> None
     _tell(
         link,
         spare,
-        f"Their system had made our ticket twice. {kept.number or kept.key} stays; {spare.number or spare.key} was "
-        "closed there, and what was said on it stands on the one that stays.",
+        sentence(
+            "The vendor's system had created our ticket twice. %(kept)s is kept; %(closed)s was closed there, and its "
+            "notes were copied to the record that is kept.",
+            kept=kept.number or kept.key,
+            closed=spare.number or spare.key,
+        ),
     )
 
 

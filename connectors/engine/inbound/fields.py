@@ -7,6 +7,7 @@ from connectors.engine.inbound.sync_context import SyncContext, differ, settle
 from connectors.engine.mapping import NotMapped
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Connection, Link, Outbound, StatusRule
+from hub.core.sentences import sentence
 from hub.domain import tickets, unmapped
 from hub.models import Leg, Phase, Stage, Ticket
 from workflows.handoffs import engagements, guest_links, vendor_status
@@ -21,7 +22,7 @@ def follow(context: SyncContext) -> None:
     for field in context.mapped.fields:
         theirs = context.remote.fields.get(field)
         if theirs is None:
-            continue  # what was read says nothing of it, as a mail without a status word
+            continue  # not in what was read, such as an e-mail without a status
         agreed = context.link.agreed.get(field)
         if agreed is not None and theirs == agreed["theirs"]:
             settle(context, field)
@@ -32,7 +33,7 @@ def follow(context: SyncContext) -> None:
 
 
 def _pending(link: Link) -> dict[str, str]:
-    """Values that are on their way there: seeing them is our own echo."""
+    """Values that are being written there: reading one of them is our own echo."""
     found: dict[str, str] = {}
     under_way = link.outbound.filter(
         kind__in=[Outbound.Kind.FIELDS, Outbound.Kind.CREATE], state__in=["ready", "unclear"], intent_at__isnull=False
@@ -46,10 +47,17 @@ def _follow_text(context: SyncContext, field: str, theirs: str) -> None:
     if not context.mapped.comes_in(field):
         return
     if not context.mapped.is_theirs(field):
-        differ(context, field, theirs, "Our side decides this field; theirs is put back once.", is_corrected=True)
+        differ(
+            context, field, theirs, sentence("We decide this field; our value is written back once."), is_corrected=True
+        )
         return
     if context.ticket.phase == Phase.CANCELLED:
-        differ(context, field, theirs, f"{context.ticket.label} is cancelled and stays as it is.")
+        differ(
+            context,
+            field,
+            theirs,
+            sentence("%(ticket)s is cancelled and is not changed any more.", ticket=context.ticket.label),
+        )
         return
     theirs = guest_links.concealed(theirs)
     tickets.edit_ticket(
@@ -64,7 +72,7 @@ def _follow_text(context: SyncContext, field: str, theirs: str) -> None:
 
 
 def _follow_priority(context: SyncContext, theirs: str) -> None:
-    """Theirs stands beside ours and is never rolled up; what it means is still worth knowing."""
+    """Their priority is shown beside ours and never changes ours; one without a meaning is shown to a person."""
     if context.mapped.value_in("priority", theirs) is None:
         unmapped.saw(source=context.origin, field="priority", value=theirs, at=context.at)
     context.leg.remote_priority = context.mapped.label("priority", theirs)[:100]
@@ -72,7 +80,7 @@ def _follow_priority(context: SyncContext, theirs: str) -> None:
     before = context.link.agreed.get("priority")
     _agree(context, "priority", theirs)
     if before is not None:
-        # Hearing theirs sends nothing of ours: what we changed meanwhile is still to be said.
+        # Reading theirs sends nothing of ours: what we changed meanwhile still has to be sent.
         context.link.agreed["priority"]["ours"] = before["ours"]
 
 
@@ -83,8 +91,9 @@ def follow_status(context: SyncContext, theirs: str) -> None:
         rule = context.mapped.status(theirs)
     except NotMapped:
         unmapped.saw(source=context.origin, field="status", value=theirs, at=context.at)
-        named = f"“{context.remote.status_label}” ({theirs})" if context.remote.status_label else repr(theirs)
-        differ(context, "status", theirs, f"Their status {named} has no meaning in the mapping yet.")
+        named = f"{theirs} ({context.remote.status_label})" if context.remote.status_label else theirs
+        why = sentence("The vendor's status “%(status)s” has no meaning in the mapping yet.", status=named)
+        differ(context, "status", theirs, why)
         return
     try:
         vendor_status.follow(
@@ -106,14 +115,14 @@ def follow_status(context: SyncContext, theirs: str) -> None:
 
 
 def _reason(context: SyncContext, rule: StatusRule) -> str:
-    """Why they wait or give it back; of what is done, how it was solved."""
+    """Why the vendor waits or returns the engagement; of what is done, the resolution."""
     if rule.verb == StatusRule.Verb.DONE:
         return guest_links.concealed(context.remote.resolution)[:LONGEST_RESOLUTION]
     return rule.wait_reason or (rule.label if rule.verb in ("return", "decline") else "")
 
 
 def accept_if_assigned(context: SyncContext) -> None:
-    """Where the connection says so, a name on their ticket is their acceptance."""
+    """Where the connection says so, an assignee on their record accepts the offered engagement."""
     is_enough = context.connection.acceptance != Connection.Acceptance.STATUS
     if is_enough and context.remote.assignee and context.leg.stage == Stage.OFFERED and context.leg.delivered_at:
         context.leg = engagements.accept(
@@ -141,7 +150,7 @@ def _agree(context: SyncContext, field: str, theirs: str) -> None:
 
 
 def keep_reference(context: SyncContext) -> None:
-    """Our reference was overwritten or cleared there: it is put back once, and a person is told."""
+    """Our reference was overwritten or cleared there: it is written back once, and a person sees it."""
     agreed = context.link.agreed.get("reference")
     if agreed is None or context.remote.reference == agreed["theirs"] or _pending(context.link):
         settle(context, "reference")
@@ -150,7 +159,7 @@ def keep_reference(context: SyncContext) -> None:
         context,
         "reference",
         context.remote.reference,
-        "Our reference was changed there; it is put back.",
+        sentence("Our reference was changed there; it is written back once."),
         is_corrected=True,
     )
 
@@ -169,7 +178,7 @@ def status_label(mapped: mapping.Mapped, remote: RemoteTicket) -> str:
 
 
 def describe(context: SyncContext) -> None:
-    """What of theirs is shown beside the leg."""
+    """Store what pages show of the record beside the engagement."""
     remote, leg, mapped = context.remote, context.leg, context.mapped
     wanted = {
         "remote_title": _renamed(context)[:255],

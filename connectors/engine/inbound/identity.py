@@ -1,8 +1,8 @@
 """Whether the record under a link's key is still the one that was linked.
 
 A system that was reset hands the same numbers out for other tickets; a record can be deleted, merged or
-moved out of our sight. Then the link stands still until a person has looked: nothing is written to
-somebody else's ticket, and nothing is made a second time.
+moved where our user cannot see it. Then the link is stopped until a person has looked: nothing is written to
+somebody else's ticket, and nothing is created a second time.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from connectors.engine.inbound import absences
 from connectors.kit.contract import RemoteTicket
 from connectors.kit.errors import Missing
 from connectors.models import Link, Outbound
+from hub.core.sentences import sentence
 
 SAME_INSTANT = timedelta(seconds=1)
 MISSED_UNTIL_GONE = 3
-"""A record is believed gone when it was not found so often in a row: rights and merges look like it, too."""
+"""A record counts as gone after this many failed requests in a row: missing rights and merges look the same."""
 
 
 class Mistaken(Exception):
-    """The key means another record now; the message says how it is known."""
+    """The key belongs to another record now; the message says how we know."""
 
 
 def verify(link: Link, remote: RemoteTicket) -> None:
@@ -36,26 +37,35 @@ def verify(link: Link, remote: RemoteTicket) -> None:
         and abs(remote.created_at - link.born_at) > SAME_INSTANT
     ):
         raise Mistaken(
-            f"Record {remote.key} there was made at {remote.created_at:%Y-%m-%d %H:%M:%S} UTC; the one linked here was "
-            f"made at {link.born_at:%Y-%m-%d %H:%M:%S} UTC. The number means another ticket now. "
-            "Nothing is written there until you have looked and let the link go on."
+            sentence(
+                "Record %(key)s was created there at %(created)s UTC; the linked one was created at %(linked)s UTC. "
+                "The number belongs to another ticket now. Nothing is written there until you have checked the record "
+                "and resumed the synchronisation.",
+                key=remote.key,
+                created=f"{remote.created_at:%Y-%m-%d %H:%M:%S}",
+                linked=f"{link.born_at:%Y-%m-%d %H:%M:%S}",
+            )
         )
     if remote.reference.startswith(correlation_marks.prefix()) and remote.reference != link.reference:
         raise Mistaken(
-            f"Record {remote.key} there carries the reference of another leg ({remote.reference}). "
-            "Nothing is written there until you have looked and let the link go on."
+            sentence(
+                "Record %(key)s carries the reference of another engagement there (%(reference)s). Nothing is written "
+                "there until you have checked the record and resumed the synchronisation.",
+                key=remote.key,
+                reference=remote.reference,
+            )
         )
 
 
 def quarantine(link: Link, why: str) -> None:
-    """Let the link stand still; its queue is kept, and a person sees why."""
+    """Stop the link; its queue is kept, and a person sees the reason."""
     Link.objects.filter(pk=link.pk, state=Link.State.ACTIVE).update(
         state=Link.State.QUARANTINED, why=why, is_dirty=False, next_look_at=None
     )
 
 
 def not_found(link: Link, error: Missing) -> bool:
-    """Count that the record was not found; whether it is believed gone now, and the link stands still."""
+    """Count that the record was not found; True if it counts as gone now and the link was stopped."""
     missed, at = link.missed + 1, timezone.now()
     counted = Link.objects.filter(pk=link.pk, missed=link.missed).update(
         missed=F("missed") + 1, asked_at=at, missing_since=Coalesce("missing_since", Value(at))
@@ -64,14 +74,19 @@ def not_found(link: Link, error: Missing) -> bool:
         return False  # not counted: it was found meanwhile
     quarantine(
         link,
-        f"{error} It was asked for {missed} times: deleted, merged, or out of our user's sight. No second one is made. "
-        "Ask them; when it is back, let the link go on, or recall the leg.",
+        sentence(
+            "%(error)s It was requested %(count)s times: it was deleted or merged, or our user may not see it. No "
+            "second record is created. Ask the vendor. Resume the synchronisation when the record is back, or recall "
+            "the engagement.",
+            error=str(error),
+            count=missed,
+        ),
     )
     return True
 
 
 def release(link: Link) -> None:
-    """A person has looked: the link goes on, and the record there counts as the right one."""
+    """Resume a link that a person has checked; the record there counts as the right one."""
     at = timezone.now()
     Link.objects.filter(pk=link.pk, state__in=[Link.State.QUARANTINED, Link.State.PAUSED]).update(
         state=Link.State.ACTIVE,

@@ -1,6 +1,6 @@
-"""Letters: kept verbatim, then understood. Where one belongs is signed evidence; who sent it is another question.
+"""Reads incoming mail. Signed evidence says where a message belongs; who sent it is a separate question.
 
-A letter that cannot be used is a parked row that a person sees, with the reason. Nothing is ever answered.
+A message that cannot be used is parked with the reason, for a person. No message is ever answered.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from connectors.kit.contract import MailConnector, ParsedMail, RemoteFile, Remot
 from connectors.kit.errors import Refused
 from connectors.models import AwaitedFile, Connection, Inbound, Link, NoteRule, Outbound
 from hub.core.clock import now
+from hub.core.sentences import sentence
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import User
@@ -26,7 +27,7 @@ from workflows.notifications import notify
 
 
 def read(row: Inbound, connector: MailConnector) -> Link | None:
-    """Understand one letter; LeftAlone and Refused say why it is ignored or waits for a person."""
+    """Read one message; LeftAlone says why it is ignored, Refused why it waits for a person."""
     letter = connector.parse_mail(bytes(row.body))
     seen = {"read": dict(letter.evidence), "kind": letter.kind, "action": letter.action, "leg": letter.leg}
     Inbound.objects.filter(pk=row.pk).update(headers=row.headers | seen)
@@ -40,18 +41,11 @@ def read(row: Inbound, connector: MailConnector) -> Link | None:
     link = _link(row.connection, letter) if letter.leg else None
     if letter.leg and link is None:
         if Link.objects.filter(leg__public_id=letter.leg).exclude(connection=row.connection).exists():
-            raise LeftAlone("It belongs to another connection, which reads it, too.")
-        raise Refused("It carries a tag of ours, but the leg it names is not linked to this vendor.")
+            raise LeftAlone(sentence("It belongs to another connection, which reads it as well."))
+        raise Refused(sentence("It carries one of our tags, but the engagement it names is not linked to this vendor."))
     if link is None and letter.is_theirs:
         link = heard_mail.answered(row.connection, letter)
-    if letter.action == "hold":
-        if link is None and not _is_first(row.connection):
-            raise LeftAlone("Another connection on this mailbox keeps it for a person.")
-        raise Refused(letter.why)
-    if not letter.is_theirs and "vouched" not in row.headers:
-        if link is None and not _is_first(row.connection):
-            raise LeftAlone("It is from nobody of this vendor; another connection keeps it for a person.")
-        raise Refused(f"{letter.doubt} Nothing was moved by it.")
+    _refuse_unproven(row, link, letter)
     found = _followed(row, link, letter) if link is not None else _adopted(row, letter)
     if found is not None and letter.is_theirs:
         heard_mail.remember(found, letter)
@@ -66,6 +60,20 @@ def read(row: Inbound, connector: MailConnector) -> Link | None:
     return found
 
 
+def _refuse_unproven(row: Inbound, link: Link | None, letter: ParsedMail) -> None:
+    """LeftAlone or Refused for a message that is held, or whose sender is neither proven nor vouched for."""
+    if letter.action == "hold":
+        if link is None and not _is_first(row.connection):
+            raise LeftAlone(sentence("Another connection on this mailbox holds it for a person."))
+        raise Refused(letter.why)
+    if not letter.is_theirs and "vouched" not in row.headers:
+        if link is None and not _is_first(row.connection):
+            raise LeftAlone(
+                sentence("It is not from this vendor; another connection on this mailbox holds it for a person.")
+            )
+        raise Refused(sentence("%(doubt)s It changed nothing.", doubt=letter.doubt))
+
+
 def _tell_inline(row: Inbound, link: Link, letter: ParsedMail) -> None:
     """Words between lines of ours are not taken; our own people are told where to read them."""
     said = _(
@@ -78,7 +86,12 @@ def _tell_inline(row: Inbound, link: Link, letter: ParsedMail) -> None:
 def _remember_voucher(row: Inbound, link: Link, letter: ParsedMail) -> None:
     """Who took a letter that its sender does not prove stands on the ticket, for our own people."""
     told = row.headers["vouched"]
-    said = f"{told['name']} vouched for the mail of {letter.sender or 'nobody'}: {told['reason']} ({letter.doubt})"
+    said = _("%(name)s vouched for the mail of %(sender)s: %(reason)s (%(doubt)s)") % {
+        "name": told["name"],
+        "sender": letter.sender or _("an unknown sender"),
+        "reason": told["reason"],
+        "doubt": letter.doubt,
+    }
     user = User.objects.filter(public_id=told["user"]).first()
     actor = Actor.person(user, tickets.us()) if user else Actor.system("mail")
     comments.comment(ticket=link.leg.ticket, body=said, actor=actor, at=now())
@@ -101,14 +114,26 @@ def _is_first(connection: Connection) -> bool:
 
 def _undelivered(connection: Connection, letter: ParsedMail) -> Link:
     """A message of ours did not arrive: its delivery has failed, and a person sees why."""
-    told = letter.evidence.get("diagnosis") or "no reason given"
-    who = ", ".join(letter.failing) or "somebody"
-    why = f"It could not be delivered to {who}: {told}. Correct the address, then try again."
+    told = letter.evidence.get("diagnosis") or sentence("no reason given")
+    who = ", ".join(letter.failing) or sentence("an unknown address")
+    why = sentence(
+        "It could not be delivered to %(address)s: %(reason)s. Correct the address, then try again.",
+        address=who,
+        reason=told,
+    )
     link = _link(connection, letter) if letter.leg else None
     if link is None and notify.bounced(list(letter.failing), diagnosis=told, at=timezone.now()):
-        raise LeftAlone(f"A notice to {who} could not be delivered; nothing more is sent there: {told}.")
+        raise LeftAlone(
+            sentence(
+                "A notice to %(address)s could not be delivered; nothing more is sent to that address: %(reason)s.",
+                address=who,
+                reason=told,
+            )
+        )
     if link is None:
-        raise LeftAlone(f"A message that is none of ours here could not be delivered to {who}.")
+        raise LeftAlone(
+            sentence("A message that was not sent from here could not be delivered to %(address)s.", address=who)
+        )
     items = Outbound.objects.filter(link=link, state__in=[Outbound.State.DONE, Outbound.State.UNCLEAR])
     item = items.filter(public_id__endswith=letter.operation).first() if letter.operation else None
     if item is None and letter.operation == link.leg.public_id[-len(letter.operation) :]:

@@ -17,6 +17,7 @@ from connectors.engine.inbound.sync_context import Contents, SyncContext, differ
 from connectors.engine.mapping import NotMapped
 from connectors.kit.contract import NOT_UNDERSTOOD, RemoteFile, RemoteNote, RemoteTicket, Unread
 from connectors.models import AwaitedFile, Binding, Connection, Lane, Link, NoteRule, Outbound
+from hub.core.sentences import sentence
 from hub.core.startup_errors import in_words
 from hub.domain import messages, tickets, unmapped
 from hub.models import OPEN_STAGES, Leg, Message, Service, Ticket
@@ -142,7 +143,9 @@ def _alone(context: SyncContext, key: str, take: Callable[[], bool]) -> bool:
         )
         return True
     except (*NOT_UNDERSTOOD, DataError) as error:
-        context.unread.append(Unread(key=key, why=f"it cannot be kept: {in_words(error)}", raw=""))
+        context.unread.append(
+            Unread(key=key, why=sentence("it cannot be stored: %(reason)s", reason=in_words(error)), raw="")
+        )
         return True
 
 
@@ -154,7 +157,12 @@ def tell_unread(context: SyncContext, *, is_whole: bool) -> None:
         return
     named = {texts.storable(each.key)[:LONGEST_NAMED] or _short_name(each) for each in context.unread}
     why = texts.storable(context.unread[0].why)
-    differ(context, "unread", ", ".join(sorted(named)), _("Everything else on the ticket is followed. (%s)") % why)
+    differ(
+        context,
+        "unread",
+        ", ".join(sorted(named)),
+        sentence("Everything else on the ticket is followed. (%(reason)s)", reason=why),
+    )
 
 
 def _short_name(unread: Unread) -> str:
@@ -165,11 +173,12 @@ def _short_name(unread: Unread) -> str:
 def _not_taken(context: SyncContext, file: RemoteFile, audience: str) -> None:
     """A file that is too large to be taken by itself: it is told, and can be fetched when somebody wants it."""
     name = messages.safe_name(file.name)
-    why = _("“%(name)s” (%(size)s MB) was not taken: it is larger than %(most)s MB.") % {
-        "name": name,
-        "size": -(-file.size // 2**20),
-        "most": LARGEST_FILE // 2**20,
-    }
+    why = sentence(
+        "“%(name)s” (%(size)s MB) was not fetched: it is larger than %(most)s MB.",
+        name=name,
+        size=-(-file.size // 2**20),
+        most=LARGEST_FILE // 2**20,
+    )
     message = _say(context, str(why), file.author, file.created_at, audience)
     Binding.objects.create(link=context.link, lane=Lane.FILES, remote_key=file.key, message=message)
     AwaitedFile.objects.update_or_create(
@@ -202,7 +211,8 @@ def withdrawn(context: SyncContext) -> None:
     gone = [binding for binding in theirs.exclude(fingerprint="") if binding.remote_key not in there]
     context.link.bindings.filter(remote_key__in=there, gone_at__isnull=False).update(gone_at=None)
     if len(gone) > MOST_GONE:
-        differ(context, "notes", str(len(gone)), f"{len(gone)} of their notes are not shown to us any more; ours stay.")
+        why = sentence("%(count)s of the vendor's notes are no longer visible to us; our copies stay.", count=len(gone))
+        differ(context, "notes", str(len(gone)), why)
         return
     settle(context, "notes")
     at = timezone.now()
@@ -276,7 +286,12 @@ def _audience(context: SyncContext, visibility: str) -> str | None:
         audience = context.mapped.audience(visibility)
     except NotMapped as missing:
         unmapped.saw(source=context.origin, field="visibility", value=visibility, at=context.at)
-        differ(context, "visibility", visibility, f"{missing} Notes of this link wait until then.")
+        differ(
+            context,
+            "visibility",
+            visibility,
+            sentence("%(missing)s Notes of this link wait until then.", missing=str(missing)),
+        )
         return None
     settle(context, "visibility")
     return audience
@@ -341,7 +356,8 @@ def _correct(context: SyncContext, note: RemoteNote, print_now: str) -> None:
         return
     was_ours_alone = not before.is_for_later_legs and not before.is_for_requester
     if audience != NoteRule.Audience.US and was_ours_alone and before.ticket_id == context.ticket.pk:
-        differ(context, "visibility", note.visibility, "An internal note of theirs was made public; it is held here.")
+        why = sentence("An internal note of the vendor's was made public; it is held here.")
+        differ(context, "visibility", note.visibility, why)
         return
     text = guest_links.concealed(note.text)
     if context.ticket.merged_into is not None:

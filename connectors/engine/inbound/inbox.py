@@ -13,6 +13,7 @@ from connectors.kit.contract import NOT_UNDERSTOOD, AlertConnector, Hook, HookCo
 from connectors.kit.errors import BadSignature, ConnectorError, Refused, TryLater
 from connectors.models import Connection, Inbound
 from hub.core.ids import new_ulid
+from hub.core.sentences import sentence
 
 KEPT_HEADERS = ("content-type", "user-agent")
 LONGEST_KEY = 100
@@ -23,7 +24,7 @@ class LeftAlone(Exception):
 
 
 def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: bytes) -> None:
-    """Store a signed hook; when this returns it is committed. BadSignature, TryLater: only a counter moves."""
+    """Store a signed hook; it is committed when this returns. On BadSignature or TryLater only a counter moves."""
     with registry.ready(connection, HookConnector) as connector:
         try:
             hook = _fitting(connector.read_hook(headers, body))
@@ -34,7 +35,7 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
             hooks.count(connection, "unready_hooks")
             raise
         except (ConnectorError, *NOT_UNDERSTOOD) as error:
-            # Signed, so it is from them; what it says a person has to see.
+            # Signed, so it is from them: a person has to see what it says.
             keep(
                 connection,
                 Inbound.Kind.HOOK,
@@ -42,26 +43,27 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
                 body,
                 headers,
                 state=Inbound.State.PARKED,
-                error=texts.storable(f"The hook cannot be understood: {error}")[:500],
+                error=texts.storable(sentence("The call cannot be understood: %(reason)s", reason=str(error)))[:500],
             )
             return
     hooks.accepted(connection)
     if isinstance(connector, AlertConnector):
-        # The same words twice are two pieces of news: it fired, ended, and fired again.
+        # The same body twice is two events: the alert fired, ended, and fired again.
         keep(connection, Inbound.Kind.HOOK, f"alert.{new_ulid()}", body, headers)
         return
     with transaction.atomic():
         keep(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)
         for number, key in enumerate(hook.also, 2):
-            # A batch: each record is a piece of news of its own; the body is kept once.
+            # A batch: each record is read by itself; the body is stored once.
             keep(connection, Inbound.Kind.HOOK, f"{hook.delivery}.{number}", b"", headers, remote_key=key)
 
 
 def _fitting(hook: Hook) -> Hook:
-    """The hook, if its ids can be kept; else Refused, for what never can be is not asked for again."""
+    """The hook, if its ids can be stored; else Refused, so that nobody tries again what can never work."""
     for key in (hook.key, *hook.also, hook.delivery):
         if len(key) > LONGEST_KEY or texts.storable(key) != key:
-            raise Refused(f"It names a record by {texts.storable(key[:60])!r}, which cannot be an id of theirs.")
+            named = texts.storable(key[:60])
+            raise Refused(sentence("It names a record “%(key)s”, which cannot be an id.", key=named))
     return hook
 
 
@@ -75,7 +77,7 @@ def keep(
     kept_headers: Mapping[str, str] | None = None,
     **more: str,
 ) -> bool:
-    """Store it once; False where this very delivery is here already."""
+    """Store a delivery; False if it is stored already."""
     at = timezone.now()
     _row, is_new = Inbound.objects.get_or_create(
         connection=connection,

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 DUPLICATES_SINCE = timedelta(days=1)
 HEAL_EVERY = timedelta(hours=1)
-LAY_THERE = "It lay there when reading began; it is taken in when it changes."
+LAY_THERE = sentence("It was there before synchronisation began; it is imported when it changes.")
 
 
 def beginning(connector: Connector) -> str:
@@ -235,7 +235,7 @@ def _keep_unread(connection: Connection, unread: Unread) -> bool:
         {},
         remote_key=unread.key[: Inbound._meta.get_field("remote_key").max_length],
         state=Inbound.State.PARKED,
-        error=f"Record {unread.key} of theirs cannot be understood: {unread.why}"[:500],
+        error=sentence("Record %(key)s cannot be understood: %(reason)s", key=unread.key, reason=unread.why)[:500],
     )
 
 

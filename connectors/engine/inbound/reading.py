@@ -16,6 +16,7 @@ from connectors.engine.leases import LEASE
 from connectors.kit.contract import AlertConnector, MailConnector, TicketConnector
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import Connection, Inbound
+from hub.core.sentences import sentence
 from hub.core.startup_errors import in_words
 from hub.domain import messages
 
@@ -25,12 +26,12 @@ MOST_ATTEMPTS = 5
 
 
 def due_mail(*, at: datetime, limit: int = 100) -> list[int]:
-    """Mail that is to be read now; no more of one sender than its pace allows."""
+    """Primary keys of mail to read now; no more of one sender than its limit allows."""
     return pacing.in_turn(_due(at).filter(kind=Inbound.Kind.MAIL), at=at, limit=limit)
 
 
 def due_hooks(*, at: datetime, limit: int = 100) -> list[int]:
-    """What else is to be read now; no more of one connection than its pace allows."""
+    """Primary keys of other rows to read now; no more of one connection than its limit allows."""
     return pacing.in_turn(_due(at).exclude(kind=Inbound.Kind.MAIL), at=at, limit=limit)
 
 
@@ -45,7 +46,7 @@ def _due(at: datetime) -> QuerySet[Inbound]:
 
 
 def read(*, inbound_id: int) -> None:
-    """Understand one thing that came in. A hook is a hint: the record itself is read again."""
+    """Read one row; rows of a monitoring tool in the order they came in."""
     alerting = Connection.objects.filter(inbound=inbound_id, purpose=Connection.Purpose.ALERTS).first()
     if alerting is not None:
         _read_in_order(alerting)
@@ -57,7 +58,7 @@ MOST_IN_ORDER = 200
 
 
 def _read_in_order(connection: Connection) -> None:
-    """Alerts are read one after the other: an end that is read before its beginning would be lost."""
+    """Alerts are read one after the other: a recovery that is read before its alert would be lost."""
     at = timezone.now()
     until = at + LEASE
     claimed = Connection.objects.filter(
@@ -83,8 +84,12 @@ def _read(inbound_id: int) -> None:
         return
     row = Inbound.objects.select_related("connection__organisation", "connection__service").get(pk=inbound_id)
     if row.attempts > MOST_ATTEMPTS and not row.error:
-        # Every time whoever read it was gone before the end: whatever is in it, it holds up nothing else any more.
-        _end(row, Inbound.State.PARKED, f"Reading it was begun {MOST_ATTEMPTS} times and never came to an end.")
+        # Each time the worker died before the end: whatever is in the row, nothing else waits for it any more.
+        _end(
+            row,
+            Inbound.State.PARKED,
+            sentence("Reading was started %(count)s times and never finished.", count=MOST_ATTEMPTS),
+        )
         return
     try:
         found = _understood(row)
@@ -94,14 +99,14 @@ def _read(inbound_id: int) -> None:
         backoff.lock_out(row.connection, str(error))
         Inbound.objects.filter(pk=row.pk).update(lease_until=None, error=str(error))
     except Missing as error:
-        # A hook says it was deleted; whether our record is gone is asked for again before it is believed.
+        # A hook says the record was deleted: ask again before believing it.
         looks.look_again(row.connection, [row.remote_key])
         _end(row, Inbound.State.IGNORED, str(error))
     except LeftAlone as error:
         _end(row, Inbound.State.IGNORED, str(error))
     except (ConnectorError, messages.NotSaid) as error:
         _end(row, Inbound.State.PARKED, str(error))
-    except Exception as error:  # whatever it is, it parks this one and nothing else
+    except Exception as error:  # it parks this row and nothing else
         log.exception("Inbound %s failed", row.pk)
         if row.attempts >= MOST_ATTEMPTS:
             _end(row, Inbound.State.PARKED, in_words(error))

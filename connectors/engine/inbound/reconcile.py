@@ -1,7 +1,6 @@
-"""Understand what a vendor has: compare with what was agreed, and let the record follow what the mapping allows.
+"""Compares what a vendor has with what was agreed, and follows it as far as the mapping allows.
 
-Everything of one ticket happens in one transaction under its lock. A repeated or late snapshot is a
-function of state and changes nothing twice.
+Everything of one ticket happens in one transaction under its lock. A repeated or late snapshot changes nothing twice.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ def apply(
     contents: Contents | None = None,
     is_whole: bool = False,
 ) -> Link | None:
-    """Bring the record up to what they have; the link, or None where the ticket is none of ours.
+    """Follow what they have; the link, or None where the record is not one of ours.
 
-    `is_whole`: every note they have was read, so that one that is not among them is gone there.
-    What an archived organisation still does in its system is not followed: its part of the record is final.
+    `is_whole`: every note they have was read, so one that is missing was deleted there.
+    What an archived organisation still does in its system is not followed: its part is final.
     """
     if connection.organisation.archived_at is not None:
         return None
@@ -92,7 +91,7 @@ def _save(link: Link, remote: RemoteTicket) -> None:
     was_missing = link.missing_since is not None
     link.born_at, link.missed, link.missing_since = link.born_at or remote.created_at, 0, None
     link.asked_at = timezone.now()
-    # Nothing else of the row: what was queued meanwhile has moved its numbers, a hold its lease.
+    # No other columns: queueing changes the numbers meanwhile, and a lease may be held.
     link.save(update_fields=[*_HEARD, "missed", "missing_since", "asked_at"])
     if was_missing:
         absences.is_there_again(link.connection_id)
@@ -103,7 +102,7 @@ _HEARD = ("agreed", "heard", "heard_at", "born_at", "remote_url")
 
 @transaction.atomic
 def follow_survivor(*, alias: Link, remote: RemoteTicket, at: datetime) -> None:
-    """The leg of a merged record follows the status of the record that survived, and nothing else of it."""
+    """The engagement of a merged record follows the status of the surviving record, and nothing else."""
     ticket = _locked(alias.leg.ticket)
     link = Link.objects.select_for_update(of=("self",)).select_related("connection__organisation").get(pk=alias.pk)
     if link.state != Link.State.ALIAS or remote.is_foreign:
@@ -121,13 +120,13 @@ def follow_survivor(*, alias: Link, remote: RemoteTicket, at: datetime) -> None:
 
 
 def _locked(ticket: Ticket) -> Ticket:
-    """The ticket under its lock; with the one it was merged into, in one order, for a late word is heard there."""
+    """The ticket, locked together with the one it was merged into, since late notes go there; always in one order."""
     both = Ticket.objects.select_for_update().filter(pk__in=[ticket.pk, ticket.merged_into_id or ticket.pk])
     return next(row for row in both.order_by("pk") if row.pk == ticket.pk)
 
 
 def is_of_interest(connection: Connection, remote: RemoteTicket) -> bool:
-    """Whether a ticket that stood in a list is linked, or would be taken in."""
+    """Whether a record from a list is linked, or would be imported."""
     if Link.objects.filter(connection=connection, remote_key=remote.key).exists() or remote.reference:
         return True
     return adoption.is_in_scope(connection, remote)

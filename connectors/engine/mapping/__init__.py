@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connectors.models import Connection, FieldRule, Mapping, NoteRule, PackPlace, StatusRule, ValueRule
+from hub.core.sentences import sentence
 from hub.models import Leg, Phase, Publication, Stage, Ticket
 
 Says = StatusRule.Says
@@ -14,7 +15,13 @@ class NotMapped(Exception):
     """A value has no counterpart; `field` and `value` say which."""
 
     def __init__(self, field: str, value: str) -> None:
-        super().__init__(f"{field} {value!r} has no counterpart in the mapping; add one and try again.")
+        super().__init__(
+            sentence(
+                "%(field)s “%(value)s” has no counterpart in the mapping; add one and try again.",
+                field=field,
+                value=value,
+            )
+        )
         self.field, self.value = field, value
 
 

@@ -8,6 +8,7 @@ from django.db.models import Max
 from connectors.engine import outbox
 from connectors.engine.inbound import looks
 from connectors.models import Connection, FieldRule, Link, Mapping, NoteRule, StatusRule, ValueRule
+from hub.core.sentences import sentence
 from hub.models import Priority, Publication, UnmappedValue, WaitsOn
 
 
@@ -16,7 +17,13 @@ def publish_mapping(mapping: Mapping) -> Mapping:
     """Make a draft the mapping in force; what waited for a meaning is looked at again."""
     mapping = Mapping.objects.select_for_update(of=("self",)).select_related("connection").get(pk=mapping.pk)
     if mapping.status != Publication.DRAFT:
-        raise ValueError(f"{mapping} is {mapping.status} and stays as it is; make a new version of it.")
+        raise ValueError(
+            sentence(
+                "%(mapping)s is %(status)s and cannot be changed; make a new version.",
+                mapping=mapping,
+                status=mapping.get_status_display(),
+            )
+        )
     Mapping.objects.filter(connection=mapping.connection, status=Publication.PUBLISHED).update(
         status=Publication.RETIRED
     )
@@ -54,20 +61,20 @@ def give_meaning(connection: Connection, *, field: str, value: str, meaning: str
     """
     published = Mapping.objects.filter(connection=connection, status=Publication.PUBLISHED).first()
     if published is None:
-        raise ValueError(f"{connection} has no mapping yet; make one first.")
+        raise ValueError(sentence("%(connection)s has no mapping yet; make one first.", connection=connection))
     draft = new_mapping_version(published)
     if field == "status" and meaning in StatusRule.Verb.values:
         if waits_on and waits_on not in WaitsOn.values:
-            raise ValueError(f"{waits_on!r} is nobody that a ticket waits for.")
+            raise ValueError(sentence("A ticket cannot wait on “%(who)s”.", who=waits_on))
         if (meaning == StatusRule.Verb.WAIT) != bool(waits_on):
-            raise ValueError("Say on whom it waits, for waiting and for nothing else.")
+            raise ValueError(sentence("Choose who it waits on, only for a status that means waiting."))
         StatusRule.objects.create(mapping=draft, theirs=value, label=value, verb=meaning, waits_on=waits_on)
     elif field == "priority" and meaning in Priority.values:
         ValueRule.objects.create(mapping=draft, field=field, ours=meaning, theirs=value, label=value)
     elif field == "visibility" and meaning in NoteRule.Audience.values:
         NoteRule.objects.create(mapping=draft, theirs=value, label=value, audience=meaning)
     else:
-        raise ValueError(f"{meaning!r} is no meaning of a {field}.")
+        raise ValueError(sentence("“%(meaning)s” is not a meaning of a %(field)s.", meaning=meaning, field=field))
     return publish_mapping(draft)
 
 

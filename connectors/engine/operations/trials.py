@@ -16,6 +16,7 @@ from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import TicketConnector
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection, Profile, Trial
+from hub.core.sentences import sentence
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,11 @@ def ask(*, profile: Profile, connection: Connection, writes: bool, by: str) -> T
     """Queue a trial; NotTried where the access would be sent elsewhere, or where one is under way already."""
     if not profiles.sends_alike(connection, profile):
         raise NotTried(
-            f"This version sends credentials in another way than the one {connection} uses, so it cannot be tried with "
-            "its access. Make a connection of its own for it."
+            sentence(
+                "This version sends credentials in another way than the one %(connection)s uses, so it cannot be tried "
+                "with its access. Make a separate connection for it.",
+                connection=connection,
+            )
         )
     try:
         with transaction.atomic():
@@ -47,7 +51,11 @@ def ask(*, profile: Profile, connection: Connection, writes: bool, by: str) -> T
                 profile=profile, connection=connection, writes=writes, asked_by=by[:150], asked_at=timezone.now()
             )
     except IntegrityError as error:
-        raise NotTried(f"{connection} is being tried already: wait until that has ended, or stop it.") from error
+        raise NotTried(
+            sentence(
+                "%(connection)s is already being tried: wait until that has ended, or stop it.", connection=connection
+            )
+        ) from error
     kept = Trial.objects.filter(profile=profile).order_by("-pk").values_list("pk", flat=True)[:KEPT]
     Trial.objects.filter(profile=profile).exclude(pk__in=list(kept)).delete()
     return made
@@ -56,7 +64,9 @@ def ask(*, profile: Profile, connection: Connection, writes: bool, by: str) -> T
 def stop(trial: Trial, *, by: str) -> None:
     """Stop it before its next capability."""
     rows = Trial.objects.filter(pk=trial.pk, state__in=[State.QUEUED, State.RUNNING])
-    rows.update(state=State.STOPPED, why=f"{by} stopped it.", current="", ended_at=timezone.now())
+    rows.update(
+        state=State.STOPPED, why=sentence("Stopped by %(person)s.", person=by), current="", ended_at=timezone.now()
+    )
 
 
 def due(*, at: datetime, limit: int = 10) -> list[int]:
@@ -71,7 +81,9 @@ def run(*, trial_id: int) -> None:
     """Try every capability, keeping what was seen after each. One whose worker was lost is ended, not begun again."""
     at = timezone.now()
     lost = Trial.objects.filter(pk=trial_id, state=State.RUNNING, lease_until__lte=at)
-    if lost.update(state=State.STOPPED, current="", ended_at=at, why="The worker that tried it was ended. Try again."):
+    if lost.update(
+        state=State.STOPPED, current="", ended_at=at, why=sentence("The worker stopped in the middle. Try again.")
+    ):
         return
     if not Trial.objects.filter(pk=trial_id, state=State.QUEUED).update(state=State.RUNNING, lease_until=at + LEASE):
         return
@@ -92,7 +104,11 @@ def run(*, trial_id: int) -> None:
 def _try(trial: Trial) -> None:
     connection, profile = trial.connection, trial.profile
     if not profiles.sends_alike(connection, profile):
-        _end(trial, State.STOPPED, why=f"{connection} uses another way of sending credentials by now.")
+        _end(
+            trial,
+            State.STOPPED,
+            why=sentence("%(connection)s now sends credentials in another way.", connection=connection),
+        )
         raise _Stopped
     connection.profile, connection.memory = profile, {}
     with registry.ready(connection, TicketConnector) as connector:

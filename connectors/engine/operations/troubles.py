@@ -17,6 +17,7 @@ from django.utils import timezone
 from connectors.engine import backoff, leases
 from connectors.kit.http import LONGEST_WAIT
 from connectors.models import AwaitedFile, CallSlot, Connection, Inbound, Link, Outbound, Trouble
+from hub.core.sentences import sentence
 from hub.models import FailedReceiver
 from workflows.models import Notice, Pending
 
@@ -74,17 +75,26 @@ class Clock:
         apart = _apart_from_database()
         wrong = next((each for each in (jumped, apart) if abs(each) > self.TOLERATED), 0.0)
         if wrong:
-            what = "jumped by" if wrong == jumped else "differs from the database's by"
-            begin(
-                Trouble.Kind.CLOCK,
-                f"The clock of a machine of the hub {what} {wrong:+.0f} seconds. Let it be set by NTP.",
-            )
+            begin(Trouble.Kind.CLOCK, _clock_wrong(wrong, has_jumped=wrong == jumped))
         freed = calm(at=timezone.now())
         if freed and not wrong:
-            why = f"{freed} things waited for a time too far ahead, left by a clock that ran ahead; they go on."
+            why = sentence(
+                "%(count)s rows waited for a time too far ahead, set by a clock that ran ahead; they continue.",
+                count=freed,
+            )
             begin(Trouble.Kind.CLOCK, why)
         if not wrong and not freed:
             end(Trouble.Kind.CLOCK)
+
+
+def _clock_wrong(seconds: float, *, has_jumped: bool) -> str:
+    said = f"{seconds:+.0f}"
+    if has_jumped:
+        return sentence("The clock of one of our machines jumped by %(seconds)s seconds. Set it by NTP.", seconds=said)
+    return sentence(
+        "The clock of one of our machines differs from the database's by %(seconds)s seconds. Set it by NTP.",
+        seconds=said,
+    )
 
 
 def calm(*, at: datetime) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from connectors.engine import correlation_marks, mapping
 from connectors.engine.inbound import heard_mail
 from connectors.engine.mapping import Mapped, agreement
 from connectors.kit.contract import Change, OutboundConnector, TicketConnector
 from connectors.kit.errors import Refused
 from connectors.models import Binding, Lane, Link, Outbound
+from hub.core.sentences import sentence
 from hub.domain import files
 from hub.models import ActorKind, Leg, Message, Ticket
 from workflows.handoffs import briefing
@@ -119,7 +122,7 @@ class Composer:
             label=leg.ticket.label,
             mark=correlation_marks.sign(item.public_id),
             visibility=self.mapped.visibility(is_for_requester=False, is_for_vendor_alone=True),
-            name=f"{leg.ticket.label} hand-off.txt" if is_file else str(leg.given_by),
+            name=_("%(ticket)s hand-off.txt") % {"ticket": leg.ticket.label} if is_file else str(leg.given_by),
             text="" if is_file else briefing.beside_description(leg.pack),
             content=briefing.whole(leg.pack).encode() if is_file else b"",
             **self._thread(),
@@ -148,7 +151,7 @@ class Composer:
         if item.attachment is None:
             text = message.body
             if message.supersedes_id is not None:
-                text = f"(Correction)\n{text}"
+                text = _("(Correction)\n%(text)s") % {"text": text}
             return Composed(Change(**common, mark=mark, name=about, text=text), {})
         try:
             content = files.read(item.attachment)
@@ -161,5 +164,7 @@ class Composer:
         bindings = Binding.objects.filter(message=message).exclude(hops="")
         hops = next((found.split("@") for found in bindings.values_list("hops", flat=True)), [])
         if len(hops) >= correlation_marks.MOST_HOPS:
-            raise Refused(f"This message came here through {len(hops)} other hubs; it is not passed on again.")
+            raise Refused(
+                sentence("This message came through %(count)s other hubs; it is not passed on again.", count=len(hops))
+            )
         return hops

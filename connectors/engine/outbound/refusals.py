@@ -13,6 +13,7 @@ from django.utils import timezone
 from connectors.kit.contract import Connector
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Refused
 from connectors.models import Attempt, Connection, Link, Outbound
+from hub.core.sentences import sentence
 
 IN_A_ROW = 5
 RECORDS = 3
@@ -26,13 +27,15 @@ def of_connection(link: Link, connector: Connector) -> str:
     try:
         connector.check()
     except (LockedOut, Forbidden) as error:
-        return f"The check of the connection fails as well: {error}"
+        return sentence("The check of the connection fails as well: %(error)s", error=str(error))
     except ConnectorError:
         pass  # whether it works does not show now
     refused = _in_a_row(link.connection)
     records = {record for _item, record in refused[:IN_A_ROW]}
     if len(refused) >= IN_A_ROW and len(records) >= RECORDS:
-        return f"{IN_A_ROW} changes in a row on {len(records)} records were refused."
+        return sentence(
+            "%(count)s changes in a row on %(records)s records were refused.", count=IN_A_ROW, records=len(records)
+        )
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Say what is due on a link, once, and settle what is unclear.
+"""Sends what is due on a link, once, and settles what is unclear.
 
 No vendor has idempotency keys. So the intent is written before every send, nothing is sent later
 than W after its intent, and an outcome nobody knows is looked up there, after W + D + L, before
@@ -44,11 +44,11 @@ PACE = timedelta(hours=1)
 
 
 class TooMany(Exception):
-    """The link was written to so often within an hour that two systems seem to answer each other."""
+    """So many writes within an hour that two systems seem to answer each other."""
 
 
 def due_links(*, at: datetime, limit: int = 50) -> list[int]:
-    """Links with something to say whose lease is free and whose connection is not resting."""
+    """Primary keys of links with something to send, a free lease and a connection that is not resting."""
     return list(
         Link.objects.filter(
             Q(lease_until__isnull=True) | Q(lease_until__lte=at),
@@ -65,7 +65,7 @@ def due_links(*, at: datetime, limit: int = 50) -> list[int]:
 
 
 def send(*, link_id: int) -> int:
-    """Say what is due on one link, lane by lane, in order; how many things were settled."""
+    """Send what is due on one link, lane by lane, in order; how many items were settled."""
     link = leases.claim(link_id)
     if link is None:
         return 0
@@ -106,7 +106,7 @@ class Sender:
         return settled
 
     def _let_wait(self, lane: Lane) -> None:
-        """What stands behind something that waits is not due before that; `retry` and `skip` wake it."""
+        """What stands behind a waiting item is not due before that item; `retry` and `skip` wake it."""
         at = timezone.now()
         self.link.outbound.filter(lane=lane, state=Outbound.State.READY, next_attempt_at__lte=at).update(
             next_attempt_at=at + BEHIND
@@ -178,8 +178,11 @@ class Sender:
         ).count()
         if written >= settings.WRITES_PER_LINK_PER_HOUR:
             raise TooMany(
-                f"It was written to {written} times within an hour: two systems may be answering each other. "
-                "Its queue is kept. Look at the ticket on both sides, then let the link go on."
+                sentence(
+                    "It was written to %(count)s times within an hour: two systems may be answering each other. The "
+                    "queue is kept. Look at the ticket on both sides, then resume the synchronisation.",
+                    count=written,
+                )
             )
 
     def _push(self, item: Outbound, composed: Composed) -> Pushed:
@@ -192,7 +195,7 @@ class Sender:
         self._intend(item, composed)
         if time.monotonic() - intended > SEND_WITHIN.total_seconds():
             # Frozen in between: an older send of ours may still be looked for, so none begins now.
-            raise Unclear("It took too long to begin sending.")
+            raise Unclear(sentence("It took too long to begin sending."))
         return self.connector.push(composed.change)
 
     def _intend(self, item: Outbound, composed: Composed) -> None:
@@ -219,7 +222,14 @@ class Sender:
             return False
         item.attempts += 1
         if item.attempts >= MOST_ATTEMPTS:
-            self._park(item, f"Sent {item.attempts} times, and never found there afterwards. {item.error}")
+            self._park(
+                item,
+                sentence(
+                    "Sent %(count)s times, and never found there afterwards. %(error)s",
+                    count=item.attempts,
+                    error=item.error,
+                ),
+            )
             return False
         item.intent_at, item.intent = None, {}
         self._write(
@@ -299,7 +309,7 @@ class Sender:
         if fault:
             with transaction.atomic():
                 refusals.put_back(connection)
-                backoff.lock_out(connection, f"{fault} {error}")
+                backoff.lock_out(connection, sentence("%(fault)s %(error)s", fault=fault, error=str(error)))
             return False
         self._park(item, str(error))
         return False
@@ -319,7 +329,7 @@ class Sender:
         )
 
     def _gone(self, item: Outbound, error: Missing) -> bool:
-        """Their record was not found: ask again a few times, then let the link stand still."""
+        """Their record was not found: ask again a few times, then stop the link."""
         wait = backoff.rest(self.link.missed + 1)
         self._write(item, intent_at=None, intent={}, next_attempt_at=timezone.now() + wait, error=str(error))
         identity.not_found(self.link, error)
@@ -330,7 +340,14 @@ class Sender:
         attempts = item.attempts + (1 if error.after is None else 0)
         others_pass = connection.last_out_at is not None and connection.last_out_at > item.queued_at
         if attempts >= MOST_ATTEMPTS and others_pass:
-            self._park(item, f"Tried {attempts} times while others went through. {error}")
+            self._park(
+                item,
+                sentence(
+                    "Tried %(count)s times while other changes went through. %(error)s",
+                    count=attempts,
+                    error=str(error),
+                ),
+            )
             return
         wait = timedelta(seconds=error.after) if error.after else backoff.probe(attempts)
         until = timezone.now() + wait

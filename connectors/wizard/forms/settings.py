@@ -80,7 +80,7 @@ class SettingsForm(forms.Form):
                 secrets[setting.name] = value
                 # If the check fails, the form is shown again, and the secret need not be entered a second time.
                 self.fields[setting.name].required = False
-                self.fields[setting.name].help_text = _help_kept(setting)
+                self.fields[setting.name].help_text = help_of(setting, is_kept=True)
         vault.seal(self.connection, secrets)
         # What was learned with other settings may be wrong with these.
         self.connection.memory = {}
@@ -134,7 +134,7 @@ def _picklist_field(setting: Setting, theirs: list[Choice], initial: str, chosen
 def _text_field(setting: Setting, initial: str, *, is_kept: bool) -> forms.Field:
     common = _common(setting)
     if is_kept:
-        common |= {"required": False, "help_text": _help_kept(setting)}
+        common |= {"required": False, "help_text": help_of(setting, is_kept=True)}
     widget: forms.Widget = forms.TextInput(attrs={"class": "vTextField"})
     if setting.is_long:
         widget = forms.Textarea(attrs={"rows": 6, "class": "vLargeTextField", "spellcheck": "false"})
@@ -143,6 +143,9 @@ def _text_field(setting: Setting, initial: str, *, is_kept: bool) -> forms.Field
     return forms.CharField(initial="" if setting.is_secret else initial, widget=widget, **common)
 
 
-def _help_kept(setting: Setting) -> str:
-    kept = _("Kept as it is if left empty.")
-    return _("%(help)s %(kept)s") % {"help": localized(setting.help), "kept": kept} if setting.help else kept
+def help_of(setting: Setting, *, is_kept: bool) -> str:
+    """The help text of a setting; of a secret that is kept, what an empty field means."""
+    text, kept = localized(setting.help), _("Kept as it is if left empty.")
+    if not is_kept:
+        return text
+    return _("%(help)s %(kept)s") % {"help": text, "kept": kept} if text else kept

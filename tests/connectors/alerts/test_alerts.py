@@ -359,7 +359,7 @@ def test_a_priority_somebody_set_stays_and_what_the_alert_means_is_told(tool: Co
     ticket = Ticket.objects.get()
     assert ticket.priority == "P4"
     [told] = ticket.messages.all()
-    assert told.body == "This would be P1: the alert is critical now. The priority was set by hand and stays P4."
+    assert told.body == "This would be P1: the alert is now critical. The priority was set by hand and stays P4."
     assert not told.is_for_requester
 
 

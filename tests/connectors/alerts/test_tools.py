@@ -202,7 +202,7 @@ def test_a_state_that_is_no_alert_makes_no_ticket_and_ends_none(us: Any, word: s
     tool = connected(us, tool="icinga", pick_status="item.type")
     post(tool, icinga(word, "OK"))
     assert (Ticket.objects.count(), Inbound.objects.get().state) == (0, Inbound.State.IGNORED)
-    assert f"{word} is no alert by the words of the connection" in Inbound.objects.get().error
+    assert f"settings give no meaning to {word}." in Inbound.objects.get().error
     post(tool, icinga("PROBLEM", "CRITICAL"))
     post(tool, icinga(word, "OK"))
     assert (AlertState.objects.get().is_firing, AlertState.objects.get().count) == (True, 1)
@@ -386,7 +386,7 @@ def test_an_alert_that_neither_repeats_nor_ends_is_shown_once(us: Any, client: A
             silence.report(alert_id=pk, at=at)
 
     [message] = quiet.ticket.messages.all()
-    assert message.body.startswith("Nothing has been heard of db since ")
+    assert message.body.startswith("Nothing has been received about db since ")
     assert not message.is_for_requester
     assert told.ticket.messages.count() == 0
     client.force_login(factories.member("manager", us))

@@ -48,7 +48,7 @@ def test_a_shipped_profile_is_taken_in_once_and_published_ones_never_change() ->
     profiles.publish(draft)
     first.refresh_from_db()
     assert (first.status, profiles.chosen("rest:redmine")[1]) == ("retired", draft)
-    with pytest.raises(ValueError, match="stays as it is"):
+    with pytest.raises(ValueError, match="cannot be changed; make a new version"):
         profiles.publish(first)
 
 
@@ -211,7 +211,7 @@ def test_what_cannot_be_read_does_not_go_live(us: Organisation, admin_client: Cl
     said = admin_client.post(f"/admin/connectors/connection/{made.pk}/look/", follow=True).content.decode()
 
     made.refresh_from_db()
-    assert "It is not live yet, for it cannot be read: " in said
+    assert "The connection is not live yet, since it cannot be read: " in said
     assert made.state == Connection.State.DRAFT
 
 

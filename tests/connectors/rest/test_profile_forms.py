@@ -129,7 +129,7 @@ def test_a_published_version_can_be_looked_at_only(draft: Profile, admin: Client
     before = Profile.objects.get().document
     admin.post(form(draft, ""), {"name": "Other"})
     assert Profile.objects.get().document == before
-    with pytest.raises(ValueError, match="stays as it is"):
+    with pytest.raises(ValueError, match="cannot be changed; make a new version"):
         profiles.edit(draft, place="", values={"name": "Other"})
 
 

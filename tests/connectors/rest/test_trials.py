@@ -95,14 +95,14 @@ def test_it_can_be_stopped_before_its_next_capability(
 
     trial.refresh_from_db()
     assert (trial.state, [step["what"] for step in trial.steps]) == ("stopped", ["credentials and settings"])
-    assert " stopped it." in admin_client.get(bench(made)).content.decode()
+    assert "Stopped by " in admin_client.get(bench(made)).content.decode()
 
 
 def test_one_at_a_time_for_a_connection(made: Connection, admin_client: Client) -> None:
     asked(made)
     page = admin_client.post(bench(made), {"try": "1", "connection": made.pk}).content.decode()
 
-    assert "is being tried already: wait until that has ended, or stop it." in page
+    assert "is already being tried: wait until that has ended, or stop it." in page
     assert Trial.objects.count() == 1
 
 
@@ -148,7 +148,7 @@ def test_one_whose_worker_was_killed_is_ended_and_not_begun_again(
 
     trial.refresh_from_db()
     assert (trial.state, trial.steps, len(tenant.tickets)) == ("stopped", [], 1)
-    assert "The worker that tried it was ended. Try again." in admin_client.get(bench(made)).content.decode()
+    assert "The worker stopped in the middle. Try again." in admin_client.get(bench(made)).content.decode()
     asked(made)
 
 

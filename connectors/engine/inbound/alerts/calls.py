@@ -11,6 +11,7 @@ from connectors.kit.contract import AlertConnector
 from connectors.kit.errors import Refused
 from connectors.models import Connection, Inbound
 from hub.core.clock import now
+from hub.core.sentences import sentence
 
 MOST_AT_ONCE = 1000
 """So many alerts of one call are taken: it has to be read before its lease ends and another worker begins."""
@@ -35,12 +36,21 @@ def read(row: Inbound, connector: AlertConnector) -> int:
     Connection.objects.filter(pk=row.connection_id).update(last_in_at=timezone.now())
     if len(found) > MOST_AT_ONCE:
         raise Refused(
-            f"{len(found)} alerts came in one call. The first {MOST_AT_ONCE} were taken, the rest was left out. "
-            "Set the tool to send fewer per call (Alertmanager: max_alerts)."
+            sentence(
+                "%(count)s alerts came in one call. The first %(most)s were taken, the rest was left out. Set the tool "
+                "to send fewer per call (Alertmanager: max_alerts).",
+                count=len(found),
+                most=MOST_AT_ONCE,
+            )
         )
     if not found:
-        raise LeftAlone("Its list of alerts is empty.")
+        raise LeftAlone(sentence("Its list of alerts is empty."))
     if all(alert.is_firing is None and not alert.said for alert in found):
         states = ", ".join(sorted({alert.state for alert in found}))[:200]
-        raise LeftAlone(f"It neither begins nor ends an alert: {states} is no alert by the words of the connection.")
+        raise LeftAlone(
+            sentence(
+                "It neither begins nor ends an alert: the connection's settings give no meaning to %(states)s.",
+                states=states,
+            )
+        )
     return len(found)

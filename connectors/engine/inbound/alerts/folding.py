@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from connectors.engine import texts
 from connectors.engine.inbound import alert_acknowledgements
@@ -84,10 +85,10 @@ def _hear_person(context: AlertContext, ticket: Ticket) -> None:
 
 
 def _repeated(context: AlertContext, state: AlertState) -> Ticket:
-    """An alert that fires is told again: news if its severity or text is another one, or its ticket is over."""
+    """An active alert came again: an event if its severity or text changed, or its ticket has ended."""
     ticket = state.ticket.goes_on_as
     if not ticket.is_open:
-        return _began(context, state)  # somebody ended the ticket, and the trouble is still there
+        return _began(context, state)  # somebody ended the ticket, and the alert is still active
     AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, **_told(context))
     if (state.severity, state.text) == (context.alert.severity[:64], context.alert.text):
         return ticket
@@ -98,7 +99,7 @@ def _repeated(context: AlertContext, state: AlertState) -> Ticket:
 
 
 def _told(context: AlertContext) -> dict[str, object]:
-    """What is kept of an alert that fires, as it was told last."""
+    """What is stored of an active alert, as last received."""
     alert, hours = context.alert, context.terms.silent_hours
     return {
         "title": alert.title[:255],
@@ -111,17 +112,21 @@ def _told(context: AlertContext) -> dict[str, object]:
 
 
 def _raise(context: AlertContext, ticket: Ticket) -> None:
-    """A worse severity makes the ticket more urgent, a better one never less; what a person set stays, and is told."""
+    """A worse severity raises the priority, a better one never lowers it; a priority set by a person stays."""
     wanted = priority(context)
     if not context.alert.severity or wanted >= ticket.priority:
         return
-    why = f"the alert is {context.alert.severity[:64]} now"
+    why = _("the alert is now %(severity)s") % {"severity": context.alert.severity[:64]}
     if not ticket.is_priority_set:
         tickets.set_priority(
             ticket=ticket, priority=wanted, reason=why, actor=context.actor, at=context.at, origin=context.origin
         )
         return
-    said = f"This would be {wanted}: {why}. The priority was set by hand and stays {ticket.priority}."
+    said = _("This would be %(wanted)s: %(reason)s. The priority was set by hand and stays %(priority)s.") % {
+        "wanted": wanted,
+        "reason": why,
+        "priority": ticket.priority,
+    }
     comments.comment(ticket=ticket, body=said, actor=context.actor, at=context.at)
 
 
@@ -158,7 +163,7 @@ def _ticket(context: AlertContext, state: AlertState | None) -> tuple[Ticket, bo
         return execution.bring(
             ticket=before,
             name="reopen",
-            reason="the alert fires again",
+            reason=_("the alert is active again"),
             actor=context.actor,
             at=context.at,
             origin=context.origin,
@@ -181,7 +186,7 @@ def _ticket(context: AlertContext, state: AlertState | None) -> tuple[Ticket, bo
 
 
 def _text(alert: Alert) -> str:
-    written = f"Time there: {alert.written_at}" if alert.written_at else ""
+    written = _("Time there: %(time)s") % {"time": alert.written_at} if alert.written_at else ""
     return "\n\n".join(part for part in (alert.text, written, alert.url) if part)
 
 
@@ -208,7 +213,7 @@ def _ended(context: AlertContext, state: AlertState) -> Ticket:
         execution.bring(
             ticket=fresh,
             name="resolve",
-            reason="every alert of it has ended",
+            reason=_("all its alerts have recovered"),
             actor=context.actor,
             at=context.at,
             origin=context.origin,
@@ -217,7 +222,7 @@ def _ended(context: AlertContext, state: AlertState) -> Ticket:
 
 
 def _has_begun(ticket: Ticket) -> bool:
-    """Whether anybody has begun to work on it: told by who acted, for an alert that comes back moves its phase, too."""
+    """Whether a person or a vendor has begun to work on it; an alert that comes back changes the phase as well."""
     people = (ActorKind.PERSON, ActorKind.VENDOR)
     is_engaged = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).exclude(organisation__is_us=True).exists()
     return is_engaged or Event.objects.filter(ticket=ticket, actor_kind__in=people, kind__in=WORK).exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from connectors.models import AlertState, Connection
 from hub.domain.actors import Actor
@@ -15,14 +16,14 @@ SHOWN = 5
 
 
 def due(*, at: datetime, limit: int = 50) -> list[int]:
-    """Alerts that fire and of which nothing was told for as long as their connection allows."""
+    """Primary keys of active alerts of which nothing was received for as long as their connection allows."""
     rows = AlertState.objects.filter(is_firing=True, silent_from__lte=at)
     return list(rows.order_by("silent_from", "pk").values_list("pk", flat=True)[:limit])
 
 
 @transaction.atomic
 def report(*, alert_id: int, at: datetime) -> None:
-    """Say on the ticket that nothing is heard of its alerts any more: once for all that are due."""
+    """Write on the ticket that its alerts are silent: one comment for all that are due."""
     found = AlertState.objects.select_related("connection__organisation", "ticket__merged_into").get(pk=alert_id)
     Connection.objects.select_for_update(of=("self",)).get(pk=found.connection_id)
     due = AlertState.objects.filter(
@@ -30,15 +31,20 @@ def report(*, alert_id: int, at: datetime) -> None:
     ).order_by("pk")
     titles = list(due.values_list("title", flat=True))
     if not titles or not due.update(silent_from=None, is_silent=True):
-        return  # told of meanwhile
+        return  # reported meanwhile
     ticket = found.ticket.goes_on_as
     if not ticket.is_open:
         return
-    more = f" and {len(titles) - SHOWN} more" if len(titles) > SHOWN else ""
+    named = ", ".join(titles[:SHOWN])
+    if len(titles) > SHOWN:
+        named = _("%(titles)s and %(count)s more") % {"titles": named, "count": len(titles) - SHOWN}
     comments.comment(
         ticket=ticket,
-        body=f"Nothing has been heard of {', '.join(titles[:SHOWN])}{more} since {found.last_at:%Y-%m-%d %H:%M} UTC: "
-        "neither a repeat nor an end. The recovery may have been lost at the tool; check there whether it still fires.",
+        body=_(
+            "Nothing has been received about %(alerts)s since %(time)s UTC: neither a repeat nor a recovery. The "
+            "recovery may have been lost at the tool; check there whether the alert is still active."
+        )
+        % {"alerts": named, "time": f"{found.last_at:%Y-%m-%d %H:%M}"},
         actor=Actor(
             kind=ActorKind.API,
             id=found.connection.public_id,

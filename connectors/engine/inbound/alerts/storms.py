@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from connectors.engine.inbound.alerts.context import AlertContext, open_ticket, priority
 from connectors.models import AlertState, AlertStorm
@@ -13,7 +14,7 @@ from hub.models import Relation
 
 
 def current(context: AlertContext) -> AlertStorm | None:
-    """The storm that goes on, or begins with this alert; None where there is none."""
+    """The storm that is under way, or that this alert starts; None if there is none."""
     since = timezone.now() - timedelta(minutes=context.terms.minutes)
     going_on = (
         AlertStorm.objects.select_related("parent")
@@ -35,9 +36,12 @@ def _begin_storm(context: AlertContext, before: list[AlertState]) -> AlertStorm:
     most = min([priority(context), *(each.ticket.priority for each in before)])
     parent = open_ticket(
         context,
-        title=f"Alert storm from {context.connection}",
-        text=f"More than {context.terms.most} new alerts within {context.terms.minutes} minutes. What comes while it "
-        "lasts stands on this ticket; what had a ticket before is a child of it.",
+        title=_("Alert storm from %(connection)s") % {"connection": context.connection},
+        text=_(
+            "More than %(count)s new alerts within %(minutes)s minutes. Alerts that come while the storm lasts are "
+            "part of this ticket; earlier ones have child tickets."
+        )
+        % {"count": context.terms.most, "minutes": context.terms.minutes},
         priority=most,
         is_of_this_alert=False,
     )
