@@ -15,15 +15,17 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from typing import ClassVar
 
-from connectors.email import apart, replies, threads
+from connectors.email import apart, replies, threads, wording
 from connectors.email.mailbox import Mailbox, Place, settings_of
 from connectors.email.numbers import numbers_in
 from connectors.email.parser import MARK, Kind, Mail, Reader
 from connectors.email.replies import MARKER
+from connectors.email.settings import SETTINGS
 from connectors.email.smtp import Office, Postman
 from connectors.email.threads import Keys
 from connectors.email.tokens import access_token
 from connectors.email.verifying import verified
+from connectors.email.wording import ACCEPTED, CLOSED, DECLINED, OFFERED, QUESTION, RECALLED, RESOLVED
 from connectors.kit.contract import (
     Change,
     Checked,
@@ -39,32 +41,7 @@ from connectors.kit.contract import (
 )
 from connectors.kit.errors import Refused, Unsupported
 
-OFFERED, ACCEPTED, QUESTION, RESOLVED, DECLINED, RECALLED, CLOSED = (
-    "offered",
-    "accepted",
-    "question",
-    "resolved",
-    "declined",
-    "recalled",
-    "closed",
-)
-SECURITY = (("tls", "TLS from the first byte"), ("starttls", "STARTTLS"), ("none", "None (own network only)"))
 VISIBLE = "mail"
-
-_WORDS = (
-    (ACCEPTED, re.compile(r"(i |we )?(hereby )?(accept(ed)?|take it|taken|angenommen|accepté|aceptado)\b", re.I)),
-    (DECLINED, re.compile(r"(i |we )?(declin(e|ed)|reject(ed)?|refuse[ds]?|abgelehnt|refusé|rechazado)\b", re.I)),
-    (QUESTION, re.compile(r"(need(s|ed)? (more )?info(rmation)?|question|rückfrage)\b", re.I)),
-    (RESOLVED, re.compile(r"(resolved?|solved|done|fixed|completed?|erledigt|gelöst|résolu|resuelto)\b", re.I)),
-)
-_ASKS = """Answer with one of these words at the beginning of the first line:
-
-    ACCEPT                      you take it on
-    DECLINE why                 you do not
-    NEED INFORMATION what       you wait for an answer of ours
-    RESOLVED what was done      it is done
-
-Anything else you write is added to the ticket."""
 
 
 class Email(MailConnector, ListeningConnector):
@@ -73,86 +50,7 @@ class Email(MailConnector, ListeningConnector):
     slug: ClassVar[str] = "email"
     label: ClassVar[str] = "E-mail"
     insert_only: ClassVar[frozenset[str]] = frozenset({"description"})
-    settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(name="to", label="Their address", help="Where our tickets are sent to."),
-        Setting(
-            name="senders",
-            label="Who may answer",
-            help="Addresses and @domains of theirs, separated by commas. Nobody else moves anything.",
-        ),
-        Setting(
-            name="mailbox", label="Our address", help="What we write from; it has to take plus addressing (hub+tag@…)."
-        ),
-        Setting(name="from_name", label="Our name", help="Shown as the sender.", is_required=False),
-        Setting(name="imap_host", is_address=True, label="Mailbox: server", help="The IMAP server."),
-        Setting(
-            name="imap_port", is_address=True, label="Mailbox: port", default="993", is_required=False, is_rare=True
-        ),
-        Setting(
-            name="imap_security",
-            is_address=True,
-            label="Mailbox: encryption",
-            default="tls",
-            is_required=False,
-            choices=SECURITY,
-            is_rare=True,
-        ),
-        Setting(
-            name="folders",
-            label="Folders",
-            help="Where mail is read, separated by commas.",
-            default="INBOX",
-            is_required=False,
-            is_rare=True,
-        ),
-        Setting(name="smtp_host", is_address=True, label="Sending: server", help="The SMTP server."),
-        Setting(
-            name="smtp_port", is_address=True, label="Sending: port", default="465", is_required=False, is_rare=True
-        ),
-        Setting(
-            name="smtp_security",
-            is_address=True,
-            label="Sending: encryption",
-            default="tls",
-            is_required=False,
-            choices=SECURITY,
-            is_rare=True,
-        ),
-        Setting(name="user", label="User name", help="Of the mailbox; the same for sending."),
-        Setting(name="password", label="Password", is_secret=True, is_required=False),
-        Setting(
-            name="auth",
-            label="Log-in",
-            default="password",
-            is_required=False,
-            choices=(
-                ("password", "User name and password"),
-                ("microsoft", "Microsoft 365 (OAuth 2)"),
-                ("google", "Gmail (OAuth 2)"),
-            ),
-            is_rare=True,
-        ),
-        Setting(name="tenant", label="Microsoft: tenant", help="The directory's id.", is_required=False, is_rare=True),
-        Setting(name="client_id", label="OAuth: client id", is_required=False, is_rare=True),
-        Setting(name="client_secret", label="OAuth: client secret", is_secret=True, is_required=False, is_rare=True),
-        Setting(name="refresh_token", label="Gmail: refresh token", is_secret=True, is_required=False, is_rare=True),
-        Setting(
-            name="trust",
-            label="Their answers count when",
-            default="results",
-            is_required=False,
-            choices=(
-                ("results", "our mail server verified the sender (Authentication-Results)"),
-                ("address", "the address is right (anybody can forge it)"),
-            ),
-        ),
-        Setting(
-            name="authserv",
-            label="Name of our mail server",
-            help="As it stands first in its Authentication-Results headers, like mx.northwind.example.",
-            is_required=False,
-        ),
-    )
+    settings: ClassVar[tuple[Setting, ...]] = SETTINGS
 
     # -- settings
 
@@ -239,7 +137,7 @@ class Email(MailConnector, ListeningConnector):
         mail = apart.read(Reader(keys=self.keys, own_addresses={own}, hub=self.ports.hub), raw)
         is_theirs, doubt = self._judged(mail)
         is_heard = mail.kind in (Kind.REPLY, Kind.TICKET, Kind.GENERATED)
-        status, text = _status(mail) if is_heard else ("", mail.text)
+        status, text = wording.status_of(mail) if is_heard else ("", mail.text)
         signed = next((one for one in mail.evidence if one.is_signed), None)
         return ParsedMail(
             action=mail.action,
@@ -287,11 +185,11 @@ class Email(MailConnector, ListeningConnector):
     def push(self, change: Change) -> Pushed:
         at = self.ports.now()
         if change.kind == "create":
-            self._send(change, _offer(change, self.ports.guest_link(change.leg)))
+            self._send(change, wording.offer(change, self.ports.guest_link(change.leg)))
             return Pushed(key=f"mail-{change.leg.lower()}", ticket=self._ticket(change, at))
         if change.kind == "fields":
             if set(change.fields) - {"title"}:
-                self._send(change, _told(change))
+                self._send(change, wording.update(change))
             return Pushed(key=change.key, ticket=self._ticket(change, at))
         text = f"{change.name} wrote:\n\n{change.text}" if change.kind == "note" else f"Attached: {change.name}"
         self._send(change, text)
@@ -348,52 +246,6 @@ def _address(name: str, address: str) -> Address:
     user, _, domain = address.partition("@")
     plain = " ".join(re.sub(r"[\x00-\x1f]", " ", name).split())
     return Address(display_name=plain, username=user, domain=domain)
-
-
-def _offer(change: Change, guest_link: str) -> str:
-    fields = change.fields
-    lines = [fields.get("title", ""), ""]
-    if fields.get("priority"):
-        lines += [f"Priority: {fields['priority']}", ""]
-    lines += [fields.get("description", ""), "", "-" * 40, _ASKS]
-    if guest_link:
-        lines += ["", "Or without a log-in, on a page:", ""]
-        lines += [f"    {word:<18}{guest_link}?do={verb}" for word, verb in _PRESSED]
-    return "\n".join(lines)
-
-
-_PRESSED = (("Accept", "accept"), ("Decline", "decline"), ("Need information", "ask"), ("Resolved", "resolve"))
-"""What can be pressed on the page; each address opens it at that verb."""
-
-_SAID = {
-    RECALLED: "This ticket was taken back. Please do nothing more on it.",
-    CLOSED: "This ticket is closed. Thank you.",
-    ACCEPTED: "Please go on with this ticket.",
-    QUESTION: "This ticket waits.",
-    OFFERED: "This ticket is offered to you again.",
-    RESOLVED: "This ticket counts as resolved.",
-}
-
-
-def _told(change: Change) -> str:
-    lines = [_SAID.get(value, f"Status: {value}") for name, value in change.fields.items() if name == "status"]
-    lines += [f"{name.capitalize()}: {value}" for name, value in change.fields.items() if name in ("priority", "title")]
-    return "\n".join(lines)
-
-
-def _status(mail: Mail) -> tuple[str, str]:
-    """What the first line says of the work, and what is left to read; a mail that is new says nothing of it."""
-    if not mail.leg:
-        return "", mail.text
-    first, _, rest = mail.text.partition("\n")
-    line = first.strip().lstrip("*_>#. ").rstrip("*_ ")
-    for status, words in _WORDS:
-        found = words.match(line)
-        if found is not None and (len(line) - found.end() < 400):
-            said = line[found.end() :].lstrip(" :.,;–—-!").rstrip()
-            text = "\n".join(part for part in (said, rest.strip()) if part)
-            return status, text
-    return "", mail.text
 
 
 def _same(mail: Mail) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.message import Message
 from enum import StrEnum
@@ -110,38 +110,29 @@ class Reader:
             return held(f"It cannot be read ({type(error).__name__}).", digest)
 
     def _understood(self, message: Message, bodies: mime.Bodies, digest: str) -> Mail:
-        senders = mime.addresses(message, "from")
-        name, sender = senders[0] if senders else ("", "")
+        mail = _envelope(message, digest)
         subject = mime.header(message, "subject")
         report = bounces.report(message, bodies)
         referred = _ids(message, "references", "in-reply-to") if report is None else list(report.original_ids)
-        recipients = [address for _name, address in mime.addresses(message, *_RECIPIENTS)]
-        evidence = threads.evidence(self.keys, referred=referred, addresses=recipients, subject=subject)
+        evidence = threads.evidence(self.keys, referred=referred, addresses=list(mail.recipients), subject=subject)
         is_ours = any(one.is_signed for one in evidence)
         is_answer = bool(referred) or is_ours or _RE.match(subject) is not None
         html, whole = _best(bodies)
-        # Without a Message-ID nobody knows what else was taken from it on the way, as what it refers to.
+        # Without a Message-ID nobody knows what else was removed on the way, such as what it refers to.
         text, quoted = _said(whole, subject, may_quote=is_answer or "message-id" not in message)
         if any(each.kind == mime.TNEF for each in bodies.attachments):
             text = f"{text}\n\n{mime.PACKED}".strip()
-        marks = tuple(mime.header(message, MARK.lower()).split())
-        kind, why = self._kind(message, report, sender.lower(), marks, text, is_answer=is_answer, is_ours=is_ours)
+        kind, why = self._kind(message, report, mail.sender, mail.marks, text, is_answer=is_answer, is_ours=is_ours)
         if kind in (Kind.TICKET, Kind.REPLY):
             kind, why = _readable(message, bodies, text, subject, kind)
         action, because = _action(kind, report, is_ours=is_ours)
         if action in (Action.ADD_MESSAGE, Action.OPEN_TICKET) and (missed := _missed(bodies, text, quoted)):
             action, why = Action.HOLD, missed
-        return Mail(
+        return replace(
+            mail,
             kind=kind,
             action=action,
             why=why or because,
-            message_id="".join(_ids(message, "message-id")[:1]),
-            subject=threads.without_tag(subject),
-            sender=sender.lower(),
-            sender_name=name,
-            reply_to=tuple(address.lower() for _name, address in mime.addresses(message, "reply-to")),
-            recipients=tuple(recipients),
-            sent_at=mime.sent_at(message),
             text=text,
             quoted=quoted,
             html=html,
@@ -150,9 +141,6 @@ class Reader:
             referred=tuple(referred),
             failing=report.addresses if report and report.fate != Fate.DELIVERED else (),
             report=report,
-            authentication=tuple(mime.headers(message, "authentication-results")),
-            marks=marks,
-            digest=digest,
         )
 
     def _kind(
@@ -222,6 +210,27 @@ _CHALLENGE_HEADERS = (
     "x-verify-sender",
     "x-uol-confirm",
 )
+
+
+def _envelope(message: Message, digest: str) -> Mail:
+    """What the headers of a message say, before anything else of it is understood."""
+    senders = mime.addresses(message, "from")
+    name, sender = senders[0] if senders else ("", "")
+    return Mail(
+        kind=Kind.UNREADABLE,
+        action=Action.HOLD,
+        why="",
+        message_id="".join(_ids(message, "message-id")[:1]),
+        subject=threads.without_tag(mime.header(message, "subject")),
+        sender=sender.lower(),
+        sender_name=name,
+        reply_to=tuple(address.lower() for _name, address in mime.addresses(message, "reply-to")),
+        recipients=tuple(address for _name, address in mime.addresses(message, *_RECIPIENTS)),
+        sent_at=mime.sent_at(message),
+        authentication=tuple(mime.headers(message, "authentication-results")),
+        marks=tuple(mime.header(message, MARK.lower()).split()),
+        digest=digest,
+    )
 
 
 def _is_challenge(message: Message, subject: str, text: str) -> bool:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from connectors.kit.contract import Checked, RemoteTicket, understood
-from connectors.kit.errors import LockedOut, Missing, Refused, TryLater
+from connectors.kit.errors import Missing, Refused, TryLater
 from connectors.rest.schema import Filled
 from hub.expressions import Expression, text
 from hub.expressions.texts import Text
 
-from .caller import Caller
 from .profile import Step
-from .records import Records
-from .samples import ShowsSamples
+from .reading import LOOK_BACK, Reads
 
 NOBODY = "TH-00000000-00000000000000000000000000"
 """Our reference of no ticket."""
@@ -25,21 +23,10 @@ IN_THE_FUTURE = timedelta(minutes=10)
 """Less is a clock that is not set by NTP."""
 MOST_OFFSET = 26
 """Two zones are at most so many hours apart (UTC+14 and UTC-12)."""
-LOOK_BACK = timedelta(days=7)
-"""How far back a ticket is looked for in a list, where they cannot search."""
 
 
-class ChecksItself(ShowsSamples):
-    """The part of a connector by profile that checks; the rest stands in `connector`."""
-
-    caller: Caller
-    records: Records
-
-    def _whole(self, step: Step, items: list[Any]) -> list[Any]:
-        raise NotImplementedError
-
-    def _since(self, at: datetime) -> str:
-        raise NotImplementedError
+class ChecksItself(Reads):
+    """The part of a connector by profile that checks; the rest is in `connector`."""
 
     def check(self) -> Checked:
         """Are we let in, do all picklists answer, and does their list keep to our filter?"""
@@ -195,25 +182,3 @@ class ChecksItself(ShowsSamples):
         )
         if unread and not tickets:
             raise Refused(f"None of the first {len(unread)} records can be understood: {unread[0].why}")
-
-    def _me(self) -> str:
-        if not self.caller.has("who"):
-            return ""
-        if "me" not in self.ports.memory:
-            done = self.caller.run("who")
-            told = {
-                "settings": self.caller.known["settings"],
-                "answer": done.answer,
-                "status": 200,
-                "me": "",
-                "headers": done.headers,
-                "steps": {},
-            }
-            who = self.profile.who
-            me = text(who.id(told)) if who is not None else ""
-            if not me:
-                raise LockedOut(f"{self.profile.name} does not say who we are.", field=self.profile.connect.wrong)
-            self.ports.memory["me"] = me
-            self.ports.memory["me_name"] = text(who.name(told)) if who and who.name is not None else me
-        self.caller.known["me"] = self.ports.memory["me"]
-        return self.ports.memory["me"]

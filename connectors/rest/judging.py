@@ -19,41 +19,9 @@ from hub.expressions.texts import Text, Tree
 from .given import unset, with_defaults
 from .profile import LONGEST, Defaults, Paging, PicklistRow, Profile, Step
 from .times import zone
+from .vocabulary import KNOWN_OPERATIONS, LACKS
 
 Wrong = Callable[[str, str], None]
-KNOWN_OPERATIONS = (
-    "who",
-    "list",
-    "get",
-    "find",
-    "carrying",
-    "create",
-    "update",
-    "notes",
-    "note",
-    "files",
-    "file",
-    "download",
-    "hooks",
-    "hook_create",
-    "hook_enable",
-    "hook_delete",
-    "quota",
-    "person",
-)
-LACKS = {
-    "changed_since": "The list is read whole with every poll; what has not changed has no effect.",
-    "changed_at": "Their records do not say when they changed: what differs from what was read last has changed.",
-    "created_at": "Their records do not say when they were made: it is when we first see them.",
-    "find": "A ticket whose making was not answered is looked for in the list, by our reference in its record.",
-    "reference": "No field takes our reference: it stands in the description.",
-    "note_key": "Notes have no ids: a note is known by its author, time and text.",
-    "notes": "Nothing is said to them, and nothing read.",
-    "files": "Attachments are skipped.",
-    "hooks": "They do not call us; polls bring everything.",
-    "who": "We are known by nothing but our marks.",
-}
-"""What a profile may declare that a system lacks, and what is done then."""
 CHANGE = {
     "id",
     "kind",
@@ -148,6 +116,28 @@ def _settings(profile: Profile, wrong: Wrong) -> None:
 
 
 def _operations(profile: Profile, wrong: Wrong) -> None:
+    _missing_operations(profile, wrong)
+    own = _own_operations(profile)
+    for name in sorted(own - profile.operations.keys()):
+        wrong("operations", f"There is no operation “{name}”, though a table above asks for it.")
+    for name, steps in profile.operations.items():
+        if name not in KNOWN_OPERATIONS and name not in own:
+            wrong(f"operations.{name}", "Nothing uses this operation. Is its name right?")
+        for number, step in enumerate(steps):
+            _step(step, f"operations.{name}" if len(steps) == 1 else f"operations.{name}.{number}", wrong)
+    _answers_used(profile, wrong)
+    _values_sent(profile, wrong)
+
+
+def _own_operations(profile: Profile) -> set[str]:
+    """The operations that tables of this profile name."""
+    own = {row.operation for row in profile.notes} | {row.operation for row in profile.files}
+    own |= {row.operation for row in profile.picklists.values()} | {row.detail for row in profile.notes}
+    own |= {row.detail for row in profile.files}
+    return own - {""}
+
+
+def _missing_operations(profile: Profile, wrong: Wrong) -> None:
     lacks, there = profile.lacks, profile.operations
     needed = {"list", "get", "create", "update"} | {name for name in ("who", "find") if name not in lacks}
     needed |= set() if "notes" in lacks else {"note"}
@@ -161,9 +151,6 @@ def _operations(profile: Profile, wrong: Wrong) -> None:
     for row in profile.errors:
         if row.operation and row.operation not in there:
             wrong("errors.operation", f"There is no [operations.{row.operation}].")
-    own = {row.operation for row in profile.notes} | {row.operation for row in profile.files}
-    own |= {row.operation for row in profile.picklists.values()} | {row.detail for row in profile.notes}
-    own |= {row.detail for row in profile.files}
     for name, is_used, where in (
         ("quota", profile.limits is not None and profile.limits.left is not None, "limits.left"),
         ("person", profile.people is not None, "people"),
@@ -172,27 +159,31 @@ def _operations(profile: Profile, wrong: Wrong) -> None:
             wrong(where, f"There is no [operations.{name}] to ask.")
         if name in there and not is_used:
             wrong(f"operations.{name}", f"Nothing says what its answer means: see [{where}].")
-    for name in sorted(own - {""} - there.keys()):
-        wrong("operations", f"There is no operation “{name}”, though a table above asks for it.")
-    for name, steps in there.items():
-        if name not in KNOWN_OPERATIONS and name not in own:
-            wrong(f"operations.{name}", "Nothing uses this operation. Is its name right?")
-        for number, step in enumerate(steps):
-            _step(step, f"operations.{name}" if len(steps) == 1 else f"operations.{name}.{number}", wrong)
+
+
+def _answers_used(profile: Profile, wrong: Wrong) -> None:
+    """Where a list is in its answer, and the new id in that of `create`."""
+    there = profile.operations
     for name in ("list", "find", "notes", "files"):
         if there.get(name) and there[name][-1].items is None:
             wrong(f"operations.{name}.items", "This is missing: where in the answer is the list?")
     creates = there.get("create", ())
     if creates and all(each.key is None and each.item is None for each in creates):
         wrong("operations.create.key", "This is missing: where in the answer is the new id?")
+
+
+def _values_sent(profile: Profile, wrong: Wrong) -> None:
+    """Our reference, our mark, the visibility and the time: each has to be part of a request."""
+    there = profile.operations
+    creates, notes = there.get("create", ()), there.get("note", ())
     if creates and not _mentions(creates, "change.reference"):
         wrong("operations.create", "Nothing writes {change.reference}: without it a ticket could be made twice.")
-    if there.get("note") and not _mentions(there["note"], "change.mark"):
+    if notes and not _mentions(notes, "change.mark"):
         wrong("operations.note", "Nothing writes {change.marked}: without our mark a note could be said twice.")
     many = len(profile.picklists["visibility"].values) > 1 if "visibility" in profile.picklists else False
-    if there.get("note") and many and not _mentions(there["note"], "change.visibility"):
+    if notes and many and not _mentions(notes, "change.visibility"):
         wrong("operations.note", "Nothing uses {change.visibility}: every note would be seen by the same people.")
-    if "changed_since" not in lacks and there.get("list") and not _mentions(there["list"], "since", "cursor"):
+    if "changed_since" not in profile.lacks and there.get("list") and not _mentions(there["list"], "since", "cursor"):
         wrong("operations.list", "It does not use {since}; if they cannot tell what changed, say so in [lacks].")
 
 

@@ -14,7 +14,8 @@ from django.urls import reverse
 from connectors.autotask.simulator import Simulator, Tenant
 from connectors.engine import profiles, registry, vault
 from connectors.models import Connection
-from connectors.rest.connector import Rest, _addresses
+from connectors.rest.connector import Rest
+from connectors.rest.making import addresses
 from connectors.wizard.forms.settings import access_settings
 from hub.models import Organisation, User
 from tests import factories
@@ -215,7 +216,7 @@ discover = "{settings.zones}"
 
 def test_every_setting_that_says_where_credentials_go_is_an_address() -> None:
     """Of a profile: the base, where tokens come from, where the base is asked for, and who signs for their host."""
-    assert _addresses(TOKEN) == {"address", "token_address", "authority", "zones"}
+    assert addresses(TOKEN) == {"address", "token_address", "authority", "zones"}
 
 
 @pytest.mark.parametrize("name", sorted(Rest.shipped_profiles()))

@@ -6,7 +6,8 @@ from email.message import EmailMessage
 
 import pytest
 
-from connectors.email.simulator import Simulator, Tenant
+from connectors.email.simulated_lines import Tenant
+from connectors.email.simulator import Simulator
 from connectors.models import Connection, Inbound
 from hub.models import Leg, Organisation, Ticket
 from tests import factories

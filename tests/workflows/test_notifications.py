@@ -14,7 +14,8 @@ import responses
 import time_machine
 from standardwebhooks.webhooks import Webhook
 
-from connectors.email.simulator import Simulator, Tenant
+from connectors.email.simulated_lines import Tenant
+from connectors.email.simulator import Simulator
 from hub.core import crypto
 from hub.domain import tickets
 from hub.domain.actors import Actor

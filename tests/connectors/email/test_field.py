@@ -9,7 +9,8 @@ from hashlib import sha256
 
 import pytest
 
-from connectors.email.simulator import Simulator, Tenant
+from connectors.email.simulated_lines import Tenant
+from connectors.email.simulator import Simulator
 from connectors.engine.inbound import reading
 from connectors.models import Connection, Difference, HeardMail, Inbound
 from connectors.queries import sync_issues

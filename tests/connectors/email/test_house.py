@@ -12,7 +12,8 @@ import pytest
 import responses
 
 from connectors.email.mailbox import Mailbox, Place
-from connectors.email.simulator import Simulator, Tenant
+from connectors.email.simulated_lines import Tenant
+from connectors.email.simulator import Simulator
 from connectors.engine import registry, vault
 from connectors.engine.inbound import listening, polling
 from connectors.kit.contract import ListeningConnector

@@ -1,0 +1,119 @@
+"""Writes to a system by its profile: new tickets, changed fields, notes and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from connectors.kit.contract import Change, Pushed, RemoteFile, RemoteNote, RemoteTicket, Unread
+from connectors.kit.errors import ConnectorError, Refused
+from connectors.kit.http import sized, type_of
+from hub.expressions.texts import Unsaid
+
+from .checking import ChecksItself
+
+Json = dict[str, Any]
+
+
+class Writes(ChecksItself):
+    """The part of a connector by profile that writes; the rest is in `connector`."""
+
+    def push(self, change: Change) -> Pushed:
+        self._me()
+        if change.kind == "create":
+            return self._create(change)
+        self.records.key(change.key)
+        if change.kind == "fields":
+            return self._update(change)
+        return self._say(change)
+
+    def _values(self, change: Change) -> Json:
+        told = f"{change.name}:\n{change.text}" if change.kind == "note" and change.name else change.text
+        mark = f"[TH:{change.mark}]" if change.mark else ""
+        return {
+            "key": change.key,
+            "fields": {**change.fields, **self._whole_values(change)},
+            "change": {
+                "id": change.id,
+                "kind": change.kind,
+                "key": change.key,
+                "reference": change.reference or Unsaid(),
+                "visibility": change.visibility,
+                "text": told,
+                "marked": f"{told}\n\n{mark}".strip(),
+                "mark": mark,
+                "ticket": change.label,
+                "name": change.name,
+                "content": change.content,
+                "size": len(change.content),
+                "type": type_of(change.name),
+            },
+        }
+
+    def _whole_values(self, change: Change) -> dict[str, str]:
+        """Of a field with parts: their own value of which the one that is written is a part, as `status_of`."""
+        found = {}
+        for name, value in change.fields.items():
+            parts = {each.value: each.of for each in self.profile.parts_of(name)}
+            if parts:
+                found[f"{name}_of"] = parts.get(value, value)
+        return found
+
+    def _create(self, change: Change) -> Pushed:
+        done = self.caller.run("create", self._values(change), is_write=True)
+        if isinstance(done.item, dict) and done.item:
+            ticket = self.records.ticket(done.item, done.answer)
+            return Pushed(key=ticket.key, ticket=ticket)
+        if not done.key:
+            raise ValueError("the answer names no new record")
+        return Pushed(key=done.key, ticket=self.glance(self.records.key(done.key)))
+
+    def _update(self, change: Change) -> Pushed:
+        done = self.caller.run("update", self._values(change), is_write=True)
+        if not done.ran:
+            raise Refused(f"Nothing in the profile writes {', '.join(change.fields) or 'our reference'}.")
+        if isinstance(done.item, dict) and done.item and not self.profile.verify:
+            return Pushed(key=change.key, ticket=self.records.ticket(done.item, done.answer))
+        ticket = self.glance(change.key)
+        if self.profile.verify:
+            self._verify(change, ticket)
+        return Pushed(key=change.key, ticket=ticket)
+
+    def _verify(self, change: Change, ticket: RemoteTicket) -> None:
+        """Read back: some systems answer yes and keep what they had (21)."""
+        kept = [name for name, value in change.fields.items() if not _same(ticket.fields.get(name, ""), value)]
+        if change.reference and ticket.reference != change.reference:
+            kept.append("our reference")
+        if kept:
+            raise Refused(f"{self.profile.name} answered yes but did not change: {', '.join(kept)}.")
+
+    def _say(self, change: Change) -> Pushed:
+        known = self.profile.picklists.get("visibility")
+        if known is not None and known.values and change.visibility not in {v.value for v in known.values}:
+            raise Refused(f"{self.profile.name} knows no visibility {change.visibility!r}.")
+        if change.kind == "file" and len(change.content) > self.profile.largest_file:
+            raise Refused(
+                f"{change.name} has {sized(len(change.content))}, {self.profile.name} takes "
+                f"{sized(self.profile.largest_file)} at most."
+            )
+        done = self.caller.run(change.kind, self._values(change), is_write=True)
+        if not done.ran:
+            raise Refused(f"{self.profile.name} has no way to say this with the visibility {change.visibility!r}.")
+        return Pushed(key=done.key or self._key_of_mark(change))
+
+    def _key_of_mark(self, change: Change) -> str:
+        """They did not say which record they made: ours is the one with our mark."""
+        try:
+            item, answer = self._read(change.key)
+            is_note = change.kind == "note"
+            read: Callable[..., tuple[Sequence[RemoteNote | RemoteFile], Sequence[Unread]]]
+            read = self.records.notes if is_note else self.records.files
+            records, _unread = read(change.key, item, answer)
+            return [record.key for record in records if record.mark == change.mark][-1]
+        except (ConnectorError, IndexError) as error:
+            raise ValueError("what was said is not found there") from error
+
+
+def _same(theirs: str, ours: str) -> bool:
+    """Whether they kept what we wrote; line ends and spaces around it are theirs to tidy."""
+    return theirs == ours or theirs.replace("\r\n", "\n").strip() == ours.replace("\r\n", "\n").strip()
