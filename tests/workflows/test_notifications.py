@@ -328,7 +328,7 @@ def test_a_digest_says_every_working_day_what_lies_with_them(
         clock.move_to(datetime(2026, 3, 17, 6, 1, tzinfo=UTC))
         dispatcher.drain(most=4)
         digest = mails(house)[-1]
-        assert digest["Subject"] == "1 open with you at Northwind IT"
+        assert digest["Subject"] == "Your open tickets at Northwind IT: 1"
         assert f"{ticket.label} Socket 4.12 is dead" in digest.get_content()
         assert "please answer" in digest.get_content()
         count = len(mails(house))
@@ -341,7 +341,7 @@ def test_a_digest_says_every_working_day_what_lies_with_them(
         clock.move_to(datetime(2026, 3, 20, 6, 1, tzinfo=UTC))
         dispatcher.drain(most=4)
         assert [each["Subject"] for each in mails(house)[count:]] == [
-            f"Not yours any more: Socket 4.12 is dead [{ticket.label}]"
+            f"Withdrawn: Socket 4.12 is dead [{ticket.label}]"
         ]
         assert Digest.objects.get().next_run_at == datetime(2026, 3, 23, 6, 0, tzinfo=UTC)
 

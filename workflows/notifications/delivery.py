@@ -13,6 +13,8 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from hub.domain import accounts
 from hub.models import Organisation, User
@@ -79,12 +81,18 @@ def together(notices: list[Notice]) -> tuple[str, str]:
     by_subject: dict[str, int] = {}
     for notice in notices:
         by_subject[notice.subject] = by_subject.get(notice.subject, 0) + 1
-    lines = [f"- {subject}{f' ({count} times)' if count > 1 else ''}" for subject, count in by_subject.items()]
+    lines = [
+        "- " + (_("%(subject)s (%(count)s times)") % {"subject": subject, "count": count} if count > 1 else subject)
+        for subject, count in by_subject.items()
+    ]
     shown = lines[:50]
     if len(lines) > len(shown):
-        shown.append(f"and {len(lines) - len(shown)} more")
-    subject = f"{len(notices)} notices, the newest: {notices[-1].subject}"[:300]
-    return subject, "\n".join([f"{len(notices)} notices since the last message:", "", *shown, "", notices[-1].body])
+        shown.append(_("and %(count)s more") % {"count": len(lines) - len(shown)})
+    count = len(notices)
+    subject = ngettext("%(count)s notice, the newest: %(subject)s", "%(count)s notices, the newest: %(subject)s", count)
+    since = ngettext("%(count)s notice since the last message:", "%(count)s notices since the last message:", count)
+    body = [since % {"count": count}, "", *shown, "", notices[-1].body]
+    return (subject % {"count": count, "subject": notices[-1].subject})[:300], "\n".join(body)
 
 
 def _deliver(notices: list[Notice], subject: str, body: str) -> None:

@@ -10,10 +10,14 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from hub.expressions import BadExpression, Expression, Failed
 from hub.expressions.texts import Text, text_of
 from hub.models import Leg, Organisation, Ticket
+from hub.translation import localized
 from workflows.models import NoticeTemplate
 
 LONGEST = 10_000
@@ -38,43 +42,61 @@ class Wording(NamedTuple):
     body: str
 
 
+class BuiltIn(NamedTuple):
+    """A text of the product, translated when it is used."""
+
+    subject: str | Promise
+    body: str | Promise
+
+    def wording(self) -> Wording:
+        return Wording(str(self.subject), str(self.body))
+
+
 _FOOT = "\n\n{url}"
-BUILT_IN: dict[tuple[str, str], Wording] = {
-    ("plain", Audience.US): Wording("[{ticket.label}] {ticket.title}", "{text}" + _FOOT),
-    ("plain", Audience.REQUESTER): Wording("[{ticket.label}] {ticket.title}", "{text}" + _FOOT),
-    ("plain", Audience.VENDOR): Wording("[{ticket.label}] {ticket.title}", "{text}" + _FOOT),
-    ("escalation", Audience.US): Wording(
+_PLAIN = BuiltIn("[{ticket.label}] {ticket.title}", "{text}" + _FOOT)
+BUILT_IN: dict[tuple[str, str], BuiltIn] = {
+    ("plain", Audience.US): _PLAIN,
+    ("plain", Audience.REQUESTER): _PLAIN,
+    ("plain", Audience.VENDOR): _PLAIN,
+    ("escalation", Audience.US): BuiltIn(
         "[{ticket.label}] {why}",
-        "{ticket.label} {ticket.title}\n{why}\n\nPriority {ticket.priority}, service {ticket.service}, "
-        "with {ticket.holder} ({ticket.reason})." + _FOOT,
+        _(
+            "{ticket.label} {ticket.title}\n{why}\n\nPriority {ticket.priority}, service {ticket.service}, "
+            "with {ticket.holder} ({ticket.reason}).\n\n{url}"
+        ),
     ),
-    ("breach", Audience.US): Wording(
-        "[{ticket.label}] {why}", "{why}\n\n{ticket.title}\nWith {ticket.holder}." + _FOOT
+    ("breach", Audience.US): BuiltIn(
+        "[{ticket.label}] {why}", _("{why}\n\n{ticket.title}\nWith {ticket.holder}.\n\n{url}")
     ),
-    ("offer", Audience.VENDOR): Wording(
+    ("offer", Audience.VENDOR): BuiltIn(
         "{ticket.title} [{ticket.label}]",
-        "{hub} asks you to take on a ticket.\n\n{leg.brief}\n\nPriority: {ticket.priority}\n{leg.answer_by}"
-        "\nAccept, decline, ask, or say that it is done, on this page (no log-in; the address is the key to this one "
-        "ticket):\n\n{url}",
+        _(
+            "{hub} asks you to take on a ticket.\n\n{leg.brief}\n\nPriority: {ticket.priority}\n{leg.answer_by}"
+            "\nAccept it, decline it, ask a question or report it done on this page. You do not have to log in; anyone "
+            "with this link can act on this ticket:\n\n{url}"
+        ),
     ),
-    ("withdrawn", Audience.VENDOR): Wording(
-        "Not yours any more: {ticket.title} [{ticket.label}]",
-        "{hub} has this ticket back ({leg.stage}). Please do nothing more on it.",
+    ("withdrawn", Audience.VENDOR): BuiltIn(
+        _("Withdrawn: {ticket.title} [{ticket.label}]"),
+        _("{hub} has taken this ticket back ({leg.stage}). Please stop working on it."),
     ),
-    ("message", Audience.VENDOR): Wording(
-        "Re: {ticket.title} [{ticket.label}]", "{text}\n\nAnswer on the page:\n{url}"
+    ("message", Audience.VENDOR): BuiltIn(
+        "Re: {ticket.title} [{ticket.label}]", _("{text}\n\nAnswer on this page:\n{url}")
     ),
-    ("ask_update", Audience.VENDOR): Wording(
-        "Re: {ticket.title} [{ticket.label}]", "How far are you with this ticket? {text}\n\nAnswer on the page:\n{url}"
+    ("ask_update", Audience.VENDOR): BuiltIn(
+        "Re: {ticket.title} [{ticket.label}]",
+        _("What is the status of this ticket? {text}\n\nAnswer on this page:\n{url}"),
     ),
-    ("digest", Audience.VENDOR): Wording("{size(items)} open with you at {hub}", "{text}"),
-    ("log_in_guesses", Audience.US): Wording("{why}", "{why}.\n\n{text}" + _FOOT),
-    ("new_password", Audience.US): Wording(
-        "Your new password for Ticket Hub",
-        "Somebody, probably you, asked for a new password at {hub}. Choose it on the page below, within 24 hours. "
-        "If you did not ask for it, do nothing: your password stays as it is.",
+    ("digest", Audience.VENDOR): BuiltIn(_("Your open tickets at {hub}: {size(items)}"), "{text}"),
+    ("log_in_guesses", Audience.US): BuiltIn("{why}", "{why}.\n\n{text}" + _FOOT),
+    ("new_password", Audience.US): BuiltIn(
+        _("Your new password for Ticket Hub"),
+        _(
+            "Somebody, probably you, asked for a new password at {hub}. Choose it on the page below, within 24 hours. "
+            "If you did not ask for it, do nothing: your password stays as it is."
+        ),
     ),
-    ("daily", Audience.US): Wording("{size(items)} notices of Ticket Hub", "{text}"),
+    ("daily", Audience.US): BuiltIn(_("Ticket Hub notices: {size(items)}"), "{text}"),
 }
 """The texts that are there before an admin writes any; a kind without its own reads as ``plain``."""
 
@@ -112,7 +134,11 @@ def wording(kind: str, audience: str, language: str) -> Wording:
     row = found.get(language) or found.get("en")
     if row is not None:
         return Wording(row.subject, row.body)
-    return BUILT_IN.get((kind, audience)) or BUILT_IN[("plain", audience)]
+    return _built_in(kind, audience)
+
+
+def _built_in(kind: str, audience: str) -> Wording:
+    return (BUILT_IN.get((kind, Audience(audience))) or BUILT_IN["plain", Audience(audience)]).wording()
 
 
 def said(kind: str, audience: str, facts: Mapping[str, Any], *, language: str = "en") -> Wording:
@@ -121,7 +147,7 @@ def said(kind: str, audience: str, facts: Mapping[str, Any], *, language: str = 
     try:
         return Wording(filled(found.subject, facts), filled(found.body, facts))
     except BadTemplate:
-        plain = BUILT_IN.get((kind, audience)) or BUILT_IN[("plain", audience)]
+        plain = _built_in(kind, audience)
         return Wording(filled(plain.subject, facts), filled(plain.body, facts))
 
 
@@ -149,8 +175,8 @@ def facts_of(
         "leg": _leg(leg) if leg is not None else {},
         "organisation": organisation.name if organisation else (leg.organisation.name if leg else ""),
         "requester": ticket.requester.name if ticket is not None and ticket.requester else "",
-        "why": why,
-        "text": text,
+        "why": localized(why),
+        "text": localized(text),
         "url": url or (f"{settings.PUBLIC_URL}{ticket.get_absolute_url()}" if ticket is not None else ""),
         "at": timezone.now().strftime("%Y-%m-%d %H:%M UTC"),
         "hub": _us(),
@@ -177,11 +203,11 @@ def _ticket(ticket: Ticket) -> dict[str, Any]:
 
 
 def _leg(leg: Leg) -> dict[str, Any]:
-    until = f"Please answer by {leg.deadline_at:%Y-%m-%d %H:%M} UTC." if leg.deadline_at else ""
+    until = f"{leg.deadline_at:%Y-%m-%d %H:%M} UTC" if leg.deadline_at else ""
     return {
         "organisation": leg.organisation.name,
         "stage": str(leg.stage),
         "brief": leg.brief,
         "reason": leg.reason,
-        "answer_by": until,
+        "answer_by": gettext("Please answer by %(time)s.") % {"time": until} if until else "",
     }
