@@ -39,7 +39,7 @@ def workers_only(view: View) -> View:
 
 
 def refused_unread(request: HttpRequest) -> HttpResponse | None:
-    """The no to a body for the admin of somebody who may not use it, before any of it is read (see hub.front)."""
+    """Refuse a body for the admin from somebody who may not use it, before it is read (see hub.front)."""
     request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     user = get_user(request)
     return (

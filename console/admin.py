@@ -39,4 +39,4 @@ class FailedLogInAdmin(AccessAttemptAdmin):  # type: ignore[misc]
         self._unlocked(request, queryset, lockout.unlock(addresses=found, by=str(request.user)), ", ".join(found))
 
     def _unlocked(self, request: HttpRequest, queryset: QuerySet[AccessAttempt], count: int, what: str) -> None:
-        messages.success(request, _("Unlocked: %s. They may try again at once.") % what)
+        messages.success(request, _("Unlocked: %(names)s. They can log in again now.") % {"names": what})

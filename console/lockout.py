@@ -88,7 +88,7 @@ def _report(username: str) -> None:
         key=f"log_in_guesses:{username[:80]}:{at:%Y%m%d%H}",
         kind="log_in_guesses",
         why=why,
-        text=_("The account is not locked. If the guessing goes on, have its owner choose a new password."),
+        text=_("The account is not locked. If this continues, ask its owner to choose a new password."),
         url=f"{settings.PUBLIC_URL}/admin/axes/accessattempt/",
     )
     notify.tell(told, notify.people(notify.in_role(Membership.Role.ADMIN)), at=at)

@@ -16,10 +16,10 @@ STEPS = (
     ("choose", _("Whose system")),
     ("access", _("Access")),
     ("place", _("Place")),
-    ("words", _("Words")),
-    ("look", _("Look and go live")),
+    ("words", _("Mapping")),
+    ("look", _("Preview and go live")),
 )
-ALERTS = (*STEPS[:2], ("alerts", _("Words and go live")))
+ALERTS = (*STEPS[:2], ("alerts", _("Mapping and go live")))
 
 
 def page(request: HttpRequest, step: str, connection: Connection | None, *, title: str, **context: Any) -> HttpResponse:

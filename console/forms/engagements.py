@@ -16,9 +16,9 @@ REASON_CODES = [("", _("Reason …")), *ReasonCode.choices]
 
 
 def _accept_minutes() -> forms.IntegerField:
-    """How long an offer stands; empty for what the workflow says."""
+    """Minutes until an offer expires; empty for the time of the workflow."""
     return forms.IntegerField(
-        label=_("Answer within … minutes, day and night (empty: as the workflow says)"),
+        label=_("Minutes to answer, day and night (empty: as set in the workflow)"),
         required=False,
         min_value=1,
         max_value=100_000,
@@ -26,7 +26,7 @@ def _accept_minutes() -> forms.IntegerField:
 
 
 def accept_within(form: forms.Form) -> timedelta | None:
-    """What was entered there, of a valid form."""
+    """The time entered in a valid form; None without one."""
     minutes = form.cleaned_data["accept_minutes"]
     return timedelta(minutes=minutes) if minutes else None
 
@@ -37,18 +37,18 @@ def _first_words(message: Message) -> str:
 
 class HandOverForm(StyledForm):
     organisation = forms.ModelChoiceField(
-        label=_("To"), queryset=Organisation.objects.none(), to_field_name="public_id", empty_label=_("choose …")
+        label=_("To"), queryset=Organisation.objects.none(), to_field_name="public_id", empty_label=_("Choose …")
     )
     reason = forms.CharField(
         label=_("What they need to know"), required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=4000
     )
     accept_minutes = _accept_minutes()
-    is_parallel = forms.BooleanField(label=_("Besides whoever has it now"), required=False)
+    is_parallel = forms.BooleanField(label=_("In addition to the current holder"), required=False)
     is_blocking = forms.BooleanField(
-        label=_("The ticket cannot be resolved before they are done"), required=False, initial=True
+        label=_("The ticket cannot be resolved until they are done"), required=False, initial=True
     )
     also = forms.ModelMultipleChoiceField(
-        label=_("Tell them this, too"),
+        label=_("Also send them"),
         queryset=Message.objects.none(),
         to_field_name="public_id",
         required=False,
@@ -69,18 +69,18 @@ class HandOverForm(StyledForm):
 
 
 class DecisionForm(StyledForm):
-    """What joint triage comes to."""
+    """The decision that ends joint triage."""
 
     organisation = forms.ModelChoiceField(
-        label=_("It is for"),
+        label=_("Assign to"),
         queryset=Organisation.objects.filter(archived_at=None)
         .exclude(kind=Organisation.Kind.CUSTOMER)
         .order_by("name"),
         to_field_name="public_id",
         required=False,
-        empty_label=_("nobody else: it stays as it is"),
+        empty_label=_("No change of organisation"),
     )
-    decision = forms.CharField(label=_("What was decided, and why: whoever takes it reads this"), max_length=2000)
+    decision = forms.CharField(label=_("Decision and reason (the organisation reads this)"), max_length=2000)
     accept_minutes = _accept_minutes()
 
 

@@ -13,10 +13,10 @@ from hub.sla.calendars import BadCalendar, load_zone
 class FirstRunForm(StyledForm):
     organisation = forms.CharField(label=_("Your IT organisation"), max_length=150)
     time_zone = forms.CharField(
-        label=_("Time zone"), max_length=64, initial="UTC", help_text=_("An IANA name, such as Europe/Berlin.")
+        label=_("Time zone"), max_length=64, initial="UTC", help_text=_("IANA name, for example Europe/Berlin.")
     )
     name = forms.CharField(label=_("Your name"), max_length=150)
-    email = forms.EmailField(label=_("Your e-mail address"), max_length=254, help_text=_("You log in with it."))
+    email = forms.EmailField(label=_("Your e-mail address"), max_length=254, help_text=_("You use it to log in."))
     password = forms.CharField(
         label=_("Password"), widget=forms.PasswordInput, min_length=12, help_text=_("At least 12 characters.")
     )
@@ -30,5 +30,5 @@ class FirstRunForm(StyledForm):
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()
         if User.objects.filter(email=email).exists():
-            raise forms.ValidationError(_("Somebody logs in with this address already."))
+            raise forms.ValidationError(_("An account with this address already exists."))
         return email

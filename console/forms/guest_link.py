@@ -12,7 +12,7 @@ LARGEST = 20 * 1024 * 1024
 
 
 class GuestLinkForm(forms.Form):
-    """What somebody says and does; the name is remembered by their browser."""
+    """A message and an action; the browser remembers the name."""
 
     name = forms.CharField(
         label=_("Your name"),
@@ -20,19 +20,19 @@ class GuestLinkForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "name"}),
     )
     text = forms.CharField(
-        label=_("What you have to say"),
+        label=_("Message"),
         max_length=20_000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 5, "class": "form-control"}),
     )
     code = forms.ChoiceField(
-        label=_("If it is not for you: why"),
+        label=_("Reason, if you decline or return the ticket"),
         required=False,
-        choices=[("", _("as I wrote above")), *ReasonCode.choices],
+        choices=[("", _("See my message")), *ReasonCode.choices],
         widget=forms.Select(attrs={"class": "form-select"}),
     )
     file = forms.FileField(
-        label=_("A file or a photo"),
+        label=_("File or photo"),
         required=False,
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"class": "form-control"}),
@@ -42,5 +42,5 @@ class GuestLinkForm(forms.Form):
     def clean_file(self) -> object:
         file = self.cleaned_data.get("file")
         if file is not None and file.size > LARGEST:
-            raise forms.ValidationError(_("A file may have at most 20 MB."))
+            raise forms.ValidationError(_("A file may be at most 20 MB."))
         return file

@@ -15,21 +15,23 @@ DEGREES = [("", "–"), *Degree.choices]
 
 class OpenForm(StyledForm):
     title = forms.CharField(label=_("Title"), max_length=255)
-    description = forms.CharField(label=_("What is wrong"), widget=forms.Textarea(attrs={"rows": 6}), required=False)
+    description = forms.CharField(label=_("Description"), widget=forms.Textarea(attrs={"rows": 6}), required=False)
     impact = forms.TypedChoiceField(label=_("Impact"), choices=DEGREES, coerce=int, required=False, empty_value=None)
     urgency = forms.TypedChoiceField(label=_("Urgency"), choices=DEGREES, coerce=int, required=False, empty_value=None)
     priority = forms.ChoiceField(
-        label=_("Priority"), required=False, choices=[("", _("as impact and urgency say, else P3")), *Priority.choices]
+        label=_("Priority"),
+        required=False,
+        choices=[("", _("from impact and urgency, otherwise P3")), *Priority.choices],
     )
     service = forms.ModelChoiceField(
         label=_("Service"), queryset=Service.objects.order_by("name"), to_field_name="public_id", required=False
     )
     requester = forms.ModelChoiceField(
-        label=_("Who asks"),
+        label=_("Requester"),
         queryset=Person.objects.order_by("name"),
         to_field_name="public_id",
         required=False,
-        help_text=_("Questions go to them, and the first response is theirs."),
+        help_text=_("Receives our questions and the first response."),
     )
 
 
@@ -37,9 +39,9 @@ class VerbForm(StyledForm):
     """A verb of the ticket's workflow, and what comes with it."""
 
     move = forms.SlugField(max_length=50)
-    reason = forms.CharField(label=_("Why"), required=False, max_length=500)
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=500)
     title = forms.CharField(label=_("Title"), required=False, max_length=255)
-    description = forms.CharField(label=_("What is wrong"), required=False, max_length=20_000)
+    description = forms.CharField(label=_("Description"), required=False, max_length=20_000)
     impact = forms.TypedChoiceField(label=_("Impact"), choices=DEGREES, coerce=int, required=False, empty_value=None)
     urgency = forms.TypedChoiceField(label=_("Urgency"), choices=DEGREES, coerce=int, required=False, empty_value=None)
     service = forms.ModelChoiceField(
@@ -70,15 +72,15 @@ class PriorityForm(StyledForm):
     impact = forms.TypedChoiceField(label=_("Impact"), choices=DEGREES, coerce=int, required=False, empty_value=None)
     urgency = forms.TypedChoiceField(label=_("Urgency"), choices=DEGREES, coerce=int, required=False, empty_value=None)
     priority = forms.ChoiceField(
-        label=_("Priority"), required=False, choices=[("", _("as impact and urgency say")), *Priority.choices]
+        label=_("Priority"), required=False, choices=[("", _("from impact and urgency")), *Priority.choices]
     )
-    reason = forms.CharField(label=_("Why"), required=False, max_length=500)
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=500)
 
 
 class CommentForm(StyledForm):
     body = forms.CharField(label=_("Message"), widget=forms.Textarea(attrs={"rows": 3}), max_length=20_000)
     for_requester = forms.BooleanField(label=_("Requester"), required=False)
-    for_all = forms.BooleanField(label=_("All organisations, later ones included"), required=False)
+    for_all = forms.BooleanField(label=_("All organisations, including later ones"), required=False)
     legs = forms.ModelMultipleChoiceField(
         label=_("Organisations"),
         queryset=Leg.objects.none(),
@@ -97,4 +99,4 @@ class CommentForm(StyledForm):
 
 
 class ReplyForm(StyledForm):
-    body = forms.CharField(label=_("What the requester says"), widget=forms.Textarea(attrs={"rows": 2}))
+    body = forms.CharField(label=_("Reply of the requester"), widget=forms.Textarea(attrs={"rows": 2}))

@@ -1,4 +1,4 @@
-"""Small words and shapes of the console."""
+"""Filters and tags of the console."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django import template
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import User
@@ -21,13 +22,13 @@ register = template.Library()
 
 @register.simple_tag
 def unread(user: User) -> int:
-    """How many notices of theirs somebody has not read yet."""
+    """The number of unread notices of this person."""
     return Notice.objects.filter(user=user, channel="console", read_at=None).count()
 
 
 @register.filter
 def works(user: User) -> bool:
-    """Whether this person acts for our organisation, and is shown where that is done."""
+    """Whether this person acts for our organisation."""
     return permissions.may_work(user)
 
 
@@ -44,12 +45,12 @@ REASONS = {
     "working": _("working"),
     "transport": _("on its way"),
     "waiting_requester": _("waiting for the requester"),
-    "waiting_unasked": _("should ask the requester"),
-    "waiting_us": _("waits for us"),
+    "waiting_unasked": _("has to ask the requester"),
+    "waiting_us": _("waiting for us"),
     "waiting_own": _("waiting"),
     "waiting_circle": _("waiting in a circle"),
     "awaited": _("awaited by another organisation"),
-    "contested": _("contested: joint triage"),
+    "contested": _("in joint triage"),
     "unrecorded": _("not recorded"),
 }
 CHARGES = {
@@ -86,7 +87,7 @@ PHASES = {
 
 @register.filter
 def span(seconds: int | None) -> str:
-    """Seconds as a person says them; two units, never rounded up.
+    """Seconds in the two largest units, rounded down, in the active language.
 
     >>> span(45), span(11_520), span(90_000), span(-60)
     ('45 s', '3 h 12 m', '1 d 1 h', '−1 m')
@@ -95,16 +96,16 @@ def span(seconds: int | None) -> str:
         return ""
     sign, rest = ("−" if seconds < 0 else ""), abs(int(seconds))
     if rest < 60:
-        return f"{sign}{rest} s"
+        return sign + gettext("%(n)s s") % {"n": rest}
     days, rest = divmod(rest, 86_400)
     hours, rest = divmod(rest, 3600)
-    parts = [f"{value} {unit}" for value, unit in ((days, "d"), (hours, "h"), (rest // 60, "m")) if value]
-    return sign + " ".join(parts[:2])
+    units = ((days, gettext("%(n)s d")), (hours, gettext("%(n)s h")), (rest // 60, gettext("%(n)s m")))
+    return sign + " ".join([unit % {"n": number} for number, unit in units if number][:2])
 
 
 @register.filter
 def reason(value: str) -> str:
-    """Why somebody has the ball, in words."""
+    """Why the holder has the ticket, in words."""
     return str(REASONS.get(value, value.replace("_", " ")))
 
 
@@ -137,5 +138,5 @@ def charge_class(value: str) -> str:
 @register.simple_tag
 def opens(number: Number) -> str:
     """The address of the list that a number counts."""
-    told = {name.replace("text", "q"): value for name, value in asdict(number.filters).items() if value}
-    return f"{reverse('console:tickets')}?{urlencode(told)}"
+    query = {name.replace("text", "q"): value for name, value in asdict(number.filters).items() if value}
+    return f"{reverse('console:tickets')}?{urlencode(query)}"

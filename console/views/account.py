@@ -1,4 +1,4 @@
-"""What somebody does with their own account: another password, a forgotten one, logging out everywhere."""
+"""A person's own account: changing the password, resetting a forgotten one, ending sessions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from workflows.notifications.notify import Recipient, Told
 
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """The own account: a new password, which ends every other session."""
+    """Change the password; that ends every other session."""
     form = OwnPasswordForm(person(request), request.POST or None)
     if request.method == "POST" and form.is_valid():
         update_session_auth_hash(request, form.save())
-        messages.success(request, _("Your password is changed. You are logged out everywhere else."))
+        messages.success(request, _("Your password was changed. You are logged out everywhere else."))
         return redirect("console:account")
     return render(request, "console/account.html", {"form": form, "page": "account"})
 
@@ -39,14 +39,14 @@ def account(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def log_out_everywhere(request: HttpRequest) -> HttpResponse:
-    """End every session of this person but the one that asks."""
+    """End every session of this person except the current one."""
     update_session_auth_hash(request, accounts.end_sessions(person(request)))
     messages.success(request, _("You are logged out everywhere else."))
     return redirect("console:account")
 
 
 def password_reset(request: HttpRequest) -> HttpResponse:
-    """Ask for a new password by mail. The answer is the same whether or not there is such an account."""
+    """Send a link for a new password. The answer is the same whether or not the account exists."""
     form = AddressForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if settings.MAIL_URL:
@@ -60,8 +60,8 @@ def _mail_link(email: str) -> None:
     user = accounts.may_be_mailed(email, at=at)
     if user is None:
         return
-    # To the address, not to the user: whoever wants no notices by mail wants this one.
-    # The link itself is made when the mail is sent: it stands in no row that somebody could read.
+    # To the address, not to the user: preferences about notices do not apply here.
+    # The link is made when the e-mail is sent, so no stored row contains it.
     told = Told(key=f"password:{user.public_id}:{at:%Y%m%d%H%M}", kind=notify.NEW_PASSWORD, is_urgent=True)
     language = user.language or get_language() or settings.LANGUAGE_CODE
     recipient = Recipient(channel=Channel.MAIL, to=user.email, language=language)
@@ -69,7 +69,7 @@ def _mail_link(email: str) -> None:
 
 
 class NewPassword(PasswordResetConfirmView):
-    """The page behind a link for a new password. The link is good once; a new password ends every session."""
+    """The page behind the link. The link works once; a new password ends every session."""
 
     template_name = "console/password_new.html"
     form_class = ChosenPasswordForm
@@ -77,5 +77,5 @@ class NewPassword(PasswordResetConfirmView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         answer = super().form_valid(form)
-        messages.success(self.request, _("Your new password is set. Log in with it."))
+        messages.success(self.request, _("Your password was set. Log in with it."))
         return answer

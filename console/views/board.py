@@ -1,4 +1,4 @@
-"""The first page, and the cursor every page watches."""
+"""The board, and the cursor that every page polls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hub.queries import permissions
 @require_safe
 @login_required
 def board(request: HttpRequest) -> HttpResponse:
-    """What is breached, what will be next, who has the ball, what does not synchronise."""
+    """Breached clocks, the next ones, current holders, and sync issues."""
     user = person(request)
     at = now()
     context = {
@@ -36,7 +36,7 @@ def board(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def live(request: HttpRequest) -> HttpResponse:
-    """204 while nothing changed; else the new cursor, and an event on which pages fetch themselves again."""
+    """204 while nothing changed; otherwise the new cursor, and an event on which pages reload their parts."""
     cursor = live_cursor(person(request))
     if request.GET.get("cursor") == cursor:
         return HttpResponse(status=204)
@@ -48,7 +48,7 @@ def live(request: HttpRequest) -> HttpResponse:
 def live_cursor(user: User) -> str:
     """A short text that changes whenever a page of this person would look different.
 
-    Whoever does not see everything is told nothing by it but that a ticket of their own changed.
+    To people who do not see everything the cursor reveals only that a ticket of their own changed.
     """
     if permissions.sees_everything(user):
         return f"{Event.objects.aggregate(newest=Max('pk'))['newest'] or 0}.{deliveries.cursor()}"

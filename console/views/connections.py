@@ -1,4 +1,4 @@
-"""One connection: how it is, what stands still on it, what has no meaning yet."""
+"""One connection: its condition, its sync issues, its unmapped values."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 @workers_only
 def give_meaning(request: HttpRequest, public_id: str, row_id: int) -> HttpResponse:
-    """Map one value with one click; what waited for it goes on."""
+    """Map one value; everything held for it is processed again."""
     if not person(request).has_perm("connectors.change_mapping"):
         raise PermissionDenied
     found = get_object_or_404(Connection, public_id=public_id)
@@ -61,19 +61,20 @@ def give_meaning(request: HttpRequest, public_id: str, row_id: int) -> HttpRespo
     except ValueError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("%s is in force; what waited for it is read again.") % mapping)
+        done = _("%(mapping)s is published. Everything held for this value is processed again.")
+        messages.success(request, done % {"mapping": mapping})
     return redirect("console:connection", public_id=public_id)
 
 
 @require_POST
 @workers_only
 def say_as_comment(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Say a parked change in words instead."""
+    """Send a parked change as a comment instead."""
     item = get_object_or_404(Outbound.objects.select_related("link__connection"), pk=row_id)
     try:
         outbox.say_as_comment(item, actor=Actor.person(person(request), us()))
     except ValueError as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, _("It is said as a comment; what stood behind it goes on."))
+        messages.success(request, _("Sent as a comment. Later changes continue."))
     return redirect("console:connection", public_id=item.link.connection.public_id)

@@ -1,4 +1,4 @@
-"""Pages for what went wrong. They ask no database: it may be what does not answer."""
+"""Error pages. They make no query, because the database may be down."""
 
 from __future__ import annotations
 
@@ -18,61 +18,61 @@ TRY_AGAIN_SECONDS = 5
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None, *, number: str = "") -> HttpResponse:
-    """400: what was sent cannot be understood."""
+    """400: the request is malformed."""
     return _page(
         request,
         400,
-        _("This cannot be understood"),
+        _("Invalid request"),
         _(
-            "The address or the form holds something no page can mean, such as an unprintable character or a number "
-            "that is too large. Check what you entered, or start again from the board."
+            "The address or the form contains an unprintable character or a number that is too large. Check your "
+            "entries, or start again from the board."
         ),
         number=number,
     )
 
 
 def not_found(request: HttpRequest) -> HttpResponse:
-    """404 before it is known who asks."""
-    return _page(request, 404, _("Not here"), _("There is no such page, or it is not yours to see."))
+    """404 before the session is read."""
+    return _page(request, 404, _("Page not found"), _("This page does not exist, or you may not see it."))
 
 
 def wrong_method(request: HttpRequest, *, allowed: str) -> HttpResponse:
-    """405: the address of a form that was opened as a page, or a page that was sent a form."""
+    """405: a form's address opened as a page, or a form sent to a page."""
     page = _page(
         request,
         405,
-        _("This address only takes a form"),
-        _("It is where a form is sent to, and has nothing to show. Go back to the page the form is on."),
+        _("This address only accepts a form"),
+        _("There is no page at this address. Go back to the page with the form."),
     )
     page["Allow"] = allowed
     return page
 
 
 def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """403: a form without its token, or with one of another session."""
+    """403: a form without a valid CSRF token."""
     return _page(
         request,
         403,
         _("This form is out of date"),
         _(
-            "You logged in or out in another tab since it was opened, or your browser keeps no cookies for this site. "
-            "Go back to the form and send it again. Nothing was changed."
+            "You logged in or out in another tab after opening it, or your browser blocks cookies for this site. "
+            "Nothing was changed. Go back to the form and send it again."
         ),
     )
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """500, or 503 where the database does not answer; the number stands in the log with what happened."""
+    """500, or 503 while the database is down; the log has the error under the number shown."""
     number, error = secrets.token_hex(4), sys.exc_info()[1]
     log.error("Error %s: %s %s", number, request.method, request.path)
     if isinstance(error, OperationalError | InterfaceError):
         page = _page(
             request,
             503,
-            _("The database does not answer"),
+            _("The database is not available"),
             _(
-                "Nothing was changed. Wait a few seconds, go back to the form and send it again, or load this page "
-                "again. If it goes on, tell your administrator the number below."
+                "Nothing was changed. Wait a few seconds, then send the form again or reload this page. If the problem "
+                "persists, give your administrator the number below."
             ),
             number=number,
         )
@@ -81,10 +81,10 @@ def broken(request: HttpRequest) -> HttpResponse:
     return _page(
         request,
         500,
-        _("Something went wrong here"),
+        _("Something went wrong"),
         _(
-            "This is a fault of Ticket Hub, not yours. Go back and try again; if it happens again, tell your "
-            "administrator the number below: it leads to what happened in the log."
+            "This is a fault in Ticket Hub. Go back and try again. If it happens again, give your administrator the "
+            "number below: the log has the details under it."
         ),
         number=number,
     )

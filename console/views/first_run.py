@@ -1,4 +1,4 @@
-"""The first page of a new installation: it makes the organisation and its admin, once."""
+"""The first page of a new installation: creates the organisation and its first administrator, once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.models import Membership, Organisation, User
 
 
 def first_run(request: HttpRequest) -> HttpResponse:
-    """Shown until there is an organisation of our own; afterwards it leads to the board."""
+    """Shown until our organisation exists; afterwards it redirects to the board."""
     if Organisation.objects.filter(is_us=True).exists():
         return redirect("console:board")
     form = FirstRunForm(request.POST or None)

@@ -1,4 +1,4 @@
-"""The page of a vendor with no tool. The address is the key; nothing here asks for a log-in."""
+"""The guest link of a vendor without a system. Whoever has the address may act; there is no log-in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _Response = TypeVar("_Response", bound=HttpResponseBase)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def guest_link(request: HttpRequest, token: str) -> HttpResponse:
-    """Look, or do one thing. Opening the page does nothing: mail scanners open addresses, too."""
+    """Show the engagement, or do one thing. A GET changes nothing, because mail scanners open links, too."""
     found = guest_links.find(token)
     if found is None:
         raise Http404
@@ -41,7 +41,7 @@ def guest_link(request: HttpRequest, token: str) -> HttpResponse:
         return _closed(render(request, "console/guest_link_closed.html", {"leg": found.leg}, status=410))
     name = request.POST.get("name") or request.COOKIES.get("door_name", "")
     try:
-        if request.method != "HEAD":  # whether the address answers is no use of it
+        if request.method != "HEAD":  # a HEAD request is not a use of the link
             guest_links.use(found, at=at, actor=Actor.vendor(found.leg.organisation, name))
     except guest_links.TooOften as refused:
         return _closed(HttpResponse(str(refused), status=429, headers={"Retry-After": "600"}))
@@ -64,15 +64,15 @@ def guest_link(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def refused_unread(request: HttpRequest) -> HttpResponse | None:
-    """The no to what is sent to an address that opens nothing, before any of it is read (see hub.front)."""
+    """Refuse a body sent to an unknown or closed link before it is read (see hub.front)."""
     found = guest_links.find(request.path_info.removeprefix("/v/").partition("/")[0])
     if found is None:
-        return HttpResponse(_("There is no such page."), status=404)
-    return None if guest_links.is_open(found, at=now()) else HttpResponse(_("This page is closed."), status=410)
+        return HttpResponse(_("This page does not exist."), status=404)
+    return None if guest_links.is_open(found, at=now()) else HttpResponse(_("This link is closed."), status=410)
 
 
 def _closed(response: _Response) -> _Response:
-    """Nothing of this page is kept, indexed, or told to another site."""
+    """Keep the page out of search engines and its address away from other sites."""
     response["Referrer-Policy"] = "same-origin"  # with less a browser sends no origin, and the form is refused
     response["X-Robots-Tag"] = "noindex, nofollow"
     return response
@@ -98,7 +98,7 @@ def _done(request: HttpRequest, found: GuestLink, form: GuestLinkForm) -> bool:
         return False
     if origin:
         outbox.known_to_them(found.leg)
-    messages.success(request, _("Thank you: “%s” is recorded.") % GUEST[given["act"]].guest_label)
+    messages.success(request, _("Thank you. “%(action)s” was recorded.") % {"action": GUEST[given["act"]].guest_label})
     return True
 
 
@@ -123,7 +123,7 @@ def _shown(found: GuestLink, form: GuestLinkForm, token: str, chosen: str) -> di
 @never_cache
 @require_safe
 def guest_link_file(request: HttpRequest, token: str, public_id: str) -> HttpResponse | FileResponse:
-    """A file of a message that this leg may read; never shown inside the page."""
+    """A file of a message to this engagement, as a download."""
     found = guest_links.find(token)
     if found is None or not guest_links.is_open(found, at=now()):
         raise Http404

@@ -1,4 +1,4 @@
-"""What stands still in the synchronisation, why, and what a person can do about it."""
+"""Sync issues: what is held up, why, and what a person can do about it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from connectors.engine import outbox
@@ -17,6 +18,7 @@ from connectors.queries import sync_issues
 from console.access import person, workers_only
 from console.views.board import live_cursor
 from hub.core.clock import now
+from hub.core.sentences import sentence
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.domain.signals import retry_failed_receiver
@@ -44,7 +46,7 @@ def sync(request: HttpRequest) -> HttpResponse:
 @require_POST
 @workers_only
 def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
-    """Try a parked one again."""
+    """Try a parked row again."""
     if kind == "outbound":
         outbox.retry(get_object_or_404(Outbound, pk=row_id))
     elif kind == "inbound":
@@ -68,7 +70,7 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
         return redirect("console:sync")
     else:
         raise Http404
-    messages.success(request, _("It is in its turn again."))
+    messages.success(request, _("Queued again."))
     return redirect("console:sync")
 
 
@@ -85,29 +87,30 @@ def _try_action(request: HttpRequest, row: FailedAction) -> HttpResponse:
 @require_POST
 @workers_only
 def vouch(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Take a letter whose sender is not proven, with a reason."""
+    """Accept a message whose sender is not proven, with a reason."""
     row = get_object_or_404(Inbound, pk=row_id)
     reason = request.POST.get("reason", "").strip()
     if not reason:
-        messages.error(request, _("Say why you believe that they sent it."))
+        messages.error(request, _("Enter why you believe that they sent it."))
     else:
         try:
             parked.vouch(row, user=person(request), reason=reason)
         except ValueError as refused:
             messages.error(request, str(refused))
         else:
-            messages.success(request, _("It is taken; your name and the reason stand on the ticket."))
+            messages.success(request, _("Accepted. The ticket shows your name and the reason."))
     return redirect("console:sync")
 
 
 @require_safe
 @workers_only
 def inbound(request: HttpRequest, row_id: int) -> HttpResponse:
-    """One thing that came in, as it would be read now."""
+    """One received row, and how it would be read now."""
     row = get_object_or_404(Inbound.objects.select_related("connection__organisation"), pk=row_id)
     context = {
         "row": row,
-        "title": f"{row.get_kind_display().capitalize()} from {row.connection}",
+        "title": _("%(kind)s from %(connection)s")
+        % {"kind": str(row.get_kind_display()).capitalize(), "connection": row.connection},
         "now": as_read_now(row),
         "waits": row.state == Inbound.State.PARKED,
         "alike": parked.alike(row).count(),
@@ -119,94 +122,99 @@ def inbound(request: HttpRequest, row_id: int) -> HttpResponse:
 @require_POST
 @workers_only
 def retry_alike(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Try everything again that waits for the same reason."""
+    """Try everything again that is held for the same reason."""
     count = parked.retry_alike(get_object_or_404(Inbound, pk=row_id))
-    messages.success(request, _("%s are in their turn again.") % count)
+    messages.success(
+        request, ngettext("%(count)s item queued again.", "%(count)s items queued again.", count) % {"count": count}
+    )
     return redirect("console:sync")
 
 
 @require_POST
 @workers_only
 def leave_inbound(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Take nothing from what waits, with a reason."""
+    """Skip a received row, with a reason."""
     row = get_object_or_404(Inbound, pk=row_id)
     reason = request.POST.get("reason", "").strip()
     if not reason:
-        messages.error(request, _("Say why it is left out."))
+        messages.error(request, _("Enter a reason for skipping."))
         return redirect("console:inbound", row_id)
     parked.leave_out(row, user=person(request), reason=reason)
-    messages.success(request, _("It is left out."))
+    messages.success(request, _("Skipped."))
     return redirect("console:sync")
 
 
 @require_POST
 @workers_only
 def skip(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Leave a parked one unsaid, with a reason."""
+    """Skip a parked change, with a reason."""
     item = get_object_or_404(Outbound, pk=row_id)
     reason = request.POST.get("reason", "").strip()
     if not reason:
-        messages.error(request, _("Say why it is left out."))
+        messages.error(request, _("Enter a reason for skipping."))
     else:
-        outbox.skip(item, why=f"Skipped by {person(request)}: {reason}"[:1000])
-        messages.success(request, _("It is left out; what stood behind it goes on."))
+        outbox.skip(
+            item, why=sentence("Skipped by %(person)s: %(reason)s", person=str(person(request)), reason=reason[:900])
+        )
+        messages.success(request, _("Skipped. Later changes continue."))
     return redirect("console:sync")
 
 
 @require_POST
 @workers_only
 def fetch_file(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Fetch a file that was too large to be taken by itself."""
+    """Download a file that was too large to be downloaded automatically."""
     row = get_object_or_404(AwaitedFile.objects.select_related("link__leg__ticket"), pk=row_id)
     awaited_files.retry(row)
-    messages.success(request, _("“%s” is being fetched; it appears at its message.") % row.name)
+    done = _("“%(name)s” is being downloaded and will appear with its message.")
+    messages.success(request, done % {"name": row.name})
     return redirect(row.link.leg.ticket)
 
 
 @require_POST
 @workers_only
 def leave_acknowledgements(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Do without telling a tool of those alerts that it did not take."""
+    """Give up acknowledging those alerts at the tool that refused."""
     alert_acknowledgements.leave_out(get_object_or_404(Connection, pk=row_id))
-    messages.success(request, _("It is left out."))
+    messages.success(request, _("Skipped."))
     return redirect("console:sync")
 
 
 @require_POST
 @workers_only
 def leave_file(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Do without a file that could not be fetched, with a reason."""
+    """Skip a file that could not be downloaded, with a reason."""
     row = get_object_or_404(AwaitedFile, pk=row_id)
     reason = request.POST.get("reason", "").strip()
     if not reason:
-        messages.error(request, _("Say why it is left out."))
+        messages.error(request, _("Enter a reason for skipping."))
     else:
         awaited_files.leave_out(row, user=person(request), reason=reason)
-        messages.success(request, _("It is left out."))
+        messages.success(request, _("Skipped."))
     return redirect("console:sync")
 
 
 @require_POST
 @workers_only
 def settle(request: HttpRequest, row_id: int) -> HttpResponse:
-    """A person has dealt with a difference: it is not shown any more."""
+    """Mark a difference as handled: it is no longer shown."""
     differences.settle(get_object_or_404(Difference, pk=row_id), at=now())
-    messages.success(request, _("Settled. It comes back only if they say something else."))
+    messages.success(request, _("Marked as handled. It reappears only if their value changes."))
     return redirect("console:sync")
 
 
 @require_POST
 @workers_only
 def difference(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Write what they say on the ticket, or take it against the workflow's rules."""
+    """Add their value to the ticket as a note, or accept it against the workflow's rules."""
     row = get_object_or_404(Difference.objects.select_related("link__connection", "link__leg__ticket"), pk=row_id)
     try:
         if request.POST.get("do") == "force":
             differences.force(row, user=person(request), reason=request.POST.get("reason", ""), at=now())
-            messages.success(request, _("It is taken; your name and the reason stand on the ticket."))
+            messages.success(request, _("Accepted. The ticket shows your name and the reason."))
         else:
             differences.as_comment(row, user=person(request), at=now())
-            messages.success(request, _("It stands on the ticket as a message for our own people."))
+            messages.success(request, _("Added to the ticket as an internal note."))
     except (differences.NotForced, NotSaid) as refused:
         messages.error(request, str(refused))
     return redirect("console:sync")
@@ -215,12 +223,12 @@ def difference(request: HttpRequest, row_id: int) -> HttpResponse:
 @require_POST
 @workers_only
 def dismiss(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Leave undone what a rule could not do, with a reason."""
+    """Skip an action that failed, with a reason."""
     row = get_object_or_404(FailedAction, pk=row_id)
     reason = request.POST.get("reason", "").strip()
     if not reason:
-        messages.error(request, _("Say why it is left out."))
+        messages.error(request, _("Enter a reason for skipping."))
     else:
         retries.dismiss(row, user=person(request), reason=reason, at=now())
-        messages.success(request, _("It is left out."))
+        messages.success(request, _("Skipped."))
     return redirect("console:sync")

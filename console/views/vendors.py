@@ -1,4 +1,4 @@
-"""The page of vendors: how they answer, and why they give tickets back."""
+"""Vendor performance: how fast they answer, and why they do not take tickets."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from console.access import person
 from hub.core.clock import now
 from hub.queries import permissions, scorecard
 
-PERIODS = ((7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("a year")))
+PERIODS = ((7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("1 year")))
 
 
 @require_safe
 @login_required
 def vendors(request: HttpRequest) -> HttpResponse:
-    """For whoever sees everything; others get 403."""
+    """For people who see everything; others get 403."""
     if not permissions.sees_everything(person(request)):
         raise PermissionDenied
     asked = request.GET.get("days", "")

@@ -29,12 +29,12 @@ def test_it_is_used_on_a_phone(browser: Any, live_server: Any, agent: Actor, sch
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_label("Your name").fill("Kai Cable")
     page.get_by_role("button", name="Accept").click()
-    page.get_by_text("“Accept” is recorded").wait_for()
+    page.get_by_text("“Accept” was recorded").wait_for()
 
     assert page.get_by_label("Your name").input_value() == "Kai Cable"
     page.get_by_role("button", name="Resolved").click()
     page.get_by_text("Please write a few words").wait_for()
-    page.get_by_label("What you have to say").fill("New cable")
+    page.get_by_label("Message").fill("New cable")
     page.get_by_role("button", name="Resolved").click()
     page.get_by_text("nothing more to do here").wait_for()
     assert Leg.objects.get(pk=leg.pk).stage == Stage.DONE

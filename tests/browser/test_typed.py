@@ -19,7 +19,7 @@ __all__ = ["agent"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
-BACK = "What you had typed is back in the form; it was not sent."
+BACK = "Your entries have been restored. They were not sent."
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def test_after_a_database_that_did_not_answer(page: Any, monkeypatch: pytest.Mon
     with monkeypatch.context() as patched:
         patched.setattr(comments, "comment", locked)
         send(page, "written all morning")
-        page.get_by_text("The database does not answer").wait_for()
-    page.get_by_role("link", name="Back to the form, with what you typed").click()
+        page.get_by_text("The database is not available").wait_for()
+    page.get_by_role("link", name="Back to the form with your entries").click()
 
     page.get_by_text(BACK).wait_for()
     assert page.get_by_placeholder("Write a message.").input_value() == "written all morning"
@@ -147,8 +147,8 @@ def test_the_admins_pages_give_it_back_after_a_database_that_did_not_answer(
         patched.setattr(Service, "save", locked)
         admin_page.locator("#id_name").fill("Payroll")
         admin_page.get_by_role("button", name="Save", exact=True).click()
-        admin_page.get_by_text("The database does not answer").wait_for()
-    admin_page.get_by_role("link", name="Back to the form, with what you typed").click()
+        admin_page.get_by_text("The database is not available").wait_for()
+    admin_page.get_by_role("link", name="Back to the form with your entries").click()
 
     admin_page.get_by_text(BACK).wait_for()
     assert admin_page.locator("#id_name").input_value() == "Payroll"

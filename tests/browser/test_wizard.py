@@ -113,7 +113,7 @@ class Admin:
         self.effort.chooses()
 
     def unfold(self) -> None:
-        self.page.get_by_text("More, usually left as it is").click()
+        self.page.get_by_text("More settings").click()
 
     def reads(self) -> None:
         self.effort.reads(self.page.evaluate(SHOWN))
@@ -166,18 +166,18 @@ def begin(browser: Any, live_server: Any, name: str, system: str, *, new: str = 
     admin.effort = Effort()
     admin.effort.reads(how_to(system))
     admin.page.goto(f"{live_server.url}/admin/connectors/connection/")
-    admin.page.get_by_role("link", name="Connect a system, step by step").click()
+    admin.page.get_by_role("link", name="Connect a system step by step").click()
     if new:
         admin.fill("Or a new organisation", new)
     else:
         admin.choose("Organisation", "The vendor")
     admin.choose("Their system", system)
-    admin.press("Go on")
+    admin.press("Continue")
     return admin
 
 
 def end(admin: Admin) -> Connection:
-    admin.press("Save as a draft and look")
+    admin.press("Save draft and preview")
     admin.sees("What they would see")
     admin.sees("never leaves this house")
     admin.press("Go live")
@@ -186,7 +186,7 @@ def end(admin: Admin) -> Connection:
     if SHOTS:
         (Path(SHOTS) / f"{admin.name}.txt").write_text(str(took))
     assert took.total < 300, str(took)
-    admin.sees("How it is")
+    admin.sees("Last received")
     admin.look()
     assert admin.complaints == []
     return Connection.objects.get()
@@ -214,20 +214,20 @@ def test_a_fresh_autotask_tenant_is_connected_in_the_browser(
     admin.unfold()  # only because this tenant is a simulated one: the real one is found at the usual address
     admin.page.get_by_label("Zone lookup", exact=True).fill(f"{autotask.base}/ATServicesRest")
     admin.unfold()
-    admin.press("Check and go on")
+    admin.press("Check and continue")
     admin.sees("Autotask rejected the user name and secret")
     assert "guessed" not in admin.page.content()
 
     admin.fill("Secret", tenant.secret)
-    admin.press("Check and go on")  # what was right is kept, also what is never shown again
-    admin.sees("2 companies, 2 queues, boards or projects")
+    admin.press("Check and continue")  # what was right is kept, also what is never shown again
+    admin.sees("Our account there can see 2 queues, boards or projects.")
     admin.choose("Company", "Northwind (175)")
     admin.choose("Queue", "Service Desk (8)")
     admin.choose("Note type", "Task Summary (1)")
     admin.page.get_by_label("Service Desk", exact=True).check()
-    admin.press("Check and go on")
+    admin.press("Check and continue")
     admin.sees("The check succeeded.")
-    admin.choose("Waiting Customer waits on", "the requester")
+    admin.choose("Waiting Customer waiting for", "the requester")
     connection = end(admin)
 
     assert (connection.state, connection.intake_queues) == (Connection.State.ACTIVE, ["8"])
@@ -247,13 +247,13 @@ def test_a_fresh_connectwise_tenant_is_connected_in_the_browser(
     admin.fill("Private key", tenant.private_key)
     admin.fill("Client id", tenant.client_id)
     admin.fill("API member", tenant.api_member)
-    admin.press("Check and go on")
+    admin.press("Check and continue")
     admin.sees("ConnectWise knows no company of this name")
 
     admin.fill("Company", "ledgerline")
-    admin.press("Check and go on")
-    admin.sees("1 company, 1 queue, board or project")
-    admin.press("Check and go on")  # the only company and the only board are chosen already
+    admin.press("Check and continue")
+    admin.sees("Our account there can see 1 queue, board or project.")
+    admin.press("Check and continue")  # the only company and the only board are chosen already
     admin.sees("The check succeeded.")
     connection = end(admin)
 
@@ -270,12 +270,12 @@ def test_a_redmine_is_connected_by_its_profile_in_the_browser(
     admin.fill("Address", redmine.base)
     admin.fill("API key", "guessed")
     admin.fill("Number of the field for our reference", "1")
-    admin.press("Check and go on")
+    admin.press("Check and continue")
     admin.sees("Redmine does not accept our credentials")
     admin.fill("API key", tenant.api_key)
-    admin.press("Check and go on")
+    admin.press("Check and continue")
     admin.sees("Access works.")
-    admin.press("Check and go on")  # the only project and tracker are chosen already
+    admin.press("Check and continue")  # the only project and tracker are chosen already
     admin.sees("The check succeeded.")
     admin.look()
     connection = end(admin)
@@ -285,16 +285,16 @@ def test_a_redmine_is_connected_by_its_profile_in_the_browser(
     admin.page.goto(f"{live_server.url}/admin/connectors/profile/")
     admin.page.get_by_role("link", name="Workbench").click()
     admin.page.get_by_label("Their answer").fill('{"issues": []')
-    admin.press("Look at it")
+    admin.press("Preview")
     admin.sees("This is no JSON")
     sample = json.loads((RED / "samples" / "get.json").read_text())["answer"]
     admin.choose("It answers", "one ticket")
     admin.page.get_by_label("Their answer").fill(json.dumps(sample))
-    admin.press("Look at it")
-    admin.sees("As the profile understands it")
+    admin.press("Preview")
+    admin.sees("How the profile reads the response")
     admin.choose("With the access of", connection.name)
     admin.press("Try")
-    admin.sees("Waiting for a worker.")
+    admin.sees("Waiting for a worker")
     admin.look()
     trials.run(trial_id=Trial.objects.get().pk)
     admin.sees("one ticket with notes and files")  # the page asks by itself
@@ -308,30 +308,30 @@ def test_a_monitoring_tool_is_connected_in_the_browser(browser: Any, live_server
     admin.page.goto(f"{live_server.url}/admin/connectors/connection/connect/")
     admin.choose("Organisation", Organisation.objects.get(is_us=True).name)
     admin.choose("Their system", "Autotask PSA")
-    admin.press("Go on")
+    admin.press("Continue")
     admin.sees("Tickets are handed to other organisations")
     admin.choose("Their system", "Alerts (monitoring, RMM)")
-    admin.press("Go on")
+    admin.press("Continue")
     admin.fill("A storm is more than … new alerts", "many")
-    admin.press("Check and go on")
+    admin.press("Check and continue")
     admin.sees("A number between 1 and 1000.")
     admin.fill("A storm is more than … new alerts", "10")
-    admin.press("Check and go on")
-    admin.sees("Where the tool posts to")
+    admin.press("Check and continue")
+    admin.sees("Address for the tool")
     address = admin.page.get_by_label("Address").input_value()
     admin.page.get_by_label("A call from the tool").fill("{")
-    admin.press("Look at it")
+    admin.press("Preview")
     admin.sees("This is no JSON")
     recorded = Path(__file__).resolve().parents[2] / "fixtures/vendors/alerts/alertmanager-firing.json"
     admin.page.get_by_label("A call from the tool").fill(recorded.read_text())
-    admin.press("Look at it")
+    admin.press("Preview")
     admin.sees("Disk C: on ts-04 is full")
     admin.fill("P2, high", "critical")
     admin.press("Go live")
     admin.sees("means P1 already")
     admin.fill("P2, high", "error, high")
     admin.press("Go live")
-    admin.sees("What fires")
+    admin.sees("Active alerts")
     path = address[address.index("/hooks/") :]
     post = urllib.request.Request(live_server.url + path, recorded.read_bytes(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(post) as answer:
@@ -361,7 +361,7 @@ def test_a_profile_with_mistakes_says_where_they_are(browser: Any, live_server: 
     admin.page.get_by_role("link", name="list", exact=True).click()
     admin.fill("items", "answer.isues +")
     admin.page.get_by_role("button", name="Save").click()
-    admin.sees("It was not saved")
+    admin.sees("Not saved")
     admin.look()
     admin.fill("items", "answer.issues")
     admin.page.get_by_role("button", name="Save").click()
@@ -376,6 +376,6 @@ def test_an_address_inside_our_own_network_is_refused(browser: Any, live_server:
         admin.fill(label, "x")
     for address in ("http://127.0.0.1:1", "https://169.254.169.254", "https://10.0.0.7", "https://[::1]"):
         admin.fill("Site", address)
-        admin.press("Check and go on")
+        admin.press("Check and continue")
         admin.page.get_by_role("alert").first.wait_for()
         assert "/access/" in admin.page.url

@@ -89,9 +89,9 @@ def test_the_counts_stand_on_the_connections_page(us: Organisation) -> None:
 
     shown = page.get(f"/sync/connections/{made.public_id}/").content.decode()
 
-    assert "Calls with a wrong signature or none</dt><dd>3</dd>" in shown
-    assert "Calls whose key could not be had</dt><dd>4</dd>" in shown
-    assert "Calls although their system makes none</dt><dd>5</dd>" in shown
+    assert "Calls without a valid signature</dt><dd>3</dd>" in shown
+    assert "Calls whose key could not be fetched</dt><dd>4</dd>" in shown
+    assert "Unexpected calls</dt><dd>5</dd>" in shown
 
 
 # -- that they call us, compared whole

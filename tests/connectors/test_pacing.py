@@ -114,12 +114,12 @@ def test_what_waits_is_shown_with_how_many_and_why(us: Organisation) -> None:
     begin(*came(connection, "mail", 5, "loud@x.test")[:3])
     begin(*came(connection, "hook", 4)[:3])
     client = log_in(factories.member("admin", us, is_staff=True))
-    shown = "Mails waiting from loud@x.test: 2. At most 3 per sender are read each minute."
+    shown = "E-mails waiting from loud@x.test: 2. At most 3 per sender are read each minute."
 
     for path in ("/sync/", f"/sync/connections/{connection.public_id}/"):
         page = client.get(path).content.decode()
         assert shown in page
-        assert "Hooks waiting: 1. At most 3 per connection are read each minute." in page
+        assert "Webhook calls waiting: 1. At most 3 per connection are read each minute." in page
 
     Inbound.objects.update(begun_at=timezone.now() - timedelta(seconds=61))
 

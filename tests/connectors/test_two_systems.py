@@ -285,7 +285,7 @@ def test_a_parked_change_can_be_said_as_a_comment(link: Link, agent: Actor, tena
     client = Client()
     client.force_login(factories.member("agent", tickets.us()))
     page = client.get(f"/sync/connections/{link.connection.public_id}/")
-    assert b"Say it as a comment" in page.content
+    assert b"Send as a comment" in page.content
 
     client.post(f"/sync/outbound/{parked.pk}/say/")
     work()

@@ -68,7 +68,7 @@ def test_a_new_workflow_version_renames_a_status_for_what_comes_next(
     draft.states.get(phase="closed").delete()
     publish = reverse("admin:workflows_publish", args=[draft.pk])
     page = client.post(publish, {"why": "to see"})
-    assert "closed" in page.content.decode().split("It cannot be published yet")[1].split("</ul>")[0]
+    assert "closed" in page.content.decode().split("This version cannot be published yet")[1].split("</ul>")[0]
     State.objects.create(version=draft, slug="closed", name="Closed", phase="closed", is_default=True)
     draft.states.filter(phase="new").update(name="Just arrived")
     client.post(publish, {"why": "a clearer name"})
@@ -100,7 +100,7 @@ def test_a_calendar_that_cannot_be_is_refused_in_words(client: Client) -> None:
 def test_a_calendar_shows_its_coming_week(client: Client, zone: str, weekly: Any, hours: str, bars: int) -> None:
     row = Calendar.objects.create(name="x", time_zone=zone, weekly=weekly)
     page = client.get(reverse("admin:hub_calendar_change", args=[row.pk])).content.decode()
-    assert f"{hours} hours in the coming seven days, by the clock of {zone}." in page
+    assert f"{hours} working hours in the next seven days, in the time zone {zone}." in page
     assert page.count("#2f9e44") == bars
 
 

@@ -20,7 +20,7 @@ def test_each_is_shown_with_what_it_is_for(us: Organisation) -> None:
     client = log_in(factories.UserFactory(is_staff=True, is_superuser=True))
     page = client.get(reverse("admin:connectors_profile_gallery")).content.decode()
 
-    assert page.count("Start from this one") == len(SHIPPED)
+    assert page.count("Use as a template") == len(SHIPPED)
     for name, about in (
         ("Bugzilla", "Bugs of one product"),
         ("iTop", "Incidents of one organisation"),

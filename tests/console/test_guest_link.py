@@ -45,7 +45,7 @@ def post(url: str, act: str, text: str = "", *, name: str = "Kai Cable", **more:
 def test_a_verb_in_the_address_opens_the_page_at_it_and_does_nothing(leg: Leg, url: str) -> None:
     page = Client().get(f"{url}?do=resolve").content.decode()
 
-    assert "You are about to say “Resolved”" in page
+    assert "You chose “Resolved”" in page
     assert page.index('value="resolve"') < page.index('value="accept"')
     assert stage(leg) == Stage.OFFERED
     post(url, "resolve", "New cable")
@@ -63,7 +63,7 @@ def test_the_whole_work_is_done_on_the_page(leg: Leg, url: str, agent: Actor) ->
     assert b"Socket 4.12 is dead" in page.content
     assert stage(leg) == Stage.OFFERED
 
-    assert "is recorded" in post(url, "accept").content.decode()
+    assert "was recorded" in post(url, "accept").content.decode()
     assert stage(leg) == Stage.ACCEPTED
     post(url, "ask", "Which floor?")
     waiting = Leg.objects.get(pk=leg.pk)

@@ -38,7 +38,7 @@ def test_a_held_mail_can_be_read_and_left_out_from_the_page(
 
     page = client.get(f"/sync/inbound/{held.pk}/").content.decode()
     assert "We come tomorrow." in page
-    assert "It would wait:" in page
+    assert "It would be held:" in page
     assert "[link removed]" in page
     assert "/v/" not in page
     assert "[TH:" not in page
@@ -50,7 +50,7 @@ def test_a_held_mail_can_be_read_and_left_out_from_the_page(
     row = Inbound.objects.get(pk=held.pk)
     assert row.state == Inbound.State.IGNORED
     assert row.error.endswith(": written on the ticket")
-    assert "Leave out" not in client.get(f"/sync/inbound/{held.pk}/").content.decode()
+    assert "Skip" not in client.get(f"/sync/inbound/{held.pk}/").content.decode()
     assert words(offered[0]) == []
 
 
@@ -68,7 +68,7 @@ def test_everything_that_waits_for_one_reason_is_tried_again_at_once(
     answer(house, desk, ours, f"{quoted(ours)}\nThe part is here.\n")
     answer(house, desk, ours, text_of(ours))
     client = log_in(factories.member("agent", us))
-    assert "Try all 2 that wait for this reason" in client.get(f"/sync/inbound/{held.pk}/").content.decode()
+    assert "Try all 2 with this reason again" in client.get(f"/sync/inbound/{held.pk}/").content.decode()
     client.post(f"/sync/inbound/{held.pk}/alike/")
     states = list(Inbound.objects.filter(kind="mail").order_by("pk").values_list("state", flat=True))
     assert states == ["new", "new", "parked"]
@@ -89,7 +89,7 @@ def test_an_alert_that_waits_is_shown_as_it_would_be_read_now(us: Organisation) 
     )
     client = log_in(factories.member("agent", us))
     page = client.get(f"/sync/inbound/{row.pk}/").content.decode()
-    assert "It would be taken in." in page
+    assert "It would be accepted." in page
     assert "disk full" in page
     Inbound.objects.filter(pk=row.pk).update(body=b"{")
-    assert "It would wait:" in client.get(f"/sync/inbound/{row.pk}/").content.decode()
+    assert "It would be held:" in client.get(f"/sync/inbound/{row.pk}/").content.decode()

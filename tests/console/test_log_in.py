@@ -270,7 +270,7 @@ def test_a_link_for_a_new_password_works_once_and_ends_every_session(us: Organis
     assert done.status_code == 302
     assert not is_inside(page)
     assert is_let_in(log_in(user, "another-long-word"))
-    assert "This link is used up" in Client().get(where, follow=True).content.decode()
+    assert "This link no longer works" in Client().get(where, follow=True).content.decode()
 
 
 def test_without_mail_an_admin_makes_the_link(us: Organisation, settings: Any) -> None:
@@ -287,7 +287,7 @@ def test_without_mail_an_admin_makes_the_link(us: Organisation, settings: Any) -
     ).content.decode()
     found = re.search(r"/password/[^/]+/[^/]+/", made)
 
-    assert "Ask your admin" in asked
+    assert "Ask your administrator" in asked
     assert Notice.objects.count() == 0
     assert found is not None
     assert "Choose a new password" in Client().get(found[0], follow=True).content.decode()

@@ -79,5 +79,5 @@ def test_a_fault_has_a_page_with_a_number(admin: Client, monkeypatch: Any, error
     answer = admin.get("/tickets/")
 
     assert answer.status_code == status
-    assert b"Number of this error" in answer.content
+    assert b"Error number" in answer.content
     assert answer.has_header("Retry-After") is (status == 503)

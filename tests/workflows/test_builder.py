@@ -165,7 +165,7 @@ def test_what_a_trigger_needs_is_asked_for_when_it_was_not_looked_at(client: Cli
 
     answer = client.post(url("transition", version.pk, "new"), entered).content.decode()
 
-    assert "it is marked below" in answer
+    assert "Correct these fields:" in answer
     assert 'href="#id_trigger-kinds' in answer
     assert "This is missing." in answer or "This field is required." in answer
 
@@ -255,7 +255,7 @@ def test_what_is_published_stays_and_a_draft_of_it_begins_alike(client: Client) 
     before = serialization.text(version)
 
     for name, row in (("transition", begin.pk), ("state", State.objects.filter(version=version)[0].pk)):
-        assert "stays as it is" in page(client, name, version.pk, row)
+        assert "A published version cannot be changed" in page(client, name, version.pk, row)
         client.post(url(name, version.pk, row), {"delete": "1"})
     client.post(url("settings", version.pk), {"bounce_budget": "9"})
     assert serialization.text(version) == before

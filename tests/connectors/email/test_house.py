@@ -153,7 +153,7 @@ def test_a_letter_of_somebody_unproven_is_taken_when_a_person_answers_for_it(
     row = Inbound.objects.get(kind="mail")
     assert (row.state, Leg.objects.get(pk=leg.pk).stage) == ("parked", Stage.OFFERED)
     client.force_login(factories.member("agent", us, name="Mona Manager"))
-    assert "Take it all the same" in client.get("/sync/").content.decode()
+    assert "Accept anyway" in client.get("/sync/").content.decode()
 
     client.post(f"/sync/inbound/{row.pk}/vouch/", {"reason": ""})
     work()

@@ -174,6 +174,6 @@ def test_what_was_left_out_stands_on_the_synchronisation_page_until_somebody_has
     [row] = [each for each in sync_issues.stuck() if each.kind == "left_out"]
     assert (row.title, row.why) == ("Records of Desk were not listed", "15 records were not listed.")
     client = log_in(factories.member("agent", us))
-    assert "Seen and dealt with" in client.get("/sync/").content.decode()
+    assert "Mark as handled" in client.get("/sync/").content.decode()
     client.post(f"/sync/left_out/{made.pk}/retry/")
     assert [each for each in sync_issues.stuck() if each.kind == "left_out"] == []

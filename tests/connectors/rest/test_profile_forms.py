@@ -125,7 +125,7 @@ def test_a_table_is_edited_in_the_admin_and_the_whole_is_judged(draft: Profile, 
 
 def test_a_published_version_can_be_looked_at_only(draft: Profile, admin: Client) -> None:
     profiles.publish(draft)
-    assert "published and stays as it is" in admin.get(form(draft, "ticket")).content.decode()
+    assert "published and cannot be changed" in admin.get(form(draft, "ticket")).content.decode()
     before = Profile.objects.get().document
     admin.post(form(draft, ""), {"name": "Other"})
     assert Profile.objects.get().document == before

@@ -50,7 +50,7 @@ def test_a_worker_tries_and_the_page_shows_how_far_it_is(
     made: Connection, tenant: double.Tenant, admin_client: Client
 ) -> None:
     page = admin_client.post(bench(made), {"try": "1", "connection": made.pk, "writes": "on"}, follow=True)
-    assert "Waiting for a worker." in page.content.decode()
+    assert "Waiting for a worker" in page.content.decode()
     assert len(tenant.tickets) == 1  # nothing was called within the request
 
     dispatcher.drain(most=1)
@@ -76,7 +76,7 @@ def test_what_was_seen_stands_there_while_it_goes_on(
     monkeypatch.setattr(Bench, "_changes", look)
     trials.run(trial_id=trial.pk)
 
-    assert "2 tried so far; now: what changed within a week" in seen[0]
+    assert "2 tried so far. Now trying: what changed within a week" in seen[0]
     assert "credentials and settings" in seen[0]
     assert "hx-get" in seen[0]
 

@@ -1,0 +1,11 @@
+"""German formats of dates and times."""
+
+MOMENT_FORMAT = "j. M H:i"
+MOMENT_SECONDS_FORMAT = "j. M H:i:s"
+WEEKDAY_MOMENT_FORMAT = "D j. M H:i"
+DATED_MOMENT_FORMAT = "j. M Y H:i"
+ZONED_MOMENT_FORMAT = "j. F H:i T"
+FULL_MOMENT_FORMAT = "D j. M Y H:i"
+FULL_MOMENT_SECONDS_FORMAT = "D j. M Y H:i:s"
+WEEKDAY_DATE_FORMAT = "D j. M"
+LONG_DATE_FORMAT = "j. F Y"
