@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from connectors.connectwise.connector import CLOUD_HOSTS
+from connectors.connectwise.api import CLOUD_HOSTS
+from connectors.connectwise.places import FLAGS
+from connectors.connectwise.signing import signature
 from connectors.connectwise.simulated_api import Api
 from connectors.connectwise.simulated_tenant import Tenant, reference, refused
-from connectors.connectwise.wire import FLAGS, signature
 from connectors.kit import simulating
 from connectors.kit.simulating import Answer, Courier, Fault, Injected, Json, Request
 

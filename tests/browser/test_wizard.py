@@ -248,7 +248,7 @@ def test_a_fresh_connectwise_tenant_is_connected_in_the_browser(
     admin.fill("Client id", tenant.client_id)
     admin.fill("API member", tenant.api_member)
     admin.press("Check and continue")
-    admin.sees("ConnectWise knows no company of this name")
+    admin.sees("ConnectWise has no company with this name")
 
     admin.fill("Company", "ledgerline")
     admin.press("Check and continue")

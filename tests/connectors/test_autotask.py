@@ -15,7 +15,7 @@ from connectors.autotask.connector import Autotask
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.autotask.webhooks import check_signature, signature
 from connectors.kit.conformance import changes
-from connectors.kit.contract import Change, Connector
+from connectors.kit.contract import Change
 from connectors.kit.errors import BadSignature, LockedOut, Missing, Refused, TryLater, Unclear
 from connectors.kit.simulating import Answer, Request
 from connectors.kit.wiring import wired
@@ -63,11 +63,11 @@ def values(tenant: Tenant, **more: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def autotask(double: Simulator, tenant: Tenant, time: Time) -> Connector:
+def autotask(double: Simulator, tenant: Tenant, time: Time) -> Autotask:
     return wired(Autotask, values(tenant), double, now=time)
 
 
-def create(autotask: Connector, **more: Any) -> str:
+def create(autotask: Autotask, **more: Any) -> str:
     fields = {"title": "Printing fails", "description": "0x11b", "status": "1", "priority": "1"}
     return autotask.push(Change(id="1", kind="create", reference="TH-1", fields=fields | more)).key
 
@@ -90,7 +90,7 @@ def test_every_call_and_every_answer_is_checked(double: Simulator, shared: Any) 
         contract.judge(listed, Answer(body={"item": {"id": "seven"}}))
 
 
-def test_check_learns_the_zone_and_who_we_are(autotask: Connector) -> None:
+def test_check_learns_the_zone_and_who_we_are(autotask: Autotask) -> None:
     checked = autotask.check()
 
     assert checked.own_user == "502"
@@ -118,7 +118,7 @@ def test_check_names_the_setting_that_is_wrong(
     assert tenant.secret not in str(refused.value)
 
 
-def test_a_ticket_is_made_read_back_and_found_by_our_reference(autotask: Connector, tenant: Tenant) -> None:
+def test_a_ticket_is_made_read_back_and_found_by_our_reference(autotask: Autotask, tenant: Tenant) -> None:
     key = create(autotask)
 
     assert tenant.tickets[key]["externalID"] == "TH-1"
@@ -132,7 +132,7 @@ def test_a_ticket_is_made_read_back_and_found_by_our_reference(autotask: Connect
     }
 
 
-def test_notes_and_files_carry_our_mark_and_are_known_as_ours(autotask: Connector) -> None:
+def test_notes_and_files_carry_our_mark_and_are_known_as_ours(autotask: Autotask) -> None:
     key = create(autotask)
     autotask.push(Change(id="2", kind="note", key=key, text="hello", visibility="1", mark=MARK, name="Ada"))
     autotask.push(Change(id="3", kind="file", key=key, content=b"abc", visibility="4", mark=MARK, name="a.txt"))
@@ -146,7 +146,7 @@ def test_notes_and_files_carry_our_mark_and_are_known_as_ours(autotask: Connecto
     assert autotask.content(key, found.files[0]) == b"abc"
 
 
-def test_changes_bring_tickets_notes_and_names(autotask: Connector, double: Simulator) -> None:
+def test_changes_bring_tickets_notes_and_names(autotask: Autotask, double: Simulator) -> None:
     cursor = autotask.changes_since("").cursor
     key = create(autotask)
     double.act("deskside.test", "note", ticket=key, by="501", text="Looking", publish=2)
@@ -159,14 +159,14 @@ def test_changes_bring_tickets_notes_and_names(autotask: Connector, double: Simu
     assert page.cursor > cursor
 
 
-def test_the_same_page_twice_is_the_same(autotask: Connector) -> None:
+def test_the_same_page_twice_is_the_same(autotask: Autotask) -> None:
     cursor = autotask.changes_since("").cursor
     create(autotask)
 
     assert changes(autotask, cursor) == changes(autotask, cursor)
 
 
-def test_more_than_a_page_is_read_to_its_end(autotask: Connector, double: Simulator) -> None:
+def test_more_than_a_page_is_read_to_its_end(autotask: Autotask, double: Simulator) -> None:
     cursor = autotask.changes_since("").cursor
     for number in range(1203):
         double.act("deskside.test", "open", by="501", title=f"T{number}")
@@ -176,7 +176,7 @@ def test_more_than_a_page_is_read_to_its_end(autotask: Connector, double: Simula
     assert len(page.tickets) == len({ticket.key for ticket in page.tickets}) == 1203
 
 
-def test_polling_rests_while_the_hourly_limit_is_mostly_used(autotask: Connector, tenant: Tenant, time: Time) -> None:
+def test_polling_rests_while_the_hourly_limit_is_mostly_used(autotask: Autotask, tenant: Tenant, time: Time) -> None:
     cursor = autotask.changes_since("").cursor
     tenant.requests = 6000
     with pytest.raises(TryLater, match="6001 of 10000 requests") as busy:
@@ -194,7 +194,7 @@ def test_polling_rests_while_the_hourly_limit_is_mostly_used(autotask: Connector
     assert tenant.requests - asked == 8
 
 
-def test_what_a_workflow_rule_wrote_is_not_conversation(autotask: Connector, double: Simulator, tenant: Tenant) -> None:
+def test_what_a_workflow_rule_wrote_is_not_conversation(autotask: Autotask, double: Simulator, tenant: Tenant) -> None:
     key = create(autotask)
     double.add_note(tenant, key, "501", {"description": "Rule fired", "publish": 1, "noteType": 13})
 
@@ -202,7 +202,7 @@ def test_what_a_workflow_rule_wrote_is_not_conversation(autotask: Connector, dou
 
 
 def test_credentials_never_follow_a_link_to_another_host(
-    double: Simulator, tenant: Tenant, time: Time, autotask: Connector
+    double: Simulator, tenant: Tenant, time: Time, autotask: Autotask
 ) -> None:
     create(autotask)
     called: list[str] = []
@@ -230,7 +230,7 @@ def test_credentials_never_follow_a_link_to_another_host(
     ],
 )
 def test_a_write_that_fails_is_named_by_what_to_do_next(
-    autotask: Connector, double: Simulator, fault: Injected, error: type[Exception]
+    autotask: Autotask, double: Simulator, fault: Injected, error: type[Exception]
 ) -> None:
     autotask.check()
     double.faults.append(fault)
@@ -241,7 +241,7 @@ def test_a_write_that_fails_is_named_by_what_to_do_next(
     assert getattr(raised.value, "after", 7.0) in (None, 7.0)
 
 
-def test_a_500_with_errors_is_a_no_and_without_it_a_fault(autotask: Connector, double: Simulator) -> None:
+def test_a_500_with_errors_is_a_no_and_without_it_a_fault(autotask: Autotask, double: Simulator) -> None:
     autotask.check()
     with pytest.raises(Refused, match="existing entity for status"):
         create(autotask, status="77")
@@ -285,7 +285,7 @@ def test_a_database_that_moved_is_found_in_its_new_zone(double: Simulator, tenan
     assert [url.split("/ATServicesRest")[0] for url in called] == [old, BASE, BASE]
 
 
-def test_a_ticket_that_is_gone_is_missing(autotask: Connector) -> None:
+def test_a_ticket_that_is_gone_is_missing(autotask: Autotask) -> None:
     with pytest.raises(Missing):
         autotask.fetch("4711")
 
@@ -314,7 +314,7 @@ def test_a_hook_that_is_not_signed_with_our_secret_is_refused(secret: str, heade
         check_signature(secret, headers, b"{}")
 
 
-def test_a_hook_is_registered_with_our_own_writes_excluded(autotask: Connector, tenant: Tenant) -> None:
+def test_a_hook_is_registered_with_our_own_writes_excluded(autotask: Autotask, tenant: Tenant) -> None:
     made = autotask.register_hook("https://hub.example/hooks/1/").key
 
     hook = tenant.hooks[made]
@@ -386,7 +386,7 @@ def test_our_reference_can_stand_in_a_user_defined_field(double: Simulator, tena
     assert connector.carrying("TH-", time.at - timedelta(days=1)) == {"TH-1": (key,)}
 
 
-def test_a_deleted_ticket_is_told_by_the_log_of_deletions(autotask: Connector, double: Simulator) -> None:
+def test_a_deleted_ticket_is_told_by_the_log_of_deletions(autotask: Autotask, double: Simulator) -> None:
     key = create(autotask)
     cursor = autotask.changes_since("").cursor
     double.act("deskside.test", "delete", ticket=key, by="501")
@@ -394,9 +394,7 @@ def test_a_deleted_ticket_is_told_by_the_log_of_deletions(autotask: Connector, d
     assert changes(autotask, cursor).gone == (key,)
 
 
-def test_four_calls_at_once_at_one_endpoint_are_too_many(
-    double: Simulator, tenant: Tenant, autotask: Connector
-) -> None:
+def test_four_calls_at_once_at_one_endpoint_are_too_many(double: Simulator, tenant: Tenant, autotask: Autotask) -> None:
     autotask.check()
     double.busy[(tenant.domain, "Tickets")] = 3
 
@@ -404,7 +402,7 @@ def test_four_calls_at_once_at_one_endpoint_are_too_many(
         autotask.fetch("7001")
 
 
-def test_more_than_ten_megabytes_within_five_minutes_wait(autotask: Connector, double: Simulator) -> None:
+def test_more_than_ten_megabytes_within_five_minutes_wait(autotask: Autotask, double: Simulator) -> None:
     key = create(autotask)
     half = Change(id="3", kind="file", key=key, name="a.bin", content=b"x" * 6_000_000, visibility="1", mark=MARK)
     autotask.push(half)

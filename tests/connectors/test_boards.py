@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.autotask.simulator import QuietServer
-from connectors.connectwise import connector as connectwise
+from connectors.connectwise import signing
 from connectors.connectwise.simulated_tenant import Tenant, status
 from connectors.connectwise.simulator import Simulator
 from connectors.engine import mapping, registry, vault
@@ -53,7 +53,7 @@ def company() -> Tenant:
 
 @pytest.fixture
 def desk(company: Tenant, settings: Any) -> Iterator[Simulator]:
-    connectwise._KEYS.clear()
+    signing._KEYS.clear()
     server = QuietServer(("127.0.0.1", 0), SilentHandler)
     app = Simulator([company], base=f"http://127.0.0.1:{server.server_port}", now=lambda: datetime.now(UTC))
     server.set_app(app)

@@ -13,7 +13,7 @@ from connectors.autotask import webhooks as autotask_webhooks
 from connectors.autotask.simulated_tenant import Tenant as AutotaskTenant
 from connectors.autotask.simulator import Simulator as AutotaskSimulator
 from connectors.connectwise import connector as connectwise
-from connectors.connectwise import wire as connectwise_wire
+from connectors.connectwise import signing as connectwise_signing
 from connectors.connectwise.simulated_tenant import Tenant as ConnectWiseTenant
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.kit import quality
@@ -130,7 +130,7 @@ class TestConnectWise(Watched):
     hosts = frozenset({"na.myconnectwise.net", "api-na.myconnectwise.net"})
 
     def start(self, time: Time) -> Simulator[Any]:
-        connectwise._KEYS.clear()
+        connectwise_signing._KEYS.clear()
         tenant = ConnectWiseTenant(
             name="Ledgerline",
             domain=self.domain,
@@ -175,7 +175,7 @@ class TestConnectWise(Watched):
 
     def sign(self, simulator: Simulator[Any], body: bytes) -> dict[str, str]:
         key = simulator.tenants[self.domain].signing_key
-        return {"x-content-signature": connectwise_wire.signature(key, body)}
+        return {"x-content-signature": connectwise_signing.signature(key, body)}
 
     def switch_off(self, simulator: Simulator[Any]) -> None:
         for callback in simulator.tenants[self.domain].callbacks.values():

@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 
-from connectors.connectwise import connector as connectwise
+from connectors.connectwise import signing
+from connectors.connectwise.conditions import instant, quoted
 from connectors.connectwise.connector import ConnectWise
+from connectors.connectwise.errors import explain
+from connectors.connectwise.places import visibility_of
+from connectors.connectwise.signing import signature
 from connectors.connectwise.simulated_conditions import compiled
 from connectors.connectwise.simulated_tenant import Tenant
 from connectors.connectwise.simulator import Simulator
-from connectors.connectwise.wire import explain, instant, quoted, signature, visibility_of
 from connectors.kit.conformance import Time, changes
-from connectors.kit.contract import Change, Connector
+from connectors.kit.contract import Change
 from connectors.kit.errors import BadSignature, Forbidden, LockedOut, Refused, TryLater
 from connectors.kit.simulating import Fault, Injected
 from connectors.kit.wiring import wired
@@ -48,7 +51,7 @@ def company() -> Tenant:
 
 @pytest.fixture
 def double(company: Tenant, time: Time) -> Iterator[Simulator]:
-    connectwise._KEYS.clear()
+    signing._KEYS.clear()
     made = Simulator([company], base=CLOUD, now=time)
     wrong = wire.watched(made, wire.connectwise())
     yield made
@@ -69,16 +72,16 @@ def values(company: Tenant, **more: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def cw(double: Simulator, company: Tenant, time: Time) -> Connector:
+def cw(double: Simulator, company: Tenant, time: Time) -> ConnectWise:
     return wired(ConnectWise, values(company), double, now=time)
 
 
-def create(cw: Connector, **more: str) -> str:
+def create(cw: ConnectWise, **more: str) -> str:
     fields = {"title": "Printing fails", "description": "0x11b", "status": "16", "priority": "3"}
     return cw.push(Change(id="1", kind="create", reference="TH-1", mark=MARK, fields=fields | more)).key
 
 
-def test_the_cloud_is_reached_under_api_and_the_codebase(cw: Connector) -> None:
+def test_the_cloud_is_reached_under_api_and_the_codebase(cw: ConnectWise) -> None:
     cw.check()
     assert cw.ports.memory["base"] == "https://api-na.myconnectwise.net/v2025_1/apis/3.0"
 
@@ -90,7 +93,7 @@ def test_a_server_of_their_own_is_reached_under_its_own_name(company: Tenant, ti
     assert cw.ports.memory["base"] == "https://cw.ledgerline.test/v2025_1/apis/3.0"
 
 
-def test_after_an_upgrade_the_new_codebase_is_found(cw: Connector, company: Tenant) -> None:
+def test_after_an_upgrade_the_new_codebase_is_found(cw: ConnectWise, company: Tenant) -> None:
     key = create(cw)
     company.codebase = "v2026_2/"
     assert cw.fetch(key).key == key
@@ -107,18 +110,18 @@ def test_a_site_that_is_none_is_named(company: Tenant, time: Time) -> None:
     assert refused.value.field == "site"
 
 
-def test_a_role_that_may_too_little_is_said(cw: Connector, company: Tenant) -> None:
+def test_a_role_that_may_too_little_is_said(cw: ConnectWise, company: Tenant) -> None:
     company.is_allowed = False
     with pytest.raises(Forbidden, match="Your security role does not allow this"):
         cw.fetch("1")
 
 
-def test_the_first_note_is_our_description_and_known_as_ours(cw: Connector) -> None:
+def test_the_first_note_is_our_description_and_known_as_ours(cw: ConnectWise) -> None:
     [note] = cw.notes(create(cw))
     assert (note.is_ours, note.mark, note.text.startswith("0x11b")) == (True, MARK, True)
 
 
-def test_a_description_is_written_once_and_never_patched(cw: Connector) -> None:
+def test_a_description_is_written_once_and_never_patched(cw: ConnectWise) -> None:
     assert "description" in cw.insert_only
 
 
@@ -144,14 +147,14 @@ def test_a_note_is_internal_only_if_nothing_shows_it_to_customers(flags: str, pl
     assert visibility_of(note) == place
 
 
-def test_a_note_without_a_place_is_refused_there(double: Simulator, cw: Connector) -> None:
+def test_a_note_without_a_place_is_refused_there(double: Simulator, cw: ConnectWise) -> None:
     key = create(cw)
-    http = cw._http()  # type: ignore[attr-defined]
+    http = cw.api.http()
     with pytest.raises(Refused, match="choose where to display"):
         http.write("POST", f"service/tickets/{key}/notes", {"text": "x", "detailDescriptionFlag": False})
 
 
-def test_booked_time_says_to_whom_it_is_shown(cw: Connector, double: Simulator) -> None:
+def test_booked_time_says_to_whom_it_is_shown(cw: ConnectWise, double: Simulator) -> None:
     key = create(cw)
     double.act(DOMAIN, "time", ticket=key, by="lledger", text="for all", is_public=True)
     double.act(DOMAIN, "time", ticket=key, by="lledger", text="for us", internal="secret")
@@ -163,16 +166,24 @@ def test_booked_time_says_to_whom_it_is_shown(cw: Connector, double: Simulator) 
     }
 
 
-def test_a_merged_ticket_says_into_which(cw: Connector, double: Simulator) -> None:
+def test_a_merged_ticket_says_into_which(cw: ConnectWise, double: Simulator) -> None:
     one, other = create(cw), create(cw)
     double.act(DOMAIN, "merge", ticket=one, by="lledger", into=other)
     assert cw.fetch(one).merged_into == other
 
 
-def test_no_mail_goes_out_for_what_we_write_unless_it_is_wanted(cw: Connector, company: Tenant) -> None:
-    create(cw)
-    assert "processNotifications" not in next(iter(company.tickets.values()))
-    assert cw._notifies is False  # type: ignore[attr-defined]
+@pytest.mark.parametrize(("settings", "wanted"), [({}, False), ({"notify": "yes"}, True)])
+def test_no_mail_goes_out_for_what_we_write_unless_it_is_wanted(
+    double: Simulator, company: Tenant, time: Time, settings: dict[str, str], wanted: bool
+) -> None:
+    sent: list[Any] = []
+    cw = wired(ConnectWise, values(company) | settings, double, now=time, watch=lambda r: sent.append(r.body))
+
+    key = create(cw)
+    cw.push(Change(id="2", kind="note", key=key, text="Note", visibility="discussion", mark=MARK))
+
+    notified = [json.loads(body)["processNotifications"] for body in sent if body]
+    assert notified == [wanted, wanted]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +270,7 @@ def test_a_key_is_asked_for_once_a_minute_whoever_asks_and_kept_for_all_processe
         made_up = json.dumps({"ID": 7, "Metadata": {"key_url": f"{real}{number}"}}).encode()
         with pytest.raises(TryLater):
             cw.read_hook({"x-content-signature": "x"}, made_up)
-    connectwise._KEYS.clear()  # as in another process, which may not ask either
+    signing._KEYS.clear()  # as in another process, which may not ask either
 
     assert cw.read_hook(headers, body).key == "7"
     assert asked == [real]
@@ -303,14 +314,14 @@ def test_while_the_key_cannot_be_had_a_callback_is_asked_for_again(
 
 
 def test_a_callback_about_time_names_the_ticket_it_was_booked_on(
-    cw: Connector, double: Simulator, company: Tenant
+    cw: ConnectWise, double: Simulator, company: Tenant
 ) -> None:
     news = {"ID": 99, "Type": "time", "Entity": '{"chargeToId": 7}', "Metadata": {"key_url": double.key_url(company)}}
     body = json.dumps(news).encode()
     assert cw.read_hook({"x-content-signature": signature(company.signing_key, body)}, body).key == "7"
 
 
-def test_strays_are_removed_and_exactly_one_of_each_is_left(cw: Connector, company: Tenant) -> None:
+def test_strays_are_removed_and_exactly_one_of_each_is_left(cw: ConnectWise, company: Tenant) -> None:
     for number, url in enumerate(("https://hub.example/hooks/1/old", "https://hub.example/hooks/1/?recordId=")):
         company.callbacks[str(number + 1)] = {
             "id": number + 1,
@@ -370,7 +381,7 @@ def test_what_their_search_lets_through_by_mistake_is_left_out(double: Simulator
     assert changes(cw, cursor).tickets == ()
 
 
-def test_pages_that_never_end_are_noticed(double: Simulator, company: Tenant, cw: Connector) -> None:
+def test_pages_that_never_end_are_noticed(double: Simulator, company: Tenant, cw: ConnectWise) -> None:
     create(cw)
     page = json.dumps(list(company.tickets.values())).encode()
     link = (("Link", '<https://api-na.myconnectwise.net/x>; rel="next"'),)

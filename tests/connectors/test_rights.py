@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from connectors.autotask import errors as autotask
 from connectors.autotask.simulator import Injected, Simulator, Tenant
-from connectors.connectwise import wire as connectwise
+from connectors.connectwise import errors as connectwise
 from connectors.engine import outbox
 from connectors.engine.inbound import absences
 from connectors.engine.operations import publishing

@@ -588,7 +588,7 @@ def test_a_false_yes_is_parked_with_a_reason(consultant: tuple[Connection, Conne
     tickets.set_priority(ticket=ticket, priority="P1", actor=agent, at=now())
     work()
 
-    assert "answered yes but did not change: priority" in Outbound.objects.get(state="parked").error
+    assert "accepted the change but did not make it: priority" in Outbound.objects.get(state="parked").error
 
 
 def test_the_matrix_says_when_evidence_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
