@@ -15,7 +15,7 @@ admin.site.unregister(AccessAttempt)
 
 
 @admin.register(AccessAttempt)
-class FailedLogInAdmin(AccessAttemptAdmin):  # type: ignore[misc]
+class FailedLogInAdmin(AccessAttemptAdmin):
     """One row for each account, address and browser; the rows of an account or an address are unlocked together."""
 
     list_display = ["attempt_time", "username", "ip_address", "failures_since_start", "user_agent"]

@@ -32,7 +32,7 @@ REPORTED_ADDRESSES = 4
 """So many failures for one account, from so many addresses within the cool-off time, are worth an admin's attention."""
 
 
-class Lockout(AxesDatabaseHandler):  # type: ignore[misc]
+class Lockout(AxesDatabaseHandler):
     """Axes' own counting in the database, with a limit of its own for an address across all accounts."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
