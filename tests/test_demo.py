@@ -130,7 +130,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_said(tmp_path: Path) -> None:
         )
 
     assert done.returncode == 1
-    assert f"Port {ports['imap']} is in use: stop what uses it, or name another" in done.stderr
+    assert f"Port {ports['imap']} is in use. Stop the process that uses it, or choose another" in done.stderr
     assert "IMAP_PORT=" in done.stderr
 
 

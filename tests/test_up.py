@@ -140,6 +140,6 @@ def test_a_second_demonstration_on_the_same_data_is_refused(tmp_path: Path) -> N
         refused = manage("demo", "--fresh", TICKETHUB_VAR=str(tmp_path))
 
     assert refused.returncode == 1
-    assert "The demonstration runs already (process 4711)" in refused.stderr
+    assert "The demo is already running (process 4711)" in refused.stderr
     assert "TICKETHUB_VAR" in refused.stderr
     assert not (tmp_path / "hub.sqlite3").exists()
