@@ -1,4 +1,4 @@
-"""Workflows as an admin builds them, notices as an admin words them, and what rules do as an admin looks at it."""
+"""The admin of workflows, notifications, and running or failed rules."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ class WorkflowAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ["name"]
 
     def response_add(self, request: HttpRequest, obj: Workflow, post_url_continue: str | None = None) -> HttpResponse:
-        """A new workflow begins as a draft like the standard one, and is built next."""
+        """A new workflow starts as a draft copy of the standard one; go on to its builder page."""
         draft = publishing.begin(obj)
         if draft is None:
             return super().response_add(request, obj, post_url_continue)
-        self.message_user(request, _("%s is a draft now, like the standard workflow.") % draft)
+        self.message_user(
+            request, _("Created the draft %(version)s as a copy of the standard workflow.") % {"version": draft}
+        )
         return HttpResponseRedirect(reverse("admin:workflows_build", args=[draft.pk]))
 
 
@@ -67,16 +69,17 @@ class WorkflowVersionAdmin(Final):
         return super().get_queryset(request).order_by("workflow__name", "-number")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # a version begins as a copy of another one, or is imported
+        return False  # a version starts as a copy of another one, or is imported
 
-    @admin.display(description=gettext_lazy("build it"))
+    @admin.display(description=gettext_lazy("builder"))
     def build_link(self, obj: WorkflowVersion) -> str:
-        return format_html('<a href="{}">{}</a>', reverse("admin:workflows_build", args=[obj.pk]), _("Build"))
+        return format_html('<a href="{}">{}</a>', reverse("admin:workflows_build", args=[obj.pk]), _("Open builder"))
 
     @admin.action(description=gettext_lazy("New version as a draft"))
     def new_version(self, request: HttpRequest, rows: QuerySet[WorkflowVersion]) -> None:
         for version in rows:
-            self.message_user(request, _("%s is a draft now.") % publishing.new_draft(version))
+            draft = publishing.new_draft(version)
+            self.message_user(request, _("Created the draft %(version)s.") % {"version": draft})
 
     @admin.action(description=gettext_lazy("Retire"))
     def retire(self, request: HttpRequest, rows: QuerySet[WorkflowVersion]) -> None:
@@ -86,11 +89,11 @@ class WorkflowVersionAdmin(Final):
             except NotPublishable as refused:
                 self.message_user(request, str(refused), messages.ERROR)
             else:
-                self.message_user(request, _("%s is retired.") % version)
+                self.message_user(request, _("%(version)s is retired.") % {"version": version})
 
 
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
-    url = forms.URLField(label=gettext_lazy("address"), assume_scheme="https", max_length=500)
+    url = forms.URLField(label=gettext_lazy("URL"), assume_scheme="https", max_length=500)
 
     class Meta:
         model = Endpoint
@@ -99,7 +102,7 @@ class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Endpoint)
 class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Endpoints; the hub makes their secrets, and shows each one once."""
+    """Notification endpoints. The hub creates their secrets and shows each one once."""
 
     form = EndpointForm
     fields = ["name", "channel", "url", "is_active", "signature"]
@@ -111,15 +114,15 @@ class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=gettext_lazy("signature"))
     def signature(self, obj: Endpoint) -> str:
         if obj.has_hex_signature:
-            return _("Standard Webhooks, and the old hexadecimal signature until the secret is renewed")
+            return _("Standard Webhooks, and the legacy hexadecimal signature until the secret is renewed")
         if obj.sealed:
             return _("Standard Webhooks")
         if not obj.pk:
-            return _("A signed webhook gets a secret when it is saved. It is shown once.")
-        return _("None: the endpoint has no secret")
+            return _("A signed webhook gets a secret when you save it. The secret is shown once.")
+        return _("None, because the endpoint has no secret")
 
     def save_model(self, request: HttpRequest, obj: Endpoint, form: forms.BaseForm, change: bool) -> None:
-        """Of a row that exists, save what the form has: its secret may be renewed or resealed at the same time."""
+        """Save only the form's fields of an existing row: its secret may be renewed or resealed at the same time."""
         obj.save(update_fields=EndpointForm.Meta.fields if change else None)
 
     def response_add(self, request: HttpRequest, obj: Endpoint, post_url_continue: str | None = None) -> HttpResponse:
@@ -129,7 +132,7 @@ class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self._first_secret(request, obj) or super().response_change(request, obj)
 
     def _first_secret(self, request: HttpRequest, obj: Endpoint) -> HttpResponse | None:
-        """Signed webhooks always have a secret."""
+        """Create the secret of a signed webhook that has none and show it; None for every other endpoint."""
         if obj.channel != Channel.WEBHOOK or obj.sealed:
             return None
         return self._page(request, _("New secret"), secrets=[(obj, webhooks.renew_secret(obj))])
@@ -151,7 +154,7 @@ class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A template is filled with the newest ticket before it is kept: what cannot be filled is refused."""
+    """A template is tried on the newest ticket before it is saved; one that cannot be filled is rejected."""
 
     class Meta:
         model = NoticeTemplate
@@ -175,10 +178,10 @@ class NoticeTemplateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     readonly_fields = ["preview"]
     fields = ["kind", "audience", "language", "subject", "body", "preview"]
 
-    @admin.display(description=gettext_lazy("with the newest ticket"))
+    @admin.display(description=gettext_lazy("preview with the newest ticket"))
     def preview(self, obj: NoticeTemplate) -> str:
         if not obj.pk:
-            return _("Save it once to see it.")
+            return _("Save the template to see a preview.")
         said = templates.Wording(templates.tried(obj.subject), templates.tried(obj.body))
         return format_html("<strong>{}</strong><pre>{}</pre>", said.subject, said.body)
 

@@ -106,7 +106,7 @@ def test_what_no_key_opens_is_named_and_left_as_it_is(sealed: tuple[Connection, 
     _said, err, status = run()
 
     assert "connection Desk: no key opens its credentials; put the key back, or enter them again.\n" in err
-    assert "endpoint for notices Chat: no key" in err
+    assert "notification endpoint Chat: no key" in err
     assert (status, bytes(Connection.objects.get().sealed)) == (1, before)
 
 

@@ -208,7 +208,7 @@ def test_a_decision_is_read_by_whom_it_is_for_and_not_by_who_is_recalled(
 
     triage.start(ticket=ticket, cause="person", reason="again?", actor=agent, at=now())
     post(client, "decide", ticket, organisation=us.public_id, decision="They never get it done")
-    assert Leg.objects.get(pk=leg.pk).reason == "It was decided that we do it ourselves."
+    assert Leg.objects.get(pk=leg.pk).reason == "Joint triage decided that we handle this ticket ourselves."
 
 
 def test_who_takes_the_lead_is_waited_for(client: Client, agent: Actor, vendor: Organisation) -> None:

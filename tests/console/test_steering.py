@@ -193,7 +193,9 @@ def test_a_major_incident_speaks_with_one_voice_and_hears_each_vendor(
     post(client, "major", parent, do="declare")
     assert "There is no ticket TH-9" in post(client, "major", parent, do="gather", tickets="TH-9")
     post(client, "major", parent, do="gather", tickets=child.label)
-    assert "stands above it already" in post(client, "major", child, do="gather", tickets=parent.label)
+    assert f"{parent.label} is already a parent of {child.label}" in post(
+        client, "major", child, do="gather", tickets=parent.label
+    )
     post(client, "major", parent, do="broadcast", body="The core switch is down.")
     messages.say(ticket=child, body="We see it, too.", actor=Actor.vendor(vendor), legs=[leg], at=now())
 
@@ -212,10 +214,10 @@ def test_a_ticket_of_the_page_has_somebody_who_asks_and_nothing_stands_below_wha
     ticket = Ticket.objects.get(title="No VPN")
     assert ticket.requester == who
     assert "Priya" in page.content.decode()
-    assert "cannot stand below itself" in post(client, "major", ticket, do="gather", tickets=ticket.label)
+    assert "cannot be its own child ticket" in post(client, "major", ticket, do="gather", tickets=ticket.label)
     transitions.move(ticket=fresh(ticket), name="cancel", actor=agent, at=now())
     below = opened(agent)
-    assert "is over; nothing new stands below it" in post(client, "major", ticket, do="gather", tickets=below.label)
+    assert "is over and takes no new child tickets" in post(client, "major", ticket, do="gather", tickets=below.label)
 
 
 def test_notices_are_read_by_whom_they_are_for(client: Client, user: User, agent: Actor) -> None:

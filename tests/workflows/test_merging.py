@@ -38,7 +38,7 @@ def test_the_alias_is_cancelled_and_points_on_and_nobody_is_left_with_it(agent: 
     assert Leg.objects.get(ticket=double).stage == Stage.RECALLED
     told = Message.objects.get(ticket=double)
     assert told.is_for_requester
-    assert told.body == f"This is dealt with as {goes_on.label}. same tunnel"
+    assert told.body == f"Your request is now handled as {goes_on.label}. same tunnel"
     assert Relation.objects.get(from_ticket=double, to_ticket=goes_on).kind == "duplicate"
     with pytest.raises(messages.NotSaid):
         messages.say(ticket=merged, body="still?", actor=agent, at=now())
@@ -52,7 +52,7 @@ def test_what_cannot_be_one_stays_two(agent: Actor) -> None:
     merging.merge(ticket=second, into=first, actor=agent, at=now())
     for ticket, into, why in (
         (third, third, "into itself"),
-        (third, second, f"merged into {first.label} itself"),
+        (third, second, f"is itself merged into {first.label}"),
     ):
         with pytest.raises(merging.MergeRefused, match=why):
             merging.merge(ticket=ticket, into=into, actor=agent, at=now())

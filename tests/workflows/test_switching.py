@@ -70,7 +70,7 @@ def test_everything_open_goes_over_and_nothing_else(agent: Actor, leaves: Organi
     assert [each.leg.ticket_id for each in before] == [*(leg.ticket_id for leg in going), third.ticket_id]
     assert "It is the gateway." in before[0].pack
     assert "canary" not in before[0].pack
-    assert "works on it already" in before[3].why_not
+    assert "already works on this ticket" in before[3].why_not
 
     run_all(made)
 
@@ -153,7 +153,7 @@ def test_nothing_happens_before_its_time_or_after_it_was_called_off(
     vendor_switch.call_off(made, at=AT)
     run_all(made, at=AT + timedelta(days=2))
     assert Leg.objects.get().pk == leg.pk
-    with pytest.raises(vendor_switch.NotSwitched, match="over already"):
+    with pytest.raises(vendor_switch.NotSwitched, match="already over"):
         vendor_switch.call_off(made, at=AT)
 
 
@@ -198,7 +198,7 @@ def test_an_admin_plans_it_looks_at_it_and_begins_it(
         "effective_at_1": "00:00",
     }
     add = reverse("admin:workflows_vendorswitch_add")
-    assert "another vendor than the one that leaves" in client.post(add, plan).content.decode()
+    assert "Choose a vendor other than the leaving one" in client.post(add, plan).content.decode()
     page = client.post(add, plan | {"comes": comes.pk}, follow=True).content.decode()
     made = VendorSwitch.objects.get()
     assert "1 engagement will be transferred" in page

@@ -1,4 +1,4 @@
-"""Major incidents and problems: one parent, many tickets, one voice to everybody concerned."""
+"""Major incidents and problems: one parent ticket with child tickets, and messages to all of them at once."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from workflows.handoffs import comments
 
 @transaction.atomic
 def declare(*, ticket: Ticket, is_major: bool, actor: Actor, at: datetime) -> Ticket:
-    """Make a ticket a major incident, or an ordinary one again; what it is already is no change."""
+    """Declare a ticket a major incident, or end that. No change where it is so already."""
     ticket = tickets.locked(ticket)
     if ticket.is_major == is_major:
         return ticket
     if not ticket.is_open:
-        raise tickets.NotEditable(_("%s is over.") % ticket.label)
+        raise tickets.NotEditable(
+            _("%(ticket)s is over; only an open ticket can be a major incident.") % {"ticket": ticket.label}
+        )
     ticket.is_major = is_major
     ticket.save(update_fields=["is_major"])
     history.record(ticket=ticket, kind=EventKind.MAJOR_CHANGED, payload={"is_major": int(is_major)}, actor=actor, at=at)
@@ -33,16 +35,18 @@ def declare(*, ticket: Ticket, is_major: bool, actor: Actor, at: datetime) -> Ti
 
 @transaction.atomic
 def gather(*, parent: Ticket, children: list[Ticket], actor: Actor, at: datetime) -> int:
-    """Put tickets below a parent; how many are new there. One that is a parent of the parent is refused."""
+    """Make tickets children of a parent. Returns how many are new. NotEditable for an ancestor of the parent."""
     if not parent.is_open:
-        raise tickets.NotEditable(_("%s is over; nothing new stands below it.") % parent.label)
+        raise tickets.NotEditable(_("%(ticket)s is over and takes no new child tickets.") % {"ticket": parent.label})
     above = {ticket.pk for ticket in _above(parent)}
     made = 0
     for child in children:
         if child.pk == parent.pk:
-            raise tickets.NotEditable(_("A ticket cannot stand below itself."))
+            raise tickets.NotEditable(_("A ticket cannot be its own child ticket."))
         if child.pk in above:
-            raise tickets.NotEditable(_("%s stands above it already.") % child.label)
+            raise tickets.NotEditable(
+                _("%(child)s is already a parent of %(parent)s.") % {"child": child.label, "parent": parent.label}
+            )
         before = Relation.objects.filter(from_ticket=parent, to_ticket=child, kind=Relation.Kind.PARENT).exists()
         tickets.relate(ticket=parent, other=child, kind=Relation.Kind.PARENT, actor=actor, at=at)
         made += not before
@@ -71,9 +75,9 @@ def children(parent: Ticket) -> list[Ticket]:
 
 @transaction.atomic
 def broadcast(*, ticket: Ticket, body: str, actor: Actor, at: datetime, is_for_requesters: bool = False) -> int:
-    """Say one thing on the parent and on every open ticket below it, to every organisation engaged on each.
+    """Write one message on the parent and on every open child ticket, to every organisation engaged on each.
 
-    How many tickets it was said on. Requesters hear it only if that is asked for.
+    Returns the number of tickets. Requesters receive it only with `is_for_requesters`.
     """
     said = 0
     for each in [ticket, *children(ticket)]:
@@ -94,7 +98,7 @@ def broadcast(*, ticket: Ticket, body: str, actor: Actor, at: datetime, is_for_r
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What an organisation said last on a ticket below a parent."""
+    """An engagement on a parent or child ticket, with the organisation's last message."""
 
     ticket: Ticket
     leg: Leg
@@ -102,7 +106,7 @@ class Answer:
 
 
 def answers(parent: Ticket) -> list[Answer]:
-    """Where each organisation stands on the parent and the tickets below it, with its last word."""
+    """Every engagement on the parent and its child tickets, with the organisation's last message there."""
     legs = Leg.objects.filter(
         Q(ticket=parent) | Q(ticket__related_from__from_ticket=parent, ticket__related_from__kind=Relation.Kind.PARENT)
     ).select_related("ticket__status", "organisation")

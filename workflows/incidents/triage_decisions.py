@@ -1,4 +1,4 @@
-"""What joint triage comes to: the decision is kept, and the ball goes where it says, both or neither."""
+"""Deciding a joint triage: record the decision and hand the ticket over accordingly, both or neither."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def decide(
     at: datetime,
     accept_within: timedelta | None = None,
 ) -> Triage:
-    """End it for an organisation (None: everything stays as it is).
+    """Decide for an organisation (None: everything stays as it is).
 
-    For us: the leading organisation is recalled. For one that is engaged already: it leads. Else the ticket is handed
-    over. TriageRefused or HandoffRefused, with nothing decided, where that cannot be.
+    If it is us, the leading organisation is recalled. An organisation that is already engaged takes the lead. To any
+    other the ticket is handed over. TriageRefused or HandoffRefused, with nothing decided, where that is not possible.
     """
     decided = triage.decide(triage=found, organisation=organisation, decision=decision, actor=actor, at=at)
     ticket = Ticket.objects.get(pk=decided.ticket_id)
@@ -36,7 +36,9 @@ def decide(
         return decided
     if organisation.is_us:
         for leg in engaged.filter(is_lead=True):
-            engagements.recall(leg=leg, reason=_("It was decided that we do it ourselves."), actor=actor, at=at)
+            engagements.recall(
+                leg=leg, reason=_("Joint triage decided that we handle this ticket ourselves."), actor=actor, at=at
+            )
         return decided
     theirs = engaged.filter(organisation=organisation).first()
     if theirs is not None:

@@ -1,4 +1,4 @@
-"""Nouns of how tickets move between organisations."""
+"""Models of workflows, notices, guest links, escalations, joint triage and vendor changes."""
 
 from .guest_link import GuestLink
 from .notice import Channel, Digest, Endpoint, Notice, NoticePreference, NoticeTemplate, Suppression

@@ -1,4 +1,4 @@
-"""The page on which somebody without a tool, and without a log-in, works on one leg."""
+"""Guest links: how a vendor without a system or a log-in works on one engagement."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from hub.models.fields import PublicIdField
 
 
 class GuestLink(models.Model):
-    """One signed address for one leg. It ends by itself, can be closed, and every use of it is an event."""
+    """One signed address for one engagement. It expires, can be revoked, and every use is an event."""
 
     public_id = PublicIdField()
-    leg = models.ForeignKey(Leg, models.CASCADE, related_name="guest_links", verbose_name=_("leg"))
-    made_at = models.DateTimeField(_("made at"))
-    expires_at = models.DateTimeField(_("ends at"))
-    revoked_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    leg = models.ForeignKey(Leg, models.CASCADE, related_name="guest_links", verbose_name=_("engagement"))
+    made_at = models.DateTimeField(_("created at"))
+    expires_at = models.DateTimeField(_("expires at"))
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     opened_at = models.DateTimeField(_("last opened at"), null=True, blank=True)
     window_at = models.DateTimeField(null=True, blank=True)
     window_uses = models.PositiveIntegerField(default=0)
-    """Uses within the hour that began at `window_at`."""
+    """Uses within the hour that started at `window_at`."""
 
     class Meta:
         verbose_name = _("guest link")

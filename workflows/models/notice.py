@@ -1,4 +1,4 @@
-"""What is told to people and machines because of a ticket: rows that are sent, merged, or held back with a reason."""
+"""Notifications about tickets to people and systems: sent, combined, or held back with a reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.models.fields import PublicIdField, SentenceField
 
 
 class Channel(models.TextChoices):
-    MAIL = "mail", _("mail")
+    MAIL = "mail", _("e-mail")
     CONSOLE = "console", _("in the console")
     WEBHOOK = "webhook", _("signed webhook")
     SLACK = "slack", _("Slack")
@@ -20,22 +20,22 @@ class Channel(models.TextChoices):
 
 
 class Endpoint(models.Model):
-    """A system of ours that receives notices over HTTP. The hub makes its secret, seals it and shows it once."""
+    """A system of ours that receives notices over HTTP. The hub creates its secret, seals it and shows it once."""
 
     public_id = PublicIdField()
     name = models.CharField(_("name"), max_length=150, unique=True)
     channel = models.CharField(
         _("kind"), max_length=16, choices=[c for c in Channel.choices if c[0] in ("webhook", "slack", "teams")]
     )
-    url = models.URLField(_("address"), max_length=500)
+    url = models.URLField(_("URL"), max_length=500)
     sealed = models.BinaryField(blank=True, default=b"", editable=False)
-    has_hex_signature = models.BooleanField(_("old signature"), default=False, editable=False)
-    """Its secret was typed before the hub signed as Standard Webhooks: both signatures are sent until it is renewed."""
-    is_active = models.BooleanField(_("in use"), default=True)
+    has_hex_signature = models.BooleanField(_("legacy signature"), default=False, editable=False)
+    """The secret predates Standard Webhooks signing: both signatures are sent until it is renewed."""
+    is_active = models.BooleanField(_("active"), default=True)
 
     class Meta:
-        verbose_name = _("endpoint for notices")
-        verbose_name_plural = _("endpoints for notices")
+        verbose_name = _("notification endpoint")
+        verbose_name_plural = _("notification endpoints")
         constraints = [
             models.CheckConstraint(
                 condition=Q(channel__in=["webhook", "slack", "teams"]), name="endpoint_kind_is_known"
@@ -47,12 +47,12 @@ class Endpoint(models.Model):
 
 
 class Notice(models.Model):
-    """One thing to tell one recipient. `key` makes it once: told again for the same reason, nothing happens."""
+    """One notification for one recipient. `key` makes it unique: a second one for the same reason is not created."""
 
     class State(models.TextChoices):
-        READY = "ready", _("waiting to be sent")
+        READY = "ready", _("queued")
         SENT = "sent", _("sent")
-        MERGED = "merged", _("sent together with others")
+        MERGED = "merged", _("combined with others")
         HELD = "held", _("held back")
         FAILED = "failed", _("failed")
 
@@ -60,7 +60,7 @@ class Notice(models.Model):
     key = models.CharField(max_length=200, unique=True)
     kind = models.SlugField(_("kind"), max_length=60)
     channel = models.CharField(_("channel"), max_length=16, choices=Channel)
-    to = models.CharField(_("to"), max_length=320)
+    to = models.CharField(_("recipient"), max_length=320)
     """An e-mail address, an endpoint's public id, or a user's."""
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="notices", verbose_name=_("user")
@@ -75,8 +75,8 @@ class Notice(models.Model):
     url = models.CharField(max_length=500, blank=True)
     is_urgent = models.BooleanField(_("urgent"), default=False)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.READY)
-    why = SentenceField(_("why"), blank=True)
-    made_at = models.DateTimeField(_("made at"))
+    why = SentenceField(_("reason"), blank=True)
+    made_at = models.DateTimeField(_("created at"))
     due_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
@@ -107,10 +107,10 @@ class Notice(models.Model):
 
 
 class Suppression(models.Model):
-    """An address nothing is sent to any more: it bounced, or asked not to be written to."""
+    """An address to which no more e-mail is sent: mail bounced, or the recipient unsubscribed."""
 
     address = models.EmailField(_("address"), unique=True)
-    why = SentenceField(_("why"))
+    why = SentenceField(_("reason"))
     since = models.DateTimeField(_("since"))
 
     class Meta:
@@ -122,7 +122,7 @@ class Suppression(models.Model):
 
 
 class NoticeTemplate(models.Model):
-    """How one kind of notice reads for one audience in one language; where there is none, the built-in one is used."""
+    """The wording of one kind of notice for one audience in one language; without one, the built-in wording is used."""
 
     class Audience(models.TextChoices):
         US = "us", _("our people")
@@ -152,19 +152,24 @@ class NoticeTemplate(models.Model):
 
 
 class NoticePreference(models.Model):
-    """How one person wants to be told: everything, or one kind."""
+    """How one person wants to be notified, for every kind of notice or for one."""
 
     class Pace(models.TextChoices):
-        AT_ONCE = "at_once", _("at once")
-        DAILY = "daily", _("once a day, together")
-        NEVER = "never", _("not at all")
+        AT_ONCE = "at_once", _("immediately")
+        DAILY = "daily", _("daily summary")
+        NEVER = "never", _("never")
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notice_preferences")
-    kind = models.SlugField(_("kind"), max_length=60, blank=True, help_text=_("Empty: every kind without its own."))
-    mail = models.CharField(_("by mail"), max_length=16, choices=Pace, default=Pace.AT_ONCE)
+    kind = models.SlugField(
+        _("kind"),
+        max_length=60,
+        blank=True,
+        help_text=_("Leave empty for every kind that has no preference of its own."),
+    )
+    mail = models.CharField(_("by e-mail"), max_length=16, choices=Pace, default=Pace.AT_ONCE)
     console = models.BooleanField(_("in the console"), default=True)
     is_quiet_at_night = models.BooleanField(
-        _("only in working hours"), default=True, help_text=_("What is urgent comes at any hour.")
+        _("only in working hours"), default=True, help_text=_("Urgent notifications are sent at any time.")
     )
 
     class Meta:
@@ -177,10 +182,10 @@ class NoticePreference(models.Model):
 
 
 class Digest(models.Model):
-    """When an organisation without a tool is told next what lies with it."""
+    """When an organisation without a system gets its next e-mail about its open tickets."""
 
     organisation = models.OneToOneField(Organisation, models.CASCADE, related_name="digest")
-    next_run_at = models.DateTimeField(_("next at"))
+    next_run_at = models.DateTimeField(_("next digest at"))
 
     class Meta:
         verbose_name = _("digest")

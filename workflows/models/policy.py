@@ -1,6 +1,6 @@
-"""An admin's rules, as rows of a workflow version: which verbs there are, when they may be used, what follows.
+"""The rules of a workflow version as rows: which transitions exist, when they are allowed and what they do.
 
-A row names a kind from a registry and its parameters; there is no code in the database.
+A row names a kind from a registry and its parameters; the database contains no code.
 """
 
 from __future__ import annotations
@@ -15,25 +15,27 @@ from hub.models.fields import SentenceField
 
 
 class Trigger(models.TextChoices):
-    """What sets a rule off."""
+    """What starts a rule."""
 
     PERSON = "person", _("a person")
     VENDOR = "vendor", _("what a vendor does")
     EVENT = "event", _("an event")
-    TIMER = "timer", _("a time in its state")
+    TIMER = "timer", _("time in a status")
     CLOCK = "clock", _("a level of a clock")
-    SILENCE = "silence", _("nobody says anything")
+    SILENCE = "silence", _("silence")
 
 
 class Rule(models.Model):
     """What transitions and escalations share."""
 
     name = models.CharField(_("name"), max_length=100)
-    slug = models.SlugField(_("verb"), max_length=50, help_text=_("One word: its name in the API and the history."))
-    trigger = models.CharField(_("set off by"), max_length=16, choices=Trigger, default=Trigger.PERSON)
-    trigger_params = models.JSONField(_("when exactly"), default=dict, blank=True)
+    slug = models.SlugField(
+        _("identifier"), max_length=50, help_text=_("One word, used in the API and in the history.")
+    )
+    trigger = models.CharField(_("triggered by"), max_length=16, choices=Trigger, default=Trigger.PERSON)
+    trigger_params = models.JSONField(_("trigger settings"), default=dict, blank=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
-    help = models.CharField(_("help"), max_length=300, blank=True)
+    help = models.CharField(_("help text"), max_length=300, blank=True)
 
     class Meta:
         abstract = True
@@ -43,11 +45,15 @@ class Rule(models.Model):
 
 
 class Transition(Rule):
-    """One verb: from which states, to which, who may, and what it needs. Without a target the status stays."""
+    """One step: from which statuses, to which, by whom, with what filled in. Without a target the status stays."""
 
     version = models.ForeignKey(WorkflowVersion, models.CASCADE, related_name="transitions")
     sources = models.ManyToManyField(
-        State, related_name="leaving", verbose_name=_("from"), blank=True, help_text=_("None chosen: every open state.")
+        State,
+        related_name="leaving",
+        verbose_name=_("from"),
+        blank=True,
+        help_text=_("Choose none for every open status."),
     )
     target = models.ForeignKey(
         State,
@@ -56,16 +62,16 @@ class Transition(Rule):
         blank=True,
         related_name="entering",
         verbose_name=_("to"),
-        help_text=_("Empty: the status stays as it is."),
+        help_text=_("Leave empty to keep the current status."),
     )
     roles = models.JSONField(
-        _("who may"),
+        _("allowed roles"),
         default=list,
         blank=True,
-        help_text=_("Roles of ours, and “requester”. Empty: everybody of ours who works on tickets."),
+        help_text=_("Our roles, and “requester”. Leave empty to allow all of our people who work on tickets."),
     )
     required = models.JSONField(
-        _("needs"), default=list, blank=True, help_text=_("What has to be filled in: “reason”, or names of fields.")
+        _("required"), default=list, blank=True, help_text=_("What must be filled in: “reason”, or names of fields.")
     )
 
     class Meta:
@@ -81,19 +87,19 @@ class Transition(Rule):
 
 
 class Escalation(Rule):
-    """Steps that follow one after the other until somebody acknowledges, or the ticket is resolved."""
+    """Steps that follow one another until somebody acknowledges or the ticket is resolved."""
 
     class Kind(models.TextChoices):
-        FUNCTIONAL = "functional", _("functional: to whom it goes")
-        HIERARCHICAL = "hierarchical", _("hierarchical: who is told")
+        FUNCTIONAL = "functional", _("functional: to another team or organisation")
+        HIERARCHICAL = "hierarchical", _("hierarchical: to management")
 
     version = models.ForeignKey(WorkflowVersion, models.CASCADE, related_name="escalations")
     kind = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.HIERARCHICAL)
     ends_with_acknowledgement = models.BooleanField(
-        _("ends when somebody acknowledges"), default=True, help_text=_("Else it goes through all its steps.")
+        _("stops when acknowledged"), default=True, help_text=_("Otherwise every step is carried out.")
     )
     is_quiet_at_night = models.BooleanField(
-        _("only in working hours"), default=False, help_text=_("Steps wait for our calendar to open.")
+        _("only in working hours"), default=False, help_text=_("Steps wait until our working hours start.")
     )
 
     class Meta:
@@ -109,7 +115,7 @@ class Escalation(Rule):
 
 
 class Step(models.Model):
-    """One step of an escalation: how long after the one before, and what is done."""
+    """One step of an escalation: how long after the previous one, and what it does."""
 
     class Hours(models.TextChoices):
         OURS = "ours", _("our working hours")
@@ -117,7 +123,7 @@ class Step(models.Model):
 
     escalation = models.ForeignKey(Escalation, models.CASCADE, related_name="steps")
     position = models.PositiveSmallIntegerField(_("position"), default=0)
-    wait_minutes = models.PositiveIntegerField(_("minutes after the one before"), default=0)
+    wait_minutes = models.PositiveIntegerField(_("minutes after the previous step"), default=0)
     hours = models.CharField(_("counted in"), max_length=8, choices=Hours, default=Hours.OURS)
 
     class Meta:
@@ -136,7 +142,7 @@ class Guard(models.Model):
     escalation = models.ForeignKey(Escalation, models.CASCADE, null=True, blank=True, related_name="guards")
     kind = models.SlugField(_("kind"), max_length=50)
     params = models.JSONField(_("parameters"), default=dict, blank=True)
-    is_negated = models.BooleanField(_("must not be so"), default=False)
+    is_negated = models.BooleanField(_("negated"), default=False)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
 
     class Meta:
@@ -179,20 +185,20 @@ class Action(models.Model):
 
 
 class PolicyRecord(models.Model):
-    """Who published, retired or moved what, when and why. Append-only."""
+    """Who published or retired a version or moved tickets to it, when and why. Append-only."""
 
     version = models.ForeignKey(WorkflowVersion, models.PROTECT, related_name="records")
-    verb = models.CharField(_("what"), max_length=32)
+    verb = models.CharField(_("action"), max_length=32)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("who")
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("user")
     )
-    why = SentenceField(_("why"), blank=True)
-    at = models.DateTimeField(_("when"))
+    why = SentenceField(_("reason"), blank=True)
+    at = models.DateTimeField(_("time"))
     details = models.JSONField(_("details"), default=dict)
 
     class Meta:
-        verbose_name = _("policy record")
-        verbose_name_plural = _("policy records")
+        verbose_name = _("workflow change")
+        verbose_name_plural = _("workflow changes")
 
     def __str__(self) -> str:
         return f"{self.version} {self.verb}"

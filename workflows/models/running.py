@@ -1,4 +1,4 @@
-"""Rules at work: what is due when, how far an escalation is, what failed, and what is being decided together."""
+"""Rules in progress: scheduled rules, running escalations, failed actions and joint triage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .policy import Escalation
 
 
 class Pending(models.Model):
-    """A rule that is due at an instant. A ticket that has moved on by then is left alone, and this says so."""
+    """A rule that is due at an instant. If the ticket has changed status by then, the rule is dropped."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
@@ -28,17 +28,17 @@ class Pending(models.Model):
     rule_id = models.PositiveBigIntegerField(null=True)
     key = models.CharField(max_length=150)
     params = models.JSONField(default=dict)
-    due_at = models.DateTimeField(_("due"))
+    due_at = models.DateTimeField(_("due at"))
     lease_until = models.DateTimeField(null=True)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.WAITING)
-    outcome = models.TextField(_("what became of it"), blank=True)
+    outcome = models.TextField(_("outcome"), blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    made_at = models.DateTimeField(_("made at"))
+    made_at = models.DateTimeField(_("created at"))
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
 
     class Meta:
-        verbose_name = _("pending rule")
-        verbose_name_plural = _("pending rules")
+        verbose_name = _("scheduled rule")
+        verbose_name_plural = _("scheduled rules")
         constraints = [
             models.UniqueConstraint(fields=["ticket", "key"], name="pending_once_per_ticket_and_key"),
             models.CheckConstraint(
@@ -55,7 +55,7 @@ class Pending(models.Model):
 
 
 class EscalationRun(models.Model):
-    """One escalation of one ticket for one reason: it runs once."""
+    """One run of an escalation on a ticket; it runs once per reason."""
 
     class State(models.TextChoices):
         RUNNING = "running", _("running")
@@ -66,13 +66,18 @@ class EscalationRun(models.Model):
     ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="escalation_runs")
     escalation = models.ForeignKey(Escalation, models.PROTECT, related_name="runs")
     key = models.CharField(max_length=120)
-    cause = models.CharField(_("because"), max_length=200)
+    cause = models.CharField(_("cause"), max_length=200)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.RUNNING)
-    steps_done = models.PositiveSmallIntegerField(_("steps"), default=0)
-    began_at = models.DateTimeField(_("began at"))
+    steps_done = models.PositiveSmallIntegerField(_("steps done"), default=0)
+    began_at = models.DateTimeField(_("started at"))
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     acknowledged_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("acknowledged by"),
     )
 
     class Meta:
@@ -90,14 +95,14 @@ class EscalationRun(models.Model):
 
 
 class FailedAction(models.Model):
-    """An action that could not be done: the transition stands, a person sees it and may try again."""
+    """An action that failed. The transition stands; a person sees the failure and can retry."""
 
     ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="failed_actions")
     rule = models.CharField(_("rule"), max_length=100)
     kind = models.SlugField(_("action"), max_length=50)
     params = models.JSONField(default=dict)
-    why = SentenceField(_("why"))
-    at = models.DateTimeField(_("at"))
+    why = SentenceField(_("reason"))
+    at = models.DateTimeField(_("failed at"))
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
     resolution = models.CharField(_("resolution"), max_length=300, blank=True)
 
@@ -111,12 +116,12 @@ class FailedAction(models.Model):
 
 
 class Triage(models.Model):
-    """Whose is it? Several organisations and we look together; one person decides, until a deadline."""
+    """Joint triage: we and several organisations discuss whose ticket it is; one person decides by a deadline."""
 
     public_id = PublicIdField()
     ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="triages")
     cause = models.CharField(_("cause"), max_length=32)
-    reason = models.TextField(_("why"), blank=True)
+    reason = models.TextField(_("reason"), blank=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -125,9 +130,9 @@ class Triage(models.Model):
         related_name="triages",
         verbose_name=_("decision owner"),
     )
-    legs = models.ManyToManyField(Leg, related_name="triages", blank=True, verbose_name=_("who takes part"))
-    began_at = models.DateTimeField(_("began at"))
-    deadline_at = models.DateTimeField(_("to be decided by"))
+    legs = models.ManyToManyField(Leg, related_name="triages", blank=True, verbose_name=_("participants"))
+    began_at = models.DateTimeField(_("started at"))
+    deadline_at = models.DateTimeField(_("decision due at"))
     reminded_at = models.DateTimeField(null=True, blank=True)
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
     decided_for = models.ForeignKey(

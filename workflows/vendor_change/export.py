@@ -1,7 +1,7 @@
-"""What a vendor's time with us comes to, as files that can be checked: for our archive, or for who comes next.
+"""Exports of everything recorded about a vendor's work, for our archive or for the successor, and their verification.
 
-A folder of JSON (whole) and CSV (flat) with the attachments, and a manifest that names the sha256 of every file. Made
-for a successor it holds only what a later organisation may see: nothing internal, no clocks, no ledger, no names of
+A folder of JSON (nested) and CSV (flat) with the attachments, and a manifest with the sha256 of every file. An export
+for a successor contains only what a later organisation may see: nothing internal, no clocks, no ledger, no names of
 requesters. docs/how-to/replace-a-vendor.md describes every field.
 """
 
@@ -27,7 +27,7 @@ MANIFEST = "manifest.json"
 
 
 def tickets_of(vendor: Organisation, services: Iterable[Service] = ()) -> QuerySet[Ticket]:
-    """Every ticket they were engaged on, of these services, else of all."""
+    """Every ticket on which the vendor was engaged, of the given services or of all."""
     rows = Ticket.objects.filter(legs__organisation=vendor)
     chosen = [service.pk for service in services]
     if chosen:
@@ -38,7 +38,7 @@ def tickets_of(vendor: Organisation, services: Iterable[Service] = ()) -> QueryS
 def export(
     vendor: Organisation, to: Path, *, audience: str = "us", services: Iterable[Service] = (), at: datetime
 ) -> dict[str, Any]:
-    """Write the folder; its manifest. FileExistsError where it holds something already: nothing is written over."""
+    """Write the export into a new or empty folder and return its manifest. FileExistsError if it is not empty."""
     if audience not in AUDIENCES:
         raise ValueError(f"{audience!r} is none of {', '.join(AUDIENCES)}.")
     to.mkdir(parents=True, exist_ok=True)
@@ -180,7 +180,7 @@ def _message(message: Message, *, is_ours: bool) -> dict[str, Any]:
 
 
 def _successor_of(message: Message) -> str:
-    """The message that took this one's place; empty for what still stands."""
+    """The id of the message that replaced this one; empty if none did."""
     newer = getattr(message, "superseded_by", None)
     return newer.public_id if newer is not None else ""
 
@@ -241,7 +241,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """The same rows, flat. A cell that a spreadsheet would run as a formula begins with an apostrophe."""
+    """The same rows, flat. A cell that a spreadsheet would run as a formula starts with an apostrophe."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else ["ticket"])
         writer.writeheader()
@@ -261,7 +261,7 @@ def digest(path: Path) -> str:
 
 
 def verify(folder: Path) -> list[str]:
-    """Everything about an export that does not fit: files changed, missing or strange, chains and ledgers broken."""
+    """Every problem of an export: files changed, missing or added, chains and ledgers broken."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         named = dict(manifest["files"])
@@ -280,7 +280,7 @@ def verify(folder: Path) -> list[str]:
 
 
 def _ledger_faults(folder: Path) -> Iterator[str]:
-    """Every ticket's segments begin with it, follow each other without a gap, and go on while it is not over."""
+    """Gaps: each ticket's segments must start with it, follow one another, and continue while it is open."""
     tickets = {row["number"]: row for row in json.loads((folder / "tickets.json").read_bytes())}
     ends = {label: row["opened_at"] for label, row in tickets.items()}
     for row in json.loads((folder / "ledger.json").read_bytes()):
@@ -293,7 +293,7 @@ def _ledger_faults(folder: Path) -> Iterator[str]:
 
 
 def _chain_faults(folder: Path) -> Iterator[str]:
-    """Every ticket's events name the hash of the one before, and the last one is the ticket's own head."""
+    """Broken chains: each event must name the previous one's hash, and the last must be the ticket's head."""
     heads = {row["number"]: row["chain_head"] for row in json.loads((folder / "tickets.json").read_bytes())}
     last: dict[str, str] = {}
     for row in json.loads((folder / "events.json").read_bytes()):

@@ -1,7 +1,7 @@
-"""The history a new vendor should see: a package of `exits` read in and shared with it.
+"""Importing a vendor's export (`export`) and sharing its tickets with the new vendor.
 
-A ticket that is here already is shared as it is, if it is one its former vendor worked on; any other becomes imported
-history, which nobody can change. A package that was changed, or in which anything makes no sense, is refused whole.
+A ticket that already exists here is shared as it is, if the former vendor worked on it; any other becomes imported
+history, which nobody can change. A package that was changed or has an invalid row is rejected as a whole.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ BATCH = 200
 
 @dataclass(kw_only=True)
 class Brought:
-    """What a package came to, or would come to."""
+    """The result of an import, or of its preview."""
 
     here: list[Ticket] = field(default_factory=list)
-    """Here already, and theirs: shared as they are."""
+    """Existing tickets of the former vendor: shared as they are."""
     new: list[Row] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
-    """Here already and not over: no history yet."""
+    """Existing tickets that are still open: not shared."""
     strange: list[str] = field(default_factory=list)
-    """Here already, but their former vendor never worked on them: left as they are."""
+    """Existing tickets on which the former vendor never worked: left alone."""
     shared: int = 0
 
 
 def preview(package: Package) -> Brought:
-    """What bringing it would come to. Nothing is written."""
+    """What an import would do. Nothing is written."""
     there: dict[str, Ticket] = {}
     theirs: set[int] = set()
     ids = iter(row["id"] for row in package.tickets)
@@ -77,17 +77,25 @@ def preview(package: Package) -> Brought:
 
 
 def _is_from(package: Package, ticket: Ticket) -> bool:
-    """Whether it came in by an earlier package of the same vendor."""
+    """Whether an earlier package of the same vendor brought the ticket."""
     batch = ticket.imported_from
     return batch is not None and batch.format == export.FORMAT and ticket.raw.get("package") == package.vendor
 
 
 def bring(package: Package, *, organisation: Organisation, by: User | None, at: datetime) -> Brought:
-    """Take in what is not here yet and share all of it with the organisation; may be stopped and run again."""
+    """Import the missing tickets and share all of them with the organisation. Can be interrupted and run again.
+
+    NotBrought where a message already belongs to another ticket here.
+    """
     found = preview(package)
     if taken := _taken(package, found.new):
-        raise NotBrought([_("messages.json: %s stands on another ticket here.") % each for each in taken])
-    why = _("%s worked on it before.") % package.vendor
+        raise NotBrought(
+            [
+                _("messages.json: %(message)s already belongs to another ticket here.") % {"message": each}
+                for each in taken
+            ]
+        )
+    why = _("%(vendor)s worked on this ticket before.") % {"vendor": package.vendor}
     found.shared = sharing.share(found.here, organisation=organisation, why=why, by=by, at=at)
     if not found.new:
         return found
@@ -109,7 +117,7 @@ def bring(package: Package, *, organisation: Organisation, by: User | None, at: 
 
 
 def _taken(package: Package, rows: list[Row]) -> list[str]:
-    """Messages of tickets that are not here whose ids are."""
+    """Ids of messages that exist here although their tickets do not."""
     ids = iter([said["id"] for row in rows for said in package.messages.get(row["number"], ())])
     found: list[str] = []
     while chunk := list(islice(ids, 1000)):
@@ -118,7 +126,7 @@ def _taken(package: Package, rows: list[Row]) -> list[str]:
 
 
 class _Fact(NamedTuple):
-    """One event to come: what happened when."""
+    """One event to write: what happened when."""
 
     at: datetime
     order: int
@@ -129,7 +137,7 @@ class _Fact(NamedTuple):
 
 
 class _Bringer:
-    """Makes imported history of the rows of a package."""
+    """Writes the rows of a package as imported history."""
 
     def __init__(self, package: Package, batch: HistoryImport) -> None:
         self.package, self.batch = package, batch
@@ -172,7 +180,7 @@ class _Bringer:
         )
 
     def _fill(self, ticket: Ticket, row: Row) -> None:
-        """Its events in the order in which they happened, what was said, and the ledger folded from them."""
+        """Write the ticket's events in order, its messages, and the ledger folded from them."""
         facts = [*self._turns(row), *self._said(ticket, row)]
         events = [
             history.build(
@@ -196,7 +204,7 @@ class _Bringer:
         ticket.save(update_fields=["last_seq", "chain_head", "changed_at", *ledger.refold(ticket, folded)])
 
     def _turns(self, row: Row) -> Iterator[_Fact]:
-        """Whose turn it was, as far as the package tells: theirs while they were engaged, ours else."""
+        """Who held the ticket when, as far as the package tells: the vendor while engaged, otherwise we."""
         theirs = [
             each
             for each in self.package.engagements.get(row["number"], ())
@@ -282,7 +290,7 @@ class _Bringer:
         return _Fact(message.occurred_at, order, EventKind.ATTACHMENT_ADDED, payload, {"name": attachment.name}, None)
 
     def _organisation(self, name: str) -> Organisation:
-        """Whoever of that name is here; a name nobody here has becomes an archived organisation of its own."""
+        """The organisation of that name; an unknown name becomes a new, archived organisation."""
         if name not in self.organisations:
             here = Organisation.objects.filter(Q(name=name) | Q(public_id=self._id_of(name))).first()
             self.organisations[name] = here or Organisation.objects.create(

@@ -1,4 +1,4 @@
-"""A vendor's export read back: whole and checked row by row, or everything that is wrong with it."""
+"""Reading a vendor's export back: every row is checked, and everything wrong is reported at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 class NotBrought(Exception):
-    """The package is refused; `wrong` says everything that does not fit."""
+    """The package is rejected; `wrong` lists every problem."""
 
     def __init__(self, wrong: list[str]) -> None:
         super().__init__("; ".join(wrong[:MOST_TOLD]))
@@ -35,12 +35,12 @@ class NotBrought(Exception):
 
 
 class Instant(forms.DateTimeField):
-    """A time with its offset, not before 1970 and not ahead of us."""
+    """A time with its offset, not before 1970 and not in the future."""
 
     def clean(self, value: Any) -> Any:
         found = super().clean(value)
         if found is not None and not EARLIEST <= found <= now():
-            raise ValidationError(_("This lies before 1970 or in the future."))
+            raise ValidationError(_("Enter a time after 1970 that is not in the future."))
         return found
 
 
@@ -91,7 +91,7 @@ FORMS: Mapping[str, type[forms.Form]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A package that holds together: rows as they were checked, by ticket number where they belong to one."""
+    """A valid package: cleaned rows, grouped by ticket number where they belong to a ticket."""
 
     folder: Path
     vendor: str
@@ -101,11 +101,11 @@ class Package:
     engagements: Mapping[str, list[Row]]
     messages: Mapping[str, list[Row]]
     attachments: Mapping[str, list[Row]]
-    """By the message they came with."""
+    """By the id of their message."""
 
 
 def read(folder: Path) -> Package:
-    """The package in a folder, whole; NotBrought says everything that is wrong with it."""
+    """The package in a folder. NotBrought lists everything that is wrong with it."""
     wrong = export.verify(folder)
     if wrong:
         raise NotBrought(wrong)
@@ -113,12 +113,12 @@ def read(folder: Path) -> Package:
     manifest = json.loads(content)
     if manifest.get("format") != export.FORMAT:
         raise NotBrought(
-            [_("%(file)s: the format is not %(format)s.") % {"file": export.MANIFEST, "format": export.FORMAT}]
+            [_("%(file)s: expected the format %(format)s.") % {"file": export.MANIFEST, "format": export.FORMAT}]
         )
     vendor, vendor_id = manifest.get("vendor"), manifest.get("vendor_id")
     named = isinstance(vendor, str) and 0 < len(vendor) <= 150 and _is_text(vendor)
     if not named or not isinstance(vendor_id, str) or not re.fullmatch(ULID, vendor_id):
-        raise NotBrought([_("%s: it does not say whose package it is.") % export.MANIFEST])
+        raise NotBrought([_("%(file)s: the vendor's name or id is missing or invalid.") % {"file": export.MANIFEST}])
     tables = {name: list(_rows(folder, name, form, wrong)) for name, form in FORMS.items()}
     if not wrong:
         wrong = list(_loose_ends(folder, tables))
@@ -137,7 +137,7 @@ def read(folder: Path) -> Package:
 
 
 def _rows(folder: Path, name: str, form: type[forms.Form], wrong: list[str]) -> Iterator[Row]:
-    """The rows of a table that make sense; of the others what is wrong goes to the list."""
+    """The valid rows of a table; the problems of the others are appended to `wrong`."""
     try:
         found = json.loads((folder / f"{name}.json").read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -145,13 +145,13 @@ def _rows(folder: Path, name: str, form: type[forms.Form], wrong: list[str]) -> 
         return
     for number, raw in enumerate(found if isinstance(found, list) else [None], 1):
         if not isinstance(raw, dict):
-            wrong.append(_("%(table)s.json, row %(row)s: this is no table.") % {"table": name, "row": number})
+            wrong.append(_("%(table)s.json, row %(row)s: expected an object.") % {"table": name, "row": number})
             continue
         if name == "messages" and not _is_for_later(raw):
             continue
         if strange := [column for column, value in raw.items() if not _is_text(value)]:
             wrong.append(
-                _("%(table)s.json, row %(row)s, %(column)s: this is no text that can be kept.")
+                _("%(table)s.json, row %(row)s, %(column)s: the text contains characters that cannot be stored.")
                 % {"table": name, "row": number, "column": strange[0]}
             )
             continue
@@ -164,7 +164,7 @@ def _rows(folder: Path, name: str, form: type[forms.Form], wrong: list[str]) -> 
 
 
 def _is_text(value: Any) -> bool:
-    """Whether a text can be stored: half a character, as JSON can spell it, cannot, and nor can a zero."""
+    """Whether a text can be stored: unpaired surrogates, which JSON allows, and NUL characters cannot."""
     if not isinstance(value, str):
         return True
     try:
@@ -175,18 +175,18 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_for_later(raw: Mapping[str, Any]) -> bool:
-    """Of our own whole export only what later organisations may see; a successor's package holds nothing else."""
+    """Whether later organisations may see the message. A package made for a successor contains no others."""
     return bool(raw.get("for_later", True)) and not raw.get("withdrawn_at") and not raw.get("superseded_by")
 
 
 def _loose_ends(folder: Path, tables: Mapping[str, list[Row]]) -> Iterator[str]:
-    """Rows that point nowhere, or twice to the same."""
+    """Duplicate rows, and rows that refer to something missing."""
     known = {row["number"] for row in tables["tickets"]}
     for name, key in (("tickets", "id"), ("tickets", "number"), ("messages", "id")):
         seen: set[str] = set()
         for row in tables[name]:
             if row[key] in seen:
-                yield _("%(table)s.json: %(id)s stands there twice.") % {"table": name, "id": row[key]}
+                yield _("%(table)s.json: %(id)s appears twice.") % {"table": name, "id": row[key]}
             seen.add(row[key])
     for name in ("engagements", "messages"):
         for row in tables[name]:
@@ -195,7 +195,7 @@ def _loose_ends(folder: Path, tables: Mapping[str, list[Row]]) -> Iterator[str]:
     for row in tables["attachments"]:
         file = folder / "files" / row["sha256"]
         if not file.is_file() or file.stat().st_size != row["size"] or export.digest(file) != row["sha256"]:
-            yield _("attachments.json: the file of %s is not what it says.") % row["name"]
+            yield _("attachments.json: the file of %(name)s is missing or was changed.") % {"name": row["name"]}
 
 
 def _by(rows: list[Row], key: str) -> Mapping[str, list[Row]]:

@@ -1,7 +1,7 @@
-"""A vendor switch: what would go over, doing it one ticket at a time, and who has taken whose place.
+"""Vendor changes: preview, transfer of engagements one ticket at a time, and who succeeded whom.
 
-Each engagement is a transaction of its own. Whatever ends the work in between, the next run goes on with what is left;
-one that cannot go over says why and holds up no other. Nothing is deleted.
+Each engagement is transferred in its own transaction. An interrupted run continues with the remaining ones; one that
+cannot be transferred keeps the reason and holds up no other. Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ BATCH = 25
 
 
 class NotSwitched(Exception):
-    """It cannot be begun or called off now; the message says why."""
+    """The vendor change cannot be cancelled now; the message says why."""
 
 
 def open_legs(switch: VendorSwitch) -> QuerySet[Leg]:
-    """Their open engagements on tickets of these services."""
+    """The leaving vendor's open engagements on tickets of the chosen services, or of all."""
     rows = Leg.objects.filter(organisation=switch.leaves, stage__in=OPEN_STAGES)
     services = list(switch.services.values_list("pk", flat=True)) if switch.pk else []
     if services:
@@ -42,7 +42,7 @@ def open_legs(switch: VendorSwitch) -> QuerySet[Leg]:
 
 @dataclass(frozen=True, kw_only=True)
 class GoesOver:
-    """One engagement as it would go over, with the pack the new vendor gets."""
+    """One engagement as it would be transferred, with the hand-off pack for the new vendor."""
 
     leg: Leg
     pack: str
@@ -50,7 +50,7 @@ class GoesOver:
 
 
 def preview(switch: VendorSwitch, *, most: int = 200) -> list[GoesOver]:
-    """What would go over now. Nothing is written."""
+    """What would be transferred now, up to `most` engagements. Nothing is written."""
     legs = list(open_legs(switch)[:most])
     engaged = set(
         Leg.objects.filter(
@@ -61,7 +61,8 @@ def preview(switch: VendorSwitch, *, most: int = 200) -> list[GoesOver]:
         GoesOver(
             leg=leg,
             pack=briefing.brief(leg.ticket, to=switch.comes, reason=_reason(switch)),
-            why_not=_("%s works on it already; only the old engagement ends.") % switch.comes
+            why_not=_("%(vendor)s already works on this ticket; only the old engagement ends.")
+            % {"vendor": switch.comes}
             if leg.ticket_id in engaged
             else "",
         )
@@ -78,19 +79,19 @@ def _reason(switch: VendorSwitch) -> str:
 
 
 def due(*, at: datetime) -> list[int]:
-    """Switches that have something to do: planned ones whose time has come, and those that run."""
+    """Ids of at most five vendor changes with work to do: confirmed ones whose time has come, and running ones."""
     items = SwitchItem.objects.filter(switch=OuterRef("pk"))
     rows = VendorSwitch.objects.filter(
         state__in=[State.PLANNED, State.RUNNING], effective_at__lte=at, confirmed_at__isnull=False
     ).filter(
-        # One that only waits for a person to look at what failed is not asked again and again.
+        # One in which only failed engagements are left waits for a person.
         Q(state=State.PLANNED) | Exists(items.filter(state="waiting")) | ~Exists(items.filter(state="failed"))
     )
     return list(rows.order_by("effective_at", "pk").values_list("pk", flat=True)[:5])
 
 
 def run(*, switch_id: int, at: datetime, batch: int = BATCH) -> int:
-    """Go on with a switch: up to so many engagements; how many were dealt with."""
+    """Continue a vendor change with up to `batch` engagements. Returns how many were processed."""
     switch = VendorSwitch.objects.select_related("leaves", "comes", "made_by").get(pk=switch_id)
     if switch.state not in (State.PLANNED, State.RUNNING) or switch.effective_at > at or switch.confirmed_at is None:
         return 0
@@ -105,13 +106,13 @@ def run(*, switch_id: int, at: datetime, batch: int = BATCH) -> int:
 
 
 def confirm(switch: VendorSwitch, *, at: datetime, at_once: bool = False) -> None:
-    """Somebody has seen what would go over and wants it: it begins at its time, or at once."""
+    """Confirm a planned vendor change: it starts at its time, or immediately with `at_once`."""
     changes: dict[str, Any] = {"confirmed_at": at} | ({"effective_at": at} if at_once else {})
     VendorSwitch.objects.filter(pk=switch.pk, state=State.PLANNED).update(**changes)
 
 
 def _begin(switch: VendorSwitch) -> None:
-    """List what goes over; engagements that were begun in the meantime are listed with the next run."""
+    """List the engagements to transfer; ones offered in the meantime are added by the next run."""
     known = switch.items.values_list("leg_id", flat=True)
     SwitchItem.objects.bulk_create(
         [SwitchItem(switch=switch, leg=leg) for leg in open_legs(switch).exclude(pk__in=known)], ignore_conflicts=True
@@ -124,7 +125,7 @@ def _go_over(item_id: int, switch: VendorSwitch, at: datetime) -> None:
         with transaction.atomic():
             item = SwitchItem.objects.select_related("leg").get(pk=item_id)
             ticket = tickets.locked(item.leg.ticket)
-            # Under the ticket's lock: a second run that was as quick finds it done.
+            # Read under the ticket's lock, so that of two concurrent runs only one transfers it.
             item.refresh_from_db()
             if item.state != SwitchItem.State.WAITING:
                 return
@@ -165,7 +166,7 @@ def _is_taken(leg: Leg) -> bool:
 def _finish(switch: VendorSwitch, at: datetime) -> None:
     fresh = VendorSwitch.objects.select_for_update(of=("self",)).get(pk=switch.pk)
     if fresh.state != State.RUNNING or fresh.items.filter(state="failed").exists():
-        return  # what failed is looked at first: `again` or `leave`
+        return  # a person has to retry or cancel what failed
     fresh.state, fresh.ended_at = State.DONE, at
     fresh.save(update_fields=["state", "ended_at"])
     if fresh.archives and not Leg.objects.filter(organisation=fresh.leaves_id, stage__in=OPEN_STAGES).exists():
@@ -175,29 +176,29 @@ def _finish(switch: VendorSwitch, at: datetime) -> None:
 
 
 def past(switch: VendorSwitch) -> QuerySet[Ticket]:
-    """Tickets of these services that who leaves worked on, that are over, and on which who comes has no part."""
+    """Finished tickets of these services on which the leaving vendor worked and the new one never did."""
     rows = export.tickets_of(switch.leaves, switch.services.all() if switch.pk else ())
     over = rows.exclude(phase__in=[Phase.NEW, Phase.ACTIVE, Phase.WAITING])
     return over.exclude(pk__in=Leg.objects.filter(organisation=switch.comes).values("ticket"))
 
 
 def again(switch: VendorSwitch) -> int:
-    """Try once more what could not go over."""
+    """Queue the failed engagements once more. Returns how many."""
     return switch.items.filter(state="failed").update(state="waiting", why="")
 
 
 def call_off(switch: VendorSwitch, *, at: datetime) -> None:
-    """End it: what has gone over stays where it is."""
+    """Cancel a vendor change; transferred engagements stay. NotSwitched if it is over already."""
     changed = VendorSwitch.objects.filter(pk=switch.pk, state__in=[State.PLANNED, State.RUNNING]).update(
         state=State.CALLED_OFF, ended_at=at
     )
     if not changed:
-        raise NotSwitched(_("It is over already."))
+        raise NotSwitched(_("This vendor change is already over."))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a switch is."""
+    """Progress of a vendor change, in engagements."""
 
     total: int
     done: int
@@ -216,12 +217,12 @@ def progress(switch: VendorSwitch) -> Progress:
 
 
 def successor(organisation: Organisation, service: Service | None, *, at: datetime) -> Organisation:
-    """Who does now what this organisation did for the service: it itself where nobody has taken its place."""
+    """Who does now what this organisation did for the service; itself where it has no successor."""
     return [organisation, *_line(organisation, service, at)][-1]
 
 
 def _line(organisation: Organisation, service: Service | None, at: datetime) -> Iterator[Organisation]:
-    """Everybody who took the place, one after the other; a circle ends where it began."""
+    """The successors in order; a circular chain ends where it started."""
     seen = {organisation.pk}
     while True:
         rows = VendorSwitch.objects.filter(

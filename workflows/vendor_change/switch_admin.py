@@ -1,4 +1,4 @@
-"""The admin of vendor switches: planned in a form, looked at before, followed while it runs."""
+"""The admin of vendor changes: plan, preview, confirm, follow and cancel them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from hub.core.clock import now
 from hub.models import HistoryShare
@@ -30,11 +30,14 @@ class SwitchForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned: dict[str, Any] = super().clean() or {}
         leaves, comes = cleaned.get("leaves"), cleaned.get("comes")
         if leaves is not None and leaves == comes:
-            self.add_error("comes", _("Choose another vendor than the one that leaves."))
+            self.add_error("comes", _("Choose a vendor other than the leaving one."))
         if comes is not None and comes.archived_at is not None:
-            self.add_error("comes", _("%s is archived and takes no tickets.") % comes)
+            self.add_error("comes", _("%(vendor)s is archived and takes no tickets.") % {"vendor": comes})
         if cleaned.get("archives") and cleaned.get("services"):
-            self.add_error("archives", _("Who leaves only some services stays with us; archive it with the last ones."))
+            self.add_error(
+                "archives",
+                _("A vendor that keeps other services cannot be archived; do it with the change of the last ones."),
+            )
         return cleaned
 
 
@@ -54,12 +57,12 @@ class VendorSwitchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return is_planned and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: VendorSwitch | None = None) -> bool:
-        return False  # it is called off, not taken out of the record
+        return False  # a vendor change is cancelled, not deleted
 
     def save_model(self, request: HttpRequest, obj: VendorSwitch, form: Any, change: bool) -> None:
         obj.made_by = obj.made_by or request.user  # type: ignore[assignment]
-        obj.confirmed_at = None  # what is changed is looked at again
-        if change:  # it may be called off, or begin, while the form is open
+        obj.confirmed_at = None  # a changed plan is confirmed again
+        if change:  # it may be cancelled, or start, while the form is open
             names = {field.name for field in obj._meta.fields} & set(form.fields)
             obj.save(update_fields=[*sorted(names), "confirmed_at"])
         else:
@@ -70,12 +73,12 @@ class VendorSwitchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:workflows_switch", args=[obj.pk]))
 
-    @admin.display(description=gettext_lazy("what goes over"))
+    @admin.display(description=gettext_lazy("engagements to transfer"))
     def follow_link(self, obj: VendorSwitch) -> str:
-        return format_html('<a href="{}">{}</a>', reverse("admin:workflows_switch", args=[obj.pk]), _("Look"))
+        return format_html('<a href="{}">{}</a>', reverse("admin:workflows_switch", args=[obj.pk]), _("Details"))
 
     def follow(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What would go over, with the packs; while it runs how far it is; what could not go over, and why."""
+        """The page of one vendor change: preview with hand-off packs, progress, and what failed and why."""
         if not request.user.has_perm("workflows.change_vendorswitch"):
             raise PermissionDenied
         switch = get_object_or_404(VendorSwitch.objects.select_related("leaves", "comes", "made_by"), pk=pk)
@@ -106,16 +109,20 @@ class VendorSwitchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def _act(self, request: HttpRequest, switch: VendorSwitch) -> None:
         if request.POST.get("do") == "again":
-            messages.success(request, _("%s are tried once more.") % vendor_switch.again(switch))
+            count = vendor_switch.again(switch)
+            text = ngettext("Retrying %(count)d engagement.", "Retrying %(count)d engagements.", count)
+            messages.success(request, text % {"count": count})
         elif request.POST.get("do") in ("now", "confirm") and switch.state == VendorSwitch.State.PLANNED:
             is_now = request.POST["do"] == "now"
             vendor_switch.confirm(switch, at=now(), at_once=is_now)
             self.log_change(request, switch, _("Confirmed."))
-            messages.success(request, _("It begins now.") if is_now else _("It is confirmed, and begins at its time."))
+            messages.success(
+                request, _("Confirmed. It starts now.") if is_now else _("Confirmed. It starts at the planned time.")
+            )
         elif request.POST.get("do") == "call_off" and "sure" in request.POST:
             try:
                 vendor_switch.call_off(switch, at=now())
             except vendor_switch.NotSwitched as refused:
                 messages.error(request, str(refused))
             else:
-                messages.success(request, _("It is called off; what has gone over stays where it is."))
+                messages.success(request, _("Cancelled. Transferred engagements stay with the new vendor."))

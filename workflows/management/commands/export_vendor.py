@@ -1,4 +1,4 @@
-"""Export what a vendor's time with us comes to, or what its successor should know.
+"""Export everything recorded about a vendor's work, or what its successor may see.
 
 manage.py export_vendor "Hostwerk" exit-hostwerk [--for successor] [--service Payroll ...]
 """
@@ -20,14 +20,14 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("vendor", help="its name")
+        parser.add_argument("vendor", help="the vendor's name")
         parser.add_argument("folder", type=Path, help="a new or empty folder")
         parser.add_argument(
             "--for",
             dest="audience",
             choices=export.AUDIENCES,
             default="us",
-            help="everything for us, or only what a successor may see",
+            help="us: everything; successor: only what a later organisation may see",
         )
         parser.add_argument("--service", action="append", default=[], help="only tickets of this service")
 

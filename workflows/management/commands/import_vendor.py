@@ -1,4 +1,4 @@
-"""Take in what a vendor's export holds, and let the vendor that comes next read it.
+"""Import a vendor's export, and let the new vendor read its tickets.
 
 manage.py import_vendor entry-beta --for "Beta Hosting" [--dry-run]
 """
@@ -20,9 +20,9 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("folder", type=Path, help="a folder that export_vendor wrote")
+        parser.add_argument("folder", type=Path, help="a folder written by export_vendor")
         parser.add_argument("--for", dest="organisation", required=True, help="the name of the vendor that may read it")
-        parser.add_argument("--dry-run", action="store_true", help="only say what it would come to")
+        parser.add_argument("--dry-run", action="store_true", help="only report what would be imported")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         organisation = Organisation.objects.filter(name=options["organisation"], kind="vendor").first()
@@ -37,15 +37,15 @@ class Command(BaseCommand):
             found = importing.bring(package, organisation=organisation, by=None, at=now())
         except export_package.NotBrought as refused:
             lines = "\n".join(refused.wrong[: export_package.MOST_TOLD])
-            raise CommandError(f"Nothing was taken in: {len(refused.wrong)} things do not fit.\n{lines}") from refused
+            raise CommandError(f"Nothing was imported; problems found: {len(refused.wrong)}.\n{lines}") from refused
         self._tell(found, "are")
-        self.stdout.write(f"{organisation} may now read {found.shared} tickets that it could not read before.")
+        self.stdout.write(f"Tickets that {organisation} may now read and could not before: {found.shared}.")
 
     def _tell(self, found: importing.Brought, are: str) -> None:
-        self.stdout.write(f"{len(found.here)} tickets are here already, {len(found.new)} {are} taken in as history.")
+        self.stdout.write(f"{len(found.here)} tickets exist already, {len(found.new)} {are} imported as history.")
         if found.open:
             told = ", ".join(found.open[: export_package.MOST_TOLD])
-            self.stdout.write(f"Not over yet, so no history: {told}")
+            self.stdout.write(f"Still open, so not shared: {told}")
         if found.strange:
             told = ", ".join(found.strange[: export_package.MOST_TOLD])
-            self.stdout.write(f"Left as they are, because that vendor never worked on them here: {told}")
+            self.stdout.write(f"Left alone, because that vendor never worked on them here: {told}")

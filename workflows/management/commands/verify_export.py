@@ -1,4 +1,4 @@
-"""Check a vendor's export against its manifest, its ledger and its history; exit status 1 if anything does not fit.
+"""Check a vendor's export against its manifest, its ledger and its history; exit status 1 if a check fails.
 
 manage.py verify_export exit-hostwerk
 """
@@ -26,4 +26,4 @@ class Command(BaseCommand):
             self.stdout.write(line)
         if wrong:
             sys.exit(1)
-        self.stdout.write("Every file is as it was made, the ledger has no gap, every history is whole.")
+        self.stdout.write("No file was changed, the ledger has no gaps, every history is complete.")
