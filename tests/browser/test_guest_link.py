@@ -33,7 +33,7 @@ def test_it_is_used_on_a_phone(browser: Any, live_server: Any, agent: Actor, sch
 
     assert page.get_by_label("Your name").input_value() == "Kai Cable"
     page.get_by_role("button", name="Resolved").click()
-    page.get_by_text("Please write a few words").wait_for()
+    page.get_by_text("Please enter a text").wait_for()
     page.get_by_label("Message").fill("New cable")
     page.get_by_role("button", name="Resolved").click()
     page.get_by_text("nothing more to do here").wait_for()

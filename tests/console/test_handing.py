@@ -141,7 +141,7 @@ def test_nobody_goes_round_a_dispute_that_somebody_else_decides(
     director = factories.member("executive", us, name="Ida Director")
     ticket = opened(agent)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
-    assert "Say what is in dispute" in post(theirs, "start_triage", ticket, reason=" ")
+    assert "Say what needs to be decided" in post(theirs, "start_triage", ticket, reason=" ")
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now(), owner=director)
 
     told = "This ticket is in joint triage: Ida Director decides who takes it."
@@ -156,7 +156,7 @@ def test_triage_ends_with_its_ticket(client: Client, agent: Actor) -> None:
     transitions.move(ticket=fresh(ticket), name="cancel", actor=agent, at=now(), reason="nobody needs it")
 
     assert triage.is_open(ticket) is None
-    assert Triage.objects.get().decision == "The ticket ended before it was decided."
+    assert Triage.objects.get().decision == "The ticket ended before a decision was made."
     assert Event.objects.filter(ticket=ticket, kind="triage.decided").count() == 1
     assert history.verify(fresh(ticket)) is None
     assert triage.due(at=now() + timedelta(days=1)) == []
@@ -229,7 +229,7 @@ def test_who_takes_the_lead_is_waited_for(client: Client, agent: Actor, vendor: 
     assert "the wiring is theirs" in client.get(ticket.get_absolute_url()).content.decode()
     assert (fresh(ticket).phase, fresh(ticket).hold_reason) == ("active", "to_accept")
     engagements.recall(leg=lead, reason="x", actor=agent, at=now())
-    assert "still has an open leg" in transitions.why_not(fresh(ticket), "resolve", at=now())
+    assert "Still open: the engagement of Desk" in transitions.why_not(fresh(ticket), "resolve", at=now())
 
     engagements.recall(leg=beside, reason="x", actor=agent, at=now())
     late = engagements.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False, is_blocking=False)

@@ -220,7 +220,7 @@ def test_a_refused_move_is_explained(client: Client, vendor: Organisation, agent
 
     page = client.post(f"{ticket.get_absolute_url()}move/", {"move": "resolve"}, follow=True)
 
-    assert "Hostwerk still has an open leg" in page.content.decode()
+    assert "Still open: the engagement of Hostwerk" in page.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_priority_follows_from_impact_urgency_and_tier(
 def test_a_priority_by_hand_needs_a_reason_and_stays(client: Client, agent: Actor) -> None:
     ticket = opened(agent)
     refused = post(client, "priority", ticket, impact=3, urgency=3, priority="P1")
-    assert "Say why its priority is another one" in refused
+    assert "Give a reason: the priority differs from what impact and urgency say" in refused
     assert fresh(ticket).priority == "P4"
     post(client, "priority", ticket, impact=3, urgency=3, priority="P1", reason="the board meets")
     post(client, "priority", ticket, impact=2, urgency=3, priority="P1", reason="still")

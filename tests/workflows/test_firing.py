@@ -131,9 +131,9 @@ def test_the_law_holds_whatever_policy_says(agent: Actor, vendor: Organisation) 
     published()
     ticket = opened(agent)
     engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
-    with pytest.raises(MoveRefused, match="Hostwerk still has an open leg"):
+    with pytest.raises(MoveRefused, match="Still open: the engagement of Hostwerk"):
         use(ticket, "solve", agent)
-    with pytest.raises(MoveRefused, match="Hostwerk still has an open leg"):
+    with pytest.raises(MoveRefused, match="Still open: the engagement of Hostwerk"):
         use(ticket, "solve", agent, is_forced=True)
 
 

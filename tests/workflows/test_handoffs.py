@@ -36,7 +36,7 @@ def ticket(agent: Actor, at: datetime) -> Ticket:
 def test_no_resolve_with_an_open_blocking_leg(ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime) -> None:
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
 
-    with pytest.raises(transitions.MoveRefused, match="Hostwerk still has an open leg"):
+    with pytest.raises(transitions.MoveRefused, match="Still open: the engagement of Hostwerk"):
         transitions.move(ticket=ticket, name="resolve", actor=agent, at=at)
     engagements.recall(leg=leg, reason="found it", actor=agent, at=at)
 
@@ -122,7 +122,7 @@ def test_the_same_organisation_twice_is_two_legs_one_after_another(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
     first = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
-    with pytest.raises(handoff_transitions.HandoffRefused, match="has an open leg on this ticket already"):
+    with pytest.raises(handoff_transitions.HandoffRefused, match="is already engaged on this ticket"):
         engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
     engagements.recall(leg=first, reason="wait", actor=agent, at=at)
 
@@ -280,5 +280,5 @@ def test_a_pack_that_is_too_long_says_that_something_is_left_out(
     Ticket.objects.filter(pk=ticket.pk).update(description="word " * 3000)
     told = briefing.brief(Ticket.objects.get(pk=ticket.pk), to=vendor)
 
-    assert told.endswith("(Too long to be sent whole: the rest is left out. Ask for it.)")
+    assert told.endswith("(Shortened because of its length. Ask us for the rest.)")
     assert len(told) == briefing.LONGEST

@@ -348,7 +348,7 @@ def test_a_decline_too_many_opens_triage_unless_a_rule_has_found_somebody(
     assert not Triage.objects.exists()
     returns.decline(leg=leg, reason="not ours either", actor=Actor.vendor(second), at=minutes(4))
 
-    assert Triage.objects.get().reason == "Second does not take it: not ours either"
+    assert Triage.objects.get().reason == "Second declines: not ours either"
     fresh = Ticket.objects.get(pk=ticket.pk)
     assert (fresh.hold_reason, fresh.bounces) == ("contested", 3)
 
@@ -361,7 +361,7 @@ def test_triage_that_nobody_decides_is_overdue_once(agent: Actor, us: Organisati
     for _ in range(2):
         triage.remind(triage_id=made.pk, at=minutes(61))
     assert Notice.objects.filter(body__contains="overdue", channel="console").count() == 1
-    with pytest.raises(triage.TriageRefused, match="Say what was decided"):
+    with pytest.raises(triage.TriageRefused, match="Enter the decision and its reason"):
         triage.decide(triage=made, organisation=None, decision=" ", actor=agent, at=minutes(62))
 
 

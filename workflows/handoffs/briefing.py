@@ -1,7 +1,7 @@
-"""The hand-off pack: what an organisation is told when a ticket is handed to it, from the record and nothing else.
+"""The hand-off pack: what an organisation receives when a ticket is handed over to it, built from the record alone.
 
-Deterministic, by template. A summary by a language model may be plugged in behind one function; it is off unless the
-installation names one, and it is never given anything that the organisation itself may not see.
+Deterministic, by template. An installation may name a function that summarises with a language model; it gets only
+what the organisation itself may see.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from hub.models import Attachment, Contract, Leg, Message, Organisation, Publication, Stage, Ticket
 
 LONGEST = 6000
 MOST_FINDINGS = 40
 Summarise = Callable[[str], str]
-"""Text that the organisation may see, in; a few sentences about it, out."""
+"""Takes text that the organisation may see and returns a short summary."""
 
 
 def brief(ticket: Ticket, *, to: Organisation | None = None, reason: str = "", also: Iterable[Message] = ()) -> str:
-    """The pack as text, as it goes to systems that take only text."""
+    """The pack as text, for systems that take only text."""
     return as_text(pack(ticket, to=to, reason=reason, also=also))
 
 
 def pack(
     ticket: Ticket, *, to: Organisation | None = None, reason: str = "", also: Iterable[Message] = ()
 ) -> dict[str, Any]:
-    """What is asked, why them, who had it before and what came of it, facts, findings and files.
+    """The request, the reason, earlier engagements and their outcome, facts, findings and files.
 
-    It holds what was addressed to all organisations or to this one, and what the giver chose besides (`also`);
-    nothing else that was said, to the requester or to others, is told. Earlier organisations are called by what they
-    do for us, by name only where the installation says so (`TICKETHUB_NAME_VENDORS`).
+    It contains messages addressed to all organisations or to this one, and those the sender chose (`also`); no others.
+    Earlier organisations are described by what they do for us, and named only if the installation says so
+    (`TICKETHUB_NAME_VENDORS`).
     """
     told = _told(ticket, to, also)
     found: dict[str, Any] = {
@@ -55,19 +56,19 @@ def pack(
 
 
 def before(ticket: Ticket, *, to: Organisation | None = None) -> list[dict[str, str]]:
-    """Who was engaged so far and how it ended, as every later organisation may know it."""
+    """Earlier engagements and how they ended, as every later organisation may see them."""
     legs = Leg.objects.filter(ticket=ticket).select_related("organisation").order_by("number")
     return [_engagement(leg, to) for leg in legs]
 
 
 def ended(ticket: Ticket, *, until: datetime) -> list[dict[str, str]]:
-    """Who was engaged by then, and what those who finished say they did; why others gave it back was said to us."""
+    """Engagements until then, with the resolutions of finished ones; reasons for a return were meant for us only."""
     legs = Leg.objects.filter(ticket=ticket, offered_at__lte=until).select_related("organisation").order_by("number")
     return [_engagement(leg, None) | ({} if leg.stage == Stage.DONE else {"said": ""}) for leg in legs]
 
 
 def known_as(organisation: Organisation, to: Organisation | None) -> str:
-    """What an organisation is called to this one: by what it does for us, unless the installation names vendors."""
+    """How an organisation is called towards this one: by its service, unless the installation names vendors."""
     is_known = organisation.kind != Organisation.Kind.VENDOR or (to is not None and to.pk == organisation.pk)
     if is_known or settings.NAMES_VENDORS:
         return organisation.name
@@ -79,11 +80,11 @@ def known_as(organisation: Organisation, to: Organisation | None) -> str:
     )
     if contract is None:
         return _("another vendor")
-    return _("the vendor for %s") % (contract.service.name if contract.service else contract.name)
+    return _("the vendor for %(service)s") % {"service": contract.service.name if contract.service else contract.name}
 
 
 def may_also_be_told(ticket: Ticket, *, most: int = 20) -> QuerySet[Message]:
-    """Messages that are in no pack by themselves, newest first: the giver may choose them."""
+    """Messages that no pack contains automatically, newest first: the sender may choose them."""
     rows = Message.objects.filter(ticket=ticket, is_for_later_legs=False, superseded_by=None, withdrawn_at=None)
     newest = rows.order_by("-occurred_at", "-pk").values("pk")[:most]
     return Message.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by("-occurred_at", "-pk")
@@ -101,7 +102,7 @@ def _facts(ticket: Ticket) -> list[list[str]]:
 
 
 def _engagement(leg: Leg, to: Organisation | None) -> dict[str, str]:
-    """One organisation that was engaged before, and how it ended: what it said itself, not what we think of it."""
+    """One earlier engagement and how it ended, in the organisation's own words, not ours."""
     gave_back = leg.stage in (Stage.DECLINED, Stage.RETURNED)  # of a recall the reason is ours
     said = leg.resolution if leg.stage == Stage.DONE else leg.reason if gave_back else ""
     coded = str(leg.get_reason_code_display()) if leg.reason_code else ""
@@ -114,7 +115,7 @@ def _engagement(leg: Leg, to: Organisation | None) -> dict[str, str]:
 
 
 def _told(ticket: Ticket, to: Organisation | None, also: Iterable[Message]) -> list[Message]:
-    """Messages for all organisations, for this one from an earlier engagement, and those the giver chose."""
+    """Messages for all organisations, for this one from an earlier engagement, and those the sender chose."""
     chosen = Q(is_for_later_legs=True) | Q(pk__in=[message.pk for message in also])
     if to is not None:
         chosen |= Q(legs__organisation=to) | Q(author_organisation=to)
@@ -135,37 +136,38 @@ def _finding(message: Message, to: Organisation | None) -> dict[str, str]:
 
 
 def beside_description(found: dict[str, Any]) -> str:
-    """The pack without what is asked, which the description of the record says; empty where there is nothing else."""
+    """The pack without the request, which is in the record's description; empty if nothing else remains."""
     return as_text(found | {"asked": ""}) if found else ""
 
 
 def whole(found: dict[str, Any]) -> str:
-    """The pack as a file: nothing is left out of it."""
+    """The complete pack, for a file."""
     return as_text(found, longest=None)
 
 
 def as_text(found: dict[str, Any], *, longest: int | None = LONGEST) -> str:
-    """The pack as text of at most so many characters and, where it is bound, so many findings."""
+    """The pack as text, at most `longest` characters and MOST_FINDINGS findings; None for no limit."""
     parts = [str(found["asked"])] if found["asked"] else []
     if found["summary"]:
         parts.append(f"{_('In short')}:\n{found['summary']}")
     if found["why"]:
-        parts.append(f"{_('Why this comes to you')}:\n{found['why']}")
+        parts.append(f"{_('Reason for the hand-over')}:\n{found['why']}")
     if found["before"]:
-        parts.append(f"{_('Who had it before')}: {', '.join(_in_words(each) for each in found['before'])}")
+        parts.append(f"{_('Earlier engagements')}: {', '.join(_in_words(each) for each in found['before'])}")
     if found["findings"]:
         findings = found["findings"]
         left = len(findings) - MOST_FINDINGS if longest is not None else 0
         lines = [f"- {each['at']}, {each['by']}: {each['text']}" for each in findings[max(left, 0) :]]
         if left > 0:
-            lines.insert(0, _("- (%s older ones are left out)") % left)
-        parts.append(f"{_('What was said so far')}:\n" + "\n".join(lines))
+            text = ngettext("- (%(count)d older message omitted)", "- (%(count)d older messages omitted)", left)
+            lines.insert(0, text % {"count": left})
+        parts.append(f"{_('Messages so far')}:\n" + "\n".join(lines))
     if found["files"]:
         parts.append(f"{_('Files')}: {', '.join(each['name'] for each in found['files'])}")
     told = "\n\n".join(parts)
     if longest is None or len(told) <= longest:
         return told
-    note = "\n\n" + _("(Too long to be sent whole: the rest is left out. Ask for it.)")
+    note = "\n\n" + _("(Shortened because of its length. Ask us for the rest.)")
     return told[: longest - len(note)] + note
 
 

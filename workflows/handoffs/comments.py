@@ -1,4 +1,4 @@
-"""What is said, and what follows from who said it."""
+"""Messages from us and from the requester, and what follows from them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def comment(
     legs: Iterable[Leg] = (),
     is_for_all: bool = False,
 ) -> Message:
-    """Say something on our own behalf, to some legs or (`is_for_all`) to all organisations, later ones included."""
+    """Write a message from us to some engagements, or (`is_for_all`) to all organisations, later ones included."""
     audience = list(legs)
     if is_for_all:
         audience = list(Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).order_by("number"))
@@ -42,9 +42,9 @@ def comment(
 
 @transaction.atomic
 def requester_says(*, ticket: Ticket, requester: Person, body: str, actor: Actor, at: datetime) -> Message:
-    """The requester's words go to every open leg, and whoever waited for them goes on.
+    """Write the requester's message to every open engagement, and resume those that waited for the requester.
 
-    A ticket that was resolved is open again: it must not be closed by a timer over what the requester wrote.
+    A resolved ticket is reopened, so that a timer does not close it although the requester has answered.
     """
     legs = list(Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).order_by("number"))
     message = messages.say(

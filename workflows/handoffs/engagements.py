@@ -1,4 +1,4 @@
-"""The only way to change a leg: offer a ticket to an organisation and follow what it does with it."""
+"""The only way to change an engagement: offer a ticket to an organisation and record what it does with it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from hub.domain import tickets
 from hub.domain.actors import Actor
@@ -31,10 +32,10 @@ def offer(
     accept_within: timedelta | None = None,
     also: Iterable[Message] = (),
 ) -> Leg:
-    """Offer the ticket to an organisation; the leading leg of before loses the lead.
+    """Offer the ticket to an organisation. With `is_lead`, the previous leading engagement loses the lead.
 
-    The ball is theirs from confirmed delivery at their system on; until then it is transport. What time they have to
-    answer begins then, too. `also`: messages that they are told although they were not addressed to them.
+    They hold the ticket from confirmed delivery on; until then the time is transport. Their time to answer starts then,
+    too. `also`: messages they receive although these were not addressed to them.
     """
     ticket = tickets.locked(ticket)
     _may_be_engaged(ticket, organisation)
@@ -74,7 +75,7 @@ def offer(
 
 
 def _deadline(ticket: Ticket, at: datetime, accept_within: timedelta | None) -> datetime | None:
-    """Until when an offer is open: as said, else as the workflow says."""
+    """The deadline of an offer: as given, otherwise as the workflow says; None for no deadline."""
     minutes = ticket.status.version.accept_minutes
     within = accept_within or (timedelta(minutes=minutes) if minutes else None)
     return at + within if within else None
@@ -92,7 +93,7 @@ def hand_over(
     accept_within: timedelta | None = None,
     also: Iterable[Message] = (),
 ) -> Leg:
-    """Give the ticket to another organisation: the leading leg of before is recalled, the new one offered."""
+    """Hand the ticket over: recall the leading engagement and offer the ticket to another organisation."""
     ticket = tickets.locked(ticket)
     _may_be_engaged(ticket, organisation)
     lead = Leg.objects.filter(ticket=ticket, is_lead=True, stage__in=OPEN_STAGES).first()
@@ -122,7 +123,7 @@ def begin_there(
     origin: str = "",
     within: Execution | None = None,
 ) -> Leg:
-    """The leg of a ticket that was born at this vendor: it works already, without an acceptance clock."""
+    """The engagement for a ticket created in the vendor's system: already working, without an acceptance clock."""
     ticket = tickets.locked(ticket)
     _take_lead(ticket)
     leg = Leg(
@@ -149,13 +150,13 @@ def begin_there(
 def confirm_delivery(
     *, leg: Leg, actor: Actor, at: datetime, occurred_at: datetime | None = None, origin: str = "", key: str = ""
 ) -> Leg:
-    """The offer has arrived at their system: from now on they have the ball. Twice is once."""
+    """Record that the offer reached their system: they hold the ticket from now on. Idempotent."""
     leg = locked(leg)
     if leg.delivered_at is not None:
         return leg
     leg.delivered_at = occurred_at or at
     if leg.deadline_at is not None:
-        # They have as long as was said from when it has reached them.
+        # Their time to answer counts from delivery.
         leg.deadline_at += max(leg.delivered_at - leg.offered_at, timedelta(0))
     leg.save(update_fields=["delivered_at", "deadline_at"])
     record(
@@ -169,7 +170,7 @@ def confirm_delivery(
 
 @transaction.atomic
 def confirm_reached(*, leg: Leg, actor: Actor, at: datetime, origin: str = "") -> Leg:
-    """Our last word has arrived at their system; nothing happens where none was under way."""
+    """Record that our last answer reached their system; no change if none was under way."""
     leg = locked(leg)
     if not leg.is_unreached:
         return leg
@@ -189,10 +190,10 @@ def accept(
     origin: str = "",
     within: Execution | None = None,
 ) -> Leg:
-    """They take the ball."""
+    """They accept the engagement."""
     execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     if leg.delivered_at is None:
-        # Whoever accepts has received it, whatever the delivery still says.
+        # Accepting implies delivery.
         leg = confirm_delivery(leg=leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
     leg = change_stage(leg, "accept", execution, lambda leg: leg.accept(at=occurred_at or at), EventKind.LEG_ACCEPTED)
     rolled_up(leg, "accepted", execution)
@@ -209,7 +210,7 @@ def start(
     origin: str = "",
     within: Execution | None = None,
 ) -> Leg:
-    """They begin to work."""
+    """They start work."""
     execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     leg = change_stage(leg, "start", execution, lambda leg: leg.start(), EventKind.LEG_STARTED)
     rolled_up(leg, "started", execution)
@@ -229,10 +230,10 @@ def wait(
     origin: str = "",
     within: Execution | None = None,
 ) -> Leg:
-    """They cannot go on until the requester, we, or another organisation moves."""
+    """They wait for the requester, for us, for another organisation, or for themselves."""
     execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     if waits_on not in WaitsOn.values:
-        raise HandoffRefused(_("A wait needs somebody it is for: requester, us, other or own."))
+        raise HandoffRefused(_("Say who is waited for: requester, us, other or own."))
     if waits_on == WaitsOn.OTHER and organisation is None:
         waits_on = WaitsOn.US
     leg = change_stage(
@@ -261,7 +262,7 @@ def resume(
     origin: str = "",
     within: Execution | None = None,
 ) -> Leg:
-    """What they waited for is there. Where we say so, they have the ball once it has reached their system."""
+    """End their waiting. If we end it, they hold the ticket once our answer has reached their system."""
     execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     unreached = bool(leg.remote_number) and not origin
     leg = change_stage(
@@ -292,7 +293,7 @@ def finish(
     origin: str = "",
     within: Execution | None = None,
 ) -> Leg:
-    """They are done; once every blocking leg is, the owner verifies."""
+    """They are done; once every blocking engagement is, the owner verifies."""
     execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     leg = change_stage(
         leg,
@@ -308,7 +309,7 @@ def finish(
 
 @transaction.atomic
 def recall(*, leg: Leg, reason: str, actor: Actor, at: datetime) -> Leg:
-    """The giver takes the ball back."""
+    """We take the ticket back."""
     return change_stage(
         leg,
         "recall",
@@ -321,15 +322,17 @@ def recall(*, leg: Leg, reason: str, actor: Actor, at: datetime) -> Leg:
 
 @transaction.atomic
 def give_lead(*, leg: Leg, actor: Actor, at: datetime, reason: str = "", accept_within: timedelta | None = None) -> Leg:
-    """The ticket follows this open leg from now on; the leading one of before goes on beside it.
+    """Make this open engagement the leading one; the previous one continues beside it.
 
-    Who leads is waited for: the ticket cannot be resolved before it is done.
+    The leading engagement is blocking: the ticket cannot be resolved before it is done.
     """
     leg = locked(leg)
     if not leg.is_open:
-        raise HandoffRefused(_("The leg of %(name)s is over; offer the ticket anew.") % {"name": leg.organisation})
+        raise HandoffRefused(
+            _("The engagement of %(name)s is over; offer the ticket again.") % {"name": leg.organisation}
+        )
     if not leg.ticket.is_open:
-        raise HandoffRefused(_("%s is over; reopen it first.") % leg.ticket.label)
+        raise HandoffRefused(_("%(ticket)s is over; reopen it first.") % {"ticket": leg.ticket.label})
     if accept_within is not None and leg.stage == Stage.OFFERED:
         leg.deadline_at = at + accept_within
         leg.save(update_fields=["deadline_at"])
@@ -347,10 +350,10 @@ def give_lead(*, leg: Leg, actor: Actor, at: datetime, reason: str = "", accept_
 
 @transaction.atomic
 def approve(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
-    """We have verified that what they did is done. The other answer is `reopen`."""
+    """Confirm that their work is done. The alternative is `reopen`."""
     leg = locked(leg)
     if leg.stage != Stage.DONE:
-        raise HandoffRefused(_("The leg of %(name)s is not done yet.") % {"name": leg.organisation})
+        raise HandoffRefused(_("The engagement of %(name)s is not done yet.") % {"name": leg.organisation})
     if leg.approved_at is not None:
         return leg
     leg.approved_at = at
@@ -369,7 +372,7 @@ def reopen(
     origin: str = "",
     within: Execution | None = None,
 ) -> Leg:
-    """It was not done after all: a new cycle of the same engagement."""
+    """Reopen an engagement that was not done after all: a new cycle of the same engagement."""
     execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     leg = change_stage(leg, "reopen", execution, lambda leg: leg.reopen(), EventKind.LEG_REOPENED)
     rolled_up(leg, "reopened", execution)
@@ -387,15 +390,21 @@ def _may_be_engaged(ticket: Ticket, organisation: Organisation) -> None:
     open_legs = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES)
     if open_legs.filter(organisation=organisation).exists():
         raise HandoffRefused(
-            _("%(name)s has an open leg on this ticket already; it can take the lead.") % {"name": organisation}
+            _("%(name)s is already engaged on this ticket; make that engagement the leading one instead.")
+            % {"name": organisation}
         )
     most = ticket.status.version.most_organisations
     if open_legs.count() >= most:
-        raise HandoffRefused(_("%(most)s organisations are engaged already: more may not be at once.") % {"most": most})
+        text = ngettext(
+            "Only %(most)d organisation may be engaged at the same time; recall it first.",
+            "Only %(most)d organisations may be engaged at the same time; recall one first.",
+            most,
+        )
+        raise HandoffRefused(text % {"most": most})
 
 
 def _giver(ticket: Ticket) -> Organisation:
-    """Who gives the ball: us. A vendor's return comes back here before it goes on."""
+    """The organisation that offers: always us. A vendor's return comes back to us first."""
     return ticket.owner
 
 

@@ -1,4 +1,4 @@
-"""What happens because time passed: offers that nobody answered."""
+"""Offers that nobody answered in time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workflows.handoffs import returns, transitions
 
 
 def due_legs(*, at: datetime, limit: int = 50) -> list[int]:
-    """Offers whose deadline has passed."""
+    """Ids of delivered offers whose deadline has passed."""
     return list(
         Leg.objects.filter(stage=Stage.OFFERED, delivered_at__isnull=False, deadline_at__lte=at)
         .order_by("deadline_at", "pk")
@@ -19,7 +19,7 @@ def due_legs(*, at: datetime, limit: int = 50) -> list[int]:
 
 
 def expire(*, leg_id: int, at: datetime) -> None:
-    """Let an unanswered offer expire; answered in the meantime, nothing happens."""
+    """Let an unanswered offer expire; no change if it was answered in the meantime."""
     leg = Leg.objects.select_related("ticket").get(pk=leg_id)
     if leg.deadline_at is None or leg.delivered_at is None or leg.deadline_at > at:
         return

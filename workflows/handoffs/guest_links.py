@@ -1,7 +1,7 @@
-"""Guest links: signed, expiring addresses on which a vendor with no tool accepts, declines, asks, writes and resolves.
+"""Guest links: signed, expiring addresses for vendors without a system to accept, decline, ask, write and resolve.
 
-The address is the key: whoever has it acts for the leg's organisation, on that leg and nothing else. So it
-holds 128 bits nobody can guess, ends by itself, can be closed at once, and takes only so many uses an hour.
+The address is the key: whoever has it acts for the engagement's organisation, on that engagement alone. So it
+contains 128 random bits, expires, can be revoked, and allows a limited number of uses an hour.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from workflows.models import GuestLink
 LASTS = timedelta(days=30)
 USES_AN_HOUR = 120
 OPENED_AGAIN = timedelta(minutes=15)
-"""Opening the page is an event at most so often; what is done on it always is one."""
+"""Opening the page is recorded at most this often; every action on it is recorded."""
 _TOKEN = re.compile(r"([0-9a-hjkmnp-tv-z]{26})\.([a-z2-7]{26})")
 
 
@@ -40,7 +40,7 @@ class Came(TypedDict):
 
 
 class TooOften(Exception):
-    """More uses within an hour than anybody needs."""
+    """The link was used more often within an hour than allowed."""
 
 
 def token(guest_link: GuestLink) -> str:
@@ -48,12 +48,12 @@ def token(guest_link: GuestLink) -> str:
 
 
 def address(guest_link: GuestLink, *, hub_url: str, verb: str = "") -> str:
-    """Where the page is; with a verb it opens at that one. Opening it never does anything."""
+    """The page's address; with a verb it opens that form. Opening it has no effect."""
     return f"{hub_url}/v/{token(guest_link)}/{f'?do={verb}' if verb else ''}"
 
 
 def concealed(text: str) -> str:
-    """The text without addresses of such pages and tags of our mail: whoever reads it next could act as the vendor.
+    """The text without guest link addresses and tags of our e-mails: a reader could act as the vendor with them.
 
     >>> concealed("see https://hub.test/v/01jzzzzzzzzzzzzzzzzzzzzzz1.aaaaaaaaaaaaaaaaaaaaaaaaaa/?do=accept now")
     'see [link removed] now'
@@ -94,7 +94,7 @@ def is_open(guest_link: GuestLink, *, at: datetime) -> bool:
 
 @transaction.atomic
 def open_for(leg: Leg, *, at: datetime) -> GuestLink:
-    """The leg's guest link; a new one where there is none, or none that is open."""
+    """The engagement's open guest link, or a new one."""
     Leg.objects.select_for_update().get(pk=leg.pk)
     known = GuestLink.objects.filter(leg=leg, revoked_at=None, expires_at__gt=at).order_by("-pk").first()
     return known or GuestLink.objects.create(leg=leg, made_at=at, expires_at=at + LASTS)
@@ -102,7 +102,7 @@ def open_for(leg: Leg, *, at: datetime) -> GuestLink:
 
 @transaction.atomic
 def close(*, leg: Leg, actor: Actor, at: datetime) -> int:
-    """Nobody works through the leg's guest links any more, whoever has their addresses."""
+    """Revoke the engagement's guest links. Returns how many were open."""
     ticket = tickets.locked(leg.ticket)
     closed = GuestLink.objects.filter(leg=leg, revoked_at=None).update(revoked_at=at)
     if closed:
@@ -113,13 +113,13 @@ def close(*, leg: Leg, actor: Actor, at: datetime) -> int:
 
 @transaction.atomic
 def use(guest_link: GuestLink, *, at: datetime, actor: Actor) -> None:
-    """Count one use, and record that the page was opened; TooOften for more than anybody needs."""
+    """Count one use and record that the page was opened. TooOften above USES_AN_HOUR."""
     ticket = tickets.locked(guest_link.leg.ticket)
     fresh = GuestLink.objects.select_for_update().get(pk=guest_link.pk)
     if fresh.window_at is None or at - fresh.window_at >= timedelta(hours=1):
         fresh.window_at, fresh.window_uses = at, 0
     if fresh.window_uses >= USES_AN_HOUR:
-        raise TooOften(_("This page was used too often within the hour. Please come back later, or call us."))
+        raise TooOften(_("This page was used too often within the last hour. Please try again later, or call us."))
     fresh.window_uses += 1
     is_news = fresh.opened_at is None or at - fresh.opened_at >= OPENED_AGAIN
     if is_news:
@@ -141,22 +141,22 @@ def act(
     origin: str = "",
     file: tuple[str, bytes] | None = None,
 ) -> None:
-    """One verb of the page, by somebody who gave a name: the same verbs as from any other system."""
+    """Carry out one action of the page for somebody who gave a name. HandoffRefused if it is not possible."""
     actor = Actor.vendor(leg.organisation, name)
     if verb not in possible_for_guest(leg):
-        raise transitions.HandoffRefused(_("This cannot be done any more; the page shows what can."))
+        raise transitions.HandoffRefused(_("This is no longer possible; reload the page to see the available actions."))
     if GUEST[verb].needs_text and not text.strip():
-        raise transitions.HandoffRefused(_("Please write a few words: why, what you need to know, or what was done."))
+        raise transitions.HandoffRefused(_("Please enter a text: the reason, your question, or what was done."))
     came = Came(actor=actor, at=at, origin=origin)
     if verb in ("decline", "return"):
         refuse = returns.decline if verb == "decline" else returns.give_back
         refuse(leg=leg, reason=text, code=code, **came)
         return
     if verb == "accept" or (leg.stage == Stage.OFFERED and verb in ("ask", "resolve")):
-        # Whoever asks or has solved it already has taken it.
+        # Asking or resolving implies accepting.
         engagements.accept(leg=leg, **came)
     if text.strip() or file is not None:
-        _say(leg, text.strip() or _("Attached: %s") % (file[0] if file else ""), actor, at, origin, file)
+        _say(leg, text.strip() or _("Attached: %(name)s") % {"name": file[0] if file else ""}, actor, at, origin, file)
     fresh = Leg.objects.select_related("organisation", "ticket").get(pk=leg.pk)
     if verb == "ask":
         if fresh.stage == Stage.ACCEPTED:

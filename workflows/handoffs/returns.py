@@ -1,4 +1,4 @@
-"""What comes back: declined, returned, unanswered; counted, and beyond the budget a matter of joint triage."""
+"""Engagements declined, returned or expired: counted, and beyond the budget decided by joint triage."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def decline(
     origin: str = "",
     within: Execution | None = None,
 ) -> Leg:
-    """They do not take it; the giver has the ball again and knows why.
+    """They decline; we hold the ticket again, with their reason.
 
-    Beyond the ticket's bounce budget joint triage begins, unless a rule has found somebody else for it.
+    Beyond the ticket's budget of returns joint triage starts, unless a rule has engaged somebody else.
     """
     execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
 
@@ -58,9 +58,9 @@ def give_back(
     origin: str = "",
     within: Execution | None = None,
 ) -> Leg:
-    """They return it; the giver has the ball again and knows why.
+    """They return the ticket; we hold it again, with their reason.
 
-    A return beyond the ticket's bounce budget is blocked: the leg stays with them, and joint triage decides.
+    A return beyond the ticket's budget is blocked: the engagement stays with them, and joint triage decides.
     """
     execution = executed(leg, actor=actor, at=at, occurred_at=occurred_at, origin=origin, within=within)
     fresh = locked(leg)
@@ -96,26 +96,26 @@ def _bounced(leg: Leg) -> None:
 
 
 def _may_be_disputed(leg: Leg, reason: str, execution: Execution) -> None:
-    """A decline cannot be blocked; where it is one bounce too many and nobody leads, whose it is has to be decided."""
+    """Start joint triage after a decline beyond the budget if nobody leads; a decline itself cannot be blocked."""
     ticket = Ticket.objects.select_related("status__version").get(pk=leg.ticket_id)
     if not ticket.is_open or ticket.bounces <= ticket.status.version.bounce_budget:
         return
     if leg.is_lead and not Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES, is_lead=True).exists():
-        told = _("%(name)s does not take it: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
+        told = _("%(name)s declines: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
         triage.start(ticket=ticket, cause="bounces", reason=told, actor=execution.actor, at=execution.at)
 
 
 def _blocked(leg: Leg, reason: str, code: str, execution: Execution) -> Leg:
-    """One bounce too many: nothing moves, it is written down, and joint triage begins."""
+    """Record a return beyond the budget and start joint triage; the engagement does not change."""
     record(leg, EventKind.RETURN_BLOCKED, execution, more={"code": code}, texts={"reason": reason})
-    told = _("%(name)s wants to return it: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
+    told = _("%(name)s wants to return the ticket: %(reason)s") % {"name": leg.organisation, "reason": reason or "–"}
     triage.start(ticket=leg.ticket, cause="bounces", reason=told, actor=execution.actor, at=execution.at)
     return leg
 
 
 @transaction.atomic
 def expire(*, leg: Leg, actor: Actor, at: datetime) -> Leg:
-    """Nobody answered the offer in time."""
+    """Let an offer expire that nobody answered in time."""
     execution = executed(leg, actor=actor, at=at)
     leg = change_stage(leg, "expire", execution, lambda leg: leg.expire(at=at), EventKind.LEG_EXPIRED)
     _bounced(leg)

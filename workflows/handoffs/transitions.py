@@ -1,4 +1,4 @@
-"""A leg's turn: read under its ticket's lock, asked of the law, changed, saved, recorded, answered by policy."""
+"""Changing an engagement's stage: lock the ticket, check the law, change, save, record, then let policy react."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workflows.rules.execution import Execution, vendor_did
 
 
 class HandoffRefused(Exception):
-    """The hand-off is not possible now; the message says why, in words for a person."""
+    """The hand-off is not possible now; the message tells a person why."""
 
 
 def executed(
@@ -30,7 +30,7 @@ def executed(
     origin: str = "",
     within: Execution | None = None,
 ) -> Execution:
-    """What is done with a leg now, as part of the execution that it follows from, if there is one."""
+    """The execution of a change to an engagement, nested in the one that caused it, if any."""
     return Execution(
         ticket=leg.ticket,
         actor=actor,
@@ -43,12 +43,12 @@ def executed(
 
 
 def why_not(leg: Leg, verb: str) -> str:
-    """Why this transition is refused now, in a sentence; empty where the law allows it."""
+    """Why this transition is refused now, as a sentence; empty if the law allows it."""
     return "" if can_proceed(getattr(leg, verb)) else refusal(leg, verb)
 
 
 def refusal(leg: Leg, verb: str) -> str:
-    return _("The leg of %(name)s is %(stage)s; “%(verb)s” is not possible from there.") % {
+    return _("The engagement of %(name)s is %(stage)s; “%(verb)s” is not possible from there.") % {
         "name": leg.organisation,
         "stage": leg.get_stage_display(),
         "verb": verb.replace("_", " "),
@@ -71,14 +71,14 @@ def change_stage(
     change(leg)
     leg.save()
     if execution.occurred_at is not None and execution.occurred_at < leg.offered_at:
-        # Nobody acts on what was not offered yet: their clock is slow, and the fold would miss the event.
+        # Nobody can act before the offer: their clock is slow, and the fold would miss the event.
         execution = replace(execution, occurred_at=leg.offered_at)
     record(leg, kind, execution, more=more, texts=texts)
     return leg
 
 
 def locked(leg: Leg) -> Leg:
-    """The leg read again under the ticket's lock; its ticket is the locked one."""
+    """The engagement, read again under the ticket's lock; `leg.ticket` is the locked row."""
     ticket = tickets.locked(Ticket(pk=leg.ticket_id))
     found = Leg.objects.select_related("organisation").get(pk=leg.pk)
     found.ticket = ticket
@@ -93,7 +93,7 @@ def record(
     more: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> None:
-    """Record an event of the leg; its ticket is locked and as fresh as that."""
+    """Record an event of the engagement; its ticket must be locked."""
     history.record(
         ticket=leg.ticket,
         kind=kind,
@@ -107,7 +107,7 @@ def record(
 
 
 def rolled_up(leg: Leg, did: str, execution: Execution) -> None:
-    """The ticket follows its leading leg: as policy says, else as the law does by itself."""
+    """Let the ticket follow its leading engagement: as policy says, otherwise by `roll_up`."""
     if not answered(leg, did, execution) and leg.is_lead:
         transitions.roll_up(
             ticket=leg.ticket,
@@ -119,5 +119,5 @@ def rolled_up(leg: Leg, did: str, execution: Execution) -> None:
 
 
 def answered(leg: Leg, did: str, execution: Execution) -> bool:
-    """Whether policy has an answer to what became of a leg; MoveRefused where its answer is no."""
+    """Whether policy reacted to the change of an engagement. MoveRefused if policy forbids it."""
     return vendor_did(leg, did, execution)

@@ -1,6 +1,6 @@
-"""Organisations without a system: told by mail of each offer and message, and every working day of what lies with them.
+"""E-mails to organisations without a system: each offer and message, and a digest every working day.
 
-Whether an organisation has a system is known where it is spoken to; here it is one that was sent an offer by mail.
+An organisation without a system is one that got an offer by e-mail.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from workflows.notifications import notify
 from workflows.notifications.notify import Told
 
 HOUR = 7
-"""When a digest goes out, in the organisation's own zone, on days it works."""
+"""The hour of the digest, in the organisation's own time zone, on its working days."""
 
 
 def offered(leg: Leg, *, at: datetime) -> list[Notice]:
-    """Tell an organisation without a system of an offer: what it is about, and the page to answer on."""
+    """E-mail an offer to an organisation without a system, with the guest link to answer it."""
     told = Told(
         key=f"offer:{leg.public_id}", kind="offer", ticket=leg.ticket, leg=leg, url=_page(leg, at), is_urgent=True
     )
@@ -32,7 +32,7 @@ def offered(leg: Leg, *, at: datetime) -> list[Notice]:
 
 
 def said(leg: Leg, message: Message, *, at: datetime) -> list[Notice]:
-    """Tell it that something was said to it."""
+    """E-mail a message addressed to the organisation."""
     told = Told(
         key=f"message:{message.public_id}:{leg.public_id}",
         kind="message",
@@ -46,7 +46,7 @@ def said(leg: Leg, message: Message, *, at: datetime) -> list[Notice]:
 
 
 def withdrawn(leg: Leg, *, at: datetime) -> list[Notice]:
-    """Tell it that the ticket is not its own any more: taken back, or not answered in time."""
+    """E-mail that the engagement is over: recalled, or expired."""
     told = Told(key=f"over:{leg.public_id}", kind="withdrawn", ticket=leg.ticket, leg=leg, is_urgent=True)
     return notify.tell(told, notify.vendor(leg.organisation), at=at)
 
@@ -56,7 +56,7 @@ def _page(leg: Leg, at: datetime) -> str:
 
 
 def is_reached_by_mail(leg: Leg) -> bool:
-    """Whether this engagement began with an offer by mail."""
+    """Whether this engagement was offered by e-mail."""
     return Notice.objects.filter(leg=leg, kind="offer").exists()
 
 
@@ -64,7 +64,7 @@ def is_reached_by_mail(leg: Leg) -> bool:
 
 
 def due_digests(*, limit: int = 20) -> list[int]:
-    """Organisations whose turn it is; one that has just been offered its first ticket gets its turn."""
+    """Ids of digests due now; an organisation that got its first offer is scheduled as well."""
     now = timezone.now()
     waiting = Organisation.objects.filter(notices__kind="offer", digest__isnull=True).distinct()
     for organisation in waiting.select_related("calendar")[:limit]:
@@ -75,7 +75,7 @@ def due_digests(*, limit: int = 20) -> list[int]:
 
 @transaction.atomic
 def run(*, digest_id: int, at: datetime) -> Notice | None:
-    """Tell one organisation what lies with it; nothing where nothing does."""
+    """Send one organisation the digest of its open engagements; None if it has none or is not due."""
     now = timezone.now()
     digest = Digest.objects.select_for_update(of=("self",)).select_related("organisation__calendar").get(pk=digest_id)
     if digest.next_run_at > now:
@@ -109,7 +109,7 @@ def _line(leg: Leg, at: datetime) -> str:
 
 
 def next_turn(organisation: Organisation, after: datetime) -> datetime:
-    """The next seven o'clock of theirs, on a day they work; without a calendar every weekday."""
+    """The next HOUR in their time zone on a working day; without a calendar, on a weekday."""
     zone = load_zone(organisation.time_zone)
     day = after.astimezone(zone).date()
     for step in range(30):

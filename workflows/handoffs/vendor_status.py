@@ -1,4 +1,4 @@
-"""What a vendor's status says of its leg, as the steps of the hand-off that the law knows."""
+"""Following a vendor's status with the transitions of its engagement."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def follow(
     reason: str = "",
     is_forced: bool = False,
 ) -> Leg:
-    """Take the leg to where the vendor's status says it is, by the steps the law knows.
+    """Take the engagement to where the vendor's status says, through every stage in between.
 
-    A vendor that goes from new to done has accepted and worked in between. Where it is there already
-    nothing happens; where the law has no way, HandoffRefused. Forced, the policy's guards are not asked.
+    A vendor that goes from new to done has accepted and worked in between. No change if the engagement is there
+    already; HandoffRefused if there is no way. With `is_forced`, the policy's guards are not checked.
     """
     leg = transitions.locked(leg)
     came: dict[str, Any] = {"actor": actor, "at": at, "occurred_at": occurred_at, "origin": origin}

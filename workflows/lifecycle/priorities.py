@@ -1,6 +1,6 @@
-"""Priority from impact, urgency and the service's tier; a person may say otherwise, with a reason.
+"""Priority from impact, urgency and the service's tier; a person may override it, with a reason.
 
-The matrix is the workflow version's own, else the usual one (ITIL). A mission-critical service raises it by one.
+The matrix is the workflow version's own, otherwise the usual one (ITIL). A mission-critical service raises it by one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MISSION_CRITICAL = 1
 def derived(
     *, impact: int | None, urgency: int | None, service: Service | None, version: WorkflowVersion | None
 ) -> str:
-    """What impact (1 high to 3 low) and urgency come to for this service; empty where one of them is not known."""
+    """The priority for this impact and urgency (1 high to 3 low) and service; empty if either is unknown."""
     if impact is None or urgency is None:
         return ""
     own = (version.priority_matrix or {}) if version is not None else {}
@@ -37,7 +37,7 @@ def derived(
 
 
 def of(ticket: Ticket) -> str:
-    """What this ticket's priority would follow to; empty where impact or urgency is not known."""
+    """The ticket's derived priority; empty if impact or urgency is unknown."""
     return derived(impact=ticket.impact, urgency=ticket.urgency, service=ticket.service, version=ticket.status.version)
 
 
@@ -52,7 +52,7 @@ def opened(
     at: datetime,
     **more: Any,
 ) -> Ticket:
-    """Open a ticket by what is known of its weight; a priority that says otherwise counts as set by hand."""
+    """Open a ticket with a derived priority; a given priority that differs counts as set by hand."""
     state = tickets.first_state(Phase.NEW, service=service)
     follows = derived(impact=impact, urgency=urgency, service=service, version=state.version)
     ticket = tickets.open_ticket(
@@ -65,13 +65,13 @@ def opened(
 
 @transaction.atomic
 def weigh(*, ticket: Ticket, impact: int | None, urgency: int | None, actor: Actor, at: datetime) -> Ticket:
-    """Say how much impact and urgency it has; the priority follows, unless somebody has set it by hand."""
+    """Set impact and urgency; the priority follows unless it was set by hand."""
     ticket = tickets.edit_ticket(ticket=ticket, changes={"impact": impact, "urgency": urgency}, actor=actor, at=at)
     return follow(ticket=ticket, actor=actor, at=at)
 
 
 def follow(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
-    """Let the priority follow from what is known; nothing where it was set by hand or is not known."""
+    """Set the derived priority. No change if it was set by hand, is unknown, or the ticket is over."""
     wanted = of(ticket)
     if not wanted or ticket.is_priority_set or not ticket.is_open:
         return ticket
@@ -82,16 +82,16 @@ def follow(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
 
 @transaction.atomic
 def override(*, ticket: Ticket, priority: str, reason: str, actor: Actor, at: datetime) -> Ticket:
-    """Set the priority by hand, with a reason; from then on it no longer follows."""
+    """Set the priority by hand; from then on it is no longer derived. NotEditable without a reason."""
     if not reason.strip():
-        raise tickets.NotEditable(_("Say why its priority is another one than impact and urgency give."))
+        raise tickets.NotEditable(_("Give a reason: the priority differs from what impact and urgency say."))
     ticket = tickets.set_priority(ticket=ticket, priority=priority, reason=reason, actor=actor, at=at)
     return _set_by_hand(ticket, is_set=True)
 
 
 @transaction.atomic
 def let_follow(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
-    """Take back what was set by hand: the priority follows again."""
+    """Withdraw a priority set by hand: it is derived again."""
     return follow(ticket=_set_by_hand(tickets.locked(ticket), is_set=False), actor=actor, at=at)
 
 

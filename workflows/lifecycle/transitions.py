@@ -1,4 +1,4 @@
-"""The only way to change a ticket's state: lock, ask the law, ask policy, save, record."""
+"""The only way to change a ticket's phase: lock, check the law, save, record."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from workflows.lifecycle import triage
 
 
 class MoveRefused(Exception):
-    """The move is not possible now; the message says why, in words for a person."""
+    """The transition is not possible now; the message tells a person why."""
 
 
 class Move(NamedTuple):
-    """A verb of the law and the phase it leads to."""
+    """A transition of the law and the phase it leads to."""
 
     verb: str
     label: str | Promise
@@ -56,10 +56,10 @@ def move(
     status: State | None = None,
     rule: str = "",
 ) -> Ticket:
-    """Move a ticket by one verb of the law; MoveRefused says why not.
+    """Carry out one transition of the law. MoveRefused if it is not allowed.
 
-    It comes to `status`, else to where the phase begins in its version. `rule` is the verb of the policy, if one
-    led here. People, the API and vendors come by way of `workflows.rules.execution`, which asks policy first.
+    The ticket gets `status`, or else the initial status of the phase in its version. `rule` is the policy's transition
+    that led here, if any. People, the API and vendors go through `workflows.rules.execution`, which checks policy.
     """
     ticket = tickets.locked(ticket)
     refusal = why_not(ticket, name, at=at)
@@ -118,17 +118,17 @@ LAW: dict[tuple[str, str], str] = {
     ("active", "cancelled"): "cancel",
     ("waiting", "cancelled"): "cancel",
 }
-"""The verb of the law that leads from one phase to another; what is not here the law forbids."""
+"""The transition of the law that leads from one phase to another; every other change is forbidden."""
 
 
 def why_not(ticket: Ticket, name: str, *, at: datetime, legs: Sequence[Leg] | None = None) -> str:
-    """Why this move is refused now, in a sentence; empty where it is allowed. `legs` are its open ones, if known."""
+    """Why this transition is refused now, as a sentence; empty if allowed. `legs`: the open ones, if known."""
     if name not in MOVES:
-        return _("There is no move called %(name)s.") % {"name": name}
+        return _("There is no transition called “%(name)s”.") % {"name": name}
     if ticket.is_history:
-        return _("%(label)s was imported; its history stays as it is.") % {"label": ticket.label}
+        return _("%(label)s is imported history and cannot be changed.") % {"label": ticket.label}
     if not can_proceed(getattr(ticket, name)):
-        return _("%(label)s is %(phase)s; it cannot be moved by “%(move)s” from there.") % {
+        return _("%(label)s is %(phase)s; “%(move)s” is not possible from there.") % {
             "label": ticket.label,
             "phase": ticket.get_phase_display(),
             "move": MOVES[name].label,
@@ -147,7 +147,11 @@ def _open_legs(ticket: Ticket, legs: Sequence[Leg] | None, *, is_only_blocking: 
         rows = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).select_related("organisation")
         legs = list(rows.order_by("number"))
     names = ", ".join(str(leg.organisation) for leg in legs if leg.is_blocking or not is_only_blocking)
-    return _("%(names)s still has an open leg; recall it or wait until it is done.") % {"names": names} if names else ""
+    return (
+        _("Still open: the engagement of %(names)s. Recall it or wait until it is done.") % {"names": names}
+        if names
+        else ""
+    )
 
 
 def roll_up(
@@ -158,9 +162,9 @@ def roll_up(
     occurred_at: datetime | None = None,
     origin: str = "",
 ) -> None:
-    """Let the ticket follow its leading leg: working makes it active, waiting on the requester waiting.
+    """Let the ticket follow its leading engagement: working makes it active, waiting on the requester makes it wait.
 
-    Nothing happens where it is there already; a vendor never resolves by this.
+    No change if the ticket is there already. This never resolves a ticket.
     """
     ticket = tickets.locked(ticket)
     lead = Leg.objects.filter(ticket=ticket, is_lead=True).first()
@@ -172,7 +176,7 @@ def roll_up(
 
 
 def _verb_to_follow(lead: Leg, ticket: Ticket) -> str:
-    """The move that takes the ticket to where its leading leg is; empty where it is there."""
+    """The transition that takes the ticket to where its leading engagement is; empty if it is there already."""
     if lead.stage == Stage.WAITING and lead.waits_on == WaitsOn.REQUESTER:
         return "wait" if ticket.phase != Phase.WAITING else ""
     is_under_way = lead.stage in (Stage.ACCEPTED, Stage.WORKING, Stage.WAITING)

@@ -1,6 +1,6 @@
-"""Joint triage: whose ticket it is is looked at together, and one person decides until a deadline.
+"""Joint triage: we and several organisations discuss whose ticket it is; one person decides by a deadline.
 
-While it is open the time is contested: charged to nobody's account until the decision.
+While it is open, the time is contested: nobody is charged for it until the decision.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from workflows.notifications.notify import Told
 
 
 class TriageRefused(Exception):
-    """It cannot be begun or decided now; the message says why."""
+    """Joint triage cannot be started or decided now; the message says why."""
 
 
 @transaction.atomic
@@ -34,15 +34,15 @@ def start(
     owner: User | None = None,
     minutes: int | None = None,
 ) -> Triage:
-    """Begin joint triage; where it is open already, that one goes on."""
+    """Start joint triage, or return the one already open. TriageRefused without a reason or on a finished ticket."""
     ticket = tickets.locked(ticket)
     known = Triage.objects.filter(ticket=ticket, decided_at=None).first()
     if known is not None:
         return known
     if not ticket.is_open:
-        raise TriageRefused(_("%s is over; there is nothing to decide.") % ticket.label)
+        raise TriageRefused(_("%(ticket)s is over; there is nothing to decide.") % {"ticket": ticket.label})
     if not reason.strip():
-        raise TriageRefused(_("Say what is in dispute: everybody who looks at it reads that first."))
+        raise TriageRefused(_("Say what needs to be decided: every participant reads that first."))
     minutes = minutes or ticket.status.version.triage_minutes
     owner = owner or next(iter(notify.in_role(Membership.Role.MANAGER)), None)
     triage = Triage.objects.create(
@@ -63,19 +63,19 @@ def start(
         at=at,
     )
     until = triage.deadline_at.astimezone(ZoneInfo(ticket.owner.time_zone))
-    _tell(triage, "began", _("Joint triage: decide by %s") % f"{until:%H:%M %Z}", at)
+    _tell(triage, "began", _("Joint triage: decide by %(time)s") % {"time": f"{until:%H:%M %Z}"}, at)
     return triage
 
 
 @transaction.atomic
 def decide(*, triage: Triage, organisation: Organisation | None, decision: str, actor: Actor, at: datetime) -> Triage:
-    """Say whose it is. The hand-off that follows is another step: `triage_decisions` does both."""
+    """Record the decision. The hand-over that follows is a separate step: `triage_decisions` does both."""
     ticket = tickets.locked(triage.ticket)
     fresh = Triage.objects.select_for_update().get(pk=triage.pk)
     if fresh.decided_at is not None:
-        raise TriageRefused(_("It was decided already."))
+        raise TriageRefused(_("This joint triage is already decided."))
     if not decision.strip():
-        raise TriageRefused(_("Say what was decided, and why: it goes with the ticket."))
+        raise TriageRefused(_("Enter the decision and its reason: both go with the ticket."))
     fresh.decided_at, fresh.decided_for, fresh.decision = at, organisation, decision
     fresh.save(update_fields=["decided_at", "decided_for", "decision"])
     history.record(
@@ -90,11 +90,13 @@ def decide(*, triage: Triage, organisation: Organisation | None, decision: str, 
 
 
 def ended(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
-    """A ticket that is over leaves nothing to decide; a dispute after it was reopened is a new one. It is locked."""
+    """End the open joint triage of a ticket that is over; after a reopen a new one can start. The ticket is locked."""
     found = Triage.objects.filter(ticket=ticket, decided_at=None).first()
     if found is None:
         return ticket
-    decide(triage=found, organisation=None, decision=_("The ticket ended before it was decided."), actor=actor, at=at)
+    decide(
+        triage=found, organisation=None, decision=_("The ticket ended before a decision was made."), actor=actor, at=at
+    )
     return Ticket.objects.get(pk=ticket.pk)
 
 
@@ -112,14 +114,14 @@ def due(*, at: datetime, limit: int = 20) -> list[int]:
 
 @transaction.atomic
 def remind(*, triage_id: int, at: datetime) -> None:
-    """The deadline has passed: everybody who can decide is told, once."""
+    """Remind everybody who can decide that the deadline has passed; once per joint triage."""
     tickets.locked(Triage.objects.select_related("ticket").get(pk=triage_id).ticket)
     triage = Triage.objects.select_for_update(of=("self",)).select_related("ticket", "owner").get(pk=triage_id)
     if triage.decided_at is not None or triage.reminded_at is not None:
         return
     triage.reminded_at = at
     triage.save(update_fields=["reminded_at"])
-    _tell(triage, "overdue", _("Joint triage is overdue: nobody has decided whose it is"), at)
+    _tell(triage, "overdue", _("Joint triage is overdue: nobody has decided whose ticket this is"), at)
 
 
 def _tell(triage: Triage, what: str, why: str, at: datetime) -> None:
