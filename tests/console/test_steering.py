@@ -36,11 +36,11 @@ def test_the_page_shows_the_workflow_s_verbs_and_why_not_the_others(client: Clie
     ticket = opened(agent)
 
     page = client.get(ticket.get_absolute_url()).content.decode()
-    assert "<strong>Begin</strong>: The requester is no VIP." in page
+    assert "<strong>Begin</strong>: The requester is not a VIP." in page
     assert "Say what you need to know." in page
     refused = post(client, "move", ticket, move="begin")
-    assert "The requester is no VIP." in refused
-    assert "It needs a reason first." in post(client, "move", ticket, move="ask")
+    assert "The requester is not a VIP." in refused
+    assert "Fill in first: a reason." in post(client, "move", ticket, move="ask")
     post(client, "move", ticket, move="ask", reason="Which office?")
 
     assert fresh(ticket).status.slug == "waiting"

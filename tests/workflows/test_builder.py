@@ -330,8 +330,8 @@ def test_the_picture_shows_counts_where_a_ticket_stands_and_why_not(
     shown = page(client, "build", version.pk, ticket=ticket.label)
 
     assert "is-here" in shown
-    assert "The requester is no VIP." in shown
-    assert "“Begin” does not lead on from there" not in shown
+    assert "The requester is not a VIP." in shown
+    assert "“Begin” is not possible from there" not in shown
     assert "There is no ticket TH-NONSENSE" in page(client, "build", version.pk, ticket="nonsense")
     with django_assert_max_num_queries(45):
         client.get(url("build", version.pk))
@@ -341,7 +341,7 @@ def test_publishing_shows_what_changes_and_what_is_wrong(client: Client) -> None
     published()
     version = draft(rule("odd", ["closed"], "waiting"))
     shown = page(client, "publish", version.pk)
-    assert "The law has no way from “Closed”" in shown
+    assert "A ticket cannot go from “Closed”" in shown
     assert "disabled" in shown
 
     client.post(url("publish", version.pk), {"why": "all the same"})

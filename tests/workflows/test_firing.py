@@ -80,26 +80,26 @@ def test_a_status_within_its_phase_changes_without_a_move(agent: Actor) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"guards": [guard("priority_in", priorities=["P1"])]}, "Its priority is P3, not P1."),
+        ({"guards": [guard("priority_in", priorities=["P1"])]}, "The priority is P3, not P1."),
         (
             {"guards": [guard("priority_in", priorities=["P3"], is_negated=True)]},
-            "It is so that the priority is one of",
+            "Not allowed at this priority.",
         ),
-        ({"guards": [guard("service_tier", most=1)]}, "It has no service."),
-        ({"guards": [guard("requester_is_vip")]}, "The requester is no VIP."),
+        ({"guards": [guard("service_tier", most=1)]}, "The ticket has no service."),
+        ({"guards": [guard("requester_is_vip")]}, "The requester is not a VIP."),
         ({"guards": [guard("has_evidence", what="attachments", least=1)]}, "It has 0 attachments; 1 are needed."),
         ({"guards": [guard("bounce_count", operator="at_least", number=2)]}, "It has come back 0 times"),
         ({"guards": [guard("fields_filled", fields=["service", "asset"])]}, "Fill in first: service, asset."),
-        ({"guards": [guard("reason_given")]}, "Say why."),
+        ({"guards": [guard("reason_given")]}, "Enter a reason."),
         ({"guards": [guard("kind_is", kinds=["request"])]}, "Not allowed for tickets of the kind “incident”."),
-        ({"guards": [guard("clock_used", number=50)]}, "It has no such clock."),
+        ({"guards": [guard("clock_used", number=50)]}, "The ticket has no such clock."),
         ({"guards": [guard("field_is", field="title", operator="contains", value="printer")]}, "title is vpn down"),
         ({"guards": [guard("expression", expression="ticket.tier == 1", says="Only for tier 1")]}, "Only for tier 1"),
         ({"guards": [guard("expression", expression="ticket.title > 3")]}, "ticket.title > 3"),
         ({"guards": [guard("reopened", least=1)]}, "It was reopened 0 times, not 1."),
-        ({"required": ["reason", "service"]}, "It needs a reason, service first."),
+        ({"required": ["reason", "service"]}, "Fill in first: a reason, service."),
         ({"roles": ["executive"]}, "is for executive"),
-        ({"trigger": "timer", "trigger_params": {"minutes": 5}}, "is set off by a time in its state"),
+        ({"trigger": "timer", "trigger_params": {"minutes": 5}}, "is triggered by time in a status"),
     ],
 )
 def test_a_verb_that_is_refused_says_why_and_changes_nothing(agent: Actor, more: dict[str, Any], said: str) -> None:
@@ -356,7 +356,7 @@ def test_the_verbs_of_fifty_tickets_cost_a_fixed_number_of_queries(agent: Actor,
             found = context.contexts(rows, at=AT)
             verbs = [rule_verbs.available(each, roles=frozenset({"agent"})) for each in found.values()]
         counts.append(len(queries))
-        assert all("Hostwerk is still at it" in verb.why_not for each in verbs for verb in each if verb.slug == "x")
+        assert all("Not done yet: Hostwerk." in verb.why_not for each in verbs for verb in each if verb.slug == "x")
     assert counts[0] == counts[1] == 5
 
 

@@ -42,15 +42,15 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
         (
             [rule("in", ["new"], "stuck")],
             {"states": [*STATES, state("stuck", "active")]},
-            "State “Stuck”: Nothing leads on from it",
+            "State “Stuck”: No transition leaves this state",
         ),
         (
             [rule("in", ["new"], "a"), rule("ab", ["a"], "b"), rule("ba", ["b"], "a")],
             {"states": [*STATES, state("a", "active"), state("b", "active")]},
-            "State “A”: No way from it ends",
+            "State “A”: A ticket can never be resolved from here",
         ),
-        ([rule("bad", ["closed"], "waiting")], {}, "Transition “Bad”: The law has no way from “Closed” (closed)"),
-        ([rule("bad", ["cancelled"], "new")], {}, "The law has no way from “Cancelled”"),
+        ([rule("bad", ["closed"], "waiting")], {}, "Transition “Bad”: A ticket cannot go from “Closed” (closed)"),
+        ([rule("bad", ["cancelled"], "new")], {}, "A ticket cannot go from “Cancelled”"),
         (
             [
                 rule("a", ["new"], "working", trigger="vendor", trigger_params={"did": ["accepted"]}),
@@ -80,7 +80,7 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
                 )
             ],
             {},
-            "What it does sets it off again",
+            "Its own actions trigger it again",
         ),
         ([rule("a", None, "", guards=[guard("service_tier", most=9)])], {}, "most: 9 is not between 1 and 4."),
         (
@@ -107,7 +107,7 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
         ([rule("a", None, "", guards=[guard("expression", expression="tickets.x")])], {}, "There is no “tickets”"),
         ([rule("a", None, "", guards=[guard("bounce_count", number=200_000)])], {}, "it can never hold"),
         ([rule("a", None, "", actions=[act("move", verb="nowhere")])], {}, "There is no verb “nowhere”"),
-        ([rule("a", None, "", actions=[act("move", verb="a")])], {}, "It would use itself again and again."),
+        ([rule("a", None, "", actions=[act("move", verb="a")])], {}, "The transition would trigger itself endlessly."),
         ([rule("a", None, "", actions=[act("comment", text="{ticket.label")])], {}, "There is a { without a }"),
         ([rule("a", None, "", actions=[act("hand_over")])], {}, "organisation: This is missing."),
         ([rule("a", None, "", actions=[act("raise_priority", steps="x")])], {}, "Expected a whole number."),
@@ -122,7 +122,7 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
         (
             [],
             {"escalations": [{"slug": "e", "name": "E", "trigger": "clock", "trigger_params": {}, "steps": []}]},
-            "Escalation “E”: It has no steps.",
+            "Escalation “E”: The escalation has no steps.",
         ),
         (
             [],

@@ -164,7 +164,7 @@ def test_a_level_beyond_the_goal_and_a_guard_of_its_own(agent: Actor, us: Organi
     pass_until(90)
 
     assert Ticket.objects.get(pk=ticket.pk).priority == "P2"
-    assert Pending.objects.get(ticket=urgent).outcome == "Its priority is P1, not P3."
+    assert Pending.objects.get(ticket=urgent).outcome == "The priority is P1, not P3."
 
 
 # -- people who write, and people who have left

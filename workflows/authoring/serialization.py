@@ -153,13 +153,13 @@ def taken_in(document: str | Mapping[str, Any], *, workflow: Workflow | None = N
 
 def _parsed(document: str) -> Mapping[str, Any]:
     if len(document) > LARGEST:
-        raise BadDocument([_("It is longer than a workflow can be.")])
+        raise BadDocument([_("The document is too long for a workflow.")])
     try:
         found = json.loads(document)
     except (ValueError, RecursionError) as error:
-        raise BadDocument([_("This is no JSON: %s") % str(error)[:200]]) from error
+        raise BadDocument([_("Not valid JSON: %(error)s") % {"error": str(error)[:200]}]) from error
     if not isinstance(found, Mapping):
-        raise BadDocument([_("This is no workflow.")])
+        raise BadDocument([_("Not a workflow: expected an object.")])
     return found
 
 

@@ -108,10 +108,10 @@ def _where(rule: Transition | Escalation) -> str:
 def _edges(draft: _Draft) -> Iterator[Fault]:
     for rule in draft.transitions:
         if rule.target_id and draft.target(rule) is None:
-            yield Fault(where=_where(rule), what=_("It leads to a state of another version."))
+            yield Fault(where=_where(rule), what=_("The target state belongs to another version."))
             continue
         if any(source.version_id != draft.version.pk for source in rule.sources.all()):
-            yield Fault(where=_where(rule), what=_("It leads on from a state of another version."))
+            yield Fault(where=_where(rule), what=_("A source state belongs to another version."))
         target = draft.target(rule)
         for source in draft.sources(rule):
             if (
@@ -122,7 +122,7 @@ def _edges(draft: _Draft) -> Iterator[Fault]:
                 continue
             yield Fault(
                 where=_where(rule),
-                what=_("The law has no way from “%(source)s” (%(before)s) to “%(target)s” (%(after)s).")
+                what=_("A ticket cannot go from “%(source)s” (%(before)s) to “%(target)s” (%(after)s).")
                 % {
                     "source": source.name,
                     "before": Phase(source.phase).label,
@@ -155,7 +155,7 @@ def _rules(draft: _Draft) -> Iterator[Fault]:
         yield from _guards(escalation, list(escalation.guards.all()))
         steps = sorted(escalation.steps.all(), key=lambda step: step.position)
         if not steps:
-            yield Fault(where=_where(escalation), what=_("It has no steps."))
+            yield Fault(where=_where(escalation), what=_("The escalation has no steps."))
         for step in steps:
             if not step.actions.all():
                 yield Fault(where=_where(escalation), what=_("Step %s does nothing.") % step.position)
@@ -207,7 +207,7 @@ def _actions(rule: Transition | Escalation, rows: list[Action], version: Workflo
                 Fault(where=_where(rule), what=f"{kind.label}, {name}: {what}") for name, what in error.mistakes.items()
             )
         if isinstance(rule, Transition) and row.kind == "move" and row.params.get("verb") == rule.slug:
-            yield Fault(where=_where(rule), what=_("It would use itself again and again."))
+            yield Fault(where=_where(rule), what=_("The transition would trigger itself endlessly."))
 
 
 # -- the graph
@@ -249,13 +249,14 @@ def _dead_ends(draft: _Draft) -> Iterator[Fault]:
     for state in draft.states:
         if state.phase not in ENDS and not any(source.pk == state.pk for source, _target, _rule in ways):
             yield Fault(
-                where=_("State “%s”") % state.name, what=_("Nothing leads on from it: a ticket would stay there.")
+                where=_("State “%s”") % state.name,
+                what=_("No transition leaves this state: a ticket would stay there."),
             )
     people = [(source.pk, target.pk) for source, target, rule in ways]
     ends = {state.pk for state in draft.states if state.phase in (Phase.RESOLVED, *ENDS)}
     for state in draft.states:
         if state.phase not in (Phase.RESOLVED, *ENDS) and not _leads_to(state.pk, ends, people):
-            yield Fault(where=_("State “%s”") % state.name, what=_("No way from it ends: it can never be resolved."))
+            yield Fault(where=_("State “%s”") % state.name, what=_("A ticket can never be resolved from here."))
 
 
 def _leads_to(start: int, ends: set[int], ways: list[tuple[int, int]]) -> bool:
@@ -314,7 +315,7 @@ def _loops(draft: _Draft) -> Iterator[Fault]:
             )
     for rule in draft.transitions:
         if rule.trigger == Trigger.EVENT and set(_leaves(draft, rule)) & set(rule.trigger_params.get("kinds") or ()):
-            yield Fault(where=_where(rule), what=_("What it does sets it off again: it would never rest."))
+            yield Fault(where=_where(rule), what=_("Its own actions trigger it again, endlessly."))
 
 
 def _leaves(draft: _Draft, rule: Transition) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The guards there are. Each says in a sentence why it does not hold; none reads or writes anything but its facts."""
+"""All guards. Each returns why it does not hold, as a sentence; each reads only its facts and writes nothing."""
 
 from __future__ import annotations
 
@@ -45,21 +45,25 @@ def _field_is(context: Context, params: Params) -> str:
     wanted = str(params["value"]).lower()
     holds = {"is": value == wanted, "is_not": value != wanted, "contains": wanted in value}[params["operator"]]
     told = {"field": params["field"].replace("_", " "), "value": value or "–", "wanted": params["value"]}
-    return "" if holds else _("%(field)s is %(value)s, and has to fit %(wanted)s.") % told
+    return "" if holds else _("The field “%(field)s” is %(value)s and does not match %(wanted)s.") % told
 
 
 def _priority_in(context: Context, params: Params) -> str:
     wanted = params["priorities"]
     told = {"priority": context.ticket.priority, "wanted": ", ".join(wanted)}
-    return "" if context.ticket.priority in wanted else _("Its priority is %(priority)s, not %(wanted)s.") % told
+    return "" if context.ticket.priority in wanted else _("The priority is %(priority)s, not %(wanted)s.") % told
 
 
 def _service_tier(context: Context, params: Params) -> str:
     service = context.ticket.service
     if service is None:
-        return _("It has no service.")
+        return _("The ticket has no service.")
     told = {"service": service, "tier": service.tier, "most": params["most"]}
-    return "" if service.tier <= params["most"] else _("%(service)s is of tier %(tier)s, not up to %(most)s.") % told
+    return (
+        ""
+        if service.tier <= params["most"]
+        else _("%(service)s is tier %(tier)s; at most tier %(most)s is allowed.") % told
+    )
 
 
 def _service_is(context: Context, params: Params) -> str:
@@ -67,7 +71,7 @@ def _service_is(context: Context, params: Params) -> str:
     if service is not None and service.public_id == params["service"]:
         return ""
     wanted = Service.objects.filter(public_id=params["service"]).first()
-    return _("Its service is %(service)s, not %(wanted)s.") % {"service": service or _("none"), "wanted": wanted}
+    return _("The service is %(service)s, not %(wanted)s.") % {"service": service or _("none"), "wanted": wanted}
 
 
 def _kind_is(context: Context, params: Params) -> str:
@@ -78,7 +82,7 @@ def _kind_is(context: Context, params: Params) -> str:
 
 def _vip(context: Context, _params: Params) -> str:
     requester = context.ticket.requester
-    return "" if requester is not None and requester.is_vip else _("The requester is no VIP.")
+    return "" if requester is not None and requester.is_vip else _("The requester is not a VIP.")
 
 
 def _party_is(context: Context, params: Params) -> str:
@@ -97,8 +101,8 @@ def _party_is(context: Context, params: Params) -> str:
 
 
 PARTIES = (
-    ("holder", _lazy("who has the ball")),
-    ("owner", _lazy("who answers to the requester")),
+    ("holder", _lazy("holder")),
+    ("owner", _lazy("accountable organisation")),
     ("lead", _lazy("the leading organisation")),
 )
 
@@ -116,12 +120,12 @@ def _all_legs_done(context: Context, _params: Params) -> str:
     if all_done(context.legs):
         return ""
     names = ", ".join(str(leg.organisation) for leg in context.open_legs if leg.is_blocking)
-    return _("%s is still at it.") % names
+    return _("Not done yet: %(names)s.") % {"names": names}
 
 
 def _nobody_engaged(context: Context, _params: Params) -> str:
     names = ", ".join(str(leg.organisation) for leg in context.open_legs)
-    return _("%s is engaged.") % names if names else ""
+    return _("Still engaged: %(names)s.") % {"names": names} if names else ""
 
 
 def _compared(found: float, params: Params) -> bool:
@@ -146,15 +150,17 @@ def _reopened(context: Context, params: Params) -> str:
 def _calendar_open(context: Context, params: Params) -> str:
     row = Calendar.objects.filter(public_id=params["calendar"]).first()
     if row is None:
-        return _("Its calendar is not there any more.")
+        return _("The calendar no longer exists; choose another one in the workflow.")
     at = int(context.at.timestamp())
-    return "" if calendar_of(row).next_open(at) == at else _("%s is closed now.") % row.name
+    return (
+        "" if calendar_of(row).next_open(at) == at else _("Outside the hours of %(calendar)s.") % {"calendar": row.name}
+    )
 
 
 def _clock_used(context: Context, params: Params) -> str:
     used = context.used(params["target"], params["contract"])
     if used is None:
-        return _("It has no such clock.")
+        return _("The ticket has no such clock.")
     if _compared(used, params):
         return ""
     return _("%(used)s %% of the clock is used, not %(operator)s %(number)s %%.") % {
@@ -168,11 +174,11 @@ def _fields_filled(context: Context, params: Params) -> str:
     missing = [name for name in params["fields"] if getattr(context.ticket, name) in (None, "")]
     missing = [name for name in missing if context.given.get(name) in (None, "")]
     names = ", ".join(str(dict(FILLED).get(name, name)) for name in missing)
-    return _("Fill in first: %s.") % names if missing else ""
+    return _("Fill in first: %(fields)s.") % {"fields": names} if missing else ""
 
 
 def _reason_given(context: Context, _params: Params) -> str:
-    return "" if context.reason.strip() else _("Say why.")
+    return "" if context.reason.strip() else _("Enter a reason.")
 
 
 def _children_closed(context: Context, _params: Params) -> str:
@@ -184,21 +190,28 @@ def _expression(context: Context, params: Params) -> str:
         holds = expression(params["expression"], names=EXPRESSION_NAMES)(context.plain())
     except Failed as error:
         return str(error)
-    return "" if holds is True else params["says"] or _("%s is not so.") % params["expression"]
+    return (
+        ""
+        if holds is True
+        else params["says"] or _("The condition does not hold: %(expression)s") % {"expression": params["expression"]}
+    )
 
 
 def _never_compared(params: Params) -> str:
-    return _("More than 100,000 never is.") if params["number"] > 100_000 else ""
+    return _("Enter at most 100,000.") if params["number"] > 100_000 else ""
 
 
 def _never_true(params: Params) -> str:
-    return _("It is always false.") if str(params["expression"]).strip() in ("false", "1 == 2", "null") else ""
+    return (
+        _("The expression is always false.") if str(params["expression"]).strip() in ("false", "1 == 2", "null") else ""
+    )
 
 
 guard(
     GuardKind(
         slug="field_is",
         label=_lazy("a field is …"),
+        negated=_lazy("Not allowed with this value of the field."),
         judge=_field_is,
         params=(
             Param(name="field", label=_lazy("field"), kind=parameters.Choice, choices=FIELDS),
@@ -211,6 +224,7 @@ guard(
     GuardKind(
         slug="priority_in",
         label=_lazy("the priority is one of …"),
+        negated=_lazy("Not allowed at this priority."),
         judge=_priority_in,
         params=(
             Param(
@@ -231,6 +245,7 @@ guard(
     GuardKind(
         slug="service_is",
         label=_lazy("the service is …"),
+        negated=_lazy("Not allowed for this service."),
         judge=_service_is,
         params=(Param(name="service", label=_lazy("service"), kind=parameters.Service),),
     )
@@ -239,6 +254,7 @@ guard(
     GuardKind(
         slug="kind_is",
         label=_lazy("the kind of ticket is …"),
+        negated=_lazy("Not allowed for this kind of ticket."),
         judge=_kind_is,
         params=(
             Param(name="kinds", label=_lazy("kinds"), kind=parameters.Choices, choices=tuple(Ticket.Kind.choices)),
@@ -250,6 +266,7 @@ guard(
     GuardKind(
         slug="party_is",
         label=_lazy("a party is …"),
+        negated=_lazy("Not allowed with this organisation."),
         judge=_party_is,
         params=(
             Param(name="party", label=_lazy("party"), kind=parameters.Choice, choices=PARTIES, default="holder"),
@@ -274,6 +291,7 @@ guard(
     GuardKind(
         slug="bounce_count",
         label=_lazy("it came back … times"),
+        negated=_lazy("Not allowed after this number of returns."),
         judge=_bounces,
         can_hold=_never_compared,
         params=(
@@ -285,7 +303,7 @@ guard(
 guard(
     GuardKind(
         slug="reopened",
-        label=_lazy("it was reopened"),
+        label=_lazy("the ticket was reopened"),
         judge=_reopened,
         params=(
             Param(name="least", label=_lazy("at least … times"), kind=parameters.Number, least=1, most=100, default=1),
@@ -304,6 +322,7 @@ guard(
     GuardKind(
         slug="clock_used",
         label=_lazy("so much of a clock is used"),
+        negated=_lazy("Not allowed at this level of the clock."),
         judge=_clock_used,
         can_hold=_never_compared,
         params=(
@@ -334,12 +353,13 @@ guard(
         params=(Param(name="fields", label=_lazy("fields"), kind=parameters.Choices, choices=FILLED),),
     )
 )
-guard(GuardKind(slug="reason_given", label=_lazy("somebody says why"), judge=_reason_given))
-guard(GuardKind(slug="children_closed", label=_lazy("no ticket below it is open"), judge=_children_closed))
+guard(GuardKind(slug="reason_given", label=_lazy("a reason is given"), judge=_reason_given))
+guard(GuardKind(slug="children_closed", label=_lazy("every child ticket is closed"), judge=_children_closed))
 guard(
     GuardKind(
         slug="expression",
         label=_lazy("an expression (CEL)"),
+        negated=_lazy("Not allowed while the expression is true."),
         judge=_expression,
         can_hold=_never_true,
         params=(

@@ -80,6 +80,8 @@ class GuardKind(Kind):
     judge: Judge = field(compare=False)
     can_hold: Callable[[Mapping[str, Any]], str] = field(default=lambda params: "", compare=False)
     """Why it could never hold with these parameters; empty where it can."""
+    negated: Label = ""
+    """The refusal of a negated guard that holds; empty where the label reads right in the usual sentence."""
     needs: frozenset[str] = frozenset()
     """Which facts beyond the ticket's own row it looks at."""
 

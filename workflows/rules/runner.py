@@ -197,7 +197,7 @@ def _escalation(row: Pending, at: datetime) -> str:
     if not is_new:
         raise Dropped(_("It runs for this reason already."))
     if not rule.steps:
-        return _("It has no steps.")
+        return _("The escalation has no steps.")
     _queue_step(run, rule, 0, at)
     return _("begun")
 

@@ -15,6 +15,7 @@ from workflows.lifecycle.transitions import MOVES
 from workflows.models import Trigger
 from workflows.rules.compiled import CompiledRule, CompiledTransition, Policy, policy_of
 from workflows.rules.context import Context
+from workflows.rules.registry import GuardKind
 from workflows.rules.roles import MACHINE
 
 
@@ -41,14 +42,14 @@ def why_not(
     """Why a verb cannot be used now, in a sentence; empty where it can. Reads nothing that is not in the facts."""
     ticket = seen.ticket
     if ticket.is_history:
-        return _("%(label)s was imported; its history stays as it is.") % {"label": ticket.label}
+        return _("%(label)s is imported history and cannot be changed.") % {"label": ticket.label}
     if rule.trigger != trigger:
-        return _("“%(verb)s” is set off by %(trigger)s.") % {
+        return _("“%(verb)s” is triggered by %(trigger)s.") % {
             "verb": rule.name,
             "trigger": Trigger(rule.trigger).label,
         }
     if not rule.leaves(ticket.status):
-        return _("%(label)s is “%(status)s”; “%(verb)s” does not lead on from there.") % {
+        return _("%(label)s is “%(status)s”; “%(verb)s” is not possible from there.") % {
             "label": ticket.label,
             "status": ticket.status,
             "verb": rule.name,
@@ -69,10 +70,15 @@ def guards_say(seen: Context, rule: CompiledRule) -> str:
     for guard in rule.guards:
         said = guard.kind.judge(seen, guard.params)
         if guard.is_negated:
-            said = "" if said else _("It is so that %s.") % guard.kind.label
+            said = "" if said else _negated(guard.kind)
         if said:
             return said
     return ""
+
+
+def _negated(kind: GuardKind) -> str:
+    """Why a negated guard that holds refuses, as a sentence."""
+    return str(kind.negated) or _("Not allowed while %(condition)s.") % {"condition": kind.label}
 
 
 def _missing(seen: Context, required: Sequence[str]) -> str:
@@ -84,7 +90,7 @@ def _missing(seen: Context, required: Sequence[str]) -> str:
             there = seen.given.get(name) not in (None, "") or getattr(seen.ticket, name, None) not in (None, "")
         if not there:
             names.append(str(_("a reason")) if name == "reason" else name)
-    return _("It needs %s first.") % ", ".join(names) if names else ""
+    return _("Fill in first: %(fields)s.") % {"fields": ", ".join(names)} if names else ""
 
 
 def _law_says(seen: Context, rule: CompiledTransition) -> str:
@@ -94,7 +100,7 @@ def _law_says(seen: Context, rule: CompiledTransition) -> str:
         return ""
     name = transitions.LAW.get((ticket.phase, target.phase))
     if name is None:
-        return _("The law has no way from “%(before)s” to “%(after)s”.") % {
+        return _("A ticket cannot go from “%(before)s” to “%(after)s”.") % {
             "before": Phase(ticket.phase).label,
             "after": Phase(target.phase).label,
         }
