@@ -87,18 +87,21 @@ def test_a_status_within_its_phase_changes_without_a_move(agent: Actor) -> None:
         ),
         ({"guards": [guard("service_tier", most=1)]}, "The ticket has no service."),
         ({"guards": [guard("requester_is_vip")]}, "The requester is not a VIP."),
-        ({"guards": [guard("has_evidence", what="attachments", least=1)]}, "It has 0 attachments; 1 are needed."),
-        ({"guards": [guard("bounce_count", operator="at_least", number=2)]}, "It has come back 0 times"),
+        ({"guards": [guard("has_evidence", what="attachments", least=1)]}, "Too few attachments: 0 of 1."),
+        ({"guards": [guard("bounce_count", operator="at_least", number=2)]}, "Number of returns: 0, not"),
         ({"guards": [guard("fields_filled", fields=["service", "asset"])]}, "Fill in first: service, asset."),
         ({"guards": [guard("reason_given")]}, "Enter a reason."),
         ({"guards": [guard("kind_is", kinds=["request"])]}, "Not allowed for tickets of the kind “incident”."),
         ({"guards": [guard("clock_used", number=50)]}, "The ticket has no such clock."),
-        ({"guards": [guard("field_is", field="title", operator="contains", value="printer")]}, "title is vpn down"),
+        (
+            {"guards": [guard("field_is", field="title", operator="contains", value="printer")]},
+            "The field “title” is vpn down",
+        ),
         ({"guards": [guard("expression", expression="ticket.tier == 1", says="Only for tier 1")]}, "Only for tier 1"),
         ({"guards": [guard("expression", expression="ticket.title > 3")]}, "ticket.title > 3"),
-        ({"guards": [guard("reopened", least=1)]}, "It was reopened 0 times, not 1."),
+        ({"guards": [guard("reopened", least=1)]}, "Number of times reopened: 0; needed: at least 1."),
         ({"required": ["reason", "service"]}, "Fill in first: a reason, service."),
-        ({"roles": ["executive"]}, "is for executive"),
+        ({"roles": ["executive"]}, "is reserved for: executive"),
         ({"trigger": "timer", "trigger_params": {"minutes": 5}}, "is triggered by time in a status"),
     ],
 )
@@ -141,7 +144,7 @@ def test_the_second_of_two_is_told_who_was_quicker(agent: Actor) -> None:
     published()
     ticket = opened(agent)
     use(ticket, "begin", agent)
-    with pytest.raises(MoveRefused, match=r"TH-\d+ is “Working”.*Ada Agent brought it there at 2026-03-16 09:00 UTC"):
+    with pytest.raises(MoveRefused, match=r"TH-\d+ is “Working”.*Ada Agent changed the status at 2026-03-16 09:00 UTC"):
         use(ticket, "begin", agent)
 
 
@@ -235,7 +238,7 @@ def test_the_next_vendor_is_the_first_who_was_not_asked_yet(agent: Actor, vendor
         returns.decline(leg=leg, reason="no", code="no_capacity", actor=Actor.vendor(leg.organisation), at=AT)
     assert names == ["Hostwerk", "Second"]
     fired = fire(ticket=ticket, verb="next", actor=agent, at=AT)
-    assert fired.failed == ["Everybody on the list was asked already; somebody has to decide."]
+    assert fired.failed == ["Every organisation on the list was already asked; decide whom to engage."]
 
 
 def test_an_action_that_cannot_be_done_stops_no_other_and_is_seen(agent: Actor, vendor: Organisation) -> None:
@@ -397,7 +400,7 @@ def test_a_person_acts_as_what_they_are(agent: Actor, us: Organisation) -> None:
     use(Ticket.objects.get(pk=ticket.pk), "mine", them)
     with pytest.raises(MoveRefused, match="is for"):
         use(ticket, "ours", them)
-    with pytest.raises(MoveRefused, match="is for requester"):
+    with pytest.raises(MoveRefused, match="is reserved for: requester"):
         use(ticket, "mine", agent)
 
 

@@ -67,7 +67,7 @@ def test_what_cannot_be_one_stays_two(agent: Actor) -> None:
 def test_the_workflow_is_asked_whether_it_may_be_cancelled(agent: Actor) -> None:
     published(rule("drop", ["new", "working", "waiting"], "cancelled", roles=["manager"]))
     double, goes_on = opened(agent), opened(agent)
-    with pytest.raises(merging.MergeRefused, match="is for manager"):
+    with pytest.raises(merging.MergeRefused, match="is reserved for: manager"):
         merging.merge(ticket=double, into=goes_on, actor=agent, at=now())
     assert Ticket.objects.get(pk=double.pk).phase == Phase.NEW
 

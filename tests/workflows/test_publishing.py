@@ -57,7 +57,7 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
                 rule("b", ["new"], "waiting", trigger="vendor", trigger_params={"did": ["accepted"]}),
             ],
             {},
-            "Transition “B”: That a vendor “accepts” is answered by “A” already in: New. ",
+            "Transition “B”: “A” already reacts when a vendor “accepts” in: New. ",
         ),
         (
             [
@@ -66,7 +66,7 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
                 rule("c", ["waiting"], "working", trigger="timer", trigger_params={"minutes": 0}),
             ],
             {},
-            "Timers of zero minutes lead in a circle through it.",
+            "Timers of zero minutes form a loop through this state.",
         ),
         (
             [
@@ -117,7 +117,7 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
             {},
             "“sleeps” is not one of: accepted",
         ),
-        ([rule("a", None, "", required=["shoe_size"])], {}, "“shoe_size” cannot be asked for"),
+        ([rule("a", None, "", required=["shoe_size"])], {}, "“shoe_size” cannot be required"),
         ([rule("a", None, "", roles=["king"])], {}, "There is no role “king”."),
         (
             [],
@@ -146,7 +146,7 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
             "Only a waiting state waits for something.",
         ),
         ([], {"priority_matrix": {"7": {}}}, "Impact and urgency are 1 to 3"),
-        ([], {"most_organisations": 0}, "At least one has to be allowed."),
+        ([], {"most_organisations": 0}, "Allow at least one."),
     ],
 )
 def test_what_cannot_work_is_not_published_and_says_where(

@@ -37,7 +37,7 @@ def named(context: Context, params: Params) -> Organisation:
     known = Organisation.objects.filter(public_id=params["organisation"]).first()
     found = switch.successor(known, context.ticket.service, at=context.at) if known is not None else None
     if found is None or found.archived_at is not None:
-        raise ActionRefused(_("The organisation it names is not there any more, or archived."))
+        raise ActionRefused(_("The organisation named in the rule no longer exists or is archived."))
     return found
 
 
@@ -56,7 +56,7 @@ def filled(template: str, context: Context, why: str = "") -> str:
             template, templates.facts_of(context.ticket, leg=lead, why=why or context.reason)
         ).strip()
     except templates.BadTemplate as error:
-        raise ActionRefused(_("Its text cannot be filled: %s") % error) from error
+        raise ActionRefused(_("The text of the action cannot be filled in: %(error)s") % {"error": error}) from error
 
 
 def refusable(verb: Any, **given: Any) -> None:
@@ -84,10 +84,10 @@ WHOM: tuple[tuple[str, Any], ...] = (
     ("executive", _lazy("our executives")),
     ("agent", _lazy("our agents")),
     ("admin", _lazy("our admins")),
-    ("assignee", _lazy("whoever it is assigned to, else our managers")),
+    ("assignee", _lazy("the assignee, otherwise our managers")),
     ("business_owner", _lazy("the business owner of the service")),
     ("requester", _lazy("the requester")),
-    ("lead", _lazy("the leading organisation, by mail")),
+    ("lead", _lazy("the leading organisation, by e-mail")),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
 
 from hub.models import Stage
 from workflows.actions.base import REASON, Params, name_of, named, refusable, register, says, within
@@ -39,7 +40,7 @@ def _hand_over(context: Context, params: Params, execution: Execution) -> str:
         reason=params.get("reason") or "",
         accept_within=within(params),
     )
-    return _("handed over to %s") % organisation
+    return _("handed over to %(organisation)s") % {"organisation": organisation}
 
 
 def _offer(context: Context, params: Params, execution: Execution) -> str:
@@ -55,7 +56,7 @@ def _offer(context: Context, params: Params, execution: Execution) -> str:
         is_blocking=params["is_blocking"],
         accept_within=within(params),
     )
-    return _("offered to %s as well") % organisation
+    return _("also offered to %(organisation)s") % {"organisation": organisation}
 
 
 def _next(context: Context, params: Params) -> str:
@@ -67,7 +68,7 @@ def _next(context: Context, params: Params) -> str:
 def _offer_next(context: Context, params: Params, execution: Execution) -> str:
     following = _next(context, params)
     if not following:
-        raise ActionRefused(_("Everybody on the list was asked already; somebody has to decide."))
+        raise ActionRefused(_("Every organisation on the list was already asked; decide whom to engage."))
     return _hand_over(context, {**params, "organisation": following}, execution)
 
 
@@ -81,14 +82,16 @@ def _recall(context: Context, params: Params, execution: Execution) -> str:
             actor=execution.actor,
             at=execution.at,
         )
-    return _("%s organisations recalled") % len(legs)
+    text = ngettext("%(count)d organisation recalled", "%(count)d organisations recalled", len(legs))
+    return text % {"count": len(legs)}
 
 
 def _resume(context: Context, _params: Params, execution: Execution) -> str:
     waiting = [leg for leg in context.legs if leg.stage == Stage.WAITING and leg.waits_on in ("us", "requester")]
     for leg in waiting:
         refusable(engagements.resume, leg=leg, actor=execution.actor, at=execution.at, within=execution)
-    return _("%s organisations go on") % len(waiting)
+    text = ngettext("%(count)d organisation resumed", "%(count)d organisations resumed", len(waiting))
+    return text % {"count": len(waiting)}
 
 
 def _start_triage(context: Context, params: Params, execution: Execution) -> str:
@@ -109,14 +112,16 @@ def _start_triage(context: Context, params: Params, execution: Execution) -> str
 def _plan_hand_over(context: Context, params: Params) -> Effect:
     name = name_of(params["organisation"])
     engaged = {leg.organisation.public_id for leg in context.open_legs}
-    refusal = _("%s has an open leg already.") % name if params["organisation"] in engaged else ""
+    refusal = _("%(name)s is already engaged.") % {"name": name} if params["organisation"] in engaged else ""
     return Effect(says=_("hand over to %s") % name + in_minutes(params), why_not=refusal)
 
 
 def _plan_next(context: Context, params: Params) -> Effect:
     following = _next(context, params)
     if not following:
-        return Effect(says=_("offer to the next vendor"), why_not=_("Everybody on the list was asked already."))
+        return Effect(
+            says=_("offer to the next vendor"), why_not=_("Every organisation on the list was already asked.")
+        )
     return Effect(says=_("hand over to %s, the next on the list") % name_of(following) + in_minutes(params))
 
 
@@ -127,7 +132,7 @@ def in_minutes(params: Params) -> str:
 
 def _plan_recall(context: Context, _params: Params) -> Effect:
     names = ", ".join(str(leg.organisation) for leg in context.open_legs)
-    return Effect(says=_("recall %s") % (names or _("nobody")))
+    return Effect(says=_("recall %(names)s") % {"names": names or _("nobody")})
 
 
 register("hand_over", _lazy("hand over"), _hand_over, _plan_hand_over, WHO, REASON, ACCEPT)
@@ -151,7 +156,7 @@ register(
     ACCEPT,
     Param(name="is_blocking", label=_lazy("blocks the resolution"), kind=parameters.Flag, default=True),
 )
-register("recall_legs", _lazy("recall everybody"), _recall, _plan_recall, REASON)
+register("recall_legs", _lazy("recall every organisation"), _recall, _plan_recall, REASON)
 register("resume_legs", _lazy("let those who wait for us go on"), _resume, says(_lazy("let those who wait go on")))
 register(
     "start_triage",

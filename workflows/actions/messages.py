@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
 
 from hub.models import OPEN_STAGES, Membership
 from workflows.actions.base import TEXT, WHOM, Params, filled, register, says
@@ -27,7 +28,7 @@ AUDIENCES = (
 def _comment(context: Context, params: Params, execution: Execution) -> str:
     text = filled(params["text"], context)
     if not text:
-        raise ActionRefused(_("Its text comes to nothing."))
+        raise ActionRefused(_("The text of the message is empty."))
     legs = context.open_legs if params["audience"] != "us" else []
     comments.comment(
         ticket=context.ticket,
@@ -43,10 +44,10 @@ def _comment(context: Context, params: Params, execution: Execution) -> str:
 def _ask_update(context: Context, params: Params, execution: Execution) -> str:
     lead = context.lead
     if lead is None or lead.stage not in OPEN_STAGES:
-        raise ActionRefused(_("Nobody is engaged who could be asked."))
+        raise ActionRefused(_("No organisation is engaged that could be asked."))
     text = filled(params["text"], context)
     comments.comment(ticket=context.ticket, body=text, actor=execution.actor, at=execution.at, legs=[lead])
-    return _("%s is asked how far it is") % lead.organisation
+    return _("asked %(organisation)s for an update") % {"organisation": lead.organisation}
 
 
 def _whom(context: Context, params: Params) -> list[Recipient]:
@@ -67,7 +68,7 @@ def _whom(context: Context, params: Params) -> list[Recipient]:
 def _notify(context: Context, params: Params, execution: Execution) -> str:
     recipients = _whom(context, params)
     if not recipients:
-        raise ActionRefused(_("There is nobody to tell: %s.") % dict(WHOM)[params["whom"]])
+        raise ActionRefused(_("Nobody to notify: %(whom)s.") % {"whom": dict(WHOM)[params["whom"]]})
     why = filled(params["text"], context)
     told = Told(
         key=f"rule:{execution.rule}:{context.ticket.public_id}:{context.ticket.last_seq}:{params['whom']}",
@@ -80,14 +81,14 @@ def _notify(context: Context, params: Params, execution: Execution) -> str:
     )
     notify.tell(told, recipients, at=execution.at)
     names = ", ".join(sorted({str(each.user or each.organisation or each.to) for each in recipients}))
-    note(execution, what=_("told"), result=f"{names}: {why}"[:500])
-    return _("told %s") % names
+    note(execution, what=_("notified"), result=f"{names}: {why}"[:500])
+    return _("notified %(names)s") % {"names": names}
 
 
 def _call(context: Context, params: Params, execution: Execution) -> str:
     endpoint = Endpoint.objects.filter(name=params["endpoint"], is_active=True).first()
     if endpoint is None:
-        raise ActionRefused(_("There is no endpoint called “%s” in use.") % params["endpoint"])
+        raise ActionRefused(_("There is no active endpoint called “%(name)s”.") % {"name": params["endpoint"]})
     why = filled(params["text"], context)
     told = Told(
         key=f"call:{execution.rule}:{context.ticket.public_id}:{context.ticket.last_seq}",
@@ -110,7 +111,7 @@ def _broadcast(context: Context, params: Params, execution: Execution) -> str:
         at=execution.at,
         is_for_requesters=params["requesters"],
     )
-    return _("said to %s tickets") % count
+    return ngettext("written on %(count)d ticket", "written on %(count)d tickets", count) % {"count": count}
 
 
 register(

@@ -63,7 +63,7 @@ def _raise_priority(context: Context, params: Params, execution: Execution) -> s
 def _assign_team(context: Context, params: Params, execution: Execution) -> str:
     team = Team.objects.filter(public_id=params["team"]).first()
     if team is None:
-        raise ActionRefused(_("The team it names is not there any more."))
+        raise ActionRefused(_("The team named in the rule no longer exists."))
     tickets.assign(ticket=context.ticket, team=team, actor=execution.actor, at=execution.at, origin=execution.origin)
     return _("assigned to %s") % team
 
@@ -71,7 +71,7 @@ def _assign_team(context: Context, params: Params, execution: Execution) -> str:
 def _assign_person(context: Context, params: Params, execution: Execution) -> str:
     user = User.objects.filter(email__iexact=params["email"], is_active=True).first()
     if user is None:
-        raise ActionRefused(_("Nobody logs in as %s.") % params["email"])
+        raise ActionRefused(_("There is no active user with the address %(email)s.") % {"email": params["email"]})
     tickets.assign(
         ticket=context.ticket, assignee=user, actor=execution.actor, at=execution.at, origin=execution.origin
     )
@@ -120,7 +120,7 @@ def _open_child(context: Context, params: Params, execution: Execution) -> str:
         refusable(
             engagements.offer, ticket=made, organisation=named(context, params), actor=execution.actor, at=execution.at
         )
-    return _("%s below it") % made.label
+    return _("child ticket %(ticket)s") % {"ticket": made.label}
 
 
 def _plan_raise(context: Context, params: Params) -> Effect:

@@ -35,7 +35,7 @@ def publish(version: WorkflowVersion, *, user: User | None, why: str, at: dateti
     version = WorkflowVersion.objects.select_for_update(of=("self",)).select_related("workflow").get(pk=version.pk)
     if version.status != Status.DRAFT:
         raise NotPublishable(
-            _("%(version)s is %(status)s and stays as it is; make a new version of it.")
+            _("%(version)s is %(status)s and cannot be changed; create a new version.")
             % {
                 "version": version,
                 "status": version.get_status_display(),
@@ -80,7 +80,7 @@ def retire(version: WorkflowVersion, *, user: User | None, why: str, at: datetim
     """End a fading version that no open ticket is on."""
     version = WorkflowVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
     if version.status != Status.FADING:
-        raise NotPublishable(_("Only a version that fades can be retired."))
+        raise NotPublishable(_("Only a version that is being phased out can be retired."))
     count = in_flight(version).count()
     if count:
         raise NotPublishable(_("%s open tickets are on it still; move them first, or let them end.") % count)

@@ -85,7 +85,7 @@ def _settings(version: WorkflowVersion) -> Iterator[Fault]:
         if not good:
             yield Fault(where=_("Priority matrix"), what=_("Impact and urgency are 1 to 3, values P1 to P4."))
     if version.most_organisations < 1:
-        yield Fault(where=_("Most organisations"), what=_("At least one has to be allowed."))
+        yield Fault(where=_("Most organisations"), what=_("Allow at least one."))
 
 
 def _states(draft: _Draft) -> Iterator[Fault]:
@@ -97,7 +97,10 @@ def _states(draft: _Draft) -> Iterator[Fault]:
         if state.wait_reason and state.phase != Phase.WAITING:
             yield Fault(where=_("State “%s”") % state.name, what=_("Only a waiting state waits for something."))
         if state.default_holder is not None and state.phase not in (Phase.NEW, Phase.ACTIVE, Phase.WAITING):
-            yield Fault(where=_("State “%s”") % state.name, what=_("A ticket that is over is offered to nobody."))
+            yield Fault(
+                where=_("State “%s”") % state.name,
+                what=_("A finished ticket is not offered to anybody; clear the default organisation."),
+            )
 
 
 def _where(rule: Transition | Escalation) -> str:
@@ -141,7 +144,7 @@ def _rules(draft: _Draft) -> Iterator[Fault]:
             if name not in REQUIRABLE:
                 yield Fault(
                     where=_where(rule),
-                    what=_("“%(name)s” cannot be asked for; there are: %(known)s.")
+                    what=_("“%(name)s” cannot be required; choose from: %(known)s.")
                     % {
                         "name": name,
                         "known": ", ".join(REQUIRABLE),
@@ -290,8 +293,8 @@ def _vendors(draft: _Draft) -> Iterator[Fault]:
                 yield Fault(
                     where=_where(rule),
                     what=_(
-                        "That a vendor “%(did)s” is answered by “%(other)s” already in: %(states)s. Untick it in "
-                        "one of the two, or give them different states to start from."
+                        "“%(other)s” already reacts when a vendor “%(did)s” in: %(states)s. Untick it in one of the "
+                        "two, or give them different source states."
                     )
                     % {
                         "states": ", ".join(states),
@@ -311,7 +314,7 @@ def _loops(draft: _Draft) -> Iterator[Fault]:
     for state in draft.states:
         if any(_leads_to(target, {state.pk}, pairs) for target in ways.get(state.pk, ())):
             yield Fault(
-                where=_("State “%s”") % state.name, what=_("Timers of zero minutes lead in a circle through it.")
+                where=_("State “%s”") % state.name, what=_("Timers of zero minutes form a loop through this state.")
             )
     for rule in draft.transitions:
         if rule.trigger == Trigger.EVENT and set(_leaves(draft, rule)) & set(rule.trigger_params.get("kinds") or ()):

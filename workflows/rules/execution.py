@@ -57,7 +57,7 @@ class Execution:
     def nested(self, *, actor: Actor) -> Self:
         """The execution of a verb that this one sets off by itself; ActionRefused where rules go in a circle."""
         if self.depth >= DEEPEST:
-            raise ActionRefused(_("Verbs set each other off in a circle; it ends here."))
+            raise ActionRefused(_("Transitions trigger each other in a circle; the chain was stopped here."))
         return replace(self, actor=actor, occurred_at=None, is_forced=False, depth=self.depth + 1)
 
 
@@ -110,7 +110,7 @@ def carry_out(
     rule = policy.transition(verb)
     if rule is None:
         raise MoveRefused(
-            _("%(label)s has no verb “%(verb)s” in %(version)s.")
+            _("%(label)s has no transition “%(verb)s” in %(version)s.")
             % {"label": locked.label, "verb": verb, "version": policy.version}
         )
     refusal = why_not(seen, rule, roles=acts_as, trigger=trigger, is_forced=execution.is_forced)
@@ -129,7 +129,7 @@ def _by_law(execution: Execution, verb: str, *, reason: str, is_allowed: bool) -
     """A verb of the law, where the workflow has none of its own."""
     if not is_allowed:
         who = ", ".join(sorted(WORKING))
-        raise MoveRefused(_("“%(verb)s” is for %(who)s.") % {"verb": MOVES[verb].label, "who": who})
+        raise MoveRefused(_("“%(verb)s” is reserved for: %(who)s.") % {"verb": MOVES[verb].label, "who": who})
     return Outcome(_move(execution, verb, reason=reason), verb)
 
 
@@ -209,7 +209,7 @@ def run(outcome: Outcome, actions: Iterable[CompiledAction], seen: Context, exec
 
 def _tell_of(failed: FailedAction) -> None:
     """Whoever can decide hears at once that a rule is stuck: nobody else may look at the ticket for hours."""
-    why = _("A rule could not be done: %(why)s") % {"why": failed.why}
+    why = _("A rule failed: %(why)s") % {"why": failed.why}
     told = Told(key=f"failed:{failed.pk}", kind="escalation", ticket=failed.ticket, why=why, is_urgent=True)
     managers = notify.in_role(Membership.Role.MANAGER)
     notify.tell(told, notify.people(managers), at=failed.at)
@@ -261,7 +261,7 @@ def _by_whom(ticket: Ticket, rule: CompiledTransition) -> str:
     event = Event.objects.filter(ticket=ticket, kind__in=kinds).order_by("-seq").first()
     if event is None or not event.actor_name:
         return ""
-    return " " + _("%(who)s brought it there at %(when)s.") % {
+    return " " + _("%(who)s changed the status at %(when)s.") % {
         "who": event.actor_name,
         "when": f"{event.recorded_at:%Y-%m-%d %H:%M} UTC",
     }

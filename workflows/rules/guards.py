@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import ngettext
 
 from hub.expressions import Failed, expression
 from hub.models import Calendar, Contract, Organisation, Priority, Service, Target, Ticket
@@ -110,7 +111,7 @@ PARTIES = (
 def _evidence(context: Context, params: Params) -> str:
     count = context.attachments if params["what"] == "attachments" else context.messages
     told = {"count": count, "least": params["least"], "what": dict(EVIDENCE)[params["what"]]}
-    return "" if count >= params["least"] else _("It has %(count)s %(what)s; %(least)s are needed.") % told
+    return "" if count >= params["least"] else _("Too few %(what)s: %(count)s of %(least)s.") % told
 
 
 EVIDENCE = (("messages", _lazy("messages")), ("attachments", _lazy("attachments")))
@@ -137,14 +138,17 @@ def _bounces(context: Context, params: Params) -> str:
     told = {"count": context.ticket.bounces, "operator": dict(COMPARED)[params["operator"]], "number": params["number"]}
     if _compared(context.ticket.bounces, params):
         return ""
-    return _("It has come back %(count)s times, not %(operator)s %(number)s.") % told
+    return _("Number of returns: %(count)s, not %(operator)s %(number)s.") % told
 
 
 def _reopened(context: Context, params: Params) -> str:
     cycles = max((clock.cycle for clock in context.clocks), default=0)
     if cycles >= params["least"]:
         return ""
-    return _("It was reopened %(count)s times, not %(least)s.") % {"count": cycles, "least": params["least"]}
+    return _("Number of times reopened: %(count)s; needed: at least %(least)s.") % {
+        "count": cycles,
+        "least": params["least"],
+    }
 
 
 def _calendar_open(context: Context, params: Params) -> str:
@@ -182,7 +186,9 @@ def _reason_given(context: Context, _params: Params) -> str:
 
 
 def _children_closed(context: Context, _params: Params) -> str:
-    return _("%s tickets below it are open.") % context.open_children if context.open_children else ""
+    count = context.open_children
+    text = ngettext("%(count)d child ticket is open.", "%(count)d child tickets are open.", count)
+    return text % {"count": count} if count else ""
 
 
 def _expression(context: Context, params: Params) -> str:
@@ -290,7 +296,7 @@ guard(GuardKind(slug="nobody_engaged", label=_lazy("nobody is engaged"), judge=_
 guard(
     GuardKind(
         slug="bounce_count",
-        label=_lazy("it came back … times"),
+        label=_lazy("the ticket was returned … times"),
         negated=_lazy("Not allowed after this number of returns."),
         judge=_bounces,
         can_hold=_never_compared,
@@ -369,7 +375,7 @@ guard(
                 kind=parameters.Expression,
                 help=_lazy("ticket.priority == 'P1' && requester.is_vip. Names: ticket, lead, requester, legs, clocks"),
             ),
-            Param(name="says", label=_lazy("what is said if it is not so"), is_needed=False, default=""),
+            Param(name="says", label=_lazy("message if the expression is false"), is_needed=False, default=""),
         ),
     )
 )

@@ -33,7 +33,7 @@ def _done(failed: FailedAction, *, actor: Actor, at: datetime) -> str:
         return failed.resolution
     kind = ACTIONS.get(failed.kind)
     if kind is None:
-        raise ActionRefused(_("There is no action “%s” any more.") % failed.kind)
+        raise ActionRefused(_("The action “%(kind)s” no longer exists.") % {"kind": failed.kind})
     seen = context(tickets.locked(failed.ticket), at=at)
     try:
         with transaction.atomic():

@@ -55,7 +55,7 @@ def why_not(
             "verb": rule.name,
         }
     if MACHINE not in roles and not roles & (rule.roles or WORKING) and trigger == Trigger.PERSON:
-        return _("“%(verb)s” is for %(who)s.") % {
+        return _("“%(verb)s” is reserved for: %(who)s.") % {
             "verb": rule.name,
             "who": ", ".join(sorted(rule.roles or WORKING)),
         }
