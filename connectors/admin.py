@@ -223,7 +223,7 @@ class MappingAdmin(Final):
             except ValueError as refused:
                 self.message_user(request, str(refused), messages.ERROR)
 
-    @admin.action(description=_("New version as a draft"))
+    @admin.action(description=_("Create new draft"))
     def new_version(self, request: HttpRequest, rows: QuerySet[Mapping]) -> None:
         for mapping in rows.select_related("connection"):
             draft = publishing.new_mapping_version(mapping)

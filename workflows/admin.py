@@ -75,7 +75,7 @@ class WorkflowVersionAdmin(Final):
     def build_link(self, obj: WorkflowVersion) -> str:
         return format_html('<a href="{}">{}</a>', reverse("admin:workflows_build", args=[obj.pk]), _("Open builder"))
 
-    @admin.action(description=gettext_lazy("New version as a draft"))
+    @admin.action(description=gettext_lazy("Create new draft"))
     def new_version(self, request: HttpRequest, rows: QuerySet[WorkflowVersion]) -> None:
         for version in rows:
             draft = publishing.new_draft(version)

@@ -106,7 +106,7 @@ class ProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             except ValueError as refused:
                 self.message_user(request, str(refused), messages.ERROR)
 
-    @admin.action(description=gettext_lazy("New version as a draft"))
+    @admin.action(description=gettext_lazy("Create new draft"))
     def new_version(self, request: HttpRequest, rows: QuerySet[Profile]) -> None:
         for profile in rows:
             self.message_user(request, _("%s is a draft now.") % profiles.new_version(profile))

@@ -99,7 +99,7 @@ class Versioned(Final):
         for row in rows:
             self._publish(request, row)
 
-    @admin.action(description=_lazy("New version as a draft"), permissions=["add"])
+    @admin.action(description=_lazy("Create new draft"), permissions=["add"])
     def new_version(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
         for row in rows:
             self._begun(request, row)

@@ -97,7 +97,7 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
 
     admin.fill("Name:", "Payroll P1")
     admin.press("Save")
-    assert "Payroll P1 v1 is a draft now" in admin.text()
+    assert "Created the draft Payroll P1 v1 as a copy of the standard workflow." in admin.text()
 
     admin.follow("Settings")
     admin.fill("Bounce budget", "1")
@@ -106,7 +106,7 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
     # Whatever is P1 goes to the first vendor, who has a quarter of an hour.
     admin.follow("Add transition")
     admin.fill("Name", "To the hosting vendor")
-    admin.choose("Set off by", "an event")
+    admin.choose("Triggered by", "an event")
     admin.press("Show the fields of this trigger")
     admin.tick("opened")
     admin.add_guard("the priority is one of …")
@@ -120,7 +120,7 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
 
     admin.follow("Add transition")
     admin.fill("Name", "Ask the second vendor")
-    admin.choose("Set off by", "what a vendor does")
+    admin.choose("Triggered by", "what a vendor does")
     admin.press("Show the fields of this trigger")
     admin.tick("does not answer in time")
     admin.tick("declines")
@@ -157,7 +157,7 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
 
     admin.page.go_back()
     admin.page.goto(f"{live_server.url}/admin/hub/workflowversion/")
-    admin.page.locator("tr", has_text="Payroll P1").get_by_role("link", name="Build").click()
+    admin.page.locator("tr", has_text="Payroll P1").get_by_role("link", name="Open builder").click()
     admin.follow("Publish")
     admin.shot("publish")
     admin.fill("Why", "Payroll stood still for a day in February.")

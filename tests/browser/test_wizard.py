@@ -328,7 +328,7 @@ def test_a_monitoring_tool_is_connected_in_the_browser(browser: Any, live_server
     admin.sees("Disk C: on ts-04 is full")
     admin.fill("P2, high", "critical")
     admin.press("Go live")
-    admin.sees("means P1 already")
+    admin.sees("already means P1")
     admin.fill("P2, high", "error, high")
     admin.press("Go live")
     admin.sees("Active alerts")

@@ -156,7 +156,7 @@ def test_a_file_that_is_too_large_is_said_and_can_be_fetched_all_the_same(
     assert AwaitedFile.objects.get().state == AwaitedFile.State.TOO_LARGE
     client = log_in(factories.member("agent", us))
     page = client.get(offered.leg.ticket.get_absolute_url()).content.decode()
-    assert "Fetch trace.txt anyway" in page
+    assert "Download trace.txt anyway" in page
     assert client.post(at_it).status_code == 302
     monkeypatch.setattr(inbound_notes, "LARGEST_FILE", 20 * 2**20)
     awaited_files.fetch(awaited_id=item.pk)

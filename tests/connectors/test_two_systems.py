@@ -339,11 +339,11 @@ def test_only_admins_map_and_see_what_came_in(link: Link, connection: Connection
     assert (
         client.post(f"/sync/connections/{connection.public_id}/map/{row.pk}/", {"meaning": "work"}).status_code == 403
     )
-    assert b"as it came" not in client.get(f"/sync/connections/{connection.public_id}/").content
+    assert b"Raw input" not in client.get(f"/sync/connections/{connection.public_id}/").content
     admin = factories.member("admin", tickets.us(), is_staff=True, is_superuser=True)
     client.force_login(admin)
     page = client.get(f"/sync/connections/{connection.public_id}/").content.decode()
-    assert "as it came" in page
+    assert "Raw input" in page
     assert "canary-in-the-raw" in page
     assert all(secret not in page for secret in vault.unseal(connection).values())
     assert "seen once, " in page

@@ -142,7 +142,7 @@ def test_a_connection_goes_live_after_its_check_and_shows_no_secret(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"setting_queue_id": "99"}, "There is no active queue with this id."),
+        ({"setting_queue_id": "99"}, "There is no active queue with this ID."),
         ({"setting_secret": "guess"}, "Autotask rejected the user name and secret"),
         ({"setting_zone_lookup": "https://10.0.0.1/x"}, "is in a private network"),
         ({"setting_zone_lookup": "http://vendor.example/x"}, "without encryption"),

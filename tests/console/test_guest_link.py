@@ -88,7 +88,7 @@ def test_the_whole_work_is_done_on_the_page(leg: Leg, url: str, agent: Actor) ->
     answer = Client().get(f"{url}files/{file.public_id}/")
     assert b"".join(answer.streaming_content) == b"JPEG"  # type: ignore[attr-defined]
     assert (file.name, answer["Content-Disposition"]) == ("photo.jpg", 'attachment; filename="photo.jpg"')
-    assert b"nothing more to do" in Client().get(url).content
+    assert b"nothing left to do here" in Client().get(url).content
     assert history.verify(ticket) is None
     assert ledger.verify(ticket) == []
 

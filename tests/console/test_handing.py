@@ -112,7 +112,7 @@ def test_a_decision_that_cannot_be_carried_out_decides_nothing(
 
     page = post(client, "decide", ticket, organisation=vendor.public_id, decision="theirs")
 
-    assert "more may not be at once" in page
+    assert "may be engaged at the same time" in page
     assert triage.is_open(ticket) is not None
 
 

@@ -185,7 +185,7 @@ def test_a_contract_is_written_and_published_on_one_page(client: Client, us: Org
     assert "1 h 30 min" in page
     assert "waits on the requester, after a question they can see" in page
     assert "working hours in the next seven days" in page
-    assert 'value="New version as a draft"' in page
+    assert 'value="Create new draft"' in page
 
     client.post(reverse("admin:hub_contract_draft", args=[made.pk]))
     draft = Contract.objects.get(version=2)

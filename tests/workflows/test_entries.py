@@ -142,7 +142,7 @@ def test_who_takes_over_reads_the_past_and_nothing_internal(
     assert "It is the gateway." in page
     assert "It blinks." in page
     assert "Gateway replaced." in page
-    assert "you take over from" in page
+    assert "History: you can read this ticket because your organisation" in page
     assert "canary" not in page
     assert "Priya" not in page
     assert "Mona" not in page

@@ -56,7 +56,7 @@ def test_what_cannot_be_one_stays_two(agent: Actor) -> None:
     ):
         with pytest.raises(merging.MergeRefused, match=why):
             merging.merge(ticket=ticket, into=into, actor=agent, at=now())
-    with pytest.raises(merging.MergeRefused, match="cannot be moved"):
+    with pytest.raises(merging.MergeRefused, match="is not possible from there"):
         merging.merge(ticket=second, into=third, actor=agent, at=now())
     transitions.move(ticket=third, name="resolve", actor=agent, at=now())
     with pytest.raises(merging.MergeRefused, match="is over"):

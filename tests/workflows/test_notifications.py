@@ -314,7 +314,7 @@ def test_who_was_offered_it_by_mail_hears_that_it_is_theirs_no_more(
     Notice.objects.update(due_at=datetime.now(UTC))
     dispatcher.drain(most=3)
     told = "".join(each.get_content() for each in mails(house))
-    assert "Please do nothing more on it." in told
+    assert "Please stop working on it." in told
     assert "canary" not in told
 
 

@@ -16,7 +16,7 @@ from workflows.rules.triggers import TRIGGERS
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("kind", ["numbr", "number", int, None])
+@pytest.mark.parametrize("kind", ["figures", "number", int, None])
 def test_a_guard_or_action_with_an_unknown_kind_of_parameter_is_not_registered(kind: Any) -> None:
     param = Param(name="most", label="most", kind=kind)
 

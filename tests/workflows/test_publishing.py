@@ -195,7 +195,7 @@ def test_publishing_is_written_down_with_who_why_and_what_changed(us: Organisati
     assert (record.user, record.why, record.verb) == (admin, "Says it better", "published")
     assert record.details["changes"] == [["transition “Start”, name", "Begin", "Start"]]
     assert WorkflowVersion.objects.get(pk=first.pk).status == "fading"
-    with pytest.raises(NotPublishable, match="stays as it is"):
+    with pytest.raises(NotPublishable, match="is fading and cannot be changed"):
         publishing.publish(first, user=admin, why="", at=AT)
 
 

@@ -78,7 +78,7 @@ def test_what_a_vendor_did_is_answered_once_for_the_leading_one(past: Ticket, se
     assert fired(version, past) == [("Any other", 5, ""), ("Ask next", 16, ""), ("Ask next", 40, "")]
     plans = [each.says for moment in dry_run.rehearse(version, past) for each in moment.fired]
     assert plans[1] == ("hand over to Beta Hosting, the next on the list, 30 minutes to accept",)
-    assert "Everybody on the list was asked already" in plans[2][0]
+    assert "Every organisation on the list was already asked" in plans[2][0]
 
 
 def test_events_timers_clocks_and_silence_come_at_their_time(past: Ticket) -> None:

@@ -23,11 +23,11 @@ def test_an_api_without_a_token_has_no_roles(agent: Actor) -> None:
     ticket = tickets.open_ticket(title="Slow", actor=agent, at=AT)
 
     assert roles(API, ticket) == frozenset()
-    with pytest.raises(MoveRefused, match="“Start work” is for"):
+    with pytest.raises(MoveRefused, match="“Start work” is reserved for"):
         fire(ticket=ticket, verb="activate", actor=API, at=AT)
     published()
     newer = tickets.open_ticket(title="Slow", actor=agent, at=AT)
-    with pytest.raises(MoveRefused, match="“Begin” is for"):
+    with pytest.raises(MoveRefused, match="“Begin” is reserved for"):
         fire(ticket=newer, verb="begin", actor=API, at=AT)
 
 

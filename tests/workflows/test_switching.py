@@ -132,7 +132,7 @@ def test_one_that_cannot_go_over_holds_up_no_other(agent: Actor, leaves: Organis
     run_all(made)
 
     failed = SwitchItem.objects.get(leg=stuck)
-    assert (failed.state, "engaged already" in failed.why) == ("failed", True)
+    assert (failed.state, "may be engaged at the same time" in failed.why) == ("failed", True)
     assert Leg.objects.get(pk=stuck.pk).stage == Stage.OFFERED
     assert Leg.objects.filter(ticket=free.ticket, organisation=comes).exists()
     assert VendorSwitch.objects.get().state == "running"

@@ -356,7 +356,7 @@ def test_a_new_endpoint_gets_a_secret_that_is_shown_once(admin: Client) -> None:
 
 def test_renewing_is_confirmed_first_and_ends_the_old_signature(admin: Client) -> None:
     endpoint = made("s3cret", is_old=True)
-    assert "old hexadecimal signature until the secret is renewed" in admin.get(LIST).content.decode()
+    assert "legacy hexadecimal signature until the secret is renewed" in admin.get(LIST).content.decode()
 
     page = admin.post(LIST, {"action": "renew_secret", "_selected_action": [endpoint.pk]})
     assert "The old secret stops working at once" in page.content.decode()

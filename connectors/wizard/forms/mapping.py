@@ -36,7 +36,7 @@ class WordsForm(forms.Form):
         for index, row in enumerate(statuses):
             self._add(f"verb_{index}", [NO_VERB, *StatusRule.Verb.choices], row.verb, _("means"))
             waits = [("", "—"), ("requester", _("the requester")), ("us", _("us")), ("own", _("the vendor itself"))]
-            self._add(f"waits_{index}", waits, row.waits_on, _("waits on"))
+            self._add(f"waits_{index}", waits, row.waits_on, _("waiting for"))
             self._add(f"says_{index}", StatusRule.Says.choices, row.says, _("is written for"))
         theirs = [("", "—"), *((c.value, c.label) for c in choices.get("priority", ()) if c.is_active)]
         for ours in Priority.values:

@@ -114,11 +114,11 @@ def test_a_table_is_edited_in_the_admin_and_the_whole_is_judged(draft: Profile, 
 
     refused = admin.post(form(draft, "ticket"), values | {"key": "itme.id"}).content.decode()
     assert "There is no “itme” here" in refused
-    assert "It was not saved" in refused
+    assert "Not saved: the profile would be inconsistent." in refused
     assert Profile.objects.get().document == draft.document
 
     elsewhere = admin.post(form(draft, "picklists.visibility"), {"values": ""}).content.decode()
-    assert "It was not saved" in elsewhere or "fits the rest" in elsewhere
+    assert "Not saved: the profile would be inconsistent." in elsewhere or "fits the rest" in elsewhere
     admin.post(form(draft, "ticket"), values | {"number": "'R' + text(item.id)"})
     assert "'R' + text(item.id)" in Profile.objects.get().document
 

@@ -125,7 +125,7 @@ class EscalationForm(forms.ModelForm):  # type: ignore[type-arg]
         choices = [(value, label) for value, label in Trigger.choices if value != Trigger.PERSON]
         if self.instance.pk is None:
             self.initial["trigger"] = Trigger.CLOCK
-        self.fields["trigger"] = forms.ChoiceField(label=_("Set off by"), choices=choices)
+        self.fields["trigger"] = forms.ChoiceField(label=_("Triggered by"), choices=choices)
 
     def clean_slug(self) -> str:
         slug = _slug(self)
