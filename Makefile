@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 FRONT := node_modules/.hub-static/vendor/htmx.min.js
+CATALOGUE := locale/de/LC_MESSAGES/django.mo
 JOBS ?= auto
 
 help: ## This list
@@ -20,19 +21,19 @@ help: ## This list
 	@echo "  make demo PORT=18000 VENDOR_PORT=18801 IMAP_PORT=18802 SMTP_PORT=18803   answers there"
 	@echo "  DATABASE_URL, CELERY_BROKER_URL and the like switch to real servers: docs/settings.md"
 
-demo: $(RUNTIME) $(FRONT) ## Watch a ticket travel through five organisations (http://127.0.0.1:8000)
+demo: $(RUNTIME) $(FRONT) $(CATALOGUE) ## Watch a ticket travel through five organisations (http://127.0.0.1:8000)
 	@exec env TICKETHUB_VAR="$(or $(TICKETHUB_VAR),$(CURDIR)/var/$(if $(ONCE),demo-once,demo))" \
 		$(BIN)/python manage.py demo $(if $(FRESH),--fresh) $(if $(ONCE),--once) $(if $(PORT),--port $(PORT)) \
 		$(if $(VENDOR_PORT),--vendor-port $(VENDOR_PORT)) $(if $(IMAP_PORT),--imap-port $(IMAP_PORT)) \
 		$(if $(SMTP_PORT),--smtp-port $(SMTP_PORT))
 
-test: $(DEV) $(FRONT) ## The whole test suite
+test: $(DEV) $(FRONT) $(CATALOGUE) ## The whole test suite
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-run: $(RUNTIME) $(FRONT) ## The hub without the story: a first-run page leads on
+run: $(RUNTIME) $(FRONT) $(CATALOGUE) ## The hub without the story: a first-run page leads on
 	@exec $(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
-check: $(DEV) $(FRONT) ## Style, prose, types, imports, migrations, settings
+check: $(DEV) $(FRONT) $(CATALOGUE) ## Style, prose, types, imports, migrations, settings
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/djlint --lint --quiet console/templates connectors/templates workflows/templates
@@ -40,6 +41,7 @@ check: $(DEV) $(FRONT) ## Style, prose, types, imports, migrations, settings
 	@$(BIN)/python docs/check_prose.py
 	@$(BIN)/python manage.py check
 	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python manage.py makemessages --check
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy hub workflows connectors worker console api fixtures
 
@@ -51,6 +53,9 @@ mutants: $(DEV) ## Break the laws on a copy, and see that tests notice (ARGS=--a
 
 screenshots: $(DEV) ## Pictures for the README, from a running demo
 	@$(BIN)/python docs/screenshots.py
+
+messages: $(DEV) ## The message catalogues anew, from code and templates
+	@$(BIN)/python manage.py makemessages
 
 house: $(DEV) ## The packages and what they import, as pictures in docs/images; fails on a cycle
 	@$(BIN)/python docs/draw_house.py
@@ -87,4 +92,8 @@ $(FRONT): package-lock.json console/vendor.mjs | $(VENV)
 		npm ci --ignore-scripts --loglevel error >/dev/null && node console/vendor.mjs
 	@touch $@
 
-.PHONY: help demo test run check bench mutants screenshots house lock clean
+# Compiled with Babel: a plain machine has no msgfmt.
+%.mo: %.po | $(RUNTIME)
+	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@ --locale de
+
+.PHONY: help demo test run check bench mutants screenshots messages house lock clean

@@ -1,0 +1,57 @@
+"""German is complete: every text of today has a translation whose placeholders fit."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from babel.messages.pofile import read_po
+from django.core.management import call_command
+from django.utils import translation
+
+from hub.management.commands.makemessages import catalogue
+
+PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sd]")
+
+
+@pytest.fixture(scope="module")
+def german() -> Any:
+    with catalogue("de").open("rb") as file:
+        return read_po(file, locale="de")
+
+
+def test_the_catalogue_is_current() -> None:
+    call_command("makemessages", check=True)
+
+
+def test_every_text_is_translated(german: Any) -> None:
+    missing = [each.id for each in german if each.id and not all(forms(each.string))]
+
+    assert missing == []
+    assert [each.id for each in german if each.id and each.fuzzy] == []
+
+
+def test_every_translation_has_the_placeholders_of_its_text(german: Any) -> None:
+    wrong = []
+    for each in german:
+        if not each.id:
+            continue
+        wanted = set(PLACEHOLDER.findall(forms(each.id)[-1])) | set(PLACEHOLDER.findall(forms(each.id)[0]))
+        for form in forms(each.string):
+            had = set(PLACEHOLDER.findall(form))
+            if not had <= wanted or (len(forms(each.id)) == 1 and had != wanted):
+                wrong.append((each.id, form))
+
+    assert wrong == []
+
+
+def test_what_is_compiled_is_what_is_written() -> None:
+    with translation.override("de"):
+        assert translation.gettext("Connector") == "Konnektor"
+    with translation.override("en"):
+        assert translation.gettext("Connector") == "Connector"
+
+
+def forms(text: Any) -> tuple[str, ...]:
+    return tuple(text) if isinstance(text, tuple | list) else (text,)
