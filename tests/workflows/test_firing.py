@@ -388,7 +388,7 @@ def test_of_two_people_who_fire_at_once_one_wins_and_the_other_is_told_by_whom(a
         thread.join()
 
     assert sorted(outcomes, key=len)[0] == "won"
-    assert "Ada Agent brought it there" in sorted(outcomes, key=len)[1]
+    assert "Ada Agent changed the status at 2026-03-16 09:00 UTC" in sorted(outcomes, key=len)[1]
 
 
 def test_a_person_acts_as_what_they_are(agent: Actor, us: Organisation) -> None:
