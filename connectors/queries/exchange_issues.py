@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -51,7 +52,7 @@ def outbound(most: int) -> list[SyncIssue]:
 
 
 def _outbound_title(row: Outbound) -> str:
-    values = {"what": row.get_kind_display().capitalize(), "organisation": row.link.leg.organisation}
+    values = {"what": capfirst(row.get_kind_display()), "organisation": row.link.leg.organisation}
     if row.is_pack:
         return _("Hand-off pack for %(organisation)s is parked") % values
     return _("%(what)s for %(organisation)s is parked") % values
@@ -64,7 +65,7 @@ def inbound(most: int) -> list[SyncIssue]:
             kind="inbound",
             row_id=row.pk,
             title=_("%(what)s from %(connection)s is parked")
-            % {"what": row.get_kind_display().capitalize(), "connection": row.connection},
+            % {"what": capfirst(row.get_kind_display()), "connection": row.connection},
             ticket=as_read_now.ticket_of(row),
             why=row.error,
             at=row.received_at,

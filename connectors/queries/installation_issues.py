@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from connectors.models import Trouble
@@ -79,7 +80,7 @@ def notices(most: int) -> list[SyncIssue]:
             row_id=row.pk,
             title=_("%(channel)s to %(recipient)s was not sent: %(subject)s")
             % {
-                "channel": row.get_channel_display().capitalize(),
+                "channel": capfirst(row.get_channel_display()),
                 "recipient": _recipient(row),
                 "subject": row.subject,
             },
@@ -106,5 +107,5 @@ def troubles() -> list[SyncIssue]:
 
 
 def _trouble_title(row: Trouble) -> str:
-    what = row.get_kind_display().capitalize()
+    what = capfirst(row.get_kind_display())
     return what if row.ended_at is None else _("%(trouble)s (resolved)") % {"trouble": what}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -110,7 +111,7 @@ def inbound(request: HttpRequest, row_id: int) -> HttpResponse:
     context = {
         "row": row,
         "title": _("%(kind)s from %(connection)s")
-        % {"kind": str(row.get_kind_display()).capitalize(), "connection": row.connection},
+        % {"kind": capfirst(row.get_kind_display()), "connection": row.connection},
         "now": as_read_now(row),
         "waits": row.state == Inbound.State.PARKED,
         "alike": parked.alike(row).count(),

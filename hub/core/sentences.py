@@ -43,7 +43,7 @@ class Sentence(str):
 
     def __getitem__(self, key: Any) -> str:
         part = super().__getitem__(key)
-        return self if len(part) == len(self) else part
+        return self if part == self else part
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
         return (str.__str__(self),), {

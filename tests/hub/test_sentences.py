@@ -45,6 +45,7 @@ def test_it_is_a_text_that_knows_what_it_was_made_of() -> None:
     assert isinstance(str(ValueError(said)), Sentence)
     assert isinstance(said[:500], Sentence)
     assert not isinstance(said[:5], Sentence)
+    assert said[::-1] == ".304 derewsna krewtsoH"
 
 
 def test_a_reader_of_german_reads_german(german: None) -> None:
