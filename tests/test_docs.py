@@ -14,6 +14,8 @@ from connectors.kit.conformance import Conformance
 from docs import include
 from hub.core.jobs import registered
 from hub.models import EventKind
+from workflows.rules.registry import ACTIONS, GUARDS, Kind
+from workflows.rules.triggers import TRIGGERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "connectors").rglob("README.md")])
@@ -44,6 +46,16 @@ def test_every_timed_job_has_its_row_with_its_queue() -> None:
     assert sorted(first_column("docs/timed-jobs.md")) == sorted(registered())
     for job in registered().values():
         assert f"| `{job.name}` | {job.queue} |" in page
+
+
+@pytest.mark.parametrize(("heading", "kinds"), [("Triggers", TRIGGERS), ("Guards", GUARDS), ("Actions", ACTIONS)])
+def test_every_kind_of_a_rule_has_its_row_as_the_builder_shows_it(heading: str, kinds: dict[str, Kind]) -> None:
+    section = (ROOT / "docs" / "workflow-rules.md").read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| .+? \|(.*) \|$", section, re.MULTILINE)
+
+    assert [(slug, label, re.findall(r"`(\w+)`", params)) for slug, label, params in rows] == [
+        (kind.slug, str(kind.label), [param.name for param in kind.params]) for kind in kinds.values()
+    ]
 
 
 def test_every_command_has_its_heading() -> None:
