@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Run a command of the hub; a mistake in the settings or an unreachable database is one sentence."""
+"""Run a management command. A wrong setting or an unreachable database is reported in one line."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Where vendors' systems call us. A hook is answered with 2xx only after it is committed."""
+"""Webhooks called by vendors' systems. A call is answered with 2xx only after it has been committed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from django.urls import Resolver404, resolve
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from connectors.engine import hooks, registry
+from connectors.engine import hook_calls, registry
 from connectors.engine.inbound import inbox
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import BadSignature, TryLater
 from connectors.models import Connection
 
 NOT_NOW = (CannotUnseal, registry.UnknownConnector, DatabaseError)
-"""What is wrong with us, and may be right again later."""
+"""Errors on our side that may be temporary: the caller should try again later."""
 
 
 def refused_unread(request: HttpRequest) -> HttpResponse | None:
-    """The no to a call of whose body nothing was read yet; None where it is to be read (see hub.front)."""
+    """The refusal of a call before its body is read; None if the body is to be read (see hub.front)."""
     try:
         found = resolve(request.path_info)
     except Resolver404:
@@ -29,8 +29,8 @@ def refused_unread(request: HttpRequest) -> HttpResponse | None:
     if found.func is not hook:
         return None
     try:
-        hooks.called(found.kwargs["connection_id"], found.kwargs.get("token", ""), request.headers)
-    except hooks.NotLetIn as refused:
+        hook_calls.called(found.kwargs["connection_id"], found.kwargs.get("token", ""), request.headers)
+    except hook_calls.NotLetIn as refused:
         return HttpResponse(str(refused), status=refused.status)
     except NOT_NOW:
         return _try_again()
@@ -40,17 +40,17 @@ def refused_unread(request: HttpRequest) -> HttpResponse | None:
 @csrf_exempt
 @require_POST
 def hook(request: HttpRequest, connection_id: str, token: str = "") -> HttpResponse:
-    """202 stored, 401 not signed by them, 404 nobody is called so, 413 too large, 503 try again."""
+    """Store a call: 202 stored, 401 invalid signature, 404 unknown connection, 413 body too large, 503 try again."""
     try:
-        connection = hooks.called(connection_id, token, request.headers)
+        connection = hook_calls.called(connection_id, token, request.headers)
         body = request.read(settings.HOOK_BODY_LIMIT + 1)
         if len(body) > settings.HOOK_BODY_LIMIT:
             return HttpResponse("The body is too large.", status=413)
         inbox.accept_hook(connection=connection, headers=dict(request.headers), body=body)
-    except hooks.NotLetIn as refused:
+    except hook_calls.NotLetIn as refused:
         return HttpResponse(str(refused), status=refused.status)
     except BadSignature:
-        return HttpResponse("The signature is wrong.", status=401)
+        return HttpResponse("The signature is invalid.", status=401)
     except TryLater as error:
         return _try_again(seconds=int(error.after or 30))
     except NOT_NOW:
@@ -59,18 +59,20 @@ def hook(request: HttpRequest, connection_id: str, token: str = "") -> HttpRespo
 
 
 def _try_again(*, seconds: int = 30) -> HttpResponse:
-    return HttpResponse("It cannot be stored now; try again.", status=503, headers={"Retry-After": str(seconds)})
+    return HttpResponse(
+        "The call could not be stored. Try again later.", status=503, headers={"Retry-After": str(seconds)}
+    )
 
 
 @csrf_exempt
 @require_POST
 def deactivated(request: HttpRequest, connection_id: str) -> HttpResponse:
-    """A vendor switched its webhook off. Not signed, so it only makes us look."""
+    """A vendor reports that it deactivated its webhook. The call is not signed, so it only triggers a check."""
     if "\x00" in connection_id:
         return HttpResponse("There is no such connection.", status=404)
     try:
         connection = get_object_or_404(Connection.objects.exclude(hook_id=""), public_id=connection_id)
-        hooks.switched_off(connection)
+        hook_calls.switched_off(connection)
     except DatabaseError:
         return _try_again()
     return HttpResponse(status=202)

@@ -1,4 +1,4 @@
-"""Addresses for machines."""
+"""URLs called by other systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections and mappings, as an admin defines them; queues, as an admin looks at them."""
+"""Connections and mappings, which an admin edits, and the inbox and outbox, which an admin can only view."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from connectors.engine import hooks, outbox, registry, vault
+from connectors.engine import hooks, registry, vault
 from connectors.engine.inbound import parked, polling
 from connectors.engine.operations import publishing
+from connectors.engine.outbound import parked_items
 from connectors.kit.contract import Connector, ProfileConnector
 from connectors.kit.errors import ConnectorError, Refused
 from connectors.models import (
@@ -45,7 +46,7 @@ def _without_profiles() -> dict[str, type[Connector]]:
 
 
 class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A connection with its connector's settings. Going live needs a check that succeeds."""
+    """A connection with the settings of its connector. It can be activated only after a successful check."""
 
     class Meta:
         model = Connection
@@ -61,7 +62,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         chosen = self.data.get("connector") or self.instance.connector or next(iter(kinds))
         self.kind: type[Connector] = kinds.get(chosen, next(iter(kinds.values())))
         if self.instance.profile_id:
-            # The connector stays as it was chosen; the profile defines the settings.
+            # The connector cannot be changed: the profile defines the settings.
             self.fields["connector"] = forms.ChoiceField(
                 label=_("Connector"), choices=[(self.instance.connector, str(self.instance.profile))]
             )
@@ -83,7 +84,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.errors:
             return cleaned
         connection = self.instance
-        is_other = connection.connector != cleaned["connector"]  # another system gets nothing of the one before
+        is_other = connection.connector != cleaned["connector"]  # never send credentials to another system
         kept = vault.unseal(connection) if connection.sealed and not is_other else {}
         secrets, plain, moved = dict(kept), dict[str, str](), list[str]()
         for setting in self.kind.settings:
@@ -107,16 +108,16 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
     def _check(self, connection: Connection) -> None:
-        """Check by real calls; an error is shown at the setting that is wrong."""
+        """Check the settings with real calls; an error is shown at the setting that is wrong."""
         try:
             with registry.ready(connection) as connector:
                 connection.own_user = connector.check().own_user
                 if not connection.cursor and connection.purpose == Connection.Purpose.TICKETS:
                     connection.cursor = polling.beginning(connector)
         except Refused as error:
-            self.add_error(f"setting_{error.field}" if error.field else None, str(error))
+            self.add_error(f"setting_{error.field}" if error.field else None, localized(str(error)))
         except ConnectorError as error:
-            self.add_error(None, gettext("The check failed: %(error)s") % {"error": error})
+            self.add_error(None, gettext("The check failed: %(error)s") % {"error": localized(str(error))})
 
 
 @admin.register(Connection)
@@ -135,7 +136,7 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not change:
             obj.save()
             return
-        # Pollers and workers write the rest of the row while somebody fills in the form.
+        # Workers write the other columns while somebody fills in the form.
         begun = ["cursor"] if obj.cursor and not form.initial_cursor else []
         obj.save(update_fields=[*ConnectionForm.Meta.fields, "settings", "sealed", "memory", "own_user", *begun])
 
@@ -145,12 +146,12 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             (None, {"fields": ConnectionForm.Meta.fields}),
             (
                 _("Settings"),
-                {"fields": settings, "description": _("Can be saved as active only after a successful check.")},
+                {"fields": settings, "description": _("The connection can be active only after a successful check.")},
             ),
         ]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        # The settings are fields of the form itself, not of the model.
+        # The settings are fields of the form, not of the model.
         kwargs["fields"] = ConnectionForm.Meta.fields
         return super().get_form(request, obj, change, **kwargs)
 
@@ -164,15 +165,17 @@ class ConnectionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.action(description=_("Ask their system to call us (webhook)"))
+    @admin.action(description=_("Register a webhook in the vendor's system"))
     def register_hook(self, request: HttpRequest, rows: QuerySet[Connection]) -> None:
         for connection in rows:
             try:
                 hooks.register(connection, hub_url=settings.PUBLIC_URL)
             except ConnectorError as error:
-                self.message_user(request, f"{connection}: {error}", messages.ERROR)
+                said = gettext("%(connection)s: %(error)s")
+                values = {"connection": connection, "error": localized(str(error))}
+                self.message_user(request, said % values, messages.ERROR)
             else:
-                said = _("%(connection)s calls us at %(url)s.")
+                said = gettext("%(connection)s sends webhooks to %(url)s.")
                 self.message_user(request, said % {"connection": connection, "url": settings.PUBLIC_URL})
 
     @admin.action(description=_("Resume after a pause or lock-out"))
@@ -221,13 +224,13 @@ class MappingAdmin(Final):
                 published = publishing.publish_mapping(mapping)
                 self.message_user(request, _("%(mapping)s is in force.") % {"mapping": published})
             except ValueError as refused:
-                self.message_user(request, str(refused), messages.ERROR)
+                self.message_user(request, localized(str(refused)), messages.ERROR)
 
     @admin.action(description=_("Create new draft"))
     def new_version(self, request: HttpRequest, rows: QuerySet[Mapping]) -> None:
         for mapping in rows.select_related("connection"):
             draft = publishing.new_mapping_version(mapping)
-            self.message_user(request, _("%(mapping)s is a draft now.") % {"mapping": draft})
+            self.message_user(request, _("%(mapping)s is now a draft.") % {"mapping": draft})
 
 
 @admin.register(Link)
@@ -248,7 +251,7 @@ class OutboundAdmin(LookOnly):
     @admin.action(description=_("Try again"))
     def retry(self, request: HttpRequest, rows: QuerySet[Outbound]) -> None:
         for item in rows:
-            outbox.retry(item)
+            parked_items.retry(item)
 
 
 @admin.register(Inbound)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ConnectorsConfig(AppConfig):
     name = "connectors"
+    verbose_name = _("Connectors")
 
     def ready(self) -> None:
         from connectors import jobs  # noqa: F401  registers the timed jobs
-        from connectors.engine import outbox  # noqa: F401  connects it to events
-        from connectors.engine.inbound import alert_acknowledgements  # noqa: F401  connects it to events
+        from connectors.engine import outbox  # noqa: F401  connects its receiver to events
+        from connectors.engine.inbound import alert_acknowledgements  # noqa: F401  connects its receiver to events

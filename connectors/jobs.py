@@ -1,10 +1,10 @@
-"""The timed jobs of synchronisation. What comes in is read before anything is said; machine time decides."""
+"""The timed jobs of synchronisation. Jobs that read run before jobs that write; they are due by system time."""
 
 from __future__ import annotations
 
 from django.utils import timezone
 
-from connectors.engine.inbound import alert_acknowledgements, awaited_files, looks, polling, reading
+from connectors.engine.inbound import alert_acknowledgements, awaited_files, polling, reading, refetch
 from connectors.engine.inbound.alerts import silence
 from connectors.engine.operations import trials
 from connectors.engine.outbound import sender
@@ -28,8 +28,8 @@ register(
     TimedJob(name="send", due=lambda: sender.due_links(at=timezone.now()), run=lambda pk: sender.send(link_id=pk)),
     TimedJob(
         name="look",
-        due=lambda: looks.due(at=timezone.now()),
-        run=lambda pk: looks.look(link_id=pk),
+        due=lambda: refetch.due(at=timezone.now()),
+        run=lambda pk: refetch.look(link_id=pk),
         reads=True,
     ),
     TimedJob(

@@ -21,12 +21,12 @@ View = Callable[..., HttpResponse]
 
 
 def person(request: HttpRequest) -> User:
-    """Whoever is logged in; behind login_required."""
+    """The user who is logged in. Only for views behind login_required."""
     return cast(User, request.user)
 
 
 def workers_only(view: View) -> View:
-    """For people who act for our organisation; others get 403."""
+    """Restrict a view to people who act for our organisation; others get 403."""
 
     @login_required
     @wraps(view)
@@ -39,7 +39,7 @@ def workers_only(view: View) -> View:
 
 
 def refused_unread(request: HttpRequest) -> HttpResponse | None:
-    """Refuse a body for the admin from somebody who may not use it, before it is read (see hub.front)."""
+    """Refuse a request body for the admin before it is read, if the sender may not use the admin (see hub.front)."""
     request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     user = get_user(request)
     return (

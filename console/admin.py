@@ -1,4 +1,4 @@
-"""Failed log-ins in the admin, and the way to let somebody try again."""
+"""Failed log-ins in the admin, with actions that unlock accounts and addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ admin.site.unregister(AccessAttempt)
 
 @admin.register(AccessAttempt)
 class FailedLogInAdmin(AccessAttemptAdmin):
-    """One row for each account, address and browser; the rows of an account or an address are unlocked together."""
+    """One row per account, address and browser. All rows of an account or an address are unlocked together."""
 
     list_display = ["attempt_time", "username", "ip_address", "failures_since_start", "user_agent"]
     list_filter = ["attempt_time"]

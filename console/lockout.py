@@ -1,7 +1,7 @@
-"""Who may go on guessing passwords: limits by account and address, and by address alone.
+"""Limits for failed log-ins: per account and address, and per address.
 
-An account is never locked for everybody: whoever knows an e-mail address could keep its owner out.
-Guesses from many addresses at one account are reported to the admins instead.
+An account is never locked for all addresses, because anyone who knows an e-mail address could then lock
+its owner out. Instead, guesses from many addresses at one account are reported to the admins.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from django.conf import settings
 from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
+from hub.core.sentences import sentence
 from hub.models import Membership
 from workflows.notifications import notify
 from workflows.notifications.notify import Told
@@ -29,19 +29,19 @@ LONGEST_NAME = 255
 COOL_OFF = timedelta(minutes=15)
 REPORTED_FAILURES = 20
 REPORTED_ADDRESSES = 4
-"""So many failures for one account, from so many addresses within the cool-off time, are worth an admin's attention."""
+"""Failures for one account and their addresses within the cool-off time from which the admins are notified."""
 
 
 class Lockout(AxesDatabaseHandler):
-    """Axes' own counting in the database, with a limit of its own for an address across all accounts."""
+    """Axes' database handler, with a separate limit for an address across all accounts."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """Failures of this account from this address; the limit where the address has failed too often at all."""
+        """The failures of this account from this address; at least the limit if the address failed too often in all."""
         pair, address = (_failures(rows) for rows in self.get_user_attempts(request, credentials))
         return max(pair, settings.AXES_FAILURE_LIMIT if address >= settings.LOG_IN_FAILURES_PER_ADDRESS else 0)
 
     def reset_user_attempts(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """Forget the failures of this account from this address; no address clears itself with one good log-in."""
+        """Delete the failures of this account from this address. One good log-in does not reset the address itself."""
         pair, _address = self.filter_user_attempts(request, credentials)
         return int(pair.delete()[0])
 
@@ -55,12 +55,12 @@ class Lockout(AxesDatabaseHandler):
 
 
 def name_of(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
-    """The account that somebody tries, as it is counted: no longer than axes' column, which PostgreSQL insists on."""
+    """The account name under which failures are counted, cut to the length of axes' column."""
     return str((credentials or request.POST).get(settings.AXES_USERNAME_FORM_FIELD) or "")[:LONGEST_NAME]
 
 
 def unlock(*, emails: list[str] | None = None, addresses: list[str] | None = None, by: str) -> int:
-    """Let these accounts, or these addresses, try again at once; how many counters were cleared."""
+    """Let these accounts or addresses log in again at once; returns the number of counters deleted."""
     rows = AccessAttempt.objects.filter(Q(username__in=emails or []) | Q(ip_address__in=addresses or []))
     cleared = int(rows.delete()[0])
     log.warning("%s unlocked the log-in of %s.", by, ", ".join([*(emails or []), *(addresses or [])]))
@@ -72,23 +72,24 @@ def _failures(rows: QuerySet[AccessAttempt]) -> int:
 
 
 def _report(username: str) -> None:
-    """Tell the admins, once an hour, of guesses at one account from many addresses."""
+    """Notify the admins, at most once an hour, of guesses at one account from many addresses."""
     at = timezone.now()
     rows = AccessAttempt.objects.filter(username=username, attempt_time__gte=at - COOL_OFF)
     found = rows.aggregate(failures=Sum("failures_since_start"), addresses=Count("ip_address", distinct=True))
     if (found["failures"] or 0) < REPORTED_FAILURES or found["addresses"] < REPORTED_ADDRESSES:
         return
-    why = _("%(failures)s failed log-ins for %(account)s from %(addresses)s addresses within 15 minutes") % {
-        "failures": found["failures"],
-        "account": username[:200],
-        "addresses": found["addresses"],
-    }
+    why = sentence(
+        "%(failures)s failed log-ins for %(account)s from %(addresses)s addresses within 15 minutes",
+        failures=found["failures"],
+        account=username[:200],
+        addresses=found["addresses"],
+    )
     log.warning("%s; the account is not locked.", why)
     told = Told(
         key=f"log_in_guesses:{username[:80]}:{at:%Y%m%d%H}",
         kind="log_in_guesses",
         why=why,
-        text=_("The account is not locked. If this continues, ask its owner to choose a new password."),
+        text=sentence("The account is not locked. If this continues, ask its owner to choose a new password."),
         url=f"{settings.PUBLIC_URL}/admin/axes/accessattempt/",
     )
     notify.tell(told, notify.people(notify.in_role(Membership.Role.ADMIN)), at=at)

@@ -1,4 +1,4 @@
-"""What every request of a person passes through."""
+"""Middleware for requests from people."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ HSTS_SECONDS = 365 * 86400
 
 
 class PrivatePagesMiddleware:
-    """No page with data is kept by a browser or a proxy; behind HTTPS nothing is ever asked for without it.
+    """Forbids browsers and proxies to cache pages, and behind TLS tells browsers to always use HTTPS (HSTS).
 
-    Static files have their own rule: they are answered before this.
+    Static files are served before this middleware and have their own rules.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -37,15 +37,15 @@ class PrivatePagesMiddleware:
         if "no-store" not in response.get("Cache-Control", ""):
             response["Cache-Control"] = "no-store, private"
         if settings.IS_BEHIND_TLS:
-            # A TLS proxy in front speaks plain HTTP with us, so what the request says of itself does not count.
+            # A TLS proxy sends us plain HTTP, so the scheme of the request does not matter.
             response["Strict-Transport-Security"] = f"max-age={HSTS_SECONDS}; includeSubDomains"
         return response
 
 
 class SessionLimitMiddleware:
-    """Ends a session that nobody used for a while, or that is older than any may be.
+    """Ends sessions that have been idle for too long or have reached their maximum age.
 
-    Pages ask for news by themselves (htmx); that is no use by a person and keeps no session alive.
+    Automatic polling by pages (htmx) does not count as use and keeps no session alive.
     """
 
     WRITTEN_EVERY = timedelta(minutes=5)
@@ -57,7 +57,7 @@ class SessionLimitMiddleware:
         if SESSION_KEY in request.session:
             at = timezone.now()
             if not request.user.is_authenticated or self._is_over(request, at):
-                # Also of somebody who may not log in any more: allowed again later, the session stays ended.
+                # Also ends the session of a deactivated user, so that reactivation does not revive it.
                 logout(request)
             elif not self._is_polling(request):
                 self._used(request, at)
@@ -83,7 +83,7 @@ class SessionLimitMiddleware:
 
 
 def _back_to_the_form(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Whoever has to log in to send a form comes back to the page it stands on: where it goes takes no visitors."""
+    """After a log-in forced by a form, lead back to the page with the form, because its target accepts only POST."""
     place, _mark, query = response.get("Location", "").partition("?")
     asked = QueryDict(query, mutable=True)
     if request.method != "POST" or REDIRECT_FIELD_NAME not in asked:
@@ -97,7 +97,7 @@ def _back_to_the_form(request: HttpRequest, response: HttpResponse) -> HttpRespo
 
 
 class TimeZoneMiddleware:
-    """Shows times in the zone of whoever looks."""
+    """Shows times in the user's time zone."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -114,7 +114,7 @@ class TimeZoneMiddleware:
 
 
 class LanguageMiddleware:
-    """Shows pages in the language chosen for whoever looks; without one, LocaleMiddleware's choice stands."""
+    """Shows pages in the user's language; without one, LocaleMiddleware's choice applies."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -125,13 +125,13 @@ class LanguageMiddleware:
             return self.get_response(request)
         with translation.override(language):
             response = self.get_response(request)
-        # LocaleMiddleware adds the header where there is none, with the language active outside of this block.
+        # Otherwise LocaleMiddleware would add the header with the language that is active outside this block.
         response["Content-Language"] = language
         return response
 
 
 class FirstRunMiddleware:
-    """Leads everybody to the first-run page until the installation has its own organisation."""
+    """Redirects every page to the first-run page until the installation has its own organisation."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""A tree of processes in the foreground: one Ctrl-C stops them all, and none outlives its parent."""
+"""A process tree in the foreground: one Ctrl-C stops all processes, and none outlives its parent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GRACE_SECONDS = 8.0
 
 
 class Tree:
-    """Children by name; a child that ends by itself is started again, at most once a second."""
+    """Named child processes. A child that ends by itself is restarted, at most once a second."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
         self.say = say
@@ -38,28 +38,28 @@ class Tree:
 
     def _spawn(self, name: str) -> None:
         command, env = self.commands[name]
-        # In a group of its own: Ctrl-C reaches the parent, and the parent ends the children in order.
+        # In its own process group, so that Ctrl-C reaches only the parent, which stops the children in order.
         self.children[name] = subprocess.Popen(
             command, env=env, cwd=settings.BASE_DIR, preexec_fn=tie_to_parent, process_group=0
         )
 
     def watch(self, *, seconds: float | None = None) -> None:
-        """Wait until told to stop (or so long), and keep the children alive."""
+        """Keep the children running until a signal stops the tree, or for so many seconds."""
         until = None if seconds is None else time.monotonic() + seconds
         while not self.is_stopping and (until is None or time.monotonic() < until):
             self.revive()
             time.sleep(0.2)
 
     def revive(self) -> None:
-        """Start every child again that has ended by itself."""
+        """Restart every child that has ended by itself."""
         for name, child in list(self.children.items()):
             if child.poll() is not None and not self.is_stopping:
-                self.say(f"{name} ended with status {child.returncode}; it is started again.")
+                self.say(f"{name} ended with status {child.returncode} and is restarted.")
                 time.sleep(1)
                 self._spawn(name)
 
     def stop(self) -> None:
-        """Ask every child to end; whoever does not in time is ended."""
+        """Send SIGINT to every child, and SIGKILL to those that do not end in time."""
         self.is_stopping = True
         for child in reversed(list(self.children.values())):
             if child.poll() is None:
@@ -81,7 +81,7 @@ class Tree:
 
 
 def free_port(wanted: int, *, host: str = "127.0.0.1", taken: frozenset[int] = frozenset()) -> int:
-    """The wanted port, or the next free one."""
+    """The wanted port, or the next free one. Raises OSError if none of the next 200 is free."""
     for port in range(wanted, wanted + 200):
         if port in taken:
             continue
@@ -96,7 +96,7 @@ def free_port(wanted: int, *, host: str = "127.0.0.1", taken: frozenset[int] = f
 
 
 def web_command(host: str, port: int) -> list[str]:
-    """The web server: one process; bodies are read on its event loop, and threads run whole requests."""
+    """The command of the web server: one process, whose event loop reads bodies and whose threads run requests."""
     return [
         sys.executable,
         "-m",
@@ -132,7 +132,7 @@ def is_answering(host: str, port: int) -> bool:
 
 
 def wait_for(host: str, port: int, *, seconds: float = 30) -> bool:
-    """Whether somebody answers on the port within so many seconds."""
+    """Whether the port accepts connections within so many seconds."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if is_answering(host, port):

@@ -1,4 +1,4 @@
-"""The console's addresses."""
+"""The URLs of the console."""
 
 from __future__ import annotations
 

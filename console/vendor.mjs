@@ -1,4 +1,4 @@
-// Copies what the console shows from the installed packages into a folder that is never committed.
+// Copies the console's third-party files from the installed packages into a folder that is not committed.
 import { copyFileSync, mkdirSync } from "node:fs";
 
 const target = "node_modules/.hub-static/vendor";

@@ -21,7 +21,19 @@ ROOT = Path(__file__).resolve().parents[1]
 APPS = ("hub", "workflows", "connectors", "worker", "console", "api")
 PAGES = ("*.md", "docs/**/*.md", "connectors/**/README.md")
 TEMPLATES = tuple(f"{app}/templates/**/*" for app in APPS)
-MARKERS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "sentence", "sentences"}
+MARKERS = {
+    "_",
+    "_lazy",
+    "gettext",
+    "gettext_lazy",
+    "ngettext",
+    "ngettext_lazy",
+    "pgettext",
+    "pgettext_lazy",
+    "npgettext",
+    "sentence",
+    "sentences",
+}
 
 OFF = {
     "typography.diacritical_marks": "a clock resumes; nobody here sends a résumé",

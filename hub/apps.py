@@ -2,16 +2,17 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from hub import redaction
 
 
 class HubConfig(AppConfig):
     name = "hub"
-    verbose_name = "Ticket Hub"
+    verbose_name = _("Ticket Hub")
 
     def ready(self) -> None:
-        # The app has to exist before a task is published, or Celery's default one would take it.
+        # The Celery app has to exist before a task is published, or Celery's default app would take the task.
         from hub import celery, checks, jobs  # noqa: F401
 
         redaction.install()

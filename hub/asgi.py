@@ -1,4 +1,4 @@
-"""The ASGI entry point: what a request passes before a thread is spent on it (docs/decisions/0027)."""
+"""The ASGI entry point: the WSGI application behind `hub.front` (docs/decisions/0027)."""
 
 from __future__ import annotations
 

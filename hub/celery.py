@@ -1,4 +1,4 @@
-"""Celery, for installations with a broker. Tasks carry ids; the rows stay the truth."""
+"""Celery, for installations with a broker. Tasks carry only ids of rows; the database stays authoritative."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 QUEUES = ("sync", "poll", "mail")
 OF_RABBITMQ = {"confirm_publish": True}
 OF_REDIS = {"visibility_timeout": 300, "socket_connect_timeout": 4, "socket_timeout": 10}
-"""Redis hands out again, after the first of these seconds, what a killed worker did not finish."""
+"""After `visibility_timeout` seconds Redis delivers the tasks of a killed worker again."""
 
 
 def _quorum(name: str) -> Queue:
@@ -30,9 +30,9 @@ app.conf.update(
     task_serializer="json",
     accept_content=["json"],
     task_default_queue="sync",
-    # On RabbitMQ a killed worker's tasks come back at once only from quorum queues; Redis ignores the argument.
+    # On RabbitMQ only quorum queues return a killed worker's tasks at once; Redis ignores the argument.
     task_queues=[_quorum(name) for name in QUEUES],
-    # A quorum queue cannot count globally, and the worker must not ask it to.
+    # Quorum queues do not support global QoS, so the worker must not request it.
     worker_detect_quorum_queues=True,
     broker_transport_options=OF_REDIS if settings.CELERY_BROKER_URL.startswith("redis") else OF_RABBITMQ,
     broker_connection_retry_on_startup=True,

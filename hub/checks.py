@@ -1,4 +1,4 @@
-"""Mistakes in the settings that would bite later, found at start."""
+"""System checks that find faulty settings at start."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def seal_keys_can_be_used(**_: Any) -> list[CheckMessage]:
     except ValueError:
         return [
             Error(
-                "TICKETHUB_SEAL_KEYS holds a key that cannot be used.",
-                hint="Every key is 32 bytes in URL-safe base64; make one with "
+                "TICKETHUB_SEAL_KEYS contains a key that is not valid.",
+                hint="A key is 32 bytes in URL-safe base64. Create one with "
                 "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'.",
                 id="hub.E001",
             )
@@ -31,7 +31,7 @@ def production_runs_on_postgresql(**_: Any) -> list[CheckMessage]:
     if settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
         return [
             Error(
-                "SQLite is for one machine that may lose its disk.",
+                "SQLite is not suitable for production.",
                 hint="Set DATABASE_URL=postgresql://user:password@host:5432/name.",
                 id="hub.E002",
             )
@@ -45,7 +45,7 @@ def the_public_address_is_encrypted(**_: Any) -> list[CheckMessage]:
         return [
             Warning(
                 "TICKETHUB_URL does not begin with https://.",
-                hint="Put a TLS proxy in front and set TICKETHUB_URL to its address.",
+                hint="Run a TLS proxy in front of the hub and set TICKETHUB_URL to the address of the proxy.",
                 id="hub.W001",
             )
         ]

@@ -1,10 +1,12 @@
-"""In front of the application: bodies and answers of slow clients wait here, and hold no thread.
+"""The ASGI application in front of the WSGI application: slow clients occupy no thread.
 
-Every request is one small coroutine until its body has arrived whole, within a size and a time; only then a thread runs
-the WSGI application with it. Where it goes says how large a body may be and who is asked before any of it is read
-(`settings.BODY_RULES`). What the thread answers is taken from it at once and written from here, however slowly the
-client reads. Whatever framing a body came in (a length, chunks, HTTP/2 frames), the application sees it with its true
-length.
+A request is a small coroutine until its whole body has arrived, within limits of size and time; only then a thread runs
+the WSGI application. The path decides how large a body may be, and which gate may refuse it unread
+(`settings.BODY_RULES`). The response is taken from the thread at once and sent from here, however slowly the client
+reads. Whatever framing a body used (a length, chunks, HTTP/2 frames), the application gets its actual length.
+
+Refusals from here are sent before Django's middleware runs, so this module activates the language itself: that of the
+language cookie, or else of the Accept-Language header.
 """
 
 from __future__ import annotations
@@ -23,8 +25,11 @@ from asgiref.wsgi import WsgiToAsgiInstance
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import DatabaseError, close_old_connections
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, parse_cookie
+from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -32,36 +37,43 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Wsgi = Callable[..., Iterable[bytes]]
 T = TypeVar("T")
 RateLimiter = Callable[[WSGIRequest], HttpResponse | None]
-"""Says no to a request whose body was not read yet; None lets it in."""
+"""Returns a refusal for a request whose body was not read yet, or None to accept it."""
 
 IN_MEMORY = 64 * 1024
-"""What is larger waits in a temporary file."""
+"""Bytes of a body that are kept in memory; a larger body goes to a temporary file."""
 PIECE = 64 * 1024
+"""Bytes of a response that are sent at once."""
 SLOWEST = 20_000
-"""Bytes a second in which a body has to come at the least, once its first seconds are over."""
+"""The lowest rate in bytes per second at which a body has to arrive, after its first seconds."""
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+TOO_LARGE = _("The body is too large.")
+TOO_SLOW = _("The body did not arrive in time.")
+UNREADABLE = _("The headers are not valid.")
+NO_DATABASE = _("The database is not available. Try again in a minute.")
+
+
 class Rule(NamedTuple):
-    """What a body may be, by where it goes."""
+    """Limits for bodies, by path."""
 
     path: re.Pattern[str]
     limit: int
     """Bytes."""
     gate: RateLimiter | None
-    """Asked before anything of it is read."""
+    """Called before any of the body is read."""
 
 
 class _TooLarge(Exception):
-    """More came than may."""
+    """The body exceeds its limit."""
 
 
 class _Gone(Exception):
-    """The client left before its body was whole: there is nobody to answer."""
+    """The client disconnected before its body was complete: a response is pointless."""
 
 
 class _Answer(NamedTuple):
-    """What the application answered, apart from whoever reads it."""
+    """A complete response, independent of how fast the client reads."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -71,8 +83,8 @@ class _Answer(NamedTuple):
 class Front:
     """An ASGI application around the WSGI one.
 
-    A body has `body_seconds` to arrive, and a second more for every `SLOWEST` bytes of it; an answer has
-    `answer_seconds` to be read.
+    A body has to arrive within `body_seconds` plus one second for every `SLOWEST` bytes; the client has to read a
+    response within `answer_seconds`.
     """
 
     def __init__(
@@ -91,11 +103,11 @@ class Front:
                 await _written(send, answer, self.answer_seconds)
 
     async def _answered(self, scope: Scope, receive: Receive) -> _Answer | None:
-        """The answer; None where the client has gone."""
+        """The response; None if the client has disconnected."""
         rule = next(rule for rule in _rules() if rule.path.match(scope["path"]))
         limit = PIECE if scope["method"] in BODILESS else rule.limit
         if _stated_length(scope) > limit:
-            return _plain(413, "The body is too large.")
+            return _refusal(scope, 413, TOO_LARGE)
         if rule.gate is not None and scope["method"] not in BODILESS:
             refused = await self._in_thread(_Once(self.application, scope, BytesIO()).asked, rule.gate)
             if refused is not None:
@@ -104,9 +116,9 @@ class Front:
             try:
                 await _read(receive, body, limit, self.body_seconds)
             except _TooLarge:
-                return _plain(413, "The body is too large.")
+                return _refusal(scope, 413, TOO_LARGE)
             except TimeoutError:
-                return _plain(408, "The body did not arrive in time.")
+                return _refusal(scope, 408, TOO_SLOW)
             except _Gone:
                 return None
             return await self._in_thread(_Once(self.application, scope, body).run)
@@ -124,24 +136,25 @@ def _rules() -> tuple[Rule, ...]:
 
 
 class _Once(WsgiToAsgiInstance):
-    """One request as WSGI, its answer taken whole."""
+    """One request as WSGI, with its complete response."""
 
     def __init__(self, application: Wsgi, scope: Scope, body: Any) -> None:
         super().__init__(application)
-        # Two spellings of one header would be one in WSGI's environment, so the odd one is left out.
+        # In WSGI's environment “a_b” and “a-b” would be the same header, so headers with underscores are left out.
         headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
         self.scope, self.body = {**scope, "headers": headers}, body
 
     def asked(self, gate: RateLimiter) -> _Answer | None:
-        """The gate's no; None where it lets the request in."""
+        """The gate's refusal; None if it accepts the request."""
         try:
             request = WSGIRequest(self._environ())
         except ValueError:
-            return _plain(400, "These headers cannot be read.")
+            return _refusal(self.scope, 400, UNREADABLE)
         try:
-            refused = gate(request)
+            with translation.override(_language(self.scope)):
+                refused = gate(request)
         except DatabaseError:
-            return _plain(503, "The hub cannot look into its database now; try again in a minute.")
+            return _refusal(self.scope, 503, NO_DATABASE)
         finally:
             close_old_connections()
         if refused is None:
@@ -150,11 +163,11 @@ class _Once(WsgiToAsgiInstance):
         return _Answer(refused.status_code, headers, BytesIO(refused.content))
 
     def run(self) -> _Answer:
-        """The application's answer."""
+        """The application's response."""
         try:
             environ = self._environ()
         except ValueError:
-            return _plain(400, "These headers cannot be read.")
+            return _refusal(self.scope, 400, UNREADABLE)
         content = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  closed when it is written
         try:
             chunks = self.wsgi_application(environ, self.start_response)
@@ -181,7 +194,7 @@ class _Once(WsgiToAsgiInstance):
 
 
 def _client(environ: dict[str, Any]) -> str:
-    """Whose request it is: what the nearest of our own proxies says, where it came through one."""
+    """The address of the client: as stated by the nearest of our proxies, if the request came through one."""
     peer = str(environ.get("REMOTE_ADDR") or "")
     hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
     while hops and _is_proxy(peer):
@@ -200,13 +213,13 @@ def _is_proxy(address: str) -> bool:
 
 
 def _stated_length(scope: Scope) -> int:
-    """The Content-Length; 0 where there is none, as with chunks, or none that can be read."""
+    """The Content-Length; 0 if there is none, as with chunks, or if it is not a number."""
     found = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     return int(found[:18]) if found.isdigit() else 0
 
 
 async def _read(receive: Receive, body: Any, limit: int, seconds: float) -> None:
-    """The body to its end, whatever its framing. Raises what is wrong with it, TimeoutError where it is too slow."""
+    """Read the whole body, whatever its framing. Raises _TooLarge, _Gone, or TimeoutError if it is too slow."""
     loop = asyncio.get_running_loop()
     began, size, is_more = loop.time(), 0, True
     while is_more:
@@ -223,7 +236,7 @@ async def _read(receive: Receive, body: Any, limit: int, seconds: float) -> None
 
 
 async def _written(send: Send, answer: _Answer, seconds: float) -> None:
-    """The answer, as quickly as the client takes it; whoever has not read it in time does not want it."""
+    """Send the response as fast as the client reads it; after `seconds` the rest is dropped."""
     content = answer.content
     try:
         content.seek(0)
@@ -238,8 +251,21 @@ async def _written(send: Send, answer: _Answer, seconds: float) -> None:
         content.close()
 
 
-def _plain(status: int, text: str) -> _Answer:
-    return _Answer(status, [(b"content-type", b"text/plain; charset=utf-8")], BytesIO(text.encode()))
+def _refusal(scope: Scope, status: int, text: Promise) -> _Answer:
+    """A plain text response in the language of the request."""
+    with translation.override(_language(scope)):
+        content = BytesIO(str(text).encode())
+    return _Answer(status, [(b"content-type", b"text/plain; charset=utf-8")], content)
+
+
+def _language(scope: Scope) -> str:
+    """The language of the request's cookie or Accept-Language header, or else the default."""
+    request = HttpRequest()
+    for name, value in scope["headers"]:
+        if name in (b"cookie", b"accept-language"):
+            request.META[f"HTTP_{name.decode().replace('-', '_').upper()}"] = value.decode("latin-1")
+    request.COOKIES = parse_cookie(request.META.get("HTTP_COOKIE", ""))
+    return translation.get_language_from_request(request)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The timed jobs of the record."""
+"""The timed jobs of the record: breaches of clocks, and retries of failed receivers."""
 
 from __future__ import annotations
 

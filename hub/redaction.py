@@ -1,10 +1,10 @@
-"""No secret reaches a log: one place, at the root of logging, for every library.
+"""Keeps secrets out of the logs of all libraries, at the root of logging.
 
-Whatever a process unseals or seals is made known here, and so are the installation's own keys. Every log record is
-then rewritten as it is made, before any handler sees it: message, arguments and traceback. Addresses that are keys
-themselves (guest pages, hooks without a signature, links for a new password) are recognised by their form.
+Secrets that a process seals or unseals are registered here, as are the installation's own keys. Every log record is
+then redacted when it is created, before any handler sees it: message, arguments and traceback. URLs that grant access
+themselves (guest links, hooks without a signature, links for a new password) are recognised by their form.
 
-Plain Python: it stands below everything that has secrets.
+Plain Python, because every module that handles secrets imports it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 
 HIDDEN = "[hidden]"
 SHORTEST = 6
-"""Anything shorter would hide ordinary words; no credential worth its name is that short."""
+"""Shorter secrets are not redacted, because that would hide ordinary words. No usable credential is that short."""
 LONGEST_LINE = 100_000
 
 _KEYS_IN_PATHS = (
@@ -33,7 +33,7 @@ _known: dict[str, None] = {}
 
 
 def know(secrets: Iterable[str]) -> None:
-    """From now on these never stand in a log of this process, however a library writes them."""
+    """Register secrets: from now on this process redacts them in its logs, in every form libraries write them."""
     for secret in secrets:
         if len(secret) >= SHORTEST and secret not in _known:
             for form in _forms(secret):
@@ -41,7 +41,7 @@ def know(secrets: Iterable[str]) -> None:
 
 
 def know_address(url: str) -> None:
-    """The password of an address such as DATABASE_URL."""
+    """Register the password of a URL such as DATABASE_URL."""
     try:
         password = urlsplit(url).password
     except ValueError:
@@ -50,7 +50,7 @@ def know_address(url: str) -> None:
 
 
 def redacted(text: str) -> str:
-    """The text without any secret this process knows."""
+    """The text with every registered secret replaced."""
     text = text[:LONGEST_LINE]
     for form in sorted((form for form in _known if form in text), key=len, reverse=True):
         text = text.replace(form, HIDDEN)
@@ -60,7 +60,7 @@ def redacted(text: str) -> str:
 
 
 def _packed(found: re.Match[str]) -> str:
-    """A name and a password as HTTP has them (Basic): hidden where a known secret is in it."""
+    """A base64 text such as HTTP Basic credentials: hidden if it contains a registered secret."""
     packed = found[0].rstrip("=")
     try:
         plain = base64.b64decode(packed + "=" * (-len(packed) % 4)).decode("utf-8", "replace")
@@ -70,7 +70,7 @@ def _packed(found: re.Match[str]) -> str:
 
 
 def install() -> None:
-    """Rewrite every log record of this process; warnings of libraries become log records, too."""
+    """Redact every log record of this process; Python warnings are logged and redacted, too."""
     if isinstance(logging.getLogRecordFactory(), _Redacting):
         return
     logging.setLogRecordFactory(_Redacting(logging.getLogRecordFactory()))
@@ -78,7 +78,7 @@ def install() -> None:
 
 
 class _Redacting:
-    """Makes log records that hold no secret."""
+    """A log record factory that redacts secrets."""
 
     def __init__(self, make: Any) -> None:
         self.make = make
@@ -93,7 +93,7 @@ class _Redacting:
             told = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
             clean = redacted(told)
             if clean != told:
-                # As text only: whoever formats the exception again would write it as it was.
+                # Text only: a handler that formats the exception again would write the secret.
                 record.exc_text, record.exc_info = clean, None
         return record
 
@@ -101,12 +101,12 @@ class _Redacting:
 def _said(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # a library's own mistake in a format is its handler's to tell
+    except Exception:  # a faulty format string of a library; the handler reports it
         return f"{record.msg} {record.args}"
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """A secret as libraries write it: as it is, in an address, in JSON, as Python shows it, in base64."""
+    """The forms in which libraries write a secret: plain, URL-encoded, in JSON, as a Python literal, in base64."""
     yield secret
     for form in (
         quote(secret),
@@ -118,6 +118,6 @@ def _forms(secret: str) -> Iterator[str]:
     ):
         if form != secret:
             yield form
-    for line in secret.splitlines()[1:-1]:  # of a key in PEM any line is enough
+    for line in secret.splitlines()[1:-1]:  # any single line of a PEM key counts as the secret
         if len(line) >= 40:
             yield line

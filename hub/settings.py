@@ -1,4 +1,4 @@
-"""Settings: everything that differs between installations comes from the environment.
+"""Django settings. Everything that differs between installations comes from the environment.
 
 Every variable is described in docs/settings.md.
 """
@@ -42,7 +42,7 @@ def _database() -> dict[str, Any]:
         found: dict[str, Any] = dict(dj_database_url.parse(DATABASE_ADDRESS))
     except (ValueError, KeyError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError) as error:
         raise ImproperlyConfigured(
-            "DATABASE_URL cannot be read; write postgresql://user:password@host:5432/name or sqlite:///path."
+            "DATABASE_URL is not valid; write postgresql://user:password@host:5432/name or sqlite:///path."
         ) from error
     if found["ENGINE"] == "django.db.backends.sqlite3":
         found["OPTIONS"] = {
@@ -53,7 +53,7 @@ def _database() -> dict[str, Any]:
     elif found["ENGINE"] == "django.db.backends.postgresql":
         found.setdefault("OPTIONS", {})["connect_timeout"] = 10
     else:
-        raise ImproperlyConfigured("DATABASE_URL names a database the hub does not know: PostgreSQL or SQLite.")
+        raise ImproperlyConfigured("DATABASE_URL names an unsupported database; use PostgreSQL or SQLite.")
     return found
 
 
@@ -76,7 +76,7 @@ INSTALLED_APPS = [
     "connectors",
     "worker",
     "console",
-    "django.contrib.admin",  # last: pages of ours are found before its own
+    "django.contrib.admin",  # last, so that our templates override its own
 ]
 
 MIDDLEWARE = [
@@ -84,7 +84,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "console.middleware.PrivatePagesMiddleware",
-    "console.soundness.SoundInputMiddleware",
+    "console.input_checks.SoundInputMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -103,7 +103,7 @@ MIDDLEWARE = [
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 # Ten failures lock an account for one address, fifty lock the address: console/lockout.py.
 AXES_HANDLER = "console.lockout.Lockout"
-AXES_USERNAME_FORM_FIELD = "username"  # of the form, not of the model, where it is the e-mail address
+AXES_USERNAME_FORM_FIELD = "username"  # the name of the form field; the model uses the e-mail address
 AXES_USERNAME_CALLABLE = "console.lockout.name_of"
 AXES_FAILURE_LIMIT = 10
 LOG_IN_FAILURES_PER_ADDRESS = 50
@@ -189,11 +189,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * MEGABYTE
 WEB_THREADS = environment.number("TICKETHUB_WEB_THREADS", 4, least=1)
 PROXIES = environment.listed("TICKETHUB_PROXIES")
 
-# Who may be called: private and loopback addresses only where the installation says so.
+# Private and loopback addresses that the installation may call.
 EGRESS_ALLOW = environment.listed("TICKETHUB_EGRESS_ALLOW")
 WRITES_PER_LINK_PER_HOUR = environment.number("TICKETHUB_WRITES_PER_LINK_PER_HOUR", 120, least=1)
 HOOK_BODY_LIMIT = environment.number("TICKETHUB_HOOK_BODY_LIMIT", MEGABYTE, least=1024)
-# Where a body goes, how large it may be, and who is asked before any of it is read: hub/front.py.
+# Path prefix, largest body in bytes, and the check made before a body is read: see hub/front.py.
 BODY_RULES = (
     (r"/hooks/", HOOK_BODY_LIMIT, "api.hooks.refused_unread"),
     (r"/v/", 21 * MEGABYTE, "console.views.guest_link.refused_unread"),
@@ -205,7 +205,7 @@ HOOKS_PER_MINUTE = environment.number("TICKETHUB_HOOKS_PER_MINUTE", 600, least=1
 MAILS_PER_MINUTE = environment.number("TICKETHUB_MAILS_PER_MINUTE", 30, least=1)
 WORKER_THREADS = environment.number("TICKETHUB_WORKER_THREADS", 4, least=1)
 
-# What the hub sends itself: notices, digests, offers to those who have no system.
+# The hub's own mail: notices, digests, and offers to organisations without a system.
 MAIL_URL = environment.text("TICKETHUB_MAIL_URL")
 MAIL_FROM = environment.text("TICKETHUB_MAIL_FROM", "Ticket Hub <hub@localhost>")
 NAMES_VENDORS = environment.flag("TICKETHUB_NAME_VENDORS")
@@ -217,7 +217,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # What others' mail makes a detector of bounces stumble over is no fault here; the next detector is asked.
+    # A bounce detector that fails on a message is not an error of ours; the next detector is tried.
     "loggers": {"flufl.bounce": {"level": "CRITICAL"}},
     "root": {"handlers": ["stderr"], "level": environment.text("TICKETHUB_LOG_LEVEL", "WARNING").upper()},
 }

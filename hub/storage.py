@@ -1,4 +1,4 @@
-"""Files on a disk that may be full, or die: a file is there whole, or not at all."""
+"""Storage that survives full and failing disks: a file exists completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.core.ids import new_ulid
 
 
 class WholeFileStorage(FileSystemStorage):
-    """Writes under another name, brings it to the disk, looks at its length, and only then gives it its name."""
+    """Writes to a temporary name, flushes to the disk, checks the size, and only then renames the file."""
 
     def _save(self, name: str, content: Any) -> str:
         path = Path(self.path(name))
@@ -22,7 +22,7 @@ class WholeFileStorage(FileSystemStorage):
             with fresh.open("xb") as file:
                 size = _written(content, file)
             if fresh.stat().st_size != size:
-                raise OSError(f"{path.name} was not written whole.")
+                raise OSError(f"{path.name} was not written completely.")
             fresh.replace(path)
         finally:
             fresh.unlink(missing_ok=True)
@@ -40,7 +40,7 @@ def _written(content: Any, file: IO[bytes]) -> int:
 
 
 def _settle(folder: Path) -> None:
-    """The name itself is brought to the disk, too."""
+    """Flush the directory, so that the new name is on the disk, too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Sentences of the product in the language of whoever reads them."""
+"""Sentences of the product in the active language."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from hub.core.sentences import Sentence
 
 
 def localized(text: str) -> str:
-    """A sentence in the active language, its values that are sentences too; any other text as it is.
+    """A sentence in the active language, including values that are sentences; any other text unchanged.
 
-    A translation whose placeholders do not fit leaves the text in English: a reason is never lost.
+    If the placeholders of a translation do not fit, the text stays in English.
     """
     if not isinstance(text, Sentence):
         return text
@@ -20,3 +20,10 @@ def localized(text: str) -> str:
         return text.said(form % values if values else form)
     except (KeyError, TypeError, ValueError):
         return text
+
+
+class Refusal(Exception):
+    """A refusal for a person: its `sentence` is shown in the active language, and stored as a sentence."""
+
+    def __str__(self) -> str:
+        return localized(super().__str__())

@@ -1,4 +1,4 @@
-"""Every address, by app."""
+"""The URL configuration."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Time zones: the locked data wins on every machine.
+"""Time zones: every machine uses the locked zone data.
 
-Python takes the system's zone data first, and PyPI's `tzdata` only where there is none. With the system data of 2025b
-Vancouver, Winnipeg, Edmonton and Casablanca open an hour off in winter 2026 (Python 3.11, tzdata 2026.x). Two machines
-of one installation would not agree on a clock.
+Python prefers the system's zone data, and uses PyPI's `tzdata` only if there is none. With the system data of 2025b
+the offsets of Vancouver, Winnipeg, Edmonton and Casablanca are wrong by an hour in winter 2026 (Python 3.11, tzdata
+2026.x), and two machines of one installation would calculate clocks differently.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import zoneinfo
 import tzdata
 
 RELEASE = tzdata.IANA_VERSION
-"""The release of the IANA database that everything here counts with."""
+"""The release of the IANA time zone database in use."""
 
 
 def use_locked() -> None:
-    """From now on zones come from the locked package alone, whatever PYTHONTZPATH or the system has."""
+    """Load zones only from the locked package, whatever PYTHONTZPATH is and the system has."""
     zoneinfo.reset_tzpath(to=())
     zoneinfo.ZoneInfo.clear_cache()

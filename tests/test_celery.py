@@ -97,7 +97,7 @@ def test_without_its_broker_the_dispatcher_does_the_work_and_says_so(
     told = subprocess.run(
         [sys.executable, "-c", TROUBLE], cwd=ROOT, env=environment(tmp_path, "", ""), capture_output=True, text=True
     ).stdout
-    assert "It did not take what is to be done" in told
+    assert "The broker did not accept a job" in told
 
 
 TROUBLE = """

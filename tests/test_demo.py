@@ -69,7 +69,7 @@ def test_the_story_plays_to_its_end_on_ports_of_its_own_beside_a_busy_processor(
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"http://127.0.0.1:{ports['web']}/" in done.stdout
     assert "nearly breached, not breached" in done.stdout
-    assert "the end is right" in done.stdout
+    assert "is correct: all links are in sync" in done.stdout
 
 
 def test_the_console_answers_while_the_past_is_written_and_two_demos_run_side_by_side(tmp_path: Path) -> None:

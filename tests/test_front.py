@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
+from django.utils.translation import gettext, gettext_lazy
 
 from console.processes import wait_for, web_command
-from hub.front import Front
+from hub.front import Front, Rule
 from tests.conftest import need
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -435,6 +437,29 @@ def test_a_length_over_the_limit_is_413_before_anything_is_read() -> None:
     sent = alone(seen(ran), [], headers={"Content-Length": "999999999999"})
 
     assert (sent[0]["status"], ran) == (413, {})
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ({}, "Monday"),
+        ({"Accept-Language": "de-DE,de;q=0.9,en;q=0.5"}, "Montag"),
+        ({"Accept-Language": "en", "Cookie": "django_language=de"}, "Montag"),
+        ({"Accept-Language": "xx;;q=\xff"}, "Monday"),
+    ],
+)
+@pytest.mark.parametrize("is_from_gate", [False, True])
+def test_a_refusal_is_in_the_language_of_the_request(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], wanted: str, is_from_gate: bool
+) -> None:
+    monkeypatch.setattr("hub.front.TOO_LARGE", gettext_lazy("Monday"))
+    refuse = Rule(re.compile(""), 1, lambda _request: HttpResponse(gettext("Monday"), status=404))
+    monkeypatch.setattr("hub.front._rules", lambda: (refuse,))
+
+    sent = alone(seen({}), [], headers={**headers, "Content-Length": "0" if is_from_gate else "2"})
+
+    assert sent[0]["status"] == (404 if is_from_gate else 413)
+    assert b"".join(message.get("body", b"") for message in sent[1:]).decode() == wanted
 
 
 def test_who_never_reads_the_answer_is_given_up() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hub.core import jobs
 from hub.domain import tickets
 from hub.domain.actors import Actor
+from hub.models import EventKind
 from tests import factories
 from worker import dispatcher
 from workflows.handoffs import engagements, guest_links
@@ -22,22 +22,26 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "add-a-timed-jo
 pytestmark = pytest.mark.django_db
 
 
-def test_the_job_of_the_how_to_runs(agent: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_job_of_the_how_to_runs_once(agent: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "_jobs", dict(jobs.registered()))  # the page's job ends with the test
     [code] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    made: dict[str, Any] = {}
-    exec(code, made)
+    exec(code, {})
     at = datetime.now(UTC).replace(microsecond=0)
-    ticket = tickets.open_ticket(title="Slow", actor=agent, at=at)
-    leg = engagements.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=at)
-    link = guest_links.open_for(leg, at=at)
-    assert dispatcher.Job("revoke", link.pk) not in list(dispatcher.due())
-    GuestLink.objects.update(expires_at=at - timedelta(days=1))
+    began = at - timedelta(days=40)
+    ticket = tickets.open_ticket(title="Slow", actor=agent, at=began)
+    leg = engagements.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=began)
+    link = guest_links.open_for(leg, at=began)
+    GuestLink.objects.update(expires_at=at + timedelta(days=50))
+    job = dispatcher.Job("close_guest_links", leg.pk)
+    assert job not in list(dispatcher.due())
+    engagements.recall(leg=leg, reason="", actor=agent, at=at - timedelta(days=31))
 
-    assert dispatcher.Job("revoke", link.pk) in list(dispatcher.due())
-    dispatcher.run(dispatcher.Job("revoke", link.pk))
+    assert job in list(dispatcher.due())
+    dispatcher.run(job)
     link.refresh_from_db()
     assert link.revoked_at is not None
-    assert dispatcher.Job("revoke", link.pk) not in list(dispatcher.due())
-    with pytest.raises(ValueError, match="There is a timed job named “revoke” already"):
+    assert job not in list(dispatcher.due())
+    dispatcher.run(job)
+    assert ticket.events.filter(kind=EventKind.DOOR_CLOSED).count() == 1
+    with pytest.raises(ValueError, match="A timed job named “close_guest_links” is already registered"):
         exec(code, {})

@@ -35,7 +35,7 @@ def manage(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     [
         ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "The database cannot be used: "),
         ({"DATABASE_URL": "what is this"}, "Wrong setting: DATABASE_URL"),
-        ({"DATABASE_URL": "mysql://a@b/c"}, "Wrong setting: DATABASE_URL names a database the hub does not know"),
+        ({"DATABASE_URL": "mysql://a@b/c"}, "Wrong setting: DATABASE_URL names an unsupported database"),
         ({"TICKETHUB_HOOK_BODY_LIMIT": "lots"}, "Wrong setting: TICKETHUB_HOOK_BODY_LIMIT is 'lots'"),
         ({"TICKETHUB_DEBUG": "maybe"}, "Wrong setting: TICKETHUB_DEBUG is 'maybe'; write 1 or 0."),
     ],
@@ -64,7 +64,7 @@ def test_the_hub_starts_beside_a_port_in_use_and_stops_with_everything(tmp_path:
         tree, said = _up(tmp_path, port)
         url = re.search(r"http://\S+", said)
         assert url is not None
-        assert f"Port {port} is in use; taking " in said
+        assert f"Port {port} is in use. Using port " in said
         with urllib.request.urlopen(url[0], timeout=10) as page:
             assert "Welcome to Ticket Hub" in page.read().decode()
         children = _children(tree.pid)

@@ -1,7 +1,7 @@
-"""The sweep that finds every row that is due: the rows are the queue.
+"""The dispatcher, which repeatedly finds the rows that are due. The rows are the queue.
 
-Embedded, the functions run in threads of this process. With a broker only their ids are published,
-and Celery workers run the same functions. Any number of dispatchers may run: rows are claimed.
+Without a broker, the jobs run in threads of this process. With a broker, only their ids are published,
+and Celery workers run the jobs. Any number of dispatchers may run, because rows are claimed.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from django.db import close_old_connections, connections
 from connectors.engine.operations import troubles
 from connectors.models import Trouble
 from hub.core import jobs
+from hub.core.sentences import sentence
 
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.2
 PUBLISHED_SECONDS = 10.0
-"""An id that was handed to the broker is not handed over again sooner: its row stays due until a worker claims it."""
+"""An id is not published again before this time has passed: its row stays due until a worker claims it."""
 WITHOUT_BROKER_SECONDS = 30.0
-"""So long without a broker, and the dispatcher does the work itself."""
+"""How long the broker may be unreachable before the dispatcher runs the jobs itself."""
 MAIL_THREADS = 2
-"""Mail has a lane of its own: a message that takes long may hold up other mail for a while, and nothing else."""
+"""Mail has threads of its own, so that a message that takes long delays only other mail."""
 ASK_BROKER_SECONDS = 5.0
-"""A broker that cannot be reached is tried again so often."""
+"""How often an unreachable broker is tried again."""
 
 
 class NoBroker(Exception):
-    """The broker cannot be reached; the message says why, without its address."""
+    """The broker cannot be reached. The message gives the reason without the broker's URL."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,13 @@ class Job:
 
 
 def due() -> Iterator[Job]:
-    """Every row that is due now, by whichever job."""
+    """All rows that are due now, of all jobs."""
     for job in jobs.registered().values():
         yield from (Job(job.name, row) for row in job.due())
 
 
 class Dispatcher:
-    """Sweeps until it is stopped; each row at most once at a time in this process."""
+    """Starts jobs that are due until it is stopped; each row at most once at a time in this process."""
 
     def __init__(self, *, threads: int, publish: Callable[[Job], None] | None = None) -> None:
         self.stopped = threading.Event()
@@ -64,11 +65,11 @@ class Dispatcher:
         self.chores: list[Callable[[], object]] = []
         self.chores_at = 0.0
         self.lost_at: float | None = None
-        """Since when the broker could not be reached, by the time since start."""
+        """Since when the broker has been unreachable, in monotonic seconds."""
         self.asked_at = 0.0
 
     def every_minute(self, chore: Callable[[], object]) -> None:
-        """Call this now and about once a minute, in the dispatcher's own thread: it has to be quick."""
+        """Call this now and about once a minute, in the dispatcher's own thread. It must be quick."""
         self.chores.append(chore)
 
     def run(self) -> None:
@@ -77,10 +78,10 @@ class Dispatcher:
                 self.sweep()
                 self._do_chores()
             except DatabaseError as error:
-                log.warning("The database did not answer: %s", str(error).splitlines()[0] if str(error) else "")
+                log.warning("The database is not responding: %s", str(error).splitlines()[0] if str(error) else "")
                 connections.close_all()
                 self.stopped.wait(2)
-            except Exception:  # the top: nothing may end the dispatcher
+            except Exception:  # last resort: no error may end the dispatcher
                 log.exception("A sweep failed")
                 self.stopped.wait(2)
             self.stopped.wait(PAUSE_SECONDS)
@@ -88,7 +89,7 @@ class Dispatcher:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def sweep(self) -> int:
-        """Start what is due and not running; how many were started."""
+        """Start all jobs that are due and not running; returns the number started."""
         close_old_connections()
         at = time.monotonic()
         self.running = {job: future for job, future in self.running.items() if not future.done()}
@@ -108,7 +109,7 @@ class Dispatcher:
         return started
 
     def _is_published(self, job: Job, at: float) -> bool:
-        """Whether the broker took it; one that cannot be reached is left alone for a few seconds."""
+        """Whether the broker accepted the job. An unreachable broker is not tried again for a few seconds."""
         if self.publish is None or (self.lost_at is not None and at - self.asked_at < ASK_BROKER_SECONDS):
             return False
         try:
@@ -119,7 +120,11 @@ class Dispatcher:
                 self.lost_at = at
             troubles.begin(
                 Trouble.Kind.BROKER,
-                f"{error} After {WITHOUT_BROKER_SECONDS:.0f} seconds the dispatcher does the work itself.",
+                sentence(
+                    "%(reason)s After %(seconds)s seconds, the dispatcher runs the jobs itself.",
+                    reason=str(error),
+                    seconds=int(WITHOUT_BROKER_SECONDS),
+                ),
             )
             return False
         if self.lost_at is not None:
@@ -128,7 +133,7 @@ class Dispatcher:
         return True
 
     def _is_alone(self, at: float) -> bool:
-        """Whether the broker has been away for so long that the work is done here."""
+        """Whether the broker has been unreachable for so long that the jobs run here."""
         return self.lost_at is not None and at - self.lost_at >= WITHOUT_BROKER_SECONDS
 
     def _do_chores(self) -> None:
@@ -150,14 +155,14 @@ def run(job: Job) -> None:
 def _run(job: Job) -> None:
     try:
         run(job)
-    except Exception:  # the top: nothing may end the worker
+    except Exception:  # last resort: no error may end the worker
         log.exception("%s %s failed", job.name, job.row_id)
     finally:
         connections.close_all()
 
 
 def drain(*, most: int = 200) -> int:
-    """Run everything that is due in this thread until nothing is; for tests and commands."""
+    """Run all jobs that are due in this thread, until none is; for tests and commands."""
     done = 0
     for _ in range(most):
         jobs = list(due())

@@ -1,4 +1,4 @@
-"""Celery's side of the dispatcher: the same functions, started by an id."""
+"""The Celery task, which runs the same jobs by their ids."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from typing import Any
 from celery import shared_task
 
 from hub.core import jobs
+from hub.core.sentences import sentence
 from worker import dispatcher
 
 
 @shared_task(acks_late=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def run(*, name: str, row_id: int, **_: Any) -> None:
-    """Run one job; rows are claimed, so a task that comes twice does nothing the second time."""
+    """Run one job. Rows are claimed, so a task that is delivered twice does nothing the second time."""
     dispatcher.run(dispatcher.Job(name, row_id))
 
 
 def publish(job: dispatcher.Job) -> None:
-    """Hand a job's id to the broker; a lost one is found again by the next sweep. Raises NoBroker, and nothing else."""
+    """Publish a job's id to the broker; if it is lost, the next sweep finds the row again. Raises only NoBroker."""
     try:
         run.apply_async(
             kwargs={"name": job.name, "row_id": job.row_id},
             queue=jobs.registered()[job.name].queue,
             expires=60,
-            retry=False,  # the dispatcher comes again by itself
+            retry=False,  # the dispatcher tries again
         )
-    except Exception as error:  # each transport has errors of its own, and none of them may end the dispatcher
-        raise dispatcher.NoBroker(f"It did not take what is to be done ({type(error).__name__}).") from error
+    except Exception as error:  # each transport has its own errors, and none of them may end the dispatcher
+        raise dispatcher.NoBroker(
+            sentence("The broker did not accept a job (%(kind)s).", kind=type(error).__name__)
+        ) from error

@@ -154,7 +154,7 @@ class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A template is tried on the newest ticket before it is saved; one that cannot be filled is rejected."""
+    """A template is filled in with the newest ticket before it is saved; if that fails, it is rejected."""
 
     class Meta:
         model = NoticeTemplate
@@ -241,5 +241,9 @@ class TriageAdmin(LookOnly):
 
 @admin.register(PolicyRecord)
 class PolicyRecordAdmin(LookOnly):
-    list_display = ["at", "version", "verb", "user", "why"]
+    list_display = ["at", "version", "what", "user", "why"]
     list_select_related = ["version__workflow", "user"]
+
+    @admin.display(description=gettext_lazy("action"), ordering="verb")
+    def what(self, obj: PolicyRecord) -> str:
+        return obj.what

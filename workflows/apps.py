@@ -3,14 +3,16 @@ from __future__ import annotations
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class WorkflowsConfig(AppConfig):
     name = "workflows"
+    verbose_name = _("Workflows")
 
     def ready(self) -> None:
-        from workflows import jobs  # noqa: F401  the timed jobs
+        from workflows import jobs  # noqa: F401  registers the timed jobs
 
-        for subject in ("tickets", "engagements", "messages"):  # what rules can do, in the order of the builder's list
+        for subject in ("tickets", "engagements", "messages"):  # registers the actions, in the order of the docs
             import_module(f"workflows.actions.{subject}")
-        from workflows.rules import guards, scheduling  # noqa: F401  what rules are made of
+        from workflows.rules import guards, scheduling  # noqa: F401  registers the guards and the receiver of events

@@ -1,4 +1,4 @@
-"""Telling a tool that somebody works on a problem. Icinga 2 and Zabbix have an API for that; the others have none."""
+"""Acknowledges an alert in the tool. Icinga 2 and Zabbix have an API for it; the other tools have none."""
 
 from __future__ import annotations
 
@@ -12,49 +12,66 @@ from hub.core.sentences import sentence
 PERMISSION = "actions/acknowledge-problem"
 ZABBIX_PATH = "api_jsonrpc.php"
 WITH_HEADER = (6, 4)
-"""From this version on Zabbix takes a token as a header; before it stands in the body (gone in 7.2)."""
+"""From this version on Zabbix accepts a token in a header; older versions need it in the body, where 7.2 refuses it:
+https://www.zabbix.com/documentation/7.2/en/manual/api/changes"""
 ACKNOWLEDGE_AND_SAY = 2 + 4
-"""https://www.zabbix.com/documentation/6.0/en/manual/api/reference/event/acknowledge: a sum of actions."""
+"""The sum of two actions: https://www.zabbix.com/documentation/6.0/en/manual/api/reference/event/acknowledge"""
 
 
 class Icinga:
-    """https://icinga.com/docs/icinga-2/latest/doc/12-icinga2-api/ (tried on 2.13.6).
+    """Icinga 2's action acknowledge-problem, tested on 2.13.6.
 
-    A filter that nothing fits is answered with 500 and an empty list, a name that nothing has with 404, and so is
-    everything that our user has no right to. 409 is one problem that needs no acknowledgement (any more), and also
-    the answer as a whole where that is true of one of several, although the others were done.
+    A filter that matches nothing returns 500 and an empty list, an unknown name 404, and so does everything for which
+    our user lacks the permission. 409 means that a problem needs no acknowledgement (any more); of a request about
+    several problems it is the status of the whole response, although the others were acknowledged.
+
+    https://icinga.com/docs/icinga-2/latest/doc/12-icinga2-api/#acknowledge-problem
     """
 
     @staticmethod
     def explain(status: int, body: Any) -> ConnectorError | None:
+        """The error that a response of Icinga stands for."""
         if status == 401:
-            return LockedOut("Icinga does not accept our user name and password.", field="api_secret")
+            return LockedOut(sentence("Icinga rejected our user name and password."), field="api_secret")
         results = body.get("results") if isinstance(body, dict) else None
         if status == 404 or (status == 500 and results == []):
             return Missing(
-                f"Icinga knows no such host or service, or our user has not the permission {PERMISSION} for it."
+                sentence(
+                    "Icinga has no such host or service, or our user lacks the permission %(permission)s for it.",
+                    permission=PERMISSION,
+                )
             )
         if status == 409 and isinstance(results, list):
             return None
         if status >= 400 and isinstance(results, list) and results:
-            return Refused(f"Icinga refused: {_said(results)}")
+            return Refused(sentence("Icinga refused the request: %(reason)s", reason=_said(results)))
         return None
 
     @staticmethod
     def check(http: Http) -> None:
-        """Forbidden where our user may not acknowledge: the action itself would only say that nothing is found."""
+        """Forbidden if our user lacks the permission: the action itself would only say that nothing was found.
+
+        https://icinga.com/docs/icinga-2/latest/doc/12-icinga2-api/#icinga2-api-permissions
+        """
         found = http.get("v1")
         results = found.get("results") if isinstance(found, dict) else None
         if not isinstance(results, list) or not results or not isinstance(results[0], dict):
-            raise Refused(sentence("The address does not lead to the API of Icinga 2: check it."), field="api_url")
+            raise Refused(sentence("There is no Icinga 2 API at this address."), field="api_url")
         told = results[0]
         mine = [str(each.get("permission") if isinstance(each, dict) else each) for each in told.get("permissions", [])]
         if not any(_covers(each, PERMISSION) for each in mine):
-            raise Forbidden(f"The API user {told.get('user', '')} needs the permission {PERMISSION}.", field="api_user")
+            raise Forbidden(
+                sentence(
+                    "The API user %(user)s needs the permission %(permission)s.",
+                    user=str(told.get("user", "")),
+                    permission=PERMISSION,
+                ),
+                field="api_user",
+            )
 
     @staticmethod
     def acknowledge(http: Http, *, key: str, author: str, text: str) -> str:
-        """`key` is host or host!service. Not sticky: when the state changes, they notify again."""
+        """Acknowledge `key`, a host or host!service. It is not sticky: Icinga notifies again when the state changes."""
         kind = "Service" if "!" in key else "Host"
         told = {"author": author, "comment": text, "sticky": False, "notify": False}
         try:
@@ -71,14 +88,14 @@ class Icinga:
 
 
 def _already_known(reply: Any) -> ConnectorError | None:
-    """409: acknowledged by somebody else, or over. Both are as good as done, and are told."""
+    """409: already acknowledged by somebody else, or recovered. Both count as done."""
     if reply.status == 409:
         return AlreadySo(_said(reply.body["results"]))
     return None
 
 
 class AlreadySo(ConnectorError):
-    """There is nothing to acknowledge there (any more); the message is theirs."""
+    """There is nothing to acknowledge (any more); the message is Icinga's."""
 
 
 def _said(results: Any) -> str:
@@ -87,7 +104,7 @@ def _said(results: Any) -> str:
 
 
 def _covers(granted: str, wanted: str) -> bool:
-    """Icinga's permissions may end in a star.
+    """Whether a granted permission includes another one; Icinga's permissions may end in a star.
 
     >>> _covers("actions/*", "actions/acknowledge-problem"), _covers("*", "x"), _covers("actions/", "actions/x")
     (True, True, False)
@@ -96,27 +113,32 @@ def _covers(granted: str, wanted: str) -> bool:
 
 
 class Zabbix:
-    """https://www.zabbix.com/documentation/6.0/en/manual/api: JSON-RPC, where also a no is a 200."""
+    """Zabbix' JSON-RPC API, tested on 6.0.14. Errors come with status 200 and an object `error`.
+
+    https://www.zabbix.com/documentation/6.0/en/manual/api
+    https://www.zabbix.com/documentation/current/en/manual/api/reference/problem/get
+    """
 
     @staticmethod
     def explain(status: int, body: Any) -> ConnectorError | None:
+        """The error that a response of Zabbix stands for."""
         wrong = body.get("error") if isinstance(body, dict) else None
         if not isinstance(wrong, dict):
             return None
         said = " ".join(str(wrong.get(name, "")) for name in ("message", "data")).strip()[:300]
         if any(word in said.lower() for word in ("not authori", "re-login", "api token")):
-            return LockedOut(f"Zabbix does not accept our API token: {said}", field="api_secret")
-        if "no permissions" in said.lower():
-            return Forbidden(f"Zabbix refused: {said}")
-        return Refused(f"Zabbix refused: {said}")
+            return LockedOut(sentence("Zabbix rejected our API token: %(reason)s", reason=said), field="api_secret")
+        refusal = sentence("Zabbix refused the request: %(reason)s", reason=said)
+        return Forbidden(refusal) if "no permissions" in said.lower() else Refused(refusal)
 
     @staticmethod
     def check(http: Http, *, token: str) -> None:
+        """Read one problem, to test the address and the token."""
         Zabbix._ask(http, token, "problem.get", {"limit": 1, "output": ["eventid"]})
 
     @staticmethod
     def acknowledge(http: Http, *, key: str, token: str, text: str) -> str:
-        """`key` begins with the id of the trigger: the newest problem of it that is not over is acknowledged."""
+        """Acknowledge the newest open problem of a trigger; `key` begins with the trigger's ID."""
         trigger = key.partition("!")[0]
         found = Zabbix._ask(
             http,
@@ -131,9 +153,9 @@ class Zabbix:
             },
         )
         if not found:
-            return "Zabbix has no open problem of this trigger any more."
+            return sentence("Zabbix has no open problem for this trigger any more.")
         if str(found[0]["acknowledged"]) == "1":
-            return "It was acknowledged there already."
+            return sentence("It was already acknowledged in Zabbix.")
         event = found[0]["eventid"]
         Zabbix._ask(
             http,
@@ -142,7 +164,7 @@ class Zabbix:
             {"eventids": [event], "action": ACKNOWLEDGE_AND_SAY, "message": text},
             is_write=True,
         )
-        return f"Event {event} was acknowledged."
+        return sentence("Event %(event)s was acknowledged.", event=str(event))
 
     @staticmethod
     def _ask(http: Http, token: str, method: str, params: dict[str, Any], *, is_write: bool = False) -> Any:
@@ -151,7 +173,7 @@ class Zabbix:
         found = http.ask(ZABBIX_PATH, asked)
         version = re.match(r"(\d+)\.(\d+)", str(found.get("result") if isinstance(found, dict) else ""))
         if version is None:
-            raise Refused(sentence("The address does not lead to the frontend of Zabbix: check it."), field="api_url")
+            raise Refused(sentence("There is no Zabbix frontend at this address."), field="api_url")
         is_new = (int(version[1]), int(version[2])) >= WITH_HEADER
         headers = {"Authorization": f"Bearer {token}"} if is_new else {}
         body = call if is_new else call | {"auth": token}

@@ -1,7 +1,10 @@
-"""When it happened, as monitoring tools write it: often without a zone, and in three orders of day and month.
+"""Times as monitoring tools write them: often without a time zone, and with day, month and year in three orders.
 
-A time without a zone is placed only where the connection names one. What cannot be placed is kept as it was written:
-whoever reads the ticket sees it, and no clock counts from it.
+A time without a zone is used only if the connection names one. A time that cannot be used is kept as written and shown
+on the ticket, and no clock counts from it.
+
+Nagios: `date_format` in https://assets.nagios.com/downloads/nagioscore/docs/nagioscore/4/en/configmain.html
+Zabbix: {EVENT.DATE} in https://www.zabbix.com/documentation/6.0/en/manual/appendix/macros/supported_by_location
 """
 
 from __future__ import annotations
@@ -19,21 +22,21 @@ _OFFSET = re.compile(r"\s+([+-]\d\d:?\d\d)$")
 
 
 class Told(NamedTuple):
-    """A time as it was told."""
+    """A time in a call."""
 
     at: datetime | None = None
-    """In UTC; None where it cannot be placed."""
+    """In UTC; None if it cannot be determined."""
     or_at: datetime | None = None
-    """The later of two readings: in the hour that a clock which is put back shows twice."""
+    """The later of two readings, in the hour that occurs twice when clocks are set back."""
     written: str = ""
-    """What was written, where it cannot be placed."""
+    """The time as written, if it cannot be determined."""
 
 
 def told(value: str, *, zone: ZoneInfo | None = None, is_day_first: bool | None = None) -> Told:
-    """What a tool says of when.
+    """Read a time: ISO 8601, or a Unix timestamp in seconds or milliseconds, or one of the tools' own formats.
 
-    ISO 8601, seconds or milliseconds of 1970; ``2026.11.28 15:08:06`` (Zabbix); ``11-28-2026 15:07:11`` (Nagios, whose
-    `date_format` decides the order; without `is_day_first` only what leaves no doubt); ``Sat Nov 28 15:07:11 UTC 2026``.
+    ``2026.11.28 15:08:06`` (Zabbix); ``11-28-2026 15:07:11`` (Nagios, whose `date_format` decides the order; without
+    `is_day_first` only unambiguous dates are read); ``Sat Nov 28 15:07:11 UTC 2026``.
 
     >>> told("2026-11-25T13:15:40.826643398Z").at
     datetime.datetime(2026, 11, 25, 13, 15, 40, 826643, tzinfo=datetime.timezone.utc)
@@ -46,7 +49,7 @@ def told(value: str, *, zone: ZoneInfo | None = None, is_day_first: bool | None 
     """  # noqa: E501
     plain = value.strip()
     if not plain or plain.startswith("0001-01-01"):
-        return Told()  # how Go writes a time that it does not know
+        return Told()  # Go's zero time: unknown
     try:
         found = _read(plain, is_day_first)
     except (ValueError, OverflowError, OSError):
@@ -60,7 +63,7 @@ def told(value: str, *, zone: ZoneInfo | None = None, is_day_first: bool | None 
 
 
 def _read(plain: str, is_day_first: bool | None) -> datetime | None:
-    """The time, without a zone where none is written; None where day and month cannot be told apart."""
+    """The time, without a zone if none is written; None if day and month are ambiguous."""
     if plain.replace(".", "", 1).isdecimal():
         seconds = float(plain)
         return datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
@@ -82,7 +85,7 @@ def _read(plain: str, is_day_first: bool | None) -> datetime | None:
 
 
 def _iso(plain: str) -> datetime:
-    """ISO 8601; of more than six digits of a second (Go writes nine) the first six."""
+    """ISO 8601, with at most six decimals of a second (Go writes nine)."""
     written = plain[:10] + plain[10:].replace("Z", "+00:00")
     head, dot, rest = written.partition(".")
     digits = len(rest) - len(rest.lstrip("0123456789"))

@@ -1,14 +1,19 @@
-"""Where the parts of an alert lie, by tool: what the admin need not say.
+"""Where the parts of an alert are in the calls of each tool, so that an admin need not enter it.
 
-The state is picked, never the kind of a notification: Icinga and Nagios send no recovery for a service whose flapping
-began with the OK, and what they do send then (FLAPPINGSTART, FLAPPINGSTOP) carries the state. The key is host and
-service, or the trigger, so that trouble which comes back is the same alert. The calls are made by the scripts of
+The state is read, never the type of a notification: Icinga and Nagios send no recovery for a service that started to
+flap when it became OK, but the notifications they do send (FLAPPINGSTART, FLAPPINGSTOP) contain the state. The key is
+host and service, or the trigger, so that a recurring problem is the same alert. The calls are made by the scripts in
 docs/how-to/take-alerts.md.
+
+https://assets.nagios.com/downloads/nagioscore/docs/nagioscore/4/en/flapping.html
+https://icinga.com/docs/icinga-2/latest/doc/03-monitoring-basics/#notifications
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from hub.core.sentences import sentence
 
 PARTS = ("key", "title", "text", "status", "severity", "at", "url", "service", "asset", "author", "said")
 USUAL = {
@@ -25,13 +30,13 @@ USUAL = {
     "author": "either(item.author, item.notificationauthor, item['USER.FULLNAME'])",
     "said": "either(item.comment, item.notificationcomment, item['EVENT.UPDATE.MESSAGE'])",
 }
-"""Where they are looked for if nobody says anything."""
+"""The expressions that apply if neither the settings nor the tool define one."""
 
 _ICINGA_NAME = 'item.host + (has(item.service) && item.service != "" ? "!" + item.service : "")'
 _NAGIOS_IS_SERVICE = 'has(item.servicedesc) && item.servicedesc != "" && !item.servicedesc.startsWith("$")'
 _NAGIOS_NAME = f'item.hostname + ({_NAGIOS_IS_SERVICE} ? "!" + item.servicedesc : "")'
 READY: Mapping[str, Mapping[str, str]] = {
-    # https://icinga.com/docs/icinga-2/latest/doc/03-monitoring-basics/#notification-runtime-macros
+    # https://icinga.com/docs/icinga-2/latest/doc/03-monitoring-basics/#notification-commands
     "icinga": {
         "key": _ICINGA_NAME,
         "title": f'{_ICINGA_NAME} + ": " + item.output',
@@ -71,14 +76,14 @@ READY: Mapping[str, Mapping[str, str]] = {
     },
 }
 TOOLS = (
-    ("", "another one: where the parts lie is said below"),
+    ("", sentence("another tool (enter its fields below)")),
     ("alertmanager", "Prometheus Alertmanager"),
     ("grafana", "Grafana"),
     ("icinga", "Icinga 2"),
     ("nagios", "Nagios"),
     ("zabbix", "Zabbix"),
 )
-"""Alertmanager and Grafana are known by the shape of their calls."""
+"""Alertmanager and Grafana are recognised by the structure of their calls."""
 
 ENDED = "resolved, ok, closed, cleared, clear, recovered, recovery, up, normal, end, ended, inactive, good"
 NONE = (

@@ -18,11 +18,11 @@ from hub.core.sentences import sentence
 
 ZONE_LOOKUP = "https://webservices.autotask.net/ATServicesRest"
 PAGE_SIZE = 500
-"""The most records a page can have; a larger MaxRecords is answered with status 500."""
+"""The most records of a page; a larger MaxRecords returns status 500."""
 MOST_PAGES = 200
 LIMIT_CHECKED_EVERY = timedelta(minutes=5)
 POLL_UNTIL = 0.6
-"""The share of the hourly limit after which polling pauses, so that no other integration is refused."""
+"""The share of the hourly limit after which polling pauses, so that other integrations are not refused."""
 
 
 class Api:
@@ -32,7 +32,10 @@ class Api:
         self.values, self.ports = values, ports
 
     def http(self) -> Http:
-        """A client for this database's zone; three headers on every request are the credentials."""
+        """A client for this database's zone. The credentials are three headers on every request.
+
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/General_Topics/REST_Security_Auth.htm
+        """
         headers = {
             "ApiIntegrationCode": self.values["integration_code"],
             "UserName": self.values["user_name"],
@@ -50,35 +53,36 @@ class Api:
             found = http.get("V1.0/ZoneInformation", user=self.values["user_name"])
             if not isinstance(found, dict) or not urlsplit(str(found.get("url", ""))).netloc:
                 raise Refused(sentence("Autotask returned no zone for this user name."), field="user_name")
-            # Some answers have a slash at the end and some have none.
+            # Some responses have a slash at the end and some do not.
             memory["zone"] = str(found["url"]).rstrip("/")
             memory["web"] = str(found.get("webUrl") or "")
         return memory["zone"]
 
     def item(self, key: str) -> Json:
-        """One ticket. An unknown id is a 404, or an answer whose `item` is null."""
+        """One ticket. For an unknown ID Autotask returns 404, or a response whose `item` is null."""
         answer = self.http().get(f"V1.0/Tickets/{id_of(key)}")
         if not isinstance(answer, dict) or "item" not in answer:
-            raise Refused(sentence("Autotask's answer holds no ticket."))
+            raise Refused(sentence("The response from Autotask contains no ticket."))
         if not answer["item"]:
             raise Missing(sentence("Autotask has no ticket with this ID."))
         return dict(answer["item"])
 
     def first_page(self, entity: str, filters: list[Json]) -> list[Json]:
-        """The first page of a query, in the order of ids."""
+        """The first page of a query, in the order of IDs."""
         answer = self.http().ask(f"V1.0/{entity}/query", {"filter": filters, "MaxRecords": PAGE_SIZE})
         return _items(answer)
 
     def query(self, entity: str, filters: list[Json], *, only: tuple[str, ...] = ()) -> Iterator[Json]:
         """Every record of a query.
 
-        The next page is at `nextPageUrl` and takes a POST of the same body again. The kit's client follows it on
-        the same host only: the credentials are in the headers.
+        The next page is at `nextPageUrl` and needs a POST of the same body. The kit's client follows it only on the
+        same host, because the credentials are in the headers.
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/API_Calls/REST_Basic_Query_Calls.htm
         """
         http = self.http()
         body: Json = {"filter": filters, "MaxRecords": PAGE_SIZE}
         if only:
-            # IncludeFields has to name the id where there is more than one page.
+            # IncludeFields has to contain the ID if there is more than one page.
             body["IncludeFields"] = list(only)
         path: str | None = f"V1.0/{entity}/query"
         for _ in range(MOST_PAGES):
@@ -94,7 +98,7 @@ class Api:
             yield from self.query(entity, [condition("in", "id", chunk), *more])
 
     def children(self, key: str, name: str) -> Iterator[Json]:
-        """The records of one kind below a ticket. Children have no `query`; their pages are read with GET."""
+        """The records of one type below a ticket. Children have no `query`; their pages are read with GET."""
         http = self.http()
         path: str | None = f"V1.0/Tickets/{id_of(key)}/{name}"
         for _ in range(MOST_PAGES):
@@ -105,11 +109,11 @@ class Api:
             path = (answer.get("pageDetails") or {}).get("nextPageUrl")
 
     def spare_the_limit(self) -> None:
-        """TryLater while most of the database's hourly requests are used, by this hub or by others.
+        """TryLater while most of the database's hourly requests are used up, by this hub or by others.
 
-        The limit is 10,000 requests in any 60 minutes for all integrations of a database together. Beyond it every
-        one of them is refused. ThresholdInformation tells how many were made.
-        https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/REST/General_Topics/REST_Thresholds_Limits.htm
+        The limit is 10,000 requests in any 60 minutes for all integrations of a database together. Beyond it, requests
+        of every integration are refused. ThresholdInformation returns the number of requests made.
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/General_Topics/REST_Thresholds_Limits.htm
         """
         memory, now = self.ports.memory, self.ports.now()
         checked = memory.get("limit_checked_at")
@@ -120,7 +124,7 @@ class Api:
         if limit and used >= POLL_UNTIL * limit:
             raise TryLater(
                 sentence(
-                    "%(used)s of %(limit)s requests of this hour are used. Polling pauses and resumes automatically.",
+                    "%(used)s of the %(limit)s hourly requests are used. Polling is paused and resumes automatically.",
                     used=used,
                     limit=limit,
                 ),
@@ -130,7 +134,7 @@ class Api:
 
 
 def endless() -> Refused:
-    return Refused(sentence("Autotask keeps sending further pages; the list does not end."))
+    return Refused(sentence("Autotask keeps returning further pages; the list does not end."))
 
 
 def _items(answer: Any) -> list[Json]:

@@ -1,4 +1,4 @@
-"""Polling Autotask: the tickets that changed since a cursor, and what was written on them."""
+"""Polling Autotask: the tickets that changed since a cursor, with their new notes, time entries and attachments."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from connectors.kit.errors import Missing, Refused
 from connectors.kit.sweeps import Sweep
 
 OVERLAP = timedelta(minutes=15)
-"""How far their clock may be off without a change being lost. Changes that are read twice do no harm."""
+"""How far Autotask's clock may be off without a change being missed. Changes that are read twice do no harm."""
 REST = "rest"
 """The second stage of a sweep: tickets that did not change themselves."""
 TICKET_PARENT = 4
-"""The `parentType` of an attachment on a ticket; other kinds of parents use the same ids."""
+"""The `parentType` of an attachment on a ticket; other types of parents use the same IDs."""
 
 
 class Changes:
-    """Tickets whose fields, notes, time entries or attachments changed, a page at a time.
+    """Tickets whose fields, notes, time entries or attachments changed, page by page.
 
-    The filters use "gte" with an overlap, not "gt": several changes can have the same second.
+    The filters use "gte" with an overlap rather than "gt", because several changes can be in the same second.
     """
 
     def __init__(self, api: Api, companies: Companies, people: People, records: Records) -> None:
@@ -61,7 +61,7 @@ class Changes:
         """Tickets that did not change, but have a new note, time entry or attachment.
 
         Time entries and attachments have no webhooks, so polling is the only way to see them.
-        https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/Webhooks/REST_WebhooksEntity.htm
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/Webhooks/REST_WebhooksEntity.htm
         """
         since = written(sweep.from_(OVERLAP))
         wanted = [key for key in self._with_something_new(since) if key > sweep.after]
@@ -74,7 +74,7 @@ class Changes:
         return replace(self._with_news(items, sweep), cursor=sweep.end, gone=self._deleted(since))
 
     def _with_something_new(self, since: str) -> Iterable[int]:
-        """The ids of tickets with a note, time entry or attachment of this time or later."""
+        """The IDs of tickets with a note, time entry or attachment of this time or later."""
         query = self.api.query
         notes = query("TicketNotes", [gte("lastActivityDate", since)], only=("id", "ticketID"))
         times = query("TimeEntries", [gte("lastModifiedDateTime", since), exists("ticketID")], only=("id", "ticketID"))
@@ -111,9 +111,10 @@ class Changes:
         return found
 
     def _deleted(self, since: str) -> tuple[str, ...]:
-        """Tickets that people deleted: they are listed in a log of their own, if the API user may read it.
+        """Tickets that people deleted, from the log of deleted tickets, if the API user may read it.
 
         The API itself cannot delete a ticket.
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/DeletedTicketLogsEntity.htm
         """
         try:
             found = list(self.api.query("DeletedTicketLogs", [gte("deletedDateTime", since)]))
@@ -123,7 +124,7 @@ class Changes:
 
 
 def _sorted_out(items: list[Json]) -> tuple[dict[int, Json], list[Unread]]:
-    """The records by id, and those that have none."""
+    """The records by ID, and those without one."""
     sound: dict[int, Json] = {}
     without_id: list[Unread] = []
     for item in items:
@@ -135,5 +136,5 @@ def _sorted_out(items: list[Json]) -> tuple[dict[int, Json], list[Unread]]:
 
 
 def _ticket_of(file: Json) -> int:
-    """The ticket a file is attached to; 0 where its parent is something else."""
+    """The ticket a file is attached to; 0 if its parent is something else."""
     return id_of(file["parentID"]) if file.get("parentType") in (None, TICKET_PARENT) else 0

@@ -1,4 +1,4 @@
-"""The company records in an Autotask database that stand for this hub's organisation."""
+"""The company records of this hub's organisation in an Autotask database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Companies:
 
     @cached_property
     def ids(self) -> list[int]:
-        """The first one is the company of tickets the hub opens."""
+        """The IDs of the companies; the first one is used for tickets that the hub opens."""
         values = self.api.values
         more = [id_of(key, field="more_companies") for key in several(values.get("more_companies", ""))]
         return [id_of(values["company_id"], field="company_id"), *more]
@@ -31,7 +31,7 @@ class Companies:
         return condition("in", "companyID", [first, *more]) if more else eq("companyID", first)
 
     def first(self) -> Json:
-        """The company of tickets the hub opens. A missing record is a 404 or an empty item."""
+        """The company of tickets that the hub opens. A missing record is a 404 or an empty item."""
         try:
             answer = self.api.http().get(f"V1.0/Companies/{id_of(self.api.values['company_id'], field='company_id')}")
         except Missing:

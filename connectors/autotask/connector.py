@@ -49,8 +49,8 @@ class Autotask(TicketConnector, HookConnector):
     signature_headers: ClassVar[tuple[str, ...]] = ("x-hook-signature",)
     lengths: ClassVar[Mapping[str, int]] = {"title": 255, "description": 8000}
     # All integrations of a database share 10,000 requests an hour, and each may make three calls at once per entity:
-    # https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/REST/General_Topics/REST_Thresholds_Limits.htm
-    # https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/General/ThreadLimiting.htm
+    # https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/General_Topics/REST_Thresholds_Limits.htm
+    # https://www.autotask.net/help/DeveloperHelp/Content/APIs/General/ThreadLimiting.htm
     limits: ClassVar[Limits | None] = Limits(requests=10_000, seconds=3600, share=0.2, threads=2, endpoint=endpoint)
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
 
@@ -61,8 +61,9 @@ class Autotask(TicketConnector, HookConnector):
     def check(self) -> Checked:
         """Zone, credentials, permissions, company and queue; each error names its setting.
 
-        A user with a restricted security level gets empty lists, not errors, for what it may not see, so the records
-        that the settings name are looked up.
+        A user with a restricted security level gets empty lists instead of errors for records it may not see, so the
+        records in the settings are looked up.
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/General_Topics/REST_Thresholds_Limits.htm
         """
         self.ports.memory.pop("zone", None)
         api = self.api
@@ -82,7 +83,10 @@ class Autotask(TicketConnector, HookConnector):
         company = Companies(api).first()
         return Checked(
             own_user=people.own_user(),
-            facts={"zone": self.ports.memory["zone"], "company": str(company.get("companyName", ""))},
+            facts={
+                sentence("zone"): self.ports.memory["zone"],
+                sentence("company"): str(company.get("companyName", "")),
+            },
         )
 
     @in_its_zone
@@ -133,7 +137,10 @@ class Autotask(TicketConnector, HookConnector):
 
     @in_its_zone
     def content(self, key: str, file: RemoteFile) -> bytes:
-        """Only this path returns an attachment's content, and it wraps the one record in a list."""
+        """The content of an attachment. Only this path returns it, in a list of one record.
+
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/TicketAttachmentsEntity.htm
+        """
         items = self.api.http().get(f"V1.0/Tickets/{id_of(key)}/Attachments/{id_of(file.key)}")["items"]
         if not items:
             raise Missing(sentence("Autotask has no attachment with this ID."))

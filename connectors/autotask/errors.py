@@ -1,4 +1,7 @@
-"""What Autotask's error answers mean."""
+"""The meaning of Autotask's errors.
+
+Credentials: https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/General_Topics/REST_Security_Auth.htm
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from hub.core.sentences import sentence
 
 
 def explain(status: int, body: Any) -> ConnectorError | None:
-    """The error an answer stands for; None where its status says enough.
+    """The error that a response stands for; None if its status says enough.
 
-    A rejected value, an unknown tracking identifier and a missing permission all come as status 500 with a list
-    `errors` in the body, and are permanent. A 500 without that list is a fault on their side and may be retried.
-    A wrong user name or secret, and a database that is not in this zone, are a 401.
+    A rejected value, an unknown tracking identifier and a missing permission are all returned as status 500 with a list
+    `errors` in the body, and are permanent. A 500 without that list is a server error and can be retried. A wrong user
+    name or secret, or a database in another zone, is a 401.
     """
     if status == 401:
         return LockedOut(
@@ -35,7 +38,7 @@ def explain(status: int, body: Any) -> ConnectorError | None:
 
 
 def explain_zone(status: int, body: Any) -> ConnectorError | None:
-    """As `explain`, for the zone lookup: it answers an unknown user name with status 500, not 401."""
+    """As `explain`, for the zone lookup, which returns status 500 rather than 401 for an unknown user name."""
     if status == 500 and isinstance(body, dict) and body.get("errors"):
         return Refused(sentence("Autotask has no zone for this user name."), field="user_name")
     return None

@@ -14,13 +14,13 @@ from hub.core.sentences import sentence
 
 
 class People:
-    """Names by resource id, kept in the connection's memory: records hold ids only."""
+    """Names by resource ID, kept in the connection's memory, because records contain only IDs."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
 
     def name(self, key: Any) -> str:
-        """The name of a resource; empty where it was never looked up."""
+        """The name of a resource; empty if it was never looked up."""
         return self.api.ports.memory.get(f"resource.{key}", "") if key is not None else ""
 
     def learn(self, tickets: Iterable[Json], notes: Iterable[Json]) -> None:
@@ -37,7 +37,7 @@ class People:
         readable(self.api.by_ids("Resources", unknown), keep)
 
     def own_user(self) -> str:
-        """The resource id of the API user, by which the hub's own writes are recognised."""
+        """The resource ID of the API user, by which the hub's own writes are recognised."""
         memory = self.api.ports.memory
         if "own_user" not in memory:
             found = list(self.api.query("Resources", [eq("userName", self.api.values["user_name"])]))
@@ -47,5 +47,5 @@ class People:
         return memory["own_user"]
 
     def is_known(self, key: str) -> bool:
-        """Whether there is a resource with this id that the API user may see."""
+        """Whether there is a resource with this ID that the API user may see."""
         return bool(list(self.api.by_ids("Resources", [key])))

@@ -1,4 +1,8 @@
-"""Autotask's picklists: what they hold, and how their values are written."""
+"""Autotask's picklists: how they are read, and how their values are written.
+
+A picklist is part of the metadata of its field:
+https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/API_Calls/REST_EntityInformationCall.htm
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from hub.core.sentences import sentence
 COMPLETE = "5"
 """The only status with the same id in every database: it is a system value. All others are the tenant's."""
 TIME_SUMMARY, TIME_INTERNAL = "time.summary", "time.internal"
-"""A time entry has no publish value. Its two texts are two visibilities of their own, mapped like the others."""
+"""A time entry has no publish value. Its two texts have separate visibilities, mapped like the others."""
 
 _LISTS: Mapping[str, Mapping[str, str]] = {
     "Tickets": {"status": "status", "priority": "priority", "queueID": "queue", "source": "source"},
@@ -30,7 +34,7 @@ _NUMBERS = frozenset({"status", "priority"})
 def read(api: Api) -> dict[str, tuple[Choice, ...]]:
     """The picklists of tickets and notes, from the metadata of their fields.
 
-    Inactive values are listed too: old tickets still have them, though none can be written.
+    Inactive values are included, because old tickets still have them; they cannot be written.
     """
     http = api.http()
     found: dict[str, tuple[Choice, ...]] = {}
@@ -56,7 +60,7 @@ def _choice(field: str, value: Json) -> Choice:
 
 
 def typed(fields: Mapping[str, str]) -> Json:
-    """Fields as a ticket takes them: picklist values as integers."""
+    """Fields for a ticket's body: picklist values as integers."""
     return {name: int(value) if name in _NUMBERS and value else value for name, value in fields.items()}
 
 

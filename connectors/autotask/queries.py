@@ -1,6 +1,6 @@
 """Autotask's queries: the filters they are made of, and the paths they go to.
 
-https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/REST/API_Calls/REST_Basic_Query_Calls.htm
+https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/API_Calls/REST_Basic_Query_Calls.htm
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MOST_IN_LIST = 200
 
 
 def endpoint(path: str) -> str:
-    """The entity a path belongs to: only three calls at once are allowed for each.
+    """The entity a path belongs to: only three simultaneous requests are allowed for each.
 
     >>> endpoint("V1.0/Tickets/7/Notes"), endpoint("https://x/ATServicesRest/V1.0/Tickets/query?paging=1")
     ('Tickets', 'Tickets')
@@ -41,7 +41,7 @@ def exists(field: str) -> Json:
 
 
 def chunks(keys: Iterable[int]) -> Iterator[list[int]]:
-    """The ids in order, in lists that are short enough for one `in` filter."""
+    """The IDs in order, in lists that are short enough for one `in` filter."""
     wanted = sorted(keys)
     for start in range(0, len(wanted), MOST_IN_LIST):
         yield wanted[start : start + MOST_IN_LIST]

@@ -1,4 +1,10 @@
-"""Autotask's records as the kit's: tickets, notes, time entries and attachments."""
+"""Converts Autotask's records to the kit's: tickets, notes, time entries and attachments.
+
+https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/TicketsEntity.htm
+https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/TicketNotesEntity.htm
+https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/TimeEntriesEntity.htm
+https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/TicketAttachmentsEntity.htm
+"""
 
 from __future__ import annotations
 
@@ -13,7 +19,7 @@ from connectors.autotask.values import Json, moment, text_of
 from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket, Unread, mark_in, pieces
 
 WORKFLOW_NOTE = "13"
-"""The note type of notes that their workflow rules write."""
+"""The type of notes that Autotask's workflow rules write."""
 FIELDS = ("title", "description", "status", "priority")
 
 
@@ -49,22 +55,22 @@ class Records:
     def conversation(
         self, notes: Iterable[Json], times: Iterable[Json]
     ) -> tuple[tuple[RemoteNote, ...], tuple[Unread, ...]]:
-        """Notes, and the texts of time entries, where engineers write much of their part.
+        """Notes, and the texts of time entries, in which engineers often write their updates.
 
-        Notes of workflow rules are left out: they are the system's log, not a part of the conversation.
+        Notes of workflow rules are left out: they are a log and not part of the conversation.
         """
         written, unread = pieces(notes, lambda note: [self._note(note)] if _is_by_a_person(note) else [])
         booked, also_unread = pieces(times, self._booked)
         return (*written, *booked), (*unread, *also_unread)
 
     def _url(self, item: Json) -> str:
-        """The page of a ticket in their web client; empty where the zone named no web address."""
+        """The page of a ticket in the web client; empty if the zone lookup returned no web address."""
         web = self.api.ports.memory.get("web", "").rstrip("/")
         page = "Autotask/AutotaskExtend/ExecuteCommand.aspx"
         return f"{web}/{page}?Code=OpenTicketDetail&TicketID={item['id']}" if web else ""
 
     def _note(self, note: Json) -> RemoteNote:
-        # Written with impersonation, a note names the API user as its impersonator only.
+        # A note written with impersonation contains the API user only as its impersonator.
         creators = (text_of(note.get("creatorResourceID")), text_of(note.get("impersonatorCreatorResourceID")))
         return RemoteNote(
             key=str(note["id"]),
@@ -77,7 +83,7 @@ class Records:
         )
 
     def _booked(self, entry: Json) -> Iterator[RemoteNote]:
-        """The texts of a time entry: a summary that can go to the customer, and internal notes."""
+        """The texts of a time entry: a summary that customers may see, and internal notes."""
         for visibility, text in (
             (TIME_SUMMARY, entry.get("summaryNotes")),
             (TIME_INTERNAL, entry.get("internalNotes")),

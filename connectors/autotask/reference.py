@@ -15,7 +15,7 @@ class ReferenceField:
 
     A query can filter on one user-defined field only, and `userDefinedFields` is missing from a ticket on which
     none has a value:
-    https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/UserdefinedFieldsUDFs.htm
+    https://ww3.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/UserdefinedFieldsUDFs.htm
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:

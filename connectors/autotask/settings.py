@@ -25,7 +25,7 @@ NEW_TICKETS = (
     Setting(
         name="company_id",
         label=sentence("Company"),
-        help=sentence("Your organisation's company record in their Autotask."),
+        help=sentence("Your organisation's company record in the vendor's Autotask."),
         picklist="company",
     ),
     Setting(
@@ -41,7 +41,7 @@ NEW_TICKETS = (
     Setting(
         name="source_id",
         label=sentence("Source"),
-        help=sentence("Needed only if the source of a ticket is a required field in their Autotask."),
+        help=sentence("Needed only if the source of a ticket is a required field in the vendor's Autotask."),
         is_required=False,
         picklist="source",
         is_rare=True,
@@ -49,7 +49,7 @@ NEW_TICKETS = (
     Setting(
         name="note_type",
         label=sentence("Note type"),
-        help=sentence("The type given to notes from this hub. It has no effect on who can read them."),
+        help=sentence("Type of the notes written by this hub. It does not affect who can read them."),
         picklist="noteType",
         default="1",
     ),
@@ -82,7 +82,8 @@ ADDRESSES = (
         name="hook_secret",
         label=sentence("Webhook secret"),
         help=sentence(
-            "Choose one of at most 64 characters; Autotask signs its webhooks with it. Without one, webhooks are off."
+            "Choose a secret of at most 64 characters. Autotask signs webhooks with it. Without a secret, webhooks are "
+            "not used."
         ),
         is_secret=True,
         is_required=False,
@@ -91,7 +92,7 @@ ADDRESSES = (
         name="zone_lookup",
         is_address=True,
         label=sentence("Zone lookup"),
-        help=sentence("The address that returns a database's zone. Change it only if the vendor gives you another."),
+        help=sentence("The address that returns a database's zone. Change it only if the vendor asks you to."),
         is_required=False,
         default=ZONE_LOOKUP,
         is_rare=True,

@@ -1,4 +1,7 @@
-"""What the simulated Autotask API answers: one call of one authenticated tenant."""
+"""The responses of the simulated Autotask API, for one request of one authenticated tenant.
+
+https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/API_Calls/REST_Basic_Query_Calls.htm
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,11 @@ from typing import Any
 from connectors.autotask.simulated_tenant import Desk, Tenant, is_ready, moment, new_ticket, refused
 from connectors.kit.simulating import Fault, Json, Request
 
-API_LICENCE = 7
-ATTACHED_BYTES, ATTACHED_WITHIN = 10_000_000, timedelta(minutes=5)
+API_LICENCE, ATTACHED_BYTES, ATTACHED_WITHIN = 7, 10_000_000, timedelta(minutes=5)
 
 
 class Api:
-    """The routes for one call."""
+    """The routes for one request."""
 
     def __init__(self, simulator: Desk, tenant: Tenant, request: Request) -> None:
         self.simulator, self.tenant, self.request = simulator, tenant, request
@@ -36,7 +38,7 @@ class Api:
         return route(self, rest, data)
 
     def author(self) -> str:
-        """Who writes: our API user, or a resource it may write in the name of."""
+        """The author of a write: our API user, or a resource that it may impersonate."""
         wanted = self.request.headers.get("impersonationresourceid", "")
         if not wanted:
             return self.me
@@ -142,7 +144,7 @@ class Api:
         return {"itemId": self.simulator.add_file(self.tenant, rest[0], self.author(), data)["id"]}
 
     def file(self, rest: list[str], _data: Json) -> Json:
-        # Only this call returns the content, and it wraps the one record in a list.
+        # Only this request returns the content, in a list of one record.
         found = self.tenant.files.get(rest[2])
         return {"items": [found] if found else [], "pageDetails": _details(1)}
 
@@ -296,7 +298,7 @@ def _json(body: bytes) -> Json:
 
 
 def _shown_hook(hook: Json) -> Json:
-    """A webhook as the API shows it: never its secret."""
+    """A webhook as the API returns it, without its secret."""
     hidden = ("fields", "excluded", "sequence", "failures", "secretKey")
     return {name: value for name, value in hook.items() if name not in hidden} | {"isReady": is_ready(hook)}
 

@@ -1,4 +1,4 @@
-"""One company's simulated Autotask database, and the shapes of what lies in it."""
+"""One company's simulated Autotask database and its records."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Tenant:
     note_types: dict[str, str] = field(default_factory=lambda: dict(NOTE_TYPES))
     publish: dict[str, str] = field(default_factory=lambda: dict(PUBLISH))
     inactive: list[str] = field(default_factory=list)
-    """Picklist values that are switched off, as "status:12"."""
+    """Inactive picklist values, such as "status:12"."""
     people: dict[str, str] = field(default_factory=dict)
     companies: dict[str, str] = field(default_factory=dict)
     udfs: list[str] = field(default_factory=list)
     impersonable: list[str] = field(default_factory=list)
-    """Resources whose security level lets the API user write in their name."""
+    """Resources that the API user may impersonate according to their security level."""
     secret: str = "a-secret"
     integration_code: str = "HUBCODE"
     tickets: dict[str, Json] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Tenant:
     hooks: dict[str, Json] = field(default_factory=dict)
     deleted: dict[str, Json] = field(default_factory=dict)
     dropped: list[Json] = field(default_factory=list)
-    """Webhook events that nobody took: WebhookEventErrorLogs."""
+    """Webhook events that could not be delivered: WebhookEventErrorLogs."""
     last_id: int = 7000
     requests: int = 0
     threshold: int = 10_000
@@ -61,7 +61,7 @@ class Tenant:
 
 
 def refused(*errors: str, status: int = 500, headers: Headers = ()) -> Fault:
-    """A no as Autotask says it: 500 with `errors`, unless it is about who asks."""
+    """An error as Autotask returns it: 500 with `errors`, unless it is about authentication."""
     return Fault(status, {"errors": list(errors)}, headers=headers)
 
 
@@ -95,7 +95,7 @@ def moment(text: str) -> datetime:
 
 
 class Desk(Protocol):
-    """What the API has done behind it: the same that people of the tenant do."""
+    """The actions that the API shares with the people of the tenant."""
 
     @property
     def base(self) -> str: ...

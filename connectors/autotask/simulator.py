@@ -1,7 +1,10 @@
-"""A stateful double of the Autotask REST API: several tenants, one WSGI application.
+"""A stateful simulator of the Autotask REST API: several tenants, one WSGI application.
 
-It keeps what it was told, refuses what the real service refuses, pages, throttles, signs and sends
-webhooks, and switches them off when nobody takes them. What its API answers stands in simulated_api.py.
+It stores records, refuses what the real service refuses, pages, throttles, signs and sends webhooks, and disables them
+when they cannot be delivered. The responses of its API are in simulated_api.py.
+
+https://www.autotask.net/help/DeveloperHelp/Content/APIs/Webhooks/Webhooks_Error_Handling.htm
+https://www.autotask.net/help/DeveloperHelp/Content/APIs/General/ThreadLimiting.htm
 """
 
 from __future__ import annotations
@@ -21,19 +24,19 @@ from connectors.kit.simulating import Answer, Courier, Fault, Injected, Json, Qu
 __all__ = ["Fault", "Injected", "QuietServer", "Simulator", "Tenant"]
 
 COURIER = Courier(pauses=(1, 2, 4, 8), seconds=10)
-"""The real service waits 30 seconds between five tries; a demonstration has less patience."""
+"""The real service waits 30 seconds between five attempts; a demonstration should not take that long."""
 DISABLED_AFTER = 25
 MOST_THREADS = 3
 
 
 class Simulator(simulating.Simulator[Tenant]):
-    """The WSGI application; `base` is where it can be reached."""
+    """The WSGI application; `base` is its URL."""
 
     kind = Tenant
 
     def __init__(self, *args: Any, **more: Any) -> None:
         self.zone = ""
-        """Where the databases are, if they have moved since somebody asked: a part of the path."""
+        """The zone of the databases, as part of the path, if they have moved since the zone lookup."""
         self.busy: dict[tuple[str, str], int] = {}
         super().__init__(*args, **more)
 
@@ -111,7 +114,7 @@ class Simulator(simulating.Simulator[Tenant]):
         return note
 
     def _book(self, tenant: Tenant, *, ticket: str, by: str, text: str, internal: str = "", hours: float = 0.5) -> Json:
-        """A time entry. It is no note, moves no lastActivityDate and sends no webhook."""
+        """A time entry. It is not a note, does not change lastActivityDate and triggers no webhook."""
         at = self.stamp()
         entry = {
             "id": tenant.next_id(),
@@ -135,7 +138,7 @@ class Simulator(simulating.Simulator[Tenant]):
         return file
 
     def _delete(self, tenant: Tenant, *, ticket: str, by: str) -> Json:
-        """People can delete a ticket; the API only tells that it was."""
+        """People can delete a ticket; the API only reports that it was deleted."""
         item = tenant.tickets.pop(ticket)
         log = {
             "id": tenant.next_id(),
@@ -215,6 +218,6 @@ class Simulator(simulating.Simulator[Tenant]):
             self.switch_off(hook)
 
     def switch_off(self, hook: Json) -> None:
-        """The vendor disables a webhook that nobody takes, and says so once, unsigned."""
+        """The vendor disables a webhook that cannot be delivered and notifies us once, unsigned."""
         hook["isActive"] = False
         self.in_background(lambda: self.post(hook["deactivationUrl"], b"{}", {}, seconds=COURIER.seconds))

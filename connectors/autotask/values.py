@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def id_of(key: Any, *, field: str = "") -> int:
-    """An Autotask id as a number; Refused for anything else, so that nothing else gets into a path or filter."""
+    """An Autotask ID as a number; Refused for anything else, which must not get into a path or filter."""
     if type(key) is int and 0 <= key < 10**19:
         return key
     if not str(key).isascii() or not str(key).isdecimal() or len(str(key)) > 19:
@@ -25,10 +25,10 @@ def text_of(value: Any) -> str:
 
 
 def moment(text: str) -> datetime:
-    """A time of theirs, aware.
+    """A time from Autotask, aware and in UTC.
 
     All times are stored and returned in UTC:
-    https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/TicketsEntity.htm
+    https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/TicketsEntity.htm
     The precision varies, from minutes to milliseconds. A time without a zone is read as UTC.
     """
     at = datetime.fromisoformat(text)
@@ -36,5 +36,5 @@ def moment(text: str) -> datetime:
 
 
 def written(at: datetime) -> str:
-    """A time as a filter or a field takes it: UTC, to the second, with a Z."""
+    """A time for a filter or a field: UTC, to the second, with a Z."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -24,7 +24,7 @@ _EXCLUSION = "exclusion"
 def signature(secret: str, body: bytes) -> str:
     """The X-Hook-Signature of a raw body: HMAC-SHA1 in base64, not hex.
 
-    https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/Webhooks/SecretKeyPayloadVerification.htm
+    https://www.autotask.net/help/DeveloperHelp/Content/APIs/Webhooks/SecretKeyPayloadVerification.htm
 
     >>> signature("key", b"{}")
     'sha1=yZY7g3GD3GZxBkYbPekdCIX1ObM='
@@ -40,15 +40,15 @@ def check_signature(secret: str, headers: Mapping[str, str], body: bytes) -> Non
 
 
 def read(secret: str, headers: Mapping[str, str], body: bytes) -> Hook:
-    """The ticket a call is about. Names in the payload begin with a capital, unlike those of the REST API."""
+    """The ticket a call is about. Names in the payload start with a capital letter, unlike those of the REST API."""
     check_signature(secret, headers, body)
     news = json.loads(body)
     key = news.get("Id")
     if news.get("EntityType") == "TicketNote":
         key = (news.get("Fields") or {}).get("TicketID")
     if not isinstance(key, int | str) or not str(key).isdecimal():
-        raise Refused(sentence("The webhook call names no ticket."))
-    # There is no delivery id. Registration, sequence and body are the same where one call is delivered twice.
+        raise Refused(sentence("The webhook call does not name a ticket."))
+    # There is no delivery ID. Registration, sequence and body are the same if one call is delivered twice.
     delivery = f"{news.get('Guid')}.{news.get('SequenceNumber')}.{hashlib.sha256(body).hexdigest()[:16]}"
     return Hook(key=str(key), delivery=delivery)
 
@@ -56,22 +56,23 @@ def read(secret: str, headers: Mapping[str, str], body: bytes) -> Hook:
 class Webhooks:
     """The registration of this hub's webhook.
 
-    A call has to be answered with a 2xx within ten seconds. It is tried five times within about two minutes and then
-    dropped, and after 25 dropped events in a row the webhook is switched off:
-    https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/Webhooks/Webhooks_Error_Handling.htm
+    A call needs a 2xx response within ten seconds. It is tried five times within about two minutes and then dropped,
+    and after 25 dropped events in a row Autotask disables the webhook:
+    https://www.autotask.net/help/DeveloperHelp/Content/APIs/Webhooks/Webhooks_Error_Handling.htm
     """
 
     def __init__(self, api: Api, people: People) -> None:
         self.api, self.people = api, people
 
     def register(self, url: str) -> Hooked:
-        """Exactly one webhook for this URL, with everything missing or wrong on it corrected.
+        """Make sure that there is exactly one webhook for this URL, and correct what is missing or wrong.
 
-        The API never shows the secret, so a digest of the one written there is kept. The secret is written again
-        where it is another now, or where the engine dropped the digest because calls did not verify.
+        The API never returns the secret, so a digest of the registered one is kept. The secret is written again if it
+        has changed, or if the engine deleted the digest because calls could not be verified.
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/Webhooks/REST_WebhooksEntity.htm
         """
         if not self.api.values.get("hook_secret"):
-            raise Refused(sentence("A webhook needs a secret to be signed with."), field="hook_secret")
+            raise Refused(sentence("Enter a webhook secret first; webhooks must be signed."), field="hook_secret")
         ours = [each for each in self.api.query("TicketWebhooks", [gte("id", 0)]) if each.get("webhookUrl") == url]
         if not ours:
             return Hooked(key=self._make(url))
@@ -94,15 +95,16 @@ class Webhooks:
         return str(made)
 
     def _complete(self, hook: int) -> list[str]:
-        """Subscribe every field that is read and exclude the API user; returns which of both was missing.
+        """Subscribe the fields that are read, and exclude the API user; returns which of these was missing.
 
-        A webhook without a field is never ready and makes no calls. Without the exclusion every write of this hub
-        would come back as a call.
+        A webhook without fields is never ready and makes no calls. Without the exclusion, every write of this hub would
+        trigger a call.
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/Webhooks/Webhooks_Creating.htm
         """
         http, path, added = self.api.http(), f"V1.0/TicketWebhooks/{hook}", set[str]()
         there = {int(row["fieldID"]) for row in http.get(f"{path}/Fields")["items"] if row.get("isSubscribedField")}
-        # One field a call and one call at a time: only three calls at once are allowed per entity.
-        # https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/General/ThreadLimiting.htm
+        # One field per request and one request at a time: only three simultaneous requests are allowed per entity.
+        # https://www.autotask.net/help/DeveloperHelp/Content/APIs/General/ThreadLimiting.htm
         for field_id in self._field_ids():
             if field_id not in there:
                 more = {"fieldID": field_id, "isSubscribedField": True, "isDisplayAlwaysField": False}
@@ -115,7 +117,7 @@ class Webhooks:
         return sorted(added)
 
     def _field_ids(self) -> list[int]:
-        """The ids of the fields to subscribe: a picklist of its own, labelled with the names of ticket fields."""
+        """The IDs of the fields to subscribe, from a picklist labelled with the names of ticket fields."""
         fields = self.api.http().get("V1.0/TicketWebhookFields/entityInformation/fields")["fields"]
         values = next((f.get("picklistValues") or [] for f in fields if f["name"] == "fieldID"), [])
         wanted = {name.lower() for name in _SUBSCRIBED}
@@ -126,7 +128,7 @@ class Webhooks:
 
 
 def _terms(url: str) -> Json:
-    """What a webhook of this hub has to be; both addresses are required."""
+    """The properties of this hub's webhook; both URLs are required."""
     return {
         "isActive": True,
         "webhookUrl": url,
@@ -138,9 +140,9 @@ def _terms(url: str) -> Json:
 
 
 def _what_was_wrong(wrong: Json, added: Sequence[str]) -> str:
-    """What had to be corrected on a webhook; empty where nothing was wrong."""
+    """What had to be corrected on a webhook; empty if nothing was wrong."""
     if wrong.get("isActive"):
-        return sentence("Autotask had switched the webhook off, as it does after 25 failed events.")
+        return sentence("Autotask had disabled the webhook, as it does after 25 failed events.")
     parts: list[Sentence] = []
     if _EXCLUSION in added:
         parts.append(sentence("the exclusion of the API user"))

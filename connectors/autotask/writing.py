@@ -16,7 +16,7 @@ from hub.core.sentences import sentence
 
 
 class Writer:
-    """Every write is answered with an id only, so tickets are read back with `fetch`."""
+    """Writes return only an ID, so tickets are read back with `fetch`."""
 
     def __init__(self, api: Api, fetch: Callable[[str], RemoteTicket]) -> None:
         self.api, self.values, self.fetch = api, api.values, fetch
@@ -42,10 +42,10 @@ class Writer:
         return Pushed(key=key, ticket=self._read_back(key))
 
     def _patch(self, change: Change) -> Pushed:
-        """Change the named fields and no other: PUT would empty every field that is left out.
+        """Change the named fields only: PUT would clear every field that is left out.
 
-        The id is in the body; PATCH /Tickets/{id} does not exist.
-        https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/REST/API_Calls/REST_Updating_Data_PATCH.htm
+        The ID is in the body; PATCH /Tickets/{id} does not exist.
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/API_Calls/REST_Updating_Data_PATCH.htm
         """
         body: Json = {"id": id_of(change.key), **typed(change.fields)}
         if change.reference:
@@ -54,20 +54,23 @@ class Writer:
         return Pushed(key=change.key, ticket=self._read_back(change.key))
 
     def _read_back(self, key: str) -> RemoteTicket:
-        """The ticket after a write; Unclear where it cannot be read, because the write itself succeeded."""
+        """The ticket after a write; Unclear if it cannot be read, because the write itself succeeded."""
         try:
             return self.fetch(key)
         except ConnectorError as error:
             raise Unclear(
-                sentence("Written to Autotask, but the ticket could not be read back: %(error)s", error=str(error))
+                sentence(
+                    "The change was written to Autotask, but the ticket could not be read back: %(error)s",
+                    error=str(error),
+                )
             ) from error
 
     def _add_note(self, change: Change) -> Pushed:
         """Add a note below its ticket: POST /TicketNotes is a 404.
 
-        A ticket category can make the title mandatory, so there always is one, and it carries the hub's mark. Notes
-        are plain text. Notes published to all Autotask users also show in the outsourced copy of a ticket.
-        https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/TicketNotesEntity.htm
+        A ticket category can make the title mandatory, so there always is one, and it contains the hub's mark. Notes
+        are plain text. Notes published to all Autotask users are also shown in the outsourced copy of a ticket.
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/Entities/TicketNotesEntity.htm
         """
         body = {
             "title": _marked(change),
@@ -82,9 +85,9 @@ class Writer:
     def _add_file(self, change: Change) -> Pushed:
         """Attach a file, in base64.
 
-        A file may have 6 to 7 MB, all files of five minutes 10,000,000 bytes together, and the tenant decides which
-        types are allowed.
-        https://ww1.autotask.net/help/DeveloperHelp/Content/APIs/REST/General_Topics/REST_Thresholds_Limits.htm
+        A file can have 6 to 7 MB, all files within five minutes 10,000,000 bytes together, and the tenant decides which
+        file types are allowed.
+        https://www.autotask.net/help/DeveloperHelp/Content/APIs/REST/General_Topics/REST_Thresholds_Limits.htm
         """
         body = {
             "id": 0,

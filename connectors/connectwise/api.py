@@ -18,10 +18,10 @@ from connectors.kit.http import Http, Reply
 from hub.core.sentences import sentence
 
 PAGE_SIZE = 1000
-"""The most records a page can have; without `pageSize` it has 25."""
+"""The most records of a page; without `pageSize` it has 25."""
 MOST_PAGES = 500
 MOST_IN_LIST = 100
-"""Values in one `in (…)`: their guide asks for addresses of less than 2,000 characters."""
+"""Values in one `in (…)`: ConnectWise's guide asks for URLs of less than 2,000 characters."""
 CLOUDS = ("na", "eu", "au", "aus", "za")
 CLOUD_HOSTS = frozenset({*(f"{name}.myconnectwise.net" for name in CLOUDS), "staging.connectwisedev.com"})
 
@@ -35,8 +35,8 @@ class Api:
     def http(self) -> Http:
         """A client with the credentials.
 
-        Basic authentication takes the company, a plus sign and the public key as its user. `clientId` is required
-        too, and `Accept` pins the version of the model; old versions are served for twelve months.
+        The user name of Basic authentication is the company, a plus sign and the public key. `clientId` is required
+        too, and `Accept` pins the version of the model; old versions are available for twelve months.
         https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
         """
         user = f"{self.values['company']}+{self.values['public_key']}:{self.values['private_key']}"
@@ -48,7 +48,7 @@ class Api:
         return self.ports.open_http(base=self.base(), headers=headers, explain=explain)
 
     def site(self) -> str:
-        """The address where their people log in."""
+        """The URL at which the vendor's people log in."""
         site = self.values["site"].strip().rstrip("/")
         return site if "://" in site else f"https://{site}"
 
@@ -60,19 +60,19 @@ class Api:
             http = self.ports.open_http(base=site, headers={}, explain=explain_site)
             found = http.get(f"login/companyinfo/{quote(self.values['company'], safe='')}")
             if found is None:
-                # An unknown company is answered with 200 and `null`.
+                # For an unknown company ConnectWise returns 200 and `null`.
                 raise Refused(sentence("ConnectWise has no company with this name at this site."), field="company")
             codebase = str(found.get("Codebase") or "") if isinstance(found, dict) else ""
             if not codebase or not all(c.isalnum() or c in "_./" for c in codebase) or ".." in codebase:
                 raise not_connectwise()
             parts = urlsplit(site)
-            # The cloud's API is at api-<host>; at the host itself every call is refused with "SSL is required".
+            # The cloud's API is at api-<host>; at the host itself every request is refused with "SSL is required".
             host = f"api-{parts.netloc}" if parts.netloc in CLOUD_HOSTS else parts.netloc
             memory["base"] = f"{parts.scheme}://{host}/{codebase.strip('/')}/apis/3.0"
         return memory["base"]
 
     def listed(self, path: str, **params: str) -> Iterator[Json]:
-        """Every record of a list, in the order of ids."""
+        """Every record of a list, in the order of IDs."""
         last, more = 0, True
         for _ in range(MOST_PAGES):
             if not more:
@@ -83,10 +83,10 @@ class Api:
         raise _endless()
 
     def page(self, path: str, after: int, **params: str) -> tuple[list[Json], bool]:
-        """The records after an id, and whether there are more.
+        """The records after an ID, and whether there are more.
 
-        Forward-only paging goes by id, so no page shifts while records change. It allows no `orderBy` and no page
-        numbers.
+        Forward-only paging follows the ID, so no page shifts while records change. `orderBy` and page numbers are not
+        allowed with it.
         https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
         """
         forward = {"pagination-type": "forward-only"}
@@ -99,7 +99,7 @@ class Api:
         return reply.body, more
 
     def tickets(self, keys: list[int], also: str) -> Iterator[Json]:
-        """The tickets with these ids that meet the condition."""
+        """The tickets with these IDs that meet the condition."""
         if keys:
             ids = ",".join(str(key) for key in keys)
             yield from self.listed("service/tickets", conditions=f"id in ({ids}) and {also}")
@@ -107,18 +107,21 @@ class Api:
     def updated_after(self, since: datetime) -> str:
         """A condition for records that changed later.
 
-        Some servers have been seen to misread the zone of times, so a setting can leave it out.
+        Some servers misread the zone of times, so a setting can leave it out.
         """
         return f"lastUpdated > {instant(since, is_naive=self.values.get('times') == 'naive')}"
 
 
 def last_id(rows: list[Any]) -> int:
-    """The largest id of a page, of those records that have one."""
+    """The largest ID on a page."""
     return max(readable(rows, lambda row: id_of(row["id"])), default=0)
 
 
 def _has_more(reply: Reply) -> bool:
-    """Whether there is a next page. Forward-only lists always send a Link header, empty on the last page."""
+    """Whether there is a next page. Forward-only lists always have a Link header (RFC 8288), empty on the last page.
+
+    https://www.rfc-editor.org/rfc/rfc8288
+    """
     link = next((value for name, value in reply.headers.items() if name.lower() == "link"), None)
     if link is None:
         return len(reply.body) >= PAGE_SIZE
@@ -126,7 +129,7 @@ def _has_more(reply: Reply) -> bool:
 
 
 def _endless() -> Refused:
-    return Refused(sentence("ConnectWise keeps sending further pages; they do not end."))
+    return Refused(sentence("ConnectWise keeps returning further pages; the list does not end."))
 
 
 class InACodebase(Protocol):

@@ -1,4 +1,4 @@
-"""ConnectWise's callbacks, as it calls its webhooks: reading one, and keeping them registered."""
+"""Callbacks, which is ConnectWise's word for webhooks: reading one, and keeping them registered."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from hub.core.sentences import sentence
 
 SIGNATURE_HEADER = "x-content-signature"
 Subject = tuple[str, str, int]
-"""What a callback is registered for: type, level and the id of the board or company."""
+"""What a callback is registered for: type, level and the ID of the board or company."""
 _TERMS = {"inactiveFlag": False, "isSelfSuppressedFlag": True}
-"""Active, and without changes by the API member itself, as far as the name of the second flag tells. The engine
+"""Active, and without changes by the API member itself, which is what the name of the second flag suggests. The engine
 recognises the hub's own changes in any case."""
 
 
 def read(api: Api, headers: Mapping[str, str], body: bytes) -> Hook:
     """The ticket a callback is about.
 
-    A callback names the address of the key it is signed with, so the body has to be read before it is proven. Until
-    then nothing but that address is taken from it.
+    A callback contains the URL of the key it is signed with, so the body has to be read before it is verified. Until
+    then only that URL is used.
     https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
     """
     if not any(name.lower() == SIGNATURE_HEADER for name in headers):
@@ -36,7 +36,7 @@ def read(api: Api, headers: Mapping[str, str], body: bytes) -> Hook:
     try:
         news = json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
-        raise BadSignature(sentence("The callback is not JSON, so it names no key.")) from error
+        raise BadSignature(sentence("The callback is not valid JSON.")) from error
     metadata = news.get("Metadata") if isinstance(news, dict) else None
     key_url = metadata.get("key_url") if isinstance(metadata, dict) else None
     check_signature(SigningKeys(api).key(key_url), headers, body)
@@ -44,10 +44,10 @@ def read(api: Api, headers: Mapping[str, str], body: bytes) -> Hook:
 
 
 class Callbacks:
-    """The registrations of this hub: tickets of its board, and time booked for each of its companies.
+    """The registrations of this hub: tickets of its board, and time entries of each of its companies.
 
-    There is no type for notes: a new note is an update of its ticket. A callback has to be answered within five
-    seconds. It is tried again only after a 404, 409, 419 or 429, and is switched off after three days of failures.
+    There is no type for notes: a new note is an update of its ticket. A callback needs a response within five seconds.
+    It is retried only after a 404, 409, 419 or 429, and is disabled after three days of failures.
     https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
     """
 
@@ -55,7 +55,7 @@ class Callbacks:
         self.api = api
 
     def register(self, url: str) -> Hooked:
-        """Exactly one active callback for each subject; others that call this hub's address are removed."""
+        """Make sure that there is exactly one active callback for each subject; others with our URL are removed."""
         board = id_of(self.api.values["board_id"])
         wanted: set[Subject] = {("ticket", "board", board)}
         wanted |= {("time", "company", company) for company in Companies(self.api.values).ids}
@@ -65,7 +65,7 @@ class Callbacks:
         return Hooked(key=",".join(str(kept[what]["id"]) for what in sorted(kept)), was_off=_what_was_wrong(corrected))
 
     def _sorted_out(self, url: str, wanted: set[Subject]) -> tuple[dict[Subject, Json], list[Json]]:
-        """The callbacks that stay, by subject, and what was corrected on them; all others are deleted."""
+        """The callbacks to keep, by subject, and what was corrected on them; all others are deleted."""
         there = self.api.listed("system/callbacks", conditions=f"url contains {quoted(urlsplit(url).netloc)}")
         ours = sorted((e for e in there if str(e.get("url", "")).startswith(url)), key=lambda e: int(e["id"]))
         kept: dict[Subject, Json] = {}
@@ -95,23 +95,23 @@ class Callbacks:
 
 
 def _address(url: str) -> str:
-    """The address to register: ConnectWise appends the record's id and the action to it."""
+    """The URL to register: ConnectWise appends the record's ID and the action to it."""
     return f"{url}?recordId="
 
 
 def _ticket_of(news: Json) -> str:
-    """The ticket a callback is about; for booked time it is named by the entity, which is JSON in a string."""
+    """The ticket a callback is about; for a time entry it is in the entity, which is JSON in a string."""
     key = news.get("ID")
     if str(news.get("Type", "")).lower() == "time":
         entity = json.loads(news.get("Entity") or "{}")
         key = entity.get("chargeToId") if isinstance(entity, dict) else None
     if isinstance(key, bool) or not isinstance(key, int | str) or not str(key).isascii() or not str(key).isdecimal():
-        raise Refused(sentence("The callback names no ticket."))
+        raise Refused(sentence("The callback does not name a ticket."))
     return str(key)
 
 
 def _what_was_wrong(corrected: Sequence[Json]) -> str:
-    """What had to be corrected on the callbacks; empty where nothing was wrong."""
+    """What had to be corrected on the callbacks; empty if nothing was wrong."""
     if any("inactiveFlag" in each for each in corrected):
-        return sentence("ConnectWise had switched a callback off, as it does after three days of failures.")
+        return sentence("ConnectWise had disabled a callback, as it does after three days of failures.")
     return sentence("A callback also reported the hub's own changes.") if corrected else ""

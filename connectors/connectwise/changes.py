@@ -1,4 +1,4 @@
-"""Polling ConnectWise: the tickets that changed since a cursor, and those on which time was booked."""
+"""Polling ConnectWise: the tickets that changed since a cursor, and those with new time entries."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from connectors.kit.contract import Page, readable, understood
 from connectors.kit.sweeps import Sweep
 
 OVERLAP = timedelta(minutes=15)
-"""Wide, because their search has been seen to misread time zones. Changes that are read twice do no harm."""
+"""Large, because ConnectWise's search can misread time zones. Changes that are read twice do no harm."""
 BOOKED = "booked"
 """The second stage of a sweep: tickets that did not change themselves."""
 
 
 class Changes:
-    """Tickets that changed, a page at a time; their notes are read one by one later.
+    """Tickets that changed, page by page; their notes are read later, ticket by ticket.
 
-    What their search returns by mistake is left out by looking at `lastUpdated` again.
+    Records that the search returns by mistake are left out by comparing `lastUpdated` again.
     """
 
     def __init__(self, api: Api, records: Records) -> None:
@@ -48,7 +48,10 @@ class Changes:
         )
 
     def _booked_on(self, sweep: Sweep) -> Page:
-        """Tickets that did not change, but on which time was booked."""
+        """Tickets that did not change but have new time entries.
+
+        https://developer.connectwise.com/Products/ConnectWise_PSA/REST#/TimeEntries/getTimeEntries
+        """
         since = sweep.from_(OVERLAP)
         conditions = f'chargeToType="ServiceTicket" and {self.api.updated_after(since)}'
         entries = self.api.listed("time/entries", conditions=conditions)

@@ -1,4 +1,4 @@
-"""The company records in a ConnectWise that stand for this hub's organisation."""
+"""The company records of this hub's organisation in a ConnectWise system."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Companies:
 
     @cached_property
     def ids(self) -> list[int]:
-        """The first one is the company of tickets the hub opens."""
+        """The IDs of the companies; the first one is used for tickets that the hub opens."""
         return [id_of(key) for key in (self.values["company_id"], *several(self.values.get("more_companies", "")))]
 
     def where(self) -> str:

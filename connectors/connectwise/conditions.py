@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 
 def quoted(text: str) -> str:
-    """A text in a condition; it cannot end the condition it is part of.
+    """A text in a condition, without characters that could end the condition.
 
     >>> quoted('a "b"')
     '"a b"'
@@ -18,5 +18,5 @@ def quoted(text: str) -> str:
 
 
 def instant(at: datetime, *, is_naive: bool = False) -> str:
-    """An instant in a condition: ``[2026-01-05T09:30:00Z]``; without the Z where a server misreads it."""
+    """An instant in a condition: ``[2026-01-05T09:30:00Z]``, or without the Z if `is_naive`."""
     return f"[{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}{'' if is_naive else 'Z'}]"

@@ -46,7 +46,7 @@ class ConnectWise(TicketConnector, HookConnector):
     signature_headers: ClassVar[tuple[str, ...]] = (SIGNATURE_HEADER,)
     lengths: ClassVar[Mapping[str, int]] = {"title": 100}
     insert_only: ClassVar[frozenset[str]] = frozenset({"description"})
-    # More than about 1,000 requests a minute are answered with 429:
+    # More than about 1,000 requests a minute return 429:
     # https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
     limits: ClassVar[Limits | None] = Limits(requests=1000, seconds=60, share=0.6)
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
@@ -71,10 +71,10 @@ class ConnectWise(TicketConnector, HookConnector):
         return Checked(
             own_user=str(member["identifier"]),
             facts={
-                "version": str(info.get("version", "")),
-                "time zone": str(info.get("serverTimeZone", "")),
-                "company": str(company.get("name", "")),
-                "board": str(board.get("name", "")),
+                sentence("version"): str(info.get("version", "")),
+                sentence("time zone"): str(info.get("serverTimeZone", "")),
+                sentence("company"): str(company.get("name", "")),
+                sentence("board"): str(board.get("name", "")),
             },
         )
 
@@ -116,7 +116,7 @@ class ConnectWise(TicketConnector, HookConnector):
         records = Records(self.api)
         item = records.api.http().get(f"service/tickets/{id_of(key)}")
         if not isinstance(item, dict) or "id" not in item:
-            raise Refused(sentence("ConnectWise's answer holds no ticket."))
+            raise Refused(sentence("The response from ConnectWise contains no ticket."))
         records.members.learn([info_of(item).get("updatedBy")])
         return records.ticket(item)
 

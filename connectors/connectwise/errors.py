@@ -1,4 +1,4 @@
-"""What ConnectWise's error answers mean."""
+"""The meaning of ConnectWise's errors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _AGAIN_IN = re.compile(r"again in (\d+) second")
 
 
 def explain(status: int, body: Any) -> ConnectorError | None:
-    """The error an answer stands for; None where its status says enough.
+    """The error that a response stands for; None if its status says enough.
 
-    A body is `code`, `message` and a list `errors`; that of a 429 has `error` and `message` only, and can say in
-    its text how long to wait. A 409 means that somebody has the record open and can be tried again later.
+    A body has `code`, `message` and a list `errors`; that of a 429 has only `error` and `message`, whose text can
+    contain the time to wait. A 409 means that somebody has the record open; the request can be retried later.
     https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
     """
     words = _words(body)
@@ -43,7 +43,7 @@ def explain_site(status: int, _body: Any) -> ConnectorError | None:
 
 
 def not_connectwise() -> Refused:
-    return Refused(sentence("The answer from this site is not that of ConnectWise."), field="site")
+    return Refused(sentence("This site does not respond like ConnectWise."), field="site")
 
 
 def _words(body: Any) -> str:

@@ -1,4 +1,4 @@
-"""The people of a ConnectWise, which calls them members."""
+"""The people of a ConnectWise system, which calls them members."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.core.sentences import sentence
 
 
 class Members:
-    """Names by member id, kept in the connection's memory: records hold the member id only."""
+    """Names by member ID, kept in the connection's memory, because records contain only the member ID."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
@@ -30,11 +30,11 @@ class Members:
         return dict(found[0])
 
     def is_own(self, identifier: Any) -> bool:
-        """Whether this is the API member, compared without case."""
+        """Whether this is the API member, ignoring case."""
         return isinstance(identifier, str) and identifier.lower() == self.api.values["member"].lower()
 
     def name(self, identifier: Any) -> str:
-        """The name of a member; its id where it was never looked up."""
+        """The name of a member; the ID if it was never looked up."""
         return self.api.ports.memory.get(f"member.{identifier}".lower(), str(identifier or ""))
 
     def learn(self, identifiers: Iterable[Any]) -> None:

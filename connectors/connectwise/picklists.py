@@ -1,4 +1,4 @@
-"""ConnectWise's picklists: boards and their statuses, priorities, companies and the places of notes."""
+"""ConnectWise's picklists: boards and their statuses, priorities, companies, and the visibilities of notes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from connectors.kit.contract import Choice
 from hub.core.sentences import sentence
 
 MOST_BOARDS = 40
-"""Statuses are read for this many boards; each takes a request of its own."""
+"""The most boards whose statuses are read; each board needs a separate request."""
 
 
 def read(api: Api) -> dict[str, tuple[Choice, ...]]:
+    """The picklists, by the kit's names."""
     boards = list(api.listed("service/boards"))
     return {
         "status": tuple(_statuses(api, boards)),
@@ -30,18 +31,18 @@ def read(api: Api) -> dict[str, tuple[Choice, ...]]:
             for c in api.listed("company/companies", conditions="deletedFlag=false")
         ),
         "visibility": (
-            Choice(value=DISCUSSION, label=sentence("Discussion (visible to their customer)")),
-            Choice(value=RESOLUTION, label=sentence("Resolution (visible to their customer)")),
+            Choice(value=DISCUSSION, label=sentence("Discussion (visible to the customer)")),
+            Choice(value=RESOLUTION, label=sentence("Resolution (visible to the customer)")),
             Choice(value=INTERNAL, label=sentence("Internal")),
         ),
     }
 
 
 def _statuses(api: Api, boards: Sequence[Json]) -> Iterator[Choice]:
-    """The statuses of every board in use, those of the connection's own board first.
+    """The statuses of every board in use, starting with the connection's board; none until that one is chosen.
 
-    Each board has statuses of its own, and tickets are moved between boards. Until the connection's board is chosen
-    there are none. `escalationStatus` is what drives their SLA clocks, so it is the hint for a mapping.
+    Each board has its own statuses, and tickets are moved between boards. `escalationStatus` controls ConnectWise's SLA
+    clocks, so it is the hint for a mapping.
     """
     ours = api.values.get("board_id") or ""
     if not ours:

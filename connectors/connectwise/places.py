@@ -1,4 +1,4 @@
-"""The three places where ConnectWise shows a note, which are its visibilities."""
+"""The three places in which ConnectWise shows a note, which are its visibilities."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ FLAGS = {
     INTERNAL: "internalAnalysisFlag",
     RESOLUTION: "resolutionFlag",
 }
-"""Each place, and the flag of a note that says so. A note without any of them is refused with status 400."""
+"""Each place and its flag. A note without any of them is refused with status 400."""
 
 
 def visibility_of(note: Mapping[str, Any]) -> str:
-    """The place of a note: internal only where no flag shows it to the customer as well; it can have several."""
+    """The place of a note, which can have several flags: internal only if no flag shows it to the customer."""
     if note.get(FLAGS[DISCUSSION]):
         return DISCUSSION
     return RESOLUTION if note.get(FLAGS[RESOLUTION]) else INTERNAL

@@ -1,4 +1,4 @@
-"""ConnectWise's records as the kit's: tickets, notes, time entries and documents."""
+"""Converts ConnectWise's records to the kit's: tickets, notes, time entries and documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Records:
         self._company = quote(api.values["company"])
 
     def ticket(self, item: Json) -> RemoteTicket:
-        """A ticket without its notes and files. Its number is its id.
+        """A ticket without its notes and files. Its number is its ID.
 
         The description is empty: `initialDescription` is accepted on creation only and never returned.
         """
@@ -53,7 +53,7 @@ class Records:
         )
 
     def conversation(self, key: str) -> tuple[tuple[RemoteNote, ...], tuple[Unread, ...]]:
-        """Notes, and the texts of time entries, where engineers write much of their part, in the order of time.
+        """Notes, and the texts of time entries, in which engineers often write their updates, in order of time.
 
         https://developer.connectwise.com/Products/ConnectWise_PSA/REST#/TimeEntries/getTimeEntries
         """
@@ -87,7 +87,7 @@ class Records:
         )
 
     def _booked(self, entry: Json) -> Iterator[RemoteNote]:
-        """The texts of a time entry: `notes` where its flags say, and `internalNotes`, always internal."""
+        """The texts of a time entry: `notes` with the visibility of its flags, and `internalNotes`, always internal."""
         member = entry.get("member") or {}
         shown = {
             "detailDescriptionFlag": entry.get("addToDetailDescriptionFlag"),
@@ -124,6 +124,6 @@ class Records:
 
 
 def _status_of(item: Json) -> str:
-    """The status by name, with its board: names repeat from board to board."""
+    """The name of the status with its board, because boards can have statuses with the same name."""
     status, board = item.get("status") or {}, item.get("board") or {}
     return " · ".join(str(each["name"]) for each in (status, board) if isinstance(each, dict) and each.get("name"))

@@ -10,12 +10,12 @@ CREDENTIALS = (
         name="site",
         is_address=True,
         label=sentence("Site"),
-        help=sentence("Where their people log in, such as na.myconnectwise.net, or the name of their own server."),
+        help=sentence("Where the vendor's people log in: na.myconnectwise.net, for example, or their own server."),
     ),
     Setting(
         name="company",
         label=sentence("Company"),
-        help=sentence("The company name their people enter when they log in."),
+        help=sentence("The company name that the vendor's people enter when they log in."),
     ),
     Setting(
         name="public_key",
@@ -30,7 +30,7 @@ CREDENTIALS = (
     ),
     Setting(
         name="client_id",
-        label=sentence("Client id"),
+        label=sentence("Client ID"),
         help=sentence("The GUID of the integration."),
         is_secret=True,
     ),
@@ -44,7 +44,7 @@ NEW_TICKETS = (
     Setting(
         name="company_id",
         label=sentence("Our company"),
-        help=sentence("Your organisation's company record in their ConnectWise."),
+        help=sentence("Your organisation's company record in the vendor's ConnectWise."),
         picklist="company",
     ),
     Setting(
@@ -67,7 +67,7 @@ BEHAVIOUR = (
     Setting(
         name="version",
         label=sentence("API version"),
-        help=sentence("The version of the API model to request. Their server may be newer."),
+        help=sentence("The version of the API model to request. The server may be newer."),
         is_required=False,
         default="2025.1",
         is_rare=True,
@@ -75,7 +75,7 @@ BEHAVIOUR = (
     Setting(
         name="times",
         label=sentence("Times in conditions"),
-        help=sentence("Leave the Z out only if their server misreads times."),
+        help=sentence("Leave the Z out only if the vendor's server misreads times."),
         is_required=False,
         default="zone",
         choices=(("zone", sentence("09:30:00Z (usual)")), ("naive", "09:30:00")),
@@ -83,8 +83,8 @@ BEHAVIOUR = (
     ),
     Setting(
         name="notify",
-        label=sentence("E-mail their contacts"),
-        help=sentence("Whether ConnectWise sends its notification e-mails for what the hub writes."),
+        label=sentence("E-mail notifications"),
+        help=sentence("Whether ConnectWise sends e-mail notifications about what this hub writes."),
         is_required=False,
         default="no",
         choices=(("no", sentence("No")), ("yes", sentence("Yes"))),

@@ -20,12 +20,12 @@ KEY_SECONDS = 3.0
 KEY_KEPT_SECONDS = 3600
 MOST_KEYS = 200
 SIGNING_KEY = "signing_key"
-"""The sealed setting in which the key is kept for all processes: when it was read, its address, and the key."""
+"""The sealed setting that stores the key for all processes: when it was read, its URL, and the key."""
 
 _KEYS: dict[str, tuple[float, str]] = {}
-"""The keys of this process by their address, and when they were read."""
+"""The keys of this process by URL, and when they were read."""
 _ASKING: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-"""By host, so that a vendor who is slow to answer delays no other vendor's callbacks."""
+"""Locks by host, so that one slow vendor does not delay the callbacks of others."""
 
 
 def signature(signing_key: str, body: bytes) -> str:
@@ -56,9 +56,9 @@ class SigningKeys:
         self.api, self.ports = api, api.ports
 
     def key(self, key_url: Any) -> str:
-        """The key at the address that a callback names.
+        """The key at the URL in a callback.
 
-        The address comes from a body that is not proven yet, so only the connection's own host is ever called.
+        The URL comes from a body that is not verified yet, so only the connection's own host is called.
         """
         ours = urlsplit(self.api.site())
         try:
@@ -67,8 +67,8 @@ class SigningKeys:
         except ValueError:
             is_theirs = False
         if not is_theirs or "/callbackkey/" not in asked.path or asked.username:
-            raise BadSignature(sentence("The callback names no key at its own vendor."))
-        # Two callbacks often arrive together: the second waits for the key that the first is reading.
+            raise BadSignature(sentence("The callback's key is not on the vendor's own host."))
+        # Callbacks often arrive together: the second one waits for the key that the first one is reading.
         with _ASKING[ours.netloc]:
             kept, found = _KEYS.get(key_url, (0.0, ""))
             if found and time.monotonic() - kept < KEY_KEPT_SECONDS:
@@ -80,7 +80,7 @@ class SigningKeys:
             return found
 
     def _kept(self, key_url: str) -> str:
-        """The key that another process of this hub has read; empty where there is none or it is too old."""
+        """The key that another process of this hub has read; empty if there is none or it is too old."""
         at, _space, rest = self.ports.secret(SIGNING_KEY).partition(" ")
         known_url, _space, found = rest.partition(" ")
         is_fresh = at.isdecimal() and self.ports.now().timestamp() - int(at) < KEY_KEPT_SECONDS
@@ -96,10 +96,10 @@ class SigningKeys:
             why = sentence("The callback key cannot be read at the moment: %(error)s", error=str(error))
             raise TryLater(why, after=60) from error
         except ConnectorError as error:
-            raise BadSignature(sentence("Their host has no key at the address that the callback names.")) from error
+            raise BadSignature(sentence("There is no key at the URL in the callback.")) from error
         found = str(answer.get("signing_key") or "") if isinstance(answer, dict) else ""
         if not found:
-            raise BadSignature(sentence("There is no key at the address that the callback names."))
+            raise BadSignature(sentence("There is no key at the URL in the callback."))
         self.ports.hide(found)
         self.ports.keep_secret(SIGNING_KEY, f"{self.ports.now().timestamp():.0f} {key_url} {found}")
         return found

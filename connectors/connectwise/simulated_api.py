@@ -1,4 +1,7 @@
-"""What the simulated ConnectWise API answers: one call of one authenticated tenant."""
+"""The responses of the simulated ConnectWise API, for one request of one authenticated tenant.
+
+https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ INSIDE_A_REFERENCE = "/"
 
 
 class Api:
-    """The routes for one call."""
+    """The routes for one request."""
 
     def __init__(self, simulator: Desk, tenant: Tenant, request: Request) -> None:
         self.simulator, self.tenant, self.request = simulator, tenant, request
@@ -35,7 +38,7 @@ class Api:
     # -- lists
 
     def listed(self, records: Iterable[Json]) -> Answer:
-        """A page of a list: forward only by id, or by page number."""
+        """A page of a list: forward-only by ID, or by page number."""
         query = self.request.query
         size = int(query.get("pageSize") or USUAL_PAGE)
         if not 1 <= size <= LARGEST_PAGE:
@@ -57,7 +60,7 @@ class Api:
     def _link(self, **changed: str) -> str:
         return f'<{self.simulator.base}{self.request.path}?{urlencode({**self.request.query, **changed})}>; rel="next"'
 
-    # -- who and what there is
+    # -- members, companies, boards and priorities
 
     def info(self) -> Answer:
         code = self.tenant.codebase.strip("/").replace("_", ".")
@@ -133,7 +136,7 @@ class Api:
         for operation in self._operations():
             path = str(operation["path"]).lstrip("/")
             if INSIDE_A_REFERENCE in path or path in self.tenant.ignores:
-                continue  # answered with 200 and changed nothing, as the real one does
+                continue  # returns 200 without changing anything, like the real service
             if path not in _WRITABLE:
                 raise invalid("ticket", path, f"{path} cannot be patched.")
             self._change(item, path, None if operation["op"] == "remove" else operation.get("value"))

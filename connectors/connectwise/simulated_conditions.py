@@ -1,6 +1,6 @@
-"""ConnectWise's conditions, as far as the simulator understands them.
+"""ConnectWise's conditions, as far as the simulator supports them.
 
-Like ``board/id in (3,2) and status/name!="Closed" and lastUpdated > [2026-01-05T09:30:00Z]``.
+For example ``board/id in (3,2) and status/name!="Closed" and lastUpdated > [2026-01-05T09:30:00Z]``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Test = Callable[[Json], bool]
 
 
 def compiled(conditions: str) -> Test:
-    """A test of a record; 400 ApiFindCondition for what cannot be understood."""
+    """A test for records; 400 ApiFindCondition if the conditions cannot be parsed."""
     if not conditions.strip():
         return lambda record: True
     parser = _Parser(conditions)
@@ -115,7 +115,7 @@ class _Parser:
 
 
 def _at(record: Json, path: str) -> Any:
-    """The value at a path like ``company/id``; times without their Z, as they are compared."""
+    """The value at a path such as ``company/id``; times without their Z, for comparisons."""
     value: Any = record
     if path in ("lastUpdated", "dateEntered"):
         value = record.get("_info", {}).get(path)

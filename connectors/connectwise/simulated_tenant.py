@@ -1,4 +1,4 @@
-"""One company's simulated ConnectWise, and the shapes of what lies in it."""
+"""One company's simulated ConnectWise and its records."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ class Tenant:
     name: str
     domain: str
     company: str
-    """What its people enter when they log in."""
+    """The company name for logging in."""
     codebase: str = "v2025_1/"
     time_zone: str = "Eastern Standard Time"
     boards: dict[str, Json] = field(default_factory=_boards)
     priorities: dict[str, Json] = field(default_factory=_priorities)
     people: dict[str, str] = field(default_factory=dict)
-    """Member id (identifier) -> name."""
+    """Member ID (identifier) -> name."""
     companies: dict[str, str] = field(default_factory=dict)
     api_member: str = "hubapi"
     public_key: str = "public-key"
     private_key: str = "a-private-key"
     client_id: str = "0f4a9f0e-6a4f-4f43-9c3e-5e6a3c1f0b11"
     is_allowed: bool = True
-    """Whether the security role of the API member lets it see tickets."""
+    """Whether the security role of the API member allows access to tickets."""
     ignores: list[str] = field(default_factory=list)
-    """Paths of a PATCH that are answered with 200 and change nothing."""
+    """Paths of a PATCH that return 200 without changing anything."""
     tickets: dict[str, Json] = field(default_factory=dict)
     notes: dict[str, Json] = field(default_factory=dict)
     times: dict[str, Json] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Tenant:
     signing_key: str = "a-signing-key"
     last_id: int = 1200
     recent: list[float] = field(default_factory=list)
-    """When the requests of the last minute came, in seconds."""
+    """Unix timestamps of the requests of the last minute."""
     per_minute: int = 1000
 
     def next_id(self) -> int:
@@ -75,7 +75,7 @@ class Tenant:
         return self.last_id
 
     def status_of(self, key: str) -> tuple[str, Json] | None:
-        """The board and the status with this id; ids are unique over all boards."""
+        """The board and the status with this ID; IDs are unique across boards."""
         for board, what in self.boards.items():
             if key in what["statuses"]:
                 return board, what["statuses"][key]
@@ -87,7 +87,7 @@ class Tenant:
 
 
 def refused(code: str, message: str, *errors: Json, status: int = 400, headers: Headers = ()) -> Fault:
-    """A no as ConnectWise says it."""
+    """An error as ConnectWise returns it."""
     return Fault(status, {"code": code, "message": message, "errors": list(errors)}, headers=headers)
 
 
@@ -101,7 +101,7 @@ def reference(key: str, name: str) -> dict[str, Any]:
 
 
 class Desk(Protocol):
-    """What the API has done behind it: the same that people of the tenant do."""
+    """The actions that the API shares with the people of the tenant."""
 
     @property
     def base(self) -> str: ...

@@ -1,8 +1,10 @@
-"""A stateful double of the ConnectWise PSA REST API: several companies, one WSGI application.
+"""A stateful simulator of the ConnectWise PSA REST API: several companies, one WSGI application.
 
-It keeps what it was told, refuses what the real service refuses (and answers 200 without effect where
-that one does), pages, throttles, signs callbacks, drops those the real one would drop, and switches a
-callback off after three days of failures. What its API answers stands in simulated_api.py.
+It stores records, refuses what the real service refuses (and returns 200 without effect where that does), pages,
+throttles, signs callbacks, drops those that the real service would drop, and disables a callback after three days of
+failures. The responses of its API are in simulated_api.py.
+
+https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ DISABLED_AFTER = timedelta(days=3)
 
 
 class Simulator(simulating.Simulator[Tenant]):
-    """The WSGI application; `base` is the site, where people log in."""
+    """The WSGI application; `base` is the site at which people log in."""
 
     kind = Tenant
 
@@ -140,7 +142,7 @@ class Simulator(simulating.Simulator[Tenant]):
     def _book(
         self, tenant: Tenant, *, ticket: str, by: str, text: str, internal: str = "", is_public: bool = False
     ) -> Json:
-        """A time entry: it moves no ticket, and has a callback of its own type."""
+        """A time entry: it does not change the ticket, and has its own type of callback."""
         at = self.stamp()
         entry = {
             "id": tenant.next_id(),

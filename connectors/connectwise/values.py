@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def id_of(text: Any) -> int:
-    """A ConnectWise id as a number; Refused for anything else, so that nothing else gets into a path or condition."""
+    """A ConnectWise ID as a number; Refused for anything else, which must not get into a path or condition."""
     if type(text) is int and 0 <= text < 10**19:
         return text
     if not str(text).isascii() or not str(text).isdecimal() or len(str(text)) > 19:
@@ -23,7 +23,7 @@ def id_of(text: Any) -> int:
 
 
 def text_of(value: Any) -> str:
-    """A value as text: the id of a reference such as ``{"id": 3, "name": "High"}``, empty for None."""
+    """A value as text: the ID of a reference such as ``{"id": 3, "name": "High"}``, empty for None."""
     if isinstance(value, Mapping):
         value = value.get("id")
     return "" if value is None else str(value)
@@ -36,9 +36,9 @@ def info_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def moment(text: Any) -> datetime:
-    """A time of theirs, aware, in UTC; one without a zone is read as UTC."""
+    """A time from ConnectWise, aware and in UTC; one without a zone is read as UTC."""
     if not isinstance(text, str):
-        raise Refused(sentence("ConnectWise sent a record without the time it was created or changed."))
+        raise Refused(sentence("ConnectWise returned a record without a time of creation or change."))
     return _moment(text)
 
 

@@ -14,7 +14,7 @@ _PATHS = {"title": "summary", "status": "status", "priority": "priority"}
 
 
 class Writer:
-    """What this hub writes. References are written by id, as ``{"id": 3}``."""
+    """Writes tickets, notes and documents. References are written by ID, as ``{"id": 3}``."""
 
     def __init__(self, api: Api, records: Records) -> None:
         self.api, self.values, self.records = api, api.values, records
@@ -41,7 +41,7 @@ class Writer:
             if fields.get(name):
                 body[name] = {"id": id_of(fields[name])}
         if fields.get("description"):
-            # ConnectWise makes the first note of it; the mark shows that the hub wrote it.
+            # ConnectWise turns it into the first note; the mark shows that the hub wrote it.
             body["initialDescription"] = _marked(fields["description"], change.mark)
         ticket = self.records.ticket(self.api.http().write("POST", "service/tickets", body))
         return Pushed(key=ticket.key, ticket=ticket)
@@ -49,8 +49,8 @@ class Writer:
     def _patch(self, change: Change) -> Pushed:
         """Change the named fields, with an array of operations as in JSON Patch.
 
-        Paths are case-sensitive. ConnectWise can answer 200 and change nothing, so the answer is compared with what
-        was asked.
+        Paths are case-sensitive. ConnectWise can return 200 without changing anything, so the response is compared with
+        the request.
         https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
         """
         wanted: Json = {}
@@ -63,14 +63,16 @@ class Writer:
         unchanged = [path for path, value in wanted.items() if text_of(answer.get(path)) != text_of(value)]
         if unchanged:
             raise Refused(
-                sentence(
-                    "ConnectWise accepted the change but did not make it: %(fields)s.", fields=", ".join(unchanged)
-                )
+                sentence("ConnectWise reported success but did not change: %(fields)s.", fields=", ".join(unchanged))
             )
         return Pushed(key=change.key, ticket=self.records.ticket(answer))
 
     def _add_note(self, change: Change) -> Pushed:
-        """Add a note. It has no field for a reference of ours, so the mark is at the end of its text."""
+        """Add a note. It has no field for an external reference, so the mark is at the end of its text.
+
+        At least one of the three flags has to be true; otherwise ConnectWise returns 400.
+        https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
+        """
         if change.visibility not in FLAGS:
             raise Refused(
                 sentence(
@@ -90,7 +92,10 @@ class Writer:
         return Pushed(key=str(made["id"]))
 
     def _add_file(self, change: Change) -> Pushed:
-        """Add a document, as multipart form data: JSON is answered with 415."""
+        """Add a document, as multipart form data: JSON returns 415.
+
+        https://developer.connectwise.com/Products/ConnectWise_PSA/Developer_Guide
+        """
         made = self.api.http().upload(
             "system/documents",
             {
@@ -98,7 +103,7 @@ class Writer:
                 "recordId": str(id_of(change.key)),
                 "title": _marked(change.name[:150], change.mark, gap=" "),
                 "privateFlag": "true" if change.visibility == INTERNAL else "false",
-                "readOnlyFlay": "false",  # spelled so in their API
+                "readOnlyFlay": "false",  # the API's own spelling
                 "isAvatar": "false",
             },
             (change.name, change.content),

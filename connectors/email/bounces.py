@@ -1,7 +1,13 @@
-"""What mail systems say of a message's fate: RFC 3464 where they keep to it, their own words where not.
+"""What mail servers report about a message: in the fields of RFC 3464, or in their own words.
 
-The addresses come from flufl.bounce, which knows some thirty ways of saying it, from the fields of
-RFC 3464, and last from the sentences themselves.
+The addresses come from flufl.bounce, which knows some thirty formats, then from the fields of RFC 3464, and last from
+the text itself. Status codes are those of RFC 3463, read receipts those of RFC 8098, and the internationalised kinds
+those of RFC 6533.
+
+https://www.rfc-editor.org/rfc/rfc3464
+https://www.rfc-editor.org/rfc/rfc3463
+https://www.rfc-editor.org/rfc/rfc8098
+https://www.rfc-editor.org/rfc/rfc6533
 """
 
 from __future__ import annotations
@@ -17,27 +23,27 @@ from enum import StrEnum
 
 from flufl.bounce import all_failures
 
-from connectors.email import bounds, mime
+from connectors.email import bounds, headers, mime
 
 
 class Fate(StrEnum):
     FAILED = "failed"
     DELAYED = "delayed"
     DELIVERED = "delivered"
-    """Delivered, relayed, or read: a receipt."""
+    """Delivered, relayed or read: a receipt."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a mail system tells: of whom, and what had been sent."""
+    """What a mail server reports: about which recipients, and about which message."""
 
     fate: Fate
     addresses: tuple[str, ...]
     status: str = ""
-    """The status code of RFC 3463, as 5.1.1, where they tell one."""
+    """The status code of RFC 3463, such as 5.1.1, if the report contains one."""
     diagnosis: str = ""
     original_ids: tuple[str, ...] = ()
-    """Message-IDs found in what they return of the original."""
+    """Message-IDs in the returned part of the original message."""
 
 
 _SENDERS = re.compile(
@@ -79,22 +85,22 @@ MOST_ADDRESSES = 200
 
 
 def report(message: Message, bodies: mime.Bodies) -> Report | None:
-    """What is told of a delivery; None where this is no such report."""
+    """The report on a delivery; None if the message is not a report."""
     notes = _notes(message)
     is_told = _is_from_a_system(message, notes)
     if not is_told and not _sounds_like_one(message):
         return None
     if not is_told and not _begins_as_one(bodies.plain):
-        # A person who writes of mail that does not arrive, with the report below, wrote a message.
+        # A person who writes about undelivered mail, with the report below, wrote an ordinary message.
         return None
     fields = [fields for note in notes for fields in _recipients(note)]
     failed, delayed = _found_by_library(message)
     if not is_told and not failed and not delayed:
-        # People write of mail that does not arrive, too: their tickets are no reports.
+        # People write about undelivered mail too: their messages are not reports.
         return None
     if not failed and not delayed:
         failed, delayed = _in_fields(fields, "fail"), _in_fields(fields, "delay")
-    failed = failed or _with([], *re.findall(_ADDRESS, mime.header(message, "x-failed-recipients")))
+    failed = failed or _with([], *re.findall(_ADDRESS, headers.header(message, "x-failed-recipients")))
     told = {one.get("action", "").strip().lower() for one in fields} - {""}
     text = bodies.plain or bodies.html
     fate = _fate(message, told, text, failed, delayed)
@@ -114,22 +120,22 @@ def report(message: Message, bodies: mime.Bodies) -> Report | None:
 
 
 def _in_fields(fields: list[dict[str, str]], action: str) -> list[str]:
-    """The recipients of whom the fields of RFC 3464 tell this."""
+    """The recipients with this action in the fields of RFC 3464."""
     told = [one for one in fields if one.get("action", "").strip().lower().startswith(action)]
     return _with([], *(one.get("final-recipient") or one.get("original-recipient", "") for one in told))
 
 
 def _is_from_a_system(message: Message, notes: list[Message]) -> bool:
-    """Whether its structure or its sender says that a mail system wrote it."""
+    """Whether its structure or its sender shows that a mail server wrote it."""
     if notes or "x-failed-recipients" in message or message.get_content_type() == "multipart/report":
         return True
-    name, address = parseaddr(mime.header(message, "from"))
+    name, address = parseaddr(headers.header(message, "from"))
     is_system = bool(_SENDERS.search(address) and "from" in message) or bool(_SENDER_NAMES.search(name))
-    return is_system or mime.header(message, "return-path").strip() == "<>"
+    return is_system or headers.header(message, "return-path").strip() == "<>"
 
 
 def _sounds_like_one(message: Message) -> bool:
-    subject = mime.header(message, "subject")
+    subject = headers.header(message, "subject")
     is_answer = "in-reply-to" in message and "auto-submitted" not in message
     return bool(_SUBJECTS.search(subject)) and not is_answer and not _is_passed_on(subject)
 
@@ -145,7 +151,7 @@ _BEGINNING = re.compile(
 
 
 def _begins_as_one(text: str) -> bool:
-    """Whether the first words are a mail system's: above what a person pastes stands what the person says."""
+    """Whether the first words are a mail server's. A person who pastes a report writes something above it."""
     first = next((line for line in text[:4000].split("\n") if re.search(r"\w", line)), "")
     return _BEGINNING.match(first.strip("-*=#>|_ \t")) is not None
 
@@ -161,7 +167,7 @@ def _notes(message: Message) -> list[Message]:
 
 
 def _walk(message: Message) -> list[Message]:
-    """Its parts, but not those of messages within it."""
+    """Its parts, without those of messages within it."""
     found: list[Message] = []
     waiting = [message]
     while waiting and len(found) < mime.MOST_PARTS:
@@ -174,45 +180,45 @@ def _walk(message: Message) -> list[Message]:
 
 
 GLOBAL = "message/global-delivery-status"
-"""The delivery status of internationalised mail (RFC 6533)."""
+"""The delivery status of internationalised mail: https://www.rfc-editor.org/rfc/rfc6533"""
 
 
 def _as_it_stands(note: Message) -> bytes:
-    """The content of a note, decoded where the library left its encoding on a message within it."""
+    """The content of a report part, decoded if the library left its transfer encoding in place."""
     found = mime.content(note)
-    if note.get_content_type() == GLOBAL and mime.header(note, "content-transfer-encoding").lower() == "base64":
+    if note.get_content_type() == GLOBAL and headers.header(note, "content-transfer-encoding").lower() == "base64":
         with suppress(binascii.Error, ValueError):
             return base64.b64decode(found.strip(), validate=False)
     return found
 
 
 def _recipients(note: Message) -> list[dict[str, str]]:
-    """Blocks of fields, one for each recipient."""
+    """The blocks of fields, one per recipient."""
     inside = mime.inside_of(note)
     if isinstance(inside, list) and note.get_content_type() != GLOBAL:
         blocks = list(inside)
     else:
-        # The library takes the first block of the internationalised kind for a message, and its end for the body.
+        # The library reads the first block of the internationalised kind as a message, and the rest as its body.
         content = _as_it_stands(note).decode("utf-8", "replace").replace("\r\n", "\n")
         blocks = [bounds.from_string(block) for block in re.split(r"\n\s*\n", content)]
     found = []
     for block in blocks:
         if "message/disposition-notification" in note.get_content_type():
-            found.append({"action": mime.header(block, "disposition").rpartition(";")[2].partition("/")[0].strip()})
+            found.append({"action": headers.header(block, "disposition").rpartition(";")[2].partition("/")[0].strip()})
         else:
             told: dict[str, str] = {}
             for name, value in block.raw_items():
-                told.setdefault(name.lower(), mime.one_line(str(value)))
+                told.setdefault(name.lower(), headers.one_line(str(value)))
             found.append(told)
     return found
 
 
 def _found_by_library(message: Message) -> tuple[list[str], list[str]]:
-    if not mime.addresses(message, "from") and "from" not in message:
+    if not headers.addresses(message, "from") and "from" not in message:
         return [], []
     try:
         temporary, permanent = all_failures(_as_detectors_see_it(message))
-    except Exception:  # it reads whatever strangers send, and not every way of failing is its own
+    except Exception:  # it reads arbitrary mail and raises more than its own errors
         return [], []
     return _with([], *map(_as_text, permanent)), _with([], *map(_as_text, temporary))
 
@@ -237,7 +243,7 @@ _HEADERS_SEEN = frozenset(
 
 
 def _as_detectors_see_it(message: Message) -> Message:
-    """A copy with what flufl.bounce looks at, short: its patterns search lines backwards and forwards (6.0.1)."""
+    """A short copy of what flufl.bounce 6.0.1 looks at: its patterns take long for long lines."""
     left = LONGEST_TOLD
 
     def copied(part: Message, depth: int) -> Message:
@@ -264,7 +270,7 @@ MOST_COPIED = 20
 
 
 def _cut(line: str) -> str:
-    """A line at most so long, cut where a word ends."""
+    """The line, cut at the end of a word if it is too long."""
     return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE].rpartition(" ")[0]
 
 
@@ -273,7 +279,7 @@ def _as_text(address: object) -> str:
 
 
 def _with(known: list[str], *more: str) -> list[str]:
-    """These too, if they can be addresses."""
+    """The known addresses and those of `more` that are valid."""
     found = dict.fromkeys(known)
     for address in more:
         if len(found) < MOST_ADDRESSES and (plain := _address(address)):
@@ -282,7 +288,7 @@ def _with(known: list[str], *more: str) -> list[str]:
 
 
 def _address(told: str) -> str:
-    """The address in ``rfc822; <a@b.test>``; empty where it cannot be one."""
+    """The address in ``rfc822; <a@b.test>``; empty if it is not a valid one."""
     plain = _XTEXT.sub(_letter, told.rpartition(";")[2].strip().strip("<>\"' "))
     is_one = _ADDRESS.fullmatch(plain) or (not plain.isascii() and _ADDRESS_OF_THE_WORLD.fullmatch(plain))
     return plain if is_one and ".." not in plain else ""
@@ -292,7 +298,7 @@ _ADDRESS_OF_THE_WORLD = re.compile(
     r"[^\s@<>()\[\],;:\"\\]{1,64}@[^\s@<>()\[\],;:\"\\.]{1,63}(?:\.[^\s@<>()\[\],;:\"\\.]{1,63})+"
 )
 _XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
-"""A letter as RFC 6533 section 3 writes it where only ASCII may stand."""
+"""A character as RFC 6533 section 3 writes it where only ASCII is allowed."""
 
 
 def _letter(found: re.Match[str]) -> str:
@@ -309,11 +315,11 @@ def _fate(message: Message, told: set[str], text: str, failed: list[str], delaye
         return Fate.DELIVERED
     if failed:
         return Fate.FAILED
-    subject = mime.header(message, "subject")
+    subject = headers.header(message, "subject")
     if delayed or (_DELAYS.search(f"{subject}\n{text[:3000]}") and not _FINAL.search(text[:3000])):
         return Fate.DELAYED
     is_report = message.get_content_type() == "multipart/report" and bool(_notes(message))
-    name, address = parseaddr(mime.header(message, "from"))
+    name, address = parseaddr(headers.header(message, "from"))
     is_system = bool(_SENDERS.search(address)) or bool(_SENDER_NAMES.search(name))
     says_so = bool(_SUBJECTS.search(subject)) or bool(_SUBJECTS.search(text[:1500]))
     return Fate.FAILED if is_report or (is_system and says_so) else None
@@ -327,7 +333,7 @@ _SENTENCE = re.compile(
 
 
 def _in_sentences(text: str) -> list[str]:
-    """Addresses beside a word of failing, before what is returned of the original begins."""
+    """Addresses next to a word for a failure, above the returned part of the original message."""
     told = re.split(
         r"\n[^\n]{0,40}(?:original message|returned message|copy of|message headers|received: )",
         text[:6000],
@@ -345,7 +351,7 @@ def _why(fields: list[dict[str, str]], text: str) -> tuple[str, str]:
 
 
 def _original_ids(message: Message) -> list[str]:
-    """The Message-IDs in what is returned, and those the report refers to."""
+    """The Message-IDs in the returned part of the original message, and those the report refers to."""
     found: list[str] = []
     for part in _walk(message):
         if part.get_content_type() in (
@@ -359,9 +365,9 @@ def _original_ids(message: Message) -> list[str]:
             original = inside[0] if isinstance(inside, list) and inside else None
             if not isinstance(original, Message):
                 original = bounds.from_string(mime.content(part).decode("utf-8", "replace"))
-            found += re.findall(r"<[^<>\s]{3,250}>", mime.header(original, "message-id"))
+            found += re.findall(r"<[^<>\s]{3,250}>", headers.header(original, "message-id"))
     for name in ("references", "in-reply-to"):
-        found += re.findall(r"<[^<>\s]{3,250}>", mime.header(message, name))
+        found += re.findall(r"<[^<>\s]{3,250}>", headers.header(message, name))
     if not found:
         found += re.findall(r"^message-id:\s*(<[^<>\s]{3,250}>)", _whole_text(message), re.IGNORECASE | re.MULTILINE)
     return list(dict.fromkeys(found))[:20]

@@ -1,12 +1,13 @@
-"""Mail is parsed within bounds: what is longer, deeper or more than any mail program makes is held for a person.
+"""Mail is parsed within limits: a message beyond what any mail program writes is held for a person.
 
-The standard library (Python 3.11) takes quadratic time for some headers: encoded words that never end
-(`email.header.decode_header`), many quotes in parameters (`Message.get_params`, as cpython issue 87075), groups of
-addresses (`email.utils`). So headers are looked at before any of its functions sees them. A header that decides who
-wrote something is never cut: half of it could say something else.
+The standard library (Python 3.11) takes quadratic time for some headers: unterminated encoded words
+(`email.header.decode_header`), many quotes in parameters (`Message.get_params`, cpython issue 87075), groups of
+addresses (`email.utils`). Headers are therefore checked before any of its functions reads them. A header that decides
+who wrote something is never cut, because half of it could have another meaning.
 
-Real maxima: RFC 5322 has 998 characters a line and no total; Gmail refuses more than 500 kB or 5,000 headers in all and
-32 kB in one; a thousand recipients are 62 kB, a hundred references 8 kB.
+Real maxima: RFC 5322 allows 998 characters a line (https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1) and has no
+limit for the total; Gmail refuses more than 500 kB or 5,000 headers in total and 32 kB in one; a thousand recipients
+are 62 kB, a hundred references 8 kB.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from email._policybase import Compat32
 from email.feedparser import BytesFeedParser
 from email.message import Message
 from typing import Any
+
+from hub.core.sentences import sentence
 
 MOST_HEADERS = 10_000
 ALL_HEADERS = 512_000
@@ -32,14 +35,15 @@ DEEPEST = 60
 LISTS = frozenset({"to", "cc", "bcc", "references", "resent-to", "x-failed-recipients"})
 LONGEST_DECODED = 16_000
 MOST_ENCODED_WORDS = 300
+TOO_DEEP = sentence("The parts of this e-mail are nested too deeply.")
 
 
 class TooComplex(ValueError):
-    """The message is built to be hard to read; the text says how."""
+    """The message is beyond the limits; the text says which."""
 
 
 class Bounded(Compat32):
-    """Reads headers as the library ever did, but none that are longer, or more, than anybody's."""
+    """The library's default policy with limits on the number and length of headers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,33 +64,37 @@ class Bounded(Compat32):
             or value.count(",") > MOST_ENTRIES
             or (is_of_mime and value.count(";") > MOST_PARAMETERS)
         ):
-            raise TooComplex(f"Its headers ({name[:40]}) are longer than any mail program makes them.")
+            raise TooComplex(
+                sentence(
+                    "The headers of this e-mail (%(name)s) are longer than any mail program writes.", name=name[:40]
+                )
+            )
         return name, value
 
     def made(self, policy: Any = None) -> Message:
-        """One more message or part."""
+        """A new message or part."""
         counts: dict[str, int] = self.counts  # type: ignore[attr-defined]
         counts["messages"] += 1
         if counts["messages"] > MOST_MESSAGES:
-            raise TooComplex(f"It has more than {MOST_MESSAGES} parts.")
+            raise TooComplex(sentence("This e-mail has more than %(count)s parts.", count=MOST_MESSAGES))
         return Message()
 
 
 class _Parser(BytesFeedParser):
-    """Stops where parts lie too deep in each other, for each open one is tried on each line."""
+    """Stops at parts that are nested too deeply: the parser tries each open part on each line."""
 
     _msgstack: list[Message]
 
     def _new_message(self) -> None:
         if len(self._msgstack) > DEEPEST:
-            raise TooComplex("Its parts lie too deep in each other.")
+            raise TooComplex(TOO_DEEP)
         super()._new_message()  # type: ignore[misc]
 
 
 def from_bytes(raw: bytes) -> Message:
-    """The message; TooComplex where it is beyond the bounds."""
+    """The message; TooComplex if it is beyond the limits."""
     if raw.count(b"\n") > MOST_LINES:
-        raise TooComplex("It has more lines than anybody reads.")
+        raise TooComplex(sentence("This e-mail has more than %(count)s lines.", count=f"{MOST_LINES:,}"))
     limits = Bounded()
     factory: Callable[..., Message] = limits.made
     parser = _Parser(factory, policy=limits)
@@ -95,12 +103,12 @@ def from_bytes(raw: bytes) -> Message:
 
 
 def from_string(text: str) -> Message:
-    """A part of a message as one of its own, within the same bounds."""
+    """A part of a message, parsed as a message within the same limits."""
     return from_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def may_be_decoded(text: str) -> bool:
-    """Whether a header's encoded words are few enough to be decoded; else it stays as it was written."""
+    """Whether a header has few enough encoded words to be decoded; otherwise it stays as written."""
     return len(text) <= LONGEST_DECODED and text.count("=?") <= MOST_ENCODED_WORDS
 
 
@@ -112,7 +120,7 @@ _ADDRESS = re.compile(rb"%b{1,64}@%b{1,189}" % (_WORD, _WORD))
 
 
 def seeming_sender(raw: bytes) -> str:
-    """The address in From before anything is parsed, lower case; empty where none is seen at once.
+    """The address in From without parsing the message, in lower case; empty if none is found quickly.
 
     >>> seeming_sender(b'Subject: x\\nFrom: "Vera, V." <Vera@vendor.test>\\n\\nFrom: nobody@else.test')
     'vera@vendor.test'

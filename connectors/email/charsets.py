@@ -1,6 +1,8 @@
-"""Bytes as text: by the charset they are said to have, else by what they can be.
+"""Decodes bytes: by the charset of the message, or by what the bytes can be.
 
-Much Japanese mail names no charset, or a wrong one. Escape sequences and kana then show what the bytes are.
+Charset names are read as in the WHATWG's encoding standard (https://encoding.spec.whatwg.org/#names-and-labels), which
+mail programs and browsers follow. Much Japanese mail has no charset or a wrong one: escape sequences
+(ISO-2022-JP, https://www.rfc-editor.org/rfc/rfc1468) and kana then show the encoding.
 """
 
 from __future__ import annotations
@@ -31,17 +33,17 @@ _NAMES = {
     "windows-874": "cp874",
     "x-windows-949": "cp949",
 }
-"""What mail calls a charset -> what reads it, as the WHATWG's encoding standard has it."""
+"""Charset names in mail -> Python codecs, as in the WHATWG's encoding standard."""
 _JAPANESE = frozenset({"cp932", "shift_jis", "euc_jp", "iso2022_jp", "iso2022_jp_1", "iso2022_jp_2", "iso2022_jp_ext"})
 _DOUBTFUL = _JAPANESE | {"cp1252", "iso8859-15"}
-"""What Japanese mail is said to be in where it is not: these decode almost any bytes, and tell nothing by it."""
+"""Charsets that Japanese mail often names wrongly. They decode almost any bytes, so success proves nothing."""
 _ESCAPES = re.compile(rb"\x1b(?:\$[@B]|\([JB]|\$\(D)")
-"""What begins and ends Japanese in ISO-2022-JP (RFC 1468): nothing else in mail has them."""
+"""The escape sequences of ISO-2022-JP (RFC 1468), which nothing else in mail contains."""
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc]")
 
 
 def decoded(raw: bytes, charset: str) -> str:
-    """Text of these bytes: as they say, else UTF-8, else what western mailers meant. Never fails.
+    """The text: by the given charset, else as UTF-8, else as Windows-1252. Never fails.
 
     >>> decoded("プリンタ".encode("iso2022_jp"), ""), decoded("プリンタが".encode("cp932"), "iso-8859-1")
     ('プリンタ', 'プリンタが')
@@ -67,10 +69,10 @@ def _as_said(raw: bytes, codec: str) -> str | None:
 
 
 def _japanese(raw: bytes, said: str) -> str:
-    """Japanese whose charset is said to be another one; empty where the bytes do not show that they are it."""
+    """Japanese text with a wrong charset; empty if the bytes are not clearly Japanese."""
     as_utf_8 = _as_said(raw, "utf-8")
     if as_utf_8 is not None:
-        # Bytes that can be UTF-8 and hold kana are nothing else.
+        # Bytes that are valid UTF-8 and contain kana cannot be anything else.
         return as_utf_8 if said in _JAPANESE and _KANA.search(as_utf_8) else ""
     for name in dict.fromkeys((said, "cp932", "euc_jp") if said in _JAPANESE else ("cp932", "euc_jp")):
         text = _as_said(raw, name)
@@ -84,7 +86,7 @@ def _japanese(raw: bytes, said: str) -> str:
 
 
 def _nearly_utf_8(raw: bytes) -> str:
-    """UTF-8 with a few broken characters (one that was cut, say); empty for what was never UTF-8."""
+    """UTF-8 with a few broken characters, for example one that was cut off; empty for anything else."""
     text = raw.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     good = len(text) - len(text.encode("ascii", "ignore")) - broken
@@ -92,12 +94,12 @@ def _nearly_utf_8(raw: bytes) -> str:
 
 
 _NO_CHARSETS = frozenset({"punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "unicode-escape"})
-"""Codecs of Python's that no mail is written in; some take quadratic time."""
+"""Python codecs in which no mail is written; some take quadratic time."""
 
 
 @lru_cache(maxsize=256)
 def _reads(charset: str) -> str:
-    """The codec for a charset's name as it is found in mail; empty for one that nobody knows."""
+    """The codec for a charset name in mail; empty for an unknown one."""
     for name in (charset, _NAMES.get(charset, ""), charset.strip("_").partition("$")[0]):
         known = _NAMES.get(name, name)
         try:

@@ -1,7 +1,7 @@
-"""A vendor who works by e-mail: offers, notes and changes go out as mail, answers come back as work done.
+"""A vendor that works by e-mail: offers, notes and changes are sent as mail, and replies become notes and stages.
 
-The mailbox is no record: nothing is read back from it, and what was said is known by what we sent. A
-message goes out again only with the same Message-ID.
+What was sent cannot be read back from a mailbox, so the hub relies on its own record of it. A message that is sent
+again has the same Message-ID.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from typing import ClassVar
 
-from connectors.email import apart, replies, threads, wording
+from connectors.email import parser_process, replies, threads, wording
 from connectors.email.mailbox import Mailbox, Place, settings_of
 from connectors.email.numbers import numbers_in
 from connectors.email.parser import MARK, Kind, Mail, Reader
@@ -40,6 +40,7 @@ from connectors.kit.contract import (
     Setting,
 )
 from connectors.kit.errors import Refused, Unsupported
+from hub.core.sentences import sentence
 
 VISIBLE = "mail"
 
@@ -86,14 +87,17 @@ class Email(MailConnector, ListeningConnector):
         return Postman(office, self.ports.connect)
 
     def check(self) -> Checked:
-        """Both servers let us in, every folder is there, and the addresses are such."""
+        """Log in to both servers, and check the folders and addresses."""
         for name in ("to", "mailbox"):
             if "@" not in parseaddr(self.values[name])[1]:
-                raise Refused("This is no e-mail address.", field=name)
+                raise Refused(sentence("This is not an e-mail address."), field=name)
         if not self._senders():
-            raise Refused("Enter at least one address or @domain of theirs.", field="senders")
+            raise Refused(sentence("Enter at least one address or @domain of the vendor."), field="senders")
         if self.values.get("trust", "results") == "results" and not self.values.get("authserv"):
-            raise Refused("Enter the name of our mail server, as it signs its results.", field="authserv")
+            raise Refused(
+                sentence("Enter the name of our mail server as in its Authentication-Results headers."),
+                field="authserv",
+            )
         facts = self._mailbox().check()
         self._postman().check()
         return Checked(own_user=parseaddr(self.values["mailbox"])[1].lower(), facts=facts)
@@ -101,24 +105,24 @@ class Email(MailConnector, ListeningConnector):
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
         self._mailbox().check()
         names = (
-            (OFFERED, "Offered (new)"),
-            (ACCEPTED, "Accepted, in progress"),
-            (QUESTION, "Waiting for information"),
-            (RESOLVED, "Resolved"),
-            (DECLINED, "Declined"),
-            (RECALLED, "Taken back (cancelled)"),
-            (CLOSED, "Closed"),
+            (OFFERED, sentence("Offered (new)")),
+            (ACCEPTED, sentence("Accepted, in progress")),
+            (QUESTION, sentence("Waiting for information")),
+            (RESOLVED, sentence("Resolved")),
+            (DECLINED, sentence("Declined")),
+            (RECALLED, sentence("Recalled (cancelled)")),
+            (CLOSED, sentence("Closed")),
         )
         return {
             "status": tuple(Choice(value=value, label=label, is_closed=value == CLOSED) for value, label in names),
             "priority": tuple(Choice(value=p, label=p) for p in ("P1", "P2", "P3", "P4")),
-            "visibility": (Choice(value=VISIBLE, label="Mail (customer and vendor see it)"),),
+            "visibility": (Choice(value=VISIBLE, label=sentence("E-mail (visible to the customer and the vendor)")),),
         }
 
     def _senders(self) -> list[str]:
         return [part.strip().lower() for part in self.values.get("senders", "").split(",") if "@" in part]
 
-    # -- letters
+    # -- receiving
 
     def letters(self, cursor: str) -> MailPage:
         if not cursor:
@@ -134,7 +138,7 @@ class Email(MailConnector, ListeningConnector):
 
     def parse_mail(self, raw: bytes) -> ParsedMail:
         own = parseaddr(self.values["mailbox"])[1].lower()
-        mail = apart.read(Reader(keys=self.keys, own_addresses={own}, hub=self.ports.hub), raw)
+        mail = parser_process.read(Reader(keys=self.keys, own_addresses={own}, hub=self.ports.hub), raw)
         is_theirs, doubt = self._judged(mail)
         is_heard = mail.kind in (Kind.REPLY, Kind.TICKET, Kind.GENERATED)
         status, text = wording.status_of(mail) if is_heard else ("", mail.text)
@@ -171,16 +175,21 @@ class Email(MailConnector, ListeningConnector):
         )
 
     def _judged(self, mail: Mail) -> tuple[bool, str]:
-        """Whether the vendor sent it: one of its addresses, and verified by our own server."""
+        """Whether the vendor sent it, from one of its addresses and verified by our own server; if not, why not."""
         _name, _at, domain = mail.sender.rpartition("@")
+        if not mail.sender:
+            return False, sentence("This e-mail has no sender address.")
         if mail.sender not in self._senders() and f"@{domain}" not in self._senders():
-            return False, f"{mail.sender or 'Nobody'} is none of the addresses that may answer for this vendor."
+            return False, sentence(
+                "%(sender)s is not one of the addresses that may reply for this vendor.", sender=mail.sender
+            )
         if self.values.get("trust", "results") == "address":
             return True, ""
-        verdict = verified(mail.authentication, self.values.get("authserv", ""), domain)
-        return (True, "") if verdict else (False, f"Our mail server did not verify that {mail.sender} sent it.")
+        if verified(mail.authentication, self.values.get("authserv", ""), domain):
+            return True, ""
+        return False, sentence("Our mail server did not verify that %(sender)s sent this e-mail.", sender=mail.sender)
 
-    # -- saying
+    # -- sending
 
     def push(self, change: Change) -> Pushed:
         at = self.ports.now()
@@ -209,7 +218,7 @@ class Email(MailConnector, ListeningConnector):
 
     def _send(self, change: Change, text: str) -> None:
         if not change.leg:
-            raise Unsupported("This belongs to no leg.")
+            raise Unsupported(sentence("This change belongs to no engagement."))
         own = parseaddr(self.values["mailbox"])[1]
         host = own.partition("@")[2]
         root = threads.message_id(self.keys, leg=change.leg, operation=change.leg, host=host)
@@ -230,7 +239,8 @@ class Email(MailConnector, ListeningConnector):
         message["Reply-To"] = threads.reply_address(self.keys, leg=change.leg, mailbox=own)
         message["Date"] = format_datetime(self.ports.now())
         if change.is_by_program:
-            # What a person had sent carries neither (RFC 3834 section 5): desks and groups drop such mail in silence.
+            # Mail that a person initiated carries neither (https://www.rfc-editor.org/rfc/rfc3834#section-5): help
+            # desks and groups silently drop mail with these headers.
             message["Auto-Submitted"] = "auto-generated"
             message["X-Auto-Response-Suppress"] = "All"
         message[MARK] = self.ports.hub or "hub"
@@ -249,9 +259,9 @@ def _address(name: str, address: str) -> Address:
 
 
 def _same(mail: Mail) -> str:
-    """What is the same for each copy of one mail, as where it came straight and through a list as well.
+    """A digest that is the same for each copy of one message, such as one received directly and one through a list.
 
-    A Message-ID alone does not do: some programs give it twice, and both mails are kept (FreeScout issue 5591).
+    The Message-ID is not enough: some programs use one twice, and both messages are kept (FreeScout issue 5591).
     """
     if not mail.message_id:
         return mail.digest

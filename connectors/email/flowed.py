@@ -1,4 +1,7 @@
-"""Lines that a mail program broke only to send them are made whole again (RFC 3676, format=flowed)."""
+"""Joins lines that a mail program broke only for transport (format=flowed).
+
+https://www.rfc-editor.org/rfc/rfc3676
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ SIGNATURE = "-- "
 
 
 def unflowed(text: str, *, deletes_space: bool = False) -> str:
-    r"""The text as it was written. A quotation keeps one ">" for each time it was quoted.
+    r"""The text as it was written. A quotation keeps one ">" for each level.
 
-    `deletes_space`: DelSp=yes, the blank that marks a broken line is no part of the text.
+    `deletes_space` (DelSp=yes): the space at the end of a broken line is not part of the text.
 
     >>> unflowed("The printer on \nfloor 2.\n> Which \n> one?\n  indented")
     'The printer on floor 2.\n> Which one?\n indented'
@@ -21,7 +24,7 @@ def unflowed(text: str, *, deletes_space: bool = False) -> str:
     found: list[tuple[int, list[str]]] = []
     is_open = False
     for line in text.split("\n"):
-        depth = len(_QUOTES.match(line)[0])  # type: ignore[index]  # it matches nothing, too
+        depth = len(_QUOTES.match(line)[0])  # type: ignore[index]  # it always matches, if only the empty text
         said = line[depth:].removeprefix(" ")
         is_sign = said == SIGNATURE
         if is_open and not is_sign and found[-1][0] == depth:

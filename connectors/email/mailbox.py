@@ -1,7 +1,11 @@
-"""A mailbox over IMAP: read without touching, kept by us, then marked as read.
+"""A mailbox over IMAP: messages are fetched without marking them, stored, and then marked as read.
 
-A message is known by folder, UIDVALIDITY and UID while they hold, and by a digest of its content
-beyond that: when UIDVALIDITY changes everything is read again, and what we have is recognised.
+A message is identified by folder, UIDVALIDITY and UID (RFC 3501 section 2.3.1.1) while they are valid, and otherwise by
+a digest of its content: when UIDVALIDITY changes, everything is read again, and known messages are recognised.
+BODY.PEEK fetches without marking as read (section 6.4.5); IDLE is RFC 2177.
+
+https://www.rfc-editor.org/rfc/rfc3501
+https://www.rfc-editor.org/rfc/rfc2177
 """
 
 from __future__ import annotations
@@ -22,10 +26,11 @@ from connectors.email.parser import LARGEST, TOO_LARGE
 from connectors.kit.contract import MailMessage, MailPage
 from connectors.kit.errors import ConnectorError, LockedOut, Refused, TryLater, Unsupported
 from connectors.kit.http import TOTAL_SECONDS
+from hub.core.sentences import sentence, sentences
 from hub.egress import EgressDenied
 
 BATCH = 20
-"""Messages of one page: each page is kept in one commit."""
+"""Messages of one page; each page is stored in one transaction."""
 Connect = Callable[[str, int, float], socket.socket]
 _SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
 _UID = re.compile(rb"UID (\d+)")
@@ -34,7 +39,7 @@ _BUSY = ("unavailable", "inuse", "limit", "serverbug", "temporar", "too many", "
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where the mailbox is, and how we are let in."""
+    """The address of the mailbox and the credentials for it."""
 
     host: str
     port: int
@@ -43,7 +48,7 @@ class Place:
     user: str
     password: str = ""
     token: Callable[[], str] | None = None
-    """An OAuth 2 access token, where that is asked for instead of a password."""
+    """Returns an OAuth 2 access token, if one is used instead of a password."""
     folders: tuple[str, ...] = ("INBOX",)
 
 
@@ -52,12 +57,17 @@ class Mailbox:
         self.place, self.connect = place, connect
 
     def check(self) -> dict[str, str]:
-        """Log in and look into each folder: how many messages lie there."""
+        """Log in and open each folder; returns how many messages it contains."""
         with self._session() as session:
-            return {f"folder {name}": f"{self._select(session, name)[1]} messages" for name in self.place.folders}
+            return {
+                sentence("folder %(name)s", name=name): sentences(
+                    "%(n)d message", "%(n)d messages", self._select(session, name)[1]
+                )
+                for name in self.place.folders
+            }
 
     def start(self) -> str:
-        """The cursor that begins now: what lies there already is left alone."""
+        """A cursor that begins now: messages that are already there are not read."""
         with self._session() as session:
             return json.dumps({name: list(self._now(session, name)) for name in self.place.folders})
 
@@ -71,7 +81,7 @@ class Mailbox:
                 validity, last = known.get(folder, (0, 0))
                 now, _count = self._select(session, folder)
                 if now != validity:
-                    # Numbers were given out anew: read everything again, what we have is recognised.
+                    # UIDs were reassigned: read everything again; known messages are recognised.
                     last = 0
                 uids = self._uids(session, last)
                 for uid in uids[:BATCH]:
@@ -84,7 +94,7 @@ class Mailbox:
         return MailPage(letters=tuple(letters), cursor=json.dumps(known), more=more)
 
     def taken(self, letters: Sequence[MailMessage]) -> None:
-        """Mark as read; what does not succeed does no harm, for we never look at that mark."""
+        """Mark messages as read; a failure does no harm, because the flag is never used here."""
         by_folder: dict[str, list[str]] = {}
         for letter in letters:
             folder, _validity, uid = letter.place.rsplit("/", 2)
@@ -95,23 +105,24 @@ class Mailbox:
                 session.uid("STORE", ",".join(uids), "+FLAGS.SILENT", r"(\Seen)")
 
     def wait(self, cursor: str, seconds: float) -> bool:
-        """Whether something new is in the first folder, which is waited for (IDLE, RFC 2177) at most so long.
+        """Whether a new message arrives in the first folder within `seconds` (IDLE, RFC 2177).
 
-        Unsupported where the server cannot tell.
+        Unsupported if the server has no IDLE.
         """
         folder = self.place.folders[0]
         validity, last = json.loads(cursor).get(folder, (0, 0)) if cursor else (0, 0)
         with self._session() as session:
             if "IDLE" not in session.capabilities:
-                raise Unsupported(f"{self.place.host} cannot tell of new mail by itself; it is asked.")
+                raise Unsupported(
+                    sentence("%(server)s does not support IDLE. New mail is found by polling.", server=self.place.host)
+                )
             now, count = self._select(session, folder)
-            session.response("EXISTS")  # what SELECT told
+            session.response("EXISTS")  # discard what SELECT reported
             if not cursor or now != validity or self._uids(session, last):
                 return True
-            told = session.response("EXISTS")[
-                1
-            ]  # with the search, of one that it does not name yet; IDLE is silent of it
-            if any(int(number) > count for number in told if number):
+            # A message that arrived during the search is reported only here: IDLE does not mention it again.
+            counts = session.response("EXISTS")[1]
+            if any(int(number) > count for number in counts if number):
                 return True
             return _told(session, seconds)
 
@@ -124,18 +135,23 @@ class Mailbox:
         except EgressDenied as error:
             raise Refused(str(error), field="imap_host") from error
         except ssl.SSLCertVerificationError as error:
-            raise Refused(f"The certificate of {self.place.host} is not valid for it.", field="imap_host") from error
+            raise Refused(
+                sentence("The certificate of %(server)s is not valid for this name.", server=self.place.host),
+                field="imap_host",
+            ) from error
         except (OSError, imaplib.IMAP4.error) as error:
-            raise TryLater(f"The mail server {self.place.host} cannot be reached.") from error
+            raise TryLater(sentence("The mail server %(server)s cannot be reached.", server=self.place.host)) from error
         try:
             self._log_in(session)
             yield session
         except imaplib.IMAP4.abort as error:
-            raise TryLater("The mail server ended the conversation.") from error
+            raise TryLater(sentence("The mail server closed the connection.")) from error
         except imaplib.IMAP4.error as error:
-            raise Refused(f"The mail server refuses: {str(error)[:200]}") from error
+            raise Refused(
+                sentence("The mail server refused the request: %(reason)s", reason=str(error)[:200])
+            ) from error
         except OSError as error:
-            raise TryLater("The mail server did not answer.") from error
+            raise TryLater(sentence("No response was received from the mail server.")) from error
         finally:
             with suppress(OSError, imaplib.IMAP4.error):
                 session.logout()
@@ -171,15 +187,18 @@ class Mailbox:
             raise
         except imaplib.IMAP4.error as error:
             if any(word in str(error).lower() for word in _BUSY):
-                raise TryLater("The mail server is busy.") from None
-            field = "password" if place.token is None else "client_secret"
-            raise LockedOut("The mail server does not accept the user name and password.", field=field) from None
+                raise TryLater(sentence("The mail server is busy.")) from None
+            if place.token is not None:
+                raise LockedOut(sentence("The mail server rejected the access token."), field="client_secret") from None
+            raise LockedOut(
+                sentence("The mail server rejected the user name and password."), field="password"
+            ) from None
 
     def _select(self, session: imaplib.IMAP4, folder: str) -> tuple[int, int]:
-        """UIDVALIDITY and the number of messages; Refused for a folder that is not there."""
+        """UIDVALIDITY and the number of messages; Refused for a folder that does not exist."""
         answer, data = session.select(_quoted(_utf7(folder)), readonly=False)
         if answer != "OK":
-            raise Refused(f"There is no folder “{folder}” in the mailbox.", field="folders")
+            raise Refused(sentence("The mailbox has no folder “%(folder)s”.", folder=folder), field="folders")
         told = session.response("UIDVALIDITY")[1]
         validity = int(told[0]) if told and told[0] else 0
         return validity, int(data[0] or 0)
@@ -192,12 +211,12 @@ class Mailbox:
     def _uids(self, session: imaplib.IMAP4, after: int) -> list[int]:
         answer, data = session.uid("SEARCH", "UID", f"{after + 1}:*")
         if answer != "OK":
-            raise TryLater("The mail server did not list its messages.")
-        # "n:*" always names the last one, also where it is older.
+            raise TryLater(sentence("The mail server did not list its messages."))
+        # "n:*" always includes the last message, even if its UID is smaller than n.
         return sorted(uid for uid in map(int, (data[0] or b"").split()) if uid > after)
 
     def _fetch(self, session: imaplib.IMAP4, uid: int) -> bytes | None:
-        """One message, without marking it as read; None where it is gone; a too large one by its beginning."""
+        """One message, without marking it as read; None if it is gone; of one that is too large, the beginning."""
         _answer, data = session.uid("FETCH", str(uid), "(UID RFC822.SIZE)")
         size = next((int(found[1]) for part in data if isinstance(part, bytes) and (found := _SIZE.search(part))), 0)
         if not any(isinstance(part, bytes) and _UID.search(part) for part in data):
@@ -209,13 +228,13 @@ class Mailbox:
             return None
         content = bytes(found)
         if size <= LARGEST and len(content) != size and abs(len(content) - size) > max(1024, size // 10):
-            raise TryLater("A message did not arrive whole.")
-        # Of one that is too large its beginning says what it is; the line in front says that it is no whole mail.
+            raise TryLater(sentence("A message was not transferred completely."))
+        # The line in front of the beginning of a message that is too large says that the rest is missing.
         return TOO_LARGE % size + content if size > LARGEST else content
 
 
 def _told(session: imaplib.IMAP4, seconds: float) -> bool:
-    """Wait for the server's word; a conversation that ran out of time is not gone on with."""
+    """Whether the server reports a new message in time; after a timeout the session is not used any more."""
     tag = session._new_tag()
     session.send(tag + b" IDLE\r\n")
     session.sock.settimeout(seconds)
@@ -235,7 +254,7 @@ def _told(session: imaplib.IMAP4, seconds: float) -> bool:
 
 
 def secured(made: socket.socket, security: str, host: str) -> socket.socket:
-    """The connection, encrypted from its first byte where that is wanted; closed where it cannot be."""
+    """The connection, with TLS if `security` is ``tls``; closed if TLS fails."""
     if security != "tls":
         return made
     try:
@@ -250,7 +269,7 @@ def _quoted(text: str) -> str:
 
 
 def _utf7(folder: str) -> str:
-    """A folder's name as IMAP writes it (RFC 3501, 5.1.3).
+    """A folder's name in modified UTF-7 (RFC 3501 section 5.1.3).
 
     >>> _utf7("Entwürfe")
     'Entw&APw-rfe'
@@ -267,8 +286,8 @@ def _utf7(folder: str) -> str:
 
 
 def settings_of(values: Mapping[str, Any], prefix: str) -> tuple[str, int, str]:
-    """Host, port and security of one of the two servers; Refused where the port is none."""
+    """Host, port and security of one of the two servers; Refused if the port is not valid."""
     port = str(values.get(f"{prefix}_port") or "").strip()
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise Refused("A port is a number between 1 and 65535.", field=f"{prefix}_port")
+        raise Refused(sentence("Enter a port number between 1 and 65535."), field=f"{prefix}_port")
     return str(values.get(f"{prefix}_host", "")).strip(), int(port), str(values.get(f"{prefix}_security") or "tls")

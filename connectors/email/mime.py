@@ -1,17 +1,22 @@
-"""What a message holds: headers and bodies as text whatever their charset, attachments with safe names.
+"""The contents of a message: headers and bodies as text in any charset, attachments with safe names.
 
-Works on the standard library's oldest message class: it never fails on a header, and it is quick. Depth,
-number of parts and size of text are bounded (a message may be made to hurt), decoding never fails.
+Uses the standard library's `compat32` message class, which never fails on a header and is fast. Depth, number of parts
+and size of text are limited, because a message can be malicious. Decoding never fails. MIME: RFC 2045 and RFC 2046;
+encoded words in headers: RFC 2047; parameters such as file names: RFC 2231; file names and dispositions: RFC 2183.
+
+https://www.rfc-editor.org/rfc/rfc2045
+https://www.rfc-editor.org/rfc/rfc2046
+https://www.rfc-editor.org/rfc/rfc2047
+https://www.rfc-editor.org/rfc/rfc2231
+https://www.rfc-editor.org/rfc/rfc2183
 """
 
 from __future__ import annotations
 
-import binascii
 import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.errors import (
     InvalidBase64CharactersDefect,
     InvalidBase64LengthDefect,
@@ -19,22 +24,21 @@ from email.errors import (
     MessageError,
 )
 from email.generator import BytesGenerator
-from email.header import decode_header
 from email.message import Message
-from email.utils import getaddresses, parsedate_to_datetime
 from io import BytesIO
 
-from connectors.email import bounds, smime
+from connectors.email import bounds, headers, smime
 from connectors.email.bounds import DEEPEST, TooComplex
 from connectors.email.charsets import decoded
 from connectors.email.flowed import unflowed
 from connectors.kit import markup
+from hub.core.sentences import sentence
 
 MOST_AGAIN = 4
-"""So often parts are looked for where the library found none."""
+"""How many times parts that the library missed are looked for."""
 MOST_PARTS = 500
 LONGEST_TEXT = 500_000
-"""So many characters of a body are read; the whole message is kept verbatim beside it."""
+"""The most characters of a body that are read; the whole message is stored verbatim as well."""
 LONGEST_NAME = 120
 
 _BOUNDARY = re.compile(r"^--([^\s\"\\][^\"\\\r\n]{0,69}?)[ \t]*\r?\n(?=Content-[A-Za-z-]{2,30}:)", re.MULTILINE)
@@ -42,7 +46,7 @@ _BOUNDARY = re.compile(r"^--([^\s\"\\][^\"\\\r\n]{0,69}?)[ \t]*\r?\n(?=Content-[
 
 @dataclass(frozen=True, kw_only=True)
 class Attached:
-    """One attachment; `name` is fit for a person and for no file system."""
+    """One attachment; `name` is for people and not safe as a path."""
 
     name: str
     kind: str
@@ -53,7 +57,7 @@ class Attached:
 
 @dataclass(frozen=True)
 class Said:
-    """One part of what there is to read."""
+    """One readable part."""
 
     text: str
     is_html: bool = False
@@ -61,33 +65,33 @@ class Said:
 
 @dataclass(frozen=True, kw_only=True)
 class Bodies:
-    """What a person would read, as plain text and as HTML where either is there, and what is attached."""
+    """What a person would read, as plain text and as HTML, and the attachments."""
 
     plain: str
-    """The plain parts alone."""
+    """The plain-text parts alone."""
     html: str
-    """The HTML parts alone, as they came."""
+    """The HTML parts alone, as received."""
     attachments: tuple[Attached, ...]
     html_parts: int = 0
     said: tuple[Said, ...] = ()
-    """What there is to read, in its order, each part in its best form."""
+    """The readable parts in order, each in its best form."""
     is_sealed: bool = False
-    """Encrypted: only its receiver can read it."""
+    """Whether it is encrypted, so that only its recipient can read it."""
 
 
 def parsed(raw: bytes) -> Message:
-    """The message; TooComplex where its parts lie deeper in each other than anybody's do."""
+    """The message; TooComplex if its parts are nested too deeply."""
     if raw.startswith(b"From "):
         # The line before a message in an mbox file.
         raw = raw.partition(b"\n")[2]
     try:
         return _with_its_parts(bounds.from_bytes(raw))
     except RecursionError as error:
-        raise TooComplex("Its parts lie too deep in each other.") from error
+        raise TooComplex(bounds.TOO_DEEP) from error
 
 
 def _with_its_parts(message: Message) -> Message:
-    """The message itself; parts by another boundary than it announces are made its own."""
+    """The message, including parts that are separated by another boundary than it announces."""
     inside = inside_of(message)
     is_torn = message.get_content_maintype() == "multipart" and isinstance(inside, str)
     if is_torn and (found := _beyond(message, inside)):
@@ -95,93 +99,8 @@ def _with_its_parts(message: Message) -> Message:
     return message
 
 
-# -- headers
-
-
-def header(message: Message, name: str) -> str:
-    """A header as one line of text; empty where it is missing."""
-    return next(iter(headers(message, name)), "")
-
-
-def headers(message: Message, name: str) -> list[str]:
-    """Each header of this name as one line of text."""
-    return [one_line(value) for value in _raw(message, name)]
-
-
-def _raw(message: Message, name: str) -> list[str]:
-    """As it stands there: `get` replaces bytes outside ASCII, and they would be lost."""
-    return [str(value) for key, value in message.raw_items() if key.lower() == name]
-
-
-def one_line(value: str) -> str:
-    text = _plain(value)
-    if "=?" in text:
-        text = _unfolded(text)
-    return _clean(" ".join(text.split()))
-
-
-def _plain(value: str) -> str:
-    """A raw header; bytes outside ASCII are UTF-8, else what western mailers meant by them."""
-    if value.isascii() and "\x1b" not in value:
-        return value
-    return decoded(value.encode("utf-8", "surrogateescape"), "utf-8")
-
-
-def _unfolded(text: str) -> str:
-    if not bounds.may_be_decoded(text):
-        return text
-    try:
-        chunks = decode_header(text)
-    except (binascii.Error, ValueError, UnicodeError, MessageError):
-        return text
-    return "".join(chunk if isinstance(chunk, str) else decoded(chunk, charset or "utf-8") for chunk, charset in chunks)
-
-
-_HIDDEN = re.compile(
-    "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
-)
-"""Control characters, what is not seen, and what turns the direction of writing."""
-
-
-def _clean(text: str) -> str:
-    return _HIDDEN.sub("", text)
-
-
-def addresses(message: Message, *names: str) -> list[tuple[str, str]]:
-    """Name and address of everybody in these headers; what is no address is left out."""
-    # Addresses are told apart before encoded words are read: what those bring is text, never another address.
-    values = [_clean(" ".join(_plain(value).split())) for name in names for value in _raw(message, name)]
-    try:
-        found = [pair for value in values for pair in _named_by_an_address(value) or getaddresses([value])]
-    except (ValueError, IndexError):
-        return []
-    return [(one_line(name), address.strip()) for name, address in found if "@" in address]
-
-
-_NAMED = re.compile(r"[^<>,;\"()@]*@[^<>,;\"()]*<([^<>\s,;\"@]+@[^<>\s,;\"]+)>")
-"""Each star ends at a sign the next one begins with, so that it is found, or not, in one go."""
-
-
-def _named_by_an_address(value: str) -> list[tuple[str, str]]:
-    """``a@x <b@x>`` is one mailbox whose name was left without quotes, as many programs do, and not two."""
-    found = _NAMED.fullmatch(value.strip())
-    return [(value.partition("<")[0].strip(), found[1])] if found else []
-
-
-def sent_at(message: Message) -> datetime | None:
-    """When it says it was sent, UTC; None where it does not, or says what cannot be."""
-    try:
-        found = parsedate_to_datetime(header(message, "date"))
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-
-
-# -- bodies
-
-
 def bodies(message: Message) -> Bodies:
-    """Everything in the message, in its order."""
+    """Everything in the message, in order."""
     plain: list[str] = []
     html: list[str] = []
     found: list[tuple[Said, int]] = []
@@ -190,7 +109,7 @@ def bodies(message: Message) -> Bodies:
     for part, choice in _leaves(message):
         kind = part.get_content_type()
         if kind.startswith("multipart/"):
-            # It says it has parts, and has none (no boundary, say): what stands there is text.
+            # It claims to have parts and has none, for example without a boundary: its content is text.
             kind = "text/plain"
         name = filename(part)
         has_unopened |= kind in smime.KINDS
@@ -207,7 +126,7 @@ def bodies(message: Message) -> Bodies:
     in_plain = {choice for said, choice in found if choice and not said.is_html and said.text.strip()}
     return Bodies(
         plain=joined(plain),
-        html=_together(html)[: markup.LONGEST + 1],  # whoever cleans it says what is left out
+        html=_together(html)[: markup.LONGEST + 1],  # one more, so that `markup.cleaned` says that it was cut
         attachments=tuple(attachments),
         html_parts=len(html),
         said=tuple(said for said, choice in found if not (said.is_html and choice in in_plain)),
@@ -216,7 +135,7 @@ def bodies(message: Message) -> Bodies:
 
 
 def _leaves(message: Message) -> Iterator[tuple[Message, int]]:
-    """Parts that hold no other parts of this message, each with the outermost choice of forms it lies in, or 0.
+    """The parts without parts of their own, each with the number of its outermost multipart/alternative, or 0.
 
     A message within the message is one of them.
     """
@@ -228,7 +147,13 @@ def _leaves(message: Message) -> Iterator[tuple[Message, int]]:
         if not choice and part.get_content_type() == "multipart/alternative":
             choice = count
         if depth > DEEPEST or count > MOST_PARTS:
-            raise TooComplex(f"It has more than {DEEPEST} parts in each other, or {MOST_PARTS} in all.")
+            raise TooComplex(
+                sentence(
+                    "This e-mail has more than %(count)s parts, or parts nested more than %(depth)s levels deep.",
+                    count=MOST_PARTS,
+                    depth=DEEPEST,
+                )
+            )
         inside = inside_of(part)
         if part.get_content_maintype() == "multipart":
             beyond = _beyond(part, inside) if again < MOST_AGAIN else []
@@ -241,16 +166,16 @@ def _leaves(message: Message) -> Iterator[tuple[Message, int]]:
         elif part.get_content_type() in smime.KINDS and (signed := smime.signed_content(content(part))) is not None:
             waiting.append((bounds.from_bytes(signed), depth + 1, choice))
         elif part.get_content_type() == "message/rfc822" and depth == 0 and isinstance(inside, list):
-            # Nothing but a forwarded message: what it holds is what there is to read.
+            # The message consists of a forwarded message only, so that one is read.
             waiting += [(child, depth + 1, choice) for child in inside[:1] if isinstance(child, Message)]
         else:
             yield part, choice
 
 
 def _beyond(part: Message, inside: object) -> list[Message]:
-    """Parts that the library takes for none: by another boundary than was announced, or behind the last one.
+    """Parts that the library does not find: with another boundary than announced, or after the last part.
 
-    Two nested multiparts with one boundary leave what follows the inner one behind the end of the outer one.
+    If two nested multiparts have the same boundary, what follows the inner one is after the end of the outer one.
     """
     text = inside if isinstance(inside, str) else part.epilogue or ""
     found = _BOUNDARY.search(text)
@@ -263,7 +188,7 @@ def _beyond(part: Message, inside: object) -> list[Message]:
 
 
 def _attached(part: Message, kind: str, name: str) -> Attached:
-    content_id = header(part, "content-id").strip("<> ")
+    content_id = headers.header(part, "content-id").strip("<> ")
     disposition = part.get_content_disposition()
     found = content(part)
     told = name or _named_after(kind)
@@ -277,7 +202,7 @@ def _attached(part: Message, kind: str, name: str) -> Attached:
 
 
 def content(part: Message) -> bytes:
-    """The bytes of a part; a message within the message is itself again."""
+    """The bytes of a part; for a message within the message, the whole message."""
     inside = inside_of(part)
     if isinstance(inside, list):
         return b"".join(_whole(child) for child in inside)
@@ -289,12 +214,12 @@ def content(part: Message) -> bytes:
 
 
 def inside_of(part: Message) -> object:
-    """The parts of a part, or its text as it stands: `get_payload` decodes by charsets that take quadratic time."""
+    """The parts of a part, or its raw text: `get_payload` uses codecs that take quadratic time."""
     return part.__dict__.get("_payload") or ""
 
 
 def _whole(message: object) -> bytes:
-    """A message within a message as bytes; where it cannot be put together again, its headers and text."""
+    """A message within a message as bytes; its headers and text if it cannot be written."""
     if not isinstance(message, Message):
         return str(message).encode("utf-8", "surrogateescape")
     out = BytesIO()
@@ -308,16 +233,18 @@ def _whole(message: object) -> bytes:
 
 
 def filename(part: Message) -> str:
-    """The name of an attachment, without folders, hidden characters and tricks; empty where it has none."""
+    """The name of an attachment, without folders and hidden characters; empty if it has none."""
     probe = Message()
     for name in ("content-disposition", "content-type"):
-        if told := "".join(_raw(part, name)[:1]):
-            probe[name] = _plain(told)
+        if told := "".join(headers.raw(part, name)[:1]):
+            probe[name] = headers.plain(told)
     try:
         raw = probe.get_filename() or ""
     except (ValueError, LookupError, TypeError):
         raw = str(probe.get_param("name") or "")
-    name = unicodedata.normalize("NFC", one_line(raw)[:1000]).replace("\\", "/").rpartition("/")[2].strip(". \t")
+    name = (
+        unicodedata.normalize("NFC", headers.one_line(raw)[:1000]).replace("\\", "/").rpartition("/")[2].strip(". \t")
+    )
     if len(name) <= LONGEST_NAME:
         return name
     stem, dot, ending = name.rpartition(".")
@@ -336,14 +263,14 @@ def _named_after(kind: str) -> str:
 
 
 def _text(part: Message, *, is_whole: bool = False) -> str:
-    """What the part says; cut, with a word about it, unless that is left to others (`is_whole`)."""
+    """The text of a part; cut to the limit with a note about it, unless `is_whole`."""
     raw = content(part)[: 4 * LONGEST_TEXT + 4]
     try:
         charset = part.get_content_charset("") or ""
     except (LookupError, ValueError, TypeError):
         charset = ""
     text = decoded(raw, charset).replace("\r\n", "\n").replace("\r", "\n")
-    if not is_whole and "format" in header(part, "content-type").lower():
+    if not is_whole and "format" in headers.header(part, "content-type").lower():
         text = _unflowed(part, text)
     if _is_damaged(part):
         text = f"{DAMAGED}\n\n{text}"
@@ -356,7 +283,7 @@ def _unflowed(part: Message, text: str) -> str:
 
 
 def joined(texts: list[str]) -> str:
-    """Several parts as one text, as far as it is read."""
+    """Several parts as one text, up to the limit."""
     return _shortened(_together(texts))
 
 
@@ -364,17 +291,17 @@ def _together(texts: list[str]) -> str:
     return "\n".join(text.strip("\n") for text in texts if text.strip())
 
 
-CUT = "[The rest of this mail was left out: it is longer than {most:,} characters. It is kept whole as it came.]"
+CUT = "[The rest is not shown: this e-mail is longer than {most:,} characters. The original is stored in full.]"
 TNEF = "application/ms-tnef"
 PACKED = (
-    "[Outlook packed what it sent into winmail.dat, a format of its own (TNEF); files of theirs may lie in it. "
-    "Ask the sender to send as HTML or plain text.]"
+    "[Outlook packed this e-mail into winmail.dat, a proprietary format (TNEF) that may contain attachments. Ask the "
+    "sender to use HTML or plain text.]"
 )
-DAMAGED = "[This part of the mail arrived damaged; something may be missing or wrong in it.]"
+DAMAGED = "[This part of the e-mail arrived damaged; some of it may be missing or wrong.]"
 
 
 def _shortened(text: str) -> str:
-    """The text as far as it is read; where something is left out it says so."""
+    """The text up to the limit, with a note if something is left out."""
     if len(text) <= LONGEST_TEXT:
         return text
     note = "\n\n" + CUT.format(most=LONGEST_TEXT)
@@ -382,7 +309,7 @@ def _shortened(text: str) -> str:
 
 
 def _is_damaged(part: Message) -> bool:
-    """Whether base64 was cut or spoilt on the way; known once the part was decoded."""
+    """Whether its base64 was cut off or damaged; known once the part has been decoded."""
     return any(isinstance(defect, _DAMAGES) for defect in part.defects)
 
 

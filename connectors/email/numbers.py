@@ -1,6 +1,6 @@
-"""The number a service desk gives a ticket, as it stands in the subjects it writes.
+"""The vendor's ticket number in a subject.
 
-Most desks find a ticket again by that text and nothing else, so it is kept as they write it, brackets and all.
+Most help desks assign a reply to a ticket by this text alone, so it is kept as they write it, including brackets.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DATE = re.compile(r"\D*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}
 
 
 def numbers_in(subject: str) -> tuple[str, ...]:
-    """What may be a desk's own number, the likeliest first; each as it stands there.
+    """What may be a ticket number, most likely first, as written in the subject.
 
     >>> numbers_in("[Ticket#2026031610000042] RE: Toner is out")
     ('[Ticket#2026031610000042]',)

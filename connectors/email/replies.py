@@ -1,11 +1,11 @@
-"""What somebody wrote, apart from what they quoted.
+"""Separates what somebody wrote from what they quoted.
 
-Looks for the shapes that mail programs give a quotation, rather than for their words alone: lines
-with ">", a line that names who wrote when above such lines, the block of headers that Outlook copies,
-a line of dashes around a few words. What is quoted is kept. Where nothing would be left, all of it is what they wrote.
+Quotations are recognised by their structure rather than by words alone: lines with ">", a line above them that says who
+wrote when, the block of headers that Outlook copies, a line of dashes around a few words. The quotation is kept. If
+nothing else would be left, the whole text counts as written.
 
-A line of ours stands above everything else: what is below it is never taken as somebody's words, however their program
-quotes, for it is our own mail, with the address of the vendor's guest page in it.
+Our own line takes precedence: the text below it never counts as the sender's, however their program quotes, because it
+is our own message, with the URL of the vendor's guest page.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from itertools import takewhile
 
 MOST_LINES = 20_000
 MARKER = "-- please write above this line --"
-"""A line of ours: whatever stands below it is quoted, however a program quotes."""
+"""Our own line: everything below it counts as quoted, however a program quotes."""
 
 _OURS = re.compile(r"please[\s>|]{1,40}write[\s>|]{1,40}above[\s>|]{1,40}this[\s>|]{1,40}line", re.IGNORECASE)
-"""The marker as programs hand it back: wrapped, quoted, its dashes made longer or taken away."""
+"""The marker as programs return it: wrapped, quoted, with longer dashes or none."""
 
 _QUOTE = re.compile(r"[ \t]{0,3}>")
 _PROMPT = re.compile(r"[ \t]{0,3}>>>")
@@ -32,7 +32,7 @@ _BEGINS = re.compile(
 )
 _WROTE_IN_DASHES = re.compile(r"\s*-{2,20}\s*(?P<words>\S.{1,120}?)\s*-{2,20}\s*")
 _GLUED = re.compile(r"(?P<reply>\S.*?)[ \t]+(?P<who>On \w{3,9},? [^:]{4,60}\d[^\n]{0,160} wrote:)\s*")
-"""A reply and the sentence about what it answers in one line, as some programs put them."""
+"""A reply and the sentence that introduces the quotation in one line, as some programs write them."""
 _RULE = re.compile(r"\s*(_{5,}|-{8,}|={8,}|\*{8,})\s*")
 _FORWARDED = re.compile(
     r"original (message|appointment)|forwarded|weitergeleitete|ursprüngliche nachricht|originalnachricht|"
@@ -156,12 +156,12 @@ LONGEST_ATTRIBUTION = 500
 
 
 def is_forward(subject: str) -> bool:
-    """Whether the subject says that what follows is somebody else's message, which then is what is meant."""
+    """Whether the subject marks a forwarded message, which then counts as a whole."""
     return _FORWARD_SUBJECT.match(subject) is not None
 
 
 def separated(text: str) -> tuple[str, str]:
-    r"""What was written and what was quoted, each as text.
+    r"""The written text and the quoted text.
 
     >>> separated("Hello\n\nOn Mon, 2 Apr 2012, Bob <b@x.test> wrote:\n> Hi\n")
     ('Hello', 'On Mon, 2 Apr 2012, Bob <b@x.test> wrote:\n> Hi')
@@ -184,9 +184,9 @@ def separated(text: str) -> tuple[str, str]:
 
 
 def apart_from_ours(text: str) -> tuple[str, str]:
-    r"""What stands above our own line, without what introduces the quotation, and everything else.
+    r"""The text above our own line, without what introduces the quotation, and everything else.
 
-    The second is empty where our line is not in the text. Above it there may be nothing at all.
+    The second text is empty if our line is missing; the first may be empty too.
 
     >>> apart_from_ours("Done.\n\nOn Mon, 2 Apr 2012, Bob wrote:\n> -- please write above\n> this line --\n> Hi")[0]
     'Done.'
@@ -214,7 +214,7 @@ def apart_from_ours(text: str) -> tuple[str, str]:
 
 
 def _introduced(lines: Sequence[str], marks: Sequence[bool]) -> int:
-    """From which line on everything introduces ours: what is quoted, empty, a sentence with a colon, some headers."""
+    """Where the introduction of our message begins: quoted or empty lines, a sentence with a colon, or headers."""
     at, labels = len(marks), list[str]()
     while at and (marks[at - 1] or _is_bare(lines[at - 1]) or _is_attribution(lines[at - 1])):
         at -= 1
@@ -222,7 +222,7 @@ def _introduced(lines: Sequence[str], marks: Sequence[bool]) -> int:
     while start and (label := _label(lines[start - 1])) in _FROM | _OTHERS:
         labels.append(label)
         start -= 1
-    # One line like "Date: Monday" is somebody's answer; who it is from, or two of them, are headers of a mail.
+    # A single line like "Date: Monday" is a person's answer; a sender or several such lines are headers of a message.
     is_header = any(label in _FROM for label in labels) or len(labels) > 1
     return start if is_header else at
 
@@ -236,9 +236,9 @@ def _is_attribution(line: str) -> bool:
 
 
 def below_ours(quoted: str) -> tuple[str, str]:
-    r"""What was written below our own line where lines are quoted with ">": between those, and after the last of them.
+    r"""What was written below our own line if lines are quoted with ">": between those lines, and after the last one.
 
-    Both are empty where nothing tells their words from ours.
+    Both texts are empty if the sender's text cannot be separated from ours.
 
     >>> below_ours("> -- please write above this line --\n> When?\nTomorrow.\n> Where?\nHere.")
     ('Tomorrow.', 'Here.')
@@ -259,7 +259,7 @@ _SIGNATURE = re.compile(r"-- ?|_{5,}|-{8,}\s*")
 
 
 def _unglued(lines: list[str]) -> list[str]:
-    """The lines, each reply apart from the sentence about what it answers, where quoted lines follow."""
+    """The lines, with a reply and the sentence that introduces a quotation on separate lines."""
     found: list[str] = []
     for line, after in zip(lines, [*lines[1:], ""], strict=True):
         glued = _GLUED.fullmatch(line) if len(line) < LONGEST_ATTRIBUTION and _QUOTE.match(after) else None
@@ -272,10 +272,10 @@ def _text(lines: object) -> str:
 
 
 def _marks(lines: Sequence[str]) -> list[bool]:
-    """For each line whether it is quoted."""
+    """Whether each line is quoted."""
     marks = [_QUOTE.match(line) is not None for line in lines]
     if all(_PROMPT.match(line) for line, is_quoted in zip(lines, marks, strict=True) if is_quoted):
-        # A quotation of a quotation of a quotation never stands alone: these are prompts, or decoration.
+        # Third-level quotations never occur alone: these are prompts or decoration.
         marks = [False] * len(lines)
     at = 0
     while at < len(lines):
@@ -289,7 +289,7 @@ def _marks(lines: Sequence[str]) -> list[bool]:
                 follows = _next_written(lines, at + length)
                 marks[at : at + length] = [True] * length
                 if follows is None or not marks[follows]:
-                    # Quoted without ">": nothing tells where that ends.
+                    # Quoted without ">": its end cannot be recognised.
                     marks[at:] = [True] * (len(lines) - at)
                     break
                 at += length - 1
@@ -301,7 +301,7 @@ _FRAME = frozenset("-–—_*")
 
 
 def _cuts(lines: Sequence[str], at: int) -> bool:
-    """Whether everything from here on is somebody else's message."""
+    """Whether another message begins here."""
     line = lines[at]
     if len(line) > 200:
         return False
@@ -324,7 +324,7 @@ def _label(line: str) -> str:
 
 
 def _is_header_block(lines: Sequence[str], at: int) -> bool:
-    """Whether the next lines are headers of a message: who it is from, and two more."""
+    """Whether the next lines are headers of a message: the sender and two more."""
     labels: list[str] = []
     seen = 0
     for line in lines[at : at + 14]:
@@ -342,12 +342,12 @@ def _is_header_block(lines: Sequence[str], at: int) -> bool:
 
 
 def _next_written(lines: Sequence[str], at: int) -> int | None:
-    """The next line with something in it, at most three lines on."""
+    """The next line that is not empty, at most three lines further."""
     return next((number for number in range(at, min(at + 4, len(lines))) if lines[number].strip()), None)
 
 
 def _attribution(lines: Sequence[str], marks: Sequence[bool], at: int) -> int:
-    """Of how many lines from here the sentence is that says who wrote when; 0 where there is none."""
+    """The number of lines from here that say who wrote when; 0 if they do not."""
     joined = ""
     for length in range(1, MOST_JOINED + 1):
         number = at + length - 1
@@ -376,5 +376,5 @@ _STARTS = re.compile(
 
 
 def _starts_like_one(line: str) -> bool:
-    """Whether such a sentence may begin so: with a preposition, a date, or a name with an address."""
+    """Whether such a sentence can begin like this: with a preposition, a date, or a name with an address."""
     return _STARTS.match(line) is not None or (_WROTE.search(line) is not None) or _WHEN_OR_WHO.search(line) is not None

@@ -1,4 +1,8 @@
-"""The simulated IMAP server."""
+"""The simulated IMAP server.
+
+https://www.rfc-editor.org/rfc/rfc3501
+https://www.rfc-editor.org/rfc/rfc2177
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ _LITERAL = re.compile(rb"\{(\d+)\+?\}\r\n$")
 
 
 class Imap(Line):
-    """IMAP4rev1 with IDLE, as far as a mailbox is read by it (RFC 3501, RFC 2177)."""
+    """The part of IMAP4rev1 and IDLE that reading a mailbox needs."""
 
     folder: Json | None = None
 
@@ -149,7 +153,7 @@ class Imap(Line):
         return "OK done"
 
     def _numbered(self, wanted: str) -> list[tuple[int, Json]]:
-        """Messages by a list of UIDs and ranges; a range to * always names the last one."""
+        """Messages by a list of UIDs and ranges; a range to * always includes the last message."""
         messages = list(enumerate((self.folder or {"messages": []})["messages"], 1))
         last = messages[-1][1]["uid"] if messages else 0
         found: list[tuple[int, Json]] = []

@@ -1,4 +1,4 @@
-"""Conversations with the simulated mail servers, and the mailboxes that they work on."""
+"""Sessions with the simulated mail servers, and the mailboxes they use."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ IDLE_SECONDS = 300.0
 
 @dataclass
 class Tenant:
-    """One vendor's house and, in it, our own mailbox."""
+    """One vendor's mailbox, and our own."""
 
     domain: str
-    """The vendor's; its desk is ``desk@domain``."""
+    """The vendor's domain; its help desk is ``desk@domain``."""
     name: str = "Mail"
     hub: str = "hub@hub.test"
     password: str = "mail-password"
     token: str = ""
-    """An OAuth 2 access token that is let in instead of the password."""
+    """An OAuth 2 access token that is accepted instead of the password."""
     people: dict[str, str] = field(default_factory=dict)
     colleagues: list[str] = field(default_factory=list)
-    """Further mailboxes at our own domain: mail to them is taken, nobody answers."""
+    """Further mailboxes in our own domain: mail to them is accepted, and nobody replies."""
     boxes: dict[str, dict[str, Json]] = field(default_factory=dict)
-    """Address -> folder -> its UIDVALIDITY, next number and messages."""
+    """Address -> folder -> its UIDVALIDITY, next UID and messages."""
     last_id: int = 0
     last_validity: int = 1000
 
@@ -62,7 +62,7 @@ class Tenant:
 
 
 class House(Protocol):
-    """What a conversation needs to know about the simulated mail servers."""
+    """What a session needs of the simulated mail servers."""
 
     lock: Any
     news: threading.Condition
@@ -79,7 +79,7 @@ class House(Protocol):
 
 
 def without_tag(address: str) -> str:
-    """The mailbox of an address with a tag.
+    """The mailbox of an address, without its tag.
 
     >>> without_tag("Hub+01ab.xyz@Hub.test")
     'hub@hub.test'
@@ -99,7 +99,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 class Line:
-    """One conversation: lines in, bytes out."""
+    """One session: lines in, bytes out."""
 
     def __init__(self, house: House, reader: Any, writer: Any) -> None:
         self.house, self.reader, self.writer = house, reader, writer

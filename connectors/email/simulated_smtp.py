@@ -1,4 +1,8 @@
-"""The simulated SMTP server."""
+"""The simulated SMTP server.
+
+https://www.rfc-editor.org/rfc/rfc5321
+https://www.rfc-editor.org/rfc/rfc4954
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from .simulated_lines import Line
 
 
 class Smtp(Line):
-    """SMTP as a submission server speaks it (RFC 5321, RFC 4954)."""
+    """The part of SMTP that a submission server needs."""
 
     def talk(self) -> None:
         self.say("220 mail house")

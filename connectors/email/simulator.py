@@ -1,8 +1,8 @@
-"""A small mail house: mailboxes over IMAP, a server that takes mail over SMTP, and people who answer.
+"""A small mail system: mailboxes over IMAP, a server that accepts mail over SMTP, and people who reply.
 
-It behaves as Dovecot and Postfix were seen to where the hub can tell the difference: numbers and UIDVALIDITY,
-literals, PEEK, IDLE; plus addressing; what our own server found out about a sender stands above everything else.
-It refuses what they refuse, and conversations can be cut after any byte.
+It behaves like Dovecot and Postfix wherever the hub can notice a difference: UIDs and UIDVALIDITY, literals, PEEK and
+IDLE; plus addressing; the Authentication-Results of our own server above all other headers. It refuses what they
+refuse, and connections can be cut after any byte.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .simulated_smtp import Smtp
 
 
 class Simulator(simulating.Simulator[Tenant]):
-    """The house: its state, what people do, and the two servers once `open` was called."""
+    """The mail system: its state, what people do, and the two servers once `open` was called."""
 
     kind = Tenant
 
@@ -33,13 +33,13 @@ class Simulator(simulating.Simulator[Tenant]):
         super().__init__(tenants, base=base, now=now, path=path)
         self.news = threading.Condition(self.lock)
         self.cut: int | None = None
-        """How many bytes of IMAP answers are sent before the line goes dead; None for a good line."""
+        """How many bytes of IMAP responses are sent before the connection breaks; None for a working connection."""
         self.loses_dot = False
-        """SMTP: the next message is taken, and its answer lost."""
+        """SMTP: the next message is accepted, and the reply is lost."""
         self.servers: list[socketserver.TCPServer] = []
 
     def open(self, *, imap: int = 0, smtp: int = 0) -> tuple[int, int]:
-        """Listen on loopback; the two ports."""
+        """Listen on the loopback interface; returns the two ports."""
         for port, talk in ((imap, Imap), (smtp, Smtp)):
             server = Server(("127.0.0.1", port), handler(self, talk))
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -60,7 +60,7 @@ class Simulator(simulating.Simulator[Tenant]):
     # -- people at the vendor
 
     def reply(self, tenant: Tenant, *, by: str, ticket: str, text: str) -> Json:
-        """Answer the newest mail about a leg, as an ordinary mail program does."""
+        """Reply to the newest message about an engagement, as an ordinary mail program does."""
         return self._sent(tenant, self._reply_to(tenant, by, ticket, text))
 
     def send_file(self, tenant: Tenant, *, by: str, ticket: str, name: str, text: str, body: str = "Attached.") -> Json:
@@ -69,14 +69,14 @@ class Simulator(simulating.Simulator[Tenant]):
         return self._sent(tenant, message)
 
     def write(self, tenant: Tenant, *, by: str, title: str, description: str) -> Json:
-        """A mail that answers none."""
+        """Send a message that is not a reply."""
         message = self._message(tenant, by)
         message["To"], message["Subject"] = tenant.hub, title
         message.set_content(description)
         return self._sent(tenant, message)
 
     def mailbox(self, tenant: Tenant) -> Json:
-        """What lies at the desk, the oldest first."""
+        """The messages in the help desk's mailbox, oldest first."""
         box = tenant.folder(tenant.desk, "INBOX")
         return {"mails": [each["raw"] for each in (box or {"messages": []})["messages"]]}
 
@@ -108,10 +108,10 @@ class Simulator(simulating.Simulator[Tenant]):
         self.deliver(tenant, message.as_bytes(), [parseaddr(str(message["To"]))[1]])
         return {"id": str(message["Message-ID"])}
 
-    # -- the post
+    # -- delivery
 
     def deliver(self, tenant: Tenant, raw: bytes, receivers: list[str]) -> None:
-        """Put a message where it belongs; what our server found out about its sender stands on top."""
+        """Deliver a message to its mailbox, with our server's verification of the sender as the first header."""
         parsed = message_from_bytes(raw)
         sender = parseaddr(str(parsed.get("From", "")))[1].lower()
         for receiver in receivers:
@@ -124,7 +124,7 @@ class Simulator(simulating.Simulator[Tenant]):
         self.news.notify_all()
 
     def houses(self, address: str) -> Tenant | None:
-        """The tenant in which this address has a mailbox."""
+        """The tenant in which this address has a mailbox; None if there is none."""
         plain = without_tag(address)
         return next((each for each in self.tenants.values() if plain in (each.hub, each.desk, *each.colleagues)), None)
 
@@ -132,5 +132,5 @@ class Simulator(simulating.Simulator[Tenant]):
         return (each for each in self.tenants.values() if user in (each.hub, each.desk))
 
     def save(self) -> None:
-        """Write the state to its file, where it has one."""
+        """Write the state to its file, if it has one."""
         self._save()

@@ -1,6 +1,8 @@
-"""What an opaque-signed S/MIME part holds (RFC 8551 section 3.5.2): the message lies within the signature.
+"""The content of an opaque-signed S/MIME part, in which the message is inside the signature.
 
-It is read, and nothing about the signature is verified: who sent a mail is told by our own mail server.
+https://www.rfc-editor.org/rfc/rfc8551#section-3.5.2
+
+The signature is not verified: our own mail server verifies who sent a message.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ KINDS = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 
 def signed_content(der: bytes) -> bytes | None:
-    """The message in a SignedData structure, DER or BER; None where it is encrypted, damaged or something else."""
+    """The message in a SignedData structure, DER or BER; None if it is encrypted, damaged or something else."""
     if not 0 < len(der) <= LARGEST:
         return None
     try:

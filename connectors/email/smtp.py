@@ -1,4 +1,8 @@
-"""Sends one message over SMTP. The same message sent again has the same Message-ID."""
+"""Sends one message over SMTP. The same message sent again has the same Message-ID.
+
+https://www.rfc-editor.org/rfc/rfc5321
+Authentication: https://www.rfc-editor.org/rfc/rfc4954
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from typing import Any
 from connectors.email.mailbox import secured
 from connectors.kit.errors import LockedOut, Refused, TryLater, Unclear
 from connectors.kit.http import TOTAL_SECONDS
+from hub.core.sentences import sentence
 from hub.egress import EgressDenied
 
 Connect = Callable[[str, int, float], socket.socket]
@@ -22,7 +27,7 @@ Connect = Callable[[str, int, float], socket.socket]
 
 @dataclass(frozen=True, kw_only=True)
 class Office:
-    """The server that takes our mail."""
+    """The server that accepts our mail."""
 
     host: str
     port: int
@@ -33,9 +38,9 @@ class Office:
 
 
 class Unfolded(EmailPolicy):
-    """Writes ids as they are: the library's policies fold one of over 78 characters as encoded words (Python 3.11).
+    """Writes Message-IDs unfolded: Python 3.11's policies fold one of over 78 characters as encoded words.
 
-    Dovecot, for one, then does not find the thread; RFC 5322 section 2.1.1 lets a line have 998 characters.
+    Dovecot then loses the thread. A line may have 998 characters: https://www.rfc-editor.org/rfc/rfc5322#section-2.1.1
     """
 
     def fold(self, name: str, value: Any) -> str:
@@ -58,13 +63,13 @@ class Postman:
         self.office, self.connect = office, connect
 
     def check(self) -> None:
-        """Log in, and send nothing."""
+        """Log in without sending anything."""
         session = self._session()
         with suppress(OSError, smtplib.SMTPException):
             session.quit()
 
     def send(self, message: EmailMessage, *, sender: str, receivers: list[str]) -> None:
-        """Hand it over; Unclear where it may have been taken before the answer was lost."""
+        """Send the message; Unclear if the server may have accepted it before its response was lost."""
         session = self._session()
         began = False
         try:
@@ -92,9 +97,12 @@ class Postman:
         except EgressDenied as error:
             raise Refused(str(error), field="smtp_host") from error
         except ssl.SSLCertVerificationError as error:
-            raise Refused(f"The certificate of {office.host} is not valid for it.", field="smtp_host") from error
+            raise Refused(
+                sentence("The certificate of %(server)s is not valid for this name.", server=office.host),
+                field="smtp_host",
+            ) from error
         except (OSError, smtplib.SMTPException) as error:
-            raise TryLater(f"The mail server {office.host} cannot be reached.") from error
+            raise TryLater(sentence("The mail server %(server)s cannot be reached.", server=office.host)) from error
         try:
             if office.token is not None:
                 told = f"user={office.user}\x01auth=Bearer {office.token()}\x01\x01"
@@ -103,16 +111,16 @@ class Postman:
             elif office.user:
                 session.login(office.user, office.password)
         except smtplib.SMTPNotSupportedError:
-            # A relay that knows us by where we come from asks for no log-in; if it wants one, it says so.
+            # A relay that accepts us by our address offers no authentication; if it needs one, it refuses the message.
             pass
         except smtplib.SMTPAuthenticationError:
             session.close()
             raise LockedOut(
-                "The server for sending does not accept user name and password.", field="password"
+                sentence("The SMTP server rejected the user name and password."), field="password"
             ) from None
         except (OSError, smtplib.SMTPException) as error:
             session.close()
-            raise TryLater("The server for sending does not let us in now.") from error
+            raise TryLater(sentence("The SMTP server does not accept our login at the moment.")) from error
         return session
 
     def _opened(self) -> smtplib.SMTP:
@@ -133,15 +141,21 @@ class Postman:
         return session
 
     def _ask(self, answer: tuple[int, bytes], field: str) -> None:
-        """What an answer means: 4xx is for now, 5xx for good (RFC 5321 section 4.2.1)."""
+        """Raise the error that a reply stands for: 4yz is temporary, 5yz permanent.
+
+        https://www.rfc-editor.org/rfc/rfc5321#section-4.2.1
+        """
         code, told = answer
         if 200 <= code < 300:
             return
-        why = " ".join(told.decode("utf-8", "replace").split())[:300]
+        reason = " ".join(told.decode("utf-8", "replace").split())[:300]
+        why = sentence("The mail server replied: %(code)s %(reason)s", code=code, reason=reason)
         if 400 <= code < 500:
-            raise TryLater(f"The mail server says: {code} {why}")
-        raise Refused(f"The mail server says: {code} {why}", field=field)
+            raise TryLater(why)
+        raise Refused(why, field=field)
 
 
 def _lost(began: bool) -> Unclear | TryLater:
-    return Unclear("The mail server's answer did not arrive.") if began else TryLater("The mail server hung up.")
+    if began:
+        return Unclear(sentence("No response was received from the mail server."))
+    return TryLater(sentence("The mail server closed the connection."))

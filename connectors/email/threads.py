@@ -1,8 +1,11 @@
-"""Which ticket a message belongs to: signed evidence, never the words of a subject.
+"""Which ticket a message belongs to, by signed evidence and never by the words of its subject.
 
-Strongest first: an id of ours among the messages it refers to, a signed tag in an address it was
-sent to, a signed tag in its subject. Evidence says where a message belongs. It is no authority: who
-sent it is another question.
+Strongest first: one of our Message-IDs among its references (RFC 5322 section 3.6.4), a signed tag in an address it was
+sent to (a subaddress, RFC 5233), a signed tag in its subject. Evidence shows which ticket a message belongs to. It does
+not prove who sent it.
+
+https://www.rfc-editor.org/rfc/rfc5322#section-3.6.4
+https://www.rfc-editor.org/rfc/rfc5233
 """
 
 from __future__ import annotations
@@ -21,27 +24,27 @@ _MESSAGE = re.compile(
     rf"|(?P<leg_>{_ID})\.(?P<operation_>[0-9a-hjkmnp-tv-z]{{4}})(?P<mac_>[a-z2-7]{{16}}))@[^<>\s]+>",
     re.IGNORECASE,
 )
-"""Old ids of 97 characters, which mail programs still answer to, and the short ones made since November 2026."""
+"""Old IDs of 97 characters, to which replies still arrive, and the short ones made since November 2026."""
 _ADDRESS = re.compile(rf"\+({_ID})\.({_MAC})@", re.IGNORECASE)
 _SUBJECT = re.compile(rf"\[TH:({_ID})\.({_MAC})\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """One hint at a thread; only with `is_signed` it is one of ours."""
+    """One hint at a thread; it is ours only if `is_signed`."""
 
     kind: str
     """``message-id``, ``address`` or ``subject``."""
     leg: str
-    """The leg's public id."""
+    """The public ID of the engagement."""
     operation: str = ""
-    """For a message id: which of our messages it was; the end of its public id."""
+    """For a Message-ID: which of our messages it was, by the end of its public ID."""
     is_signed: bool = False
 
 
 @dataclass(frozen=True)
 class Keys:
-    """What tags are signed with; older keys are still believed."""
+    """The keys that tags are signed with; tags signed with older keys are still accepted."""
 
     all: tuple[bytes, ...]
 
@@ -53,30 +56,33 @@ class Keys:
 
 
 def _mac(key: bytes, what: tuple[str, ...]) -> str:
-    """In letters that survive every mail system: case does not matter in them."""
+    """The signature in base32, because mail systems can change the case of letters."""
     digest = hmac.new(key, "\n".join(("mail", *what)).lower().encode(), hashlib.sha256).digest()
     return base64.b32encode(digest).decode().lower()[:20]
 
 
 MAC = 16
-"""Characters of a signature: 80 bits (RFC 2104 section 5), for ids and addresses have to be short."""
+"""Characters of a signature. 80 bits are enough (RFC 2104 section 5), and IDs and addresses have to be short.
+
+https://www.rfc-editor.org/rfc/rfc2104#section-5
+"""
 LONGEST_LOCAL = 64
-"""What may stand before the @ of an address (RFC 5321 section 4.5.3.1.1)."""
+"""The most characters before the @ of an address: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.1"""
 
 
 def message_id(keys: Keys, *, leg: str, operation: str, host: str) -> str:
-    """The Message-ID of what we say: the same when it is said again.
+    """The Message-ID of one of our messages: the same when the message is sent again.
 
-    Short, so that it fits into one line after "In-Reply-To:": some systems lose a thread over a folded one.
+    It is short enough for one line after "In-Reply-To:", because some systems lose a thread if it is folded.
     """
     end = operation.lower()[-4:]
     return f"<{leg.lower()}.{end}{keys.sign('message-id', leg, end)[:MAC]}@{host}>"
 
 
 def reply_address(keys: Keys, *, leg: str, mailbox: str) -> str:
-    """Where answers go: the mailbox with a signed tag, as in ``hub+tag@northwind.example``.
+    """The address for replies: the mailbox with a signed tag, as in ``hub+tag@northwind.example``.
 
-    The mailbox alone where its name leaves no room for a tag: an address that is longer is refused by others.
+    The mailbox alone if its name leaves no room for a tag: other servers reject longer addresses.
     """
     local, _, domain = mailbox.partition("@")
     tagged = f"{local}+{leg.lower()}.{keys.sign('address', leg)[:MAC]}"
@@ -88,7 +94,7 @@ def subject_tag(keys: Keys, *, leg: str) -> str:
 
 
 def evidence(keys: Keys, *, referred: Iterable[str], addresses: Iterable[str], subject: str) -> list[Evidence]:
-    """Everything that hints at a thread, the strongest first; the newest of what it refers to first."""
+    """All evidence of a thread, strongest first; of several references, the newest first."""
     found: list[Evidence] = []
     for known in _MESSAGE.finditer(" ".join(reversed(list(referred)))):
         leg, operation, mac = (known[name] or known[f"{name}_"] for name in ("leg", "operation", "mac"))

@@ -20,7 +20,7 @@ GOOGLE = "https://oauth2.googleapis.com"
 USUAL_LIFE = 300.0
 """Seconds for which a token is kept where the server does not say when it expires."""
 MARGIN = 60.0
-"""Seconds before its end at which a token is no longer used."""
+"""A token is no longer used this many seconds before it expires."""
 CREDENTIALS = ("auth", "tenant", "client_id", "client_secret", "user")
 
 
@@ -39,7 +39,7 @@ def access_token(values: Mapping[str, str], ports: Ports) -> str:
 def _microsoft(values: Mapping[str, str], ports: Ports) -> Mapping[str, Any]:
     tenant = values.get("tenant", "")
     if not tenant:
-        raise Refused(sentence("Enter the directory's id."), field="tenant")
+        raise Refused(sentence("Enter the tenant ID."), field="tenant")
     form = {"grant_type": "client_credentials", "scope": "https://outlook.office365.com/.default"}
     return _asked(ports, values, MICROSOFT, f"{quote(tenant, safe='')}/oauth2/v2.0/token", form)
 
@@ -57,7 +57,7 @@ def _asked(ports: Ports, values: Mapping[str, str], base: str, path: str, form: 
         ports.open_http(base=base, headers={"Accept": "application/json"}),
         "POST",
         path,
-        refusal=sentence("The client id, the secret or the consent for the mailbox is not accepted."),
+        refusal=sentence("The client ID, the secret or the consent for the mailbox was rejected."),
         field="client_secret",
         data=oauth.form_data(form),
     )

@@ -1,4 +1,12 @@
-"""Who sent a mail, as far as our own mail server verified it."""
+"""Who sent a message, according to our own mail server.
+
+The server writes its results into Authentication-Results headers (RFC 8601): those of DMARC (RFC 7489) and of DKIM
+signatures (RFC 6376). A sender can add such headers too, so only the topmost one with our server's name counts.
+
+https://www.rfc-editor.org/rfc/rfc8601
+https://www.rfc-editor.org/rfc/rfc7489
+https://www.rfc-editor.org/rfc/rfc6376
+"""
 
 from __future__ import annotations
 
@@ -7,9 +15,9 @@ from collections.abc import Sequence
 
 
 def verified(results: Sequence[str], authserv: str, domain: str) -> bool:
-    """Whether our own server says that this domain sent it: DMARC, else an aligned DKIM signature (RFC 8601).
+    """Whether our own server verified that this domain sent it: by DMARC, or by an aligned DKIM signature.
 
-    Only the topmost header of our server counts: what a sender wrote himself stands below it.
+    Only the topmost header of our server counts: one that a sender added is below it.
 
     >>> verified(["mx.us.test; dmarc=pass header.from=vendor.test"], "mx.us.test", "vendor.test")
     True

@@ -1,4 +1,4 @@
-"""What our messages say, and what the first line of an answer means."""
+"""The text of our messages, and the meaning of the first line of a reply."""
 
 from __future__ import annotations
 
@@ -22,49 +22,52 @@ _WORDS = (
     (QUESTION, re.compile(r"(need(s|ed)? (more )?info(rmation)?|question|rückfrage)\b", re.I)),
     (RESOLVED, re.compile(r"(resolved?|solved|done|fixed|completed?|erledigt|gelöst|résolu|resuelto)\b", re.I)),
 )
-_ASKS = """Answer with one of these words at the beginning of the first line:
+_ASKS = """Reply with one of these words at the start of the first line:
 
-    ACCEPT                      you take it on
-    DECLINE why                 you do not
-    NEED INFORMATION what       you wait for an answer of ours
-    RESOLVED what was done      it is done
+    ACCEPT                      to accept the ticket
+    DECLINE reason              to decline it
+    NEED INFORMATION question   to ask us a question
+    RESOLVED resolution         to report that it is resolved
 
-Anything else you write is added to the ticket."""
+Any other text is added to the ticket as a note."""
 
 
 def offer(change: Change, guest_link: str) -> str:
+    """The text that offers a ticket; `guest_link` is empty if there is no guest page."""
     fields = change.fields
     lines = [fields.get("title", ""), ""]
     if fields.get("priority"):
         lines += [f"Priority: {fields['priority']}", ""]
     lines += [fields.get("description", ""), "", "-" * 40, _ASKS]
     if guest_link:
-        lines += ["", "Or without a log-in, on a page:", ""]
+        lines += ["", "Or use these links. No login is needed:", ""]
         lines += [f"    {word:<18}{guest_link}?do={verb}" for word, verb in _PRESSED]
     return "\n".join(lines)
 
 
 _PRESSED = (("Accept", "accept"), ("Decline", "decline"), ("Need information", "ask"), ("Resolved", "resolve"))
-"""What can be pressed on the page; each address opens it at that verb."""
+"""The answers on the guest page, each with the verb that opens the page for it."""
 
 _SAID = {
-    RECALLED: "This ticket was taken back. Please do nothing more on it.",
+    RECALLED: "This ticket has been recalled. Please stop working on it.",
     CLOSED: "This ticket is closed. Thank you.",
-    ACCEPTED: "Please go on with this ticket.",
-    QUESTION: "This ticket waits.",
+    ACCEPTED: "Please continue to work on this ticket.",
+    QUESTION: "This ticket is on hold.",
     OFFERED: "This ticket is offered to you again.",
-    RESOLVED: "This ticket counts as resolved.",
+    RESOLVED: "This ticket is now resolved.",
 }
+_NAMES = {"priority": "Priority", "title": "Title"}
 
 
 def update(change: Change) -> str:
+    """The text that reports a change of status, priority or title."""
     lines = [_SAID.get(value, f"Status: {value}") for name, value in change.fields.items() if name == "status"]
-    lines += [f"{name.capitalize()}: {value}" for name, value in change.fields.items() if name in ("priority", "title")]
+    lines += [f"{_NAMES[name]}: {value}" for name, value in change.fields.items() if name in _NAMES]
     return "\n".join(lines)
 
 
 def status_of(mail: Mail) -> tuple[str, str]:
-    """What the first line says of the work, and what is left to read; a mail that is new says nothing of it."""
+    """The status that the first line of a reply reports, and the remaining text; no status if it is not a reply."""
     if not mail.leg:
         return "", mail.text
     first, _, rest = mail.text.partition("\n")

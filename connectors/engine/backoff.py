@@ -1,4 +1,4 @@
-"""How well a connection goes: resting after failures, locked out, recovered."""
+"""The condition of a connection: how long it rests after failures, and when it is locked out or has recovered."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from connectors.models import Connection
 
 LONGEST_REST = timedelta(minutes=30)
 LONGEST_SILENCE = timedelta(seconds=60)
-"""A vendor that does not answer is asked again at least so often: when it is back, nothing waits longer."""
+"""The longest wait before a vendor that does not answer is tried again."""
 
 
 def rest(failures: int) -> timedelta:
-    """1, 2, 4 … minutes after one, two, three failures in a row.
+    """How long to wait after that many failures in a row: 1, 2, 4 … minutes, at most 30.
 
     >>> rest(1), rest(3)
     (datetime.timedelta(seconds=60), datetime.timedelta(seconds=240))
@@ -24,7 +24,7 @@ def rest(failures: int) -> timedelta:
 
 
 def probe(failures: int) -> timedelta:
-    """How long to leave a vendor alone that did not answer: 15, 30, 60, 60 … seconds.
+    """How long to wait after that many attempts without an answer: 15, 30, 60, 60 … seconds.
 
     >>> probe(1), probe(9)
     (datetime.timedelta(seconds=15), datetime.timedelta(seconds=60))
@@ -33,16 +33,19 @@ def probe(failures: int) -> timedelta:
 
 
 def pause(connection: Connection, until: datetime, why: str) -> None:
+    """Let the connection rest until then, because of one more failure."""
     Connection.objects.filter(pk=connection.pk).update(failures=F("failures") + 1, resting_until=until, last_error=why)
 
 
 def recovered(connection: Connection) -> None:
+    """Note that something was sent successfully, which ends the rest."""
     rows = Connection.objects.filter(pk=connection.pk)
     rows.update(last_out_at=timezone.now())
     rows.filter(state=Connection.State.ACTIVE).update(failures=0, resting_until=None, last_error="")
 
 
 def lock_out(connection: Connection, why: str) -> None:
+    """Stop the connection until a person has resumed it."""
     Connection.objects.filter(pk=connection.pk).update(
         state=Connection.State.LOCKED_OUT, last_error=why, locked_at=timezone.now()
     )

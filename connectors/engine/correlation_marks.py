@@ -1,7 +1,7 @@
-"""Our marks at a vendor: a reference on the ticket, a signed mark on every note and file.
+"""Our marks in a vendor's system: a reference on the ticket, and a signed mark on every note and file.
 
-Both name this hub. What another hub forwards keeps the ids of the hubs it came through, so that two
-hubs which are bonded to the same vendors do not tell each other the same thing for ever.
+Both name this hub. What another hub forwards keeps the ids of the hubs it came through, so that two hubs that are
+connected to the same vendors do not send each other the same note endlessly.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ _TRAIL = re.compile(r"\[TH((?:@[0-9A-HJKMNP-TV-Z]{8})+)\]")
 
 
 def hub() -> str:
-    """This hub, in eight characters."""
+    """The id of this hub, in eight characters."""
     return str(us().public_id)[-8:]
 
 
 def prefix() -> str:
-    """How each of our references begins."""
+    """The beginning of every reference of this hub."""
     return f"TH-{hub()}-"
 
 
 def reference(leg_id: str) -> str:
-    """What stands in the vendor's field for our id: the hub, then the leg."""
+    """The reference of an engagement, for the vendor's field for our id: the hub, then the leg."""
     return f"{prefix()}{leg_id}"
 
 
 def sign(operation: str, *, hops: Sequence[str] = ()) -> str:
-    """The mark of one operation; without our key it cannot be made for another."""
+    """The mark of one operation; nobody can make one for another operation without our key."""
     return f"{operation}:{_digest(operation)}{_trail([*hops, hub()])}"
 
 
 def operation_in(mark: str) -> str:
-    """The operation of a mark that is really ours; empty for any other text."""
+    """The operation of a mark, if its signature is ours; empty for any other text."""
     operation, _, rest = mark.partition(":")
     digest = rest.partition("@")[0]
     return operation if digest and hmac.compare_digest(digest, _digest(operation)) else ""
 
 
 def hops_in(mark: str) -> list[str]:
-    """The hubs a marked note came through, the first one first."""
+    """The hubs that a marked note came through, in order."""
     return mark.split("@")[1:]
 
 
 def trail(hops: Sequence[str]) -> str:
-    """What a ticket carries in its description when it came here by way of other hubs."""
+    """The mark in the description of a ticket that came through other hubs."""
     return f"[TH{_trail([*hops, hub()])}]"
 
 
 def hops_of_ticket(*, reference: str, description: str) -> list[str]:
-    """The hubs a ticket came through, from its description or, where it came straight from one, its reference."""
+    """The hubs that a ticket came through, by its description; if it came directly from one, by its reference."""
     found = _TRAIL.findall(description)
     if found:
         return str(found[-1]).split("@")[1:]

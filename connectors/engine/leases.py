@@ -1,4 +1,4 @@
-"""Who may write on a link: one holder at a time, known by the link's epoch."""
+"""Leases of links: one worker at a time may write on a link, identified by the link's epoch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LEASE = timedelta(seconds=120)
 
 
 class Fenced(Exception):
-    """Somebody else has taken the link over: stop at once, write nothing."""
+    """Another worker has taken over the link: stop at once and write nothing."""
 
 
 def claim(link_id: int) -> Link | None:
-    """The link, ours for two minutes; None where somebody else has it or it stands still."""
+    """Lease the link for two minutes; None if another worker has it or it is stopped."""
     at = timezone.now()
     claimed = Link.objects.filter(
         Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk=link_id, state=Link.State.ACTIVE
@@ -33,10 +33,10 @@ def release(link: Link) -> None:
 
 
 def hold(link: Link, *, with_ticket: bool = False) -> None:
-    """Lock the link in this transaction; Fenced where the lease is not ours any more.
+    """Lock the link in this transaction; Fenced if the lease is no longer ours.
 
-    `with_ticket` where the ticket will be changed as well: a ticket is always locked before its links, as people's
-    changes lock it before they queue what has to be said. The other way round two would wait for each other.
+    `with_ticket` locks the ticket as well, if it will be changed. A ticket is always locked before its links, as a
+    person's change locks it before anything is queued; the other order could end in a deadlock.
     """
     if with_ticket:
         tickets.locked(link.leg.ticket)

@@ -1,7 +1,7 @@
-"""All our workers together stay inside what a vendor lets one integration do.
+"""Keeps all our workers together within a vendor's rate limit and its limit of simultaneous requests.
 
-The counts are rows, so that every process on every machine sees them. A request that would be too many
-is not made: it waits in its queue like everything that has to be tried later.
+The counters are rows, so that every process on every machine sees them. A request over the limit is not made: it
+waits in its queue like anything else that has to be tried later.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from hub.core.sentences import sentence
 
 SLICES = 60
 TURN_SECONDS = 60.0
-"""A turn whose process died is free again after this; longer than any call lasts."""
+"""After this time a slot is free again even if its process died; it is longer than any call."""
 PATIENCE_SECONDS = 5.0
 POLL_SHARE = 0.6
-"""A poll leaves the rest of our part to what people are waiting for."""
+"""A poll uses only this part of our share, so that the rest is free for what people are waiting for."""
 
 
 class RateLimiter:
-    """What every call of one connection passes."""
+    """Admits the calls of one connection; `share` is the part of our share that this work may use."""
 
     def __init__(self, connection: Connection, limits: Limits, *, share: float = 1.0) -> None:
         self.connection, self.limits = connection, limits
@@ -37,7 +37,7 @@ class RateLimiter:
 
     @contextmanager
     def slot(self, path: str) -> Iterator[None]:
-        """One call; TryLater where it would be one too many."""
+        """A slot for one call; TryLater if a limit is reached."""
         self._count()
         if self.limits.threads is None:
             yield
@@ -56,8 +56,8 @@ class RateLimiter:
         if used >= self.most:
             raise TryLater(
                 sentence(
-                    "We used our part of the vendor's limit: %(count)s requests within %(minutes)s minutes. Requests "
-                    "resume by themselves.",
+                    "Our share of the vendor's rate limit is used up: %(count)s requests within %(minutes)s minutes. "
+                    "Requests resume automatically.",
                     count=used,
                     minutes=self.limits.seconds // 60,
                 ),
@@ -75,7 +75,7 @@ class RateLimiter:
         return (oldest.slice + SLICES - current) * length if oldest else length
 
     def _take(self, endpoint: str) -> CallSlot:
-        """A free turn at the endpoint, waited for a few seconds."""
+        """A free slot at the endpoint; waits up to `PATIENCE_SECONDS` for one."""
         pause = Event()
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
@@ -87,12 +87,12 @@ class RateLimiter:
                     turn.until = until
                     return turn
             if time.monotonic() > end:
-                raise TryLater(sentence("As many of our calls as the vendor allows at once are in progress."), after=5)
+                raise TryLater(sentence("The vendor's limit of simultaneous requests is reached."), after=5)
             pause.wait(0.05)
 
 
 def used(connection: Connection, limits: Limits) -> int:
-    """How many requests we made within the last window."""
+    """How many requests we made within the last window of the limit."""
     current = int(time.time() / (limits.seconds / SLICES))
     rows = Usage.objects.filter(connection=connection, slice__gt=current - SLICES)
     return rows.aggregate(used=Sum("used"))["used"] or 0

@@ -1,4 +1,4 @@
-"""What has to be said to the vendors: queued by events, bound to what arrived, decided by a person."""
+"""The outbox: what has to be sent to the vendors is queued by events, and bound to what it became there."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from connectors.engine import correlation_marks, mapping
 from connectors.engine.mapping import agreement
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Binding, Connection, Lane, Link, Outbound, PackPlace
 from hub.core.clock import now
-from hub.core.sentences import sentence
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.domain.signals import reacts_to
 from hub.models import OPEN_STAGES, Event, EventKind, Leg, Message
-from workflows.handoffs import briefing, comments, engagements, vendor_mail
+from workflows.handoffs import briefing, stages, vendor_mail
 
 FIELDS_KINDS = frozenset(
     {
@@ -42,7 +40,7 @@ FIELDS_KINDS = frozenset(
 
 @reacts_to(FIELDS_KINDS | {EventKind.LEG_OFFERED, EventKind.MESSAGE_ADDED, EventKind.ATTACHMENT_ADDED}, name="outbox")
 def queue(event: Event) -> None:
-    """Queue what an event means for every linked organisation but its origin."""
+    """Queue what an event means for every linked organisation except the one it came from."""
     kind, payload = event.kind, event.payload
     if kind == EventKind.LEG_OFFERED:
         _engage(event)
@@ -70,7 +68,10 @@ def queue(event: Event) -> None:
 
 
 def _engage(event: Event) -> None:
-    """A leg at an organisation with a live connection begins with a ticket there; else it is delivered at once."""
+    """Queue a new record for an engagement of an organisation with a live connection.
+
+    For any other organisation the engagement counts as delivered at once, and is offered by e-mail.
+    """
     leg = Leg.objects.select_related("organisation", "ticket").get(public_id=event.payload["leg"])
     connection = Connection.objects.filter(
         organisation=leg.organisation,
@@ -78,7 +79,7 @@ def _engage(event: Event) -> None:
         state__in=[Connection.State.ACTIVE, Connection.State.LOCKED_OUT],
     ).first()
     if connection is None:
-        engagements.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=event.recorded_at)
+        stages.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=event.recorded_at)
         if not leg.organisation.is_us:
             vendor_mail.offered(leg, at=event.recorded_at)
         return
@@ -92,14 +93,14 @@ def _engage(event: Event) -> None:
 
 
 def _mail_that_it_is_over(event: Event) -> None:
-    """Who was offered the ticket by mail and has no record of it hears by mail that it is not theirs any more."""
+    """E-mail an organisation that was offered the ticket by e-mail, and has no record of it, that this has ended."""
     leg = Leg.objects.select_related("organisation", "ticket").get(public_id=event.payload["leg"])
     if not hasattr(leg, "link") and not leg.organisation.is_us and vendor_mail.is_reached_by_mail(leg):
         vendor_mail.withdrawn(leg, at=event.recorded_at)
 
 
 def _mail_those_without_a_system(event: Event) -> None:
-    """A message for somebody who was offered the ticket by mail goes to the same address."""
+    """E-mail a message to the organisations that were offered the ticket by e-mail, to the same address."""
     legs = Leg.objects.filter(public_id__in=event.payload["legs"], stage__in=OPEN_STAGES, link__isnull=True)
     theirs = legs.exclude(organisation=event.actor_organisation_id).exclude(organisation__is_us=True)
     for leg in theirs.select_related("organisation", "ticket"):
@@ -118,7 +119,7 @@ def _links_of_legs(legs: Iterable[str], origin: str) -> list[Link]:
 
 
 def _has_news(link: Link) -> bool:
-    """Whether our side of a field that goes out has changed since it was agreed."""
+    """Whether our value of a field that is sent has changed since both sides agreed."""
     if not link.agreed:
         return False
     mapped = mapping.published(link.connection)
@@ -127,7 +128,7 @@ def _has_news(link: Link) -> bool:
 
 
 def queue_fields(link: Link) -> None:
-    """One waiting change of fields is enough: what it says is decided when it is sent."""
+    """Queue a change of fields, unless one is waiting: its content is decided when it is sent."""
     waiting = Outbound.objects.filter(
         link=link, kind=Outbound.Kind.FIELDS, state=Outbound.State.READY, intent_at__isnull=True
     )
@@ -137,7 +138,7 @@ def queue_fields(link: Link) -> None:
 
 @transaction.atomic
 def known_to_them(leg: Leg) -> None:
-    """Our side as it is now counts as known there: for what somebody of theirs did in our own pages."""
+    """Count our current status as known to the vendor, whose people changed it on a page of ours."""
     rows = Link.objects.select_for_update(of=("self",)).filter(leg=leg)
     link = rows.select_related("connection", "leg__ticket").first()
     if link is None:
@@ -150,8 +151,13 @@ def known_to_them(leg: Leg) -> None:
 
 
 def say_again(link: Link, message: Message) -> None:
-    """Say a message on a link once more, as where the record it stood on was a second one."""
+    """Queue a message on a link again, because the record that it was written to is no longer the linked one."""
     _add(link, Lane.NOTES, Outbound.Kind.NOTE, message=message)
+
+
+def wake(link: Link) -> None:
+    """Make everything that waits on this link due now."""
+    link.outbound.filter(state=Outbound.State.READY).update(next_attempt_at=timezone.now())
 
 
 def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: object) -> Outbound:
@@ -169,11 +175,11 @@ def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: object) -> Outboun
     )
 
 
-# -- what is there now
+# -- what it became in the vendor's system
 
 
 def created(link: Link, remote: RemoteTicket) -> None:
-    """The ticket is there: remember where, and give them the ball."""
+    """Bind the link to the record that was created, and confirm the delivery of the engagement."""
     at = now()
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
     Link.objects.filter(pk=link.pk).update(
@@ -187,7 +193,7 @@ def created(link: Link, remote: RemoteTicket) -> None:
     wake(link)
     Leg.objects.filter(pk=leg.pk).update(remote_number=remote.number[:100])
     arrived_at = min(at, max(remote.created_at or at, leg.offered_at))
-    engagements.confirm_delivery(
+    stages.confirm_delivery(
         leg=leg,
         actor=Actor.system("delivery"),
         at=at,
@@ -199,11 +205,11 @@ def created(link: Link, remote: RemoteTicket) -> None:
 
 @transaction.atomic
 def adopt_created(link: Link, remote: RemoteTicket) -> None:
-    """The ticket we made turned up in a poll before our own answer did."""
-    tickets.locked(link.leg.ticket)  # before its link, as everywhere
+    """Bind the link to a record that a poll found before the response to our own request was processed."""
+    tickets.locked(link.leg.ticket)  # always before its link
     link = Link.objects.select_for_update(of=("self",)).select_related("connection", "leg__ticket").get(pk=link.pk)
     if link.remote_key:
-        return  # our own answer was quicker
+        return  # the response was quicker
     item = link.outbound.filter(kind=Outbound.Kind.CREATE).order_by("seq").first()
     created(link, remote)
     values: dict[str, str] = item.intent.get("ours", {}) if item else {}
@@ -217,7 +223,7 @@ def adopt_created(link: Link, remote: RemoteTicket) -> None:
 
 
 def bind(link: Link, item: Outbound, remote_key: str) -> None:
-    """This note or file there is what that item said; once."""
+    """Bind a note or file in the vendor's system to the item that created it, and mark the item as done."""
     Binding.objects.get_or_create(
         link=link,
         lane=item.lane,
@@ -229,62 +235,4 @@ def bind(link: Link, item: Outbound, remote_key: str) -> None:
     )
     Outbound.objects.filter(pk=item.pk).exclude(state=Outbound.State.DONE).update(
         state=Outbound.State.DONE, done_at=timezone.now(), next_attempt_at=None, remote_key=remote_key, error=""
-    )
-
-
-# -- what a person does about a parked one
-
-
-@transaction.atomic
-def retry(item: Outbound) -> None:
-    """Put a parked item back in its turn; nothing is written to a record that was merged there."""
-    Outbound.objects.filter(pk=item.pk, state=Outbound.State.PARKED).exclude(link__state=Link.State.ALIAS).update(
-        state=Outbound.State.READY, attempts=0, next_attempt_at=timezone.now(), error=""
-    )
-    wake(item.link)
-
-
-def wake(link: Link) -> None:
-    """Everything that waits on this link is due now."""
-    link.outbound.filter(state=Outbound.State.READY).update(next_attempt_at=timezone.now())
-
-
-@transaction.atomic
-def skip(item: Outbound, *, why: str) -> None:
-    """Leave a parked item unsaid, with the reason; its lane goes on."""
-    Outbound.objects.filter(pk=item.pk, state=Outbound.State.PARKED).update(
-        state=Outbound.State.SKIPPED, done_at=timezone.now(), error=why
-    )
-    wake(item.link)
-
-
-@transaction.atomic
-def say_as_comment(item: Outbound, *, actor: Actor) -> Message:
-    """Say a parked change of fields, or that a file cannot be had, in words instead; the item is left out."""
-    item = Outbound.objects.select_related("link__leg__ticket", "link__connection", "attachment").get(pk=item.pk)
-    if item.state != Outbound.State.PARKED or item.kind not in (Outbound.Kind.FIELDS, Outbound.Kind.FILE):
-        raise ValueError("Only a parked change of fields or a parked file can be said as a comment.")
-    message = comments.comment(
-        ticket=item.link.leg.ticket, body=_in_words(item), legs=[item.link.leg], actor=actor, at=now()
-    )
-    skip(item, why=sentence("Sent as a comment instead. %(error)s", error=item.error))
-    return message
-
-
-def _in_words(item: Outbound) -> str:
-    if item.is_pack:
-        return briefing.beside_description(item.link.leg.pack) or item.link.leg.brief
-    if item.attachment is not None:
-        text = _("The file %(name)s could not be attached in your system. Ask us to send it another way.")
-        return text % {"name": item.attachment.name}
-    link = item.link
-    mapped = mapping.published(link.connection)
-    ticket, leg = link.leg.ticket, Leg.objects.get(pk=link.leg_id)
-    lines = [
-        f"{field.capitalize()}: {ours}" for field, ours in agreement.changed_here(link, mapped, ticket, leg).items()
-    ]
-    return (
-        "\n".join([_("This changed here:"), *lines])
-        if lines
-        else _("Something changed here, and was changed back since.")
     )

@@ -1,4 +1,4 @@
-"""Which connectors there are, and one of them ready for a connection."""
+"""The installed connectors, and the connector of a connection, ready for use."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ Kind = TypeVar("Kind", bound=Connector)
 
 
 class UnknownConnector(Exception):
-    """No connector of this name is installed."""
+    """The connection has no usable connector or profile; the message says why."""
 
 
 @cache
 def connectors_by_slug() -> Mapping[str, type[Connector]]:
-    """Every connector: the folders beside this one with a connector.py, and entry points of others."""
+    """All connectors by slug: the packages of `connectors` with a `connector` module, and installed entry points."""
     found: dict[str, type[Connector]] = {}
     for module in pkgutil.iter_modules(connectors.__path__):
         name = f"{connectors.__name__}.{module.name}.connector"
@@ -61,16 +61,17 @@ def _classes(name: str) -> Iterator[type[Connector]]:
 
 
 def kind_of(connection: Connection) -> type[Connector]:
+    """The class of a connection's connector, made from its profile if it has one; UnknownConnector if there is none."""
     try:
         kind = connectors_by_slug()[connection.connector]
     except KeyError as error:
         raise UnknownConnector(
-            sentence("There is no connector “%(connector)s”.", connector=connection.connector)
+            sentence("The connector “%(connector)s” is not installed.", connector=connection.connector)
         ) from error
     if not issubclass(kind, ProfileConnector):
         return kind
     if connection.profile is None:
-        raise UnknownConnector(sentence("%(connection)s has no profile: choose one.", connection=connection))
+        raise UnknownConnector(sentence("%(connection)s has no profile. Choose one.", connection=connection))
     try:
         return kind.of_profile(connection.profile.document)
     except ValueError as error:
@@ -86,10 +87,10 @@ def ready(connection: Connection, what: type[Kind], *, share: float = 1.0) -> Ab
 def ready(
     connection: Connection, what: type[Connector] = Connector, *, share: float = 1.0
 ) -> AbstractContextManager[Connector]:
-    """The connector of this connection with its settings and ports; what it learned is kept afterwards.
+    """The connector of this connection with its settings and ports; what it learned is saved afterwards.
 
-    `what` is the kind that is needed, as `TicketConnector`: Unsupported where it is another one. `share` is the part
-    of our part of the vendor's limit that this work may use up.
+    `what` is the class that is needed, such as `TicketConnector`; Unsupported if the connector is of another class.
+    `share` is the part of our share of the vendor's rate limit that this work may use.
     """
     return _ready(connection, what, share)
 
@@ -114,7 +115,7 @@ def _ready(connection: Connection, what: type[Connector], share: float) -> Itera
 
 
 class _Opener:
-    """Opens HTTP for one connector: under our egress policy, and within the vendor's limit."""
+    """Opens HTTP sessions for one connector, under our egress policy and within the vendor's rate limit."""
 
     def __init__(self, limiter: limits.RateLimiter | None) -> None:
         self.policy = Policy.of(settings.EGRESS_ALLOW)
@@ -132,7 +133,7 @@ class _Opener:
         certificate: str = "",
         authority: str = "",
     ) -> Http:
-        # What a connector puts into a header was derived from a secret, such as a token or a name with a password.
+        # A connector's headers may contain what is derived from a secret, such as a token or an encoded password.
         redaction.know(part for value in headers.values() for part in (value, value.partition(" ")[2]))
         return Http(
             policy=self.policy,
@@ -168,7 +169,7 @@ def _ports(connection: Connection, opener: _Opener, memory: dict[str, str]) -> P
 
 @transaction.atomic
 def _learn(connection: Connection, known: Mapping[str, str], memory: Mapping[str, str]) -> None:
-    """Keep what changed of what was known; others learn at the same time, and other settings make it void."""
+    """Save what the connector learned, beside what other workers learned; nothing if the settings changed meanwhile."""
     if connection.pk is None:
         return
     fresh = Connection.objects.select_for_update(of=("self",)).get(pk=connection.pk)
@@ -184,7 +185,7 @@ def _learn(connection: Connection, known: Mapping[str, str], memory: Mapping[str
 
 
 KEY_AGAIN = timedelta(minutes=1)
-"""A key to check a vendor's calls with is asked for at most so often, whoever calls us."""
+"""The shortest time between two requests for a key to check calls with, whoever calls."""
 
 
 def _may_ask_for_key(connection: Connection) -> bool:
@@ -194,7 +195,7 @@ def _may_ask_for_key(connection: Connection) -> bool:
 
 
 def _guest_link(leg_id: str) -> str:
-    """The address of the page of a leg, for what is sent to somebody without a tool."""
+    """The URL of an engagement's guest page; empty if there is no such engagement."""
     leg = Leg.objects.filter(public_id=leg_id).first()
     return (
         guest_links.address(guest_links.open_for(leg, at=now()), hub_url=settings.PUBLIC_URL) if leg is not None else ""

@@ -1,4 +1,4 @@
-"""What a database can keep of others' texts."""
+"""Makes texts from outside storable in a database."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """The text with a replacement character for what no database keeps: NUL, and half of a surrogate pair.
+    """The text with a replacement character for what no database can store: NUL, and half of a surrogate pair.
 
-    A text without either is returned as it is: a sentence stays one.
+    A text without either is returned unchanged, so a sentence stays one.
 
     >>> storable("a\\x00b\\ud800c")
     'a\ufffdb\ufffdc'

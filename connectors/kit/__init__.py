@@ -1,1 +1,1 @@
-"""All that the author of a connector reads: contract, errors, http, sweeps, simulating, testing."""
+"""What the author of a connector needs: contract, errors, HTTP, sweeps, simulators and the conformance suite."""

@@ -1,19 +1,19 @@
-"""What can go wrong with a vendor, named by what to do next. Nothing else leaves a connector.
+"""What can go wrong with a vendor's system, by what to do next. A connector raises nothing else.
 
-No message ever holds a header, a credential or the body of a call.
+No message contains a header, a credential or the body of a request.
 """
 
 from __future__ import annotations
 
 
 class ConnectorError(Exception):
-    """Something a vendor's system did; the message is fit for a person."""
+    """A failure in a vendor's system; the message can be shown to people."""
 
 
 class TryLater(ConnectorError):
-    """Busy or down, surely without effect: try again, after `after` seconds where they said so.
+    """The system is busy or down, and the request had no effect: try again, after `after` seconds if it said so.
 
-    `field` names the setting at fault where it is tried for the first time, as an address nobody answers at.
+    `field` names the setting at fault when settings are checked, such as an address at which nothing answers.
     """
 
     def __init__(self, message: str, *, after: float | None = None, field: str = "") -> None:
@@ -22,11 +22,11 @@ class TryLater(ConnectorError):
 
 
 class Unclear(ConnectorError):
-    """It was sent, and nobody can know whether it took effect: look for our mark before sending again."""
+    """The request was sent, and its outcome is unknown: look for our mark before sending it again."""
 
 
 class LockedOut(ConnectorError):
-    """Our credentials are not accepted: stop the connection, keep its messages, tell a person.
+    """Our credentials are rejected: stop the connection, keep its messages, notify a person.
 
     `field` names the setting that is probably wrong.
     """
@@ -37,7 +37,7 @@ class LockedOut(ConnectorError):
 
 
 class Refused(ConnectorError):
-    """Understood, and they said no: stop this message, tell a person. `field` names the setting at fault."""
+    """The vendor's system refused the request: park it and notify a person. `field` names the setting at fault."""
 
     def __init__(self, message: str, *, field: str = "") -> None:
         super().__init__(message)
@@ -45,16 +45,16 @@ class Refused(ConnectorError):
 
 
 class Forbidden(Refused):
-    """They know us, and our user has no right to this one: stop this message, tell a person."""
+    """Our credentials are valid, but our user lacks the permission: park the request and notify a person."""
 
 
 class Missing(ConnectorError):
-    """The record is not there any more: tell a person."""
+    """The record no longer exists in the vendor's system: notify a person."""
 
 
 class Unsupported(ConnectorError):
-    """This cannot be said to them: skip it; quality.toml and the docs say so."""
+    """The vendor's system has no such function: skip the request. quality.toml and the documentation list it."""
 
 
 class BadSignature(ConnectorError):
-    """A hook that was not signed by who it claims to come from."""
+    """A webhook call whose signature does not match its sender."""

@@ -1,6 +1,7 @@
-"""A vendor's HTTP: the only place that knows status codes and timeouts.
+"""HTTP requests to a vendor's system: status codes, timeouts and errors are handled only here.
 
-A call that reads can be made again; a call that writes and whose answer is lost is Unclear.
+A read can be repeated. A write whose response is lost raises Unclear. Statuses mean what RFC 9110 says
+(https://www.rfc-editor.org/rfc/rfc9110) unless a connector explains them differently.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
+from hub.core.sentences import Sentence, sentence
 from hub.egress import EgressDenied, Policy, open_session
 
 from .errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear
@@ -27,14 +29,16 @@ from .errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryL
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0
 TOTAL_SECONDS = 25.0
-"""T of the settle time: after this a request is given up, and only then its outcome is unclear."""
+"""A request is given up after this time; only then is its outcome unclear."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 LONGEST_WAIT = 3600.0
+UNREACHABLE = sentence("The vendor's system cannot be reached.")
+NO_RESPONSE = sentence("No response was received from the vendor's system.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """An answer that was a yes."""
+    """A successful response."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,21 +46,21 @@ class Reply:
     """The decoded JSON; None where there was none."""
     content: bytes
     next_page: str = ""
-    """The address of the next page, by the Link header (RFC 8288); empty where there is none."""
+    """The URL of the next page from the Link header (RFC 8288, https://www.rfc-editor.org/rfc/rfc8288), or empty."""
 
 
 Throttle = Callable[[str], AbstractContextManager[object]]
-"""Waits for a call's turn at a path, as the vendor's limits want it, and ends it."""
+"""Holds a request at a path back until the vendor's limits allow it."""
 Explain = Callable[[int, Any], ConnectorError | None]
-"""What a vendor means by a status and its decoded body; None leaves it to the usual meaning."""
+"""The error that a status and a decoded body stand for; None for the usual meaning."""
 File = tuple[str, bytes, str]
-"""Name, content and media type of a file that is sent as a part of a form."""
+"""Name, content and media type of a file that is sent as part of a form."""
 Judge = Callable[[Reply], ConnectorError | None]
-"""The same of the whole answer, headers and all; also a yes can be a no."""
+"""The error that a whole response stands for, including its headers; a 2xx response can be an error too."""
 
 
 class Http:
-    """Calls to one vendor: base URL, headers, and how that vendor says no."""
+    """Requests to one vendor's system: base URL, headers, and the meaning of its errors."""
 
     def __init__(
         self,
@@ -79,7 +83,7 @@ class Http:
         self.seconds = seconds
 
     def get(self, path: str, **params: str) -> Any:
-        """The decoded JSON answer of a read."""
+        """The decoded JSON response to a read."""
         return self.call("GET", path, params=params, is_write=False)
 
     def ask(self, path: str, body: Any) -> Any:
@@ -87,19 +91,19 @@ class Http:
         return self.call("POST", path, body=body, is_write=False)
 
     def write(self, method: str, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Any:
-        """A call that changes something there; Unclear where nobody can know whether it did."""
+        """A request that changes something in the vendor's system; Unclear where its outcome is unknown."""
         return self.call(method, path, body=body, is_write=True, headers=headers)
 
     def page(self, path: str, *, headers: Mapping[str, str] | None = None, **params: str) -> Reply:
-        """A read whose headers count, as where they say which page is next."""
+        """A read whose headers matter, for example because they name the next page."""
         return self.exchange("GET", path, is_write=False, params=params, headers=headers)
 
     def download(self, path: str) -> bytes:
-        """A read of a file, whatever its kind."""
+        """The content of a file of any type."""
         return self.exchange("GET", path, is_write=False, is_json=False).content
 
     def upload(self, path: str, fields: Mapping[str, str], file: tuple[str, bytes]) -> Any:
-        """A write of a file as multipart/form-data, in the field `file`."""
+        """Upload a file as multipart/form-data, in the field `file`."""
         name, content = file
         return self.exchange("POST", path, is_write=True, form=(fields, (name, content, type_of(name)))).body
 
@@ -131,13 +135,17 @@ class Http:
         may_be_empty: bool = False,
         judge: Judge | None = None,
     ) -> Reply:
-        """One call in its turn: what came back, or the error that says what to do next."""
+        """One request within the rate limits: the response, or the error that says what to do next."""
         url = path if "://" in path else f"{self.base}/{path.lstrip('/')}"
         if urlsplit(url)[:2] != urlsplit(self.base)[:2]:
-            raise Refused("They sent us to another host; credentials never leave the vendor's own.")
+            raise Refused(
+                sentence(
+                    "The vendor's system referred to a URL on another host. Credentials are sent only to its own host."
+                )
+            )
         kind = {} if form else {"Content-Type": data[0] if data else "application/json"}
         plain = data[1] if data else None if body is None else json.dumps(body)
-        # A file comes as it is: of one that is packed on the way nobody can tell whether it came whole.
+        # Files are requested uncompressed: the length of a compressed one does not show whether it is complete.
         as_it_is = {} if is_json else {"Accept-Encoding": "identity"}
         with self.throttle(path):
             answer, content = self._sent(
@@ -166,7 +174,7 @@ class Http:
         except EgressDenied as error:
             raise Refused(str(error)) from error
         except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
-            raise TryLater("They cannot be reached.") from error
+            raise TryLater(UNREACHABLE) from error
         except requests.ConnectionError as error:
             raise _lost(error, is_write) from error
         except (requests.RequestException, ReadTimeoutError, ProtocolError, TimeoutError) as error:
@@ -182,7 +190,7 @@ class Http:
         judge: Judge | None,
     ) -> Reply:
         status = answer.status_code
-        # Cut inside the headers, an answer looks like an empty one: only 204 may be empty.
+        # A response that was cut off within its headers looks empty, so only a 204 may be empty.
         is_plain = 200 <= status < 300 and not is_json
         is_empty = may_be_empty and not content and answer.headers.get("Content-Length", "0") == "0"
         decoded = None if status == 204 or is_plain or is_empty else _decoded(content)
@@ -194,9 +202,9 @@ class Http:
             raise said
         if 200 <= status < 300:
             if decoded is _NOT_JSON:
-                raise _unanswered(is_write, "They answered with something that is not JSON.")
+                raise _unanswered(is_write, sentence("The response of the vendor's system is not JSON."))
             if is_plain and _is_cut_off(answer, content):
-                raise _unanswered(is_write, "Their file was cut off.")
+                raise _unanswered(is_write, sentence("The file was cut off during the download."))
             return _reply(answer, decoded, content)
         raise _meaning(status, answer.headers, is_write)
 
@@ -212,7 +220,7 @@ def _reply(answer: requests.Response, body: Any, content: bytes) -> Reply:
 
 
 def sized(count: float) -> str:
-    """Bytes as people read them: MB are millions, as limits of these systems are told.
+    """A number of bytes for people to read. MB are millions of bytes, as in the limits of these systems.
 
     >>> sized(1_024_000), sized(500_000), sized(999), sized(20 * 2**20)
     ('1.02 MB', '500 kB', '999 bytes', '21 MB')
@@ -224,7 +232,7 @@ def sized(count: float) -> str:
 
 
 def type_of(name: str) -> str:
-    """The media type that a file's name makes likely.
+    """The media type that a file's name suggests.
 
     >>> type_of("a.png"), type_of("dump")
     ('image/png', 'application/octet-stream')
@@ -236,14 +244,14 @@ _NOT_JSON = object()
 
 
 def _is_cut_off(answer: requests.Response, content: bytes) -> bool:
-    """Whether less came than was announced; of what is compressed the length tells nothing, it unpacks or does not."""
+    """Whether fewer bytes arrived than announced. Unknown for compressed content, which fails to unpack instead."""
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
         return False
     return len(content) != int(answer.headers.get("Content-Length") or len(content))
 
 
 def _read(answer: requests.Response, deadline: float) -> bytes:
-    """The whole body, or TimeoutError: a byte a second does not hold a worker for ever."""
+    """The whole body, or TimeoutError: a body that arrives byte by byte must not block a worker."""
     chunks, size = [], 0
     for chunk in answer.iter_content(65536):
         chunks.append(chunk)
@@ -256,7 +264,7 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
 
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u(0000|[dD][89a-fA-F]..)|.)", re.DOTALL)
 _ODD = re.compile(r"\\u(?:0000|[dD])")
-"""Only where this is found is it worth looking closer."""
+"""A quick test for escapes that `_ESCAPE` has to replace."""
 LONGEST_NUMBER = 300
 
 
@@ -268,9 +276,9 @@ def _decoded(content: bytes) -> Any:
 
 
 def decoded(content: bytes) -> Any:
-    """JSON as it came, but for what no database and no other system takes: what is no character is U+FFFD.
+    """Decoded JSON, with U+FFFD for what no database can store: NUL, lone surrogates, bytes of another encoding.
 
-    One text with a byte of another encoding, or one number without end, spoils itself and nothing beside it.
+    A text in a wrong encoding or an oversized number is damaged alone and does not affect the rest.
     """
     told = content.decode(json.detect_encoding(content), "replace").removeprefix("\ufeff").replace("\0", "\ufffd")
     if _ODD.search(told) is not None:
@@ -284,33 +292,43 @@ def decoded(content: bytes) -> Any:
 
 
 def _lost(error: requests.ConnectionError, is_write: bool) -> ConnectorError:
-    """Refused before anything was sent is surely without effect; cut off later is not."""
+    """A connection refused before anything was sent had no effect; one that broke later may have had one."""
     reason = error.args[0] if error.args else None
     if isinstance(reason, ProtocolError):
         return _unanswered(is_write)
-    return TryLater("They cannot be reached.")
+    return TryLater(UNREACHABLE)
 
 
-def _unanswered(is_write: bool, why: str = "Their answer did not arrive.") -> ConnectorError:
+def _unanswered(is_write: bool, why: Sentence = NO_RESPONSE) -> ConnectorError:
     return Unclear(why) if is_write else TryLater(why)
 
 
 def _meaning(status: int, headers: Mapping[str, str], is_write: bool) -> ConnectorError:
     if status == 401:
-        return LockedOut("They do not accept our credentials.")
+        return LockedOut(sentence("The vendor's system rejected our credentials."))
     if status == 403:
-        return Forbidden("They refuse it: our user has no right to this (403).")
+        return Forbidden(sentence("The vendor's system denied access: our user lacks the permission (403)."))
     if status == 404:
-        return Missing("They do not have this record.")
+        return Missing(sentence("This record does not exist in the vendor's system."))
     if status == 429:
-        return TryLater("They are busy: too many requests.", after=retry_after(headers, datetime.now(UTC)))
+        return TryLater(
+            sentence("The vendor's system received too many requests."), after=retry_after(headers, datetime.now(UTC))
+        )
     if status in (408, 425) or status >= 500:
         if is_write:
-            return Unclear(f"They answered {status}; it may have taken effect.")
-        return TryLater(f"They answered {status}.", after=retry_after(headers, datetime.now(UTC)))
+            return Unclear(
+                sentence(
+                    "The vendor's system returned status %(status)s; the change may have taken effect.", status=status
+                )
+            )
+        return TryLater(_returned(status), after=retry_after(headers, datetime.now(UTC)))
     if 300 <= status < 400:
-        return Refused("They sent us elsewhere; a redirect of an API call is never followed.")
-    return Refused(f"They answered {status}.")
+        return Refused(sentence("The vendor's system returned a redirect. Redirects of API calls are not followed."))
+    return Refused(_returned(status))
+
+
+def _returned(status: int) -> Sentence:
+    return sentence("The vendor's system returned status %(status)s.", status=status)
 
 
 def retry_after(headers: Mapping[str, str], at: datetime) -> float | None:

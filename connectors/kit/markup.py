@@ -1,4 +1,4 @@
-"""HTML of strangers: cleaned for showing, and as plain text for reading."""
+"""HTML from outside: cleaned for display, or converted to plain text."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ TAGS = {
 _BLOCKS = TAGS - {"a", "abbr", "b", "code", "del", "em", "i", "ins", "s", "span", "strong", "sub", "sup", "u", "br"}
 _SILENT = {"script", "style", "head", "title", "template", "noscript", "svg", "math"}
 LONGEST = 500_000
-LEFT_OUT = f"[The rest was left out: it is longer than {LONGEST:,} characters.]"
+LEFT_OUT = f"[The rest is not shown: the text is longer than {LONGEST:,} characters.]"
 
 
 def cleaned(html: str) -> str:
-    """What of it may be shown: text and its structure, links of the web; no pictures, styles, forms or scripts.
+    """The HTML that may be shown: text, its structure and links; no pictures, styles, forms or scripts.
 
-    Of what is longer than anybody reads the beginning, and a line that says so.
+    Text beyond `LONGEST` characters is replaced by a line that says so.
 
     >>> cleaned('<p onclick="x()">Hi <img src="http://spy.test/x"><a href="javascript:x()">there</a></p>')
     '<p>Hi <a rel="noopener noreferrer">there</a></p>'
@@ -107,14 +107,14 @@ _CLOSED_BY_OTHERS = frozenset(
         "body",
     }
 )
-"""Elements that need no end tag of their own."""
+"""Elements without a mandatory end tag."""
 DEEPEST = 400
 
 
 def _shallow(html: str) -> str:
-    """As it is, unless its elements lie absurdly deep in each other, for then cleaning takes quadratic time.
+    """The HTML, without its tags if they are nested too deeply: cleaning would take quadratic time.
 
-    nh3 (0.3, by html5ever) walks all open elements for each tag; an end tag closes one of its own name and no other.
+    nh3 0.3 (html5ever) walks all open elements for each tag. An end tag closes only an element of its own name.
     """
     open_now: dict[str, int] = {}
     depth = 0
@@ -131,9 +131,9 @@ def _shallow(html: str) -> str:
 
 
 def text_of(html: str) -> str:
-    r"""Plain text of cleaned HTML; quotations get a ">", links keep their address where the text does not say it.
+    r"""The plain text of cleaned HTML. Quotations get a ">"; a link's URL is appended unless the text contains it.
 
-    Cleaned, because the reader of the standard library takes quadratic time over tags that do not end; and so bounded.
+    The HTML has to be cleaned first: the standard library's parser takes quadratic time for tags that do not end.
 
     >>> text_of("<p>Hello<br>you</p><blockquote>Hi</blockquote>")
     'Hello\nyou\n\n> Hi'

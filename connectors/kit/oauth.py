@@ -1,6 +1,7 @@
-"""OAuth 2 access tokens (RFC 6749): requested once, however many threads need one, and kept until they expire.
+"""OAuth 2 access tokens: requested once for all threads and kept until they expire.
 
-Tokens are kept in this process only, by a digest of what they were requested with.
+Tokens are kept in this process only, under a digest of the credentials they were requested with. The grants are those
+of RFC 6749, sections 4.4 and 6: https://www.rfc-editor.org/rfc/rfc6749
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Granted:
 
 
 def key_of(parts: Iterable[str]) -> str:
-    """A digest of what a token is requested with: other credentials are another key."""
+    """A digest of what a token is requested with, so that other credentials have another key."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -52,7 +53,7 @@ def access_token(key: str, request: Callable[[], Granted], ports: Ports, *, fiel
 
 
 def forget(key: str) -> None:
-    """Forget the token of this key, as after it was refused."""
+    """Forget the token of this key, for example because it was rejected."""
     with _ONE_AT_A_TIME:
         _TOKENS.pop(key, None)
 

@@ -1,4 +1,4 @@
-"""What a connector says of itself in the quality.toml beside it: where its evidence is, and what it cannot do."""
+"""What a connector declares in its quality.toml: the tests that prove its capabilities, and what it cannot do."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from .contract import Connector
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """A connector's own page of claims."""
+    """The claims of one connector."""
 
     slug: str
     evidence: str
-    """The pytest class that shows them, as ``path::Class``."""
+    """The pytest class that proves them, as ``path::Class``."""
     suite: bool = True
-    """Whether the kit's suite fits it; where not, `also` names all that is claimed."""
+    """Whether the kit's suite applies; if not, `also` lists everything that is claimed."""
     cannot: Mapping[str, str] = field(default_factory=dict)
-    """Behaviours by name that this vendor has no way to show, and why."""
+    """Behaviours that the vendor's system cannot show, each with the reason."""
     also: Mapping[str, str] = field(default_factory=dict)
-    """What it can do beyond the kit's behaviours -> the test that shows it, as ``path::test``."""
+    """Capabilities beyond the kit's behaviours, each with the test that proves it, as ``path::test``."""
 
 
 def of(kind: type[Connector]) -> Quality:
-    """The claims of one connector; a third party's package carries its own file."""
+    """The claims of one connector; a third party's package contains its own quality.toml."""
     package = kind.__module__.rpartition(".")[0] or kind.__module__
     said = tomllib.loads((files(package) / "quality.toml").read_text(encoding="utf-8"))
     return Quality(

@@ -1,7 +1,7 @@
-"""What every simulated vendor shares: a stateful WSGI application that refuses, fails on demand and calls back.
+"""The base of all vendor simulators: a stateful WSGI application that refuses, fails on demand and sends webhooks.
 
-A simulator keeps what it was told, per tenant. People of a tenant act through `act` (or over /_people/,
-for another process), and hooks go out as for real. State survives a restart where a path is given.
+A simulator keeps records per tenant. People of a tenant act through `act`, or through /_people/ from another process,
+and webhooks are really sent. State survives a restart if a path is given.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Headers = Iterable[tuple[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One call to a simulator; header names in lower case."""
+    """One request to a simulator; header names are in lower case."""
 
     method: str
     path: str
@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(kw_only=True)
 class Answer:
-    """What a simulator says: a JSON body, or raw bytes of another kind."""
+    """A simulator's response: a JSON body, or raw bytes of another media type."""
 
     status: int = 200
     body: Any = None
@@ -55,7 +55,7 @@ class Answer:
 
 
 class Fault(Exception):
-    """An answer that is not 2xx."""
+    """A response other than 2xx."""
 
     def __init__(self, status: int, body: Any = None, *, headers: Headers = ()) -> None:
         super().__init__(status, body)
@@ -64,23 +64,23 @@ class Fault(Exception):
 
 @dataclass
 class Injected:
-    """A fault to happen to the next calls that match."""
+    """A fault for the next requests that match."""
 
     method: str
     path: str
-    """A part of the path; empty matches every path."""
+    """Part of the path; empty matches every path."""
     status: int = 500
     times: int = 1
     loses_answer: bool = False
-    """The call takes effect, and this is answered instead of what would have been."""
+    """Whether the request takes effect although this fault is returned."""
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     cut: int | None = None
-    """The real answer, ended after so many bytes."""
+    """Cut the real response off after this many bytes."""
 
 
 class TenantState(Protocol):
-    """What the base needs of a tenant: a dataclass of plain values with a name of its own."""
+    """What the base needs of a tenant: a dataclass of plain values with a unique domain."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -92,7 +92,7 @@ T = TypeVar("T", bound=TenantState)
 
 
 class Simulator(Generic[T]):
-    """The WSGI application; `base` is where it can be reached."""
+    """The WSGI application; `base` is its URL."""
 
     kind: type[T]
 
@@ -103,21 +103,21 @@ class Simulator(Generic[T]):
         self.faults: list[Injected] = []
         self.seen: list[tuple[str, str]] = []
         self.watchers: list[Callable[[Request, Answer], object]] = []
-        """Called with every call and its answer, before it is spoilt by a fault."""
+        """Called with every request and its response, before a fault is applied."""
         self._load()
 
-    # -- to be said by each vendor
+    # -- defined by each vendor
 
     def respond(self, request: Request) -> Answer:
-        """Answer an API call; Fault for what the real service refuses."""
+        """The response to an API request; Fault for what the real service refuses."""
         raise NotImplementedError
 
     def people(self) -> Mapping[str, Callable[..., Json]]:
-        """What people of a tenant can do in their own screens: verb to function of the tenant."""
+        """What people of a tenant can do in the user interface: verb to function of the tenant."""
         raise NotImplementedError
 
     def refusal(self, status: int) -> Any:
-        """The body of a plain refusal, as this vendor words it."""
+        """The vendor's body for an error status without details."""
         return None
 
     # -- WSGI
@@ -166,7 +166,7 @@ class Simulator(Generic[T]):
     # -- people of a tenant
 
     def act(self, domain: str, verb: str, **what: Any) -> Json:
-        """Somebody in the tenant does something in their own screen; hooks go out as for real."""
+        """Do something as a person of the tenant; webhooks are really sent."""
         with self.lock:
             done = self.people()[verb](self.tenants[domain], **what)
             self._save()
@@ -181,10 +181,10 @@ class Simulator(Generic[T]):
     def stamp(self) -> str:
         return self.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    # -- calling back
+    # -- webhooks
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float) -> int:
-        """Deliver a hook; the status of the answer, 0 where there was none."""
+        """Deliver a webhook; returns the status of the response, or 0 if there was none."""
         request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json", **headers})
         try:
             with urllib.request.urlopen(request, timeout=seconds) as answer:
@@ -233,15 +233,15 @@ def _read(environ: Json) -> Request:
 
 @dataclass
 class Courier:
-    """Delivers hooks of one registration one after the other, in the vendor's own rhythm of tries."""
+    """Delivers the webhooks of one registration in order, with the vendor's own retry schedule."""
 
     pauses: tuple[float, ...]
-    """Seconds before each further try."""
+    """Seconds before each retry."""
     seconds: float
     retries: Callable[[int], bool] = field(default=lambda status: not 200 <= status < 300)
 
     def deliver(self, post: Callable[[], int]) -> bool:
-        """Try until it was taken or the tries are used up; whether it was taken."""
+        """Try until the call is accepted or the attempts are used up; returns whether it was accepted."""
         pause = threading.Event()
         for wait in (0.0, *self.pauses):
             pause.wait(wait)

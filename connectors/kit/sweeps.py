@@ -1,7 +1,7 @@
-"""Where a poll is: one sweep over everything that changed, page by page, each small enough for flat memory.
+"""The progress of a poll: one sweep over everything that changed, in pages of bounded size.
 
-Records are read in the order of their ids, so a page never shifts; what changes behind the sweep while it
-goes on is seen by the next one, which begins no later than this one began.
+Records are read in the order of their IDs, so pages do not shift. A record that changes after the sweep has passed it
+is read by the next sweep, which begins no later than this one began.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ class Sweep:
     """The state between two pages, written into the cursor as text."""
 
     since: datetime
-    """Changes from here on are asked for, less the overlap."""
+    """Changes from this time on are requested, minus the overlap."""
     began: datetime
     """When the sweep began, by our clock."""
     newest: datetime
-    """The newest change seen so far, by their clock."""
+    """The newest change so far, by the vendor's clock."""
     stage: str = ""
     after: int = 0
-    """The last id that was read in this stage."""
+    """The last ID read in this stage."""
 
     def on(self, *, after: int, newest: datetime | None = None) -> Sweep:
-        """The same stage, further on."""
+        """The same stage, advanced."""
         return replace(self, after=after, newest=max(self.newest, newest or self.newest))
 
     def next_stage(self, stage: str) -> Sweep:
@@ -36,7 +36,7 @@ class Sweep:
 
     @property
     def end(self) -> str:
-        """The cursor after the last page: never later than the beginning, lest a change behind us is lost."""
+        """The cursor after the last page: never later than the start of the sweep, so that no change is missed."""
         return _written(max(self.since, min(self.newest, self.began)))
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Sweep:
 
 
 def begin(cursor: str, *, now: datetime) -> Sweep:
-    """The sweep a cursor stands in, or a new one from its time on.
+    """The sweep that a cursor belongs to, or a new one from the cursor's time on.
 
     >>> at = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
     >>> sweep = begin("2026-01-05T09:00:00Z", now=at).on(after=7)
@@ -63,7 +63,7 @@ def begin(cursor: str, *, now: datetime) -> Sweep:
 
 
 def start(now: datetime) -> str:
-    """The cursor that begins now."""
+    """A cursor that begins now."""
     return _written(now)
 
 

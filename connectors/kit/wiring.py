@@ -1,4 +1,4 @@
-"""What a connector's author tests with: the connector wired to a WSGI double of the vendor, without a socket."""
+"""For tests of a connector: connects it to a WSGI simulator of the vendor without a socket."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class WsgiAdapter(BaseAdapter):
         return answer
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 def wired(
@@ -65,7 +65,7 @@ def wired(
     watch: Watcher | None = None,
     throttle: Throttle | None = None,
 ) -> Kind:
-    """A connector whose every call goes to the application."""
+    """A connector whose requests all go to the application."""
     session = requests.Session()
     adapter = WsgiAdapter(application, watch)
     session.mount("http://", adapter)

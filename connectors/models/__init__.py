@@ -1,8 +1,11 @@
-"""Nouns of the engine: connections and their mappings, links and what is under way on them."""
+"""Models of synchronisation: connections and their mappings, links, the inbox and the outbox."""
 
 from .alert import AlertState, AlertStorm
-from .connection import CallSlot, Connection, FieldRule, Mapping, NoteRule, PackPlace, StatusRule, Usage, ValueRule
-from .link import Attempt, AwaitedFile, Binding, Difference, HeardMail, Inbound, Lane, Link, Outbound
+from .connection import CallSlot, Connection, Usage
+from .inbound import AwaitedFile, Inbound
+from .link import Binding, Difference, HeardMail, Lane, Link
+from .mapping import FieldRule, Mapping, NoteRule, PackPlace, StatusRule, ValueRule
+from .outbound import Attempt, Outbound
 from .profile import Profile
 from .trial import Trial
 from .trouble import Trouble

@@ -1,4 +1,4 @@
-"""What monitoring tools reported: a row for each alert, and one for each storm."""
+"""What monitoring tools reported: one row per alert, and one per alert storm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .connection import Connection
 
 
 class AlertStorm(models.Model):
-    """More new alerts than anybody can read: alerts that come while it lasts are part of one parent ticket."""
+    """Many new alerts at once: those that arrive while the storm lasts become part of one parent ticket."""
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="alert_storms")
     parent = models.ForeignKey(Ticket, models.PROTECT, related_name="alert_storms")
@@ -27,7 +27,7 @@ class AlertStorm(models.Model):
         indexes = [models.Index(fields=["connection", "-last_at"], name="alert_storm_by_last")]
 
     def __str__(self) -> str:
-        return f"{self.connection} from {self.began_at:%Y-%m-%d %H:%M}"
+        return f"{self.connection} ({self.began_at:%Y-%m-%d %H:%M})"
 
 
 class AlertState(models.Model):
@@ -35,9 +35,9 @@ class AlertState(models.Model):
 
     class Acknowledgement(models.TextChoices):
         DUE = "due", _("acknowledgement is due")
-        DONE = "done", _("acknowledged at the tool")
-        FAILED = "failed", _("could not be acknowledged at the tool")
-        LEFT_OUT = "left_out", _("left out")
+        DONE = "done", _("acknowledged in the tool")
+        FAILED = "failed", _("could not be acknowledged in the tool")
+        LEFT_OUT = "left_out", _("skipped")
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="alerts")
     key = models.CharField(_("key"), max_length=200)
@@ -46,20 +46,20 @@ class AlertState(models.Model):
     severity = models.CharField(_("severity"), max_length=64, blank=True)
     text = models.TextField(_("text"), blank=True)
     is_firing = models.BooleanField(_("active"), default=True)
-    count = models.PositiveIntegerField(_("times received"), default=1)
-    """How often it was received as active, repeats included."""
+    count = models.PositiveIntegerField(_("number of times received"), default=1)
+    """How often the alert was received as active, repeats included."""
     first_at = models.DateTimeField(_("first received at"))
     changed_at = models.DateTimeField(_("began or ended at"))
     last_at = models.DateTimeField(_("last received at"))
-    said = models.CharField(_("said at the tool"), max_length=255, blank=True)
-    """The last comment of a person at the tool, such as whoever acknowledged it."""
+    said = models.CharField(_("comment in the tool"), max_length=255, blank=True)
+    """The last comment that a person made in the tool, for example with an acknowledgement."""
     silent_from = models.DateTimeField(null=True)
-    """The alert is silent if nothing is received of it until then; None if it is not watched, or was reported."""
+    """The alert is silent if nothing is received about it by then; None if that is not watched or was reported."""
     is_silent = models.BooleanField(_("silent"), default=False)
     acknowledgement = models.CharField(
-        _("acknowledged at the tool"), max_length=8, choices=Acknowledgement, blank=True, default=""
+        _("acknowledged in the tool"), max_length=8, choices=Acknowledgement, blank=True, default=""
     )
-    """Whether the alert is, or was, acknowledged at the tool; reset each time the alert becomes active."""
+    """Whether the alert is or was acknowledged in the tool; reset each time the alert becomes active."""
     acknowledge_text = models.CharField(max_length=255, blank=True)
     acknowledge_at = models.DateTimeField(null=True)
     """When the acknowledgement is sent next; also the lease of the worker that sends it."""
@@ -67,7 +67,7 @@ class AlertState(models.Model):
     acknowledge_said = SentenceField(blank=True)
     """What the tool answered, or why the acknowledgement was not sent."""
     made_ticket_at = models.DateTimeField(null=True)
-    """When a ticket was created for it, in machine time: storms are counted from that."""
+    """When a ticket was created for the alert, in system time; storms are counted by it."""
 
     class Meta:
         verbose_name = _("alert")

@@ -1,4 +1,4 @@
-"""How to speak to a system without a connector of its own: a document in versions, owned by an admin."""
+"""The description of a system's API for the REST connector: a document in versions, owned by an admin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hub.models import Publication
 
 
 class Profile(models.Model):
-    """One version of a profile. A connection stays on the version it was made with until somebody moves it."""
+    """One version of a profile. A connection keeps the version it was created with until somebody changes it."""
 
     connector = models.SlugField(_("connector"), editable=False)
     slug = models.SlugField(_("short name"), editable=False)

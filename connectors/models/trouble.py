@@ -1,4 +1,4 @@
-"""What is wrong with the installation itself, for the Synchronisation page."""
+"""Faults of the installation itself, for the Synchronisation page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hub.models.fields import SentenceField
 
 
 class Trouble(models.Model):
-    """Something that is wrong with this installation, since when, and until when."""
+    """A fault of this installation: what it is, since when, and until when."""
 
     class Kind(models.TextChoices):
         BROKER = "broker", _("the message broker cannot be reached")
@@ -22,12 +22,12 @@ class Trouble(models.Model):
     ended_at = models.DateTimeField(_("until"), null=True, blank=True)
 
     class Meta:
-        verbose_name = _("trouble")
-        verbose_name_plural = _("troubles")
+        verbose_name = _("fault")
+        verbose_name_plural = _("faults")
         constraints = [
             models.UniqueConstraint(fields=["kind"], condition=Q(ended_at__isnull=True), name="trouble_open_once"),
             models.CheckConstraint(condition=Q(kind__in=["broker", "clock"]), name="trouble_kind_is_known"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} since {self.began_at:%Y-%m-%d %H:%M}"
+        return f"{self.get_kind_display()} ({self.began_at:%Y-%m-%d %H:%M})"

@@ -1,1 +1,1 @@
-"""Questions about synchronisation: what waits for a person and why, and what has arrived where."""
+"""Reads the state of synchronisation: what needs attention and why, and what was delivered."""

@@ -20,6 +20,7 @@ class Alerting:
 
 
 def alerting(connection: Connection, *, most: int = 20) -> Alerting:
+    """The state of a monitoring tool; at most `most` active alerts and alert storms, the newest first."""
     rows = AlertState.objects.filter(connection=connection)
     firing = rows.filter(is_firing=True).select_related("ticket").order_by("-is_silent", "-changed_at", "-pk")
     storms = AlertStorm.objects.filter(connection=connection).select_related("parent").order_by("-pk")

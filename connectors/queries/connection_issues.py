@@ -1,4 +1,4 @@
-"""Connections that do not work as they should."""
+"""Sync issues of whole connections."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from connectors.queries.sync_issue import LONG_AGO, SyncIssue
 
 FAILED = AlertState.Acknowledgement.FAILED
 MANY_FAILURES = 3
-"""A connection that failed so often in a row is shown."""
+"""A connection is shown after this many failures in a row."""
 
 
 def connections() -> list[SyncIssue]:
-    """What is wrong with each connection; one connection can have several issues."""
+    """The issues of all connections; one connection can have several."""
     is_active = Q(state=Connection.State.ACTIVE)
     unacknowledged = AlertState.objects.filter(connection=OuterRef("pk"), acknowledgement=FAILED)
     rows = Connection.objects.annotate(has_unacknowledged=Exists(unacknowledged)).filter(
@@ -41,7 +41,7 @@ def _of_connection(row: Connection) -> Iterator[SyncIssue]:
         yield SyncIssue(kind="connection", title=title, why=row.last_error, at=row.locked_at or at, **common)
         return
     if row.sight_lost_at is not None:
-        title = _("Many records of %(connection)s are not found") % name
+        title = _("Many records of %(connection)s were not found") % name
         yield SyncIssue(kind="connection", title=title, why=row.sight_lost_why, at=row.sight_lost_at, **common)
     if row.left_out:
         title = _("Records of %(connection)s were not listed") % name
@@ -61,30 +61,28 @@ def _of_connection(row: Connection) -> Iterator[SyncIssue]:
 def _rejected(row: Connection, count: int) -> str:
     if hooks.signs(row):
         text = _(
-            "%(count)s calls since the last good one had a wrong signature or none. The secret in the vendor's system "
-            "probably differs from ours: enter the same one on both sides. Nothing is lost, polling brings what "
-            "changed. If the calls are not from the vendor, somebody else knows the address."
+            "%(count)s calls since the last valid one had a wrong signature or none. The secret in the vendor's system "
+            "probably differs from ours: enter the same one on both sides. Nothing is lost, because polling fetches "
+            "all changes. If the calls are not from the vendor, someone else knows the webhook address."
         )
     else:
         text = _(
-            "%(count)s calls since the last good one had a wrong token or none. The secret in the vendor's system "
-            "probably differs from ours: enter the same one on both sides. Nothing is lost, polling brings what "
-            "changed. If the calls are not from the vendor, somebody else knows the address."
+            "%(count)s calls since the last valid one had a wrong token or none. The secret in the vendor's system "
+            "probably differs from ours: enter the same one on both sides. Nothing is lost, because polling fetches "
+            "all changes. If the calls are not from the vendor, someone else knows the webhook address."
         )
     return text % {"count": count}
 
 
 def _acknowledgements(row: Connection) -> SyncIssue:
-    """Alerts that a tool did not let us acknowledge: one issue, since they have one cause."""
+    """One issue for all alerts that could not be acknowledged in the tool, since they have one cause."""
     failed = AlertState.objects.filter(connection=row, acknowledgement=FAILED).order_by("-last_at", "-pk")
     newest, more = failed[0], failed.count() - 1
     values = {"reason": newest.acknowledge_said, "alert": newest.title, "more": more}
     if more:
-        why = _(
-            "%(reason)s (%(alert)s, and %(more)s more) Only the tool was not notified; the tickets are not affected."
-        )
+        why = _("%(reason)s (%(alert)s, and %(more)s more) The tool was not notified; the tickets are not affected.")
     else:
-        why = _("%(reason)s (%(alert)s) Only the tool was not notified; the tickets are not affected.")
+        why = _("%(reason)s (%(alert)s) The tool was not notified; the tickets are not affected.")
     return SyncIssue(
         kind="acknowledgement",
         row_id=row.pk,

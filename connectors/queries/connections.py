@@ -1,4 +1,4 @@
-"""One connection: its numbers, its unmapped values, and what came in by it."""
+"""One connection: its figures, its unmapped values, and its newest payloads."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from hub.models import Leg, UnmappedValue
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """The state of one connection in numbers."""
+    """The state of one connection in figures."""
 
     waiting: int
     unclear: int
     parked: int
     unread: int
     oldest: datetime | None
-    """Since when the oldest change waits to be sent."""
+    """When the oldest change that waits to be sent was queued."""
     links: int
     still: int
-    """Links that are stopped until a person has looked at them."""
+    """Links that are stopped until a person has checked them."""
     used: int | None
     most: int | None
-    """Our requests within the window of the vendor's limit, and how many of them are allowed."""
+    """Our requests within the window of the vendor's rate limit, and how many are allowed."""
 
 
 def condition(connection: Connection) -> Condition:
-    """The numbers of a connection's page, as of now."""
+    """The current figures of a connection."""
     said = Outbound.objects.filter(link__connection=connection)
     open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]
     counts = dict(said.filter(state__in=open_states).values_list("state").annotate(count=Count("pk")))
@@ -58,20 +58,20 @@ def condition(connection: Connection) -> Condition:
 
 
 def unmapped(connection: Connection) -> list[UnmappedValue]:
-    """Values of the vendor's that have no meaning yet, the most frequent first."""
+    """The vendor's values that are not mapped yet, the most frequent first."""
     return list(UnmappedValue.objects.filter(source=connection.public_id, resolved_at=None).order_by("-count", "pk"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """A row of the inbox, with its body as text."""
+    """An inbound row, with its body as text."""
 
     row: Inbound
     text: str
 
 
 def raw(connection: Connection, *, most: int = 20) -> list[Raw]:
-    """The newest payloads, each cut at 20,000 characters. The caller asks whether the reader may see them."""
+    """The newest payloads, each cut at 20,000 characters. The caller checks whether the user may see them."""
     rows = Inbound.objects.filter(connection=connection).order_by("-pk")[:most]
     return [Raw(row=row, text=_pretty(bytes(row.body))) for row in rows]
 
@@ -85,7 +85,7 @@ def _pretty(body: bytes) -> str:
 
 
 def origin_without_record(leg: Leg) -> str:
-    """The origin of what a vendor does on the guest link; empty where the vendor's system has to receive it."""
+    """The origin of an action on the guest link; empty if the vendor's own system has to be sent the change, too."""
     link = Link.objects.filter(leg=leg).select_related("connection__profile").first()
     if link is None or issubclass(registry.kind_of(link.connection), TicketConnector):
         return ""

@@ -1,4 +1,4 @@
-"""What has arrived where: our messages at the vendors, and the vendors' files here."""
+"""What was delivered: our messages to the vendors, and the vendors' files to us."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.models import Message
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """Whether a message has arrived in one organisation's system."""
+    """Whether a message was delivered to one organisation's system."""
 
     organisation: str
     state: str
@@ -22,7 +22,7 @@ class Tick:
 
 
 def ticks(messages: Iterable[Message]) -> dict[int, list[Tick]]:
-    """By primary key of the message: one tick for every system it is sent to."""
+    """One tick for every system that a message is sent to, by primary key of the message."""
     found: dict[int, list[Tick]] = defaultdict(list)
     rows = Outbound.objects.filter(message__in=[m.pk for m in messages]).select_related("link__leg__organisation")
     for row in rows.order_by("pk"):
@@ -34,13 +34,13 @@ def ticks(messages: Iterable[Message]) -> dict[int, list[Tick]]:
 
 
 def cursor() -> str:
-    """A text that changes whenever something was sent, could not be sent, or came in; the console polls it."""
+    """A text that changes whenever something was sent, could not be sent, or was received; the console polls it."""
     newest = Attempt.objects.aggregate(newest=Max("pk"))["newest"] or 0
     return f"{newest}.{Inbound.objects.aggregate(newest=Max('pk'))['newest'] or 0}"
 
 
 def awaited_files(messages: Iterable[Message]) -> dict[int, list[AwaitedFile]]:
-    """By primary key of the message: its files that have not been fetched yet."""
+    """The files that have not been fetched yet, by primary key of their message."""
     found: dict[int, list[AwaitedFile]] = defaultdict(list)
     rows = AwaitedFile.objects.filter(message__in=messages).exclude(state=AwaitedFile.State.DONE)
     for row in rows.order_by("pk"):

@@ -1,4 +1,4 @@
-"""What was not sent to a vendor, or not understood or followed of what a vendor sent."""
+"""Sync issues of single changes: not sent to a vendor, or received from one and not read or not followed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from connectors.engine.inbound import as_read_now
+from connectors.engine.inbound import inbound_preview
+from connectors.engine.mapping import field_names
+from connectors.engine.operations import differences as differences_of
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
 from connectors.queries.sync_issue import LONG_AGO, SyncIssue
 from hub.models import UnmappedValue
+from hub.translation import localized
 
 
 def links(most: int) -> list[SyncIssue]:
-    """Links whose synchronisation was stopped."""
+    """Links whose synchronisation is stopped."""
     rows = Link.objects.filter(state__in=[Link.State.PAUSED, Link.State.QUARANTINED]).select_related(
         "connection", "leg__ticket", "leg__organisation"
     )
@@ -32,6 +35,7 @@ def links(most: int) -> list[SyncIssue]:
 
 
 def outbound(most: int) -> list[SyncIssue]:
+    """Outbound items that are parked."""
     rows = Outbound.objects.filter(state=Outbound.State.PARKED).select_related(
         "link__connection", "link__leg__ticket", "link__leg__organisation"
     )
@@ -59,6 +63,7 @@ def _outbound_title(row: Outbound) -> str:
 
 
 def inbound(most: int) -> list[SyncIssue]:
+    """Inbound items that are parked."""
     rows = Inbound.objects.filter(state=Inbound.State.PARKED).select_related("connection")
     return [
         SyncIssue(
@@ -66,7 +71,7 @@ def inbound(most: int) -> list[SyncIssue]:
             row_id=row.pk,
             title=_("%(what)s from %(connection)s is parked")
             % {"what": capfirst(row.get_kind_display()), "connection": row.connection},
-            ticket=as_read_now.ticket_of(row),
+            ticket=inbound_preview.ticket_of(row),
             why=row.error,
             at=row.received_at,
             connection=row.connection.name,
@@ -77,12 +82,13 @@ def inbound(most: int) -> list[SyncIssue]:
 
 
 def _can_be_vouched_for(row: Inbound) -> bool:
-    """Whether proof of the sender is all that is missing; a message that is held would be held again."""
+    """Whether only proof of the sender is missing; a message that is held for another reason would be held again."""
     is_written = row.headers.get("kind") in ("reply", "ticket") and row.headers.get("action") != "hold"
     return row.kind == Inbound.Kind.MAIL and is_written
 
 
 def differences(most: int) -> list[SyncIssue]:
+    """Values of the vendors' that are not followed."""
     rows = Difference.objects.filter(resolved_at=None).select_related(
         "link__connection", "link__leg__ticket", "link__leg__organisation"
     )
@@ -90,7 +96,7 @@ def differences(most: int) -> list[SyncIssue]:
         SyncIssue(
             kind="difference",
             row_id=row.pk,
-            title=_difference_title(row),
+            title=differences_of.title(row),
             why=row.why,
             at=row.heard_at,
             connection=row.link.connection.name,
@@ -102,15 +108,8 @@ def differences(most: int) -> list[SyncIssue]:
     ]
 
 
-def _difference_title(row: Difference) -> str:
-    values = {"organisation": row.link.leg.organisation, "field": row.field, "value": row.value}
-    if row.field == "unread":
-        return _("A note or file of %(organisation)s cannot be read: %(value)s") % values
-    return _("%(organisation)s: %(field)s is “%(value)s” there") % values
-
-
 def files(most: int) -> list[SyncIssue]:
-    """Files of the vendor's that could not be fetched."""
+    """The vendors' files that could not be fetched."""
     rows = AwaitedFile.objects.filter(state=AwaitedFile.State.PARKED).select_related(
         "link__connection", "link__leg__ticket"
     )
@@ -129,17 +128,18 @@ def files(most: int) -> list[SyncIssue]:
 
 
 def unmapped(most: int) -> list[SyncIssue]:
-    """Values that nobody has given a meaning yet, of connections and of imports."""
+    """Values of connections and imports that are not mapped yet."""
     names = dict(Connection.objects.values_list("public_id", "name"))
     rows = UnmappedValue.objects.filter(resolved_at=None).order_by("-last_seen_at", "-pk")
     return [
         SyncIssue(
             kind="unmapped",
             row_id=row.pk,
-            title=_("%(field)s “%(value)s” has no meaning yet") % {"field": row.field, "value": row.value},
+            title=_("Not mapped: %(field)s “%(value)s”")
+            % {"field": localized(field_names.name_of(row.field)), "value": row.value},
             why=ngettext(
-                "Seen once. Map the value to continue what waits for it.",
-                "Seen %(count)d times. Map the value to continue what waits for it.",
+                "Seen once. Map the value, and what was held for it continues.",
+                "Seen %(count)d times. Map the value, and what was held for it continues.",
                 row.count,
             )
             % {"count": row.count},

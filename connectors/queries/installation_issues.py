@@ -1,4 +1,4 @@
-"""What failed in the installation itself: rules and their actions, receivers of events, notices, troubles."""
+"""Sync issues of the installation itself: failed rules, actions, receivers of events and notices, and faults."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def rules(most: int) -> list[SyncIssue]:
 
 
 def actions(most: int) -> list[SyncIssue]:
-    """Actions of rules that could not be done."""
+    """Actions of rules that could not be run."""
     rows = FailedAction.objects.filter(resolved_at=None).select_related("ticket")
     return [
         SyncIssue(
             kind="action",
             row_id=row.pk,
-            title=_("%(rule)s: “%(action)s” could not be done") % {"rule": row.rule, "action": _label(row.kind)},
+            title=_("%(rule)s: “%(action)s” could not be run") % {"rule": row.rule, "action": _label(row.kind)},
             why=row.why,
             at=row.at,
             ticket=row.ticket,
@@ -98,7 +98,7 @@ def _recipient(notice: Notice) -> str:
 
 
 def troubles() -> list[SyncIssue]:
-    """What is wrong with the installation, or was within the last day."""
+    """Faults that persist, or ended within the last day."""
     rows = Trouble.objects.filter(Q(ended_at=None) | Q(ended_at__gte=timezone.now() - TROUBLE_SHOWN))
     return [
         SyncIssue(kind="trouble", row_id=row.pk, title=_trouble_title(row), why=row.why, at=row.began_at)

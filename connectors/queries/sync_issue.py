@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from hub.models import Ticket
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-"""The time of an issue that has none: it is listed last."""
+"""The time of an issue whose time is unknown, so that it is listed last."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyncIssue:
-    """Something that waits for a person, with the reason in words."""
+    """Something that waits for a person: title, reason and time, in the active language."""
 
     kind: str
     """``outbound``, ``inbound``, ``difference``, ``unmapped``, ``connection``, ``left_out``, ``acknowledgement``,
@@ -27,6 +27,6 @@ class SyncIssue:
     ticket: Ticket | None = None
     can_be_a_comment: bool = False
     can_be_vouched_for: bool = False
-    """A message whose sender is not proven to be the vendor."""
+    """Whether it is a message of which only the sender is not proven, which a person can accept."""
     can_be_forced: bool = False
-    """A status that the workflow's rules do not allow."""
+    """Whether it is a status that the workflow does not allow, which a manager can accept."""

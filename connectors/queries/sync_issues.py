@@ -1,4 +1,4 @@
-"""Everything of the synchronisation that waits for a person."""
+"""All sync issues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from connectors.queries.sync_issue import SyncIssue
 
 
 def stuck(*, most: int = 50, connection: Connection | None = None) -> list[SyncIssue]:
-    """Everything that waits for a person, newest first; at most `most` of each kind; of one connection if given."""
+    """The sync issues, newest first, at most `most` of each kind; only those of one connection if given."""
     found = [
         *connection_issues.connections(),
         *exchange_issues.links(most),

@@ -1,7 +1,12 @@
 """Authentication at a REST system: discovery of its address, OAuth 2 tokens, signed requests.
 
-A refresh token that was exchanged is sealed at once; a worker whose refresh token is refused checks whether another
-worker has renewed it.
+A new refresh token is sealed at once. A worker whose refresh token is rejected checks whether another worker has
+renewed it. The grants are those of RFC 6749, sections 4.4 and 6; Basic authentication is RFC 7617; signatures are HMAC
+(RFC 2104).
+
+https://www.rfc-editor.org/rfc/rfc6749
+https://www.rfc-editor.org/rfc/rfc7617
+https://www.rfc-editor.org/rfc/rfc2104
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from hub.core.sentences import sentence
 from hub.expressions import text
 
 USUAL_LIFE = 300.0
-"""Seconds for which a token is kept where the vendor does not say when it expires."""
+"""Seconds for which a token is kept if the vendor's system does not say when it expires."""
 
 
 def basic(user: str, password: str) -> str:
@@ -48,7 +53,7 @@ class Tokens:
         return oauth.access_token(self.key, self._granted, self.ports, field=self.wrong)
 
     def forget(self) -> None:
-        """Request a new token the next time, because this one was refused."""
+        """Request a new token the next time, because this one was rejected."""
         oauth.forget(self.key)
 
     def _granted(self) -> oauth.Granted:
@@ -71,7 +76,7 @@ class Tokens:
             theirs = self.ports.secret(name)
             if not theirs or theirs == mine:
                 raise
-            # Another worker was quicker: its new token is the one that counts.
+            # Another worker has renewed the token meanwhile.
             answer = self._exchange({"grant_type": "refresh_token", "refresh_token": theirs})
         renewed = text(answer.get("refresh_token"))
         if renewed and renewed != mine:
@@ -98,7 +103,7 @@ class Tokens:
             http,
             self.row.method,
             url,
-            refusal=sentence("No token was granted: the client id, secret or scope is not accepted."),
+            refusal=sentence("No token was granted: the client ID, secret or scope was rejected."),
             field=self.wrong,
             params=query,
             data=data,
@@ -107,7 +112,7 @@ class Tokens:
 
 
 def discovered(connect: Connect, values: Mapping[str, Any], ports: Ports) -> str:
-    """The address they tell us to use, remembered for as long as the profile says."""
+    """The address that the discovery request returns, kept for as long as the profile says."""
     row = connect.discover
     if row is None:
         return ""
@@ -119,7 +124,7 @@ def discovered(connect: Connect, values: Mapping[str, Any], ports: Ports) -> str
     http = ports.open_http(base=f"{urlsplit(url).scheme}://{urlsplit(url).netloc}", headers={})
     found = text(row.pick({"answer": http.get(url), "settings": values["settings"]})).rstrip("/")
     if not found.startswith(("https://", "http://")):
-        raise Refused("They did not tell the address to use.", field=connect.wrong)
+        raise Refused(sentence("The response to the discovery request contains no address."), field=connect.wrong)
     ports.memory["discovered"], ports.memory["discovered_until"] = found, str(now + row.keep_seconds)
     return found
 
@@ -137,7 +142,7 @@ def signature(row: Signed, values: Mapping[str, Any], call: Mapping[str, Any]) -
 
 
 def body_text(body: Any, data: tuple[str, bytes] | None) -> str:
-    """The body as it goes out, for those who sign it."""
+    """The body as it is sent, for its signature."""
     if data is not None:
         return data[1].decode("utf-8", "replace")
     return "" if body is None else json.dumps(body)

@@ -1,4 +1,4 @@
-"""Calls to the system of a profile: operations, and lists page by page."""
+"""Requests to the system of a profile: operations, and lists page by page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from connectors.kit.errors import Refused
 from connectors.rest.responses import EndOfList
+from hub.core.sentences import Sentence, sentence
 from hub.expressions import text
 
 from .operations import Done, Operations
@@ -18,13 +19,13 @@ MOST_PAGES = 1000
 
 
 class Caller(Operations):
-    """One connection's calls to the system that its profile describes."""
+    """One connection's requests to the system that its profile describes."""
 
     total: int | None = None
-    """How many records the list that was read last has, where it says so."""
+    """The number of records in the list read last, if its response contains it."""
 
     def pages(self, name: str, values: Mapping[str, Any]) -> Iterator[list[Any]]:
-        """All pages of a list that is read whole."""
+        """All pages of a list."""
         steps = self.profile.operations[name]
         token = ""
         seen: set[str] = set()
@@ -34,12 +35,12 @@ class Caller(Operations):
             if not token:
                 return
             if token in seen:
-                raise Refused(f"The pages of {self.profile.name} go in a circle.")
+                raise Refused(circular(self.profile.name))
             seen.add(token)
-        raise Refused(f"The pages of {self.profile.name} do not end.")
+        raise Refused(sentence("A list of %(system)s does not end.", system=self.profile.name))
 
     def page(self, steps: tuple[Step, ...], values: Mapping[str, Any], token: str) -> tuple[list[Any], str]:
-        """One page, and what leads to the next; nothing where this was the last."""
+        """One page, and the token of the next one; empty if this was the last."""
         step = steps[-1]
         paging = step.paging
         if paging is None or paging.style == "none":
@@ -65,7 +66,7 @@ class Caller(Operations):
         return done.items or [], self._next(step, done, count, size)
 
     def _followed(self, step: Step, values: Mapping[str, Any], url: str) -> tuple[list[Any], str]:
-        """The page at an address of theirs, on their own host only."""
+        """The page at a URL from a response, on the system's own host only."""
         told: Values = {**self.known, **values, "steps": {}, "heads": {}}
         known = {name for name, _value in parse_qsl(urlsplit(url).query)}
         extra = [pair for pair in self._parts(self.profile.connect.query, told) if pair[0] not in known]
@@ -114,6 +115,11 @@ class Caller(Operations):
         total = paging.total(told) if paging.total is not None else None
         self.total = total if isinstance(total, int) else None
         read = (count * size) + len(items) if paging.style == "page" else further
-        # A total that lies is no reason to stop after a full page; where they cap a page it is one to go on.
+        # A full page is followed by another even if the total is too small. If pages are capped, the total decides.
         says_more = isinstance(total, int) and read < total
         return str(further) if len(items) >= size or says_more or paging.more is not None else ""
+
+
+def circular(system: str) -> Sentence:
+    """Why a list is refused whose pages repeat."""
+    return sentence("A list of %(system)s repeats its pages and does not end.", system=system)

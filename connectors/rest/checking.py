@@ -1,4 +1,4 @@
-"""What is asked before a system is relied on: are we let in, and do its lists keep to what they are asked for?"""
+"""The check of a connection: whether our credentials work, and whether the system's lists respect our filters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from connectors.kit.contract import Checked, RemoteTicket, understood
 from connectors.kit.errors import Missing, Refused, TryLater
 from connectors.rest.schema import Filled
+from hub.core.sentences import Sentence, sentence
 from hub.expressions import Expression, text
 from hub.expressions.texts import Text
 
@@ -17,28 +18,35 @@ from .profile import Step
 from .reading import LOOK_BACK, Reads
 
 NOBODY = "TH-00000000-00000000000000000000000000"
-"""Our reference of no ticket."""
+"""A reference that no ticket has."""
 FAR_AHEAD = timedelta(days=365)
 IN_THE_FUTURE = timedelta(minutes=10)
-"""Less is a clock that is not set by NTP."""
+"""A smaller difference can be a clock that is not synchronised."""
 MOST_OFFSET = 26
-"""Two zones are at most so many hours apart (UTC+14 and UTC-12)."""
+"""The largest difference between two time zones in hours (UTC+14 and UTC-12)."""
 
 
 class ChecksItself(Reads):
-    """The part of a connector by profile that checks; the rest is in `connector`."""
+    """The part of a profile's connector that checks the connection; the rest is in `connector`."""
 
     def check(self) -> Checked:
-        """Are we let in, do all picklists answer, and does their list keep to our filter?"""
+        """Check the credentials, the picklists and the filter of the list; errors name the setting at fault."""
         self.ports.memory.pop("rest_until", None)
         found = self.picklists()
         facts: dict[str, str] = {}
         if self.caller.has("who"):
-            facts["user"] = self.ports.memory.get("me_name") or self.ports.memory["me"]
+            facts[sentence("user")] = self.ports.memory.get("me_name") or self.ports.memory["me"]
         for setting in self.settings:
             chosen = self.values.get(setting.name, "")
             if setting.picklist and chosen and chosen not in {c.value for c in found.get(setting.picklist, ())}:
-                raise Refused(f"There is no such {setting.picklist} there.", field=setting.name)
+                raise Refused(
+                    sentence(
+                        "%(system)s has no such value for “%(setting)s”. Choose another.",
+                        system=self.profile.name,
+                        setting=setting.label,
+                    ),
+                    field=setting.name,
+                )
         if "changed_since" in self.profile.lacks:
             self._ask_for_some()
         else:
@@ -49,20 +57,20 @@ class ChecksItself(Reads):
         return Checked(own_user=self.ports.memory.get("me", "") or "known by our marks", facts=facts)
 
     def _greet(self) -> None:
-        """Ask who we are first, and anew: some systems answer lists to strangers, so a wrong key would not be seen."""
+        """Identify our user again: some systems return lists without credentials, which would hide a wrong key."""
         for name in ("me", "me_name", "discovered"):
             self.ports.memory.pop(name, None)
         try:
             self._me()
         except Missing as error:
-            why = f"Nothing of {self.profile.name}'s answers at this address; look at its path."
+            why = sentence("%(system)s does not answer at this address. Check its path.", system=self.profile.name)
             raise Refused(why, field=self.caller.field_of_base()) from error
         except TryLater as error:
             error.field = error.field or self.caller.field_of_base()
             raise
 
     def _ask_for_nobody(self) -> None:
-        """No record has the reference of none: a search by a field that finds some does not look at that field."""
+        """Search for a reference that no record has: if records are found, the search uses the wrong field."""
         field = self._field_of_search()
         if not field:
             return
@@ -70,15 +78,19 @@ class ChecksItself(Reads):
         items, _token = self.caller.page(steps, {"reference": NOBODY}, "")
         if any(self.records.ticket(item, item).reference != NOBODY for item in self._whole(steps[-1], items[:1])):
             raise Refused(
-                f"{self.profile.name} was asked for a reference that no record has, and told of some all the same: "
-                "the field for our reference is not the right one.",
+                sentence(
+                    "%(system)s found records for a reference that no record has. The field for our reference is not "
+                    "the right one.",
+                    system=self.profile.name,
+                ),
                 field=field,
             )
 
     def _field_of_search(self) -> str:
-        """The setting that says which field our reference stands in, where the search names one.
+        """The setting with the field of our reference, if the search uses one.
 
-        It is part of a query's name, or a value beside the reference: then it is the one that reading it back names.
+        It is part of a query's name, or a value next to the reference; in the latter case reading the reference back
+        uses it as well.
         """
         query = self.profile.operations["find"][-1].query
         for name in query:
@@ -93,7 +105,7 @@ class ChecksItself(Reads):
         return next((name for name in sorted(asked) if name in named), "")
 
     def _ask_the_future(self) -> None:
-        """Nothing can have changed a year from now: who lists something all the same ignores the filter."""
+        """Ask for changes from a year in the future on: a system that lists anything ignores the filter."""
         at = self.ports.now() + FAR_AHEAD
         steps = self.profile.operations["list"]
         export = steps[-1].paging is not None and steps[-1].paging.export
@@ -104,13 +116,16 @@ class ChecksItself(Reads):
         old = [item for item in items if not self.dates_changes or self.records.changed(item) < at - timedelta(days=1)]
         if old:
             raise Refused(
-                f"{self.profile.name} ignored our filter and listed everything: asked for changes after "
-                f"{at:%Y-%m-%d}, it told of {len(old)} older ones. Look at operations.list.query: a field they do "
-                "not know is often ignored in silence."
+                sentence(
+                    "%(system)s ignored our filter: asked for changes after %(date)s, it returned older ones. Check "
+                    "operations.list.query: unknown fields are often ignored without an error.",
+                    system=self.profile.name,
+                    date=f"{at:%Y-%m-%d}",
+                )
             )
 
     def _ask_for_one_we_know(self, facts: dict[str, str]) -> None:
-        """Asked from its own time of change on, a record has to be listed: else they read our times in another zone."""
+        """Ask for changes from a known change on: if it is not listed, the system reads our times differently."""
         steps, now = self.profile.operations["list"], self.ports.now()
         if not self.dates_changes or (steps[-1].paging is not None and steps[-1].paging.export):
             return
@@ -126,15 +141,20 @@ class ChecksItself(Reads):
         items, token = self.caller.page(steps, {"since": self._since(since), "cursor": None}, "")
         if seen[0].key not in {self._key_in(steps[-1], item) for item in items} and not token:
             raise Refused(
-                f"{self.profile.name} does not list {seen[0].number}, which changed at "
-                f"{seen[0].changed_at:%Y-%m-%d %H:%M:%S} UTC, when asked for changes from then on: it reads the times "
-                "we send in another zone or form. Look at [since]: write, zone and resolution_seconds."
+                sentence(
+                    "%(system)s does not list %(number)s, which changed at %(time)s UTC, when asked for changes from "
+                    "then on: it reads our times in another time zone or format. Check [since]: write, zone and "
+                    "resolution_seconds.",
+                    system=self.profile.name,
+                    number=seen[0].number,
+                    time=f"{seen[0].changed_at:%Y-%m-%d %H:%M:%S}",
+                )
             )
 
     def _mind_the_zone(self, seen: Sequence[RemoteTicket], facts: dict[str, str]) -> None:
-        """Nothing changed after they answered: who tells of it writes times in another zone than we read them in.
+        """Refused for a change after the time of the response: we read the system's times in the wrong time zone.
 
-        A last change hours before their clock may be a quiet day or a wrong zone: a person can tell, so it is a fact.
+        A last change hours earlier may mean a quiet day or a wrong time zone. A person can tell, so it becomes a fact.
         """
         try:
             answered = parsedate_to_datetime(self.caller.date)
@@ -145,40 +165,64 @@ class ChecksItself(Reads):
             return
         ahead = newest.changed_at - answered
         if ahead < IN_THE_FUTURE:
-            facts["last change"] = self._in_words(newest, -ahead)
+            facts[sentence("last change")] = self._last_change(newest, -ahead)
             return
         raise Refused(
-            f"{self.profile.name} tells of a change {ahead // timedelta(minutes=1)} minutes after its own clock "
-            f"({answered:%H:%M} UTC): its times are in another zone than the one set here.",
+            sentence(
+                "%(system)s reports a change %(minutes)s minutes after its own clock (%(clock)s UTC): its times are in "
+                "another time zone than the one set here.",
+                system=self.profile.name,
+                minutes=ahead // timedelta(minutes=1),
+                clock=f"{answered:%H:%M}",
+            ),
             field=self._field_of_zone(),
         )
 
-    def _in_words(self, newest: RemoteTicket, ago: timedelta) -> str:
+    def _last_change(self, newest: RemoteTicket, ago: timedelta) -> Sentence:
+        """How long ago the newest change was, with a hint if the time zone may be wrong."""
         hours, minutes = divmod(max(ago, timedelta(0)) // timedelta(minutes=1), 60)
-        said = f"{newest.number}, {hours} h {minutes} min before their clock"
+        when = sentence(
+            "%(number)s, %(hours)s h %(minutes)s min ago (vendor's clock)",
+            number=newest.number,
+            hours=hours,
+            minutes=minutes,
+        )
         if not hours or hours > MOST_OFFSET:
-            return said
+            return when
         named = next((one.label for one in self.settings if one.name == self._field_of_zone()), "")
-        where = f"the setting “{named}”" if named else "[times] of the profile"
-        return f"{said} – if somebody changed it just now, the time zone is wrong: look at {where}"
+        if not named:
+            return sentence(
+                "%(when)s – if it was changed just now, the time zone is wrong: check [times] in the profile", when=when
+            )
+        return sentence(
+            "%(when)s – if it was changed just now, the time zone is wrong: check the setting “%(setting)s”",
+            when=when,
+            setting=named,
+        )
 
     def _field_of_zone(self) -> str:
-        """The setting that says in which zone times without one are read."""
+        """The setting with the time zone of times that have none."""
         zone = self.profile.times.zone
         named = [part for part in (zone.parts if zone is not None else ()) if isinstance(part, Expression)]
         return next((str(part.steps[1]) for part in named if part.steps[:1] == ("settings",)), "")
 
     def _key_in(self, step: Step, item: Any) -> str:
-        """The id of a listed record, also where the list tells nothing else."""
+        """The ID of a listed record, even if the list contains nothing else."""
         told = self.records.about(item, None)
         return text(step.again(told)) if step.again is not None else text(self.profile.ticket.key(told))
 
     def _ask_for_some(self) -> None:
-        """The list as it is, where it cannot be asked for changes: without `who` it is the first call there is."""
+        """Read the whole list, if it cannot be filtered by change; without `who` it is the first request."""
         steps = self.profile.operations["list"]
         items, _token = self.caller.page(steps, {"since": "", "cursor": None}, "")
         tickets, unread = understood(
             self._whole(steps[-1], items[:5]), lambda item: self.records.ticket(item, item, is_listed=True)
         )
         if unread and not tickets:
-            raise Refused(f"None of the first {len(unread)} records can be understood: {unread[0].why}")
+            raise Refused(
+                sentence(
+                    "None of the first %(count)s records can be read: %(reason)s",
+                    count=len(unread),
+                    reason=unread[0].why,
+                )
+            )

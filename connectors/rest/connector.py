@@ -1,4 +1,4 @@
-"""Any REST system, by a profile: no code of its own for any of them."""
+"""Any REST system, by a profile: there is no code for a particular system."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ from connectors.kit.contract import (
 )
 from connectors.kit.errors import Forbidden, Refused
 from connectors.rest.polling import Sweep
+from hub.core.sentences import Sentence, sentence, sentences
 from hub.expressions import text
 
-from . import editing, making
+from . import editing, profile_class
+from .caller import circular
 from .profile import Paging, PicklistRow, Profile
 from .writing import Writes
 
 Json = dict[str, Any]
 IGNORED_FILTER = timedelta(days=2)
-"""So much older than asked for a record may be before we say that they ignored our filter."""
+"""The system ignored our filter if all records are older than requested by more than this."""
 
 
 SOON = timedelta(days=2)
-"""A clock of theirs that is further ahead says nothing of when a record changed."""
+"""A time of change that is further in the future is not used."""
 
 
 COUNTED = ("page", "offset", "time")
-"""Lists whose pages are counted, so that one can be refused for its number alone."""
+"""Lists with numbered pages, of which one can be refused for its number alone."""
 
 
 class Rest(Writes):
@@ -47,11 +49,11 @@ class Rest(Writes):
 
     @classmethod
     def ways_in(cls, document: str) -> str:
-        return making.ways_in(document)
+        return profile_class.ways_in(document)
 
     @classmethod
     def of_profile(cls, document: str) -> type[Rest]:
-        """The connector of a profile's text; ValueError names every mistake in it."""
+        """The connector of a profile's text; ValueError lists every mistake in it."""
         return _made(document)
 
     @classmethod
@@ -111,7 +113,7 @@ class Rest(Writes):
     # -- reading
 
     def changes_since(self, cursor: str) -> Page:
-        """A page of what changed; the cursor says how far the sweep is, and with exports where they said to go on."""
+        """A page of what changed; the cursor contains the progress of the sweep, or the position in an export."""
         now = self.ports.now()
         steps = self.profile.operations["list"]
         paging = steps[-1].paging
@@ -142,35 +144,40 @@ class Rest(Writes):
             lag = timedelta(seconds=self.profile.since.lag_seconds)
             return replace(page, cursor=state.on(newest=newest).end(lag))
         if state.has_seen(token):
-            raise Refused(f"The pages of {self.profile.name} go in a circle.")
+            raise Refused(circular(self.profile.name))
         return replace(page, cursor=state.on(token=token, newest=newest).text, more=True)
 
     def _past_their_limit(self, state: Sweep, paging: Paging, error: Refused) -> Page:
-        """A list that refuses its n-th page although it showed those before: on, and what it left out is told.
+        """Continue after a list refused its n-th page although it returned those before, and report what is missing.
 
-        Sorted by change, only records of the one instant are missing that fills all they show; else nobody knows which.
+        If the list is sorted by change, only records of the one instant that fills all pages are missing; otherwise it
+        is unknown which ones are.
         """
         count = int(state.token)
         read = count * int(paging.size) if paging.style == "page" else count
         left = 0 if state.total is None else state.total - read
-        several = f"{left} records" if left > 0 else "Some records"
-        missing, were = ("1 record", "was") if left == 1 else (several, "were")
-        told = f"{self.profile.name} shows no more than {read:,} records of a list. {error}"
         if paging.style == "time":
             resolution = timedelta(seconds=self.profile.since.resolution_seconds)
             past = max(state.newest, state.at or state.since) + resolution
-            why = f"{missing} that changed at {state.newest:%Y-%m-%d %H:%M:%S} UTC {were} not listed"
+            missing = _not_listed_at(left, f"{state.newest:%Y-%m-%d %H:%M:%S}")
             cursor = replace(state, at=past, token="", seen=(), total=None).text
         else:
-            why = f"{missing} that changed since {state.since:%Y-%m-%d %H:%M} UTC {were} not listed"
+            missing = _not_listed_since(left, f"{state.since:%Y-%m-%d %H:%M}")
             cursor = state.end(timedelta(seconds=self.profile.since.lag_seconds))
-        advice = "Linked tickets are read within the hour all the same; of others, look there which are missing."
-        return Page(tickets=(), cursor=cursor, more=paging.style == "time", left_out=f"{why}: {told} {advice}")
+        why = sentence(
+            "%(missing)s %(system)s returns no more than %(most)s records of a list: %(reason)s Linked tickets are "
+            "still read within the hour. Check in %(system)s which other records are missing.",
+            missing=missing,
+            system=self.profile.name,
+            most=f"{read:,}",
+            reason=str(error),
+        )
+        return Page(tickets=(), cursor=cursor, more=paging.style == "time", left_out=why)
 
     def _by_time(self, state: Sweep, items: list[Any], token: str, asked: datetime) -> Sweep:
-        """On from the last change of this page: what changes meanwhile moves to the end, and shifts nothing.
+        """Continue from the last change of this page: what changes meanwhile moves to the end and shifts nothing.
 
-        A record whose time cannot be read, or lies in the days to come, does not say where to go on.
+        A record whose time cannot be read, or is days in the future, does not show where to continue.
         """
         latest = self.ports.now() + SOON
         times = (at for item in reversed(items) for at in readable([item], self.records.changed))
@@ -182,7 +189,7 @@ class Rest(Writes):
 
     @property
     def _compares_lists(self) -> bool:
-        """Whether what is new can only be told by comparing the whole list with what it was."""
+        """Whether new records can be found only by comparing the whole list with the last one."""
         return not self.dates_changes and "changed_since" in self.profile.lacks
 
     def _overlap(self) -> timedelta:
@@ -190,9 +197,9 @@ class Rest(Writes):
         return timedelta(seconds=row.overlap_seconds + row.resolution_seconds)
 
     def _heed(self, items: Sequence[Any], tickets: Sequence[RemoteTicket], since: datetime) -> None:
-        """The trap of an ignored filter, also when it snaps shut later: everything listed is old.
+        """Refused if the system ignores our filter, even if it starts to do so later: everything listed is old.
 
-        Of what was understood the time is known; `items` are the records to be asked themselves.
+        The times of `tickets` are known; those of `items` are read from the records.
         """
         if "changed_since" in self.profile.lacks or not self.dates_changes or not (tickets or items):
             return
@@ -203,12 +210,16 @@ class Rest(Writes):
         limit = since - IGNORED_FILTER - timedelta(seconds=self.profile.since.resolution_seconds)
         if newest < limit:
             raise Refused(
-                f"{self.profile.name} ignores our filter: asked for changes after {since:%Y-%m-%d %H:%M} UTC, it lists "
-                "records that are all older. Nothing of this page is used; look at operations.list.query."
+                sentence(
+                    "%(system)s ignores our filter: asked for changes after %(time)s UTC, it returned only older "
+                    "records. The page was not used. Check operations.list.query.",
+                    system=self.profile.name,
+                    time=f"{since:%Y-%m-%d %H:%M}",
+                )
             )
 
     def _understood(self, items: list[Any], since: datetime, *, is_first: bool) -> Page:
-        """The tickets of a page, what of it makes no sense, and the keys of what is gone."""
+        """The tickets of a page, the records that cannot be read, and the keys of deleted tickets."""
         there, gone = self.records.sifted(items)
         tickets, unread = understood(there, lambda item: self.records.ticket(item, item, is_listed=True))
         self._heed(items if unread else gone, tickets, since)
@@ -222,6 +233,28 @@ class Rest(Writes):
         return Page(tickets=tickets, before=before, unread=unread, gone=keys, cursor="")
 
 
+def _not_listed_at(count: int, time: str) -> Sentence:
+    if count < 1:
+        return sentence("Some records that changed at %(time)s UTC were not listed.", time=time)
+    return sentences(
+        "%(n)d record that changed at %(time)s UTC was not listed.",
+        "%(n)d records that changed at %(time)s UTC were not listed.",
+        count,
+        time=time,
+    )
+
+
+def _not_listed_since(count: int, time: str) -> Sentence:
+    if count < 1:
+        return sentence("Some records that changed since %(time)s UTC were not listed.", time=time)
+    return sentences(
+        "%(n)d record that changed since %(time)s UTC was not listed.",
+        "%(n)d records that changed since %(time)s UTC were not listed.",
+        count,
+        time=time,
+    )
+
+
 @lru_cache(maxsize=64)
 def _made(document: str) -> type[Rest]:
-    return making.made(Rest, document)
+    return profile_class.made(Rest, document)

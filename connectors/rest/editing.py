@@ -1,17 +1,13 @@
-"""A profile as forms: its tables one by one, and a document in which one of them was changed.
+"""A profile as forms: its tables one by one, and the document with one of them changed.
 
-What can stand in a table is known from the rows it is read into; what is said of a key there is its help.
-The document keeps its comments; tables that belong together may move together.
+The keys of a table and their help come from the row class it is read into. The document keeps its comments; tables that
+belong together may move together.
 """
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from functools import lru_cache
 from typing import Any
 
 import tomlkit
@@ -19,6 +15,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT
 
 from connectors.kit.contract import ProfileKey, ProfileSection
+from hub.core.sentences import Sentence, sentence
 
 from .profile import Profile
 
@@ -38,7 +35,7 @@ _ALWAYS = (
     "connect.signed",
     "connect.discover",
 )
-"""Tables that are offered where they are not there yet."""
+"""Tables that are offered even if the profile does not have them yet."""
 
 
 def sections(document: str) -> list[ProfileSection]:
@@ -49,7 +46,7 @@ def sections(document: str) -> list[ProfileSection]:
 
 
 def section_at(document: str, place: str) -> ProfileSection:
-    """The table at a place, there or not; ValueError where there can be none."""
+    """The table at a place, whether it exists or not; ValueError if no table can be there."""
     known = next((each for each in _tables(_parsed(document), Profile, "") if each.place == place), None)
     if known is not None:
         return known
@@ -58,6 +55,7 @@ def section_at(document: str, place: str) -> ProfileSection:
 
 
 def edited(document: str, place: str, values: Mapping[str, str]) -> str:
+    """The document with these values in the table at a place; ValueError says what cannot be written."""
     parsed = _parsed(document)
     kinds = {key.name: key.kind for key in section_at(document, place).keys}
     table = _at(parsed, place)
@@ -75,7 +73,7 @@ def _parsed(document: str) -> Any:
     try:
         return tomlkit.parse(document)
     except (TOMLKitError, RecursionError) as error:
-        raise ValueError(f"This is no TOML: {error}.") from error
+        raise ValueError(sentence("This is not valid TOML: %(reason)s", reason=str(error))) from error
 
 
 # -- tables
@@ -115,7 +113,6 @@ def _is_inline(value: Any) -> bool:
 
 
 def _keys(table: Mapping[str, Any], kind: Any) -> Iterator[ProfileKey]:
-    told = _told(kind)
     for each in fields(kind):
         name, reader = _plain(each.name), each.metadata["read"]
         value = table.get(name)
@@ -127,35 +124,20 @@ def _keys(table: Mapping[str, Any], kind: Any) -> Iterator[ProfileKey]:
             name=name,
             kind="toml" if has_table else _KINDS.get(str(each.type).partition("[")[0], "toml"),
             value=shown,
-            help=told.get(each.name, ""),
+            help=each.metadata["help"],
             is_needed=bool(each.metadata.get("must")),
             choices=tuple(getattr(reader, "choices", ())),
         )
 
 
 def _fits_a_line(value: Any) -> bool:
-    """Whether a table or a list stands within a line, so that it is a value of its key."""
+    """Whether a table or a list is written inline, so that it is the value of its key."""
     if isinstance(value, AoT) or value is None:
         return False
     return _is_inline(value) if isinstance(value, Mapping) else True
 
 
 _KINDS = {"str": "text", "Text": "text", "Expression": "text", "bool": "flag", "int": "number", "float": "number"}
-
-
-@lru_cache(maxsize=64)
-def _told(kind: type) -> dict[str, str]:
-    """What stands in the code below each key of a row: it is written for whoever fills it in."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    found: dict[str, str] = {}
-    last = ""
-    for node in body.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            last = node.target.id
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and last:
-            found[last] = " ".join(str(node.value.value).split())
-    return found
 
 
 def _plain(name: str) -> str:
@@ -165,33 +147,41 @@ def _plain(name: str) -> str:
 # -- places
 
 NEW = "+"
-"""In the place of a number: one more of them."""
+"""In place of a number: a new entry."""
 
 
 def _at(parsed: Any, place: str) -> Any:
-    """The table at a place; made where it is not there yet."""
+    """The table at a place, created if it does not exist yet."""
     table = parsed
     for part in place.split(".") if place else ():
         if isinstance(table, list):
             if part == NEW or (part.isdecimal() and int(part) == len(table)):
                 table.append(tomlkit.table())
             elif not part.isdecimal() or int(part) > len(table):
-                raise ValueError(f"{place}: There is no such table.")
+                raise ValueError(_at_place(place, NO_TABLE))
             table = table[-1] if part == NEW else table[int(part)]
         else:
             if part not in table:
                 table[part] = tomlkit.aot() if part in _SEVERAL and table is parsed else tomlkit.table()
             table = table[part]
         if not isinstance(table, Mapping | list):
-            raise ValueError(f"{place}: This is no table.")
+            raise ValueError(_at_place(place, NOT_A_TABLE))
     return table
+
+
+NO_TABLE = sentence("There is no such table.")
+NOT_A_TABLE = sentence("This is not a table.")
+
+
+def _at_place(place: str, mistake: Sentence) -> Sentence:
+    return sentence("%(place)s: %(mistake)s", place=place, mistake=mistake)
 
 
 _SEVERAL = ("settings", "notes", "files", "errors")
 
 
 def _row_of(place: str) -> Any:
-    """The row that a table at this place is read into; None where its keys are names of one's own."""
+    """The row class that a table at this place is read into; None if its keys are the author's own names."""
     kind: Any = Profile
     reader: Any = None
     for part in place.split("."):
@@ -203,11 +193,11 @@ def _row_of(place: str) -> Any:
         else:
             known = {_plain(each.name): each.metadata["read"] for each in fields(kind)} if kind else {}
             if part not in known:
-                raise ValueError(f"{place}: There is no such table.")
+                raise ValueError(_at_place(place, NO_TABLE))
             reader = known[part]
         kind = getattr(reader, "row", None) or getattr(reader, "rows", None)
     if kind is None and getattr(reader, "each", None) is None:
-        raise ValueError(f"{place}: This is no table.")
+        raise ValueError(_at_place(place, NOT_A_TABLE))
     return kind
 
 
@@ -215,13 +205,13 @@ def _row_of(place: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A value as it stands in a form."""
+    """A value as text for a form."""
     plain = value.unwrap() if hasattr(value, "unwrap") else value
     return plain if isinstance(plain, str) else _in_a_line(plain)
 
 
 def _in_a_line(plain: Any) -> str:
-    """A value as TOML writes it within a line.
+    """A value as inline TOML.
 
     >>> _in_a_line({"a": [1, True], "b-c": {"d": "x"}})
     '{ a = [1, true], b-c = { d = "x" } }'
@@ -243,11 +233,12 @@ def _kind_of(value: Any) -> str:
 
 
 def _written(value: str, kind: str, place: str) -> Any:
-    """What was entered, as TOML."""
+    """The entered text as a TOML value; ValueError if it is not one."""
     if kind == "text":
         return tomlkit.string(value, multiline="\n" in value)
     try:
         return tomlkit.value(value.strip())
     except (TOMLKitError, RecursionError, ValueError) as error:
-        wanted = {"flag": "true or false", "number": "a number"}.get(kind, "a value as TOML writes it, like [404, 410]")
-        raise ValueError(f"{place}: This has to be {wanted}.") from error
+        wanted = {"flag": sentence("Enter true or false."), "number": sentence("Enter a number.")}
+        toml = sentence("Enter a TOML value, such as %(example)s.", example="[404, 410]")
+        raise ValueError(_at_place(place, wanted.get(kind, toml))) from error

@@ -1,4 +1,4 @@
-"""The operations of a profile: several requests, one after the other, each with the answers of those before."""
+"""The operations of a profile: one or more requests, each of which can use the responses of those before."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from connectors.kit.contract import Ports
 from connectors.kit.errors import ConnectorError, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.kit.http import Reply
 from connectors.rest.responses import Conflict
+from hub.core.sentences import sentence
 from hub.expressions import Failed, text
 from hub.expressions.texts import Text, Tree
 
@@ -23,7 +24,7 @@ _NAMES: dict[str, dict[str, str]] = {}
 
 
 def _names_of(connection: str) -> dict[str, str]:
-    """Names of people by id, kept in this process, per system; forgotten when there are very many."""
+    """Names of people by ID, kept in this process per system; cleared when there are too many."""
     found = _NAMES.setdefault(connection, {})
     if len(found) > MOST_NAMES:
         found.clear()
@@ -32,7 +33,7 @@ def _names_of(connection: str) -> dict[str, str]:
 
 @dataclass
 class Done:
-    """What an operation came to: the last answer, and what its steps pick from theirs."""
+    """The result of an operation: the last response, and what the steps picked from theirs."""
 
     answer: Any = None
     content: bytes = b""
@@ -40,10 +41,10 @@ class Done:
     item: Any = None
     key: str = ""
     ran: int = 0
-    """How many of its requests were made."""
+    """The number of requests made."""
     headers: Mapping[str, str] = field(default_factory=dict)
     next_page: str = ""
-    """The address of the next page, where the Link header of the last answer names one."""
+    """The URL of the next page in the Link header of the last response, if there is one."""
 
 
 class Operations(Requester):
@@ -57,10 +58,16 @@ class Operations(Requester):
         return name in self.profile.operations
 
     def run(self, name: str, values: Mapping[str, Any] | None = None, *, is_write: bool = False) -> Done:
-        """All requests of an operation, each with the answers of those before."""
+        """Make all requests of an operation; Unsupported if the profile does not have it."""
         steps = self.profile.operations.get(name)
         if steps is None:
-            raise Unsupported(f"{self.profile.name} has no way for this ({name}).")
+            raise Unsupported(
+                sentence(
+                    "The profile of %(system)s has no operation “%(operation)s”.",
+                    system=self.profile.name,
+                    operation=name,
+                )
+            )
         return self._run(steps, values or {}, is_write)
 
     def _run(self, steps: tuple[Step, ...], given: Mapping[str, Any], is_write: bool) -> Done:
@@ -71,18 +78,20 @@ class Operations(Requester):
         at = -1
         while (at := at + 1) < len(steps):
             step = steps[at]
-            # Begun again after a conflict, what is written already is not written once more.
+            # After a conflict the operation starts again, without the requests that have already written something.
             if at in written or (step.when is not None and step.when(values) is not True):
                 continue
             if step.require is not None and step.require(values) is not True:
-                why = step.refuse.text(values) if step.refuse else "Something that has to be so there is not."
+                why = (
+                    step.refuse.text(values) if step.refuse else sentence("A precondition of this request is not met.")
+                )
                 raise Unclear(why) if written else Refused(why)
             writes = is_write and not step.is_read and step.method != "GET"
             try:
                 reply = self._twice(step, values, writes)
             except Conflict:
                 if is_again:
-                    why = "Somebody changes the record again and again."
+                    why = sentence("The record was changed again by somebody else. The change is retried later.")
                     raise (Unclear(why) if written else TryLater(why, after=60)) from None
                 is_again, at = True, _read_at(steps, at) - 1
                 continue
@@ -103,7 +112,7 @@ class Operations(Requester):
             if found is None and step.null_is_empty:
                 found = []
             if not isinstance(found, list):
-                raise Refused(f"{self.profile.name} answered a query without a list.")
+                raise Refused(sentence("%(system)s answered without a list of records.", system=self.profile.name))
             done.items = found
         if step.item is not None:
             done.item = step.item(told)
@@ -111,7 +120,7 @@ class Operations(Requester):
             done.key = text(step.key(told))
 
     def download(self, values: Mapping[str, Any]) -> bytes:
-        """The bytes of a file; only its last request is one for bytes."""
+        """The bytes of a file, which the last request of the operation returns."""
         *before, last = self.profile.operations["download"]
         told: Values = {**self.known, **values, "steps": {}, "heads": {}, "now": self.ports.now()}
         for step in before:
@@ -120,12 +129,12 @@ class Operations(Requester):
             reply = self._twice(last, told, False)
             found = last.content(self._told(reply, told))
             if not isinstance(found, str | bytes):
-                raise Refused("Their answer holds no file.")
+                raise Refused(sentence("The response contains no file."))
             return found if isinstance(found, bytes) else found.encode()
         try:
             path = last.path.path(told)
         except (Failed, ValueError) as error:
-            raise Refused(f"This file cannot be asked for: {error}") from error
+            raise Refused(sentence("This file cannot be requested: %(reason)s", reason=str(error))) from error
         headers = self._headers() | {name: value.text(told) for name, value in last.headers.items()}
         params: Any = merged([*self._parts(self.profile.connect.query, told), *self._parts(last.query, told)])
         headers.setdefault("Accept", "*/*")
@@ -140,7 +149,7 @@ class Operations(Requester):
         )
 
     def _ask_the_quota(self) -> None:
-        """Where they tell in an answer of its own how many calls are left, ask before a poll."""
+        """Before a poll, read how many requests are left, if there is an operation for it."""
         row = self.profile.limits
         if row is None or row.left is None:
             return
@@ -151,7 +160,7 @@ class Operations(Requester):
             self._rest(text(row.again_in(told)) if row.again_in is not None else "")
 
     def person(self, key: str) -> str:
-        """The name of somebody of theirs, asked for once; the id itself where they do not tell."""
+        """The name of one of the vendor's people, looked up once; the ID itself if it is not available."""
         row = self.profile.people
         if row is None or not key or not _PLAIN_KEY.fullmatch(key):
             return key
@@ -164,23 +173,27 @@ class Operations(Requester):
             except (Missing, Refused):
                 known = key
             except ConnectorError:
-                return key  # they do not tell now; a name is no reason to read nothing
+                return key  # not available now; a missing name must not stop the reading
             self._people[key] = known
         return known
 
     def rest_if_told(self) -> None:
-        """TryLater where few calls are left: they are for what people wait for."""
+        """TryLater if few requests are left: they are reserved for changes that people wait for."""
         self._ask_the_quota()
         until = float(self.ports.memory.get("rest_until", "0"))
         left = until - self.ports.now().timestamp()
         if left > 0:
             raise TryLater(
-                f"{self.profile.name} has few calls left for us; the rest is for what people wait for.", after=left
+                sentence(
+                    "%(system)s allows few more requests now. They are reserved for changes that people wait for.",
+                    system=self.profile.name,
+                ),
+                after=left,
             )
 
 
 def _read_at(steps: tuple[Step, ...], at: int) -> int:
-    """Where to begin again after a conflict: at the reading that this request took its ETag or its version from."""
+    """Where to start again after a conflict: at the request that read the ETag or version used by this one."""
     step = steps[at]
     filled: list[Text | Tree] = [*step.headers.values(), *step.query.values()]
     filled += [step.body] if step.body is not None else []

@@ -1,4 +1,4 @@
-"""Where a poll of pages is, as its cursor keeps it."""
+"""The progress of a poll, as its cursor stores it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from connectors.kit import sweeps
 
 Json = dict[str, Any]
 MOST_SEEN = 50
-"""So many tokens of pages are remembered, to notice pages that go in a circle."""
+"""How many page tokens are remembered, to notice a list that repeats its pages."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """Where a poll of pages is, as the cursor keeps it."""
+    """The progress of a poll, as its cursor stores it."""
 
     since: datetime
     began: datetime
@@ -25,15 +25,15 @@ class Sweep:
     token: str = ""
     seen: tuple[str, ...] = ()
     at: datetime | None = None
-    """Of a list sorted by change: from where the next page is asked for."""
+    """For a list sorted by change: the time from which the next page is requested."""
     total: int | None = None
-    """How many records the list has, where its first page said so."""
+    """The number of records in the list, if its first page contains it."""
     is_first: bool = False
-    """Whether nothing was read before it, so that what it reads can only be compared with later."""
+    """Whether it is the first sweep, whose records are only stored for later comparison."""
 
     @staticmethod
     def start(now: datetime, *, is_first: bool = False) -> str:
-        """The cursor that begins now."""
+        """A cursor that begins now."""
         return json.dumps({"since": sweeps.start(now)} | ({"first": True} if is_first else {}))
 
     @classmethod
@@ -67,7 +67,7 @@ class Sweep:
         return replace(self, token=token, newest=max(self.newest, newest or self.newest), seen=seen)
 
     def has_seen(self, token: str) -> bool:
-        """Whether this page was asked for before in this sweep: then their pages go in a circle."""
+        """Whether this page was already requested in this sweep, so that the list repeats its pages."""
         return _short(token) in self.seen
 
     @property
@@ -85,7 +85,7 @@ class Sweep:
         return json.dumps(told)
 
     def end(self, lag: timedelta) -> str:
-        """The cursor after the last page: never later than the beginning, lest a change behind us is lost."""
+        """The cursor after the last page: never later than the start of the sweep, so that no change is missed."""
         return json.dumps({"since": _told(max(self.since, min(self.newest, self.began - lag)))})
 
 

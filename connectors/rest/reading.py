@@ -1,4 +1,4 @@
-"""Reads the tickets of a system by its profile: one by its key, or several by our reference."""
+"""Reads tickets according to a profile: one by its key, or several by our reference."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors.kit.contract import MERGED_SOMEWHERE, Ports, RemoteFile, RemoteNote, RemoteTicket, all_of, understood
 from connectors.kit.errors import LockedOut, Missing, Refused, Unsupported
+from hub.core.sentences import sentence
 from hub.expressions import Expression, text
 
 from .caller import Caller
@@ -19,11 +20,11 @@ from .times import written
 
 Json = dict[str, Any]
 LOOK_BACK = timedelta(days=7)
-"""How far back a ticket is looked for in a list, where the system cannot search."""
+"""How far back a ticket is looked for in the list, if the system cannot search."""
 
 
 class Reads(ShowsSamples):
-    """The part of a connector by profile that reads; the rest is in `connector`."""
+    """The part of a profile's connector that reads; the rest is in `connector`."""
 
     def __init__(self, values: Mapping[str, str], ports: Ports) -> None:
         super().__init__(values, ports)
@@ -48,7 +49,7 @@ class Reads(ShowsSamples):
         return self._asked_for(key, *self._read(key))
 
     def _asked_for(self, key: str, item: Any, answer: Any) -> RemoteTicket:
-        """The ticket of this key; where another one answers to it, it was merged into that one."""
+        """The ticket with this key; if another record is returned, it was merged into that one."""
         ticket = self.records.ticket(item, answer)
         if ticket.key == key:
             return ticket
@@ -60,11 +61,11 @@ class Reads(ShowsSamples):
         says_item = any(step.item is not None for step in self.profile.operations["get"])
         item = done.item if says_item else done.answer
         if item is None:
-            raise Missing(f"{self.profile.name} answered, but with no such record.")
+            raise Missing(sentence("%(system)s has no such record.", system=self.profile.name))
         if not isinstance(item, dict) or not item:
-            raise Refused(f"{self.profile.name} answered without a ticket.")
+            raise Refused(sentence("%(system)s answered without a ticket.", system=self.profile.name))
         if self.records.sifted([item])[1]:
-            raise Missing(f"{self.profile.name} says that it is gone.")
+            raise Missing(sentence("%(system)s reports that the record was deleted.", system=self.profile.name))
         return item, done.answer
 
     def find(self, reference: str) -> tuple[str, ...]:
@@ -72,23 +73,23 @@ class Reads(ShowsSamples):
         if self.caller.has("find"):
             return self._found(self._all("find", {"reference": reference}), reference)
         if "find" not in self.profile.lacks:
-            raise Unsupported(f"{self.profile.name} cannot search.")
+            raise Unsupported(sentence("%(connector)s cannot search.", connector=self.profile.name))
         return self._found(self._all("list", {"since": self._since(self.ports.now() - LOOK_BACK)}), reference)
 
     def _all(self, name: str, values: Json) -> Iterable[list[Any]]:
-        """All pages of a list, each record whole."""
+        """All pages of a list, with complete records."""
         step = self.profile.operations[name][-1]
         return (self._whole(step, items) for items in self.caller.pages(name, values))
 
     def _whole(self, step: Step, items: list[Any]) -> list[Any]:
-        """The records of a list; read one by one where the list tells too little of them."""
+        """The records of a list, read one by one if the list contains too little."""
         if step.again is None:
             return items
         keys = [text(step.again({"item": item, "settings": self.caller.known["settings"]})) for item in items]
         return [self._read(key)[0] for key in keys if key]
 
     def _found(self, pages: Iterable[list[Any]], reference: str) -> tuple[str, ...]:
-        """What their search lets through by mistake is left out; the oldest first."""
+        """The keys of the tickets with this reference, oldest first; the search may return others by mistake."""
         found = [ticket for items in pages for ticket in understood(items, lambda i: self.records.ticket(i, i))[0]]
         ours = {ticket.key: _age(ticket) for ticket in found if ticket.reference == reference}
         return tuple(sorted(ours, key=lambda key: ours[key]))
@@ -99,7 +100,9 @@ class Reads(ShowsSamples):
         name = "carrying" if self.caller.has("carrying") else "list"
         paging = self.profile.operations[name][-1].paging
         if paging is not None and paging.export:
-            raise Unsupported(f"{self.profile.name} cannot search by the beginning of a reference.")
+            raise Unsupported(
+                sentence("%(connector)s cannot search by the beginning of a reference.", connector=self.profile.name)
+            )
         found: dict[str, list[tuple[Any, ...]]] = {}
         for items in self._all(name, values):
             for ticket in understood(items, lambda i: self.records.ticket(i, i))[0]:
@@ -111,7 +114,7 @@ class Reads(ShowsSamples):
 
     def notes(self, key: str) -> tuple[RemoteNote, ...]:
         if not self.profile.notes:
-            raise Unsupported(f"{self.profile.name} has no notes.")
+            raise Unsupported(sentence("%(connector)s has no notes.", connector=self.profile.name))
         return all_of(*self.records.notes(key, *self._read(key)))
 
     def content(self, key: str, file: RemoteFile) -> bytes:
@@ -119,7 +122,7 @@ class Reads(ShowsSamples):
         return self.caller.download({"key": self.records.key(key), "file": self._raw_file(key, file)})
 
     def _raw_file(self, key: str, file: RemoteFile) -> Json:
-        """Their record of a file; read again, because a snapshot keeps only what the engine needs."""
+        """The system's record of a file, read again because a snapshot contains only what the engine needs."""
         if not self._needs_file_record():
             return {"id": file.key, "name": file.name}
         item, answer = self._read(key)
@@ -129,7 +132,7 @@ class Reads(ShowsSamples):
                 told = {**self.records.about(raw, answer), "parent": parent}
                 if isinstance(raw, dict) and text(row.key(told)) == file.key:
                     return {**raw, "id": file.key, "name": file.name, "parent": parent}
-        raise Missing("They do not have this file any more.")
+        raise Missing(sentence("This file no longer exists in the vendor's system."))
 
     def _needs_file_record(self) -> bool:
         steps = self.profile.operations.get("download", ())
@@ -152,7 +155,10 @@ class Reads(ShowsSamples):
             who = self.profile.who
             me = text(who.id(told)) if who is not None else ""
             if not me:
-                raise LockedOut(f"{self.profile.name} does not say who we are.", field=self.profile.connect.wrong)
+                raise LockedOut(
+                    sentence("%(system)s does not identify our user.", system=self.profile.name),
+                    field=self.profile.connect.wrong,
+                )
             self.ports.memory["me"] = me
             self.ports.memory["me_name"] = text(who.name(told)) if who and who.name is not None else me
         self.caller.known["me"] = self.ports.memory["me"]
@@ -160,5 +166,5 @@ class Reads(ShowsSamples):
 
 
 def _age(ticket: RemoteTicket) -> tuple[float, str]:
-    """The older sorts first, as far as they tell; ids count up."""
+    """A sort key by age: the time of creation, if it is known, then the ID."""
     return (ticket.created_at.timestamp() if ticket.created_at else 0.0, ticket.key.zfill(20))

@@ -1,7 +1,6 @@
-"""Records of a system as ours, by what its profile says of a ticket, a note and a file.
+"""Converts a system's records to the kit's, as its profile describes tickets, notes and files.
 
-Every field of every record of a poll goes through here: what of the profile does not change from record to
-record is made ready once.
+Every field of every record of a poll is read here, so whatever is the same for all records is prepared once.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any
 
 from connectors.kit.contract import RemoteFile, RemoteNote, RemoteTicket, Unread, mark_in, pieces
 from connectors.kit.errors import Refused
+from hub.core.sentences import sentence
 from hub.expressions import Expression, Failed
 
 from .caller import Caller
@@ -29,11 +29,11 @@ FORMS = {
     "any": r"(?!\.)[^/?#\s\x00-\x1f]{1,100}",
 }
 OF_TICKET = ("number", "assignee", "queue", "merged_into", "made_by", "reference", "resolution", "requester")
-"""What a profile may say of a ticket, and need not."""
+"""The optional parts of a ticket in a profile."""
 
 
 class Records:
-    """Reads what one connection's system answers."""
+    """Reads the records of one connection's system."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller, self.profile = caller, caller.profile
@@ -45,31 +45,35 @@ class Records:
         parts = {name: self.profile.parts_of(name) for name in row.fields}
         self._parts = {name: rows for name, rows in parts.items() if rows}
         self.merged_by_note = ""
-        """Of the notes read last: the key of the ticket it was merged into, as far as one of them says so."""
+        """The key of the ticket this one was merged into, if one of the notes read last says so."""
 
     # -- one record
 
     def about(self, item: Any, answer: Any) -> Json:
-        """What the profile's expressions read of a record, its answer, and us."""
+        """The names that the profile's expressions can use for a record: itself, its response, and our own data."""
         known = self.caller.known
         return {"settings": known["settings"], "me": known["me"], "item": item, "answer": answer}
 
     def key(self, key: str) -> str:
-        """An id as theirs are; anything else must not get into a path."""
+        """The key if it is a valid ID of this system; Refused for anything else, which must not get into a path."""
         if not self.is_key(key):
-            raise Refused(f"{key[:40]!r} is not an id of {self.profile.name}'s.")
+            raise Refused(
+                sentence("%(value)s is not a valid ID of %(system)s.", value=repr(key[:40]), system=self.profile.name)
+            )
         return key
 
     def changed(self, item: Any) -> datetime:
-        """When it changed; Refused where that cannot be read."""
+        """When the record changed; Refused if that cannot be read."""
         row = self.profile.ticket.changed_at
         try:
             return self.moment(row(self.about(item, None)) if row is not None else None)
         except (ValueError, ArithmeticError) as error:
-            raise Refused(f"A record's time of change cannot be read: {error}.") from error
+            raise Refused(
+                sentence("The time of change of a record cannot be read: %(reason)s", reason=str(error))
+            ) from error
 
     def sifted(self, items: list[Any]) -> tuple[list[Any], list[Any]]:
-        """The records that are there, and those that only say that something is gone."""
+        """The existing records, and those that only report a deletion."""
         is_gone = self.profile.ticket.is_gone
         if is_gone is None:
             return items, []
@@ -85,16 +89,16 @@ class Records:
         return there, gone
 
     def ticket(self, item: Any, answer: Any, *, is_listed: bool = False) -> RemoteTicket:
-        """A ticket without its notes and files; ValueError or Refused for what is none.
+        """A ticket without its notes and files; ValueError or Refused if the record is not a valid ticket.
 
-        One of a list says not who changed it: whatever concerns us is read whole afterwards.
+        For a listed ticket the author of the change is left out: a ticket that concerns us is read in full afterwards.
         """
         row, told = self.profile.ticket, self.about(item, answer)
         born, changed = row.created_at, row.changed_at
         try:
             key = row.key.text_in(told)
             if not key:
-                raise ValueError("ticket.key: it has no id there")
+                raise ValueError(sentence("ticket.key: the record has no ID."))
             said = {name: read(told) for name, read in self._texts}
             fields = {name: read(told) for name, read in self._fields}
             if self._parts:
@@ -122,13 +126,13 @@ class Records:
             raise ValueError(str(error)) from error
 
     def _split(self, fields: dict[str, str], told: Json) -> None:
-        """Put the part, by its condition, in the place of their own value."""
+        """Replace a value of the vendor's by the part whose condition is true."""
         for name, parts in self._parts.items():
             is_part = (each.value for each in parts if each.of == fields[name] and each.when(told) is True)
             fields[name] = next(is_part, fields[name])
 
     def _author(self, told: Json, me: str) -> str:
-        """Who changed it last, or made it; nobody of theirs where we did."""
+        """Who last changed or created the ticket; empty if that was our own user."""
         row = self.profile.ticket
         if row.author is None or (me and row.changed_by is not None and row.changed_by.text_in(told) == me):
             return ""
@@ -142,23 +146,23 @@ class Records:
         try:
             return self.moment(found)
         except ValueError as error:
-            raise ValueError(f"{what}: {error}") from error
+            raise ValueError(sentence("%(place)s: %(mistake)s", place=what, mistake=str(error))) from error
 
     # -- notes and files
 
     def items_of(self, items: Expression | None, operation: str, key: str, item: Any, answer: Any) -> list[Any]:
-        """The records of a list within the ticket's own answer, or of an operation of its own."""
+        """The records of a list within the ticket's own response, or of a separate operation."""
         if operation:
             return [each for page in self.caller.pages(operation, {"key": key, "item": item}) for each in page]
         found = items(self.about(item, answer)) if items is not None else None
         if found is None:
             return []
         if not isinstance(found, list):
-            raise Refused(f"{self.profile.name} answered without a list where one has to be.")
+            raise Refused(_no_list(self.profile.name))
         return found
 
     def notes(self, key: str, item: Any, answer: Any) -> tuple[tuple[RemoteNote, ...], tuple[Unread, ...]]:
-        """The notes that make sense, by time, and what does not."""
+        """The notes in order of time, and the records that cannot be read."""
         found: list[RemoteNote] = []
         unread: list[Unread] = []
         self.merged_by_note = ""
@@ -179,7 +183,7 @@ class Records:
         return row.key.text_in(self.about(raw, answer)) if row.key is not None else ""
 
     def note(self, row: NoteRow, key: str, raw: Any, answer: Any) -> RemoteNote | None:
-        """A note; None for what the profile leaves out."""
+        """A note; None if the profile leaves it out."""
         told = {**self.about(raw, answer), "detail": None}
         if row.only is not None and "detail" not in row.only.names and row.only(told) is not True:
             return None
@@ -199,14 +203,14 @@ class Records:
             text=said,
             visibility=row.visibility.text_in(told),
             author=self.caller.person(author),
-            # Where they do not say who we are, our own mark has to do; its signature is looked at later.
+            # If the system does not identify our user, our own mark decides; its signature is verified later.
             is_ours=made_by == me if me else bool(mark),
             created_at=created_at,
             mark=mark,
         )
 
     def files(self, key: str, item: Any, answer: Any) -> tuple[tuple[RemoteFile, ...], tuple[Unread, ...]]:
-        """The files that make sense, and what does not."""
+        """The files, and the records that cannot be read."""
         found: list[RemoteFile] = []
         unread: list[Unread] = []
         for row in self.profile.files:
@@ -227,13 +231,13 @@ class Records:
         return [file] if file is not None else []
 
     def _is_wanted(self, row: FileRow, raw: Any, answer: Any, parent: Any) -> bool:
-        """Whether it is worth reading whole: `only` may leave it out without that."""
+        """Whether the file's details are needed: `only` may leave it out without them."""
         if row.only is None or "detail" in row.only.names:
             return True
         return row.only({**self.about(raw, answer), "parent": parent, "detail": None}) is True
 
     def nested(self, row: FileRow, items: list[Any], answer: Any) -> Iterable[tuple[Any, Any]]:
-        """Each file with the record it lies in, if it lies in one."""
+        """Each file with the record that contains it, if there is one."""
         if row.within is None:
             return [(raw, None) for raw in items]
         return [(raw, parent) for parent in items for raw in row.within(self.about(parent, answer)) or ()]
@@ -241,7 +245,7 @@ class Records:
     def file(
         self, row: FileRow, raw: Any, answer: Any, item: Any, parent: Any = None, detail: Any = None
     ) -> RemoteFile | None:
-        """An attachment; None for what the profile leaves out. As old as its ticket where it has no time."""
+        """An attachment; None if the profile leaves it out. Without a time of its own it has that of its ticket."""
         told = {**self.about(raw, answer), "parent": parent, "detail": detail}
         if row.only is not None and row.only(told) is not True:
             return None
@@ -262,19 +266,23 @@ class Records:
         )
 
     def _born(self, item: Any, answer: Any) -> Any:
-        """When its ticket was made; None where they do not tell."""
+        """When its ticket was created; None if the system does not say."""
         row = self.profile.ticket.created_at
         return row(self.about(item, answer)) if row is not None else None
 
 
 def _made_up(author: str, at: datetime, said: str) -> str:
-    """A key for a note that has none: the same as long as author, time and text are."""
+    """A key for a note without an ID, made of its author, time and text."""
     return "made." + hashlib.sha256(f"{author}\n{at.isoformat()}\n{said}".encode()).hexdigest()[:24]
 
 
 def named_zone(name: str) -> Any:
-    """The zone of that name; Refused with a sentence for one that there is not."""
+    """The time zone with this name; Refused if there is none."""
     try:
         return zone(name)
     except ValueError as error:
         raise Refused(str(error)) from error
+
+
+def _no_list(system: str) -> str:
+    return sentence("%(system)s answered without a list of records.", system=system)

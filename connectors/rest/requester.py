@@ -1,4 +1,4 @@
-"""One request to the system of a profile: its address, authentication, parts, and what the rate limit says."""
+"""One request to the system of a profile: its address, authentication, parts, and the rate limit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing,
 from connectors.kit.http import File, Http, Reply
 from connectors.rest import auth, responses
 from connectors.rest.schema import Filled
+from hub.core.sentences import sentence
 from hub.expressions import Failed, text
 from hub.expressions.texts import Unsaid
 
@@ -23,7 +24,7 @@ class Requester:
     """Makes single requests as a profile describes them."""
 
     date: str = ""
-    """When they answered last, by their own clock (RFC 9110)."""
+    """The Date header of the last response (https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1)."""
 
     def __init__(self, profile: Profile, values: Mapping[str, str], ports: Ports) -> None:
         self.profile, self.ports = profile, ports
@@ -45,8 +46,10 @@ class Requester:
             base = self.profile.connect.base.text(self.known)
             if not base.startswith(("https://", "http://")):
                 raise Refused(
-                    "The address has to begin with https:// (with http:// only inside your own network, where "
-                    "TICKETHUB_EGRESS_ALLOW names it).",
+                    sentence(
+                        "The address has to start with https://. http:// is allowed only for hosts in your own network "
+                        "that TICKETHUB_EGRESS_ALLOW lists."
+                    ),
                     field=self.field_of_base(),
                 )
             try:
@@ -56,7 +59,7 @@ class Requester:
         return self._http
 
     def _tls(self) -> dict[str, str]:
-        """Our certificate, and whom we believe, where the profile has them."""
+        """Our certificate and the trusted authority, if the profile has them."""
         connect = self.profile.connect
         given = {"certificate": connect.certificate, "authority": connect.authority}
         found = {name: each.text(self.known) for name, each in given.items() if each is not None}
@@ -97,12 +100,12 @@ class Requester:
         return {**about, "answer": reply.body, "status": reply.status, "headers": headers}
 
     def _twice(self, step: Step, values: Values, writes: bool) -> Reply:
-        """Once more where a token ran out or the address moved: a 401 had no effect."""
+        """The response; repeats the request once if a token has expired or the address has changed."""
         try:
             return self._call(step, values, writes)
         except (LockedOut, Forbidden, Missing) as error:
             row = self.profile.connect.discover
-            # Some gateways answer 403 where a token has run out.
+            # Some gateways return 403 for an expired token.
             is_token = self.tokens is not None and isinstance(error, LockedOut | Forbidden)
             wants = row is not None and (
                 (401 in row.again_on and isinstance(error, LockedOut))
@@ -125,10 +128,10 @@ class Requester:
             data, form = self._data(step, values)
             headers = self._headers() | {name: value.text(values) for name, value in step.headers.items()}
         except (Failed, ValueError) as error:
-            raise Refused(f"This cannot be said to {self.profile.name}: {error}") from error
+            raise self._not_possible(error) from error
         params: Any = merged(query)
         if self.profile.connect.signed is not None:
-            told = {
+            sent = {
                 "method": step.method,
                 "path": urlsplit(path).path,
                 "query": urlencode(query),
@@ -136,7 +139,7 @@ class Requester:
                 "body": auth.body_text(body, data),
                 "host": http.host,
             }
-            headers |= auth.signature(self.profile.connect.signed, values, told)
+            headers |= auth.signature(self.profile.connect.signed, values, sent)
         reply = http.exchange(
             step.method,
             path,
@@ -154,8 +157,12 @@ class Requester:
         self._mind_the_limit(reply, writes)
         return reply
 
+    def _not_possible(self, error: Exception) -> Refused:
+        named = {"system": self.profile.name, "reason": str(error)}
+        return Refused(sentence("This request to %(system)s cannot be made: %(reason)s", **named))
+
     def _parts(self, table: Mapping[str, Any], values: Values) -> list[tuple[str, str]]:
-        """Names and values of a query; what comes to nothing is left out."""
+        """Names and values of a query, without those that have no value."""
         found = [(name, each.value(values)) for name, each in table.items()]
         return [
             (name.text.text(values) if isinstance(name, Filled) else name, text(each))
@@ -185,7 +192,7 @@ class Requester:
         return responses.judged(self.profile, step, reply, told, writes=writes, at=self.ports.now())
 
     def _mind_the_limit(self, reply: Reply, writes: bool) -> None:
-        """Rest before they refuse: what people wait for may still use the last calls."""
+        """Pause polling before the limit is reached, so that requests people wait for can still be made."""
         row = self.profile.limits
         left = reply.headers.get(row.remaining, "") if row is not None and row.remaining else ""
         if row is None or writes or not left.strip().isdecimal() or int(left) > row.floor:
@@ -193,14 +200,14 @@ class Requester:
         self._rest(reply.headers.get(row.reset, "") if row.reset else "")
 
     def _rest(self, told: str) -> None:
-        """Rest for so many seconds, or until that second of 1970; a minute where they do not say."""
+        """Pause for this many seconds or until this Unix timestamp; for a minute if none is given."""
         wait = float(told) if told.replace(".", "", 1).isdecimal() else 60.0
         wait = wait - self.ports.now().timestamp() if wait > 10_000_000 else wait
         self.ports.memory["rest_until"] = str(self.ports.now().timestamp() + min(max(wait, 1.0), 3600.0))
 
 
 def merged(query: list[tuple[str, str]]) -> dict[str, str | list[str]]:
-    """A query as a table; a name that stands in it twice keeps both."""
+    """A query as a table; a name that occurs twice keeps both values."""
     found: dict[str, str | list[str]] = {}
     for name, value in query:
         if name in found:

@@ -1,4 +1,4 @@
-"""What an answer of a system means, by its profile: yes, no, and which kind of no."""
+"""What a response means according to the profile: success, or which error."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing,
 from connectors.kit.http import Reply, retry_after
 from connectors.kit.markup import text_of
 from connectors.rest.profile import ErrorRow, Profile, Step
+from hub.core.sentences import sentence
 from hub.expressions import Failed, text
 
 Values = Mapping[str, Any]
@@ -17,7 +18,7 @@ MOST_SAID = 500
 
 
 class EndOfList(Exception):
-    """They say with an error that there is nothing more."""
+    """An error response that means that the list has no more records."""
 
 
 class Conflict(Exception):
@@ -27,9 +28,9 @@ class Conflict(Exception):
 def judged(
     profile: Profile, step: Step, reply: Reply, told: Values, *, writes: bool, at: datetime
 ) -> ConnectorError | None:
-    """What is wrong with an answer, if anything; None leaves it to the usual meaning of its status.
+    """The error that a response stands for; None for the usual meaning of its status.
 
-    `told` is what the profile's expressions read: answer, status, headers. Conflict and EndOfList are raised.
+    `told` contains what the profile's expressions can use: answer, status, headers. Conflict and EndOfList are raised.
     """
     for row in profile.errors:
         if row.operation and not any(step is each for each in profile.operations.get(row.operation, ())):
@@ -47,24 +48,39 @@ def judged(
     if step.conflict_again and reply.status in (409, 412):
         raise Conflict
     if reply.status in (401, 403):
-        said = said_in(reply)
-        words = f": {said}" if said else "."
-        if reply.status == 403:
-            return Forbidden(f"{profile.name} gives us too few rights for this{words}")
-        return LockedOut(f"{profile.name} does not accept our credentials{words}", field=profile.connect.wrong)
+        return _denied(profile, reply)
     if 200 <= reply.status < 300 and step.ok is not None:
-        return _no_after_all(profile, step, told, reply, writes=writes)
+        return _failed(profile, step, told, reply, writes=writes)
     if 400 <= reply.status < 500 and reply.status not in UNDERSTOOD and (said := said_in(reply)):
-        return Refused(f"{profile.name} answered {reply.status}: {said}")
+        return Refused(
+            sentence(
+                "%(system)s returned status %(status)s: %(reason)s",
+                system=profile.name,
+                status=reply.status,
+                reason=said,
+            )
+        )
     return None
 
 
 UNDERSTOOD = (404, 408, 425, 429)
-"""Statuses whose usual meaning says more than their words."""
+"""Statuses whose usual meaning says more than the text of the response."""
+
+
+def _denied(profile: Profile, reply: Reply) -> ConnectorError:
+    said = said_in(reply)
+    if reply.status == 403:
+        if said:
+            return Forbidden(sentence("%(system)s denied access: %(reason)s", system=profile.name, reason=said))
+        return Forbidden(sentence("%(system)s denied access.", system=profile.name))
+    why = sentence("%(system)s rejected our credentials.", system=profile.name)
+    if said:
+        why = sentence("%(system)s rejected our credentials: %(reason)s", system=profile.name, reason=said)
+    return LockedOut(why, field=profile.connect.wrong)
 
 
 def said_in(reply: Reply) -> str:
-    """The words of an answer that no rule reads, on one line: of JSON each text with its name.
+    """The text of a response that no rule reads, on one line; of JSON, each value with its name.
 
     >>> said_in(Reply(status=400, headers={}, body={"priority": ["Not a choice."], "ok": False}, content=b""))
     'priority: Not a choice.; ok: false'
@@ -91,9 +107,11 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _meant(profile: Profile, row: ErrorRow, told: Values, reply: Reply, step: Step, at: datetime) -> ConnectorError:
-    # A message that comes out empty is none: then everything they said counts.
+    # If the message is empty, the whole text of the response is used.
     said = (text(row.message(told)).strip() if row.message is not None else "") or said_in(reply)
-    why = f"{profile.name} says: {said[:MOST_SAID]}" if said else f"{profile.name} answered {reply.status}."
+    why = sentence("%(system)s returned status %(status)s.", system=profile.name, status=reply.status)
+    if said:
+        why = sentence("%(system)s reported: %(reason)s", system=profile.name, reason=said[:MOST_SAID])
     if row.is_ == "conflict":
         if step.conflict_again:
             raise Conflict
@@ -115,12 +133,27 @@ def _meant(profile: Profile, row: ErrorRow, told: Values, reply: Reply, step: St
     return Unclear(why) if row.is_ == "unclear" else Refused(why, field=row.field)
 
 
-def _no_after_all(profile: Profile, step: Step, told: Values, reply: Reply, *, writes: bool) -> ConnectorError | None:
+def _failed(profile: Profile, step: Step, told: Values, reply: Reply, *, writes: bool) -> ConnectorError | None:
+    """The error in a 2xx response, if the profile's `ok` says that the request failed."""
     try:
         is_yes = step.ok is None or step.ok(told) is True
         said = (text(step.message(told)).strip() if step.message is not None else "") or said_in(reply)
     except Failed as error:
-        return Unclear(f"Their answer cannot be judged: {error}") if writes else Refused(str(error))
+        if not writes:
+            return Refused(str(error))
+        return Unclear(
+            sentence(
+                "The response of %(system)s cannot be evaluated: %(reason)s", system=profile.name, reason=str(error)
+            )
+        )
     if is_yes:
         return None
-    return Refused(f"{profile.name} answered yes, but means no. {said[:MOST_SAID]}".strip())
+    if not said:
+        return Refused(sentence("%(system)s reported success, but the request failed.", system=profile.name))
+    return Refused(
+        sentence(
+            "%(system)s reported success, but the request failed: %(reason)s",
+            system=profile.name,
+            reason=said[:MOST_SAID],
+        )
+    )

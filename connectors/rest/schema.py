@@ -1,4 +1,4 @@
-"""How a profile's tables are read: every key is known, every value is of its kind, every mistake names its place."""
+"""Reads a profile's tables: every key has to be known, every value of its type, and every mistake names its place."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, TypeVar
 
+from hub.core.sentences import Sentence, sentence
 from hub.expressions import BadExpression, Expression, expression
 from hub.expressions.texts import Text, Tree, text_of, tree_of
 
@@ -17,26 +18,29 @@ Reader = Callable[["Place", Any], Any]
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing that is wrong in a profile: where, and what."""
+    """One mistake in a profile: its place and a text."""
 
     where: str
     what: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return sentence("%(place)s: %(mistake)s", place=self.where, mistake=self.what)
 
 
 class BadProfile(ValueError):
-    """A profile that cannot be used; every mistake in it is named."""
+    """A profile that cannot be used; the text has a line for each mistake."""
 
     def __init__(self, mistakes: list[Mistake]) -> None:
-        super().__init__("\n".join(str(mistake) for mistake in mistakes))
+        lines = {f"line{number}": str(mistake) for number, mistake in enumerate(mistakes)}
+        # A message of placeholders only: each line is translated by itself.
+        each_on_a_line = "\n".join(f"%({name})s" for name in lines)
+        super().__init__(sentence(each_on_a_line, **lines))
         self.mistakes = mistakes
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the profile a value stands, and what expressions may name there."""
+    """The place of a value in the profile, and the names that expressions can use there."""
 
     path: str
     mistakes: list[Mistake]
@@ -53,17 +57,19 @@ class Place:
         self.mistakes.append(Mistake(self.path or "profile", what))
 
 
-# -- kinds of values
+# -- types of values
 
 
 def word(*choices: str) -> Reader:
-    """One of a few words, or any text where none are given."""
+    """One of these words, or any text if none are given."""
 
     def read(place: Place, value: Any) -> Any:
         if not isinstance(value, str):
-            place.wrong(f"This has to be a text, not {_kind(value)}.")
+            place.wrong(sentence("Expected text, found %(kind)s.", kind=_kind(value)))
         elif choices and value not in choices:
-            place.wrong(f"“{value[:60]}” is none of: {', '.join(choices)}.")
+            place.wrong(
+                sentence("“%(value)s” is not one of: %(choices)s.", value=value[:60], choices=", ".join(choices))
+            )
         else:
             return value
         return None
@@ -73,11 +79,20 @@ def word(*choices: str) -> Reader:
 
 
 def number(least: float, most: float) -> Reader:
+    """A number in this range."""
+
     def read(place: Place, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            place.wrong(f"This has to be a number, not {_kind(value)}.")
+            place.wrong(sentence("Expected a number, found %(kind)s.", kind=_kind(value)))
         elif not least <= value <= most:
-            place.wrong(f"{value} is not between {least:g} and {most:g}.")
+            place.wrong(
+                sentence(
+                    "%(value)s is not between %(least)s and %(most)s.",
+                    value=value,
+                    least=f"{least:g}",
+                    most=f"{most:g}",
+                )
+            )
         else:
             return value
         return None
@@ -86,25 +101,27 @@ def number(least: float, most: float) -> Reader:
 
 
 def flag(place: Place, value: Any) -> Any:
+    """True or false."""
     if not isinstance(value, bool):
-        place.wrong(f"This has to be true or false, not {_kind(value)}.")
+        place.wrong(sentence("Expected true or false, found %(kind)s.", kind=_kind(value)))
         return None
     return value
 
 
 def words(place: Place, value: Any) -> Any:
-    """A list of texts; one text stands for a list of one."""
+    """A list of texts; a single text counts as a list of one."""
     found = [value] if isinstance(value, str) else value
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        place.wrong(f"This has to be a list of texts, not {_kind(value)}.")
+        place.wrong(sentence("Expected a list of texts, found %(kind)s.", kind=_kind(value)))
         return None
     return tuple(found)
 
 
 def numbers(place: Place, value: Any) -> Any:
+    """A list of whole numbers; a single number counts as a list of one."""
     found = [value] if isinstance(value, int) else value
     if not isinstance(found, list) or not all(isinstance(e, int) and not isinstance(e, bool) for e in found):
-        place.wrong(f"This has to be a list of whole numbers, not {_kind(value)}.")
+        place.wrong(sentence("Expected a list of whole numbers, found %(kind)s.", kind=_kind(value)))
         return None
     return tuple(found)
 
@@ -114,31 +131,35 @@ def expr(*names: str) -> Reader:
 
     def read(place: Place, value: Any) -> Expression | None:
         if not isinstance(value, str):
-            place.wrong(f"This has to be an expression, written as a text, not {_kind(value)}.")
+            place.wrong(sentence("Expected an expression, written as text, found %(kind)s.", kind=_kind(value)))
             return None
         try:
             return expression(value, names=place.names | set(names), functions=place.functions)
         except BadExpression as error:
-            place.wrong(f"{error}{_hint(value)}")
+            place.wrong(_with_hint(error, _hint(value)))
             return None
 
     return read
 
 
-def _hint(source: str) -> str:
-    """What people mean who write such a thing where an expression has to stand."""
+def _with_hint(error: BadExpression, hint: Sentence | None) -> str:
+    return str(error) if hint is None else sentence("%(error)s %(hint)s", error=str(error), hint=hint)
+
+
+def _hint(source: str) -> Sentence | None:
+    """How to correct a text that is probably meant as something else than an expression."""
     if source.startswith("{") and source.endswith("}"):
-        return " An expression stands here as it is, without { }."
+        return sentence("Write the expression without { }.")
     if _PROSE.fullmatch(source):
-        return " This is an expression: a fixed text in it stands in quotes, \"'like this'\"."
-    return ""
+        return sentence("This is an expression. Put fixed text in quotes: \"'like this'\".")
+    return None
 
 
 _PROSE = re.compile(r"[A-Za-z][\w,;:!?'’-]*(?: [\w,;:!?.'’-]+)+")
 
 
-def _hint_of_braces(source: str) -> str:
-    return " A brace that is meant as such is written twice: {{ and }}." if _JSON_BRACE.search(source) else ""
+def _hint_of_braces(source: str) -> Sentence | None:
+    return sentence("Write {{ and }} for literal braces.") if _JSON_BRACE.search(source) else None
 
 
 _JSON_BRACE = re.compile(r"(?<!\{)\{\s*[\"']")
@@ -151,23 +172,23 @@ def text(*names: str) -> Reader:
         if isinstance(value, int | float) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str):
-            place.wrong(f"This has to be a text, not {_kind(value)}.")
+            place.wrong(sentence("Expected text, found %(kind)s.", kind=_kind(value)))
             return None
         try:
             return text_of(value, names=place.names | set(names), functions=place.functions)
         except BadExpression as error:
-            place.wrong(f"{error}{_hint_of_braces(value)}")
+            place.wrong(_with_hint(error, _hint_of_braces(value)))
             return None
 
     return read
 
 
 def tree(*names: str) -> Reader:
-    """A body: tables, lists and texts with {expressions}, as deep as they like."""
+    """A body: tables, lists and texts with {expressions}, nested to any depth."""
 
     def read(place: Place, value: Any) -> Tree | None:
         def bad(where: str, error: BadExpression, source: str) -> None:
-            (place.at(where) if where else place).wrong(f"{error}{_hint_of_braces(source)}")
+            (place.at(where) if where else place).wrong(_with_hint(error, _hint_of_braces(source)))
 
         return tree_of(value, names=place.names | set(names), functions=place.functions, bad=bad)
 
@@ -175,13 +196,13 @@ def tree(*names: str) -> Reader:
 
 
 class Filled(str):
-    """A name in a table of texts that has {expressions} itself, as a search by a field whose number is a setting."""
+    """A name in a table of texts that contains {expressions}, such as a field whose number is a setting."""
 
     text: Text
 
 
 def texts(*names: str, names_too: bool = False) -> Reader:
-    """A table of texts with {expressions}, as headers and queries are; the names of a query may have some, too."""
+    """A table of texts with {expressions}, such as headers; with `names_too` the names can contain some as well."""
 
     def named(place: Place, key: str) -> str:
         found = text(*names)(place.at(key), key) if names_too and "{" in key else None
@@ -193,7 +214,7 @@ def texts(*names: str, names_too: bool = False) -> Reader:
 
     def read(place: Place, value: Any) -> Any:
         if not isinstance(value, Mapping):
-            place.wrong(f"This has to be a table of texts, not {_kind(value)}.")
+            place.wrong(sentence("Expected a table of texts, found %(kind)s.", kind=_kind(value)))
             return None
         return {named(place, str(key)): text(*names)(place.at(str(key)), inner) for key, inner in value.items()}
 
@@ -204,6 +225,8 @@ Row = TypeVar("Row")
 
 
 def table(kind: type[Row], *names: str) -> Reader:
+    """One table."""
+
     def read(place: Place, value: Any) -> Any:
         return read_row(kind, place.knowing(*names), value)
 
@@ -212,7 +235,7 @@ def table(kind: type[Row], *names: str) -> Reader:
 
 
 def tables(kind: type[Row], *names: str) -> Reader:
-    """One table or several of them, in order."""
+    """One table, or a list of tables."""
 
     def read(place: Place, value: Any) -> Any:
         if isinstance(value, list):
@@ -227,11 +250,11 @@ def tables(kind: type[Row], *names: str) -> Reader:
 
 
 def named(reader: Reader) -> Reader:
-    """A table whose keys are names of the author's own."""
+    """A table whose keys are the author's own names."""
 
     def read(place: Place, value: Any) -> Any:
         if not isinstance(value, Mapping):
-            place.wrong(f"This has to be a table, not {_kind(value)}.")
+            place.wrong(sentence("Expected a table, found %(kind)s.", kind=_kind(value)))
             return {}
         return {str(key): reader(place.at(str(key)), inner) for key, inner in value.items()}
 
@@ -242,29 +265,33 @@ def named(reader: Reader) -> Reader:
 # -- rows
 
 
-def must(reader: Reader) -> Any:
-    """A key that has to be there."""
-    return field(default=None, metadata={"read": reader, "must": True})
+def must(reader: Reader, *, help: Sentence | None = None) -> Any:
+    """A required key; `help` explains it in the forms that edit a profile."""
+    return field(default=None, metadata={"read": reader, "must": True, "help": help or ""})
 
 
-def may(reader: Reader, default: Any = None) -> Any:
-    """A key that may be left out."""
+def may(reader: Reader, default: Any = None, *, help: Sentence | None = None) -> Any:
+    """An optional key; `help` explains it in the forms that edit a profile."""
+    metadata = {"read": reader, "help": help or ""}
     if default is not None and isinstance(default, dict | list):
-        return field(default_factory=lambda: type(default)(default), metadata={"read": reader})
-    return field(default=default, metadata={"read": reader})
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def read_row(kind: type[Row], place: Place, value: Any) -> Row | None:
-    """One table as a row of this kind; what is wrong in it is noted, all of it."""
+    """One table as a row of this kind; all mistakes in it are recorded in the place."""
     if not isinstance(value, Mapping):
-        place.wrong(f"This has to be a table, not {_kind(value)}.")
+        place.wrong(sentence("Expected a table, found %(kind)s.", kind=_kind(value)))
         return None
     known: dict[str, Field[Any]] = {_key(each): each for each in fields(kind)}  # type: ignore[arg-type]
     for key in value:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f" Did you mean “{near[0]}”?" if near else f" There are: {', '.join(known)}."
-            place.at(str(key)).wrong(f"There is no such key.{hint}")
+            if near:
+                hint = sentence("There is no such key. Did you mean “%(name)s”?", name=near[0])
+            else:
+                hint = sentence("There is no such key. Known keys: %(names)s.", names=", ".join(known))
+            place.at(str(key)).wrong(hint)
     made: dict[str, Any] = {}
     for key, each in known.items():
         if key in value:
@@ -272,7 +299,7 @@ def read_row(kind: type[Row], place: Place, value: Any) -> Row | None:
             if found is not None:
                 made[each.name] = found
         elif each.metadata.get("must") or (each.default is MISSING and each.default_factory is MISSING):
-            place.at(key).wrong("This is missing.")
+            place.at(key).wrong(sentence("This is missing."))
     return kind(**made)
 
 
@@ -280,7 +307,7 @@ _NAME = re.compile(r"[A-Za-z_][\w-]*")
 
 
 def _called(row: Any, number: int) -> str:
-    """What one of several tables is called in a sentence: by its name, if it has one."""
+    """How messages refer to one of several tables: by its name, if it has one, or by its number."""
     named = row.get("name") if isinstance(row, Mapping) else None
     return named if isinstance(named, str) and _NAME.fullmatch(named) else str(number)
 
@@ -289,6 +316,15 @@ def _key(each: Field[Any]) -> str:
     return each.name.rstrip("_")
 
 
+_KINDS: Mapping[type, Sentence] = {
+    bool: sentence("true or false"),
+    int: sentence("a number"),
+    float: sentence("a number"),
+    str: sentence("text"),
+    list: sentence("a list"),
+    dict: sentence("a table"),
+}
+
+
 def _kind(value: Any) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a table"}
-    return names.get(type(value), "a date" if hasattr(value, "isoformat") else type(value).__name__)
+    return _KINDS.get(type(value)) or (sentence("a date") if hasattr(value, "isoformat") else type(value).__name__)

@@ -1,7 +1,9 @@
-"""A stateful double of Redmine's REST API, as a real Redmine 5.0.4 was seen to behave.
+"""A stateful simulator of Redmine's REST API, with the behaviour of a real Redmine 5.0.4.
 
-It keeps silent where that one does: an unknown or forbidden status, and fields it does not know, are
-answered with 204 and not done; a filter it does not know is ignored; without a key it lists nothing with 200.
+Like the real one, it returns 204 for an unknown or forbidden status and for unknown fields without applying them,
+ignores an unknown filter, and returns an empty list with 200 if the API key is missing.
+
+https://www.redmine.org/projects/redmine/wiki/Rest_Issues
 """
 
 from __future__ import annotations
@@ -42,12 +44,12 @@ class Tenant:
     statuses: dict[str, Json] = field(default_factory=statuses)
     priorities: dict[str, Json] = field(default_factory=priorities)
     forbidden: list[str] = field(default_factory=list)
-    """Statuses that the workflow does not allow our user."""
+    """Statuses that the workflow does not allow for our user."""
     tickets: dict[str, Json] = field(default_factory=dict)
     journals: dict[str, Json] = field(default_factory=dict)
     attachments: dict[str, Json] = field(default_factory=dict)
     uploads: dict[str, str] = field(default_factory=dict)
-    """Tokens of files that were sent and not attached yet, with their content in hex."""
+    """Tokens of uploaded files that are not attached yet, with their content in hex."""
     last_id: int = 100
 
     def next_id(self) -> int:
@@ -77,7 +79,7 @@ class Simulator(simulating.Simulator[Tenant]):
         return route(self, tenant, request, *keys)
 
     def _tenant(self, request: Request) -> Tenant:
-        """Of several, the one whose name begins the path, as on a host with many instances."""
+        """The tenant whose name begins the path, or the only one."""
         named = self.tenants.get("".join(request.parts[:1]))
         return named or next(iter(self.tenants.values()))
 
@@ -177,7 +179,7 @@ class Simulator(simulating.Simulator[Tenant]):
         return Answer(status=204)
 
     def _change(self, tenant: Tenant, item: Json, data: Json, *, by: Json, is_new: bool = False) -> None:
-        """What it knows and allows; the rest is passed over in silence. What changed stands in a journal."""
+        """Apply known and allowed values and silently ignore the rest; a change is recorded in a journal."""
         before = (item["subject"], item["status"]["id"], item["priority"]["id"])
         for theirs, ours in (("subject", "subject"), ("description", "description")):
             if theirs in data:

@@ -1,4 +1,4 @@
-"""Times of REST systems: as many ways to write them as there are systems."""
+"""Times in the formats of REST systems."""
 
 from __future__ import annotations
 
@@ -9,23 +9,27 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from hub.core.sentences import sentence
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECONDS_FROM = 100_000_000_000
-"""Numbers from here on count milliseconds: as seconds they would lie three thousand years ahead."""
+"""Numbers from here on count milliseconds: as seconds they would be three thousand years in the future."""
 
 
 def zone(name: str) -> tzinfo:
-    """A zone by its name; ValueError with a sentence for one that there is not."""
+    """The time zone with this name; ValueError if there is none."""
     if name in ("", "UTC", "Z"):
         return UTC
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"There is no time zone “{name[:60]}”; write one like Europe/Berlin.") from error
+        raise ValueError(
+            sentence("There is no time zone “%(name)s”. Enter a name such as Europe/Berlin.", name=name[:60])
+        ) from error
 
 
 def reader(formats: Sequence[str], zone: tzinfo) -> Callable[[Any], datetime]:
-    """Reads what a record says as an aware time in UTC; ValueError where no format fits.
+    """A function that reads a value as an aware time in UTC; it raises ValueError if no format matches.
 
     >>> reader(["iso"], UTC)("2026-03-02 10:11:12").isoformat()
     '2026-03-02T10:11:12+00:00'
@@ -39,7 +43,7 @@ def reader(formats: Sequence[str], zone: tzinfo) -> Callable[[Any], datetime]:
 
     @lru_cache(maxsize=512)
     def of_text(value: str) -> datetime:
-        # The same text comes again and again: made and changed, page after page.
+        # The same texts occur again and again, as times of creation and change.
         return _of(value, wanted, zone)
 
     return lambda value: of_text(value) if type(value) is str else _of(value, wanted, zone)
@@ -47,7 +51,7 @@ def reader(formats: Sequence[str], zone: tzinfo) -> Callable[[Any], datetime]:
 
 def _of(value: Any, formats: tuple[str, ...], zone: tzinfo) -> datetime:
     if isinstance(value, bool) or value is None or value == "":
-        raise ValueError("there is no time where one has to be")
+        raise ValueError(sentence("A time is missing."))
     if isinstance(value, int | float) or (isinstance(value, str) and value.replace(".", "", 1).isdecimal()):
         seconds = float(value)
         seconds = seconds / 1000 if abs(seconds) >= MILLISECONDS_FROM else seconds
@@ -59,7 +63,13 @@ def _of(value: Any, formats: tuple[str, ...], zone: tzinfo) -> datetime:
         except ValueError:
             continue
         return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
-    raise ValueError(f"{text[:40]!r} is no time in any of the forms {', '.join(formats)}")
+    raise ValueError(
+        sentence(
+            "%(value)s is not a time in any of these formats: %(formats)s.",
+            value=repr(text[:40]),
+            formats=", ".join(formats),
+        )
+    )
 
 
 def _read(text: str, form: str) -> datetime:
@@ -71,7 +81,7 @@ def _read(text: str, form: str) -> datetime:
 
 
 def written(at: datetime, *, form: str, zone: tzinfo) -> str:
-    """A time as they want it in a query.
+    """A time in the format of a query.
 
     >>> written(datetime(2026, 1, 1, tzinfo=UTC), form="epoch", zone=UTC)
     '1767225600'

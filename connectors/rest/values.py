@@ -1,4 +1,4 @@
-"""What a profile's expressions may call beside the hub's own functions: rich text, and our marks."""
+"""Functions for a profile's expressions in addition to the hub's own: rich text and our marks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _REFERENCE = re.compile(r"TH-[0-9A-HJKMNP-TV-Z]{8}-[0-9A-HJKMNP-TV-Z]{26}")
 
 
 def reference_in(value: Any) -> str:
-    """Our reference in a text; empty where there is none."""
+    """Our reference in a text; empty if there is none."""
     found = _REFERENCE.search(text(value))
     return found[0] if found else ""
 
 
 def plain(value: Any) -> str:
-    """The text of HTML; text that has no tags stays as it is."""
+    """The plain text of HTML; text without tags is returned unchanged."""
     told = text(value)
     if "<" not in told and "&" not in told:
         return told
@@ -30,7 +30,7 @@ def plain(value: Any) -> str:
 
 
 def journal(value: Any) -> str:
-    """The text of a journal of ServiceNow: what stands between [code] and [/code] is HTML.
+    """The text of a ServiceNow journal entry, in which the text between [code] and [/code] is HTML.
 
     >>> journal("Done. [code]<p>See <a href='x'>KB 7</a></p>[/code]"), journal("plain <b>"), journal("[code]open")
     ('Done. See KB 7', 'plain <b>', '[code]open')
@@ -39,7 +39,10 @@ def journal(value: Any) -> str:
 
 
 def adf(value: Any) -> dict[str, Any]:
-    """A text as Atlassian's document format, a paragraph a line; beyond 10,000 the last paragraph holds the rest."""
+    """A text in the Atlassian Document Format, one paragraph a line; the 10,001st paragraph contains the rest.
+
+    https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/
+    """
     lines = [
         {"type": "paragraph", "content": [{"type": "text", "text": line}] if line else []}
         for line in text(value).split("\n", MOST_IN_A_LIST)
@@ -48,7 +51,7 @@ def adf(value: Any) -> dict[str, Any]:
 
 
 def adf_text(value: Any) -> str:
-    """The text of Atlassian's document format.
+    """The plain text of a document in the Atlassian Document Format.
 
     >>> adf_text(adf("one\\ntwo"))
     'one\\ntwo'

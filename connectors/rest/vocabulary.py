@@ -1,4 +1,4 @@
-"""The names a profile may use for its operations, and for what a system lacks."""
+"""The names that a profile can use for its operations, and for what a system lacks."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ KNOWN_OPERATIONS = (
     "person",
 )
 LACKS = {
-    "changed_since": "The list is read whole with every poll; what has not changed has no effect.",
-    "changed_at": "Their records do not say when they changed: what differs from what was read last has changed.",
-    "created_at": "Their records do not say when they were made: it is when we first see them.",
-    "find": "A ticket whose making was not answered is looked for in the list, by our reference in its record.",
-    "reference": "No field takes our reference: it stands in the description.",
-    "note_key": "Notes have no ids: a note is known by its author, time and text.",
-    "notes": "Nothing is said to them, and nothing read.",
+    "changed_since": "The whole list is read with every poll; records that did not change have no effect.",
+    "changed_at": "Records have no time of change: a record has changed if it differs from the last reading.",
+    "created_at": "Records have no time of creation: the time of the first reading is used.",
+    "find": "After a lost response, a new ticket is looked for in the list, by our reference in its record.",
+    "reference": "No field can hold our reference: it is part of the description.",
+    "note_key": "Notes have no IDs: a note is identified by its author, time and text.",
+    "notes": "Notes are neither written nor read.",
     "files": "Attachments are skipped.",
-    "hooks": "They do not call us; polls bring everything.",
-    "who": "We are known by nothing but our marks.",
+    "hooks": "There are no webhooks; changes are found by polling.",
+    "who": "The system does not identify our user: our own records are recognised by their marks.",
 }
-"""What a profile may declare that a system lacks, and what is done then."""
+"""What a profile can declare as missing in a system, and the consequence."""

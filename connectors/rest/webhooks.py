@@ -1,4 +1,7 @@
-"""Their calls to us: signed in one of several ways, about one record or many, registered where they let us."""
+"""Webhook calls: signed in one of several ways, about one record or many, registered if the system has an API for it.
+
+Signatures are HMAC: https://www.rfc-editor.org/rfc/rfc2104
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,12 @@ from connectors.kit.errors import BadSignature, Refused, Unsupported
 from connectors.rest.caller import Caller
 from connectors.rest.profile import HookRow, Profile
 from connectors.rest.records import Records
+from hub.core.sentences import sentence
 from hub.expressions import text
 
 
 class TakesCalls(HookConnector):
-    """The part of a connector by profile that is called; the rest stands in `connector`."""
+    """The part of a profile's connector that receives calls; the rest is in `connector`."""
 
     profile: ClassVar[Profile]
     caller: Caller
@@ -39,7 +43,7 @@ class TakesCalls(HookConnector):
         self._check_age(told)
         keys = keys_of_call(row, told, self.records)
         named = text(row.delivery(told)) if row.delivery is not None else ""
-        # What they name is cut, never the digest: two calls must not become one.
+        # The vendor's own ID is cut, never the digest: two calls must not become one.
         delivery = f"{named[:70]}.{hashlib.sha256(body).hexdigest()[:24]}"
         return Hook(key=keys[0], delivery=delivery, also=tuple(keys[1:200]))
 
@@ -49,7 +53,7 @@ class TakesCalls(HookConnector):
             return
         secret = row.secret.text(self.caller.known) if row.secret is not None else ""
         if not secret:
-            raise BadSignature("No secret is entered for their calls.")
+            raise BadSignature(sentence("No secret is set for webhook calls."))
         if row.check == "basic":
             told, wanted = sent.get("authorization", ""), "Basic " + base64.b64encode(secret.encode()).decode()
         elif row.check == "header":
@@ -57,7 +61,7 @@ class TakesCalls(HookConnector):
         else:
             told, wanted = sent.get(row.header.lower(), ""), row.prefix + self._mac(secret, sent, body)
         if not told or not hmac.compare_digest(told.strip().encode(), wanted.encode()):
-            raise BadSignature("The call is not signed with our secret.")
+            raise BadSignature(sentence("The call is not signed with our secret."))
 
     def _mac(self, secret: str, sent: Mapping[str, str], body: bytes) -> str:
         row = self._row
@@ -68,10 +72,10 @@ class TakesCalls(HookConnector):
             try:
                 key = base64.b64decode(secret, validate=True)
             except (binascii.Error, ValueError) as error:
-                raise BadSignature("The secret for their calls is not base64.") from error
+                raise BadSignature(sentence("The secret for webhook calls is not valid base64.")) from error
         content = body
         if row.content is not None:
-            # The body goes in as it came: decoding and encoding it may not change a byte.
+            # The raw body is inserted at the end: decoding and encoding it could change a byte.
             told = {"body": "\x00body\x00", "headers": dict(sent), "settings": self.caller.known["settings"]}
             content = row.content.text(told).encode().replace(b"\x00body\x00", body)
         mac = hmac.new(key, content, getattr(hashlib, row.algorithm))
@@ -84,13 +88,15 @@ class TakesCalls(HookConnector):
         try:
             at = self.records.moment(row.timestamp(told))
         except (Refused, *NOT_UNDERSTOOD) as error:
-            raise BadSignature("The call does not say when it was sent.") from error
+            raise BadSignature(sentence("The call does not say when it was sent.")) from error
         if abs((self.ports.now() - at).total_seconds()) > row.tolerance_seconds:
-            raise BadSignature("The call is too old, or from a clock that is wrong.")
+            raise BadSignature(sentence("The call is too old, or the sender's clock is wrong."))
 
     def register_hook(self, url: str) -> Hooked:
         if not self.caller.has("hook_create") or not self.caller.has("hooks"):
-            raise Unsupported(f"Enter this address in {self.profile.name} yourself: {url}")
+            raise Unsupported(
+                sentence("Register a webhook with this URL in %(system)s: %(url)s", system=self.profile.name, url=url)
+            )
         row = self._row
         ours = []
         for items in self.caller.pages("hooks", {}):
@@ -107,14 +113,14 @@ class TakesCalls(HookConnector):
         is_off = row.is_active is not None and row.is_active({"item": ours[0]}) is not True
         if is_off and self.caller.has("hook_enable"):
             self.caller.run("hook_enable", {"hook": {"url": url}, "item": ours[0]}, is_write=True)
-            return Hooked(key=key, was_off=f"{self.profile.name} had switched its calls off.")
+            return Hooked(key=key, was_off=sentence("%(system)s had disabled the webhook.", system=self.profile.name))
         return Hooked(key=key)
 
 
 def keys_of_call(row: HookRow, told: Mapping[str, Any], records: Records) -> list[str]:
-    """The keys of the records that a call names; `told` is what expressions see of it. Refused where it names none."""
+    """The keys of the records that a call names; `told` contains the names for expressions. Refused without any key."""
     found = row.keys(told) if row.keys is not None else [row.key(told)] if row.key is not None else []
     keys = [records.key(text(key)) for key in found or [] if text(key)]
     if not keys:
-        raise Refused("The call names no record.")
+        raise Refused(sentence("The call does not name a record."))
     return keys

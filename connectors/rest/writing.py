@@ -1,4 +1,4 @@
-"""Writes to a system by its profile: new tickets, changed fields, notes and files."""
+"""Writes to a system according to its profile: new tickets, changed fields, notes and files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from connectors.kit.contract import Change, Pushed, RemoteFile, RemoteNote, RemoteTicket, Unread
 from connectors.kit.errors import ConnectorError, Refused
 from connectors.kit.http import sized, type_of
+from hub.core.sentences import sentence
 from hub.expressions.texts import Unsaid
 
 from .checking import ChecksItself
@@ -16,7 +17,7 @@ Json = dict[str, Any]
 
 
 class Writes(ChecksItself):
-    """The part of a connector by profile that writes; the rest is in `connector`."""
+    """The part of a profile's connector that writes; the rest is in `connector`."""
 
     def push(self, change: Change) -> Pushed:
         self._me()
@@ -51,7 +52,7 @@ class Writes(ChecksItself):
         }
 
     def _whole_values(self, change: Change) -> dict[str, str]:
-        """Of a field with parts: their own value of which the one that is written is a part, as `status_of`."""
+        """For a field with parts: the vendor's own value that includes the written one, as `status_of`."""
         found = {}
         for name, value in change.fields.items():
             parts = {each.value: each.of for each in self.profile.parts_of(name)}
@@ -65,13 +66,14 @@ class Writes(ChecksItself):
             ticket = self.records.ticket(done.item, done.answer)
             return Pushed(key=ticket.key, ticket=ticket)
         if not done.key:
-            raise ValueError("the answer names no new record")
+            raise ValueError("the response does not contain the ID of the new record")
         return Pushed(key=done.key, ticket=self.glance(self.records.key(done.key)))
 
     def _update(self, change: Change) -> Pushed:
         done = self.caller.run("update", self._values(change), is_write=True)
         if not done.ran:
-            raise Refused(f"Nothing in the profile writes {', '.join(change.fields) or 'our reference'}.")
+            written = ", ".join(change.fields) or sentence("our reference")
+            raise Refused(sentence("No request in the profile writes this: %(fields)s.", fields=written))
         if isinstance(done.item, dict) and done.item and not self.profile.verify:
             return Pushed(key=change.key, ticket=self.records.ticket(done.item, done.answer))
         ticket = self.glance(change.key)
@@ -80,29 +82,52 @@ class Writes(ChecksItself):
         return Pushed(key=change.key, ticket=ticket)
 
     def _verify(self, change: Change, ticket: RemoteTicket) -> None:
-        """Read back: some systems answer yes and keep what they had (21)."""
+        """Compare what was read back: some systems report success and change nothing (21)."""
         kept = [name for name, value in change.fields.items() if not _same(ticket.fields.get(name, ""), value)]
         if change.reference and ticket.reference != change.reference:
             kept.append("our reference")
         if kept:
-            raise Refused(f"{self.profile.name} answered yes but did not change: {', '.join(kept)}.")
+            raise Refused(
+                sentence(
+                    "%(system)s reported success but did not change: %(fields)s.",
+                    system=self.profile.name,
+                    fields=", ".join(kept),
+                )
+            )
 
     def _say(self, change: Change) -> Pushed:
         known = self.profile.picklists.get("visibility")
         if known is not None and known.values and change.visibility not in {v.value for v in known.values}:
-            raise Refused(f"{self.profile.name} knows no visibility {change.visibility!r}.")
+            raise Refused(
+                sentence(
+                    "%(system)s has no visibility %(visibility)s.",
+                    system=self.profile.name,
+                    visibility=repr(change.visibility),
+                )
+            )
         if change.kind == "file" and len(change.content) > self.profile.largest_file:
             raise Refused(
-                f"{change.name} has {sized(len(change.content))}, {self.profile.name} takes "
-                f"{sized(self.profile.largest_file)} at most."
+                sentence(
+                    "%(file)s has %(size)s; %(system)s accepts at most %(limit)s.",
+                    file=change.name,
+                    size=sized(len(change.content)),
+                    system=self.profile.name,
+                    limit=sized(self.profile.largest_file),
+                )
             )
         done = self.caller.run(change.kind, self._values(change), is_write=True)
         if not done.ran:
-            raise Refused(f"{self.profile.name} has no way to say this with the visibility {change.visibility!r}.")
+            raise Refused(
+                sentence(
+                    "The profile of %(system)s has no request for the visibility %(visibility)s.",
+                    system=self.profile.name,
+                    visibility=repr(change.visibility),
+                )
+            )
         return Pushed(key=done.key or self._key_of_mark(change))
 
     def _key_of_mark(self, change: Change) -> str:
-        """They did not say which record they made: ours is the one with our mark."""
+        """The key of a new record that the response does not name: the record with our mark."""
         try:
             item, answer = self._read(change.key)
             is_note = change.kind == "note"
@@ -111,9 +136,9 @@ class Writes(ChecksItself):
             records, _unread = read(change.key, item, answer)
             return [record.key for record in records if record.mark == change.mark][-1]
         except (ConnectorError, IndexError) as error:
-            raise ValueError("what was said is not found there") from error
+            raise ValueError("the new record was not found by its mark") from error
 
 
 def _same(theirs: str, ours: str) -> bool:
-    """Whether they kept what we wrote; line ends and spaces around it are theirs to tidy."""
+    """Whether the vendor's value is what we wrote, apart from line ends and surrounding spaces."""
     return theirs == ours or theirs.replace("\r\n", "\n").strip() == ours.replace("\r\n", "\n").strip()

@@ -1,1 +1,1 @@
-"""The way from a vendor's name to a live connection, in five pages of the admin."""
+"""Setting up a connection in five pages of the admin."""

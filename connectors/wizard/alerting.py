@@ -1,4 +1,4 @@
-"""The last page of the wizard for a tool that sends alerts: where it posts to, what its words mean, a look, go live."""
+"""The wizard's last page for a monitoring tool: its URL, the meaning of its severities, a preview, and going live."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from connectors.models import Connection, Mapping, ValueRule
 from connectors.wizard import drafts, pages
 from connectors.wizard.forms.alerts import AlertSampleForm, SeverityForm
 from hub.models import Priority, Publication
+from hub.translation import localized
 
 
 def alerts(request: HttpRequest, pk: int) -> HttpResponse:
@@ -36,7 +37,7 @@ def alerts(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         "alerts",
         connection,
-        title=_("What the alerts become"),
+        title=_("How alerts become tickets"),
         form=form,
         sample=sample,
         seen=seen,
@@ -59,14 +60,14 @@ def _seen(connection: Connection, sample: AlertSampleForm) -> list[Alert]:
         with registry.ready(connection, AlertConnector) as connector:
             return list(connector.read_alerts(sample.cleaned_data["sample"].encode()))
     except (ConnectorError, CannotUnseal) as error:
-        sample.add_error("sample", str(error))
+        sample.add_error("sample", localized(str(error)))
         return []
 
 
 def _go_live(request: HttpRequest, connection: Connection, form: SeverityForm) -> HttpResponse:
     publishing.publish_mapping(_written(connection, form))
     Connection.objects.filter(pk=connection.pk).update(state=Connection.State.ACTIVE, last_error="", failures=0)
-    messages.success(request, _("%s is live and accepts what is posted to its address.") % connection)
+    messages.success(request, _("%s is live and accepts alerts at its URL.") % connection)
     return redirect("console:connection", public_id=connection.public_id)
 
 

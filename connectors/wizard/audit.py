@@ -1,4 +1,4 @@
-"""Who changed where a connection sends what, and which credentials; never their values."""
+"""The admin's history of a connection: who changed which settings and credentials, never their values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def changed(request: HttpRequest, connection: Connection, what: Sequence[str]) -> None:
-    """Keep in the connection's history (in the admin) who changed what of it; nothing where nothing changed."""
+    """Record in the connection's history who changed which settings; does nothing if `what` is empty."""
     if not what:
         return
     said = _("Changed: %s.") % ", ".join(str(each) for each in what)

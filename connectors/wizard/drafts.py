@@ -1,4 +1,4 @@
-"""The mapping that the wizard's page of words makes: always a draft, published only when going live."""
+"""The mapping that the wizard's mapping page writes: always a draft, published only when the connection goes live."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.models import Priority, Publication
 
 
 def newest(connection: Connection) -> Mapping | None:
-    """The draft being worked on, else the mapping in force."""
+    """The newest draft, or the published mapping if there is no draft."""
     rows = Mapping.objects.filter(connection=connection).exclude(status=Publication.RETIRED)
     return rows.filter(status=Publication.DRAFT).order_by("-version").first() or rows.first()
 
@@ -25,7 +25,7 @@ def newest(connection: Connection) -> Mapping | None:
 def proposals(
     connection: Connection, choices: Picklists
 ) -> tuple[list[StatusProposal], dict[str, str], list[NoteProposal]]:
-    """What the page shows first: what is written already, and proposals for what is new there."""
+    """The initial values of the mapping page: what is mapped already, and suggestions for new values."""
     statuses = mapping_suggestions.statuses(choices.get("status", ()))
     priorities = mapping_suggestions.priorities(choices.get("priority", ()))
     notes = mapping_suggestions.notes(choices.get("visibility", ()))
@@ -46,7 +46,7 @@ def _as_known(row: StatusProposal, rule: StatusRule | None, said: set[tuple[str,
     if rule is None:
         is_said = (row.says, row.choice.place) in said or (row.says, "") in said
         return replace(row, says="" if is_said else row.says)
-    # What an admin has decided is in no doubt any more.
+    # What an admin has decided is no longer doubtful.
     return replace(row, verb=rule.verb, waits_on=rule.waits_on, says=rule.says, ground="", is_doubtful=False)
 
 
@@ -63,14 +63,14 @@ def _as_written(row: NoteProposal, rule: NoteRule | None) -> NoteProposal:
 
 
 def pack(connection: Connection, notes: list[NoteProposal]) -> str:
-    """Where the hand-off pack goes: as written already, else as proposed."""
+    """Where the hand-off pack goes: as mapped already, or else as suggested."""
     mapping = newest(connection)
     return mapping.pack if mapping is not None else mapping_suggestions.pack(notes)
 
 
 @transaction.atomic
 def write(connection: Connection, form: WordsForm) -> Mapping:
-    """A draft that says what the form says; how fields travel is kept from the mapping before."""
+    """Save the form as a new draft; the field rules are taken over from the newest mapping."""
     before = newest(connection)
     fields = list(before.fields.values_list("field", "direction", "authority", "sync_when")) if before else []
     Mapping.objects.filter(connection=connection, status=Publication.DRAFT).delete()
@@ -112,5 +112,5 @@ def write(connection: Connection, form: WordsForm) -> Mapping:
 
 
 def _once(pairs: Any) -> list[tuple[str, str]]:
-    """Pairs that have a counterpart; two of ours may share one of theirs, which then is read as the first."""
+    """Pairs that have a counterpart. Two of our values may share one of the vendor's, which is read as the first."""
     return [(ours, theirs) for ours, theirs in pairs if theirs]

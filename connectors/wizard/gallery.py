@@ -1,4 +1,4 @@
-"""The profiles that come with the hub, to begin with: one that is near is changed more quickly than one is written."""
+"""The gallery of built-in profiles: changing a similar one is quicker than writing one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from connectors.models import Profile
 
 @dataclass(frozen=True)
 class Shipped:
-    """One profile that comes with the hub."""
+    """One built-in profile."""
 
     connector: str
     slug: str
@@ -43,7 +43,7 @@ def _may(request: HttpRequest) -> None:
 
 @require_safe
 def gallery(request: HttpRequest) -> HttpResponse:
-    """All of them, with what each is for."""
+    """All built-in profiles, each with its scope."""
     _may(request)
     found = [
         _told(connector, slug, document)
@@ -52,7 +52,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
     ]
     context = {
         **admin.site.each_context(request),
-        "title": _("Start with a shipped profile"),
+        "title": _("Start from a built-in profile"),
         "opts": Profile._meta,
         "shipped": sorted(found, key=lambda each: each.name.lower()),
     }
@@ -61,7 +61,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def start(request: HttpRequest, connector: str, slug: str) -> HttpResponse:
-    """A draft of one's own that begins as a copy, under a short name of its own."""
+    """Create a draft that is a copy of a built-in profile, under a new short name."""
     _may(request)
     kind = profiles.kinds().get(connector)
     document = kind.shipped_profiles().get(slug) if kind is not None else None
@@ -72,12 +72,12 @@ def start(request: HttpRequest, connector: str, slug: str) -> HttpResponse:
         name for name in (f"{slug}_{n}" if n > 1 else f"{slug}_own" for n in range(1, 1000)) if name not in taken
     )
     made = profiles.take_in(_renamed(document, own), connector=connector)
-    messages.success(request, _("The draft is a copy. Change what is different, then try the draft in the workbench."))
+    messages.success(request, _("Draft created. Change what is different, then test it in the workbench."))
     return redirect("admin:connectors_profile_form", made.pk)
 
 
 def _renamed(document: str, slug: str) -> str:
-    """The document under another short name; its name says that it is one's own."""
+    """The document with another short name, and with “(own)” after its name."""
     document = re.sub(r'(?m)^slug = ".*"$', f'slug = "{slug}"', document, count=1)
     return re.sub(r'(?m)^name = "(.*)"$', r'name = "\1 (own)"', document, count=1)
 

@@ -1,4 +1,4 @@
-"""The frame of every page of the wizard: where somebody stands, and which pages can be gone to."""
+"""The frame of the wizard's pages: the steps, which of them is open, and which can be opened."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from connectors.models import Connection
 
 STEPS = (
-    ("choose", _("Whose system")),
+    ("choose", _("Vendor and system")),
     ("access", _("Access")),
-    ("place", _("Place")),
+    ("place", _("Company and queue")),
     ("words", _("Mapping")),
     ("look", _("Preview and go live")),
 )
@@ -45,7 +45,7 @@ def page(request: HttpRequest, step: str, connection: Connection | None, *, titl
 
 
 def _is_open(step: str, connection: Connection) -> bool:
-    """Whether a page can be shown yet: each one builds on the one before."""
+    """Whether a page can be opened yet: each one builds on the previous one."""
     return step == "access" or (step != "choose" and bool(connection.own_user))
 
 

@@ -1,4 +1,4 @@
-"""Profiles in the admin: written or pasted, judged when saved, in versions, exported as they are."""
+"""Profiles in the admin: edited as TOML, validated when saved, published in versions, exported unchanged."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from connectors.engine import profiles
 from connectors.models import Profile
 from connectors.wizard import gallery, profile_form, workbench
 from hub.models import Publication
+from hub.translation import localized
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The document itself; each mistake in it is named with its place."""
+    """The document; every error names its place in the document."""
 
     class Meta:
         model = Profile
@@ -33,10 +34,11 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             self.kind = profiles.read(document, connector=self.instance.connector)
         except profiles.NotAProfile as error:
-            raise forms.ValidationError(str(error).split("\n")) from error
+            raise forms.ValidationError(localized(str(error)).split("\n")) from error
         if self.instance.pk and self.kind.slug.partition(".")[2] != self.instance.slug:
             raise forms.ValidationError(
-                _("slug: it must stay “%s”; make another profile for another system.") % self.instance.slug
+                _("slug: it must stay “%(slug)s”. Create another profile for another system.")
+                % {"slug": self.instance.slug}
             )
         return document
 
@@ -76,17 +78,17 @@ class ProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         made = profiles.take_in(form.cleaned_data["document"])
         obj.__dict__.update(made.__dict__)
 
-    @admin.display(description=gettext_lazy("as forms"))
+    @admin.display(description=gettext_lazy("edit"))
     def form_link(self, obj: Profile) -> str:
         return format_html('<a href="{}">{}</a>', reverse("admin:connectors_profile_form", args=[obj.pk]), _("Form"))
 
-    @admin.display(description=gettext_lazy("try it"))
+    @admin.display(description=gettext_lazy("test"))
     def workbench(self, obj: Profile) -> str:
         return format_html(
             '<a href="{}">{}</a>', reverse("admin:connectors_profile_workbench", args=[obj.pk]), _("Workbench")
         )
 
-    @admin.display(description=gettext_lazy("take it along"))
+    @admin.display(description=gettext_lazy("export"))
     def export(self, obj: Profile) -> str:
         return format_html(
             '<a href="{}">{}</a>', reverse("admin:connectors_profile_export", args=[obj.pk]), _("Export")
@@ -102,16 +104,16 @@ class ProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def publish(self, request: HttpRequest, rows: QuerySet[Profile]) -> None:
         for profile in rows:
             try:
-                self.message_user(request, _("%s can be used for connections now.") % profiles.publish(profile))
+                self.message_user(request, _("%s can now be used for connections.") % profiles.publish(profile))
             except ValueError as refused:
-                self.message_user(request, str(refused), messages.ERROR)
+                self.message_user(request, localized(str(refused)), messages.ERROR)
 
     @admin.action(description=gettext_lazy("Create new draft"))
     def new_version(self, request: HttpRequest, rows: QuerySet[Profile]) -> None:
         for profile in rows:
-            self.message_user(request, _("%s is a draft now.") % profiles.new_version(profile))
+            self.message_user(request, _("%s is now a draft.") % profiles.new_version(profile))
 
-    @admin.action(description=gettext_lazy("Let all its connections use this version"))
+    @admin.action(description=gettext_lazy("Move all connections to this version"))
     def move_connections(self, request: HttpRequest, rows: QuerySet[Profile]) -> None:
         for profile in rows.filter(status=Publication.PUBLISHED):
             workbench.moved(request, profile)

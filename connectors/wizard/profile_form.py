@@ -1,4 +1,4 @@
-"""A profile as forms, table by table, for whoever would rather not write TOML. What is saved is judged as a whole."""
+"""A profile as forms, one per table, for admins who do not want to write TOML. Saving validates the whole profile."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from connectors.engine import profiles
 from connectors.kit.contract import ProfileKey, ProfileSection
 from connectors.models import Profile
 from hub.models import Publication
+from hub.translation import localized
 
 NEW_NAME, NEW_VALUE = "+name", "+value"
 GROUPS = (
-    ("", _("The system")),
-    ("settings", _("Settings to enter")),
-    ("connect", _("Address and access")),
-    ("limits", _("Limits")),
-    ("times", _("Times")),
-    ("since", _("Changed since")),
-    ("operations", _("Operations")),
-    ("who", _("Who we are")),
-    ("people", _("Names of people")),
-    ("ticket", _("Tickets")),
-    ("notes", _("Notes")),
-    ("files", _("Files")),
-    ("picklists", _("Picklists")),
-    ("errors", _("Error answers")),
-    ("hook", _("Webhooks")),
-    ("lacks", _("Missing capabilities")),
-    ("lengths", _("Longest texts")),
+    ("", gettext_lazy("The system")),
+    ("settings", gettext_lazy("Settings to enter")),
+    ("connect", gettext_lazy("URL and authentication")),
+    ("limits", gettext_lazy("Limits")),
+    ("times", gettext_lazy("Time formats")),
+    ("since", gettext_lazy("Changed since")),
+    ("operations", gettext_lazy("Operations")),
+    ("who", gettext_lazy("Our user")),
+    ("people", gettext_lazy("Names of people")),
+    ("ticket", gettext_lazy("Tickets")),
+    ("notes", gettext_lazy("Notes")),
+    ("files", gettext_lazy("Files")),
+    ("picklists", gettext_lazy("Picklists")),
+    ("errors", gettext_lazy("Error responses")),
+    ("hook", gettext_lazy("Webhooks")),
+    ("lacks", gettext_lazy("Missing capabilities")),
+    ("lengths", gettext_lazy("Maximum text lengths")),
 )
 ADDED = {"settings": "settings.+", "notes": "notes.+", "files": "files.+", "errors": "errors.+"}
 
@@ -55,7 +57,7 @@ class TableForm(forms.Form):
             self.fields[NEW_VALUE] = forms.CharField(label=_("New entry: value"), required=False, max_length=20_000)
 
     def values(self) -> dict[str, str]:
-        """What was entered, by key; a name of one's own among them."""
+        """What was entered, by key, including a new entry."""
         found = {key.name: str(self.cleaned_data.get(key.name) or "") for key in self.section.keys}
         if self.cleaned_data.get(NEW_NAME):
             found[self.cleaned_data[NEW_NAME].strip()] = self.cleaned_data.get(NEW_VALUE) or ""
@@ -63,7 +65,8 @@ class TableForm(forms.Form):
 
 
 def _field(key: ProfileKey) -> forms.Field:
-    common: dict[str, Any] = {"label": key.name, "required": False, "help_text": key.help, "initial": key.value}
+    help_text = localized(key.help)
+    common: dict[str, Any] = {"label": key.name, "required": False, "help_text": help_text, "initial": key.value}
     choices = key.choices if key.kind == "text" else ("true", "false") if key.kind == "flag" else ()
     if choices:
         return forms.ChoiceField(choices=[("", "—"), *((each, each) for each in choices)], **common)
@@ -87,7 +90,7 @@ def profile_form(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         section = profiles.section_at(profile, place)
     except ValueError as error:
-        messages.error(request, str(error))
+        messages.error(request, localized(str(error)))
         return redirect(_url(profile, ""))
     is_draft = profile.status == Publication.DRAFT
     form = TableForm(section, request.POST or None)
@@ -96,13 +99,13 @@ def profile_form(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             profiles.edit(profile, place=place, values=form.values())
         except ValueError as error:
-            elsewhere = _at_their_fields(form, place, str(error).split("\n"))
+            elsewhere = _at_their_fields(form, place, localized(str(error)).split("\n"))
         else:
             messages.success(request, _("Saved; the profile is valid."))
             return redirect(_url(profile, place if place.partition(".")[2] != "+" else place[:-2]))
     context = {
         **admin.site.each_context(request),
-        "title": f"{profile}: {place or _('The system')}",
+        "title": _("%(profile)s: %(section)s") % {"profile": profile, "section": place or _("The system")},
         "opts": Profile._meta,
         "profile": profile,
         "form": form,
@@ -120,7 +123,7 @@ def _url(profile: Profile, place: str) -> str:
 
 
 def _at_their_fields(form: TableForm, place: str, mistakes: Sequence[str]) -> list[str]:
-    """Each mistake at the field it is about; those of other tables are given back."""
+    """Add each error to the field it is about; returns the errors of other tables."""
     elsewhere: list[str] = []
     for mistake in mistakes:
         where, _colon, what = mistake.partition(": ")
@@ -133,7 +136,7 @@ def _at_their_fields(form: TableForm, place: str, mistakes: Sequence[str]) -> li
 
 
 def _groups(sections: Sequence[ProfileSection], here: str) -> list[dict[str, Any]]:
-    """The list beside the form: what is there, and what can be added."""
+    """The list beside the form: the tables of the profile, and those that can be added."""
     found = []
     for name, label in GROUPS:
         mine = [each for each in sections if each.place.partition(".")[0] == name]

@@ -1,4 +1,4 @@
-"""The pages of the wizard. Every page can be opened again; nothing is written to the vendor before the last one."""
+"""The wizard's pages. Every page can be opened again; nothing is written to the vendor's system before the last one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from connectors.engine import hooks, mapping, registry
 from connectors.engine.inbound import polling
-from connectors.engine.mapping import mapping_suggestions, preview
+from connectors.engine.mapping import dry_run, mapping_suggestions, preview
 from connectors.engine.operations import publishing
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import AlertConnector, TicketConnector
@@ -32,10 +32,10 @@ from hub.translation import localized
 View = Callable[..., HttpResponse]
 
 DRAFTS = "connection_drafts"
-"""In the session: drafts whose credentials whoever is logged in has entered."""
+"""Session key: the drafts whose credentials the logged-in user has entered."""
 ACCESS = ("settings", "sealed", "memory")
 PLACE = ("settings", "memory", "intake", "intake_queues", "service", "acceptance", "own_user")
-"""What a page of the wizard writes: pollers and workers write the rest of the row meanwhile."""
+"""The columns that each page writes; workers write the other ones at the same time."""
 
 
 def urls() -> list[Any]:
@@ -60,7 +60,7 @@ def _for_admins(view: View) -> View:
 
 
 def choose(request: HttpRequest) -> HttpResponse:
-    """Page 1: whose system, and of which kind."""
+    """Page 1: the vendor, and the kind of system."""
     form = ChooseForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         return redirect(pages.url("access", form.save()))
@@ -68,10 +68,10 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 
 def access(request: HttpRequest, pk: int) -> HttpResponse:
-    """Page 2: credentials; they are tried at once, and an error stands at the setting that is wrong.
+    """Page 2: credentials. They are checked at once, and an error is shown at the setting that is wrong.
 
-    A check that fails changes nothing. Of a new draft what was entered is kept all the same, so that only what is
-    wrong has to be entered again: for whoever entered it, and until the first check succeeds.
+    A failed check changes nothing. Only a new draft keeps what was entered, so that only the wrong values have to be
+    entered again: for the user who entered them, and until the first check succeeds.
     """
     connection = get_object_or_404(Connection, pk=pk)
     kind = registry.kind_of(connection)
@@ -94,11 +94,13 @@ def access(request: HttpRequest, pk: int) -> HttpResponse:
             messages.success(request, _("Access works."))
             _go_on(request, connection, form)
             return redirect(pages.url("place", connection))
-    return pages.page(request, "access", connection, title=_("Access to %s") % kind.label, form=form, kind=kind)
+    return pages.page(
+        request, "access", connection, title=_("Access to %s") % localized(kind.label), form=form, kind=kind
+    )
 
 
 def place(request: HttpRequest, pk: int) -> HttpResponse:
-    """Page 3: who we are there, where our tickets go, which of theirs become ours."""
+    """Page 3: our user, company and queue in the vendor's system, and which of the vendor's tickets are imported."""
     connection = get_object_or_404(Connection, pk=pk)
     kind = registry.kind_of(connection)
     picklists = _read(request, connection)
@@ -115,17 +117,23 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
             connection.own_user = checked.own_user
             connection.save(update_fields=PLACE)
             audit.changed(request, connection, changes)
-            facts = ", ".join(f"{name}: {value}" for name, value in checked.facts.items() if value)
-            messages.success(request, _("The check succeeded. %s") % facts)
+            facts = [
+                _("%(name)s: %(value)s") % {"name": localized(name), "value": localized(value)}
+                for name, value in checked.facts.items()
+                if value
+            ]
+            messages.success(request, _("The check succeeded. %s") % ", ".join(facts))
             if connection.state == Connection.State.LOCKED_OUT:
                 publishing.resume(connection)
             return redirect(pages.url("words", connection))
     counts = {name: sum(1 for choice in picklists.get(name, ()) if choice.is_active) for name in ("company", "queue")}
-    return pages.page(request, "place", connection, title=_("Our place there"), form=form, intake=intake, counts=counts)
+    return pages.page(
+        request, "place", connection, title=_("Company and queue"), form=form, intake=intake, counts=counts
+    )
 
 
 def words(request: HttpRequest, pk: int) -> HttpResponse:
-    """Page 4: their statuses, priorities and visibilities, each with a proposal of what it means."""
+    """Page 4: the vendor's statuses, priorities and visibilities, each with a suggested meaning."""
     connection = get_object_or_404(Connection, pk=pk)
     picklists = _read(request, connection)
     if picklists is None:
@@ -136,11 +144,11 @@ def words(request: HttpRequest, pk: int) -> HttpResponse:
         drafts.write(connection, form)
         return redirect(pages.url("look", connection))
     held = mapping_suggestions.complaints(statuses, priorities, notes)
-    return pages.page(request, "words", connection, title=_("Their values and ours"), form=form, held=held)
+    return pages.page(request, "words", connection, title=_("Value mapping"), form=form, held=held)
 
 
 def look(request: HttpRequest, pk: int) -> HttpResponse:
-    """Page 5: what they would see, who would see theirs, a dry run of the last week; then go live."""
+    """Page 5: a preview of what both sides would see, a dry run of the last week, and going live."""
     connection = get_object_or_404(Connection, pk=pk)
     draft = drafts.newest(connection)
     if draft is None:
@@ -153,15 +161,15 @@ def look(request: HttpRequest, pk: int) -> HttpResponse:
         with registry.ready(connection, TicketConnector) as connector:
             context = {
                 "seen": preview.seen_there(connector, mapped, to=connection.organisation),
-                "dry_run": preview.dry_run(connection, connector, mapped),
+                "dry_run": dry_run.dry_run(connection, connector, mapped),
             }
     except (ConnectorError, CannotUnseal) as error:
-        messages.error(request, _("The dry run could not read their tickets: %s") % error)
+        messages.error(request, _("The dry run could not read the vendor's tickets: %s") % localized(str(error)))
     return pages.page(
         request,
         "look",
         connection,
-        title=_("What would happen"),
+        title=_("Preview"),
         draft=draft,
         packed=preview.packed(mapped),
         canaries=preview.canaries(mapped),
@@ -173,7 +181,7 @@ def look(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _other(connection: Connection) -> Connection | None:
-    """The live connection of the same organisation that this one would take the place of."""
+    """The live connection of the same organisation, which has to be paused before this one can go live."""
     rows = Connection.objects.filter(
         organisation=connection.organisation, purpose=Connection.Purpose.TICKETS, state=Connection.State.ACTIVE
     )
@@ -183,12 +191,14 @@ def _other(connection: Connection) -> Connection | None:
 def _go_live(request: HttpRequest, connection: Connection) -> HttpResponse:
     other = _other(connection)
     if other is not None:
-        messages.error(request, _("%s is live for this organisation; pause or archive that connection first.") % other)
+        messages.error(request, _("%s is live for this organisation. Pause or archive that connection first.") % other)
         return redirect(pages.url("look", connection))
     try:
         polling.begin(connection)
     except (ConnectorError, CannotUnseal) as error:
-        messages.error(request, _("The connection is not live yet, since it cannot be read: %s") % error)
+        messages.error(
+            request, _("The connection could not go live, because reading failed: %s") % localized(str(error))
+        )
         return redirect(pages.url("look", connection))
     draft = drafts.newest(connection)
     if draft is not None and draft.status == Publication.DRAFT:
@@ -197,43 +207,47 @@ def _go_live(request: HttpRequest, connection: Connection) -> HttpResponse:
     connection.refresh_from_db()
     messages.success(
         request,
-        _("%(connection)s is live: open a ticket and hand it over to %(organisation)s.")
+        _("%(connection)s is live. Open a ticket and hand it over to %(organisation)s.")
         % {"connection": connection, "organisation": connection.organisation},
     )
     if request.POST.get("hook"):
         try:
             hooks.register(connection, hub_url=settings.PUBLIC_URL)
         except ConnectorError as error:
-            messages.warning(request, _("No webhook could be registered: %s Polling brings everything anyway.") % error)
+            messages.warning(
+                request,
+                _("The webhook could not be registered: %s Polling still fetches everything.") % localized(str(error)),
+            )
     return redirect("console:connection", public_id=connection.public_id)
 
 
 def _read(request: HttpRequest, connection: Connection) -> Picklists | None:
-    """Their picklists as they are now; None, and a message, where they cannot be read."""
+    """The vendor's current picklists; None, with a message on the page, if they cannot be read."""
     try:
         with registry.ready(connection) as connector:
             return connector.picklists()
     except (ConnectorError, CannotUnseal, KeyError) as error:
-        messages.error(request, _("Their values could not be read: %s") % error)
+        messages.error(request, _("The vendor's values could not be read: %s") % localized(str(error)))
         return None
 
 
 def _go_on(request: HttpRequest, connection: Connection, form: SettingsForm) -> None:
-    """A connection that was locked out goes on by itself once the check succeeds with what was entered."""
+    """Resume a locked-out connection if the check succeeds with what was entered."""
     if connection.state != Connection.State.LOCKED_OUT:
         return
     if _tried(connection, form, lambda connector: connector.check()) is None:
         messages.warning(
             request,
-            _("The connection stays locked out: the check fails. %s") % " ".join(map(str, form.non_field_errors())),
+            _("The connection is still locked out, because the check failed. %s")
+            % " ".join(map(str, form.non_field_errors())),
         )
         return
     publishing.resume(connection)
-    messages.success(request, _("%s was resumed; what waited is sent now.") % connection)
+    messages.success(request, _("%s was resumed; pending changes are sent now.") % connection)
 
 
 def _tried(connection: Connection, form: SettingsForm, call: Callable[[Any], Any]) -> Any:
-    """What real calls with these settings answered; None where the form now says what is wrong."""
+    """The result of `call` with these settings; None if it failed, and the form shows the error."""
     try:
         with registry.ready(connection) as connector:
             return call(connector)
@@ -243,11 +257,11 @@ def _tried(connection: Connection, form: SettingsForm, call: Callable[[Any], Any
         if field in elsewhere and field not in form.fields:
             form.add_error(
                 None,
-                _("%(error)s Correct this on the page Access: %(setting)s.")
-                % {"error": error, "setting": elsewhere[field]},
+                _("%(error)s Correct “%(setting)s” on the page Access.")
+                % {"error": localized(str(error)), "setting": elsewhere[field]},
             )
         else:
-            form.add_error(field if field in form.fields else None, str(error))
+            form.add_error(field if field in form.fields else None, localized(str(error)))
     except ValueError:
-        form.add_error(None, _("A setting is malformed; check ids and addresses."))
+        form.add_error(None, _("A setting has the wrong format. Check IDs and addresses."))
     return None

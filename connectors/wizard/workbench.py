@@ -1,4 +1,4 @@
-"""The workbench of a profile: a sample answer seen as our ticket, and every capability tried live."""
+"""The workbench of a profile: a preview of a sample response as a ticket, and a live test of every capability."""
 
 from __future__ import annotations
 
@@ -14,37 +14,40 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from connectors.engine import profiles
+from connectors.engine import connection_profiles, profiles
 from connectors.engine.operations import trials
+from connectors.kit.contract import Previewed
 from connectors.models import Connection, Profile, Trial
 from connectors.wizard import audit
+from hub.translation import localized
 
 MOST_CHARACTERS = 500_000
 
 
 class SampleForm(forms.Form):
-    """An answer of theirs, as copied from their documentation or from curl."""
+    """A response of the vendor's system, copied from its documentation or from curl."""
 
     what = forms.ChoiceField(
-        label=gettext_lazy("It answers"),
+        label=gettext_lazy("Type of response"),
         choices=[
             ("list", gettext_lazy("the list of tickets")),
             ("get", gettext_lazy("one ticket")),
             ("notes", gettext_lazy("the notes of a ticket")),
-            ("hook", gettext_lazy("— it is what they send when they call us")),
+            ("hook", gettext_lazy("webhook call")),
         ],
     )
     answer = forms.CharField(
-        label=gettext_lazy("Their answer"),
+        label=gettext_lazy("Response"),
         max_length=MOST_CHARACTERS,
         widget=forms.Textarea(attrs={"rows": 12, "class": "vLargeTextField", "spellcheck": "false"}),
     )
 
 
 class TryForm(forms.Form):
-    connection = forms.ModelChoiceField(Connection.objects.none(), label=gettext_lazy("With the access of"))
+    connection = forms.ModelChoiceField(Connection.objects.none(), label=gettext_lazy("Use the credentials of"))
     writes = forms.BooleanField(
-        label=gettext_lazy("Try writing, too: makes one ticket there, with notes and a file"), required=False
+        label=gettext_lazy("Also test writing: creates one ticket in the vendor's system, with notes and a file"),
+        required=False,
     )
 
 
@@ -56,7 +59,7 @@ def urls() -> list[Any]:
 
 
 def workbench(request: HttpRequest, pk: int) -> HttpResponse:
-    """Samples are read within the request; trials are run by a worker, and the page shows how far it is."""
+    """Samples are read within the request; trials are run by a worker, and the page shows the progress."""
     profile = _profile(request, pk)
     rows = Connection.objects.filter(profile__slug=profile.slug, profile__connector=profile.connector)
     sample = SampleForm(request.POST if "sample" in request.POST else None)
@@ -86,7 +89,7 @@ def workbench(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def progress(request: HttpRequest, pk: int) -> HttpResponse:
-    """How far the newest trial is: a piece of the page."""
+    """The progress of the newest trial, as a fragment of the page."""
     profile = _profile(request, pk)
     return render(
         request, "admin/connectors/profile/_trial.html", {"profile": profile, "trial": _newest(profile).first()}
@@ -104,31 +107,38 @@ def _newest(profile: Profile) -> QuerySet[Trial]:
 
 
 def _is_asked(request: HttpRequest, profile: Profile, form: TryForm) -> bool:
-    """Whether a worker will try this version, with the settings and secrets of a connection that uses any."""
+    """Queue a trial of this version with the credentials of the chosen connection; False if the form has an error."""
     chosen = form.cleaned_data
     try:
         trials.ask(profile=profile, connection=chosen["connection"], writes=chosen["writes"], by=str(request.user))
     except trials.NotTried as error:
-        form.add_error("connection", str(error))
+        form.add_error("connection", localized(str(error)))
         return False
     return True
 
 
-def _seen(profile: Profile, form: SampleForm) -> Any:
+def _seen(profile: Profile, form: SampleForm) -> list[Previewed] | None:
+    """The records of the sample, with names in the active language; None if the form now has an error."""
     try:
         kind = profiles.read(profile.document, connector=profile.connector)
-        return kind.preview(form.cleaned_data["what"], form.cleaned_data["answer"])
+        return [
+            Previewed(
+                title=localized(each.title),
+                rows=tuple((localized(name), localized(value)) for name, value in each.rows),
+            )
+            for each in kind.preview(form.cleaned_data["what"], form.cleaned_data["answer"])
+        ]
     except ValueError as error:
-        form.add_error("answer", str(error))
+        form.add_error("answer", localized(str(error)))
         return None
 
 
 def moved(request: HttpRequest, profile: Profile) -> HttpResponse:
-    """Every connection of this profile, on to this version."""
+    """Move every connection of this profile to this version."""
     for connection in Connection.objects.filter(profile__slug=profile.slug).exclude(profile=profile):
-        profiles.move(connection, profile)
+        connection_profiles.move(connection, profile)
         audit.changed(request, connection, [_("profile: %s") % profile])
         messages.success(
-            request, _("%(connection)s uses %(profile)s now.") % {"connection": connection, "profile": profile}
+            request, _("%(connection)s now uses %(profile)s.") % {"connection": connection, "profile": profile}
         )
     return redirect(reverse("admin:connectors_profile_changelist"))

@@ -1,1 +1,1 @@
-"""Formats of dates beside Django's own, by language; templates use them by name."""
+"""Additional date formats by language, which templates use by name."""

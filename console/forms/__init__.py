@@ -1,1 +1,1 @@
-"""What a person can enter, one form per action."""
+"""The forms of the console, one per action."""

@@ -1,4 +1,4 @@
-"""Forms of a person's own account."""
+"""Forms for a user's own account."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hub.models import User
 
 
 class AddressForm(StyledForm):
-    """The address somebody logs in with."""
+    """The e-mail address of an account."""
 
     email = forms.EmailField(label=_("E-mail address"), max_length=254)
 
 
 class ChosenPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
-    """A new password, without the old one. Saves nothing else: an admin may change the same account meanwhile."""
+    """A new password without the old one. Saves only the password, because an admin may edit the account meanwhile."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -33,4 +33,4 @@ class ChosenPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
 
 
 class OwnPasswordForm(ChosenPasswordForm, PasswordChangeForm):
-    """A new password for somebody who is logged in and enters the old one."""
+    """A new password for a user who is logged in and enters the old one."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from console.forms.styling import StyledForm
 from hub.models import OPEN_STAGES, Leg, Message, Organisation, ReasonCode, Ticket
@@ -16,9 +17,9 @@ REASON_CODES = [("", _("Reason …")), *ReasonCode.choices]
 
 
 def _accept_minutes() -> forms.IntegerField:
-    """Minutes until an offer expires; empty for the time of the workflow."""
+    """Minutes until an offer expires; empty for the value of the workflow."""
     return forms.IntegerField(
-        label=_("Minutes to answer, day and night (empty: as set in the workflow)"),
+        label=_("Minutes to accept, around the clock (empty: as set in the workflow)"),
         required=False,
         min_value=1,
         max_value=100_000,
@@ -26,7 +27,7 @@ def _accept_minutes() -> forms.IntegerField:
 
 
 def accept_within(form: forms.Form) -> timedelta | None:
-    """The time entered in a valid form; None without one."""
+    """The time entered in a valid form; None if it was left empty."""
     minutes = form.cleaned_data["accept_minutes"]
     return timedelta(minutes=minutes) if minutes else None
 
@@ -36,8 +37,13 @@ def _first_words(message: Message) -> str:
 
 
 class HandOverForm(StyledForm):
+    """Hands a ticket over to another organisation, or engages one in addition."""
+
     organisation = forms.ModelChoiceField(
-        label=_("To"), queryset=Organisation.objects.none(), to_field_name="public_id", empty_label=_("Choose …")
+        label=pgettext_lazy("hand over", "To"),
+        queryset=Organisation.objects.none(),
+        to_field_name="public_id",
+        empty_label=_("Choose …"),
     )
     reason = forms.CharField(
         label=_("What they need to know"), required=False, widget=forms.Textarea(attrs={"rows": 2}), max_length=4000
@@ -85,7 +91,7 @@ class DecisionForm(StyledForm):
 
 
 class EngagementForm(StyledForm):
-    """One action on an engagement, and what is said with it."""
+    """One action on an engagement, with its reason."""
 
     act = forms.ChoiceField(choices=[(name, verb.label) for name, verb in verbs.OURS.items()])
     reason = forms.CharField(required=False, max_length=2000)
@@ -94,5 +100,5 @@ class EngagementForm(StyledForm):
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         if given.get("act") in verbs.WITH_CODE and not (given.get("code") or given.get("reason")):
-            raise forms.ValidationError(_("Choose or enter a reason: whoever takes the ticket next reads it."))
+            raise forms.ValidationError(_("Choose or enter a reason. The next organisation will read it."))
         return given

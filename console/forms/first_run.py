@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from console.forms.styling import StyledForm
 from hub.models import User
 from hub.sla.calendars import BadCalendar, load_zone
+from hub.translation import localized
 
 
 class FirstRunForm(StyledForm):
@@ -25,7 +26,7 @@ class FirstRunForm(StyledForm):
         try:
             return load_zone(self.cleaned_data["time_zone"]).key
         except BadCalendar as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(localized(str(error))) from error
 
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()

@@ -1,4 +1,4 @@
-"""The form of a guest link: what a vendor without a system says and does."""
+"""The form of a guest link, for vendors without a system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LARGEST = 20 * 1024 * 1024
 
 
 class GuestLinkForm(forms.Form):
-    """A message and an action; the browser remembers the name."""
+    """A message and an action. The browser remembers the name."""
 
     name = forms.CharField(
         label=_("Your name"),

@@ -1,4 +1,4 @@
-"""Forms whose controls look like those of the console."""
+"""Forms with the console's style."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _Form = TypeVar("_Form", bound=forms.Form)
 
 
 def styled(form: _Form) -> _Form:
-    """The form, each of its controls with the classes of the console."""
+    """The form, with the console's CSS classes on its controls."""
     for field in form.fields.values():
         widget = field.widget
         if isinstance(widget, forms.CheckboxInput | forms.CheckboxSelectMultiple):
@@ -23,7 +23,7 @@ def styled(form: _Form) -> _Form:
 
 
 class StyledForm(forms.Form):
-    """A form whose controls look like those of the console."""
+    """A form with the console's CSS classes on its controls."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Forms for tickets: opening one, its verbs, its priority, and what is said on it."""
+"""Forms for tickets: opening a ticket, its transitions, its priority and its messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OpenForm(StyledForm):
 
 
 class VerbForm(StyledForm):
-    """A verb of the ticket's workflow, and what comes with it."""
+    """A transition of the ticket's workflow, with the fields it requires."""
 
     move = forms.SlugField(max_length=50)
     reason = forms.CharField(label=_("Reason"), required=False, max_length=500)
@@ -67,7 +67,7 @@ class VerbForm(StyledForm):
 
 
 class PriorityForm(StyledForm):
-    """Impact and urgency, or a priority by hand with a reason."""
+    """Impact and urgency, or a manual priority with a reason."""
 
     impact = forms.TypedChoiceField(label=_("Impact"), choices=DEGREES, coerce=int, required=False, empty_value=None)
     urgency = forms.TypedChoiceField(label=_("Urgency"), choices=DEGREES, coerce=int, required=False, empty_value=None)
@@ -99,4 +99,4 @@ class CommentForm(StyledForm):
 
 
 class ReplyForm(StyledForm):
-    body = forms.CharField(label=_("Reply of the requester"), widget=forms.Textarea(attrs={"rows": 2}))
+    body = forms.CharField(label=_("Reply from the requester"), widget=forms.Textarea(attrs={"rows": 2}))

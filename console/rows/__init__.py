@@ -1,1 +1,1 @@
-"""What templates get for one row: a record and what a page says about it."""
+"""Rows for templates: a record with the data that a page shows about it."""

@@ -1,4 +1,4 @@
-"""Engagements of a ticket with their clocks and what can be done with them."""
+"""Engagements of a ticket with their clocks and possible actions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EngagementRow:
 
 
 def engagement_rows(legs: Iterable[Leg], badges: Sequence[Badge]) -> Iterator[EngagementRow]:
-    """The rows in the order of `legs` (newest first); an organisation's clocks stand at its newest engagement."""
+    """The rows in the order of `legs` (newest first). An organisation's clocks are shown at its newest engagement."""
     seen: set[int] = set()
     for leg in legs:
         is_newest = leg.organisation_id not in seen
@@ -43,7 +43,7 @@ def engagement_rows(legs: Iterable[Leg], badges: Sequence[Badge]) -> Iterator[En
 
 
 def _counts(leg: Leg, badge: Badge) -> bool:
-    """Whether a clock says something about an engagement: without the work, only the promise to answer was kept."""
+    """Whether a clock applies to an engagement. If the work was not done, only the acceptance clock can be met."""
     if leg.is_open or leg.stage == Stage.DONE or badge.state == "breached":
         return True
     return badge.clock.target == Target.Kind.ACKNOWLEDGE and leg.answered_at is not None

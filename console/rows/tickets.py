@@ -1,4 +1,4 @@
-"""Tickets as rows of the list."""
+"""Rows of the ticket list."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.queries import tickets as questions
 
 @dataclass(frozen=True, kw_only=True)
 class TicketRow:
-    """One ticket of the list, as the reader may know it."""
+    """One ticket of the list, with what the reader may see."""
 
     ticket: Ticket
     status: str
@@ -24,7 +24,7 @@ class TicketRow:
 def ticket_rows(
     tickets: Iterable[Ticket], *, user: User, known: Collection[int] | None, at: datetime
 ) -> list[TicketRow]:
-    """The rows of a page; `known` are the organisations the reader may know of, None for all."""
+    """The rows of a page. `known` are the organisations that the reader may see; None for all."""
     found = list(tickets)
     clocks = questions.listed_clocks(found, at=at) if known is None else {}
     audience = "" if known is None else "vendor" if permissions.is_of_a_vendor(user) else "requester"

@@ -1,4 +1,4 @@
-"""Lines of the timeline with what the synchronisation says about their messages."""
+"""Lines of the timeline with the delivery status of their messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.queries.timeline import Line
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineRow:
-    """One line, where its message was delivered, and which of its files are missing."""
+    """One line, the deliveries of its message, and its files that have not been downloaded."""
 
     line: Line
     ticks: Sequence[deliveries.Tick] = ()
@@ -22,7 +22,7 @@ class TimelineRow:
 
 
 def timeline_rows(lines: Iterable[Line], *, user: User) -> list[TimelineRow]:
-    """The lines in their order; only those who see everything are shown deliveries, only workers missing files."""
+    """The lines in their order. Deliveries are only for readers who see everything, missing files only for workers."""
     found = list(lines)
     if not permissions.sees_everything(user):
         return [TimelineRow(line=line) for line in found]

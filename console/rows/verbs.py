@@ -1,4 +1,4 @@
-"""Verbs of a ticket's workflow with the fields they ask for."""
+"""Transitions of a ticket's workflow with the fields they require."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from workflows.rules.verbs import Verb, available
 
 @dataclass(frozen=True, kw_only=True)
 class VerbRow:
-    """One verb, and the fields that come with it."""
+    """One transition and its fields."""
 
     verb: Verb
     fields: Sequence[BoundField]
 
 
 def verb_rows(user: User, ticket: Ticket, *, at: datetime) -> list[VerbRow]:
-    """Every verb of the ticket's workflow; readers who do not work on it get only those they can use."""
+    """All transitions of the ticket's workflow; readers who do not work on it get only those they can use."""
     if ticket.is_history:
         return []
     found = available(context(ticket, at=at), roles=roles_on(user, ticket))

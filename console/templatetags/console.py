@@ -1,4 +1,4 @@
-"""Filters and tags of the console."""
+"""Template filters and tags of the console."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from hub.queries.timeline import RELATED
 from workflows.models import Notice
 
 register = template.Library()
+
+NO_BREAK = "\u00a0"
 
 
 @register.simple_tag
@@ -45,10 +47,10 @@ REASONS = {
     "working": _("working"),
     "transport": _("on its way"),
     "waiting_requester": _("waiting for the requester"),
-    "waiting_unasked": _("has to ask the requester"),
+    "waiting_unasked": _("requester not asked yet"),
     "waiting_us": _("waiting for us"),
     "waiting_own": _("waiting"),
-    "waiting_circle": _("waiting in a circle"),
+    "waiting_circle": _("circular wait"),
     "awaited": _("awaited by another organisation"),
     "contested": _("in joint triage"),
     "unrecorded": _("not recorded"),
@@ -87,31 +89,33 @@ PHASES = {
 
 @register.filter
 def span(seconds: int | None) -> str:
-    """Seconds in the two largest units, rounded down, in the active language.
+    """Seconds in the two largest units, rounded down, in the active language, with no-break spaces.
 
-    >>> span(45), span(11_520), span(90_000), span(-60)
-    ('45 s', '3 h 12 m', '1 d 1 h', '−1 m')
+    >>> [span(seconds).replace(NO_BREAK, " ") for seconds in (45, 11_520, 90_000, -60)]
+    ['45 s', '3 h 12 m', '1 d 1 h', '−1 m']
     """
     if seconds is None:
         return ""
     sign, rest = ("−" if seconds < 0 else ""), abs(int(seconds))
     if rest < 60:
-        return sign + gettext("%(n)s s") % {"n": rest}
+        seconds_only = gettext("%(n)s s") % {"n": rest}
+        return f"{sign}{seconds_only}".replace(" ", NO_BREAK)
     days, rest = divmod(rest, 86_400)
     hours, rest = divmod(rest, 3600)
     units = ((days, gettext("%(n)s d")), (hours, gettext("%(n)s h")), (rest // 60, gettext("%(n)s m")))
-    return sign + " ".join([unit % {"n": number} for number, unit in units if number][:2])
+    parts = [unit % {"n": number} for number, unit in units if number][:2]
+    return f"{sign}{' '.join(parts)}".replace(" ", NO_BREAK)
 
 
 @register.filter
 def reason(value: str) -> str:
-    """Why the holder has the ticket, in words."""
+    """The label of the reason why the holder has the ticket."""
     return str(REASONS.get(value, value.replace("_", " ")))
 
 
 @register.filter
 def relation(related: Related) -> str:
-    """What another ticket is to this one, in words."""
+    """The label of the relation to another ticket."""
     return str(RELATED[related.kind][0 if related.is_from else 1])
 
 
@@ -137,6 +141,6 @@ def charge_class(value: str) -> str:
 
 @register.simple_tag
 def opens(number: Number) -> str:
-    """The address of the list that a number counts."""
+    """The URL of the ticket list behind a number on the board."""
     query = {name.replace("text", "q"): value for name, value in asdict(number.filters).items() if value}
     return f"{reverse('console:tickets')}?{urlencode(query)}"

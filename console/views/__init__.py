@@ -1,1 +1,1 @@
-"""Pages for people: read anything they may, make one call."""
+"""The views of the console. Each reads what its user may see, or makes one call that changes something."""

@@ -1,4 +1,4 @@
-"""A person's own account: changing the password, resetting a forgotten one, ending sessions."""
+"""A user's own account: changing the password, resetting a forgotten one, ending sessions."""
 
 from __future__ import annotations
 

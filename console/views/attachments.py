@@ -1,4 +1,4 @@
-"""Files of messages, as downloads."""
+"""Downloads of files attached to messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.queries import permissions
 @require_safe
 @login_required
 def attachment(request: HttpRequest, public_id: str) -> HttpResponse | FileResponse:
-    """A file, for whoever may read its message."""
+    """A file, for users who may read its message."""
     found = Attachment.objects.select_related("ticket", "message").filter(public_id=public_id).first()
     if found is None or not _may_read(request, found):
         raise Http404
@@ -25,7 +25,7 @@ def attachment(request: HttpRequest, public_id: str) -> HttpResponse | FileRespo
 
 
 def download(found: Attachment) -> HttpResponse | FileResponse:
-    """The file as a download, never shown inside a page; 410 where its content is damaged."""
+    """The file as a download that browsers never display as a page; 410 if its content is damaged."""
     if files.fault(found):
         return HttpResponse(_("This file is damaged. Ask your administrator to restore it from a backup."), status=410)
     response = FileResponse(

@@ -1,4 +1,4 @@
-"""The board, and the cursor that every page polls."""
+"""The board, and the cursor that all pages poll."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def board(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def live(request: HttpRequest) -> HttpResponse:
-    """204 while nothing changed; otherwise the new cursor, and an event on which pages reload their parts."""
+    """204 if nothing has changed; otherwise the new cursor and an event on which pages reload their parts."""
     cursor = live_cursor(person(request))
     if request.GET.get("cursor") == cursor:
         return HttpResponse(status=204)
@@ -46,9 +46,9 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 def live_cursor(user: User) -> str:
-    """A short text that changes whenever a page of this person would look different.
+    """A short text that changes whenever a page would look different for this user.
 
-    To people who do not see everything the cursor reveals only that a ticket of their own changed.
+    For users who do not see everything, it reveals only that one of their own tickets has changed.
     """
     if permissions.sees_everything(user):
         return f"{Event.objects.aggregate(newest=Max('pk'))['newest'] or 0}.{deliveries.cursor()}"

@@ -1,4 +1,4 @@
-"""One connection: its condition, its sync issues, its unmapped values."""
+"""One connection: its status, sync issues and unmapped values."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from connectors.engine import outbox
 from connectors.engine.inbound import pacing
+from connectors.engine.mapping import field_names
 from connectors.engine.operations import publishing
+from connectors.engine.outbound import parked_items
 from connectors.models import Connection, NoteRule, Outbound, StatusRule
 from connectors.queries import alerts, connections, sync_issues
 from console.access import person, workers_only
@@ -19,6 +21,7 @@ from console.views.board import live_cursor
 from hub.domain.actors import Actor
 from hub.domain.tickets import us
 from hub.models import Priority, UnmappedValue
+from hub.translation import localized
 
 MEANINGS = {
     "status": StatusRule.Verb.choices,
@@ -37,7 +40,7 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
         "condition": connections.condition(found),
         "held_back": pacing.held_back(found),
         "stuck": [item for item in sync_issues.stuck(connection=found) if item.kind != "unmapped"],
-        "unmapped": [{"row": row, "choices": MEANINGS.get(row.field, [])} for row in connections.unmapped(found)],
+        "unmapped": [_unmapped(row) for row in connections.unmapped(found)],
         "raw": connections.raw(found) if is_admin else [],
         "is_admin": is_admin,
         "alerting": alerts.alerting(found) if found.purpose == Connection.Purpose.ALERTS else None,
@@ -47,10 +50,15 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
     return render(request, "console/connection.html", context)
 
 
+def _unmapped(row: UnmappedValue) -> dict[str, object]:
+    field = capfirst(localized(field_names.name_of(row.field)))
+    return {"row": row, "field": field, "choices": MEANINGS.get(row.field, [])}
+
+
 @require_POST
 @workers_only
 def give_meaning(request: HttpRequest, public_id: str, row_id: int) -> HttpResponse:
-    """Map one value; everything held for it is processed again."""
+    """Map one value, and process again what is held because of it."""
     if not person(request).has_perm("connectors.change_mapping"):
         raise PermissionDenied
     found = get_object_or_404(Connection, public_id=public_id)
@@ -59,7 +67,7 @@ def give_meaning(request: HttpRequest, public_id: str, row_id: int) -> HttpRespo
     try:
         mapping = publishing.give_meaning(found, field=row.field, value=row.value, meaning=meaning, waits_on=waits_on)
     except ValueError as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
     else:
         done = _("%(mapping)s is published. Everything held for this value is processed again.")
         messages.success(request, done % {"mapping": mapping})
@@ -72,9 +80,9 @@ def say_as_comment(request: HttpRequest, row_id: int) -> HttpResponse:
     """Send a parked change as a comment instead."""
     item = get_object_or_404(Outbound.objects.select_related("link__connection"), pk=row_id)
     try:
-        outbox.say_as_comment(item, actor=Actor.person(person(request), us()))
+        parked_items.say_as_comment(item, actor=Actor.person(person(request), us()))
     except ValueError as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
     else:
         messages.success(request, _("Sent as a comment. Later changes continue."))
     return redirect("console:connection", public_id=item.link.connection.public_id)

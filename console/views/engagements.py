@@ -1,4 +1,4 @@
-"""Handing a ticket over, acting on an engagement, and guest links for organisations without a system."""
+"""Handing tickets over, actions on engagements, and guest links for organisations without a system."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hub.core.clock import now
 from hub.domain.actors import Actor
 from hub.models import Leg, Stage, Ticket
 from hub.queries import permissions
+from hub.translation import localized
 from workflows.handoffs import engagements, guest_links, verbs
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.lifecycle import transitions
@@ -24,7 +25,7 @@ from workflows.lifecycle import transitions
 @require_POST
 @workers_only
 def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Give the ticket to another organisation, or engage one beside whoever has it."""
+    """Hand the ticket over to another organisation, or engage one in addition to the holder."""
     ticket = permissions.get_ticket_for(person(request), public_id)
     form = HandOverForm(request.POST, ticket=ticket)
     if not form.is_valid():
@@ -50,14 +51,14 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
         else:
             engagements.hand_over(**offered)
     except handoff_transitions.HandoffRefused as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
     return redirect(ticket)
 
 
 @require_POST
 @workers_only
 def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
-    """One action on an engagement."""
+    """Perform one action on an engagement."""
     ticket = permissions.get_ticket_for(person(request), public_id)
     leg = _leg(ticket, leg_id)
     form = EngagementForm(request.POST)
@@ -76,7 +77,7 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
         )
         verbs.act(leg, act, given)
     except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
         return redirect(ticket)
     if act == "give_back" and ticket.legs.get(pk=leg.pk).stage != Stage.RETURNED:
         messages.warning(
@@ -93,7 +94,7 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
 @require_POST
 @workers_only
 def leg_guest_link(request: HttpRequest, public_id: str, leg_id: str) -> HttpResponse:
-    """Make the guest link on which the organisation can work without a system of its own, or close it."""
+    """Create or close the guest link with which the organisation can work without its own system."""
     ticket = permissions.get_ticket_for(person(request), public_id)
     leg = _leg(ticket, leg_id)
     if request.POST.get("close"):

@@ -32,7 +32,7 @@ def bad_request(request: HttpRequest, exception: Exception | None = None, *, num
 
 
 def not_found(request: HttpRequest) -> HttpResponse:
-    """404 before the session is read."""
+    """404, answered before the session is read."""
     return _page(request, 404, _("Page not found"), _("This page does not exist, or you may not see it."))
 
 
@@ -62,7 +62,7 @@ def forged(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """500, or 503 while the database is down; the log has the error under the number shown."""
+    """500, or 503 while the database is down. The page shows the number under which the error is logged."""
     number, error = secrets.token_hex(4), sys.exc_info()[1]
     log.error("Error %s: %s %s", number, request.method, request.path)
     if isinstance(error, OperationalError | InterfaceError):
@@ -83,8 +83,8 @@ def broken(request: HttpRequest) -> HttpResponse:
         500,
         _("Something went wrong"),
         _(
-            "This is a fault in Ticket Hub. Go back and try again. If it happens again, give your administrator the "
-            "number below: the log has the details under it."
+            "An unexpected error occurred in Ticket Hub. Go back and try again. If it happens again, give your "
+            "administrator the number below, which identifies the error in the log."
         ),
         number=number,
     )

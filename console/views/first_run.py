@@ -16,7 +16,7 @@ from hub.models import Membership, Organisation, User
 
 
 def first_run(request: HttpRequest) -> HttpResponse:
-    """Shown until our organisation exists; afterwards it redirects to the board."""
+    """The first-run page. Once our organisation exists, it redirects to the board."""
     if Organisation.objects.filter(is_us=True).exists():
         return redirect("console:board")
     form = FirstRunForm(request.POST or None)
@@ -34,7 +34,7 @@ def first_run(request: HttpRequest) -> HttpResponse:
 
 @transaction.atomic
 def set_up(*, organisation: str, time_zone: str, name: str, email: str, password: str) -> User:
-    """Our organisation and the first admin; nobody can do it twice."""
+    """Create our organisation and the first administrator."""
     ours = Organisation.objects.create(name=organisation, kind=Organisation.Kind.US, is_us=True, time_zone=time_zone)
     user = User.objects.create_superuser(email, password, name=name, time_zone=time_zone)
     for role in (Membership.Role.ADMIN, Membership.Role.MANAGER):

@@ -1,4 +1,4 @@
-"""The guest link of a vendor without a system. Whoever has the address may act; there is no log-in."""
+"""The guest link of a vendor without a system. Anyone with the URL may act; there is no log-in."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from hub.core.clock import now
 from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.models import Attachment, Leg, Message
+from hub.translation import localized
 from workflows.handoffs import guest_links, transitions
 from workflows.handoffs.verbs import GUEST, possible_for_guest
 from workflows.models import GuestLink
@@ -32,7 +33,7 @@ _Response = TypeVar("_Response", bound=HttpResponseBase)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def guest_link(request: HttpRequest, token: str) -> HttpResponse:
-    """Show the engagement, or do one thing. A GET changes nothing, because mail scanners open links, too."""
+    """Show the engagement, or perform one action. GET requests change nothing, because mail scanners open links."""
     found = guest_links.find(token)
     if found is None:
         raise Http404
@@ -44,7 +45,7 @@ def guest_link(request: HttpRequest, token: str) -> HttpResponse:
         if request.method != "HEAD":  # a HEAD request is not a use of the link
             guest_links.use(found, at=at, actor=Actor.vendor(found.leg.organisation, name))
     except guest_links.TooOften as refused:
-        return _closed(HttpResponse(str(refused), status=429, headers={"Retry-After": "600"}))
+        return _closed(HttpResponse(localized(str(refused)), status=429, headers={"Retry-After": "600"}))
     form = GuestLinkForm(request.POST or None, request.FILES or None, initial={"name": name})
     chosen = request.POST.get("act") or request.GET.get("do", "")
     if request.method == "POST" and form.is_valid() and _done(request, found, form):
@@ -72,8 +73,10 @@ def refused_unread(request: HttpRequest) -> HttpResponse | None:
 
 
 def _closed(response: _Response) -> _Response:
-    """Keep the page out of search engines and its address away from other sites."""
-    response["Referrer-Policy"] = "same-origin"  # with less a browser sends no origin, and the form is refused
+    """Keep the page out of search engines, and its URL from other sites."""
+    response["Referrer-Policy"] = (
+        "same-origin"  # with a stricter policy browsers send no origin, and the form is rejected
+    )
     response["X-Robots-Tag"] = "noindex, nofollow"
     return response
 
@@ -94,7 +97,7 @@ def _done(request: HttpRequest, found: GuestLink, form: GuestLinkForm) -> bool:
             origin=origin,
         )
     except (transitions.HandoffRefused, NotSaid) as refused:
-        form.add_error(None, str(refused))
+        form.add_error(None, localized(str(refused)))
         return False
     if origin:
         outbox.known_to_them(found.leg)

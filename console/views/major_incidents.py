@@ -1,4 +1,4 @@
-"""Tickets that belong together: major incidents, child tickets, one message to all of them, merging."""
+"""Related tickets: major incidents, child tickets, messages to all of them, and merging."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from hub.domain import tickets as record
 from hub.domain.actors import Actor
 from hub.models import Ticket
 from hub.queries import permissions
+from hub.translation import localized
 from workflows.incidents import major_incidents, merging
 
 MOST_CHILDREN = 200
@@ -26,13 +27,13 @@ MOST_CHILDREN = 200
 @require_POST
 @workers_only
 def major(request: HttpRequest, public_id: str) -> HttpResponse:
-    """One of the actions below, as the button names it."""
+    """Perform one of the actions below, chosen by the button."""
     ticket = permissions.get_ticket_for(person(request), public_id)
     act = _ACTIONS.get(request.POST.get("do", ""), _end)
     try:
         done = act(request, ticket, Actor.person(person(request)))
     except (record.NotEditable, conversation.NotSaid, merging.MergeRefused) as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
     else:
         if done:
             messages.success(request, done)
@@ -85,7 +86,7 @@ _ACTIONS: dict[str, Callable[[HttpRequest, Ticket, Actor], str]] = {
     "merge": _merge,
     "broadcast": _broadcast,
 }
-"""Each returns what to tell the reader, empty where the page shows it."""
+"""Each returns a message for the user; empty if the page itself shows the result."""
 
 
 def _one(text: str) -> Ticket:

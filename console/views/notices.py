@@ -1,4 +1,4 @@
-"""The notices of whoever is logged in."""
+"""The user's notices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 100
 @require_safe
 @login_required
 def notices(request: HttpRequest) -> HttpResponse:
-    """The reader's newest notices."""
+    """The user's newest notices."""
     rows = Notice.objects.filter(user=person(request), channel="console").select_related("ticket").order_by("-pk")
     context = {"notices": list(rows[:MOST]), "page": "notices", "cursor": live_cursor(person(request))}
     return render(request, "console/notices.html", context)
@@ -27,7 +27,7 @@ def notices(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def read_notices(request: HttpRequest) -> HttpResponse:
-    """Mark as read everything that was shown."""
+    """Mark all notices that were shown as read."""
     upto = request.POST.get("upto", "")
     rows = Notice.objects.filter(user=person(request), channel="console", read_at=None)
     if upto.isdecimal() and len(upto) < 18:

@@ -1,19 +1,18 @@
-"""Sync issues: what is held up, why, and what a person can do about it."""
+"""Sync issues, and the actions that resolve them."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from connectors.engine import outbox
 from connectors.engine.inbound import alert_acknowledgements, awaited_files, identity, pacing, parked
-from connectors.engine.inbound.as_read_now import as_read_now
+from connectors.engine.inbound.inbound_preview import as_read_now
 from connectors.engine.operations import differences, publishing
+from connectors.engine.outbound import parked_items
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
 from connectors.queries import sync_issues
 from console.access import person, workers_only
@@ -24,6 +23,7 @@ from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.domain.signals import retry_failed_receiver
 from hub.models import FailedReceiver
+from hub.translation import localized
 from workflows.models import FailedAction, Notice, Pending
 from workflows.notifications import delivery
 from workflows.rules import retries
@@ -49,7 +49,7 @@ def sync(request: HttpRequest) -> HttpResponse:
 def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
     """Try a parked row again."""
     if kind == "outbound":
-        outbox.retry(get_object_or_404(Outbound, pk=row_id))
+        parked_items.retry(get_object_or_404(Outbound, pk=row_id))
     elif kind == "inbound":
         parked.retry(get_object_or_404(Inbound, pk=row_id))
     elif kind == "notice":
@@ -79,25 +79,25 @@ def _try_action(request: HttpRequest, row: FailedAction) -> HttpResponse:
     try:
         done = retries.retry(row, actor=Actor.person(person(request)), at=now())
     except ActionRefused as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
     else:
-        messages.success(request, done)
+        messages.success(request, localized(done))
     return redirect("console:sync")
 
 
 @require_POST
 @workers_only
 def vouch(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Accept a message whose sender is not proven, with a reason."""
+    """Accept a message whose sender is not verified, with a reason."""
     row = get_object_or_404(Inbound, pk=row_id)
     reason = request.POST.get("reason", "").strip()
     if not reason:
-        messages.error(request, _("Enter why you believe that they sent it."))
+        messages.error(request, _("Enter why you believe the sender is genuine."))
     else:
         try:
             parked.vouch(row, user=person(request), reason=reason)
         except ValueError as refused:
-            messages.error(request, str(refused))
+            messages.error(request, localized(str(refused)))
         else:
             messages.success(request, _("Accepted. The ticket shows your name and the reason."))
     return redirect("console:sync")
@@ -106,13 +106,14 @@ def vouch(request: HttpRequest, row_id: int) -> HttpResponse:
 @require_safe
 @workers_only
 def inbound(request: HttpRequest, row_id: int) -> HttpResponse:
-    """One received row, and how it would be read now."""
+    """One received item, and how it would be processed now."""
     row = get_object_or_404(Inbound.objects.select_related("connection__organisation"), pk=row_id)
+    found = as_read_now(row)
+    found.why_not = localized(found.why_not)
     context = {
         "row": row,
-        "title": _("%(kind)s from %(connection)s")
-        % {"kind": capfirst(row.get_kind_display()), "connection": row.connection},
-        "now": as_read_now(row),
+        "title": _inbound_title(row),
+        "now": found,
         "waits": row.state == Inbound.State.PARKED,
         "alike": parked.alike(row).count(),
         "page": "sync",
@@ -120,10 +121,20 @@ def inbound(request: HttpRequest, row_id: int) -> HttpResponse:
     return render(request, "console/inbound.html", context)
 
 
+def _inbound_title(row: Inbound) -> str:
+    if row.kind == Inbound.Kind.MAIL:
+        title = _("E-mail from %(connection)s")
+    elif row.kind == Inbound.Kind.HOOK:
+        title = _("Webhook call from %(connection)s")
+    else:
+        title = _("Record polled from %(connection)s")
+    return title % {"connection": row.connection}
+
+
 @require_POST
 @workers_only
 def retry_alike(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Try everything again that is held for the same reason."""
+    """Try all items again that are held for the same reason."""
     count = parked.retry_alike(get_object_or_404(Inbound, pk=row_id))
     messages.success(
         request, ngettext("%(count)s item queued again.", "%(count)s items queued again.", count) % {"count": count}
@@ -134,7 +145,7 @@ def retry_alike(request: HttpRequest, row_id: int) -> HttpResponse:
 @require_POST
 @workers_only
 def leave_inbound(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Skip a received row, with a reason."""
+    """Skip a received item, with a reason."""
     row = get_object_or_404(Inbound, pk=row_id)
     reason = request.POST.get("reason", "").strip()
     if not reason:
@@ -154,7 +165,7 @@ def skip(request: HttpRequest, row_id: int) -> HttpResponse:
     if not reason:
         messages.error(request, _("Enter a reason for skipping."))
     else:
-        outbox.skip(
+        parked_items.skip(
             item, why=sentence("Skipped by %(person)s: %(reason)s", person=str(person(request)), reason=reason[:900])
         )
         messages.success(request, _("Skipped. Later changes continue."))
@@ -175,7 +186,7 @@ def fetch_file(request: HttpRequest, row_id: int) -> HttpResponse:
 @require_POST
 @workers_only
 def leave_acknowledgements(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Give up acknowledging those alerts at the tool that refused."""
+    """Skip the acknowledgements that the monitoring tool refused."""
     alert_acknowledgements.leave_out(get_object_or_404(Connection, pk=row_id))
     messages.success(request, _("Skipped."))
     return redirect("console:sync")
@@ -200,14 +211,14 @@ def leave_file(request: HttpRequest, row_id: int) -> HttpResponse:
 def settle(request: HttpRequest, row_id: int) -> HttpResponse:
     """Mark a difference as handled: it is no longer shown."""
     differences.settle(get_object_or_404(Difference, pk=row_id), at=now())
-    messages.success(request, _("Marked as handled. It reappears only if their value changes."))
+    messages.success(request, _("Marked as handled. It reappears only if the vendor's value changes."))
     return redirect("console:sync")
 
 
 @require_POST
 @workers_only
 def difference(request: HttpRequest, row_id: int) -> HttpResponse:
-    """Add their value to the ticket as a note, or accept it against the workflow's rules."""
+    """Add the vendor's value to the ticket as a note, or accept it against the workflow's rules."""
     row = get_object_or_404(Difference.objects.select_related("link__connection", "link__leg__ticket"), pk=row_id)
     try:
         if request.POST.get("do") == "force":
@@ -217,7 +228,7 @@ def difference(request: HttpRequest, row_id: int) -> HttpResponse:
             differences.as_comment(row, user=person(request), at=now())
             messages.success(request, _("Added to the ticket as an internal note."))
     except (differences.NotForced, NotSaid) as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
     return redirect("console:sync")
 
 

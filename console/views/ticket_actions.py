@@ -1,4 +1,4 @@
-"""What people do with a ticket itself: open and move it, write on it, set its priority, acknowledge an escalation."""
+"""Actions on a ticket: opening it, transitions, messages, its priority, and acknowledging escalations."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hub.domain import messages as conversation
 from hub.domain import tickets as record
 from hub.domain.actors import Actor
 from hub.queries import permissions
+from hub.translation import localized
 from workflows.handoffs import comments
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.lifecycle import priorities, transitions
@@ -28,7 +29,7 @@ from workflows.rules import execution, runner
 
 @workers_only
 def open_ticket(request: HttpRequest) -> HttpResponse:
-    """The form of a new ticket."""
+    """The form for a new ticket."""
     form = OpenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         return redirect(priorities.opened(**form.cleaned_data, actor=Actor.person(person(request)), at=now()))
@@ -40,12 +41,12 @@ def open_ticket(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def move(request: HttpRequest, public_id: str) -> HttpResponse:
-    """A verb of the ticket's workflow; the verb itself says who may use it."""
+    """Perform a transition of the ticket's workflow; the transition defines who may use it."""
     user = person(request)
     ticket = permissions.get_ticket_for(user, public_id)
     form = VerbForm(request.POST)
     if not form.is_valid():
-        messages.error(request, _("Something you entered does not fit. Choose from the lists."))
+        messages.error(request, _("Some entries are not valid. Choose values from the lists."))
         return redirect(ticket)
     if not permissions.may_work(user):
         theirs = {row.verb.slug for row in verb_rows(user, ticket, at=now())}
@@ -61,17 +62,17 @@ def move(request: HttpRequest, public_id: str) -> HttpResponse:
             at=now(),
         )
     except (transitions.MoveRefused, record.NotEditable) as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
         return redirect(ticket)
     for failure in fired.failed:
-        messages.error(request, failure)
+        messages.error(request, localized(failure))
     return redirect(ticket)
 
 
 @require_POST
 @workers_only
 def comment(request: HttpRequest, public_id: str) -> HttpResponse:
-    """A message of ours, for the audience that was ticked."""
+    """Add a message for the chosen audience."""
     ticket = permissions.get_ticket_for(person(request), public_id)
     form = CommentForm(request.POST, ticket=ticket)
     if not form.is_valid():
@@ -88,14 +89,14 @@ def comment(request: HttpRequest, public_id: str) -> HttpResponse:
             at=now(),
         )
     except conversation.NotSaid as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
     return redirect(ticket)
 
 
 @require_POST
 @workers_only
 def reply(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Record what the requester said by telephone or in person."""
+    """Record a reply that the requester gave by telephone or in person."""
     ticket = permissions.get_ticket_for(person(request), public_id)
     form = ReplyForm(request.POST)
     if form.is_valid() and ticket.requester is not None:
@@ -108,14 +109,14 @@ def reply(request: HttpRequest, public_id: str) -> HttpResponse:
                 at=now(),
             )
         except (conversation.NotSaid, transitions.MoveRefused, handoff_transitions.HandoffRefused) as refused:
-            messages.error(request, str(refused))
+            messages.error(request, localized(str(refused)))
     return redirect(ticket)
 
 
 @require_POST
 @workers_only
 def priority(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Impact and urgency, from which the priority follows; or a priority set by hand, with a reason."""
+    """Set impact and urgency, which determine the priority, or a manual priority with a reason."""
     ticket = permissions.get_ticket_for(person(request), public_id)
     form = PriorityForm(request.POST)
     if not form.is_valid():
@@ -129,14 +130,14 @@ def priority(request: HttpRequest, public_id: str) -> HttpResponse:
         elif not given["priority"] and ticket.is_priority_set:
             priorities.let_follow(ticket=ticket, actor=actor, at=at)
     except record.NotEditable as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
     return redirect(ticket)
 
 
 @require_POST
 @login_required
 def acknowledge(request: HttpRequest, public_id: str, run_id: str) -> HttpResponse:
-    """Stop an escalation: the reader takes care of its cause. For workers and for those whom escalations notify."""
+    """Acknowledge an escalation, which stops it. For workers and for roles that escalations notify."""
     user = person(request)
     if not permissions.may_acknowledge(user):
         raise PermissionDenied
@@ -145,5 +146,7 @@ def acknowledge(request: HttpRequest, public_id: str, run_id: str) -> HttpRespon
     if run is None:
         raise Http404
     runner.acknowledge(run=run, user=user, actor=Actor.person(user), at=now())
-    messages.success(request, _("You acknowledged “%(escalation)s”. It stops here.") % {"escalation": run.escalation})
+    messages.success(
+        request, _("You acknowledged “%(escalation)s”. No further steps will run.") % {"escalation": run.escalation}
+    )
     return redirect(ticket)

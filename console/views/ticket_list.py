@@ -1,4 +1,4 @@
-"""The list of tickets, searched and filtered."""
+"""The ticket list with search and filters."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHOWS = [
 @require_safe
 @login_required
 def ticket_list(request: HttpRequest) -> HttpResponse:
-    """A page of the tickets the reader may see, newest change first."""
+    """A page of the tickets that the user may see, most recently changed first."""
     filters, user, at = _filters(request.GET), person(request), now()
     known = permissions.known_organisations(user)
     holders = _holders(known)
@@ -62,7 +62,7 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
 def _filters(asked: QueryDict) -> questions.Filters:
     text = asked.get("q", "").replace("\x00", "").strip()[:100]
     return questions.Filters(
-        # A search without a filter looks everywhere: at ended and imported tickets as well.
+        # A search without a filter includes ended and imported tickets.
         show=asked.get("show", "any" if text else "open"),
         text=text,
         holder=asked.get("holder", ""),

@@ -1,4 +1,4 @@
-"""The page with a ticket's whole story, and everything a person can do about it."""
+"""The ticket page: the ticket's timeline and all actions on it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from workflows.models import EscalationRun, FailedAction
 @require_safe
 @login_required
 def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
-    """What happened, who is engaged, whose time it is, and what the reader can do now."""
+    """The timeline, the engagements, the clocks and ledger, and the actions available to the user."""
     user = person(request)
     ticket = permissions.get_ticket_for(user, public_id)
     at = now()
@@ -61,7 +61,7 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _status_name(user: User, ticket: Ticket) -> str:
-    """The name of the status for whoever reads."""
+    """The name of the status for this user's audience."""
     if permissions.sees_everything(user):
         return str(ticket.status.name)
     of_vendor = permissions.visible_legs(user, ticket).exists()
@@ -69,7 +69,7 @@ def _status_name(user: User, ticket: Ticket) -> str:
 
 
 def _engagements(user: User, ticket: Ticket, badges: list[questions.Badge]) -> dict[str, Any]:
-    """Who is engaged; for a successor also who was before, as far as the ticket is shared."""
+    """The engagements; for a successor also the earlier ones, as far as the ticket is shared."""
     until = permissions.shared_until(user, ticket)
     legs = permissions.visible_legs(user, ticket).select_related(
         "organisation", "given_by", "waits_on_organisation", "link__connection", "ticket"
@@ -82,7 +82,7 @@ def _engagements(user: User, ticket: Ticket, badges: list[questions.Badge]) -> d
 
 
 def _times(ticket: Ticket, badges: list[questions.Badge], at: datetime) -> dict[str, Any]:
-    """Who holds the ticket, its clocks, and who was charged for its time."""
+    """The holder, the clocks and the time by organisation."""
     segments = list(ticket.ledger.select_related("holder", "charged_to").order_by("from_at"))
     return {
         "strip": questions.strip(ticket, badges, at=at),
@@ -93,7 +93,7 @@ def _times(ticket: Ticket, badges: list[questions.Badge], at: datetime) -> dict[
 
 
 def _surroundings(user: User, ticket: Ticket) -> dict[str, Any]:
-    """Related tickets and alerts, and what is under way: triage, escalations, failed actions, a major incident."""
+    """Related tickets and alerts, and open triage, escalations, failed actions and the major incident."""
     related = questions.related(ticket)
     found = triage.is_open(ticket)
     is_parent = ticket.is_major or any(each.kind == "parent" and each.is_from for each in related)

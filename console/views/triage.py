@@ -1,4 +1,4 @@
-"""Joint triage on the ticket page: starting it, and the decision that ends it."""
+"""Joint triage on the ticket page: starting it and deciding it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from hub.core.clock import now
 from hub.domain.actors import Actor
 from hub.models import Ticket, User
 from hub.queries import permissions
+from hub.translation import localized
 from workflows.handoffs import transitions
 from workflows.incidents import triage_decisions
 from workflows.lifecycle import triage
 
 
 def left_to(user: User, ticket: Ticket) -> str:
-    """Why this person cannot hand the ticket on while joint triage is open; empty where they can."""
+    """Why this user cannot hand the ticket over while joint triage is open; empty if they can."""
     found = triage.is_open(ticket)
     if found is None or permissions.may_decide(user, found.owner):
         return ""
@@ -34,21 +35,21 @@ def left_to(user: User, ticket: Ticket) -> str:
 @require_POST
 @workers_only
 def start_triage(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Joint triage begins, with what is unclear."""
+    """Start joint triage, with what is unclear."""
     user = person(request)
     ticket = permissions.get_ticket_for(user, public_id)
     reason = request.POST.get("reason", "").strip()[:2000]
     try:
         triage.start(ticket=ticket, cause="person", reason=reason, actor=Actor.person(user), at=now())
     except triage.TriageRefused as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
     return redirect(ticket)
 
 
 @require_POST
 @login_required
 def decide(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Joint triage ends with a decision, and the ticket goes to the organisation it names."""
+    """End joint triage with a decision, and hand the ticket over to the chosen organisation."""
     ticket = permissions.get_ticket_for(person(request), public_id)
     found = triage.is_open(ticket)
     if not permissions.may_decide(person(request), found.owner if found else None):
@@ -69,5 +70,5 @@ def decide(request: HttpRequest, public_id: str) -> HttpResponse:
             found=found, organisation=to, decision=decision, actor=actor, at=at, accept_within=accept_within(form)
         )
     except (triage.TriageRefused, transitions.HandoffRefused) as refused:
-        messages.error(request, str(refused))
+        messages.error(request, localized(str(refused)))
     return redirect(ticket)

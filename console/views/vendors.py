@@ -1,4 +1,4 @@
-"""Vendor performance: how fast they answer, and why they do not take tickets."""
+"""Vendor performance: how fast vendors answer, and why they do not accept tickets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PERIODS = ((7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("1 
 @require_safe
 @login_required
 def vendors(request: HttpRequest) -> HttpResponse:
-    """For people who see everything; others get 403."""
+    """The vendors page, for users who see everything; others get 403."""
     if not permissions.sees_everything(person(request)):
         raise PermissionDenied
     asked = request.GET.get("days", "")

@@ -1,4 +1,4 @@
-"""What an admin defines, and what an admin may look at."""
+"""The admin of the record: what admins define, and history they can read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from hub.admin import terms  # noqa: F401  registers calendars and contracts
 from hub.admin.bases import LookOnly
@@ -37,7 +38,7 @@ from hub.models import (
 
 admin.site.site_header = "Ticket Hub"
 admin.site.site_title = "Ticket Hub"
-admin.site.index_title = _("What an admin defines")
+admin.site.index_title = _("Configuration")
 admin.site.unregister(Group)
 
 
@@ -76,30 +77,32 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         if not change:
             super().save_model(request, obj, form, change)
             return
-        # Nothing but what was changed here: sessions may be ended, a password chosen, while the form is open.
+        # Save only what was changed in the form: sessions may end, or the password may change, while it is open.
         obj.save(update_fields=[name for name in form.changed_data if name in {f.name for f in obj._meta.fields}])
         if "is_active" in form.changed_data and not obj.is_active:
             accounts.end_sessions(obj)
 
-    @admin.action(description=_("Make a one-time link for a new password"), permissions=["change"])
+    @admin.action(description=_("Create a one-time password link"), permissions=["change"])
     def make_password_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """For installations without mail: the admin hands the link over."""
+        """Show a link for a new password: for installations without e-mail, where the admin passes it on."""
         for user in queryset.filter(is_active=True)[:MOST_LINKS]:
             if user.is_superuser and not request.user.is_superuser:
-                messages.error(request, _("Only a superuser makes a link for %s.") % user)
+                messages.error(request, _("Only a superuser can create a link for %s.") % user)
                 continue
-            self.log_change(request, user, _("Made a one-time link for a new password."))
+            self.log_change(request, user, _("Created a one-time password link."))
             where = f"{settings.PUBLIC_URL}{accounts.reset_path(user)}"
             messages.success(
-                request, _("For %(user)s, good once and for 24 hours: %(where)s") % {"user": user, "where": where}
+                request,
+                _("One-time password link for %(user)s, valid for 24 hours: %(where)s")
+                % {"user": user, "where": where},
             )
 
-    @admin.action(description=_("Log them out everywhere"), permissions=["change"])
+    @admin.action(description=_("Log out on all devices"), permissions=["change"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:
             accounts.end_sessions(user)
             self.log_change(request, user, _("Ended all sessions."))
-        messages.success(request, _("They have to log in again on every device."))
+        messages.success(request, _("The selected users have to log in again on every device."))
 
 
 class TeamInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -154,11 +157,15 @@ class AssetAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Ticket)
 class TicketAdmin(LookOnly):
-    list_display = ["label", "title", "priority", "phase", "status", "holder", "changed_at"]
+    list_display = ["ticket_label", "title", "priority", "phase", "status", "holder", "changed_at"]
     list_filter = ["phase", "priority", "kind"]
     list_select_related = ["status", "holder"]
     search_fields = ["=number", "title", "source_number"]
     show_full_result_count = False
+
+    @admin.display(description=_("number"))
+    def ticket_label(self, obj: Ticket) -> str:
+        return obj.label
 
 
 @admin.register(Leg)
@@ -193,10 +200,12 @@ class HistoryShareAdmin(LookOnly):
     search_fields = ["ticket__title", "ticket__source_number"]
     actions = ["end"]
 
-    @admin.action(description=_("End it: they may not read it any more"), permissions=["end"])
+    @admin.action(description=_("End sharing"), permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[HistoryShare]) -> None:
         count = sharing.end(queryset, at=now())
-        messages.success(request, _("%s ended.") % count)
+        messages.success(
+            request, ngettext("Sharing of %(n)d ticket ended.", "Sharing of %(n)d tickets ended.", count) % {"n": count}
+        )
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("hub.change_historyshare")

@@ -1,4 +1,4 @@
-"""What admins of all rooms begin from: what is only looked at, and what is final once published."""
+"""Base classes for the admin of every app: read-only rows, and policy that is final once published."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.models import Publication
 
 
 class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """History and queues can be looked at; verbs change them, not forms."""
+    """Read-only: history and queues are changed by functions of the domain, not by forms."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -25,10 +25,10 @@ class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class Final(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Policy that is editable as a draft and final once published."""
+    """Policy that can be edited as a draft and is final once published."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Of a row that is there, what the form has: somebody may publish it while the form is open."""
+        """Save only the form's fields of an existing row: somebody may publish it while the form is open."""
         if change:
             names = {field.name for field in obj._meta.fields} & {*form.fields, *getattr(form, "writes", ())}
             obj.save(update_fields=sorted(names - {"status"}))

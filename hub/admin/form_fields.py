@@ -1,6 +1,6 @@
-"""How an admin writes working hours and goals: form fields for what calendars and targets keep.
+"""Form fields for working hours and goals, as admins write them.
 
-Hours are local wall-clock times of the calendar's own zone; goals are whole business seconds.
+Hours are local wall-clock times in the calendar's time zone; goals are whole business seconds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from hub.sla.calendars import WEEKDAYS, BadCalendar, seconds_of_day
+from hub.translation import localized
 
 Windows = list[list[str]]
 
@@ -41,7 +42,7 @@ ALWAYS = ("24 h", "24h", "all day", "always", "00:00-24:00")
 
 
 def read_windows(text: str) -> Windows:
-    """``09:00-12:00, 13-17:30`` as ``[["09:00", "12:00"], ["13:00", "17:30"]]``; ValidationError says what is wrong."""
+    """``09:00-12:00, 13-17:30`` as ``[["09:00", "12:00"], ["13:00", "17:30"]]``; ValidationError for other texts."""
     told = text.strip().lower()
     if told in CLOSED:
         return []
@@ -51,21 +52,26 @@ def read_windows(text: str) -> Windows:
     for part in re.split(r"[,;]", told):
         match = _WINDOW.fullmatch(part)
         if match is None:
-            raise ValidationError(_("“%s” is no hours: write 09:00-12:00, 13:00-17:00, or closed, or 24 h.") % part)
+            raise ValidationError(
+                _("“%s” is not valid. Enter hours such as 09:00-12:00, 13:00-17:00, or “closed”, or “24 h”.") % part
+            )
         pair = [_clock(*match.groups()[:3]), _clock(*match.groups()[3:])]
         try:
             if seconds_of_day(pair[0]) == seconds_of_day(pair[1]):
-                raise ValidationError(_("“%s” begins where it ends; write 24 h for the whole day.") % part.strip())
+                raise ValidationError(
+                    _("“%s” starts and ends at the same time. Enter “24 h” for the whole day.") % part.strip()
+                )
         except BadCalendar as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(localized(str(error))) from error
         if pair[1] < pair[0] and match[2] is None and match[5] is None:
             raise ValidationError(
-                _("“%s” would run overnight; write 21:00-05:00 if it does, else 09:00-17:00.") % part.strip()
+                _("“%s” would run overnight. Enter minutes, such as 21:00-05:00 for a night or 09:00-17:00 for a day.")
+                % part.strip()
             )
         found.append(pair)
     same_day = sorted((seconds_of_day(begins), seconds_of_day(ends)) for begins, ends in found if begins < ends)
     if any(earlier[1] > later[0] for earlier, later in pairwise(same_day)):
-        raise ValidationError(_("“%s” overlaps itself; write each hour once.") % text.strip())
+        raise ValidationError(_("“%s” contains overlapping hours. Enter each hour only once.") % text.strip())
     return found
 
 
@@ -74,13 +80,13 @@ def _clock(hours: str, minutes: str | None, seconds: str | None) -> str:
 
 
 def told_windows(windows: Sequence[Sequence[str]]) -> str:
-    """The other way round; empty for a day that is closed."""
+    """The inverse of `read_windows`; empty for a closed day."""
     told = ", ".join("-".join(pair) for pair in windows)
     return "24 h" if told == "00:00-24:00" else told
 
 
 def read_goal(text: str) -> int | None:
-    """``1 h 30 min`` as 5400 business seconds; None for nothing. ValidationError where the unit is missing."""
+    """``1 h 30 min`` as 5400 business seconds; None for an empty text. Raises ValidationError for anything else."""
     if not text.strip():
         return None
     total, at = 0.0, 0
@@ -88,14 +94,16 @@ def read_goal(text: str) -> int | None:
         total += float(match[1].replace(",", ".")) * _SECONDS[match[2][0].lower()]
         at = match.end()
     if text[at:].strip() or not at:
-        raise ValidationError(_("“%s” is no time: write 15 min, 4 h or 1 h 30 min of working time.") % text.strip())
+        raise ValidationError(
+            _("“%s” is not a duration. Enter working time such as 15 min, 4 h or 1 h 30 min.") % text.strip()
+        )
     if not 1 <= total <= LONGEST:
-        raise ValidationError(_("A goal is between a second and ten years."))
+        raise ValidationError(_("A goal must be between one second and ten years."))
     return round(total)
 
 
 def told_goal(seconds: int | None) -> str:
-    """``1 h 30 min``; empty for none."""
+    """The inverse of `read_goal`: ``1 h 30 min``; empty for None."""
     if seconds is None:
         return ""
     hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60
@@ -104,7 +112,7 @@ def told_goal(seconds: int | None) -> str:
 
 
 class GoalField(forms.CharField):
-    """A goal in words; its value is in seconds."""
+    """A goal such as ``1 h 30 min``; its value is in seconds."""
 
     def to_python(self, value: Any) -> Any:
         return read_goal(super().to_python(value) or "")
@@ -137,7 +145,7 @@ class WeekWidget(forms.MultiWidget):
 
 
 class WeekField(forms.MultiValueField):
-    """Seven lines of hours; its value is the calendar's JSON."""
+    """Seven lines of hours; the value is the calendar's JSON."""
 
     widget = WeekWidget
 
@@ -151,7 +159,7 @@ class WeekField(forms.MultiValueField):
             try:
                 found[slug] = read_windows(text)
             except ValidationError as error:
-                wrong.append(f"{name}: {error.messages[0]}")
+                wrong.append(_("%(day)s: %(reason)s") % {"day": name, "reason": error.messages[0]})
         if wrong:
             raise ValidationError(wrong)
         return {day: windows for day, windows in found.items() if windows}
@@ -161,7 +169,7 @@ class WeekField(forms.MultiValueField):
 
 
 class DatesField(forms.CharField):
-    """A date a line; its value is a list of ISO dates."""
+    """One date per line; the value is a list of ISO dates."""
 
     widget = forms.Textarea(attrs={"rows": 6, "cols": 30})
 
@@ -176,7 +184,7 @@ class DatesField(forms.CharField):
 
 
 class ExceptionsField(forms.CharField):
-    """``2026-12-24 09:00-12:00`` a line; its value is the calendar's JSON."""
+    """One ``2026-12-24 09:00-12:00`` per line; the value is the calendar's JSON."""
 
     widget = forms.Textarea(attrs={"rows": 6, "cols": 50})
 
@@ -193,12 +201,12 @@ class ExceptionsField(forms.CharField):
                 try:
                     day = date.fromisoformat(day).isoformat()
                 except ValueError as error:
-                    raise ValidationError(_("“%s” is not a date: write it as 2026-12-24.") % day) from error
+                    raise ValidationError(_("“%s” is not a date. Enter dates as 2026-12-24.") % day) from error
             if day in found:
-                raise ValidationError(_("%s stands there twice; write all its hours in one line.") % day)
+                raise ValidationError(_("%s appears twice. Enter all its hours on one line.") % day)
             if day:
                 if not hours.strip():
-                    raise ValidationError(_("Say the hours of %s, or closed.") % day)
+                    raise ValidationError(_("Enter the hours of %s, or “closed”.") % day)
                 found[day] = read_windows(hours)
         return found
 

@@ -1,4 +1,4 @@
-"""Calendars, contracts and their targets in the admin: written as people write them, final once published."""
+"""The admin of calendars, contracts and their targets: final once published."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ from hub.core.clock import now
 from hub.domain import policies
 from hub.models import Calendar, Contract, Priority, Publication, Target
 from hub.sla.calendars import WEEKDAYS, BadCalendar, load_zone
+from hub.translation import localized
 
 PAUSES = (
-    ("waiting_requester", _lazy("waits on the requester, after a question they can see")),
-    ("waiting_us", _lazy("waits on us")),
-    ("waiting_other", _lazy("waits on another organisation")),
-    ("waiting_own", _lazy("waits on itself, for parts say")),
-    ("contested", _lazy("is in joint triage: whose it is is not decided")),
+    ("waiting_requester", _lazy("waiting for the requester, after a question the requester can see")),
+    ("waiting_us", _lazy("waiting for us")),
+    ("waiting_other", _lazy("waiting for another organisation")),
+    ("waiting_own", _lazy("waiting for its own internal work, such as parts on order")),
+    ("contested", _lazy("in joint triage")),
 )
 
 
 class Versioned(Final):
-    """Policy in versions: its pages publish a draft and begin a new one, and keep who did."""
+    """Policy in versions: its pages publish a draft, create a new one, and log who did so."""
 
     change_form_template = "admin/hub/versioned.html"
     actions = ["publish", "new_version"]
     what_follows: Any = ""
-    """What somebody who published one has to do next."""
+    """A message about the next step, shown after publishing."""
     publish_verb: Callable[[Any], Any]
     copy_verb: Callable[[Any], Any]
 
@@ -76,7 +77,9 @@ class Versioned(Final):
 
     def _publish(self, request: HttpRequest, row: Any) -> None:
         if not self.has_change_permission(request):
-            self.message_user(request, _("It stays a draft: you may not publish it."), messages.ERROR)
+            self.message_user(
+                request, _("You are not allowed to publish this version. It remains a draft."), messages.ERROR
+            )
             return
         try:
             result = type(self).publish_verb(row)
@@ -84,14 +87,14 @@ class Versioned(Final):
             self.message_user(request, str(refused), messages.ERROR)
         else:
             self.log_change(request, result, _("Published."))
-            self.message_user(request, _("%s is published.") % result)
+            self.message_user(request, _("%s has been published.") % result)
             if self.what_follows:
                 self.message_user(request, self.what_follows)
 
     def _begun(self, request: HttpRequest, row: Any) -> Any:
         draft = type(self).copy_verb(row)
-        self.log_addition(request, draft, _("A copy of %s.") % row)
-        self.message_user(request, _("%s is a draft now.") % draft)
+        self.log_addition(request, draft, _("Copied from %s.") % row)
+        self.message_user(request, _("Draft %s has been created.") % draft)
         return draft
 
     @admin.action(description=_lazy("Publish"), permissions=["change"])
@@ -106,13 +109,15 @@ class Versioned(Final):
 
 
 class VersionForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A name is given once; what comes later under it is a new version."""
+    """Names are unique per version: a change under an existing name is a new version."""
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         others = self._meta.model._default_manager.filter(name=name).exclude(pk=self.instance.pk)
         if others.filter(version=self.instance.version).exists():
-            raise forms.ValidationError(_("There is one of this name; begin a new version of it, or choose another."))
+            raise forms.ValidationError(
+                _("This name is already in use. Create a new version of it, or choose another name.")
+            )
         return name
 
 
@@ -124,29 +129,31 @@ class CalendarForm(VersionForm):
     weekly = form_fields.WeekField(
         label=_lazy("Working hours"),
         help_text=_lazy(
-            "09:00-12:00, 13:00-17:00; 22:00-06:00 runs overnight; 24 h is the whole day; empty is closed."
+            "Such as 09:00-12:00, 13:00-17:00. 22:00-06:00 runs overnight, “24 h” is the whole day, empty means closed."
         ),
     )
     holidays = form_fields.DatesField(
-        label=_lazy("Holidays"), required=False, help_text=_lazy("Closed all day, one date a line: 2026-12-25")
+        label=_lazy("Holidays"), required=False, help_text=_lazy("Dates closed all day, one per line: 2026-12-25")
     )
     exceptions = form_fields.ExceptionsField(
         label=_lazy("Exceptions"),
         required=False,
-        help_text=_lazy("Dates with hours of their own, one a line: 2026-12-24 09:00-12:00, or 2026-12-31 closed"),
+        help_text=_lazy("Dates with different hours, one per line: 2026-12-24 09:00-12:00, or 2026-12-31 closed"),
     )
 
     def clean_time_zone(self) -> str:
         try:
             return load_zone(self.cleaned_data["time_zone"]).key
         except BadCalendar as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(localized(str(error))) from error
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         both = sorted(set(cleaned.get("holidays") or ()) & set(cleaned.get("exceptions") or ()))
         if both:
-            self.add_error("exceptions", _("%s is a holiday as well; keep one of the two.") % ", ".join(both))
+            self.add_error(
+                "exceptions", _("Also listed as a holiday: %s. Keep only one of the two entries.") % ", ".join(both)
+            )
         return cleaned
 
     class Meta:
@@ -161,7 +168,9 @@ class CalendarAdmin(Versioned):
     list_filter = ["status"]
     search_fields = ["name"]
     readonly_fields = ["status", "version", "week"]
-    what_follows = _lazy("A contract counts by the version it names: make a new version of those that should follow.")
+    what_follows = _lazy(
+        "Contracts keep the calendar version they name. Create a new version of each contract that should use this one."
+    )
     publish_verb = staticmethod(policies.publish_calendar)
     copy_verb = staticmethod(policies.new_calendar_version)
 
@@ -205,7 +214,9 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
         label=_lazy("Goal"),
         required=False,
         widget=forms.TextInput(attrs={"size": 14, "placeholder": "4 h"}),
-        help_text=_lazy("Working time: 15 min, 4 h, 1 h 30 min. Empty: measured without a goal."),
+        help_text=_lazy(
+            "Working time, such as 15 min, 4 h or 1 h 30 min. If empty, the time is measured without a goal."
+        ),
     )
 
     class Meta:
@@ -241,12 +252,12 @@ class TargetInline(admin.TabularInline):  # type: ignore[type-arg]
 
 class ContractForm(VersionForm):
     pause_reasons = forms.MultipleChoiceField(
-        label=_lazy("Pauses while it"),
+        label=_lazy("Pauses while"),
         choices=PAUSES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
         initial=["waiting_requester"],
-        help_text=_lazy("Usual: an SLA pauses in the first only, a UC in the first two."),
+        help_text=_lazy("Usually an SLA pauses only in the first case, a UC in the first two."),
     )
 
     class Meta:
@@ -275,7 +286,7 @@ class ContractForm(VersionForm):
     def clean_organisation(self) -> Any:
         organisation = self.cleaned_data["organisation"]
         if organisation is None and not self.instance.history_policy:
-            raise forms.ValidationError(_("Say who promises it."))
+            raise forms.ValidationError(_("Choose the organisation that makes the promise."))
         return organisation
 
 
@@ -293,7 +304,7 @@ class ContractAdmin(Versioned):
     copy_verb = staticmethod(policies.new_contract_version)
     actions = ["publish", "new_version", "retire"]
 
-    @admin.action(description=_lazy("Retire: nothing new begins by it"), permissions=["add"])
+    @admin.action(description=_lazy("Retire (no new clocks start)"), permissions=["add"])
     def retire(self, request: HttpRequest, rows: QuerySet[Contract]) -> None:
         for row in rows:
             try:
@@ -301,7 +312,7 @@ class ContractAdmin(Versioned):
             except policies.NotPublishable as refused:
                 self.message_user(request, str(refused), messages.ERROR)
             else:
-                self.message_user(request, _("%s is retired.") % row)
+                self.message_user(request, _("%s has been retired.") % row)
 
     def get_fields(self, request: HttpRequest, obj: Contract | None = None) -> Any:
         pauses = "pause_reasons" if _may_edit(self, request, obj) else "pauses"
@@ -322,11 +333,11 @@ class ContractAdmin(Versioned):
             "may_resolve",
         ]
 
-    @admin.display(description=_lazy("pauses while it"))
+    @admin.display(description=_lazy("pauses while"))
     def pauses(self, obj: Contract) -> str:
         told = dict(PAUSES)
         return _lines(told.get(reason, reason) for reason in obj.pause_reasons)
 
-    @admin.display(description=_lazy("its coming week"))
+    @admin.display(description=_lazy("The coming week"))
     def week(self, obj: Contract) -> str:
         return coming_week(obj.calendar, at=now()) if obj.calendar_id else "–"

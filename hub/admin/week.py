@@ -1,4 +1,4 @@
-"""A calendar's coming week as a picture, so that who edits it sees what it says. Plain SVG in the page's colours."""
+"""A calendar's coming week as a plain SVG picture in the page's colours."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from django.utils.safestring import SafeString
 from hub.models import Calendar
 from hub.sla.calendars import BadCalendar, load_zone
 from hub.sla.calendars import Calendar as Sums
+from hub.translation import localized
 
 STEP = timedelta(minutes=15)
 WIDTH, ROW = 480, 18
 
 
 def coming_week(row: Calendar, *, at: datetime) -> SafeString | str:
-    """Seven days from today on, in the calendar's own zone; what is wrong with it where it says nothing that can be."""
+    """Seven days from the day of `at` in the calendar's time zone; the error as text if the calendar is not valid."""
     try:
         sums, zone = Sums(row.spec()), load_zone(row.time_zone)
     except (BadCalendar, ValueError) as error:
-        return str(error)
+        return localized(str(error))
     first = at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [_day(sums, (first + timedelta(days=number)), number) for number in range(7)]
     return render_to_string(
@@ -37,10 +38,10 @@ def coming_week(row: Calendar, *, at: datetime) -> SafeString | str:
 
 
 def _day(sums: Sums, begins: datetime, number: int) -> dict[str, Any]:
-    """Stretches that are open on one day, on a wall clock of 24 hours."""
+    """The open stretches of one day, drawn on 24 hours of wall clock time."""
     bars: list[list[float]] = []
     for step in range(24 * 4):
-        wall = begins + step * STEP  # the wall clock's own arithmetic: a day has 24 hours on it, however long it is
+        wall = begins + step * STEP  # wall clock arithmetic: the picture shows 24 hours even on a day of 23 or 25
         if not sums.is_open(int(wall.timestamp())):
             continue
         x = 70 + step * WIDTH / 96

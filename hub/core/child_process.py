@@ -1,4 +1,4 @@
-"""A process that does not outlive the one that started it."""
+"""Child processes that end with the process that started them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _DIE_WITH_PARENT = 1
 
 
 def tie_to_parent() -> None:
-    """Be told to end when the parent ends, however it ends (Linux; elsewhere nothing happens)."""
+    """Send this process SIGTERM when its parent ends, for whatever reason (Linux only; a no-op elsewhere)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
 
 
 def tie_if_asked() -> None:
-    """Tie this process too, where it was started below one that is tied, as a web server starts its own workers."""
+    """Tie this process to its parent if an ancestor is tied, for example a worker started by the web server."""
     if os.environ.get(TIED):
         tie_to_parent()

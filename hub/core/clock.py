@@ -1,9 +1,9 @@
-"""The time that the record is written in.
+"""The clock used for everything written to the record.
 
-Everywhere but in the demonstration this is the time of day. A time lapse (a small file named by
-TICKETHUB_TIME_LAPSE) lets a story of hours be told in a minute: it begins in the past, runs fast,
-and from the moment it has caught up it *is* the time of day, so it never lies in the future and
-never goes back. Leases, retries and budgets are machinery and always use the time of day.
+Outside the demo this is the system time. A time lapse (a small file named by TICKETHUB_TIME_LAPSE)
+plays several hours within a minute: its clock starts in the past, runs fast, and equals the system
+time once it has caught up, so it is never ahead of the system time and never goes back. Leases,
+retries and rate limits always use the system time.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from django.utils import timezone
 
 @dataclass(frozen=True, kw_only=True)
 class TimeLapse:
-    """Real Unix seconds between which the story's time runs from `story_start` to the present."""
+    """A clock that runs from `story_start` to the present between `real_start` and `real_end` (Unix seconds)."""
 
     real_start: float
     real_end: float
     story_start: float
     stands_at: float | None = None
-    """Where the story's time stands until it is allowed further; None: it runs on, and becomes the time of day."""
+    """The demo time at which the clock stops until it may go on; None if it runs on to the system time."""
 
     @classmethod
     def from_moment(cls, story: float, *, real: float, speed: float, stands_at: float | None) -> TimeLapse:
-        """The lapse that shows `story` at `real` and runs so fast; it catches up with the time of day at `real_end`.
+        """A lapse that shows `story` at `real` and runs at `speed`; it reaches the system time at `real_end`.
 
         >>> TimeLapse.from_moment(0.0, real=1000.0, speed=11.0, stands_at=None).real_end
         1100.0
@@ -47,7 +47,8 @@ class TimeLapse:
         return (self.real_end - self.story_start) / (self.real_end - self.real_start)
 
     def at(self, real: float) -> float:
-        """
+        """The demo time shown at the system time `real`; both in Unix seconds.
+
         >>> lapse = TimeLapse(real_start=1000, real_end=1010, story_start=0)
         >>> [round(lapse.at(real)) for real in (1000, 1005, 1010, 2000)]
         [0, 505, 1010, 2000]
@@ -59,7 +60,7 @@ class TimeLapse:
         return runs if self.stands_at is None else min(runs, self.stands_at)
 
     def real(self, story: float) -> float:
-        """When the story's time reaches `story`, if it may."""
+        """The system time at which the demo time reaches `story`, if it is not stopped before."""
         if story >= self.real_end:
             return story
         return self.real_start + (story - self.story_start) / self.speed
@@ -78,7 +79,7 @@ _read: dict[str, tuple[int, TimeLapse]] = {}
 
 
 def _lapse(path: str) -> TimeLapse:
-    """The time lapse in the file, read again when the file changed."""
+    """The time lapse in the file; the file is read again when it has changed."""
     changed = os.stat(path).st_mtime_ns
     known = _read.get(path)
     if known is None or known[0] != changed:
@@ -87,7 +88,7 @@ def _lapse(path: str) -> TimeLapse:
 
 
 def now() -> datetime:
-    """The record's present: aware, UTC, whole seconds."""
+    """The current time of the record: aware, UTC, whole seconds."""
     real = timezone.now()
     if settings.TIME_LAPSE:
         real = datetime.fromtimestamp(_lapse(settings.TIME_LAPSE).at(real.timestamp()), UTC)

@@ -1,4 +1,4 @@
-"""Secrets in rows: sealed with the installation's keys, the owner's id inside what is sealed."""
+"""Encrypted secrets in database rows: sealed with the installation's keys, bound to the id of their row."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 from hub import redaction
+from hub.core.sentences import sentence
 
 
 class CannotUnseal(Exception):
-    """The secrets were sealed with a key this installation does not have, or for somebody else."""
+    """The secrets were sealed with a key this installation does not have, or for another row."""
 
 
 def _keys() -> MultiFernet:
@@ -20,27 +21,29 @@ def _keys() -> MultiFernet:
 
 
 def seal(owner: str, secrets: Mapping[str, str]) -> bytes:
-    """The secrets of the row with this public id, as they can be kept in it."""
+    """The secrets of the row with the public id `owner`, encrypted."""
     redaction.know(secrets.values())
     return _keys().encrypt(json.dumps({"for": owner, "secrets": dict(secrets)}).encode())
 
 
 def unseal(owner: str, sealed: bytes) -> dict[str, str]:
-    """The secrets of this row; those of another one that were copied into it are refused."""
+    """The decrypted secrets of the row with the public id `owner`. Raises CannotUnseal, also for another row's."""
     if not sealed:
         return {}
     try:
         found = json.loads(_keys().decrypt(bytes(sealed)))
     except InvalidToken as error:
-        raise CannotUnseal("The credentials cannot be read with this installation's keys; enter them again.") from error
+        raise CannotUnseal(
+            sentence("The credentials cannot be decrypted with this installation's keys. Enter them again.")
+        ) from error
     if found["for"] != owner:
-        raise CannotUnseal("These credentials belong to another connection; enter them again.")
+        raise CannotUnseal(sentence("These credentials belong to another connection. Enter them again."))
     redaction.know(found["secrets"].values())
     return dict(found["secrets"])
 
 
 def is_sealed_with(number: int, sealed: bytes) -> bool:
-    """Whether this key of the installation, the newest being 0, opens what is sealed."""
+    """Whether the installation's key with this index (0 is the newest) decrypts the secrets."""
     try:
         Fernet(settings.SEAL_KEYS[number]).decrypt(bytes(sealed))
     except InvalidToken:

@@ -1,4 +1,4 @@
-"""Reading the environment; a value that cannot be is named, with what it should be."""
+"""Reading settings from the environment. Raises ImproperlyConfigured that names the variable and the expected value."""
 
 from __future__ import annotations
 

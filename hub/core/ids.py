@@ -1,4 +1,4 @@
-"""Public ids: ULIDs, as URLs, payloads and vendors see them."""
+"""Public ids: ULIDs, used in URLs, payloads and towards vendors."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from ulid import ULID
 
 
 def new_ulid() -> str:
-    """A new public id: 26 characters that sort by the time they were made."""
+    """A new public id: 26 characters that sort by creation time."""
     return str(ULID())

@@ -1,7 +1,7 @@
-"""Timed jobs: work that is due at a time, each row of it by itself.
+"""Timed jobs: work that becomes due at a time and is processed row by row.
 
-An app registers its jobs when it is ready; the worker reads them from here and names none. The rows are the queue: a
-job's query finds those that are due, and its function claims one, so that a row handed out twice is run once.
+An app registers its jobs when it is ready, so the worker needs no list of jobs. The rows are the queue: a job's query
+finds the rows that are due, and its function claims one, so that a row handed out twice is processed once.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ class TimedJob:
     """One kind of timed work."""
 
     name: str
-    """Names the job in the broker's messages: it never changes."""
+    """The job's name in the broker's messages. It must never change."""
     due: Callable[[], Iterable[int]]
-    """The primary keys of the rows that are due now, the most urgent first. One that is not about a row yields 0."""
+    """The primary keys of the rows that are due now, most urgent first. A job that has no rows yields 0."""
     run: Callable[[int], object]
-    """Run one row; claims it first, and does nothing where it is not due any more."""
+    """Claims and processes one row; does nothing if the row is no longer due."""
     queue: str = "sync"
-    """The queue of the broker, and so which workers take it."""
+    """The broker's queue, which decides which workers take the job."""
     reads: bool = False
-    """Whether it reads what others wrote. Such jobs come first: an answer that is here counts before a deadline."""
+    """Whether the job reads input from others. Such jobs run first, so that an answer counts before a deadline."""
 
 
 _jobs: dict[str, TimedJob] = {}
 
 
 def register(*jobs: TimedJob) -> None:
-    """Make jobs known to the worker. Raises ValueError for a name that is taken."""
+    """Register jobs for the worker. Raises ValueError if a name is already registered."""
     for job in jobs:
         if job.name in _jobs:
-            raise ValueError(f"There is a timed job named “{job.name}” already.")
+            raise ValueError(f"A timed job named “{job.name}” is already registered.")
         _jobs[job.name] = job
 
 
 def registered() -> Mapping[str, TimedJob]:
-    """Every job by its name: those that read first, otherwise in the order in which they were registered."""
+    """All jobs by name: jobs that read first, then the others, each in the order of registration."""
     return MappingProxyType(dict(sorted(_jobs.items(), key=lambda item: not item[1].reads)))

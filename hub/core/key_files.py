@@ -1,4 +1,4 @@
-"""Keys that the installation makes for itself, once, readable by its owner only."""
+"""Keys that the installation generates once and stores in files readable only by their owner."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def read_or_make(path: Path, make: Callable[[], str]) -> str:
-    """The text in `path`; made and written with mode 0600 where it is not there yet.
+    """The text in `path`; if the file does not exist, it is created with `make` and mode 0600.
 
-    Two processes starting at once agree: whoever comes second reads what the first wrote.
+    If two processes start at the same time, the second one reads what the first one wrote.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")

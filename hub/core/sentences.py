@@ -1,8 +1,8 @@
-"""Sentences that can be said in another language later.
+"""Texts that are stored in English and translated when they are shown.
 
-Packages without Django, and everything that is stored to be shown later, make their texts here: the English text,
-with the message id and the values it was made of. `hub.translation.localized` says one in the language of whoever
-reads. What vendors and people wrote is a value and never translated.
+Packages without Django, and every text that is stored to be shown later, use this module: it keeps the English text
+together with its message id and values. `hub.translation.localized` translates it into the reader's language.
+Whatever vendors and people wrote is a value and is never translated.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 _SEPARATOR = "\x1e"
-"""ASCII's record separator: between the English text and what it was made of, where a sentence is stored."""
+"""ASCII's record separator: in a stored sentence, it stands between the English text and its message id and values."""
 
 
 class Sentence(str):
-    """A text that knows the message id and the values it was made of.
+    """A text with the message id and the values it was made from.
 
-    An f-string or a concatenation around it is a plain text. The whole of it (`str(error)` of an exception made with
-    it, a slice that leaves nothing out) stays a sentence.
+    An f-string or a concatenation gives a plain text. The unchanged text stays a sentence: `str(error)` of an
+    exception raised with it, or a slice that cuts nothing off.
     """
 
     message: str
@@ -35,7 +35,7 @@ class Sentence(str):
         return made
 
     def said(self, text: str) -> Sentence:
-        """The same sentence in other words, as those of another language."""
+        """The same sentence with another text, for example its translation."""
         return Sentence(text, message=self.message, values=self.values, plural=self.plural, number=self.number)
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class Sentence(str):
 
 
 def sentence(message: str, /, **values: object) -> Sentence:
-    """A sentence from its English message, with `%(name)s` where a value stands.
+    """A sentence from its English message, with a `%(name)s` placeholder for each value.
 
     >>> sentence("%(vendor)s answered %(status)s.", vendor="Hostwerk", status=403)
     'Hostwerk answered 403.'
@@ -65,7 +65,7 @@ def sentence(message: str, /, **values: object) -> Sentence:
 
 
 def sentences(singular: str, plural: str, number: int, /, **values: object) -> Sentence:
-    """As `sentence`, in the form that fits the number; the messages may name it as `%(n)d`.
+    """Like `sentence`, in the singular or plural form for the number, which the messages may use as `%(n)d`.
 
     >>> sentences("%(n)d note", "%(n)d notes", 2)
     '2 notes'
@@ -76,9 +76,9 @@ def sentences(singular: str, plural: str, number: int, /, **values: object) -> S
 
 
 def packed(text: str) -> str:
-    """The form in which a text is stored: readable as it stands, and a sentence again by `unpacked`.
+    """The text as it is stored: readable English, which `unpacked` turns into a sentence again.
 
-    A separator in somebody else's text becomes a space, so nobody outside can write a sentence of ours.
+    A separator in a text from outside becomes a space, so that no outside text can be read as a sentence.
     """
     readable = (_english(text) if isinstance(text, Sentence) else text).replace(_SEPARATOR, " ")
     if not isinstance(text, Sentence):
@@ -87,7 +87,7 @@ def packed(text: str) -> str:
 
 
 def unpacked(stored: str) -> str:
-    """What `packed` was given, sentences in English."""
+    """The text that was given to `packed`; a sentence comes back in English."""
     text, separator, parts = stored.partition(_SEPARATOR)
     if not separator:
         return stored

@@ -1,4 +1,4 @@
-"""What a person reads when something went wrong that nobody foresaw: one sentence that says what to do."""
+"""Readable messages for errors that no code handles: on the terminal at start-up, and on pages for failed work."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hub.core.sentences import sentence
+
 
 @contextmanager
 def as_sentences() -> Iterator[None]:
-    """Turn a wrong setting or an unreachable database into one sentence and exit status 1."""
+    """Turn a wrong setting or an unreachable database into one line on the terminal and exit status 1.
+
+    These messages are in English only: they appear before the settings, and with them the language, are loaded.
+    """
     from django.core.exceptions import ImproperlyConfigured
     from django.db.utils import OperationalError
 
@@ -18,22 +23,24 @@ def as_sentences() -> Iterator[None]:
     except ImproperlyConfigured as error:
         sys.exit(f"Wrong setting: {error}")
     except OperationalError as error:
-        # Libraries put the address and several reasons on several lines; the first says enough.
+        # Database libraries report the address and several reasons on separate lines; the first line is enough.
         reason = str(error).strip().splitlines()[0]
         sys.exit(f"The database cannot be used: {reason} - check DATABASE_URL and that the server is running.")
 
 
 def in_words(error: Exception) -> str:
-    """An error nobody foresaw, for the person who finds what it stopped. What exactly it was stands in the log.
+    """An unexpected error as a reason to store and show on a page. The traceback is in the log.
 
-    A database's own words name tables and constraints, which help nobody on a page.
+    The text of a database error names tables and constraints, which do not help the reader of a page, so only its
+    kind is shown.
     """
     from django.db import Error as DatabaseError
 
     kind = type(error).__name__
     if isinstance(error, DatabaseError):
-        return (
-            f"The database did not take this ({kind}). Nothing of it was kept, so it can be tried again; if that fails "
-            "too, give the log of the worker to whoever runs the hub."
+        return sentence(
+            "The database reported an error (%(kind)s). Nothing was saved. Try again; if it fails again, ask your "
+            "administrator to check the worker's log.",
+            kind=kind,
         )
-    return f"{kind}: {error}"[:500]
+    return sentence("%(kind)s: %(reason)s", kind=kind, reason=str(error)[:450])

@@ -1,4 +1,4 @@
-"""Verbs on accounts: what ends every log-in of a person at once."""
+"""Operations on user accounts: end all sessions, links for a new password."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ from hub.models import User
 log = logging.getLogger(__name__)
 
 RESET_AGAIN = timedelta(minutes=5)
-"""A person is mailed a link for a new password at most so often, whoever asks."""
+"""The shortest interval between two password e-mails to the same user."""
 
 
 def end_sessions(user: User) -> User:
-    """Log this person out everywhere. The user is read again, so that a session may be kept on purpose."""
+    """End all sessions of the user. Returns the user read again, so that the caller can keep one session."""
     User.objects.filter(pk=user.pk).update(sessions_ended=F("sessions_ended") + 1)
     log.warning("All sessions of %s were ended.", user.email)
     return User.objects.get(pk=user.pk)
 
 
 def reset_path(user: User) -> str:
-    """The path of a page on which this person chooses a new password: good once, for PASSWORD_RESET_TIMEOUT."""
+    """The path of the page where the user sets a new password: valid once, for PASSWORD_RESET_TIMEOUT seconds."""
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     return reverse("console:password_new", args=[uid, default_token_generator.make_token(user)])
 
 
 def may_be_mailed(email: str, *, at: datetime) -> User | None:
-    """Who may be mailed a link now; None where there is nobody of this address, or one was mailed a moment ago."""
+    """The user of this address, whose next e-mail is allowed from RESET_AGAIN later.
+
+    None if no active user has the address, or if an e-mail was sent within RESET_AGAIN before `at`.
+    """
     user = User.objects.filter(email__iexact=email.strip(), is_active=True).first()
     if user is None:
         return None

@@ -1,4 +1,4 @@
-"""Who did it."""
+"""Actors of events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hub.models import ActorKind, Organisation, User
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
-    """Kind, id, and the organisation it acts for; a bare string proves nothing."""
+    """Who did something: kind, id, name, and the organisation on whose behalf."""
 
     kind: ActorKind
     id: str = ""
@@ -18,7 +18,7 @@ class Actor:
 
     @classmethod
     def person(cls, user: User, organisation: Organisation | None = None) -> Actor:
-        """A logged-in person, acting for the given organisation (else that of the first membership)."""
+        """A logged-in person, acting for the given organisation or else that of the first membership."""
         if organisation is None:
             membership = user.memberships.select_related("organisation").order_by("pk").first()
             organisation = membership.organisation if membership else None
@@ -26,14 +26,15 @@ class Actor:
 
     @classmethod
     def vendor(cls, organisation: Organisation, name: str = "") -> Actor:
-        """Somebody in a vendor's own system, by the name they have there."""
+        """A person in a vendor's system; `name` is the name in that system."""
         return cls(kind=ActorKind.VENDOR, id=organisation.public_id, name=name[:150], organisation=organisation)
 
     @classmethod
     def timer(cls, name: str, label: str = "") -> Actor:
-        """What comes by itself: a deadline, or an admin's rule, which people know by its label."""
+        """A deadline, or a rule of a workflow; `label` is the name shown to people."""
         return cls(kind=ActorKind.TIMER, id=name, name=(label or name)[:150])
 
     @classmethod
     def system(cls, name: str) -> Actor:
+        """The hub itself; `name` says which part."""
         return cls(kind=ActorKind.SYSTEM, id=name, name=name)

@@ -1,4 +1,4 @@
-"""Which contracts apply to a ticket, and what of its events each promise starts, stops and begins anew with."""
+"""Which contracts apply to a ticket, and which of its events start, stop and restart each clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.sla.clock_rules import ClockRule, OnChange
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """One contract's promise of one kind to or by one party, ready to be folded."""
+    """One target of a contract for one party, with the rule by which its clock is folded."""
 
     contract: Contract
     target: str
@@ -24,8 +24,8 @@ def terms_for(
 ) -> list[Terms]:
     """The promises that apply: the service's SLA, and the UC of every organisation engaged.
 
-    A contract for the very service beats one for every service. A clock that runs keeps the version it
-    was begun with.
+    A contract for the ticket's service takes precedence over one for every service. Running clocks keep the version of
+    the contract they started with.
     """
     engaged = {organisation.pk: organisation for organisation in organisations}
     found: list[Terms] = []
@@ -95,11 +95,11 @@ def _rule(contract: Contract, kind: str, rows: list[Target], party: Organisation
 
 NONE: frozenset[str] = frozenset()
 CONTESTED = "contested"
-"""The reason by which a contract pauses while joint triage is open."""
+"""The pause reason for open joint triage."""
 
 
 Keys = dict[str, frozenset[str]]
-"""The events a rule reacts to, by what they do to the clock: start_on, stop_on and so on."""
+"""The events a rule reacts to, by their effect on the clock: start_on, stop_on, resume_on, continue_on, restart_on."""
 
 
 def _written_rule(contract: Contract, party: Organisation) -> Keys:
@@ -110,13 +110,13 @@ def _written_rule(contract: Contract, party: Organisation) -> Keys:
 def _sla_keys(contract: Contract, kind: str) -> Keys | None:
     ends = {"resolve", "cancel"}
     if kind == Target.Kind.ACKNOWLEDGE:
-        # Somebody has taken it up; a reopen never restarts it.
+        # Until somebody takes the ticket up; a reopen does not restart the clock.
         return {"start_on": frozenset({"create"}), "stop_on": frozenset({"begin", *ends})}
     if kind == Target.Kind.NEXT_UPDATE:
-        # For each word of the requester, until ours; the oldest that is unanswered counts, after the first response.
+        # From each message of the requester after the first response until ours; the oldest unanswered one counts.
         return {"start_on": frozenset({"asked"}), "stop_on": frozenset({"update", *ends})}
     if kind == Target.Kind.FIRST_RESPONSE:
-        # Resolution without an answer counts as the response; a reopen never restarts it.
+        # A resolution counts as the response; a reopen does not restart the clock.
         return {"start_on": frozenset({"create"}), "stop_on": frozenset({"first_response", *ends})}
     if kind == Target.Kind.RESOLVE:
         return {

@@ -1,4 +1,4 @@
-"""The clocks of a ticket: its events as clocks see them, and where each promise stands."""
+"""The clocks of a ticket, folded from its events."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hub.sla.clock_states import ClockState, State
 
 
 def occurrences(events: Sequence[Facts], perspective: str, *, minds_disputes: bool = False) -> list[Occurrence]:
-    """The ticket's events as clocks see them, for the ticket itself ("") or one organisation.
+    """The ticket's events as input of the clocks, for the ticket itself ("") or for one organisation.
 
-    `minds_disputes`: the contract names joint triage (``contested``) among what it pauses for.
+    `minds_disputes`: the contract pauses during joint triage (``contested``).
     """
     facts = TicketFacts()
     found: list[Occurrence] = []
@@ -32,7 +32,7 @@ def occurrences(events: Sequence[Facts], perspective: str, *, minds_disputes: bo
         before = facts.phase
         facts.apply(event.kind, event.payload)
         now = facts.status_for(perspective, minds_disputes=minds_disputes)
-        # Resolving ends a wait, except one that goes on, as an organisation's own (rule 14).
+        # Resolving ends a wait, unless the wait continues, as that of one organisation can.
         for each in _types(event, facts, before):
             ends_wait = each.type == RESOLVE and each.status is None
             found.append(each._replace(status=now) if ends_wait else each)
@@ -43,23 +43,23 @@ def occurrences(events: Sequence[Facts], perspective: str, *, minds_disputes: bo
         if now != status or facts.holders() != holders:
             status, holders = now, facts.holders()
             change = Occurrence(event.at, event.seq, "status", status, status=status, holders=holders)
-            # Who holds it and what it waits for is true before anything that starts because of it.
+            # Holders and status change before anything that starts because of the change.
             found.insert(_before_this(found, event), change)
     return found
 
 
 class _Asking:
-    """When the requester's word begins to wait for an answer of ours: the oldest one, after the first response."""
+    """Finds the oldest unanswered message of the requester after the first response."""
 
     def __init__(self) -> None:
         self.is_answered = self.waits = False
 
     def has_asked(self, event: Facts, facts: TicketFacts, before: str) -> bool:
-        """Whether it begins with this event. A word on a resolved ticket waits from the reopening that follows."""
+        """Whether a wait for our answer begins with this event. On a resolved ticket it begins with the reopening."""
         payload = event.payload
         if event.kind == EventKind.TICKET_MOVED:
             if facts.phase == Phase.RESOLVED:
-                self.is_answered, self.waits = True, False  # a resolution answers, too (rule 9)
+                self.is_answered, self.waits = True, False  # a resolution is an answer, too
             return self.waits and "reopen" in _moved(before, facts.phase)
         if event.kind != EventKind.MESSAGE_ADDED:
             return False
@@ -102,11 +102,11 @@ def _types(event: Facts, facts: TicketFacts, before: str) -> Iterator[Occurrence
 
 
 def _said(facts: TicketFacts, payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a message is to clocks: an answer, news for the requester, a word of an engaged organisation."""
+    """The occurrences of a message: first response, update for the requester, message of an engaged organisation."""
     who = str(payload["organisation"])
     if payload["author_kind"] == "requester":
         return
-    is_news = facts.is_open and not payload.get("supersedes")  # an edited one is none
+    is_news = facts.is_open and not payload.get("supersedes")  # an edited message is no update
     if payload.get("is_for_requester"):
         yield "first_response", who
         if is_news:
@@ -138,7 +138,7 @@ _ENDED = ("resolved", "closed")
 
 
 def _row_types(event: Facts) -> Iterator[Occurrence]:
-    """An imported row: its opening before the first, then status and holder, each only where it changed."""
+    """The occurrences of an imported row: opening (first row), then holder and status, each only if it changed."""
     payload = event.payload
     changed = payload["changed"]
     assert isinstance(changed, list)
@@ -158,7 +158,7 @@ def _row_types(event: Facts) -> Iterator[Occurrence]:
 def fold(
     ticket: Ticket, events: Sequence[Facts], *, as_of: datetime, contracts: Iterable[Contract] | None = None
 ) -> list[tuple[Terms, ClockState]]:
-    """Every clock of the ticket at `as_of`, by the contracts that apply or those given."""
+    """Every clock of the ticket at `as_of`, by the contracts that apply or by those given."""
     terms = terms_for(ticket, _engaged(events), contracts)
     views = {_view(term) for term in terms}
     seen = {(who, minds): _ordered(events, who, minds) for who, minds in views}
@@ -178,7 +178,7 @@ def fold(
 
 
 def _view(term: Terms) -> tuple[str, bool]:
-    """Whose eyes a clock sees the events with, and whether it minds disputes."""
+    """The organisation whose view of the events counts ("" for an SLA), and whether joint triage pauses the clock."""
     who = "" if term.contract.kind == Contract.Kind.SLA else term.party.public_id
     return who, CONTESTED in term.contract.pause_reasons
 
@@ -206,7 +206,7 @@ def _tables(terms: Iterable[Terms]) -> dict[str, calendars.Calendar]:
 
 
 def refold(ticket: Ticket, events: Sequence[Facts], *, as_of: datetime) -> None:
-    """Bring the stored clocks up to the events; a clock that has not started has no row."""
+    """Update the stored clocks from the events. A clock that has not started has no row."""
     stored = {
         (clock.contract_id, clock.target, clock.party_id, clock.cycle): clock
         for clock in Clock.objects.filter(ticket=ticket)
@@ -245,7 +245,7 @@ _COMPARED = (
 
 
 def rows_of(ticket: Ticket, term: Terms, state: ClockState) -> Iterator[Clock]:
-    """The state as rows: one for the cycle that runs, one for every earlier one."""
+    """The state as unsaved rows: one per previous cycle, and one for the current cycle."""
     for past in state.previous_cycles:
         yield Clock(
             ticket=ticket,
@@ -304,6 +304,7 @@ def _breaches(state: ClockState, cycle: int) -> list[dict[str, int | str]]:
 
 
 def spans_of(clock: Clock, state: ClockState) -> list[Span]:
+    """The spans of the clock's cycle as unsaved rows; the last one has no end while the clock is not stopped."""
     spans = [span for span in state.spans if span.cycle == clock.cycle]
     runs_on = clock.is_current and state.state is not State.STOPPED
     return [
@@ -331,11 +332,11 @@ def _when_known(at: int | None) -> datetime | None:
     return None if at is None else _when(at)
 
 
-# -- the sweep
+# -- clocks that are due
 
 
 def due_clocks(*, at: datetime, limit: int = 100) -> list[int]:
-    """Clocks whose breach lies in the past and is not written down yet."""
+    """Keys of clocks whose breach has passed and is not stored yet."""
     return list(
         Clock.objects.filter(next_fire_at__lte=at).order_by("next_fire_at", "pk").values_list("pk", flat=True)[:limit]
     )
@@ -343,7 +344,7 @@ def due_clocks(*, at: datetime, limit: int = 100) -> list[int]:
 
 @transaction.atomic
 def fire(*, clock_id: int, at: datetime) -> None:
-    """Fold the ticket's clocks up to now, so that what has breached says so, with its true instant."""
+    """Fold the ticket's clocks up to `at`, so that breaches are stored with their exact time."""
     ticket_id = Clock.objects.filter(pk=clock_id).values_list("ticket_id", flat=True).first()
     if ticket_id is None:
         return

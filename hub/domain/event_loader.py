@@ -1,4 +1,4 @@
-"""The events of a ticket as ledger and clocks fold them."""
+"""Loads the events from which ledger and clocks are folded."""
 
 from __future__ import annotations
 
@@ -25,11 +25,14 @@ FOLDED = frozenset(EventKind) - {
     EventKind.COMPLETION_APPROVED,
     EventKind.TEXTS_ERASED,
 }
-"""Kinds that ledger or clocks care about."""
+"""Kinds that affect the ledger or the clocks."""
 
 
 class Facts(NamedTuple):
-    """What a fold needs of an event; times in Unix seconds."""
+    """The parts of an event that a fold needs; times in Unix seconds.
+
+    `at` is when the event occurred, `learned_at` when it was recorded.
+    """
 
     at: int
     seq: int
@@ -40,7 +43,7 @@ class Facts(NamedTuple):
 
 
 def load(ticket: Ticket) -> list[Facts]:
-    """The ticket's events that count, in the order in which they happened."""
+    """The ticket's events of the kinds in FOLDED, in the order in which they occurred."""
     rows = Event.objects.filter(ticket=ticket, kind__in=FOLDED).values_list(
         "occurred_at", "seq", "kind", "payload", "recorded_at", "actor_kind"
     )

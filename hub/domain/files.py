@@ -1,4 +1,4 @@
-"""The contents of attachments: kept once, by what they are, and known to be whole."""
+"""The contents of attachments: stored once per SHA-256, and verified when read."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from django.core.files.storage import default_storage
 
 from hub.core.sentences import sentence
 from hub.models import Attachment
+from hub.translation import Refusal
 
 PIECE = 1024 * 1024
 
 
-class NotWhole(Exception):
-    """The stored content is not what was attached; the message says so, for a person."""
+class NotWhole(Refusal):
+    """The stored content is missing or was changed; the message is for a person."""
 
 
 class Broken(NamedTuple):
-    """An attachment whose stored content is wrong, and what is wrong with it."""
+    """An attachment whose stored content is missing or was changed, with the fault."""
 
     attachment: Attachment
     what: str
@@ -42,12 +43,12 @@ def keep(attachment: Attachment, content: bytes) -> None:
 
 
 def fault(attachment: Attachment) -> str:
-    """What is wrong with the stored content; empty if nothing is."""
+    """Why the stored content is not valid; empty if it is."""
     if not default_storage.exists(attachment.path):
         return sentence("The content is missing.")
     size = default_storage.size(attachment.path)
     if size != attachment.size:
-        return sentence("%(size)s bytes instead of %(expected)s.", size=size, expected=attachment.size)
+        return sentence("The content has %(size)s bytes instead of %(expected)s.", size=size, expected=attachment.size)
     digest = hashlib.sha256()
     with default_storage.open(attachment.path) as file:
         for piece in iter(lambda: file.read(PIECE), b""):
@@ -56,7 +57,7 @@ def fault(attachment: Attachment) -> str:
 
 
 def verify() -> Iterator[Broken]:
-    """Every attachment with missing or changed content; equal contents are read once."""
+    """Every attachment whose content is missing or was changed. Each content is read once."""
     told: dict[str, str] = {}
     for attachment in Attachment.objects.select_related("ticket").order_by("sha256", "pk").iterator(chunk_size=500):
         if attachment.sha256 not in told:

@@ -1,4 +1,4 @@
-"""The record: append an event under the ticket's lock, and prove that nobody changed one."""
+"""The history of tickets: append events, erase texts, and verify that no event was changed."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ def record(
     texts: Mapping[str, str] | None = None,
     body: str | None = None,
 ) -> Event:
-    """Write one event, re-fold what depends on it, and tell whoever reacts.
+    """Write one event, re-fold ledger and clocks if the event affects them, and call the receivers.
 
-    The caller holds the row lock of `ticket` (its number in the chain is decided here). `occurred_at`
-    later than `at` is clamped to it and flagged. `texts` are what people wrote: stored erasable, chained
-    by salted digest; `body` is chained like them but lives in the Message.
+    The caller holds the row lock of `ticket`, because the event gets the next number of the ticket's chain. If
+    `occurred_at` is later than `at`, `at` is used, and the payload keeps the original as `clamped_from`. `texts` are
+    what people wrote: they can be erased, and the chain covers their salted digests. `body` is covered like them but
+    is stored in the Message.
     """
     event = build(
         ticket=ticket,
@@ -67,7 +68,7 @@ def build(
     texts: Mapping[str, str] | None = None,
     body: str | None = None,
 ) -> Event:
-    """The next event of the ticket, chained but not saved; moves the ticket's chain head."""
+    """The next event of the ticket, with its hash but not saved. Sets the ticket's chain head; see `record`."""
     recorded_at = at.replace(microsecond=0)
     happened_at = (occurred_at or at).replace(microsecond=0)
     facts = dict(payload)
@@ -98,7 +99,7 @@ def build(
 
 
 def _chained(ticket: Ticket, event: Event) -> Event:
-    """The event with its hash, as the new head of the ticket's chain."""
+    """Set the event's hash, and make it the head of the ticket's chain."""
     event.hash = chain_hash(event, ticket_id=ticket.public_id)
     ticket.last_seq, ticket.chain_head = event.seq, event.hash
     ticket.changed_at = event.recorded_at
@@ -110,7 +111,7 @@ _postponed: ContextVar[dict[int, datetime] | None] = ContextVar("postponed", def
 
 @contextmanager
 def one_fold() -> Iterator[None]:
-    """Re-fold ledger and clocks once at the end instead of after every event: for many events in a row."""
+    """Re-fold ledger and clocks once at the end of the block instead of after every event."""
     token = _postponed.set({})
     try:
         yield
@@ -122,7 +123,7 @@ def one_fold() -> Iterator[None]:
 
 
 def _settle(ticket: Ticket, event: Event) -> None:
-    """Save the chain head, and re-fold ledger and clocks where the event matters to them."""
+    """Save the chain head, and re-fold ledger and clocks if the event affects them."""
     changed = ["last_seq", "chain_head", "changed_at"]
     if event.kind in event_loader.FOLDED:
         postponed = _postponed.get()
@@ -141,38 +142,39 @@ def _refold(ticket: Ticket, at: datetime) -> list[str]:
 
 
 ERASED = "(erased)"
-"""What stands in a message whose text was erased."""
+"""The body of a message whose text was erased."""
 
 
 @transaction.atomic
 def erase(*, ticket: Ticket, events: Sequence[int], reason: str, actor: Actor, at: datetime) -> Event:
-    """Erase what people wrote in these events of the ticket, named by their `seq`; the chain stays whole.
+    """Erase what people wrote in these events of the ticket, given by their `seq`; the chain stays valid.
 
-    Texts, the bodies of messages and the salts go, so that nothing written can be guessed from its digest. The
-    erasure is an event itself and names what was erased: without one an empty salt is tampering.
-    ValueError where an event holds nothing that was written, or is not there.
+    Texts, bodies of messages and salts are removed, so that no text can be guessed from its digest. The erasure is an
+    event itself and lists the erased events: without it an empty salt counts as tampering. Raises ValueError if an
+    event does not exist or has no text.
     """
     ticket = Ticket.objects.select_for_update().get(pk=ticket.pk)
     found = {event.seq: event for event in Event.objects.filter(ticket=ticket, seq__in=events).exclude(salt="")}
     strange = sorted(set(events) - found.keys())
     if strange or not found:
-        raise ValueError(f"Event {strange[0] if strange else '(none)'} of {ticket.label} holds no text to erase.")
+        raise ValueError(f"Event {strange[0] if strange else '(none)'} of {ticket.label} has no text to erase.")
     rows = Message.objects.filter(
         ticket=ticket, public_id__in=[each.payload["message"] for each in found.values() if "body" in each.digests]
     )
     rows.update(body=ERASED)
-    # Past the refusal of the model: this is the one change of an event that the database allows.
+    # Bypasses the model, which refuses every change: this is the only change of an event that the database allows.
     models.QuerySet(Event).filter(pk__in=[event.pk for event in found.values()]).update(texts={}, salt="")
     payload = {"events": sorted(found), "reason": reason}
     return record(ticket=ticket, kind=EventKind.TEXTS_ERASED, payload=payload, actor=actor, at=at)
 
 
 def digest(salt: str, name: str, text: str) -> str:
+    """The salted SHA-256 of one text of an event, in hexadecimal."""
     return hashlib.sha256(f"{salt}\x1f{name}\x1f{text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def chain_hash(event: Event, *, ticket_id: str) -> str:
-    """SHA-256 over canonical JSON: sorted keys, integers and strings only, times in UTC."""
+    """The SHA-256 of an event over canonical JSON: sorted keys, integers and strings only, times in UTC."""
     organisation = event.actor_organisation
     canonical = {
         "ticket": ticket_id,
@@ -192,7 +194,7 @@ def chain_hash(event: Event, *, ticket_id: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value, refused with TypeError where it holds anything but strings, integers, lists and dicts."""
+    """The value as plain JSON. Raises TypeError if it holds anything but strings, integers, None, lists and dicts."""
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, Mapping):
@@ -207,7 +209,7 @@ def _instant(at: datetime) -> str:
 
 
 class Tampering(NamedTuple):
-    """The first event of a ticket that does not fit, and why."""
+    """The first event of a ticket that was changed, and what is wrong with it."""
 
     ticket: Ticket
     seq: int
@@ -215,7 +217,7 @@ class Tampering(NamedTuple):
 
 
 def verify(ticket: Ticket) -> Tampering | None:
-    """Follow the ticket's chain from its first event to its head; None if nothing was changed."""
+    """Check the ticket's chain from its first event to its head; None if nothing was changed."""
     previous, seq = "", 0
     events = Event.objects.filter(ticket=ticket).select_related("actor_organisation").order_by("seq")
     bodies, erased = _bodies(ticket), _erased(ticket)
@@ -241,23 +243,23 @@ def _bodies(ticket: Ticket) -> dict[str, str]:
 
 
 def _erased(ticket: Ticket) -> dict[int, int]:
-    """By the `seq` of an event whose texts were erased: the `seq` of the event that says so."""
+    """The `seq` of the erasure by the `seq` of each event it erased."""
     rows = Event.objects.filter(ticket=ticket, kind=EventKind.TEXTS_ERASED).values_list("seq", "payload")
     return {seq: at for at, payload in rows for seq in payload["events"]}
 
 
 def _erased_wrongly(event: Event, bodies: Mapping[str, str], erased: Mapping[int, int]) -> str:
-    """What is wrong with an event that has no salt although something was written in it; empty where nothing is."""
+    """What is wrong with an event that has texts but no salt; empty if its texts were properly erased."""
     if event.salt or not event.digests:
         return ""
     if erased.get(event.seq, 0) <= event.seq:
-        return "its texts were taken away, and no erasure says so"
+        return "its texts were removed without an erasure"
     body = bodies.get(event.payload.get("message", ""), ERASED) if "body" in event.digests else ERASED
-    return "a text was put in where one was erased" if event.texts or body != ERASED else ""
+    return "a text was inserted where one was erased" if event.texts or body != ERASED else ""
 
 
 def _changed_texts(event: Event, bodies: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong with texts that are there and do not give their digest."""
+    """A fault for each text that does not match its digest."""
     if not event.salt:
         return
     texts = dict(event.texts)

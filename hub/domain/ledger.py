@@ -1,4 +1,4 @@
-"""The ledger of a ticket: folded from its events, written where it changed."""
+"""The ledger of a ticket, folded from its events."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hub.sla.ledger import Charge, LedgerChange, Segment
 
 
 def changes(events: Sequence[Facts]) -> Iterator[LedgerChange]:
-    """Every change of who has the ball.
+    """Every change of the holder or the charged party.
 
-    Where a vendor's act passed the ball to somebody else, the time until we learned of it is
-    transport and charged to the hub: the new holder could not know.
+    If an action in a vendor's system changed the holder, the time until the hub recorded it is transport and charged
+    to the hub: the new holder could not know.
     """
     facts = TicketFacts()
     unlearned: list[tuple[int, int]] = []
@@ -44,7 +44,7 @@ def _change(at: int, facts: TicketFacts, is_unlearned: bool) -> LedgerChange:
 
 
 def fold(ticket: Ticket, events: Sequence[Facts]) -> list[Segment]:
-    """The ticket's segments from `opened_at` on; imported history ends at its last row."""
+    """The ticket's segments from `opened_at` on. Imported history ends with its last row."""
     opened_at = int(ticket.opened_at.timestamp())
     ends_at = None
     first: list[LedgerChange] = []
@@ -57,9 +57,9 @@ def fold(ticket: Ticket, events: Sequence[Facts]) -> list[Segment]:
 
 
 def refold(ticket: Ticket, events: Sequence[Facts]) -> list[str]:
-    """Bring the stored segments up to the events; only the suffix that changed is written.
+    """Update the stored segments from the events; only those from the first difference on are written.
 
-    Sets the ticket's holder, returns the names of the ticket's fields that it set.
+    Sets the ticket's holder. Returns the names of the ticket's fields to save.
     """
     rows = rows_of(ticket, events)
     stored = list(LedgerSegment.objects.filter(ticket=ticket).order_by("from_at"))
@@ -74,7 +74,7 @@ def refold(ticket: Ticket, events: Sequence[Facts]) -> list[str]:
 
 
 def rows_of(ticket: Ticket, events: Sequence[Facts]) -> list[LedgerSegment]:
-    """The ticket's segments as rows, not saved."""
+    """The ticket's segments as unsaved rows."""
     wanted = fold(ticket, events)
     organisations = organisations_of(segment.holder for segment in wanted)
     return [_row(ticket, segment, organisations) for segment in wanted]
@@ -117,7 +117,7 @@ def _when(at: int) -> datetime:
 
 
 def stored(ticket: Ticket) -> list[Segment]:
-    """The segments as they stand in the database."""
+    """The ticket's segments from the database."""
     rows = LedgerSegment.objects.filter(ticket=ticket).select_related("holder", "charged_to").order_by("from_at")
     return [
         Segment(
@@ -133,7 +133,7 @@ def stored(ticket: Ticket) -> list[Segment]:
 
 
 def verify(ticket: Ticket) -> list[str]:
-    """What is wrong with the ticket's ledger: gaps, overlaps, or another result than its events give."""
+    """Faults of the ticket's ledger: gaps, overlaps, or a difference from the result of its events."""
     found = stored(ticket)
     wrong = [
         f"{_when(fault.at):%Y-%m-%d %H:%M:%S}: {fault.what}"
@@ -141,5 +141,5 @@ def verify(ticket: Ticket) -> list[str]:
     ]
     events = load(ticket)
     if found != fold(ticket, events):
-        wrong.append("the segments are not what the events give")
+        wrong.append("the segments do not match the events")
     return wrong

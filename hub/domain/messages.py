@@ -1,4 +1,4 @@
-"""Verbs on what was said: append, correct, withdraw, attach. An author's organisation cannot be chosen."""
+"""Operations on messages: add, correct, withdraw, attach. The author's organisation follows from the actor."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from hub.models import (
     Ticket,
     User,
 )
+from hub.translation import Refusal
 
 
-class NotSaid(Exception):
-    """The message was not taken; its text says why."""
+class NotSaid(Refusal):
+    """The message was not accepted; the text says why."""
 
 
 class NotStored(NotSaid):
-    """There is no room for the file, or the disk fails: later it may be different."""
+    """The file could not be stored, for example because the disk is full. A later attempt may succeed."""
 
 
 @transaction.atomic
@@ -50,20 +51,17 @@ def say(
     origin: str = "",
     supersedes: Message | None = None,
 ) -> Message:
-    """Add a message for its audience: the requester, named legs, or (neither) us only.
+    """Add a message for the requester, for the given engagements, or (if neither) for us only.
 
-    `requester` marks words of the person who asked. The author's own leg always sees it.
+    `requester` is set if the requester wrote it. The author's own organisation can always read the message. Raises
+    NotSaid if the ticket cannot have the message.
     """
     ticket = tickets.locked(ticket)
     audience = list(legs)
     _check(ticket, body, audience)
     message = Message.objects.create(
         ticket=ticket,
-        author_kind=actor.kind,
-        author_name=author_name or (requester.name if requester else actor.name),
-        author_user=_user(actor),
-        author_person=requester,
-        author_organisation=requester.organisation if requester else (actor.organisation or ticket.owner),
+        **_author(ticket, actor, requester, author_name),
         body=body,
         is_for_requester=is_for_requester or requester is not None,
         is_for_later_legs=is_for_later_legs,
@@ -73,21 +71,23 @@ def say(
         supersedes=supersedes,
     )
     message.legs.set(audience)
-    history.record(
-        ticket=ticket,
-        kind=EventKind.MESSAGE_ADDED,
-        payload=_facts(message, audience),
-        body=body,
-        actor=actor,
-        at=at,
-        occurred_at=occurred_at,
-        origin=origin,
-    )
+    _record_added(message, audience, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
     return message
 
 
+def _author(ticket: Ticket, actor: Actor, requester: Person | None, name: str) -> dict[str, Any]:
+    """The author fields of a message: of the requester, or of the actor."""
+    return {
+        "author_kind": actor.kind,
+        "author_name": name or (requester.name if requester else actor.name),
+        "author_user": _user(actor),
+        "author_person": requester,
+        "author_organisation": requester.organisation if requester else (actor.organisation or ticket.owner),
+    }
+
+
 def _check(ticket: Ticket, body: str, audience: Sequence[Leg]) -> None:
-    """Raise NotSaid where the ticket cannot have this message."""
+    """Raise NotSaid if the ticket cannot have this message."""
     if not body.strip():
         raise NotSaid(sentence("A message needs some text."))
     if ticket.phase == Phase.CANCELLED:
@@ -96,8 +96,23 @@ def _check(ticket: Ticket, body: str, audience: Sequence[Leg]) -> None:
         raise NotSaid(sentence("A message can be addressed only to engagements of its own ticket."))
 
 
+def _record_added(
+    message: Message, audience: Sequence[Leg], *, actor: Actor, at: datetime, occurred_at: datetime | None, origin: str
+) -> None:
+    history.record(
+        ticket=message.ticket,
+        kind=EventKind.MESSAGE_ADDED,
+        payload=_facts(message, audience),
+        body=message.body,
+        actor=actor,
+        at=at,
+        occurred_at=occurred_at,
+        origin=origin,
+    )
+
+
 def _facts(message: Message, audience: Sequence[Leg]) -> dict[str, Any]:
-    """What the event says of the message; its text is chained as the body."""
+    """The payload of the event; the text of the message is chained as its body."""
     return {
         "message": message.public_id,
         "author_kind": "requester" if message.author_person else str(message.author_kind),
@@ -119,7 +134,7 @@ def withdraw(
     occurred_at: datetime | None = None,
     origin: str = "",
 ) -> Message:
-    """Mark a message as deleted by its author; its text stays in the record. Twice is once."""
+    """Mark a message as deleted by its author; its text stays in the record. Idempotent."""
     ticket = tickets.locked(message.ticket)
     message = Message.objects.get(pk=message.pk)
     if message.withdrawn_at is not None:
@@ -150,7 +165,7 @@ def attach(
     occurred_at: datetime | None = None,
     origin: str = "",
 ) -> Attachment:
-    """Keep a file with a message; its audience is the message's. The same content is stored once."""
+    """Attach a file to a message, for the same audience; equal contents are stored once. May raise NotStored."""
     ticket = tickets.locked(message.ticket)
     attachment = Attachment(
         ticket=ticket,
@@ -190,7 +205,7 @@ def _store(attachment: Attachment, content: bytes) -> None:
 
 
 def safe_name(name: str) -> str:
-    """A file name to show: no path, no control or invisible characters, never empty.
+    """A file name that is safe to show: no path, no control or invisible characters, never empty.
 
     >>> safe_name("../../etc/pass\\u200bwd")
     'passwd'
@@ -200,7 +215,7 @@ def safe_name(name: str) -> str:
 
 
 def sees(organisation: Organisation, message: Message) -> bool:
-    """Whether this organisation may read the message: ours always, its author's, and its audience's."""
+    """Whether this organisation may read the message: ours, its author's, and those of its audience."""
     if organisation.is_us or message.author_organisation_id == organisation.pk:
         return True
     return message.legs.filter(organisation=organisation).exists()

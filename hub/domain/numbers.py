@@ -1,4 +1,4 @@
-"""Numbers in order: a native sequence on PostgreSQL, a counter row elsewhere."""
+"""Consecutive numbers: a native sequence on PostgreSQL, a counter row on other databases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FIRST_TICKET = 1001
 
 
 def take(name: str, count: int = 1) -> list[int]:
-    """The next `count` numbers of a sequence. Gaps may appear, repetitions may not."""
+    """The next `count` numbers of a sequence. There may be gaps, never duplicates."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT nextval(%s) FROM generate_series(1, %s)", [f"hub_{name}_sequence", count])

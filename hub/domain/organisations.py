@@ -1,4 +1,4 @@
-"""Organisations by their public ids, as events name them."""
+"""Organisations by their public ids, as used in events."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from hub.models import Organisation
 
 
 def organisations_of(public_ids: Iterable[str]) -> dict[str, Organisation]:
-    """The organisations with these public ids; an id that is nobody's is left out."""
+    """The organisations with these public ids; unknown ids are left out."""
     found = Organisation.objects.in_bulk(list(set(public_ids)), field_name="public_id")
     return dict(found)

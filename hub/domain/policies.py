@@ -1,4 +1,4 @@
-"""Publishing policy: a published version never changes; a change is a new version."""
+"""Publishing calendars and contracts: a published version never changes; a change is a new version."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from django.db.models import Max
 from hub.core.ids import new_ulid
 from hub.core.sentences import sentence
 from hub.models import Calendar, Contract, Publication
+from hub.translation import Refusal
 
 
-class NotPublishable(Exception):
+class NotPublishable(Refusal):
     """The version cannot be published or retired; the message says why."""
 
 

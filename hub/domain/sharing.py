@@ -1,4 +1,4 @@
-"""Verbs on what of the past an organisation may read."""
+"""Granting and ending read access to the tickets of a predecessor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ BATCH = 1000
 
 
 def share(tickets: Iterable[Ticket], *, organisation: Organisation, why: str, by: User | None, at: datetime) -> int:
-    """Let the organisation read these tickets; how many it could not before. What it works on it reads anyway."""
+    """Let the organisation read these tickets. Returns how many it could not read before.
+
+    Tickets on which it is or was engaged are skipped: it can read them anyway.
+    """
     rows = iter(tickets)
     count = 0
     while chunk := list(islice(rows, BATCH)):
@@ -29,12 +32,12 @@ def share(tickets: Iterable[Ticket], *, organisation: Organisation, why: str, by
             for ticket in chunk
             if ticket.pk not in known
         ]
-        # Two that share at once: the constraint lets one of them through.
+        # If two people share at the same time, the constraint lets only one row through.
         HistoryShare.objects.bulk_create(made, ignore_conflicts=True)
         count += len(made)
     return count
 
 
 def end(shares: QuerySet[HistoryShare], *, at: datetime) -> int:
-    """They may not read it any more; how many ended now. Those that had ended stay as they were."""
+    """End the shares that are not ended yet. Returns how many."""
     return shares.filter(ended_at=None).update(ended_at=at)

@@ -1,7 +1,7 @@
-"""The one way up: something happened. Sent inside the transaction that records it.
+"""The signal of recorded events, by which lower packages reach higher ones. Sent in the recording transaction.
 
-Receivers write rows and never call the network. Each runs in its own savepoint: what fails becomes
-a row that is tried again and that a person sees; the fact stands.
+Receivers write rows and never use the network. Each runs in its own savepoint: a failure is stored, retried and shown
+to a person, and the event stays recorded.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _receivers: dict[str, Receiver] = {}
 
 
 def reacts_to(kinds: Collection[str], *, name: str) -> Callable[[Receiver], Receiver]:
-    """Connect a function to the events of these kinds; any other costs nothing. See `reacts` for its name."""
+    """Connect the decorated function to events of these kinds. See `reacts` for the name."""
     return lambda receiver: reacts(receiver, name=name, kinds=frozenset(kinds))
 
 
 def reacts(receiver: Receiver, *, name: str, kinds: Collection[str] = frozenset(EventKind)) -> Receiver:
-    """Connect a function to recorded events, in a savepoint of its own.
+    """Connect a function to recorded events; it is called in its own savepoint.
 
-    `name` is kept with what failed, so that it never changes: a row whose receiver is not known is never called again.
-    Raises ValueError for a name that another function has.
+    `name` is stored with failures and must never change: a row whose receiver is unknown is never retried. Raises
+    ValueError if the name is already in use.
     """
     if name in _receivers:
-        raise ValueError(f"There is a receiver named “{name}” already.")
+        raise ValueError(f"A receiver named “{name}” already exists.")
     _receivers[name] = receiver
 
     @wraps(receiver)
@@ -54,7 +54,7 @@ def reacts(receiver: Receiver, *, name: str, kinds: Collection[str] = frozenset(
 
 
 def disconnect(name: str) -> None:
-    """Forget a receiver: for tests that connect one of their own."""
+    """Disconnect a receiver: for tests that connect their own."""
     del _receivers[name]
     event_recorded.disconnect(dispatch_uid=name)
 
@@ -63,7 +63,7 @@ def _run(name: str, event: Event) -> bool:
     try:
         with transaction.atomic():
             _receivers[name](event)
-    except Exception as error:  # a receiver's fault must not undo the fact
+    except Exception as error:  # a failing receiver must not undo the event
         log.exception("Receiver %s failed on event %s", name, event.pk)
         _remember(name, event, error)
         return False
@@ -85,23 +85,23 @@ def _remember(name: str, event: Event, error: Exception) -> None:
 
 
 def failed_receivers_due() -> bool:
-    """Whether a receiver that failed is due to be called again."""
+    """Whether a failed receiver is due for a retry."""
     return FailedReceiver.objects.filter(next_attempt_at__lte=timezone.now()).exists()
 
 
 def retry_failed_receivers(*, limit: int = 50) -> int:
-    """Call the receivers that are due again; how many were called."""
+    """Call failed receivers that are due, at most `limit`. Returns how many were called."""
     due = FailedReceiver.objects.filter(next_attempt_at__lte=timezone.now()).order_by("next_attempt_at", "pk")[:limit]
     return sum(_retry(pk) for pk in due.values_list("pk", flat=True))
 
 
 def retry_failed_receiver(failed: FailedReceiver) -> None:
-    """A person wants it tried again: it is due now."""
+    """Make the receiver due now, as requested by a person."""
     FailedReceiver.objects.filter(pk=failed.pk, done_at=None).update(next_attempt_at=timezone.now())
 
 
 def _retry(pk: int) -> bool:
-    """Call one receiver that is due, if nobody else does; the claim ends by itself, as of a process that is killed."""
+    """Call one due receiver unless another process has claimed it. The claim expires after LEASE."""
     at = timezone.now()
     claimed = FailedReceiver.objects.filter(pk=pk, done_at=None, next_attempt_at__lte=at).update(
         next_attempt_at=at + LEASE

@@ -1,6 +1,6 @@
-"""What the events of one ticket say at an instant: the pure state that ledger and clocks are folded from.
+"""The state of one ticket at an instant, folded from its events; the basis of ledger and clocks.
 
-Nothing here reads the database or the clock. Organisations are named by their public ids.
+Nothing here reads the database or the current time. Organisations are given by their public ids.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hub.sla.ledger import Charge
 
 
 class Ball(NamedTuple):
-    """Who has to act next, who the time is charged to, and why (rules: docs/ledger.md)."""
+    """Who has to act next, to whom the time is charged, and why (rules: docs/ledger.md)."""
 
     holder: str
     charge: Charge
@@ -26,7 +26,7 @@ class Ball(NamedTuple):
 
 @dataclass
 class LegFacts:
-    """One engagement as the events tell it."""
+    """The state of one engagement."""
 
     organisation: str
     given_by: str
@@ -36,7 +36,7 @@ class LegFacts:
     waits_on: str = ""
     waits_on_organisation: str = ""
     is_asked: bool = False
-    """The requester can see a question of theirs and has not answered since."""
+    """The requester can see a question of this organisation and has not answered since."""
 
     @property
     def is_open(self) -> bool:
@@ -45,7 +45,7 @@ class LegFacts:
 
 @dataclass
 class TicketFacts:
-    """The whole ticket at one instant; `apply` moves it over the next event."""
+    """The state of the ticket at one instant; `apply` advances it by one event."""
 
     owner: str = ""
     requester_organisation: str = ""
@@ -56,11 +56,12 @@ class TicketFacts:
     lead: str = ""
     legs: dict[str, LegFacts] = field(default_factory=dict)
     is_contested: bool = False
-    """Joint triage is open: whose it is is being decided."""
+    """Joint triage is open."""
     recorded: Ball | None = None
-    """Imported history is not judged: the row itself says who held the ticket."""
+    """The holder of imported history, as its rows record it; no rule applies."""
 
     def apply(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """Advance the state by one event."""
         if kind.startswith("leg."):
             self._apply_leg(kind, payload)
         elif kind == EventKind.TICKET_OPENED:
@@ -72,7 +73,7 @@ class TicketFacts:
             self.ticket_waits_on = payload.get("waits_on", "") if self.phase == Phase.WAITING else ""
             self.is_contested = self.is_contested and self.is_open
         elif kind == EventKind.TRIAGE_STARTED:
-            self.is_contested = self.is_open  # we may learn later that it had ended before
+            self.is_contested = self.is_open  # an event may reach us after the ticket has ended
         elif kind == EventKind.TRIAGE_DECIDED:
             self.is_contested = False
         elif kind == EventKind.PRIORITY_CHANGED:
@@ -131,14 +132,14 @@ class TicketFacts:
 
     @property
     def waits_on_requester(self) -> bool:
-        """Waiting on the requester after a question the requester can see."""
+        """Whether the ticket waits for the requester, after a question the requester can see."""
         lead = self.legs.get(self.lead)
         if lead and lead.stage == Stage.WAITING and lead.waits_on == WaitsOn.REQUESTER:
             return lead.is_asked or (self.phase == Phase.WAITING and self.is_asked)
         return self.phase == Phase.WAITING and self.ticket_waits_on == WaitsOn.REQUESTER and self.is_asked
 
     def ball(self) -> Ball:
-        """Who has to act next: the first rule that applies."""
+        """Who has to act next, by the first rule that applies."""
         if self.recorded is not None:
             return self.recorded
         if self.is_contested:
@@ -168,11 +169,11 @@ class TicketFacts:
         return _with(lead.given_by or self.owner, "to_assign")
 
     def _passed_on(self, leg: LegFacts) -> Ball:
-        """A waiting leg passes the ball along; a circle of waits ends at the owner."""
+        """Who has to act while this engagement waits; a circle of waits ends at the owner."""
         seen = {leg.organisation}
         while True:
             if leg.waits_on == WaitsOn.REQUESTER:
-                # Nobody has asked yet: whoever waits has to ask.
+                # No question has been asked yet: the waiting organisation has to ask it.
                 return _with(leg.organisation, "waiting_unasked")
             if leg.waits_on == WaitsOn.US:
                 return _with(self.owner, "waiting_us")
@@ -192,7 +193,7 @@ class TicketFacts:
         return legs[-1] if legs else None
 
     def holders(self) -> frozenset[str]:
-        """Organisations with an engagement under way: whose underpinning clocks may run."""
+        """Organisations whose engagement is in progress: their UC clocks may run."""
         if self.recorded is not None:
             return frozenset([self.recorded.holder])
         return frozenset(
@@ -206,9 +207,9 @@ class TicketFacts:
         return self.phase not in (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED)
 
     def status_for(self, organisation: str, *, minds_disputes: bool = False) -> str:
-        """What a clock of this organisation ("" for the ticket's own) sees: ``open``, a wait, or ``contested``.
+        """The status for a clock of this organisation ("" for the ticket): ``open``, ``waiting_…`` or ``contested``.
 
-        Joint triage counts only for a contract that names it; for others what it waits for goes before.
+        ``contested`` only with `minds_disputes`: the contract pauses during joint triage.
         """
         if minds_disputes and self.is_contested:
             return "contested"

@@ -1,4 +1,4 @@
-"""Verbs on the ticket's own fields. Its phase is moved by `workflows.lifecycle.transitions` alone."""
+"""Operations on the fields of a ticket. Only `workflows.lifecycle.transitions` changes its phase."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ from hub.models import (
     User,
     WorkflowVersion,
 )
+from hub.translation import Refusal
 
 EDITABLE = frozenset({"title", "description", "service", "asset", "site", "requester", "impact", "urgency"})
 TEXTS = ("title", "description")
 
 
-class NotEditable(Exception):
+class NotEditable(Refusal):
     """The ticket or the field cannot be changed; the message says why."""
 
 
 def us() -> Organisation:
-    """Our own organisation; there is exactly one."""
+    """Our own organisation. Raises Organisation.DoesNotExist before the first run."""
     return Organisation.objects.get(is_us=True)
 
 
 def first_state(phase: Phase, *, service: Service | None = None) -> State:
-    """Where a phase begins in the published workflow of a service, else in the default one."""
+    """The initial status of a phase in the published workflow of the service, or else in the default workflow."""
     begins = State.objects.filter(version__status=WorkflowVersion.Status.PUBLISHED, phase=phase, is_default=True)
     if service is not None and service.workflow_id is not None:
         own = begins.filter(version__workflow=service.workflow_id).first()
@@ -52,12 +53,12 @@ def first_state(phase: Phase, *, service: Service | None = None) -> State:
 
 
 def state_of(ticket: Ticket, phase: Phase) -> State:
-    """Where a phase begins in the version the ticket is on; in-flight work keeps its version."""
+    """The initial status of a phase in the ticket's own workflow version."""
     return State.objects.get(version=ticket.status.version_id, phase=phase, is_default=True)
 
 
 def locked(ticket: Ticket) -> Ticket:
-    """The ticket, read again under its row lock; a transaction is open."""
+    """The ticket, read again with a row lock. Must be called in a transaction."""
     return Ticket.objects.select_for_update().get(pk=ticket.pk)
 
 
@@ -78,45 +79,62 @@ def open_ticket(
     origin: str = "",
     raw: Mapping[str, Any] | None = None,
 ) -> Ticket:
-    """A new ticket, owned and held by us until somebody else is engaged."""
+    """Open a ticket, owned and held by us until another organisation is engaged.
+
+    `at` is when the hub records it, `occurred_at` when it was opened in another system; `origin` is the public id of
+    that connection, and `raw` keeps the values as they came.
+    """
     at = at.replace(microsecond=0)
     # A vendor's clock that runs ahead of ours cannot open a ticket in the future.
     opened_at = min((occurred_at or at).replace(microsecond=0), at)
-    owner = us()
-    ticket = Ticket.objects.create(
-        number=numbers.take("ticket")[0],
-        kind=kind,
+    ticket = _new_row(
         title=title[:255],
         description=description,
         priority=priority,
-        status=first_state(Phase.NEW, service=service),
-        owner=owner,
-        holder=owner,
-        held_since=opened_at,
-        hold_reason="to_assign",
-        requester=requester,
+        kind=kind,
         service=service,
+        requester=requester,
         asset=asset,
         site=site,
         opened_at=opened_at,
         changed_at=at,
         raw=dict(raw or {}),
     )
+    _record_opening(ticket, actor=actor, at=at, origin=origin)
+    return ticket
+
+
+def _new_row(*, service: Service | None, opened_at: datetime, **fields: Any) -> Ticket:
+    """A new ticket of ours, with the next number and the initial status of its service's workflow."""
+    owner = us()
+    return Ticket.objects.create(
+        number=numbers.take("ticket")[0],
+        status=first_state(Phase.NEW, service=service),
+        owner=owner,
+        holder=owner,
+        held_since=opened_at,
+        hold_reason="to_assign",
+        service=service,
+        opened_at=opened_at,
+        **fields,
+    )
+
+
+def _record_opening(ticket: Ticket, *, actor: Actor, at: datetime, origin: str) -> None:
     history.record(
         ticket=ticket,
         kind=EventKind.TICKET_OPENED,
         payload=_opening(ticket),
-        texts={"title": ticket.title, "description": description},
+        texts={"title": ticket.title, "description": ticket.description},
         actor=actor,
         at=at,
-        occurred_at=opened_at,
+        occurred_at=ticket.opened_at,
         origin=origin,
     )
-    return ticket
 
 
 def _opening(ticket: Ticket) -> dict[str, Any]:
-    """What the first event says of the ticket, its texts apart."""
+    """The payload of a ticket's first event."""
     return {
         "number": ticket.number,
         "kind": str(ticket.kind),
@@ -138,10 +156,10 @@ def edit_ticket(
     occurred_at: datetime | None = None,
     origin: str = "",
 ) -> Ticket:
-    """Apply field changes; record only what really changed.
+    """Change fields of the ticket; only actual changes are saved and recorded.
 
-    Writing the same value twice is not a change and leaves no event: that is what stops
-    two synchronised systems from echoing each other for ever.
+    Writing the current value again is no change and leaves no event, so two synchronised systems do not echo each
+    other endlessly. Raises NotEditable for a field that is not in EDITABLE, or for a cancelled ticket.
     """
     ticket = locked(ticket)
     changed = _changed(ticket, changes)
@@ -167,7 +185,7 @@ def edit_ticket(
 
 
 def _changed(ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Before and after, by the name of the field, for fields that get another value; NotEditable where not allowed."""
+    """Old and new value by field name, for fields that change. Raises NotEditable if a change is not allowed."""
     refused = set(changes) - EDITABLE
     if refused:
         raise NotEditable(sentence("The field “%(field)s” cannot be edited here.", field=min(refused)))
@@ -188,7 +206,7 @@ def set_priority(
     occurred_at: datetime | None = None,
     origin: str = "",
 ) -> Ticket:
-    """Give the ticket another priority; the same one again is no change."""
+    """Change the priority; the current one is no change. Raises NotEditable for a closed ticket or unknown value."""
     ticket = locked(ticket)
     if priority not in Priority.values:
         choices = ", ".join(Priority.values)
@@ -215,11 +233,11 @@ def set_priority(
 def set_status(
     *, ticket: Ticket, status: State, verb: str, reason: str = "", actor: Actor, at: datetime, origin: str = ""
 ) -> Ticket:
-    """Give the ticket another status of the same phase; only `workflows.lifecycle.transitions` moves the phase."""
+    """Change the status within the current phase. Raises NotEditable for a status of another phase."""
     ticket = locked(ticket)
     if status.phase != ticket.phase:
         raise NotEditable(
-            sentence("The status “%(status)s” is in another phase than %(label)s.", status=status, label=ticket.label)
+            sentence("The status “%(status)s” is not in the phase of %(label)s.", status=status, label=ticket.label)
         )
     before, ticket.status = ticket.status.slug, status
     ticket.save(update_fields=["status"])
@@ -238,7 +256,7 @@ def assign(
     assignee: User | None = None,
     origin: str = "",
 ) -> Ticket:
-    """Give the ticket to a team or a person of ours; the same one again is no change."""
+    """Assign the ticket to one of our teams or people; the current assignment is no change."""
     ticket = locked(ticket)
     before = (ticket.team_id, ticket.assignee_id)
     ticket.team = team or ticket.team
@@ -257,7 +275,7 @@ def assign(
 
 @transaction.atomic
 def relate(*, ticket: Ticket, other: Ticket, kind: str, actor: Actor, at: datetime, origin: str = "") -> Relation:
-    """Say that `ticket` is something to `other`; both remember it. Said twice, nothing happens."""
+    """Relate `ticket` to `other`, and record that on both. An existing relation is returned unchanged."""
     first, second = sorted((ticket.pk, other.pk))
     locks = {pk: Ticket.objects.select_for_update().get(pk=pk) for pk in (first, second)}
     relation, is_new = Relation.objects.get_or_create(from_ticket=ticket, to_ticket=other, kind=kind)

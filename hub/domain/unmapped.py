@@ -1,4 +1,4 @@
-"""Values that nobody has given a meaning yet: counted where a person sees them."""
+"""Counts values of other systems that have no meaning assigned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hub.models import UnmappedValue
 
 
 def saw(*, source: str, field: str, value: str, at: datetime) -> None:
-    """Count one more sight of a value without a meaning; seen again after it was settled, it is open again."""
+    """Count one occurrence of an unmapped value. A value that had been resolved is unresolved again."""
     row, is_new = UnmappedValue.objects.get_or_create(
         source=source,
         field=field,

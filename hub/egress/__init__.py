@@ -1,8 +1,8 @@
-"""The one function every outbound call goes through; the policy is injected.
+"""Outbound connections: every call to another system goes through this package, with an injected policy.
 
-A name is resolved once, every address it has is checked, and the connection is made to a checked
-address with the original host name (Host header and TLS SNI). No proxies from the environment,
-no redirects. Rules: docs/security.md.
+A host name is resolved once, all its addresses are checked, and the connection is made to a checked
+address with the original host name (Host header and TLS SNI). Proxies from the environment are not
+used and redirects are not followed. The rules are in docs/security.md.
 """
 
 from .policy import EgressDenied, Policy

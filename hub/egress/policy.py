@@ -12,7 +12,7 @@ from hub.core.sentences import sentence
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# What Python's is_global lets through or forgets, and what never is a vendor.
+# Networks that can never be a vendor's, including those that Python's is_global does not exclude.
 DENIED: tuple[Network, ...] = tuple(
     ip_network(text)
     for text in (
@@ -48,12 +48,12 @@ DENIED: tuple[Network, ...] = tuple(
 
 
 class EgressDenied(ValueError):
-    """The call is not allowed. The message names the host, and nothing else of the URL."""
+    """The call is not allowed. The message names the host and no other part of the URL."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Public addresses over TLS, and what the installation allows besides.
+    """Allows public addresses over TLS, and the exceptions of the installation.
 
     An allowed entry is an address, a network or a host name, with or without a port:
     ``127.0.0.1:8801``, ``10.20.0.0/16``, ``redmine.example:443``.
@@ -66,7 +66,7 @@ class Policy:
         return cls(tuple(allowed))
 
     def check_url(self, url: str) -> None:
-        """Refuse what can be seen without resolving: scheme, credentials, port; plain HTTP needs an entry."""
+        """Raise EgressDenied for a forbidden scheme, credentials in the URL, or plain HTTP to an unlisted host."""
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -90,7 +90,7 @@ class Policy:
             )
 
     def check_address(self, host: str, address: str, port: int) -> None:
-        """Refuse a resolved address that lies in no public network, unless host or address is allowed."""
+        """Raise EgressDenied for a resolved address outside the public networks, unless host or address is listed."""
         try:
             found = unwrapped(ip_address(address.split("%")[0]))
         except ValueError as error:
@@ -112,9 +112,9 @@ class Policy:
 
 
 def unwrapped(address: Address) -> Address:
-    """An IPv4 address that hides in an IPv6 one, as what it is: mapped, compatible, translated, or ISATAP.
+    """The IPv4 address embedded in an IPv6 address (mapped, compatible, translated or ISATAP), else the address itself.
 
-    Tunnels that name their IPv4 end as well (6to4, Teredo, NAT64) are denied as a whole.
+    Tunnels that embed an IPv4 address, too (6to4, Teredo, NAT64), are denied as whole networks.
 
     >>> unwrapped(ip_address("::ffff:127.0.0.1")), unwrapped(ip_address("::127.0.0.1"))
     (IPv4Address('127.0.0.1'), IPv4Address('127.0.0.1'))

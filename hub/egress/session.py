@@ -1,4 +1,4 @@
-"""A requests session whose every connection is checked at the moment it is made."""
+"""A requests session that checks each connection when it is made."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .sockets import dial
 def open_session(
     policy: Policy, *, connections: int = 4, certificate: str = "", authority: str = ""
 ) -> requests.Session:
-    """A session without proxies, stored cookies or redirects that reaches only what the policy allows.
+    """A session without proxies or redirects that reaches only what the policy allows.
 
-    `certificate` (PEM, with its key) says who we are, `authority` (PEM) whom to believe instead of the
-    public authorities. Raises ValueError for what cannot be one.
+    `certificate` is a client certificate with its key, `authority` a certificate authority to trust instead of the
+    public ones; both in PEM format. Raises ValueError if they cannot be read.
     """
     session = _Unmoved()
     session.trust_env = False
@@ -38,14 +38,14 @@ def open_session(
 
 
 class _Unmoved(requests.Session):
-    """Follows no redirect, whoever asks for it."""
+    """A session that follows no redirect, even if the caller asks for it."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
 
 def _context(certificate: str, authority: str) -> ssl.SSLContext:
-    """TLS as asked for. A key is read from a file only, so it is one for as long as that takes."""
+    """The TLS context. The ssl module reads keys from files only, so the key is briefly in a temporary file."""
     try:
         context = ssl.create_default_context(cadata=authority or None)
         if certificate:
@@ -75,7 +75,7 @@ class _Adapter(HTTPAdapter):
         if self.context is None:
             super().cert_verify(conn, url, verify, cert)
         else:
-            conn.cert_reqs = "CERT_REQUIRED"  # by the context, which knows whom to believe
+            conn.cert_reqs = "CERT_REQUIRED"  # enforced by the context, which has the trusted authority
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         pool: dict[str, Any]

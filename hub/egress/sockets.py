@@ -1,4 +1,4 @@
-"""Connections that are checked at the moment they are made; HTTP and mail both come through here."""
+"""Connections that are checked when they are made, for HTTP as well as for mail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .policy import Policy
 
 
 def dial(policy: Policy, host: str, port: int, seconds: float) -> socket.socket:
-    """Resolve once, check every address, connect to one that was checked. Raises OSError and EgressDenied."""
+    """Resolve the host once, check all its addresses, and connect to one of them. Raises OSError and EgressDenied."""
     found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     for _family, _type, _proto, _name, address in found:
         policy.check_address(host, str(address[0]), port)

@@ -1,10 +1,10 @@
-"""Expressions that admins write, in CEL: checked when they are saved, bounded when they run.
+"""Expressions that admins write in CEL: checked when they are saved, limited when they run.
 
-An expression is at most 1,000 characters, has no macro within a macro, no patterns, and sees lists of
-at most 10,000 entries; what it could come to is bounded at each step (limits). It can read what it is given and
-call what is listed in `functions` and `judging`; it can do nothing else. Whoever follows a path that is not there,
-or leads through null, gets nothing, so that an optional field needs no ceremony; `item.x == null` is true only for
-a field that is there and null, and `has(item.x)` says whether it is there.
+An expression has at most 1,000 characters, no nested macros and no regular expressions, and lists have at most
+10,000 entries; the size of its result is limited at each step (see `limits`). It can read only the values it is given
+and call only the functions listed in `functions` and `judging`. A path that does not exist, or that leads through
+null, gives None, so that optional fields need no special handling; `item.x == null` is true only if the field exists
+and is null, and `has(item.x)` tells whether it exists.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any
 import cel
 
 from hub.core.sentences import sentence
-from hub.expressions import quick
+from hub.expressions import simple
+from hub.expressions.compiling import Judged, judged, reason_of, unknown
 from hub.expressions.errors import BadExpression, Failed
 from hub.expressions.functions import FUNCTIONS, text
-from hub.expressions.judging import Judged, judged, reason_of, unknown
 from hub.expressions.limits import Growth, bounded, rationed
-from hub.expressions.reading import arguments, blanked, closing, parts_of
+from hub.expressions.scanning import arguments, blanked, closing, parts_of
 
 __all__ = ["FUNCTIONS", "BadExpression", "Expression", "Failed", "expression", "text"]
 
@@ -32,43 +32,47 @@ _PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d{1,4}\]|\[\"[^\"\\]{1,80}
 _RESERVED = {"true", "false", "null", "in"}
 
 _FAULTS = (TypeError, ValueError, RuntimeError, ArithmeticError, AttributeError)
-"""What the engine and our functions raise for values that do not fit an expression."""
+"""What the engine and our functions raise for values that an expression cannot process."""
 
 Function = Callable[..., Any]
 
 
 class Expression:
-    """One expression, ready to run; equal texts with equal names are the same object."""
+    """One expression, ready to run. Equal sources with equal names share one object."""
 
     def __init__(self, source: str, names: Collection[str], functions: Mapping[str, Function]) -> None:
         if len(source) > LONGEST:
             raise BadExpression(
-                sentence("It has %(count)s characters; at most %(most)s are allowed.", count=len(source), most=LONGEST)
+                sentence(
+                    "The expression has %(count)s characters; at most %(most)s are allowed.",
+                    count=len(source),
+                    most=LONGEST,
+                )
             )
         self.source = source
         self.steps = _steps(source)
         if self.steps and self.steps[0] not in names:
             raise BadExpression(unknown(str(self.steps[0]), names))
-        self.quick = quick.walker(self.steps) if self.steps else quick.compiled(source, functions, names)
+        self.quick = simple.walker(self.steps) if self.steps else simple.compiled(source, functions, names)
         self.choices = () if self.quick else tuple(Expression(each, names, functions) for each in _choices(source))
-        # What is quick is judged by the engine all the same, so that it means the same.
+        # The engine also checks expressions that run without it, so that both accept the same.
         plain = Judged(None, [str(self.steps[0])], {}, {}) if self.steps else None
         self.judged = plain or judged(source, names, functions)
         self.names, self.functions = self.judged.names, self.judged.functions
         self.parts = {name: parts_of(source, name) for name in self.names}
         self.growth = Growth.of(source, self.names, self.functions)
         self.text_in = _text_of(self)
-        """What it comes to as a text; empty where something it names is not there. Failed for what makes no sense."""
+        """The result as text; empty if something it names does not exist. Raises Failed if it cannot be evaluated."""
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
-        """What it comes to; None where something it names is not there. Failed for what makes no sense."""
+        """The result; None if something it names does not exist. Raises Failed if it cannot be evaluated."""
         try:
             if self.quick is not None:
                 return self.quick(values)
             if self.choices:
                 return next((found for each in self.choices if (found := each(values)) not in (None, "")), None)
             return self._run(self._given(values), self.functions)
-        except (quick.Absent, KeyError, IndexError):
+        except (simple.Absent, KeyError, IndexError):
             return None
         except TypeError as error:
             if self._leads_nowhere(values):
@@ -88,19 +92,22 @@ class Expression:
         return known | {name: _is_there(values, steps) for name, steps in self.judged.asked.items()}
 
     def _leads_nowhere(self, values: Mapping[str, Any]) -> bool:
-        """Whether it fails only for looking into nothing, as `first([]).name` does: the engine says no more than that
-        kinds do not fit. Where nothing is an empty table, such a path is one that is not there."""
+        """Whether it fails only because it looks into None, as `first([]).name` does.
+
+        The engine reports such a failure only as a type error. If it succeeds or misses a key once None is replaced by
+        an empty object, the path simply does not exist.
+        """
         functions = {name: _empty_for_none(function) for name, function in self.functions.items()}
         try:
             self._run({name: _without_none(value) for name, value in self._given(values).items()}, functions)
         except (KeyError, IndexError):
             return True
         except _FAULTS:
-            return False  # it fails for another reason too; the caller reports the first failure
+            return False  # it also fails for another reason; the caller reports the first failure
         return False
 
     def _known(self, name: str, value: Any) -> Any:
-        """What of a record the expression looks at, bounded: the rest need not be brought before the engine."""
+        """The parts of a record that the expression uses, within the limits; the engine does not get the rest."""
         parts = self.parts[name]
         if parts is None or not isinstance(value, Mapping):
             return bounded(value)
@@ -111,19 +118,19 @@ class Expression:
 
 
 def _is_there(values: Mapping[str, Any], steps: tuple[str | int, ...]) -> bool:
-    """Whether a path leads to something, null included."""
+    """Whether a path exists, even if its value is null."""
     try:
-        quick.walker(steps)(values)
-    except quick.Absent:
+        simple.walker(steps)(values)
+    except simple.Absent:
         return False
     return True
 
 
 def _text_of(expression: Expression) -> Callable[[Mapping[str, Any]], str]:
-    """Every field of every record of a poll is read so: for a plain path of a record, in one call."""
+    """A function that gives the result as text. Polls use it for every field of every record, so it must be fast."""
     steps = expression.steps
     if len(steps) in (2, 3):
-        return quick.path_as_text(steps, text)
+        return simple.path_as_text(steps, text)
     run = expression.quick
     if run is None:
         return lambda values: text(expression(values))
@@ -131,7 +138,7 @@ def _text_of(expression: Expression) -> Callable[[Mapping[str, Any]], str]:
     def read(values: Mapping[str, Any]) -> str:
         try:
             found = run(values)
-        except (quick.Absent, KeyError, IndexError):
+        except (simple.Absent, KeyError, IndexError):
             return ""
         except _FAULTS:
             found = expression(values)  # fails again, and reports it as Failed
@@ -141,7 +148,7 @@ def _text_of(expression: Expression) -> Callable[[Mapping[str, Any]], str]:
 
 
 def expression(source: str, *, names: Collection[str], functions: Mapping[str, Function] | None = None) -> Expression:
-    """An expression over these names; BadExpression for what is none.
+    """The expression over these names. Raises BadExpression if it is not valid.
 
     >>> expression("item.status.name", names=["item"])({"item": {"status": {"name": "New"}}})
     'New'
@@ -153,7 +160,7 @@ def expression(source: str, *, names: Collection[str], functions: Mapping[str, F
     'many'
     >>> expression("ticket.id", names=["item", "answer"])
     Traceback (most recent call last):
-    hub.expressions.errors.BadExpression: There is no “ticket” here. Available: answer, item.
+    hub.expressions.errors.BadExpression: Unknown name “ticket”. Available: answer, item.
     """
     return _made(source.strip(), tuple(sorted(names)), tuple(sorted((FUNCTIONS | dict(functions or {})).items())))
 
@@ -164,12 +171,12 @@ def _made(source: str, names: tuple[str, ...], functions: tuple[tuple[str, Funct
 
 
 def _steps(source: str) -> tuple[str | int, ...]:
-    """The steps of a plain path; empty for any other expression."""
-    return quick.steps_of(source) if _PATH.fullmatch(source) and source not in _RESERVED else ()
+    """The steps of a plain path; empty for all other expressions."""
+    return simple.steps_of(source) if _PATH.fullmatch(source) and source not in _RESERVED else ()
 
 
 def _choices(source: str) -> list[str]:
-    """What an `either(…)` that is the whole expression chooses from, each a text of its own; none of any other."""
+    """The sources of the arguments if the whole expression is one `either(…)`; empty for all other expressions."""
     found = re.match(r"either\s*\(", source)
     plain = blanked(source)
     if found is None or closing(plain, found.end()) != len(source) - 1:

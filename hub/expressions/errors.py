@@ -1,10 +1,10 @@
-"""What can be wrong with an expression."""
+"""Errors of expressions."""
 
 from __future__ import annotations
 
 
 class BadExpression(ValueError):
-    """The expression is not allowed; the message says why and where."""
+    """The expression is not valid; the message says why and where."""
 
 
 class Failed(ValueError):

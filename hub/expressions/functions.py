@@ -1,4 +1,4 @@
-"""What an expression may call beside CEL's own functions. Each bounds what it gives, where it can before it does."""
+"""Functions that expressions may call besides CEL's own. Each limits its result, if possible before computing it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from hub.core.sentences import sentence
 from hub.expressions.errors import Failed
-from hub.expressions.limits import MOST_CHARACTERS, MOST_OF_A_FILE, few, kept
+from hub.expressions.limits import MOST_CHARACTERS, MOST_OF_A_FILE, few, kept, too_long
 
 Function = Callable[..., Any]
 
 
 def text(value: Any) -> str:
-    """A value as text: nothing is empty, whole numbers have no fraction, true and false are words.
+    """A value as text: None is empty, whole numbers have no fraction, booleans are `true` and `false`.
 
     >>> text(None), text(5), text(5.0), text(True), text("x")
     ('', '5', '5', 'true', 'x')
@@ -38,7 +38,7 @@ def text(value: Any) -> str:
 
 
 def number(value: Any) -> int | None:
-    """A whole number of a text; nothing for an empty one.
+    """The whole number that a text contains; None if it is empty. Raises ValueError for any other text.
 
     >>> number("5"), number(""), number("5.0")
     (5, None, 5)
@@ -59,7 +59,7 @@ def first(value: Any) -> Any:
 
 
 def lookup(entries: Any, key: Any, wanted: Any, value: Any) -> Any:
-    """Of a list of tables the `value` of the first whose `key` is what is wanted, as custom fields are kept.
+    """From a list of objects, the `value` of the first whose `key` equals `wanted`, for example of custom fields.
 
     >>> lookup([{"id": 1, "value": "a"}, {"id": 2, "value": "b"}], "id", "2", "value")
     'b'
@@ -72,7 +72,7 @@ def lookup(entries: Any, key: Any, wanted: Any, value: Any) -> Any:
 
 
 def pick(value: Any, *steps: Any) -> Any:
-    """What stands at these steps of a table; nothing where one of them leads nowhere.
+    """The value at a path of keys in nested objects; None if the path does not exist.
 
     >>> pick({"user": {"name": "Rita"}}, "user", "name"), pick(None, "user", "name"), pick("x", "user")
     ('Rita', None, None)
@@ -85,7 +85,7 @@ def pick(value: Any, *steps: Any) -> Any:
 
 
 def either(*values: Any) -> Any:
-    """The first that is something; as an expression also where one before it names what is not there.
+    """The first value that is not empty. In an expression, arguments that name something missing are skipped.
 
     >>> either(None, "", "b", "c")
     'b'
@@ -94,7 +94,7 @@ def either(*values: Any) -> Any:
 
 
 def number_after(value: Any, mark: Any) -> str:
-    """The digits that follow the first `mark` in a text; nothing where none do.
+    """The digits that follow the first `mark` in a text; empty if there are none.
 
     >>> number_after("merged into request #40: toner", "#"), number_after("none", "#"), number_after("#x", "#")
     ('40', '', '')
@@ -104,7 +104,7 @@ def number_after(value: Any, mark: Any) -> str:
 
 
 def length(value: Any) -> int:
-    """Characters of a text, entries of a list or table: what `size` is here (the engine's own counts bytes of UTF-8).
+    """The characters of a text, or the entries of a list or object. Replaces the engine's `size`, which counts bytes.
 
     >>> length("žluť"), length([1, 2]), length({})
     (4, 2, 0)
@@ -127,20 +127,21 @@ def joined(value: Any, between: Any) -> str:
 
 
 def replace(value: Any, old: Any, new: Any) -> str:
-    """
+    """The text with `old` replaced by `new`.
+
     >>> replace("a-b", "-", "+")
     'a+b'
     """
-    told, was, becomes = text(value), text(old), text(new)
+    source, was, becomes = text(value), text(old), text(new)
     if len(becomes) > len(was):
-        _not_too_long(len(told) + told.count(was) * (len(becomes) - len(was)))
-    return told.replace(was, becomes)
+        _not_too_long(len(source) + source.count(was) * (len(becomes) - len(was)))
+    return source.replace(was, becomes)
 
 
 def split(value: Any, between: Any) -> list[str]:
-    told, mark = text(value), text(between)
-    few(told.count(mark))
-    return told.split(mark)
+    source, mark = text(value), text(between)
+    few(source.count(mark))
+    return source.split(mark)
 
 
 def as_json(value: Any) -> str:
@@ -149,7 +150,7 @@ def as_json(value: Any) -> str:
 
 def _not_too_long(characters: int) -> None:
     if characters > MOST_CHARACTERS:
-        raise Failed(sentence("A text has more than %(most)s characters.", most=f"{MOST_CHARACTERS:,}"))
+        raise Failed(too_long(MOST_CHARACTERS))
 
 
 def _escaped(value: Any) -> str:

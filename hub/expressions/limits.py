@@ -1,8 +1,8 @@
-"""How large what an expression works on may become, at each of its steps.
+"""Limits for the size of values at each step of an expression.
 
-The engine has no limits of its own (cel 0.10: a text that is added to itself in a row of `map`s doubles at each), so
-what it could come to at worst is reckoned before it runs, from how it is written and from the size of what it is
-given. Functions are ours: each looks at its own result, and all in one run share what is left.
+The engine has no limits of its own (cel 0.10: a text that is added to itself in consecutive `map`s doubles each time).
+Therefore the largest possible result is estimated before the expression runs, from its source and from the size of its
+input. Our own functions check their results, and all calls in one run share the remaining characters.
 """
 
 from __future__ import annotations
@@ -15,39 +15,44 @@ from typing import Any
 
 from hub.core.sentences import sentence
 from hub.expressions.errors import BadExpression, Failed
-from hub.expressions.reading import MACRO, blanked, closing, parts_of
+from hub.expressions.scanning import MACRO, blanked, closing, parts_of
 
 MOST_IN_A_LIST = 10_000
 MOST_CHARACTERS = 4_000_000
-"""Of what one function gives."""
+"""The most characters one function may return."""
 MOST_OF_A_FILE = 32_000_000
-"""Characters of a file in base64, which come and go as one text."""
+"""The most characters of a file in base64, which is one text."""
 MOST_IN_A_RUN = 64_000_000
-"""Characters of everything in one run of the engine."""
+"""The most characters of all values in one run of the engine."""
 MOST_GROWTH = 1_000_000
 DEEPEST = 40
 
 _OF_ONE = 8
-"""What anything that is no text counts as, in characters."""
+"""How many characters a value counts that is not a text."""
 _LISTS = {"split", "flat"}
 _ADDING = re.compile(r"[+,]")
 
 
+def too_long(most: int) -> str:
+    """The reason for a text that is longer than `most` characters, a whole number of millions."""
+    return sentence("A text has more than %(millions)s million characters.", millions=most // 1_000_000)
+
+
 def kept(found: Any, most: int = MOST_CHARACTERS) -> Any:
-    """The text as it is; Failed where it is too long."""
+    """The unchanged text. Raises Failed if it is too long."""
     if len(found) > most:
-        raise Failed(sentence("A text has more than %(most)s characters.", most=f"{most:,}"))
+        raise Failed(too_long(most))
     return found
 
 
 def few(entries: int) -> None:
-    """Failed for a list that is too long."""
+    """Raise Failed for a list that is too long."""
     if entries > MOST_IN_A_LIST:
-        raise Failed(sentence("It uses a list of more than %(most)s entries.", most=f"{MOST_IN_A_LIST:,}"))
+        raise Failed(sentence("A list has more than %(most)s entries.", most=MOST_IN_A_LIST))
 
 
 def bounded(value: Any, depth: int = 0) -> Any:
-    """The value with nothing that CEL does not know; Failed for a list that is too long."""
+    """The value in types that CEL knows. Raises Failed for a list that is too long."""
     if isinstance(value, Mapping):
         if depth > DEEPEST:
             return None
@@ -63,7 +68,7 @@ def bounded(value: Any, depth: int = 0) -> Any:
 
 
 def size_of(value: Any) -> int:
-    """How many characters it counts as: those of its texts, and a little for everything else.
+    """The size in characters: those of its texts, and a few for every other value.
 
     >>> size_of("abc"), size_of([1, "abc"]), size_of({"a": None})
     (3, 19, 17)
@@ -78,7 +83,7 @@ def size_of(value: Any) -> int:
 
 
 def longest_in(value: Any) -> int:
-    """The length of the longest list in it."""
+    """The length of the longest list in a value."""
     if isinstance(value, dict):
         return max(map(longest_in, value.values()), default=0)
     if isinstance(value, list):
@@ -88,24 +93,24 @@ def longest_in(value: Any) -> int:
 
 @dataclass(frozen=True)
 class Growth:
-    """What the way an expression is written can make of what it is given."""
+    """How much an expression can enlarge its input, judged by its source."""
 
     times: int
-    """How often anything can stand in the result beside itself."""
+    """How often the same value can occur in the result at most."""
     repeated: Mapping[str, set[str] | None]
-    """Names whose parts (None: the whole) are looked at anew for each entry of a list."""
+    """Names whose parts (None: the whole value) are read again for each entry of a list."""
     makes_lists: bool
 
     @classmethod
     def of(cls, source: str, names: Collection[str], functions: Collection[str]) -> Growth:
-        """:raises BadExpression: where a short value could become millions of characters"""
+        """The growth of an expression. Raises BadExpression if a short value could become millions of characters."""
         plain = blanked(source)
         times, rest = 1, list(plain)
         repeated: dict[str, set[str] | None] = {}
         for found in MACRO.finditer(plain):
             end = closing(plain, found.end())
             body = plain[found.end() : end]
-            # The comma behind the name of each entry adds nothing.
+            # The comma after the name of the entry adds nothing.
             times *= max(1, len(_ADDING.findall(body)))
             rest[found.end() : end] = " " * (end - found.end())
             repeated |= {name: parts_of(source[found.end() : end], name) for name in names if _names(body, name)}
@@ -117,7 +122,7 @@ class Growth:
         return cls(times, repeated, bool(_LISTS & set(functions)))
 
     def left(self, given: Mapping[str, Any]) -> int:
-        """How many characters functions may give in this run; Failed where what it is given is too much already."""
+        """How many characters functions may return in this run. Raises Failed if the input alone is too large."""
         at_worst = size_of(given)
         if self.repeated:
             entries = max(longest_in(given), MOST_IN_A_LIST if self.makes_lists else 0)
@@ -126,8 +131,8 @@ class Growth:
         if left < 0:
             raise Failed(
                 sentence(
-                    "The result could come to more than %(most)s characters. Shorten the values with cut(…).",
-                    most=f"{MOST_IN_A_RUN:,}",
+                    "The result could exceed %(millions)s million characters. Shorten the values with cut(…).",
+                    millions=MOST_IN_A_RUN // 1_000_000,
                 )
             )
         return left
@@ -144,7 +149,7 @@ def _repeated(value: Any, parts: set[str] | None) -> int:
 
 
 def rationed(functions: Mapping[str, Callable[..., Any]], left: int) -> dict[str, Callable[..., Any]]:
-    """The functions, together giving no more than so many characters; Failed beyond."""
+    """The functions, limited to `left` characters in all. They raise Failed beyond that."""
 
     def limited(function: Callable[..., Any]) -> Callable[..., Any]:
         def run(*given: Any) -> Any:
@@ -152,7 +157,12 @@ def rationed(functions: Mapping[str, Callable[..., Any]], left: int) -> dict[str
             found = function(*given)
             left -= size_of(found)
             if left < 0:
-                raise Failed(sentence("The result has more than %(most)s characters.", most=f"{MOST_IN_A_RUN:,}"))
+                raise Failed(
+                    sentence(
+                        "The result has more than %(millions)s million characters.",
+                        millions=MOST_IN_A_RUN // 1_000_000,
+                    )
+                )
             return found
 
         return run

@@ -1,8 +1,8 @@
-"""Texts with {expressions} in them, and bodies made of such texts.
+"""Texts that contain {expressions}, and request bodies made of such texts.
 
-A text that is one expression and nothing else keeps the expression's own kind: "{number(fields.status)}" is
-a number in JSON. In a body, a key whose text comes to nothing is left out; a table with "$when" is left out
-where that is not true. "{{" and "}}" stand for the braces themselves.
+A text that is a single expression keeps the type of its result: "{number(fields.status)}" is a number in JSON.
+In a body, a key whose text gives None is left out; so is an object whose "$when" is not true.
+"{{" and "}}" are literal braces.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WHEN = "$when"
 
 
 class Unsaid(str):
-    """An empty text that is none: alone in a value it comes to nothing, and compared or within a text it is empty.
+    """An empty text that counts as None when it is a whole value; in comparisons and within texts it is an empty text.
 
     >>> text_of("{a}", names=["a"], functions={}).value({"a": Unsaid()}) is None
     True
@@ -33,12 +33,12 @@ class Unsaid(str):
 
 @dataclass(frozen=True)
 class Text:
-    """A text and the expressions in it, in turns."""
+    """A text as a sequence of literal parts and expressions."""
 
     parts: tuple[str | Expression, ...]
 
     def value(self, values: Mapping[str, Any]) -> Any:
-        """What it comes to: of its own kind where it is one expression, else text."""
+        """The result: of any type if the text is a single expression, otherwise text."""
         if len(self.parts) == 1 and isinstance(self.parts[0], Expression):
             found = self.parts[0](values)
             return None if isinstance(found, Unsaid) else found
@@ -50,23 +50,23 @@ class Text:
 
     @cached_property
     def _filling(self) -> tuple[str, tuple[Callable[[Mapping[str, Any]], str], ...]]:
-        """The text with a place for each expression, and how each is read: made ready once, used for every record."""
+        """A %-pattern and the readers of the expressions, built once and used for every record."""
         pattern = "".join(part.replace("%", "%%") if isinstance(part, str) else "%s" for part in self.parts)
         return pattern, tuple(part.text_in for part in self.parts if not isinstance(part, str))
 
     def path(self, values: Mapping[str, Any]) -> str:
-        """As a part of an address: what the expressions come to cannot leave its place in the path.
+        """The text as a URL path, in which values cannot leave their path segment. Raises ValueError if one could.
 
-        A path that begins with an expression is an address of theirs, and stays as it is.
+        A text that begins with an expression is a URL given by the vendor and stays unchanged.
         """
         if self.parts and isinstance(self.parts[0], Expression):
             return self.text(values)
         found = []
         for part in self.parts:
-            told = part if isinstance(part, str) else quote(plain(part(values)), safe="")
-            if not isinstance(part, str) and told in ("", ".", ".."):
+            piece = part if isinstance(part, str) else quote(plain(part(values)), safe="")
+            if not isinstance(part, str) and piece in ("", ".", ".."):
                 raise ValueError(sentence("A part of the address is empty or leads outside the path."))
-            found.append(told)
+            found.append(piece)
         return "".join(found)
 
     @property
@@ -79,7 +79,7 @@ class Text:
 
 
 def text_of(source: str, *, names: Collection[str], functions: Functions) -> Text:
-    """The text ready to be filled; BadExpression for a brace that does not close, or what stands in one.
+    """The text, ready to be filled in. Raises BadExpression for an unmatched brace or an invalid expression.
 
     >>> text_of("/issues/{item.id}.json", names=["item"], functions={}).path({"item": {"id": "a/b"}})
     '/issues/a%2Fb.json'
@@ -113,7 +113,7 @@ def text_of(source: str, *, names: Collection[str], functions: Functions) -> Tex
 
 
 def _end(source: str, at: int) -> int:
-    """Where the brace closes: those in texts do not count, those of CEL's own maps do."""
+    """The position of the closing brace. Braces in quoted texts do not count; those of CEL maps are matched."""
     depth = 0
     quoted = ""
     while at < len(source):
@@ -140,7 +140,7 @@ _NOTHING = object()
 
 @dataclass(frozen=True)
 class Tree:
-    """A body: what in it is fixed and what is filled in."""
+    """A request body with its fixed parts and the parts to be filled in."""
 
     root: Any
 
@@ -189,9 +189,9 @@ def tree_of(
     functions: Functions,
     bad: Callable[[str, BadExpression, str], None],
 ) -> Tree:
-    """A body ready to be filled, names of keys as well.
+    """The body, ready to be filled in, including the names of its keys.
 
-    `bad` is told of each text that cannot be one: where, why, and the text.
+    `bad` is called for each invalid text with its place, the error and the text.
 
     >>> tree = tree_of({"{a}": "{b}"}, names=["a", "b"], functions={}, bad=print)
     >>> tree.value({"a": "cf_1", "b": 2})

@@ -1,1 +1,1 @@
-"""Reading histories that other systems recorded: profiles, rows, and what they become here."""
+"""Import of ticket logs from other systems: profiles, rows, and the records made from them."""

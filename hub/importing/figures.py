@@ -1,6 +1,6 @@
-"""What the hub's own records say of imported tickets: events, ledger segments and clocks, added up.
+"""Figures of imported tickets, calculated from their events, ledger segments and clocks.
 
-Every figure is read from what the import left behind, by the same tables that live tickets have.
+Every figure comes from the records that the import created, in the same tables as those of live tickets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Figures = dict[str, object]
 
 
 class Told:
-    """One imported ticket with everything the figures are read from."""
+    """One imported ticket with the records that its figures are calculated from."""
 
     def __init__(self, ticket: Ticket, profile: profiles.Profile) -> None:
         self.ticket, self.profile = ticket, profile
@@ -29,12 +29,12 @@ class Told:
         self.segments: Sequence[LedgerSegment] = [s for s in ticket.ledger.all() if s.reason != "unrecorded"]
 
     def sequence(self, name: str) -> list[str]:
-        """The values of a fact along the rows, equal neighbours once."""
+        """The successive values of a column, without immediate repetitions."""
         values = [str(row[name]) for row in self.rows]
         return values[:1] + [after for before, after in pairwise(values) if before != after]
 
     def stretches(self) -> Iterator[tuple[Mapping[str, object], int]]:
-        """Each row with the seconds until the next."""
+        """Each row with the seconds until the next row; 0 for the last."""
         yield from zip(self.rows, (b - a for a, b in pairwise([*self.times, self.times[-1]])), strict=True)
 
     def seconds_by(self, name: str) -> Counter[str]:
@@ -56,12 +56,12 @@ class Told:
         return [clock for clock in self.ticket.clocks.all() if clock.contract.history_policy == slug]
 
     def class_changes(self) -> Iterator[tuple[bool, bool]]:
-        """Along the changes of status: was it ended before, is it ended after."""
+        """For each change of status: whether the ticket was resolved or closed before, and after."""
         classes = [str(row["class"]) in ("resolved", "closed") for row in self.rows if "status" in _changed(row)]
         yield from pairwise(classes)
 
     def holder_at(self, at: int) -> str:
-        """Whose name the log gives to whoever held the ticket then."""
+        """The name of the organisation that held the ticket at this Unix time, according to the log."""
         found = ""
         for row, time in zip(self.rows, self.times, strict=True):
             if time <= at:
@@ -76,7 +76,7 @@ def _changed(row: Mapping[str, object]) -> list[str]:
 
 
 def tell(batch: HistoryImport) -> Iterator[Told]:
-    """Every imported ticket of one import, in the order of the log."""
+    """All tickets of one import, in the order of the log."""
     profile = profiles.parse(batch.profile)
     tickets = (
         Ticket.objects.filter(imported_from=batch)
@@ -187,7 +187,7 @@ def _along(name: str, values: Sequence[str]) -> Figures:
 
 
 def _levels(told: Told) -> list[str]:
-    """Support levels along the rows: a team's name ends in 2nd or 3rd; else it is the first."""
+    """The successive support levels: 2nd or 3rd if the team's name ends so, otherwise 1st."""
     values = [found[0] if (found := re.findall(r"(2nd|3rd)$", str(row["team"]))) else "1st" for row in told.rows]
     return values[:1] + [after for before, after in pairwise(values) if before != after]
 
@@ -195,8 +195,8 @@ def _levels(told: Told) -> list[str]:
 def _policy_v(told: Told) -> Figures:
     impact = next((k for k, v in told.profile.priorities.items() if v == told.ticket.priority), told.ticket.priority)
     clock = next(iter(told.clocks("v")), None)
-    # These figures date a breach when the goal is used up; the clock itself, when time runs beyond it
-    # (docs/decisions/0009). The two differ only where a goal ends exactly at closing time.
+    # These figures date a breach at the instant the goal is used up; the clock dates it at the first second beyond
+    # (docs/decisions/0009). The two differ only if a goal ends exactly at closing time.
     breach = int(clock.due_at.timestamp()) if clock and clock.is_breached and clock.due_at else None
     return {
         "biz_run_s": clock.used_seconds if clock else 0,
@@ -218,7 +218,8 @@ def _first_accept(told: Told) -> object:
 
 
 def _word(state: str) -> str:
-    """
+    """A status as part of a column name.
+
     >>> _word("Awaiting User Info"), _word("-100")
     ('awaiting_user_info', 'unknown_-100')
     """
@@ -231,7 +232,7 @@ POLICIES = {"servicenow-audit": ("a", "b"), "volvo-vinst": ("v",)}
 
 
 def figures_of(batch: HistoryImport, policies: Iterable[str]) -> Iterator[Figures]:
-    """The figures of every ticket of an import."""
+    """The figures of each ticket of an import."""
     wanted = tuple(policies)
     report = REPORTS[batch.format]
     for told in tell(batch):
@@ -239,7 +240,7 @@ def figures_of(batch: HistoryImport, policies: Iterable[str]) -> Iterator[Figure
 
 
 def same(expected: str, got: object) -> bool:
-    """Whether a cell says what we say: numbers as numbers, True as 1.
+    """Whether an expected cell equals our figure: numbers are compared as numbers, True as 1.
 
     >>> same("1.0", True), same("0", 0), same("P1", "P2"), same("", "")
     (True, True, False, True)

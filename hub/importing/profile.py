@@ -1,4 +1,4 @@
-"""Profiles: how the columns, times, statuses and parties of one kind of log are to be read."""
+"""Profiles: how to read the columns, times, statuses and parties of one kind of log."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ CLASSES = (
     "closed",
 )
 UNKNOWN_CLASS = "active"
-"""A status nobody has classed yet keeps its raw value and runs."""
+"""The class of a status that the profile does not map: the raw value is kept, and the clocks run."""
 
 
 class BadProfile(ValueError):
-    """The profile cannot be used; the message names the part."""
+    """The profile cannot be used; the message names the faulty part."""
 
 
 class BadTime(ValueError):
-    """A time of a row that cannot be."""
+    """A time in a row is not valid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """A contract that the imported tickets are measured by."""
+    """A contract by which the imported tickets are measured."""
 
     name: str
     kind: str
@@ -49,7 +49,7 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One kind of log. `raw` is the document itself, kept with what was imported by it."""
+    """One kind of log. `raw` is the whole document, which is stored with every import that used it."""
 
     format: str
     label: str
@@ -76,46 +76,46 @@ class Profile:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns a file must have."""
+        """The columns that a file must have."""
         wanted = (self.ticket, self.changed_at, *self.status, self.team, self.party, self.priority)
         optional = (self.opened_at, self.closed_at, self.version, *self.title)
         return tuple(dict.fromkeys(name for name in (*wanted, *optional) if name))
 
     def class_of(self, status: str) -> str | None:
-        """What a status means; None where the profile does not say."""
+        """The class of a status; None if the profile does not map it."""
         found = self.statuses.get(status)
         if found is None:
             found = next((kind for prefix, kind in self.prefixes.items() if status.startswith(prefix)), None)
         return found
 
     def read_time(self, text: str) -> datetime:
-        """An instant of a row in UTC, whole seconds; BadTime says what is wrong with it."""
+        """A time of a row as an instant in UTC, in whole seconds. Raises BadTime."""
         try:
             at = self._parsed(text)
         except ValueError as error:
-            raise BadTime(f"{text!r} is not a time of the form {self.time_format}") from error
+            raise BadTime(f"{text!r} is not a time in the format {self.time_format}") from error
         if at.tzinfo is None:
             if not self.zone:
-                raise BadTime(f"{text!r} has no offset")
+                raise BadTime(f"{text!r} has no UTC offset")
             at = at.replace(tzinfo=load_zone(self.zone))
         if not 1970 <= at.year <= 2100:
-            raise BadTime(f"{text!r} lies outside the years 1970 to 2100")
+            raise BadTime(f"{text!r} is not between the years 1970 and 2100")
         return at.astimezone(UTC).replace(microsecond=0)
 
     def _parsed(self, text: str) -> datetime:
         if self.time_format == "iso":
             return datetime.fromisoformat(text)
-        # The zone of a log without offsets stands in its profile and is put on by the caller.
+        # For a log without offsets, the caller adds the zone that the profile names.
         return datetime.strptime(text, self.time_format)  # noqa: DTZ007
 
 
 def shipped() -> list[str]:
-    """The formats that come with the hub."""
+    """The formats that the hub supports without a profile of your own."""
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
 def load(path: Path) -> Profile:
-    """Read and check a profile; BadProfile names the file and what is wrong in it."""
+    """Read and check a profile. Raises BadProfile that names the file and the fault."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
         return parse(raw)
@@ -126,17 +126,18 @@ def load(path: Path) -> Profile:
 
 
 def parse(raw: Mapping[str, Any]) -> Profile:
+    """Check a profile that was read from TOML. Raises BadProfile."""
     columns = _table(raw, "columns")
     for name in ("ticket", "changed_at", "status", "team", "party"):
         if not columns.get(name):
-            raise BadProfile(f"[columns] names no {name}")
+            raise BadProfile(f"[columns]: {name} is missing")
     time = _table(raw, "time")
     statuses, prefixes = _classes(raw, "statuses"), _classes(raw, "statuses_by_prefix")
     if time.get("zone"):
         try:
             load_zone(time["zone"])
         except BadCalendar as error:
-            raise BadProfile(f"[time] {error}") from error
+            raise BadProfile(f"[time]: {error}") from error
     return Profile(
         format=_text(raw, "format"),
         label=_text(raw, "label"),
@@ -166,7 +167,7 @@ def parse(raw: Mapping[str, Any]) -> Profile:
 def _table(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     table = raw.get(name, {})
     if not isinstance(table, Mapping):
-        raise BadProfile(f"[{name}] is not a table")
+        raise BadProfile(f"[{name}]: expected a table")
     return table
 
 
@@ -181,7 +182,7 @@ def _classes(raw: Mapping[str, Any], name: str) -> Mapping[str, str]:
     table = _table(raw, name)
     for status, kind in table.items():
         if kind not in CLASSES:
-            raise BadProfile(f"[{name}] {status!r} is {kind!r}; use one of {', '.join(CLASSES)}")
+            raise BadProfile(f"[{name}]: the class of {status!r} is {kind!r}; use one of {', '.join(CLASSES)}")
     return table
 
 
@@ -193,7 +194,7 @@ def _policies(raw: Mapping[str, Any]) -> tuple[Policy, ...]:
         if "same_as" in calendar:
             other = found.get(calendar["same_as"])
             if other is None:
-                raise BadProfile(f"policy {name}: no policy {calendar['same_as']!r} stands before it")
+                raise BadProfile(f"policy {name}: there is no policy {calendar['same_as']!r} before it")
             calendar = other.calendar
         try:
             CalendarSpec.parse(**calendar)

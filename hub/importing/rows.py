@@ -1,4 +1,4 @@
-"""Rows of CSV files, plain or gzipped, one file or a folder: what cannot be read is said, never dropped."""
+"""Reads the rows of CSV files, plain or gzipped, one file or a folder. Unreadable rows are reported, never dropped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST_KEY = 64
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a log, in the log's own words; times in UTC."""
+    """One row of a log with its original values; times in UTC."""
 
     file: str
     line: int
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row, or a whole file (line 0), that could not be read, and why."""
+    """A row, or a whole file (line 0), that could not be read, and the reason."""
 
     file: str
     line: int
@@ -47,17 +47,17 @@ Rejects = Callable[[Reject], None]
 
 
 def files(source: Path) -> list[Path]:
-    """The CSV files of a source, in order of their names."""
+    """The CSV files of a source, sorted by name."""
     if source.is_dir():
         return sorted(path for path in source.rglob("*") if path.name.endswith((".csv", ".csv.gz")))
     return [source]
 
 
 def read(source: Path, profile: Profile, reject: Rejects) -> Iterator[Row]:
-    """Every row that can be read, in the order of the files; the others go to `reject`."""
+    """All readable rows in the order of the files; the others are passed to `reject`."""
     found = files(source)
     if not found:
-        reject(Reject(str(source), 0, "no .csv or .csv.gz file is in this folder"))
+        reject(Reject(str(source), 0, "this folder contains no .csv or .csv.gz file"))
     for path in found:
         yield from _read_file(path, profile, reject)
 
@@ -68,7 +68,7 @@ def _read_file(path: Path, profile: Profile, reject: Rejects) -> Iterator[Row]:
     try:
         header = next(reader, None)
     except csv.Error as error:
-        reject(Reject(path.name, 1, f"this is not a CSV file: {error}"))
+        reject(Reject(path.name, 1, f"not a CSV file: {error}"))
         return
     if not header:
         reject(Reject(path.name, 0, "the file is empty or cannot be read"))
@@ -76,7 +76,7 @@ def _read_file(path: Path, profile: Profile, reject: Rejects) -> Iterator[Row]:
     header = [name.lstrip("\ufeff").strip() for name in header]
     missing = [name for name in profile.columns if name not in header]
     if missing:
-        reject(Reject(path.name, 1, f"this is not a {profile.label}: the column {missing[0]!r} is missing"))
+        reject(Reject(path.name, 1, f"not a {profile.label}: the column {missing[0]!r} is missing"))
         return
     places = {name: header.index(name) for name in profile.columns}
     while True:
@@ -86,7 +86,7 @@ def _read_file(path: Path, profile: Profile, reject: Rejects) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            reject(Reject(path.name, line, f"this is not a CSV row: {error}"))
+            reject(Reject(path.name, line, f"not a CSV row: {error}"))
             continue
         if not values:
             continue
@@ -97,18 +97,18 @@ def _read_file(path: Path, profile: Profile, reject: Rejects) -> Iterator[Row]:
 
 
 def _lines(path: Path, reject: Rejects) -> Iterator[str]:
-    # Bytes that are not UTF-8 survive as surrogates, so that only their own row is rejected.
+    # Bytes that are not UTF-8 become surrogates, so that only the affected row is rejected.
     try:
         with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
             for line in file:
                 yield line.decode("utf-8", "surrogateescape")
     except (OSError, EOFError, zlib.error) as error:
-        reject(Reject(path.name, 0, f"the file cannot be read to its end: {error}"))
+        reject(Reject(path.name, 0, f"the file could not be read to the end: {error}"))
 
 
 def _row(file: str, line: int, values: list[str], width: int, places: dict[str, int], profile: Profile) -> Row:
     if len(values) != width:
-        raise ValueError(f"{len(values)} values under {width} columns")
+        raise ValueError(f"{len(values)} values for {width} columns")
 
     def value(column: str) -> str:
         return values[places[column]].strip() if column else ""
@@ -117,10 +117,10 @@ def _row(file: str, line: int, values: list[str], width: int, places: dict[str, 
         if any("\udc80" <= c <= "\udcff" for c in value(column)):
             raise ValueError(f"{column} is not UTF-8")
         if "\x00" in value(column):
-            raise ValueError(f"{column} holds a NUL character")
+            raise ValueError(f"{column} contains a NUL character")
     ticket = value(profile.ticket)
     if not ticket or ticket in profile.unknown:
-        raise ValueError(f"no {profile.ticket}")
+        raise ValueError(f"{profile.ticket} is missing")
     if len(ticket) > LONGEST_KEY:
         raise ValueError(f"{profile.ticket} is longer than {LONGEST_KEY} characters")
     return Row(

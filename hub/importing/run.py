@@ -1,6 +1,6 @@
-"""Bring a log into the record: rows become events, and ledger and clocks are folded from them.
+"""Import a log into the record: rows become events, and the ledger and the clocks are folded from them.
 
-Imported facts are not judged: no transition is called, nothing is escalated, notified or sent.
+An import triggers nothing: no transition is called, and nothing is escalated, notified or sent.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ PHASES = {
 }
 
 Progress = Callable[[int, int, int], None]
-"""Called with tickets done, tickets in all, rows done."""
+"""Called with the number of tickets done, of all tickets, and of rows done."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Story:
 
 
 def fingerprint(source: Path, profile: Profile, parties: Mapping[str, str]) -> str:
-    """What makes an import the same import: the content, the profile, the map of parties."""
+    """A hash of the content, the profile and the map of parties: equal for an import of the same log."""
     seen = hashlib.sha256()
     for path in files(source):
         with path.open("rb") as file:
@@ -76,7 +76,7 @@ def fingerprint(source: Path, profile: Profile, parties: Mapping[str, str]) -> s
 
 
 def read_stories(source: Path, profile: Profile, reject: Callable[[Reject], None]) -> dict[str, Story]:
-    """Every readable row by ticket, tickets in order of their first row."""
+    """All readable rows by ticket, in the order of the tickets' first rows."""
     found: dict[str, Story] = {}
     for row in read(source, profile, reject):
         found.setdefault(row.ticket, Story(row.ticket)).rows.append(row)
@@ -84,7 +84,7 @@ def read_stories(source: Path, profile: Profile, reject: Callable[[Reject], None
 
 
 class Importer:
-    """One import: keeps what is looked up again and again."""
+    """One import, with caches of the rows it looks up."""
 
     def __init__(self, *, batch: HistoryImport, profile: Profile, at: datetime) -> None:
         self.batch, self.profile, self.at = batch, profile, at
@@ -98,7 +98,7 @@ class Importer:
         self.unmapped: Counter[tuple[str, str]] = Counter()
 
     def run(self, stories: Mapping[str, Story], progress: Progress) -> None:
-        """Import what is not there yet, a batch a transaction; may be stopped and run again."""
+        """Import the tickets that do not exist yet, one transaction per batch. May be stopped and run again."""
         there = set(self.batch.tickets.values_list("source_number", flat=True))
         todo = iter([story for key, story in stories.items() if key not in there])
         done, rows = len(there), self.batch.rows_done
@@ -138,7 +138,7 @@ class Importer:
 
     def _clocks(self, ticket: Ticket, facts: Sequence[Facts]) -> Iterator[tuple[Clock, ClockState]]:
         for contract in self.contracts:
-            # A policy that ends at the closing runs to it, even where that lies after the last row.
+            # A clock that stops at the closing runs until then, even if the closing is after the last row.
             as_of = ticket.changed_at
             if "close" in contract.rules.get("stop_on", ()) and ticket.closed_at:
                 as_of = max(as_of, ticket.closed_at)
@@ -197,7 +197,7 @@ class Importer:
             }
             if before is None:
                 payload["opened_at"] = int(ticket.opened_at.timestamp())
-                # An option of these policies: the goal of the whole ticket is its last row's priority.
+                # These policies take the goal for the whole ticket from the priority of the last row.
                 payload["policy_priority"] = final_priority
             if row is story.rows[-1] and row.closed_at is not None:
                 payload["closed_at"] = int(row.closed_at.timestamp())
@@ -228,7 +228,7 @@ class Importer:
         return self.profile.priorities.get(value, value)[:16]
 
     def _organisation(self, party: str) -> Organisation:
-        """The organisation a value stands for: through the map where there is one, else one of its own."""
+        """The organisation of a party value: the one in the map, else an organisation of that name."""
         name = party_of(party, self.parties)
         if name not in self.organisations:
             self.organisations[name] = (
@@ -237,7 +237,7 @@ class Importer:
         return self.organisations[name]
 
     def _note_unmapped(self, row: Row) -> None:
-        """Values without a meaning: the ticket keeps them raw, a person sees them."""
+        """Count values that the profile or the map does not cover. The ticket keeps them raw, and a page shows them."""
         if self.profile.class_of(row.status) is None:
             self.unmapped["status", row.status] += 1
         if row.priority not in self.profile.priorities and row.priority not in self.profile.unknown:
@@ -267,12 +267,12 @@ class Importer:
 
 
 def party_of(value: str, parties: Mapping[str, str]) -> str:
-    """The party a value belongs to; itself where there is no map or the map does not know it."""
+    """The party of a value; the value itself if the map does not contain it."""
     return parties.get(value, value)
 
 
 def _changed(before: Row | None, row: Row, parties: Mapping[str, str]) -> list[str]:
-    """What this row changed; rows that change nothing create no hand-off and restart no clock."""
+    """The facts that this row changed. A row that changes nothing causes no hand-over and restarts no clock."""
     if before is None:
         return ["status", "team", "organisation", "priority"]
     pairs = {
@@ -300,7 +300,7 @@ def _contracts(format_: str) -> Iterator[Contract]:
 
 @transaction.atomic
 def publish_policies(profile: Profile) -> None:
-    """The profile's policies as published contracts, once; a changed policy is a new version."""
+    """Publish the profile's policies as contracts, once. A changed policy becomes a new version."""
     for policy in profile.policies:
         name = f"History, {profile.label}, policy {policy.name}"
         slug = f"{profile.format}.{policy.name}"
@@ -360,7 +360,7 @@ def _contract_facts(contract: Contract) -> object:
 
 
 class RejectFile:
-    """The report of what could not be read: file, line and reason, a CSV beside the database."""
+    """The CSV report of unreadable rows, with file, line and reason, in the reports folder."""
 
     def __init__(self, batch_id: str) -> None:
         self.path = settings.VAR / "reports" / f"import-{batch_id}.csv"

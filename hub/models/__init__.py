@@ -1,4 +1,4 @@
-"""Nouns. One module a subject; everything of the outside is imported from here."""
+"""The models of the record, one module per subject. Code outside this package imports them from here."""
 
 from .asset import Asset
 from .calendar import Calendar

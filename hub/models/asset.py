@@ -1,4 +1,4 @@
-"""The things a ticket can be about."""
+"""Assets: what a ticket can be about."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from .service import Service
 
 
 class Asset(models.Model):
-    """A thing a ticket is about."""
+    """Something a ticket is about (a configuration item in ITIL)."""
 
     public_id = PublicIdField()
     tag = models.CharField(_("tag"), max_length=64, unique=True)
     name = models.CharField(_("name"), max_length=150)
-    owner = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True, related_name="assets")
-    service = models.ForeignKey(Service, models.SET_NULL, null=True, blank=True, related_name="assets")
-    site = models.ForeignKey(Site, models.SET_NULL, null=True, blank=True, related_name="assets")
-    organisation = models.ForeignKey(Organisation, models.SET_NULL, null=True, blank=True, related_name="assets")
+    owner = models.ForeignKey(
+        Person, models.SET_NULL, null=True, blank=True, related_name="assets", verbose_name=_("owner")
+    )
+    service = models.ForeignKey(
+        Service, models.SET_NULL, null=True, blank=True, related_name="assets", verbose_name=_("service")
+    )
+    site = models.ForeignKey(
+        Site, models.SET_NULL, null=True, blank=True, related_name="assets", verbose_name=_("site")
+    )
+    organisation = models.ForeignKey(
+        Organisation, models.SET_NULL, null=True, blank=True, related_name="assets", verbose_name=_("organisation")
+    )
 
     class Meta:
         verbose_name = _("asset")

@@ -1,4 +1,4 @@
-"""Where promises stand for tickets: a projection of the events, rebuilt from them."""
+"""The clocks of tickets: a projection that can be rebuilt from the events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .target import Target
 
 
 class Clock(models.Model):
-    """Where one promise stands for one (ticket, target, party, cycle): a fold of the ticket's events."""
+    """The state of one target for one ticket, party and cycle: a fold of the ticket's events."""
 
     class State(models.TextChoices):
         NOT_STARTED = "not_started", _("not started")
@@ -28,7 +28,7 @@ class Clock(models.Model):
     target = models.CharField(_("target"), max_length=16, choices=Target.Kind)
     party = models.ForeignKey(Organisation, models.PROTECT, related_name="clocks")
     calendar = models.ForeignKey(Calendar, models.PROTECT, null=True, related_name="+")
-    """The one in force: a priority may have hours of its own."""
+    """The calendar of the current priority, if the target names one; otherwise the contract's applies."""
     cycle = models.PositiveIntegerField(default=0)
     is_current = models.BooleanField(default=True)
     state = models.CharField(_("state"), max_length=16, choices=State)
@@ -70,12 +70,12 @@ class Clock(models.Model):
 
     @property
     def hours(self) -> Calendar:
-        """The calendar it counts in."""
+        """The calendar in which the clock counts."""
         return self.calendar or self.contract.calendar
 
 
 class Span(models.Model):
-    """A stretch of one clock in one state, half-open; an open end is still going on."""
+    """A half-open period of one clock in one state; without an end it is still running."""
 
     clock = models.ForeignKey(Clock, models.CASCADE, related_name="spans")
     state = models.CharField(max_length=16, choices=Clock.State)

@@ -1,4 +1,4 @@
-"""What an organisation promised for a service, in versions. Immutable once published."""
+"""What organisations promised for services, in versions. A published version is immutable."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Contract(models.Model):
         UC = "uc", _("UC: a vendor promises us")
 
     class Reopen(models.TextChoices):
-        RESUME = "resume", _("resume: the resolved gap is not counted")
-        CONTINUE = "continue", _("continue: the gap is counted")
+        RESUME = "resume", _("resume: time while resolved is not counted")
+        CONTINUE = "continue", _("continue: time while resolved is counted")
         RESTART = "restart", _("restart: a new cycle")
 
     class OnReturn(models.TextChoices):
-        ACCUMULATE = "accumulate", _("accumulate: the clock goes on where it stood")
-        RESTART = "restart", _("restart: every engagement has the full goal")
+        ACCUMULATE = "accumulate", _("accumulate: the clock continues where it stopped")
+        RESTART = "restart", _("restart: every engagement gets the full goal")
 
     class OnChange(models.TextChoices):
-        CARRY = "carry", _("carry: minutes stay measured by the calendar of their time")
-        RETROACTIVE = "retroactive", _("retroactive: measured anew by the newest calendar")
+        CARRY = "carry", _("carry over: elapsed time keeps the calendar it was counted with")
+        RETROACTIVE = "retroactive", _("retroactive: elapsed time is recounted with the new calendar")
 
     class StartsOn(models.TextChoices):
         DELIVERY = "delivery", _("confirmed delivery")
@@ -53,7 +53,7 @@ class Contract(models.Model):
         blank=True,
         related_name="contracts",
         verbose_name=_("promised by"),
-        help_text=_("Empty: whoever holds the ticket (history only)."),
+        help_text=_("If empty, the organisation that holds the ticket (imported history only)."),
     )
     service = models.ForeignKey(
         Service,
@@ -62,25 +62,25 @@ class Contract(models.Model):
         blank=True,
         related_name="contracts",
         verbose_name=_("service"),
-        help_text=_("Empty: every service without a contract of its own."),
+        help_text=_("If empty, every service without its own contract."),
     )
     calendar = models.ForeignKey(Calendar, models.PROTECT, related_name="contracts", verbose_name=_("calendar"))
     pause_reasons = models.JSONField(
         _("pauses while"),
         default=list,
-        help_text=_("Of waiting_requester, waiting_us, waiting_other, waiting_own and contested (joint triage)."),
+        help_text=_("Any of waiting_requester, waiting_us, waiting_other, waiting_own and contested (joint triage)."),
     )
     on_reopen = models.CharField(_("after a reopen"), max_length=16, choices=Reopen, default=Reopen.RESUME)
     on_return = models.CharField(_("after a return"), max_length=16, choices=OnReturn, default=OnReturn.ACCUMULATE)
     on_change = models.CharField(_("after a change of terms"), max_length=16, choices=OnChange, default=OnChange.CARRY)
-    starts_on = models.CharField(_("resolve starts at"), max_length=16, choices=StartsOn, default=StartsOn.DELIVERY)
+    starts_on = models.CharField(_("resolution starts at"), max_length=16, choices=StartsOn, default=StartsOn.DELIVERY)
     may_resolve = models.BooleanField(
-        _("may resolve"), default=False, help_text=_("The vendor's own 'done' resolves the ticket.")
+        _("may resolve"), default=False, help_text=_("The ticket is resolved when the vendor reports completion.")
     )
     history_policy = models.SlugField(
         _("history policy"),
         blank=True,
-        help_text=_("Only for imported tickets: the policy of the import profile this stands for."),
+        help_text=_("Only for imported history: the policy of the import profile that this contract represents."),
     )
     rules = models.JSONField(
         _("clock rules"),

@@ -1,4 +1,4 @@
-"""What happened: append-only, numbered and hash-chained per ticket."""
+"""The events of tickets: append-only, numbered and hash-chained per ticket."""
 
 from __future__ import annotations
 
@@ -21,33 +21,34 @@ class ActorKind(models.TextChoices):
 
 
 class EventKind(models.TextChoices):
-    """Every kind of event with the shape of its payload.
+    """Every kind of event. The comment above a kind lists the keys of its payload.
 
-    Payloads hold integers and strings only; organisations, legs and messages are named by their
-    public ids. `texts` hold what a person wrote, so that it can be erased without breaking the chain.
+    Payloads hold integers, strings, and lists and mappings of them; organisations, engagements, messages and tickets
+    are named by their public ids, times are ISO 8601 or Unix seconds. `texts` hold what a person wrote, so that it can
+    be erased without breaking the chain.
     """
 
-    # number, kind, priority, service, owner, requester_organisation, status; texts: title, description
+    # number, kind, priority, service, owner, requester_organisation, status (slug); texts: title, description
     TICKET_OPENED = "ticket.opened", _("opened")
-    # changed: {field: [before, after]}; texts: the same for title and description
+    # changed: {field: [before, after]} of all fields but the texts, fields (names); texts: new title, description
     TICKET_EDITED = "ticket.edited", _("edited")
     # before, after, reason
     PRIORITY_CHANGED = "ticket.priority_changed", _("priority changed")
-    # verb, before, after (phases), status, reason, waits_on
-    TICKET_MOVED = "ticket.moved", _("moved")
-    # leg, organisation, given_by, is_lead, is_blocking, deadline
+    # verb, before, after (phases), status (slug), reason, waits_on, rule (only if a transition of the policy led here)
+    TICKET_MOVED = "ticket.moved", _("phase changed")
+    # leg, organisation, given_by, is_lead, is_blocking, deadline; texts: reason
     LEG_OFFERED = "leg.offered", _("offered")
-    # leg, organisation, is_lead: the ticket was born at this vendor
-    LEG_BORN = "leg.born", _("begun at the vendor")
-    # leg, organisation, remote
+    # leg, organisation, is_lead: the ticket was opened in this vendor's system
+    LEG_BORN = "leg.born", _("opened in the vendor's system")
+    # leg, organisation, remote (key of the vendor's record)
     LEG_DELIVERED = "leg.delivered", _("delivered")
-    # leg, organisation
+    # leg, organisation; of leg.resumed also is_unreached: the vendor's system has not received the update yet
     LEG_ACCEPTED = "leg.accepted", _("accepted")
     LEG_STARTED = "leg.started", _("started")
     LEG_RESUMED = "leg.resumed", _("resumed")
     LEG_REOPENED = "leg.reopened", _("reopened")
     LEG_EXPIRED = "leg.expired", _("expired")
-    # leg, organisation; texts: reason
+    # leg, organisation; texts: reason; of leg.declined and leg.returned also code (a ReasonCode or empty)
     LEG_DECLINED = "leg.declined", _("declined")
     LEG_RECALLED = "leg.recalled", _("recalled")
     LEG_RETURNED = "leg.returned", _("returned")
@@ -55,50 +56,54 @@ class EventKind(models.TextChoices):
     LEG_DONE = "leg.done", _("done")
     # leg, organisation, waits_on, waits_on_organisation, reason
     LEG_WAITING = "leg.waiting", _("waiting")
-    # leg, organisation: what we last told them has arrived at their system
-    LEG_REACHED = "leg.reached", _("reached")
-    # leg, organisation: the ticket follows this open leg from now on
+    # leg, organisation: our last update has reached the vendor's system
+    LEG_REACHED = "leg.reached", _("update delivered")
+    # leg, organisation: this open engagement leads from now on; texts: reason
     LEG_LEADS = "leg.leads", _("takes the lead")
-    # leg, organisation: the page of a vendor with no tool
-    DOOR_OPENED = "door.opened", _("page opened")
-    DOOR_CLOSED = "door.closed", _("page closed")
-    # message, author_kind, organisation, is_for_requester, legs, supersedes; the body's digest is chained
+    # leg, organisation
+    DOOR_OPENED = "door.opened", _("guest link opened")
+    DOOR_CLOSED = "door.closed", _("guest link closed")
+    # message, author_kind, organisation, is_for_requester, legs, is_for_later_legs, supersedes; the body's digest is
+    # chained
     MESSAGE_ADDED = "message.added", _("message")
     # message, reason
     MESSAGE_WITHDRAWN = "message.withdrawn", _("message withdrawn")
     # attachment, message, sha256, size; texts: name
     ATTACHMENT_ADDED = "attachment.added", _("attachment")
-    # alert (its key), connection; texts: title. A tool saw it begin, again, or end
+    # alert (its key), connection, severity; texts: title, written_at (the time as the tool wrote it)
     ALERT_FIRED = "alert.fired", _("alert")
     ALERT_RECOVERED = "alert.recovered", _("alert ended")
-    ALERT_ACKNOWLEDGED = "alert.acknowledged", _("said at the monitoring tool")
-    # kind, from, to (public ids of tickets), other (its number)
-    TICKET_RELATED = "ticket.related", _("related")
-    # verb, before, after (slugs of states), reason: a status within its phase
+    # as above; texts also: author, said (the comment of the person who acknowledged the alert)
+    ALERT_ACKNOWLEDGED = "alert.acknowledged", _("acknowledged in the monitoring tool")
+    # kind, from, to (public ids of tickets), other (label of the other ticket), is_from
+    TICKET_RELATED = "ticket.related", _("relation added")
+    # verb, before, after (slugs), reason: another status of the same phase
     STATUS_CHANGED = "ticket.status_changed", _("status changed")
-    # field, before, after: assignee or team
+    # team, assignee, to (the name of the assignee or team)
     TICKET_ASSIGNED = "ticket.assigned", _("assigned")
-    # before, after (workflow versions), status
+    # before, after (workflow versions), status (slug)
     VERSION_MOVED = "ticket.version_moved", _("moved to another version of the workflow")
     # is_major
-    MAJOR_CHANGED = "ticket.major", _("major incident")
-    # rule, what, result: an action of a rule
+    MAJOR_CHANGED = "ticket.major", _("major incident changed")
+    # rule, what, result: an action of a rule that leaves no other event
     RULE_ACTED = "rule.acted", _("rule")
-    # escalation, step, run; texts: told
+    # escalation, name, step (from 1), run; texts: why
     ESCALATED = "escalation.step", _("escalated")
+    # escalation, name, run
     ESCALATION_ACKNOWLEDGED = "escalation.acknowledged", _("escalation acknowledged")
     # triage, deadline, owner (public id of a user), cause; texts: reason
-    TRIAGE_STARTED = "triage.started", _("joint triage")
+    TRIAGE_STARTED = "triage.started", _("joint triage started")
     # triage, organisation; texts: decision
-    TRIAGE_DECIDED = "triage.decided", _("triage decided")
-    # leg, organisation, code; texts: reason: a return beyond the budget
+    TRIAGE_DECIDED = "triage.decided", _("joint triage decided")
+    # leg, organisation, code: a return beyond the limit; texts: reason
     RETURN_BLOCKED = "return.blocked", _("return blocked")
     # leg, organisation
     COMPLETION_APPROVED = "completion.approved", _("completion approved")
-    # events (their seq), reason: what people wrote in these events was erased, their digests stay
+    # events (their seq), reason: the texts of these events were erased, their digests stay
     TEXTS_ERASED = "texts.erased", _("texts erased")
-    # row, status, class, team, organisation, priority, changed: one row of an imported log
-    HISTORY_ROW = "history.row", _("recorded elsewhere")
+    # row, line, status, class, team, party, organisation, organisation_name, priority, changed; of the first row also
+    # opened_at and policy_priority, of the last one closed_at; version and raw_at if the log has them
+    HISTORY_ROW = "history.row", _("imported record")
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -112,26 +117,29 @@ class EventQuerySet(models.QuerySet["Event"]):
 class Event(models.Model):
     """One thing that happened to a ticket. Written once, never updated.
 
-    `occurred_at` is when it happened there, `recorded_at` when we learned it; `origin` is the public
-    id of the connection it came from. `hash` covers everything but the texts themselves.
+    `occurred_at` is when it happened, in whichever system; `recorded_at` is when the hub recorded it. `origin` is the
+    public id of the connection or import it came from. `hash` covers everything but the texts, which are covered by
+    their digests.
     """
 
-    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="events")
-    seq = models.PositiveIntegerField()
-    kind = models.CharField(max_length=32, choices=EventKind)
-    actor_kind = models.CharField(max_length=16, choices=ActorKind)
-    actor_id = models.CharField(max_length=64, blank=True)
-    actor_name = models.CharField(max_length=150, blank=True)
-    actor_organisation = models.ForeignKey(Organisation, models.PROTECT, null=True, related_name="+")
-    origin = models.CharField(max_length=26, blank=True)
-    occurred_at = models.DateTimeField()
-    recorded_at = models.DateTimeField()
-    payload = models.JSONField(default=dict)
-    texts = models.JSONField(default=dict)
-    digests = models.JSONField(default=dict)
-    salt = models.CharField(max_length=32, blank=True)
-    previous_hash = models.CharField(max_length=64, blank=True)
-    hash = models.CharField(max_length=64)
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="events", verbose_name=_("ticket"))
+    seq = models.PositiveIntegerField(_("number in the ticket"))
+    kind = models.CharField(_("kind"), max_length=32, choices=EventKind)
+    actor_kind = models.CharField(_("kind of actor"), max_length=16, choices=ActorKind)
+    actor_id = models.CharField(_("id of the actor"), max_length=64, blank=True)
+    actor_name = models.CharField(_("actor"), max_length=150, blank=True)
+    actor_organisation = models.ForeignKey(
+        Organisation, models.PROTECT, null=True, related_name="+", verbose_name=_("organisation of the actor")
+    )
+    origin = models.CharField(_("origin"), max_length=26, blank=True)
+    occurred_at = models.DateTimeField(_("occurred at"))
+    recorded_at = models.DateTimeField(_("recorded at"))
+    payload = models.JSONField(_("payload"), default=dict)
+    texts = models.JSONField(_("texts"), default=dict)
+    digests = models.JSONField(_("digests"), default=dict)
+    salt = models.CharField(_("salt"), max_length=32, blank=True)
+    previous_hash = models.CharField(_("previous hash"), max_length=64, blank=True)
+    hash = models.CharField(_("hash"), max_length=64)
 
     objects = EventQuerySet.as_manager()
 
@@ -158,7 +166,7 @@ class Event(models.Model):
         return f"{self.ticket_id}#{self.seq} {self.kind}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        # The one override of save() in this house: the record refuses to be rewritten.
+        # The only override of save() in the code base: an event cannot be rewritten.
         if self.pk is not None:
             raise TypeError("Events are append-only.")
         super().save(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Receivers of events that have to be called again."""
+"""Receivers of events that failed and are called again."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from .event import Event
+from .fields import SentenceField
 
 
 class FailedReceiver(models.Model):
-    """A receiver that failed on an event: the fact stands, and the receiver is called again."""
+    """A receiver that failed on an event. The event stays recorded, and the receiver is called again."""
 
-    event = models.ForeignKey(Event, models.CASCADE, related_name="failed_receivers")
-    receiver = models.CharField(max_length=150)
-    """The name it registered with: it outlives the module it stands in."""
-    error = models.TextField()
-    attempts = models.PositiveIntegerField(default=1)
-    next_attempt_at = models.DateTimeField(null=True)
-    failed_at = models.DateTimeField()
-    done_at = models.DateTimeField(null=True)
+    event = models.ForeignKey(Event, models.CASCADE, related_name="failed_receivers", verbose_name=_("event"))
+    receiver = models.CharField(_("receiver"), max_length=150)
+    """The name under which it is registered: unlike a module path it never changes."""
+    error = SentenceField(_("error"))
+    attempts = models.PositiveIntegerField(_("attempts"), default=1)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
+    failed_at = models.DateTimeField(_("failed at"))
+    done_at = models.DateTimeField(_("done at"), null=True)
 
     class Meta:
         verbose_name = _("failed receiver")
@@ -34,4 +35,4 @@ class FailedReceiver(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.receiver} on {self.event_id}"
+        return f"{self.receiver} #{self.event_id}"

@@ -1,8 +1,8 @@
-"""Identifiers and small field types shared by the models."""
+"""Field types and validators shared by the models."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -14,15 +14,15 @@ from hub.translation import localized
 
 
 def is_zone(name: str) -> None:
-    """Refuse what is no IANA time zone."""
+    """Raise ValidationError unless the name is an IANA time zone."""
     try:
         load_zone(name)
     except BadCalendar as error:
-        raise ValidationError(str(error)) from error
+        raise ValidationError(localized(str(error))) from error
 
 
 class PublicIdField(models.CharField):  # type: ignore[type-arg]
-    """The public ULID of a row: what URLs, the API and payloads call it."""
+    """The public ULID of a row, used in URLs, the API and payloads."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs |= {"max_length": 26, "unique": True, "default": new_ulid, "editable": False}
@@ -30,9 +30,9 @@ class PublicIdField(models.CharField):  # type: ignore[type-arg]
 
 
 class SentenceField(models.TextField):  # type: ignore[type-arg]
-    """A text of the product, kept as message id and values, and read back in the active language.
+    """A text of the product, stored as message id and values, and read back in the active language.
 
-    To the database it is a text that begins in English, so filters on its beginning or a part of it go on working.
+    The stored text begins with the English wording, so filters on its beginning or a part of it work.
     """
 
     def get_prep_value(self, value: Any) -> Any:
@@ -43,6 +43,11 @@ class SentenceField(models.TextField):  # type: ignore[type-arg]
         return value if value is None else localized(sentences.unpacked(value))
 
     def deconstruct(self) -> Any:
-        """A plain text field to migrations: the column is the same."""
+        """Migrations see a plain text field: the column is the same."""
         name, _path, args, kwargs = super().deconstruct()
         return name, "django.db.models.TextField", args, kwargs
+
+
+def label_of(model: type[models.Model], field: str) -> str:
+    """The label of a field, in the active language."""
+    return str(cast("models.Field[Any, Any]", model._meta.get_field(field)).verbose_name)

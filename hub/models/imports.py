@@ -1,4 +1,4 @@
-"""History that other systems recorded."""
+"""History imported from other systems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .fields import PublicIdField
 
 
 class HistoryImport(models.Model):
-    """One log that was read in: its profile as it was, how far it got, what it could not read."""
+    """One imported log: its profile at the time, its progress, and how many rows could not be read."""
 
     class Status(models.TextChoices):
         RUNNING = "running", _("running")
@@ -18,7 +18,7 @@ class HistoryImport(models.Model):
 
     public_id = PublicIdField()
     source = models.CharField(_("source"), max_length=255)
-    fingerprint = models.CharField(max_length=64, unique=True)
+    fingerprint = models.CharField(_("fingerprint"), max_length=64, unique=True)
     format = models.SlugField(_("format"))
     profile = models.JSONField(_("profile"), default=dict)
     parties = models.JSONField(_("parties"), default=dict)
@@ -40,12 +40,12 @@ class HistoryImport(models.Model):
 
 
 class UnmappedValue(models.Model):
-    """A value nobody has given a meaning yet: seen, counted, kept raw, shown to a person."""
+    """A value of another system to which nobody has assigned a meaning yet, and how often it was seen."""
 
-    source = models.CharField(_("source"), max_length=64, help_text=_("A connection's or an import's public id."))
+    source = models.CharField(_("source"), max_length=64, help_text=_("Public id of the connection or import."))
     field = models.CharField(_("field"), max_length=64)
     value = models.CharField(_("value"), max_length=255)
-    count = models.PositiveIntegerField(_("seen"), default=1)
+    count = models.PositiveIntegerField(_("occurrences"), default=1)
     first_seen_at = models.DateTimeField(_("first seen"))
     last_seen_at = models.DateTimeField(_("last seen"))
     resolved_at = models.DateTimeField(_("mapped at"), null=True, blank=True)

@@ -1,4 +1,4 @@
-"""The time ledger of a ticket: a projection of the events, rebuilt from them."""
+"""The time ledger of tickets: a projection that can be rebuilt from the events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .ticket import Ticket
 
 
 class LedgerSegment(models.Model):
-    """A stretch of a ticket's life with one holder and one it is charged to, half-open."""
+    """A half-open stretch of a ticket's life with one holder and one charged party."""
 
     class Charge(models.TextChoices):
         CONTESTED = "contested", _("contested")

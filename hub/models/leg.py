@@ -15,7 +15,7 @@ from .ticket import Ticket
 
 
 class Stage(models.TextChoices):
-    """The law: where an engagement is."""
+    """The state of an engagement, fixed by the law of the product."""
 
     OFFERED = "offered", _("offered")
     ACCEPTED = "accepted", _("accepted")
@@ -33,74 +33,85 @@ ENGAGED_STAGES = (Stage.ACCEPTED, Stage.WORKING, Stage.WAITING)
 
 
 class ReasonCode(models.TextChoices):
-    """Why an organisation declines or returns: what a scorecard can count."""
+    """Why an organisation declines or returns a ticket, as counted by the scorecard."""
 
-    NOT_OURS = "not_ours", _("not our part")
-    NEEDS_INFORMATION = "needs_information", _("information is missing")
+    NOT_OURS = "not_ours", _("not our responsibility")
+    NEEDS_INFORMATION = "needs_information", _("missing information")
     NO_CAPACITY = "no_capacity", _("no capacity")
-    OUT_OF_SCOPE = "out_of_scope", _("not in the contract")
-    DUPLICATE = "duplicate", _("known already")
+    OUT_OF_SCOPE = "out_of_scope", _("not covered by the contract")
+    DUPLICATE = "duplicate", _("already known")
     OTHER = "other", _("another reason")
 
 
 class WaitsOn(models.TextChoices):
-    """Whose move it is while a leg waits."""
+    """For whom an engagement waits."""
 
     REQUESTER = "requester", _("the requester")
     US = "us", _("our IT organisation")
     OTHER = "other", _("another organisation")
-    OWN = "own", _("nobody but itself")
+    OWN = "own", _("its own internal work")
 
 
 class Leg(models.Model):
-    """One engagement: offered, accepted or not, worked on, given back or done.
+    """One engagement of an organisation on a ticket; pages call it an engagement.
 
-    A ticket may have several at once, one after another, and the same organisation twice.
-    One leg leads. `workflows.handoffs.engagements` alone calls the transitions.
+    A ticket can have several at once or in succession, also of the same organisation. At most one leads.
+    Only `workflows.handoffs` calls the transitions.
     """
 
     public_id = PublicIdField()
-    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="legs")
-    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="legs")
-    given_by = models.ForeignKey(Organisation, models.PROTECT, related_name="given_legs")
-    number = models.PositiveSmallIntegerField()
-    stage = FSMField(_("stage"), max_length=16, choices=Stage.choices, default=Stage.OFFERED, protected=True)
-    is_lead = models.BooleanField(_("leads"), default=False)
-    is_blocking = models.BooleanField(
-        _("blocks resolution"), default=True, help_text=_("The ticket cannot be resolved while this leg is open.")
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="legs", verbose_name=_("ticket"))
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="legs", verbose_name=_("organisation"))
+    given_by = models.ForeignKey(
+        Organisation, models.PROTECT, related_name="given_legs", verbose_name=_("handed over by")
     )
-    is_born_there = models.BooleanField(_("born at the vendor"), default=False)
-    brief = models.TextField(_("what they were told"), blank=True)
-    reason = models.TextField(_("why"), blank=True)
+    number = models.PositiveSmallIntegerField(_("number"))
+    stage = FSMField(_("stage"), max_length=16, choices=Stage.choices, default=Stage.OFFERED, protected=True)
+    is_lead = models.BooleanField(_("leading engagement"), default=False)
+    is_blocking = models.BooleanField(
+        _("blocks resolution"),
+        default=True,
+        help_text=_("The ticket cannot be resolved while this engagement is open."),
+    )
+    is_born_there = models.BooleanField(_("opened in the vendor's system"), default=False)
+    brief = models.TextField(_("briefing"), blank=True)
+    reason = models.TextField(_("reason"), blank=True)
     reason_code = models.CharField(_("coded reason"), max_length=20, choices=ReasonCode, blank=True)
     pack = models.JSONField(_("hand-off pack"), default=dict, blank=True)
     approved_at = models.DateTimeField(_("completion approved at"), null=True, blank=True)
     resolution = models.TextField(_("resolution"), blank=True)
-    waits_on = models.CharField(_("waits on"), max_length=16, choices=WaitsOn, blank=True)
+    waits_on = models.CharField(_("waiting for"), max_length=16, choices=WaitsOn, blank=True)
     waits_on_organisation = models.ForeignKey(
-        Organisation, models.PROTECT, null=True, blank=True, related_name="awaited_by_legs"
+        Organisation,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="awaited_by_legs",
+        verbose_name=_("waiting for organisation"),
     )
     wait_reason = models.CharField(_("wait reason"), max_length=100, blank=True)
-    cycle = models.PositiveSmallIntegerField(default=0)
-    priority = models.CharField(_("priority asked"), max_length=16, blank=True)
-    remote_priority = models.CharField(_("priority there"), max_length=100, blank=True)
-    remote_status = models.CharField(_("status there"), max_length=100, blank=True)
-    remote_title = models.CharField(_("title there"), max_length=255, blank=True)
-    """Only where they renamed it."""
-    remote_number = models.CharField(_("number there"), max_length=100, blank=True)
-    remote_assignee = models.CharField(_("assignee there"), max_length=150, blank=True)
-    deadline_at = models.DateTimeField(_("accept until"), null=True, blank=True)
+    cycle = models.PositiveSmallIntegerField(_("cycle"), default=0)
+    priority = models.CharField(_("requested priority"), max_length=16, blank=True)
+    remote_priority = models.CharField(_("vendor's priority"), max_length=100, blank=True)
+    remote_status = models.CharField(_("vendor's status"), max_length=100, blank=True)
+    remote_title = models.CharField(_("vendor's title"), max_length=255, blank=True)
+    """Empty unless the vendor renamed the record."""
+    remote_number = models.CharField(_("vendor's number"), max_length=100, blank=True)
+    remote_assignee = models.CharField(_("vendor's assignee"), max_length=150, blank=True)
+    deadline_at = models.DateTimeField(_("acceptance deadline"), null=True, blank=True)
     offered_at = models.DateTimeField(_("offered at"))
     delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
     answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     is_unreached = models.BooleanField(
-        default=False, help_text=_("Our last word to them has not arrived at their system yet.")
+        _("update not delivered"),
+        default=False,
+        help_text=_("Our last update has not reached the vendor's system yet."),
     )
 
     class Meta:
-        verbose_name = _("leg")
-        verbose_name_plural = _("legs")
+        verbose_name = _("engagement")
+        verbose_name_plural = _("engagements")
         constraints = [
             models.UniqueConstraint(fields=["ticket", "number"], name="leg_number_once_per_ticket"),
             models.UniqueConstraint(fields=["ticket"], condition=Q(is_lead=True), name="leg_one_lead_per_ticket"),
@@ -147,39 +158,39 @@ class Leg(models.Model):
 
     @transition(field=stage, source=Stage.OFFERED, target=Stage.ACCEPTED)
     def accept(self, *, at: datetime) -> None:
-        """They took the ball."""
+        """The organisation accepts the offer."""
         self.answered_at = at
 
     @transition(field=stage, source=Stage.OFFERED, target=Stage.DECLINED)
     def decline(self, *, at: datetime, reason: str) -> None:
-        """The ball goes back to the giver, who is told why."""
+        """The organisation declines the offer, and the ticket goes back to the organisation that offered it."""
         self.answered_at = self.ended_at = at
         self.reason = reason
 
     @transition(field=stage, source=Stage.OFFERED, target=Stage.EXPIRED)
     def expire(self, *, at: datetime) -> None:
-        """Nobody answered in time; the ball goes back to the giver."""
+        """The offer was not answered in time, and the ticket goes back to the organisation that offered it."""
         self.ended_at = at
 
     @transition(field=stage, source=Stage.ACCEPTED, target=Stage.WORKING)
     def start(self) -> None:
-        """They work on it."""
+        """The organisation starts to work."""
 
     @transition(field=stage, source=Stage.WORKING, target=Stage.WAITING)
     def wait(self, *, waits_on: str, organisation: Organisation | None, reason: str) -> None:
-        """They cannot go on until somebody moves."""
+        """The organisation cannot continue until somebody else acts, or until its own internal work is done."""
         self.waits_on = waits_on
         self.waits_on_organisation = organisation
         self.wait_reason = reason
 
     @transition(field=stage, source=Stage.WAITING, target=Stage.WORKING)
     def resume(self) -> None:
-        """What they waited for is there."""
+        """The wait is over."""
         self._forget_wait()
 
     @transition(field=stage, source=[Stage.ACCEPTED, Stage.WORKING, Stage.WAITING], target=Stage.DONE)
     def finish(self, *, at: datetime, resolution: str) -> None:
-        """They are done; our side verifies."""
+        """The organisation reports completion; the owner verifies."""
         self.ended_at = at
         self.resolution = resolution
         self._forget_wait()
@@ -188,21 +199,21 @@ class Leg(models.Model):
         field=stage, source=[Stage.OFFERED, Stage.ACCEPTED, Stage.WORKING, Stage.WAITING], target=Stage.RECALLED
     )
     def recall(self, *, at: datetime, reason: str) -> None:
-        """The giver takes the ball back."""
+        """The organisation that handed the ticket over takes it back."""
         self.ended_at = at
         self.reason = reason
         self._forget_wait()
 
     @transition(field=stage, source=[Stage.ACCEPTED, Stage.WORKING, Stage.WAITING], target=Stage.RETURNED)
     def give_back(self, *, at: datetime, reason: str) -> None:
-        """Not theirs, they say: the ball goes back to the giver."""
+        """The organisation returns the ticket to the organisation that handed it over."""
         self.ended_at = at
         self.reason = reason
         self._forget_wait()
 
     @transition(field=stage, source=Stage.DONE, target=Stage.WORKING)
     def reopen(self) -> None:
-        """Not done after all: a new cycle of the same engagement."""
+        """The work was not complete: a new cycle of the same engagement begins."""
         self.ended_at = None
         self.resolution = ""
         self.cycle += 1

@@ -1,4 +1,4 @@
-"""What was said, and to whom; and the files that came with it."""
+"""Messages on tickets, their audiences and attachments."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .ticket import Ticket
 
 
 class Message(models.Model):
-    """Text with an audience; append-only. We always see it, and its author's organisation does.
+    """Text with an audience; append-only. Our organisation and the author's can always read it.
 
-    An edited comment is a new message that supersedes the old one; a deleted one is withdrawn.
+    An edited comment is a new message that supersedes the old one; a deleted comment is withdrawn.
     """
 
     public_id = PublicIdField()
@@ -28,9 +28,11 @@ class Message(models.Model):
     author_person = models.ForeignKey(Person, models.PROTECT, null=True, related_name="messages")
     author_organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="messages")
     body = models.TextField()
-    is_for_requester = models.BooleanField(_("the requester sees it"), default=False)
+    is_for_requester = models.BooleanField(_("visible to the requester"), default=False)
     is_for_later_legs = models.BooleanField(
-        _("later organisations see it"), default=False, help_text=_("Part of the story that a new leg is told.")
+        _("visible to later organisations"),
+        default=False,
+        help_text=_("Included in the briefing of later engagements."),
     )
     legs = models.ManyToManyField(Leg, related_name="messages", blank=True)
     origin = models.CharField(max_length=26, blank=True)
@@ -49,11 +51,11 @@ class Message(models.Model):
 
 
 FOR_LATER = Q(is_for_later_legs=True, withdrawn_at=None, superseded_by=None)
-"""Messages as they stand that whoever is engaged later may read."""
+"""Current messages that organisations engaged later may read."""
 
 
 class Attachment(models.Model):
-    """A file that came with a message, stored under the sha256 of its content."""
+    """A file that came with a message, stored under the SHA-256 of its content."""
 
     public_id = PublicIdField()
     ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="attachments")
@@ -75,5 +77,5 @@ class Attachment(models.Model):
 
     @property
     def path(self) -> str:
-        """Where its content lies in Django's default storage."""
+        """The path of the content in Django's default storage."""
         return f"attachments/{self.sha256[:2]}/{self.sha256}"

@@ -1,4 +1,4 @@
-"""The parties, their teams and places, and the people who ask."""
+"""Organisations, their teams and sites, and the people who request something."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .fields import PublicIdField, is_zone
 
 
 class Organisation(models.Model):
-    """A party: our own IT organisation, a vendor, or the customer side.
+    """A party: our own IT organisation, a vendor, or a customer.
 
-    The public id of the one organisation that is us is the hub's id: part of every mark the hub
-    leaves at a vendor.
+    The public id of our own organisation identifies the hub: it is part of every correlation mark that the hub writes
+    into vendors' systems.
     """
 
     class Kind(models.TextChoices):
@@ -25,9 +25,15 @@ class Organisation(models.Model):
     public_id = PublicIdField()
     name = models.CharField(_("name"), max_length=150, unique=True)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.VENDOR)
-    is_us = models.BooleanField(_("is us"), default=False, help_text=_("Exactly one organisation is us."))
+    is_us = models.BooleanField(
+        _("our own organisation"), default=False, help_text=_("True for exactly one organisation.")
+    )
     time_zone = models.CharField(
-        _("time zone"), max_length=64, default="UTC", validators=[is_zone], help_text=_("IANA name, Europe/Berlin")
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        validators=[is_zone],
+        help_text=_("IANA name, for example Europe/Berlin."),
     )
     calendar = models.ForeignKey(
         "hub.Calendar",
@@ -36,7 +42,7 @@ class Organisation(models.Model):
         blank=True,
         related_name="organisations",
         verbose_name=_("calendar"),
-        help_text=_("When they work. Contracts may name another."),
+        help_text=_("The organisation's working hours. Contracts can name another calendar."),
     )
     contact_name = models.CharField(_("contact"), max_length=150, blank=True)
     contact_email = models.EmailField(_("contact e-mail"), blank=True)
@@ -59,7 +65,7 @@ class Organisation(models.Model):
 
 
 class Team(models.Model):
-    """A group inside one organisation; an OLA is promised by a team."""
+    """A group inside one organisation."""
 
     public_id = PublicIdField()
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="teams")
@@ -75,10 +81,10 @@ class Team(models.Model):
 
 
 class Site(models.Model):
-    """A place where people and assets are."""
+    """A location of people and assets."""
 
     public_id = PublicIdField()
-    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="sites")
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="sites", verbose_name=_("organisation"))
     name = models.CharField(_("name"), max_length=150)
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[is_zone])
 
@@ -92,15 +98,26 @@ class Site(models.Model):
 
 
 class Person(models.Model):
-    """Somebody who asks for something, whether or not they log in."""
+    """Somebody who requests something, with or without a log-in."""
 
     public_id = PublicIdField()
-    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="people")
-    site = models.ForeignKey(Site, models.SET_NULL, null=True, blank=True, related_name="people")
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="person")
+    organisation = models.ForeignKey(
+        Organisation, models.PROTECT, related_name="people", verbose_name=_("organisation")
+    )
+    site = models.ForeignKey(
+        Site, models.SET_NULL, null=True, blank=True, related_name="people", verbose_name=_("site")
+    )
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="person",
+        verbose_name=_("user"),
+    )
     name = models.CharField(_("name"), max_length=150)
     email = models.EmailField(_("e-mail"), blank=True)
-    job = models.CharField(_("job"), max_length=150, blank=True)
+    job = models.CharField(_("job title"), max_length=150, blank=True)
     is_vip = models.BooleanField(_("VIP"), default=False)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Where a versioned policy is in its life."""
+"""The life cycle of versioned policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Publication(models.TextChoices):
-    """Where a versioned policy is in its life."""
+    """The state of one version of a policy."""
 
     DRAFT = "draft", _("draft")
     PUBLISHED = "published", _("published")

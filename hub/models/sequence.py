@@ -1,4 +1,4 @@
-"""Numbers for databases without sequences of their own."""
+"""Counters for databases without native sequences."""
 
 from __future__ import annotations
 

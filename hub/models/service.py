@@ -1,4 +1,4 @@
-"""What the business consumes, and the things it consumes it with."""
+"""Services: what the business consumes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class Service(models.Model):
     business_owner = models.ForeignKey(
         Person, models.SET_NULL, null=True, blank=True, related_name="owned_services", verbose_name=_("business owner")
     )
-    depends_on = models.ManyToManyField("self", symmetrical=False, blank=True, related_name="dependents")
+    depends_on = models.ManyToManyField(
+        "self", symmetrical=False, blank=True, related_name="dependents", verbose_name=_("depends on")
+    )
     workflow = models.ForeignKey(
         "hub.Workflow",
         models.PROTECT,
@@ -42,14 +44,14 @@ class Service(models.Model):
         blank=True,
         related_name="services",
         verbose_name=_("workflow"),
-        help_text=_("Empty: the default one."),
+        help_text=_("If empty, the default workflow."),
     )
     note_audience = models.CharField(
         _("audience of vendor notes"),
         max_length=8,
         choices=NoteAudience,
         default=NoteAudience.LEGS,
-        help_text=_("Who sees a vendor's public note besides us."),
+        help_text=_("Who can read a vendor's public notes besides us."),
     )
 
     class Meta:

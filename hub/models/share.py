@@ -1,4 +1,4 @@
-"""What of the past an organisation may read that had no part in it."""
+"""Read access of an organisation to tickets of its predecessor."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from .ticket import Ticket
 
 
 class HistoryShare(models.Model):
-    """A ticket that an organisation may read because it takes over from one that worked on it.
+    """The right of an organisation to read a ticket of its predecessor.
 
-    It reads what every later organisation may read, as if it were told with an engagement; it can do nothing on it.
-    Ended, not deleted: who could read what, and when, stays known.
+    It can read what every later organisation may read, as in a briefing, and cannot change the ticket. A share is
+    ended, not deleted: the record shows who could read what, and when.
     """
 
     organisation = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="history_shares", verbose_name=_("who may read it")
+        Organisation, models.PROTECT, related_name="history_shares", verbose_name=_("shared with")
     )
     ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="history_shares", verbose_name=_("ticket"))
-    why = models.CharField(_("why"), max_length=255)
-    shared_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    shared_at = models.DateTimeField(_("since"))
-    ended_at = models.DateTimeField(_("until"), null=True, blank=True)
+    why = models.CharField(_("reason"), max_length=255)
+    shared_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("shared by")
+    )
+    shared_at = models.DateTimeField(_("shared at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("shared history")

@@ -1,4 +1,4 @@
-"""The single promises of a contract."""
+"""The targets of contracts."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ class Target(models.Model):
     """One promise of a contract: a goal for one kind of target and one priority."""
 
     class Kind(models.TextChoices):
-        ACKNOWLEDGE = "acknowledge", _("acknowledge")
+        ACKNOWLEDGE = "acknowledge", _("acknowledgement")
         FIRST_RESPONSE = "first_response", _("first response")
         NEXT_UPDATE = "next_update", _("next update")
-        RESOLVE = "resolve", _("resolve")
+        RESOLVE = "resolve", _("resolution")
 
     contract = models.ForeignKey(Contract, models.CASCADE, related_name="targets")
     kind = models.CharField(_("target"), max_length=16, choices=Kind)
     priority = models.CharField(_("priority"), max_length=16)
     goal_seconds = models.PositiveIntegerField(
-        _("goal in seconds"), null=True, blank=True, help_text=_("Business seconds. Empty: measured without a goal.")
+        _("goal in seconds"),
+        null=True,
+        blank=True,
+        help_text=_("Business seconds. If empty, the time is measured without a goal."),
     )
     calendar = models.ForeignKey(
         Calendar,
@@ -32,7 +35,7 @@ class Target(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("calendar"),
-        help_text=_("Only where this priority runs by other hours than the contract."),
+        help_text=_("Only if this priority has different working hours from the contract."),
     )
 
     class Meta:

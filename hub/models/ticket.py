@@ -1,4 +1,4 @@
-"""The canonical record, and how tickets relate to each other."""
+"""The ticket, and relations between tickets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Priority(models.TextChoices):
 
 
 class Degree(models.IntegerChoices):
-    """How much of something there is: of impact, of urgency."""
+    """The degree of impact or urgency."""
 
     HIGH = 1, _("1, high")
     MEDIUM = 2, _("2, medium")
@@ -36,10 +36,10 @@ class Degree(models.IntegerChoices):
 
 
 class Ticket(models.Model):
-    """The one true ticket: what is asked, who answers for it, who has to act next.
+    """The one record of a request: what is requested, who is accountable, who has to act next.
 
-    `phase` is law: its transitions set fields of this row only, and `workflows.lifecycle.transitions` alone calls
-    them, under the row's lock. `status` is policy: a State of the workflow version the ticket is on.
+    `phase` is law: its transitions set fields of this row only, and only `workflows.lifecycle.transitions` calls
+    them, under the row's lock. `status` is policy: a State of the workflow version that the ticket follows.
     """
 
     class Kind(models.TextChoices):
@@ -49,7 +49,7 @@ class Ticket(models.Model):
         CHANGE = "change", _("change")
 
     public_id = PublicIdField()
-    number = models.PositiveBigIntegerField(unique=True, editable=False)
+    number = models.PositiveBigIntegerField(_("number"), unique=True, editable=False)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.INCIDENT)
     title = models.CharField(_("title"), max_length=255)
     description = models.TextField(_("description"), blank=True)
@@ -57,29 +57,48 @@ class Ticket(models.Model):
     impact = models.PositiveSmallIntegerField(_("impact"), choices=Degree, null=True, blank=True)
     urgency = models.PositiveSmallIntegerField(_("urgency"), choices=Degree, null=True, blank=True)
     is_priority_set = models.BooleanField(
-        _("priority set by hand"), default=False, help_text=_("It no longer follows from impact, urgency and service.")
+        _("priority set manually"),
+        default=False,
+        help_text=_("The priority is no longer derived from impact, urgency and service."),
     )
     is_major = models.BooleanField(_("major incident"), default=False)
-    bounces = models.PositiveSmallIntegerField(_("bounces"), default=0, editable=False)
+    bounces = models.PositiveSmallIntegerField(_("returns"), default=0, editable=False)
     phase = FSMField(_("phase"), max_length=16, choices=Phase.choices, default=Phase.NEW, protected=True)
     status = models.ForeignKey(State, models.PROTECT, related_name="tickets", verbose_name=_("status"))
     owner = models.ForeignKey(
-        Organisation, models.PROTECT, related_name="owned_tickets", verbose_name=_("answers to the requester")
+        Organisation, models.PROTECT, related_name="owned_tickets", verbose_name=_("accountable organisation")
     )
     holder = models.ForeignKey(
         Organisation, models.PROTECT, related_name="held_tickets", verbose_name=_("has to act next")
     )
     held_since = models.DateTimeField(_("held since"))
     hold_reason = models.CharField(_("reason"), max_length=64, blank=True)
-    requester = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="tickets")
-    service = models.ForeignKey(Service, models.PROTECT, null=True, blank=True, related_name="tickets")
-    asset = models.ForeignKey(Asset, models.PROTECT, null=True, blank=True, related_name="tickets")
-    site = models.ForeignKey(Site, models.PROTECT, null=True, blank=True, related_name="tickets")
-    team = models.ForeignKey(Team, models.PROTECT, null=True, blank=True, related_name="tickets")
-    assignee = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="assigned_tickets"
+    requester = models.ForeignKey(
+        Person, models.PROTECT, null=True, blank=True, related_name="tickets", verbose_name=_("requester")
     )
-    merged_into = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="aliases")
+    service = models.ForeignKey(
+        Service, models.PROTECT, null=True, blank=True, related_name="tickets", verbose_name=_("service")
+    )
+    asset = models.ForeignKey(
+        Asset, models.PROTECT, null=True, blank=True, related_name="tickets", verbose_name=_("asset")
+    )
+    site = models.ForeignKey(
+        Site, models.PROTECT, null=True, blank=True, related_name="tickets", verbose_name=_("site")
+    )
+    team = models.ForeignKey(
+        Team, models.PROTECT, null=True, blank=True, related_name="tickets", verbose_name=_("team")
+    )
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="assigned_tickets",
+        verbose_name=_("assignee"),
+    )
+    merged_into = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="aliases", verbose_name=_("merged into")
+    )
     opened_at = models.DateTimeField(_("opened at"))
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
@@ -89,7 +108,7 @@ class Ticket(models.Model):
     imported_from = models.ForeignKey(
         "hub.HistoryImport", models.PROTECT, null=True, blank=True, related_name="tickets", editable=False
     )
-    source_number = models.CharField(_("number at the source"), max_length=64, blank=True, editable=False)
+    source_number = models.CharField(_("number in the source system"), max_length=64, blank=True, editable=False)
     raw = models.JSONField(_("raw values"), default=dict, blank=True, editable=False)
 
     class Meta:
@@ -135,26 +154,26 @@ class Ticket(models.Model):
 
     @property
     def goes_on_as(self) -> Ticket:
-        """The ticket under which this one goes on: itself, unless it was merged."""
+        """The ticket that continues this one: itself, or the ticket it was merged into."""
         return self.merged_into or self
 
     def get_absolute_url(self) -> str:
         return reverse("console:ticket", args=[self.public_id])
 
     def may_reopen(self, at: datetime) -> bool:
-        """Resolved, or closed not longer ago than the reopen window; after it a linked new ticket."""
+        """Whether the ticket is resolved, or was closed within the reopen window before `at`."""
         if self.phase == Phase.RESOLVED:
             return True
         return self.phase == Phase.CLOSED and self.closed_at is not None and at <= self.closed_at + REOPEN_WINDOW
 
     @transition(field=phase, source=[Phase.NEW, Phase.WAITING], target=Phase.ACTIVE)
     def activate(self, *, status: State) -> None:
-        """Somebody works on it."""
+        """Work begins or resumes."""
         self.status = status
 
     @transition(field=phase, source=[Phase.NEW, Phase.ACTIVE], target=Phase.WAITING)
     def wait(self, *, status: State) -> None:
-        """Nothing can be done until the requester or somebody outside answers."""
+        """Work cannot continue until the requester or a third party answers."""
         self.status = status
 
     @transition(field=phase, source=[Phase.NEW, Phase.ACTIVE, Phase.WAITING], target=Phase.RESOLVED)
@@ -171,20 +190,20 @@ class Ticket(models.Model):
 
     @transition(field=phase, source=[Phase.RESOLVED, Phase.CLOSED], target=Phase.ACTIVE)
     def reopen(self, *, status: State) -> None:
-        """It was not resolved after all."""
+        """The ticket was not resolved and is worked on again."""
         self.status = status
         self.resolved_at = None
         self.closed_at = None
 
     @transition(field=phase, source=[Phase.NEW, Phase.ACTIVE, Phase.WAITING], target=Phase.CANCELLED)
     def cancel(self, *, status: State, at: datetime) -> None:
-        """Final: nobody wants it any more, or it is another ticket's alias."""
+        """End the ticket for good: the request was withdrawn, or the ticket was merged into another."""
         self.status = status
         self.closed_at = at
 
 
 class Relation(models.Model):
-    """One ticket is something to another."""
+    """A directed relation between two tickets: `from_ticket` is `kind` of `to_ticket`."""
 
     class Kind(models.TextChoices):
         PARENT = "parent", _("is parent of")

@@ -1,4 +1,4 @@
-"""Who logs in, and as what."""
+"""Users and their memberships."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from .fields import PublicIdField, is_zone
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes users whose log-in name is their e-mail address."""
+    """Creates users who log in with their e-mail address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         user = self.model(email=self.normalize_email(email).lower(), **fields)
@@ -30,7 +31,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who logs in, by e-mail address. Rights come from memberships."""
+    """A person who logs in, by e-mail address. Memberships grant rights."""
 
     public_id = PublicIdField()
     email = models.EmailField(_("e-mail address"), unique=True)
@@ -42,14 +43,14 @@ class User(AbstractBaseUser, PermissionsMixin):
         choices=settings.LANGUAGES,
         default="",
         blank=True,
-        help_text=_("Of pages and e-mails. Empty: pages in the browser's language, e-mails in English."),
+        help_text=_("For pages and e-mails. If empty, pages use the browser's language and e-mails are in English."),
     )
     is_staff = models.BooleanField(_("may use the admin"), default=False)
     is_active = models.BooleanField(_("may log in"), default=True)
     sessions_ended = models.PositiveIntegerField(default=0, editable=False)
-    """How often all sessions of this person were ended: a part of what each session is checked against."""
+    """How often all sessions of this user were ended. The number is part of each session's authentication hash."""
     reset_asked_at = models.DateTimeField(null=True, editable=False)
-    """When a new password was last asked for by mail (machine time): the next mail waits a while."""
+    """When a password reset was last requested by e-mail (machine time). It limits how often such mail is sent."""
 
     objects = UserManager()
 
@@ -64,19 +65,19 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or self.email
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """What a session of this person carries: another password or ended sessions make it worthless."""
+        """The hash that each session carries: a new password or ending all sessions invalidates it."""
         value = f"{self.password}\x1f{self.sessions_ended}"
         return salted_hmac("hub.models.User.session", value, secret=secret, algorithm="sha256").hexdigest()
 
     @cached_property
     def seats(self) -> tuple[Seat, ...]:
-        """Where this person acts, and as what. Read once: a user object lives as long as a request."""
+        """The memberships of this user. Read once: a user object lives as long as a request."""
         rows = self.memberships.order_by("pk").values_list("role", "organisation_id", "organisation__is_us")
         return tuple(Seat(*row) for row in rows)
 
 
 class Seat(NamedTuple):
-    """One membership, as rights are decided by it."""
+    """One membership, reduced to what decides about rights."""
 
     role: str
     organisation_id: int
@@ -86,8 +87,8 @@ class Seat(NamedTuple):
 class Membership(models.Model):
     """The right of one user to act for one organisation in one role.
 
-    Nobody is a vendor at our own organisation: a trigger refuses such a row on both databases, for what
-    is said to one's own organisation is everything that is internal.
+    The role “vendor” is not possible in our own organisation: a vendor reads what is addressed to its own organisation,
+    and that would be everything internal. A database trigger rejects such a row on both databases.
     """
 
     class Role(models.TextChoices):
@@ -99,8 +100,10 @@ class Membership(models.Model):
         EXECUTIVE = "executive", _("executive")
         AUDITOR = "auditor", _("auditor")
 
-    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
-    organisation = models.ForeignKey("hub.Organisation", models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("user"))
+    organisation = models.ForeignKey(
+        "hub.Organisation", models.PROTECT, related_name="memberships", verbose_name=_("organisation")
+    )
     role = models.CharField(_("role"), max_length=16, choices=Role)
 
     class Meta:
@@ -119,8 +122,14 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.role} at {self.organisation}"
+        return gettext("%(user)s: %(role)s at %(organisation)s") % {
+            "user": self.user,
+            "role": self.get_role_display(),
+            "organisation": self.organisation,
+        }
 
     def clean(self) -> None:
         if self.role == self.Role.VENDOR and self.organisation_id and self.organisation.is_us:
-            raise ValidationError({"role": _("Nobody is a vendor at our own organisation: choose agent or requester.")})
+            raise ValidationError(
+                {"role": _("The role “vendor” is not possible in our own organisation. Choose agent or requester.")}
+            )

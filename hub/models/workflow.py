@@ -1,4 +1,4 @@
-"""Policy an admin owns: the workflow whose states a ticket shows."""
+"""Workflows, their versions and statuses: policy that an admin defines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .fields import PublicIdField
 
 
 class Phase(models.TextChoices):
-    """The law: where a ticket is in its life, whatever an admin calls it."""
+    """The state of a ticket by law, whatever name an admin gives its statuses."""
 
     NEW = "new", _("new")
     ACTIVE = "active", _("active")
@@ -21,11 +21,11 @@ class Phase(models.TextChoices):
 
 
 class Workflow(models.Model):
-    """A named policy; its versions say which states there are."""
+    """A named policy; its versions define the statuses and transitions."""
 
     public_id = PublicIdField()
     name = models.CharField(_("name"), max_length=150, unique=True)
-    is_default = models.BooleanField(_("for every service without its own"), default=False)
+    is_default = models.BooleanField(_("default for services without their own workflow"), default=False)
 
     class Meta:
         verbose_name = _("workflow")
@@ -41,42 +41,54 @@ class Workflow(models.Model):
 
 
 class WorkflowVersion(models.Model):
-    """One version of a workflow: draft, then published and immutable, fading, retired."""
+    """One version of a workflow: draft, then published and immutable, then superseded, then retired.
+
+    A superseded version still has open tickets; a retired one has none.
+    """
 
     class Status(models.TextChoices):
         DRAFT = "draft", _("draft")
         PUBLISHED = "published", _("published")
-        FADING = "fading", _("fading")
+        FADING = "fading", _("superseded")
         RETIRED = "retired", _("retired")
 
-    workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="versions")
+    workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="versions", verbose_name=_("workflow"))
     number = models.PositiveIntegerField(_("number"), default=1)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.DRAFT)
-    note = models.TextField(_("what it is for"), blank=True, help_text=_("Why it is as it is; shown in the list."))
+    note = models.TextField(
+        _("purpose"), blank=True, help_text=_("Why this version exists. Shown in the list of versions.")
+    )
     fingerprint = models.CharField(max_length=64, blank=True, editable=False)
-    """A digest of everything in it, made when it is published."""
+    """A digest of the whole version, set when it is published."""
     bounce_budget = models.PositiveSmallIntegerField(
-        _("bounce budget"),
+        _("return limit"),
         default=2,
-        help_text=_("So often may a ticket come back; the next return or decline opens joint triage."),
+        help_text=_(
+            "How often a ticket may be returned, declined or left unanswered. "
+            "The next return or decline starts joint triage."
+        ),
     )
     triage_minutes = models.PositiveIntegerField(
-        _("minutes for joint triage"), default=60, help_text=_("Until when the decision owner has to decide.")
+        _("minutes for joint triage"), default=60, help_text=_("How long the decision owner has to decide.")
     )
     most_organisations = models.PositiveSmallIntegerField(
-        _("most organisations at once"), default=12, help_text=_("So many may be engaged on one ticket.")
+        _("maximum number of organisations"),
+        default=12,
+        help_text=_("How many organisations may be engaged on one ticket at once."),
     )
     accept_minutes = models.PositiveIntegerField(
         _("minutes to accept an offer"),
         null=True,
         blank=True,
-        help_text=_("Where nothing else is said. Empty: an offer waits until it is answered."),
+        help_text=_("Used unless the hand-over sets its own deadline. If empty, offers do not expire."),
     )
     priority_matrix = models.JSONField(
         _("priority matrix"),
         default=dict,
         blank=True,
-        help_text=_('Impact, urgency (1 to 3) to priority: {"1": {"1": "P1", "2": "P2"}}. Empty: the usual one.'),
+        help_text=_(
+            'Priority by impact and urgency (1 to 3): {"1": {"1": "P1", "2": "P2"}}. If empty, the default matrix.'
+        ),
     )
 
     class Meta:
@@ -98,7 +110,7 @@ class WorkflowVersion(models.Model):
 
 
 class Colour(models.TextChoices):
-    """Colours of a state, where its phase's own does not do."""
+    """Colours of a status that replace the default colour of its phase."""
 
     BLUE = "blue", _("blue")
     GREEN = "green", _("green")
@@ -110,19 +122,22 @@ class Colour(models.TextChoices):
 
 
 class State(models.Model):
-    """One status of a workflow version, mapped to the phase whose law it keeps."""
+    """One status of a workflow version, mapped to a phase; pages call it a status."""
 
-    version = models.ForeignKey(WorkflowVersion, models.CASCADE, related_name="states")
+    version = models.ForeignKey(WorkflowVersion, models.CASCADE, related_name="states", verbose_name=_("version"))
     slug = models.SlugField(_("slug"), max_length=50)
     name = models.CharField(_("name"), max_length=100)
     phase = models.CharField(_("phase"), max_length=16, choices=Phase)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
     colour = models.CharField(_("colour"), max_length=16, choices=Colour, blank=True)
     wait_reason = models.SlugField(
-        _("waits for"),
+        _("waiting for"),
         max_length=30,
         blank=True,
-        help_text=_("Of a waiting state; empty: the requester. A contract has to name “waiting_…” to pause."),
+        help_text=_(
+            "Only for waiting statuses. If empty, the requester. "
+            "Clocks pause if their contract lists “waiting_” followed by this value."
+        ),
     )
     default_holder = models.ForeignKey(
         "hub.Organisation",
@@ -130,16 +145,16 @@ class State(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        verbose_name=_("is offered to"),
-        help_text=_("Whoever is offered a ticket that comes here while nobody is engaged on it."),
+        verbose_name=_("offer to"),
+        help_text=_("The organisation that is offered a ticket with this status if no organisation is engaged."),
     )
     requester_name = models.CharField(_("name for the requester"), max_length=100, blank=True)
     vendor_name = models.CharField(_("name for vendors"), max_length=100, blank=True)
-    is_default = models.BooleanField(_("where its phase begins"), default=False)
+    is_default = models.BooleanField(_("first status of its phase"), default=False)
 
     class Meta:
-        verbose_name = _("state")
-        verbose_name_plural = _("states")
+        verbose_name = _("status")
+        verbose_name_plural = _("statuses")
         constraints = [
             models.UniqueConstraint(fields=["version", "slug"], name="state_slug_once_per_version"),
             models.UniqueConstraint(
@@ -155,6 +170,6 @@ class State(models.Model):
         return self.name
 
     def name_for(self, audience: str) -> str:
-        """What it is called for ``requester`` or ``vendor``; ours where they have no name of their own."""
+        """The name shown to ``requester`` or ``vendor``; our own name if there is none for that audience."""
         own = self.requester_name if audience == "requester" else self.vendor_name if audience == "vendor" else ""
         return own or self.name

@@ -1,4 +1,4 @@
-"""What the board shows: what is breached, what will be next, and who has the ball."""
+"""The numbers and lists of the board: breached and next targets, and who has to act."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """How many tickets fit a filter; the list that it opens is made from the same filter."""
+    """How many tickets match a filter. The list that the number opens uses the same filter."""
 
     filters: Filters
     count: int
@@ -24,17 +24,18 @@ class Number:
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """One organisation's part of the open tickets: those waiting for it to act, and those its own clocks are over."""
+    """One organisation's open tickets: those on which it has to act, and those on which its own clocks are breached."""
 
     organisation: Organisation
     held: Number
     breached: Number
     percent: float
+    """`held` in percent of the largest `held`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """The numbers and lists of the first page."""
+    """The numbers and lists of the board."""
 
     open: Number
     waiting: Number
@@ -47,11 +48,10 @@ class Board:
 
 
 def board(tickets: QuerySet[Ticket], *, at: datetime, of: Collection[int] | None = None) -> Board:
-    """Of these tickets, everything the board shows, in a fixed number of queries.
+    """Everything the board shows of these tickets at `at`, in a fixed number of queries.
 
-    `of` leaves out the clocks and the ball of all other organisations: a vendor is told of its own alone.
+    `of` limits clocks and holders to these organisations: a vendor sees only its own.
     """
-
     live = narrowed(tickets, Filters(), at=at, of=of)
     names = ("open", "waiting", "unassigned", "to_verify")
     counts = live.aggregate(**{name: Count("pk", filter=IN_STATE[name]) for name in names})

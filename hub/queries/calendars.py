@@ -1,4 +1,4 @@
-"""Calendars ready for sums."""
+"""Calendars ready for calculation."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def _built(pk: int, _content: str) -> calendars.Calendar:
 
 
 def calendar_of(row: Calendar) -> calendars.Calendar:
-    """The sums of a calendar row; kept, because a published row never changes."""
+    """The calculating calendar of a row; cached by content."""
     return _built(row.pk, f"{row.public_id}:{row.time_zone}:{row.weekly}:{row.holidays}:{row.exceptions}")

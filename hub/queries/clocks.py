@@ -1,4 +1,4 @@
-"""Questions about single clocks."""
+"""Queries on single clocks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hub.queries.calendars import calendar_of
 
 
 def seconds_used(clock: Clock, *, at: datetime) -> int:
-    """Business seconds of a clock at `at`: those stored with the last event, and what a running clock counted since."""
+    """Business seconds used at `at`: those stored with the last event, plus those a running clock has counted since."""
     used = clock.used_seconds
     if clock.state == Clock.State.ACTIVE:
         used += max(0, calendar_of(clock.hours).elapsed(int(clock.as_of.timestamp()), int(at.timestamp())))

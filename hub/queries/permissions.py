@@ -1,9 +1,8 @@
-"""Who may see what: one function per object, asked by console, API and admin alike.
+"""Who may see what, for console, API and admin: one function per kind of object.
 
-Members of our own organisation see everything. A vendor's members see the tickets on which their
-organisation has a leg, and of them what is said to that leg; of the tickets of a predecessor that were
-shared with it what every later organisation may read. A requester sees their own tickets and what is
-said to them.
+Members of our own organisation see everything. A vendor's members see the tickets on which their organisation has an
+engagement, with the messages for that engagement; of a predecessor's tickets shared with it they see what every later
+organisation may read. A requester sees their own tickets and the messages for the requester.
 """
 
 from __future__ import annotations
@@ -18,32 +17,33 @@ from hub.queries import roles
 
 
 class NotAllowed(Exception):
-    """Theirs to see, not theirs to change."""
+    """The person may see it, but not change it."""
 
 
 def sees_everything(user: User) -> bool:
+    """Whether this person may read every ticket, as members of our organisation can."""
     return user.is_superuser or any(seat.is_us and seat.role in roles.READING for seat in user.seats)
 
 
 def may_work(user: User) -> bool:
-    """Whether this person acts for our organisation: moves, hands over, comments."""
+    """Whether this person may work on tickets for our organisation: change, hand over, comment."""
     return user.is_superuser or any(seat.is_us and seat.role in roles.WORKING for seat in user.seats)
 
 
 def may_acknowledge(user: User) -> bool:
-    """Whether this person may say of an escalation that they see to it: executives are told of them, too."""
+    """Whether this person may acknowledge escalations; executives may, since escalations notify them, too."""
     return user.is_superuser or any(seat.is_us and seat.role in roles.ACKNOWLEDGING for seat in user.seats)
 
 
 def may_decide(user: User, owner: User | None) -> bool:
-    """Whether this person may end a dispute: its decision owner and managers, or whoever works where nobody owns it."""
+    """Whether this person may decide a joint triage: managers and its owner, or everybody who works if it has none."""
     if user.is_superuser or any(seat.is_us and seat.role in roles.DECIDING for seat in user.seats):
         return True
     return user == owner if owner is not None and owner.is_active else may_work(user)
 
 
 def known_organisations(user: User) -> frozenset[int] | None:
-    """Whose names this person may read: None for all, else their own organisations and ours."""
+    """Keys of the organisations whose names this person may read: their own and ours; None for all."""
     if sees_everything(user):
         return None
     own = frozenset(seat.organisation_id for seat in user.seats)
@@ -51,15 +51,17 @@ def known_organisations(user: User) -> frozenset[int] | None:
 
 
 def is_of_a_vendor(user: User) -> bool:
+    """Whether this person acts for a vendor."""
     return bool(_vendors(user))
 
 
 def _vendors(user: User) -> list[int]:
-    """The vendors this person is of. A vendor at our own organisation there cannot be; such a row gives no right."""
+    """Keys of the vendors this person acts for. The role “vendor” at our own organisation grants nothing."""
     return [seat.organisation_id for seat in user.seats if seat.role == Membership.Role.VENDOR and not seat.is_us]
 
 
 def visible_tickets(user: User) -> QuerySet[Ticket]:
+    """The tickets this person may read."""
     if sees_everything(user):
         return Ticket.objects.all()
     vendors = _vendors(user)
@@ -72,9 +74,9 @@ def _shared(organisations: list[int]) -> QuerySet[HistoryShare]:
 
 
 def shared_until(user: User, ticket: Ticket) -> datetime | None:
-    """Up to when this person may read the ticket, where that is only because it was shared with a successor.
+    """The end of what this person may read of the ticket, if they see it only as a predecessor's ticket.
 
-    None for everybody with a part in it. What happens after it was shared is not of the past.
+    This is the time at which the ticket was shared. None for everybody who has a part in the ticket.
     """
     if sees_everything(user) or (ticket.requester is not None and ticket.requester.user_id == user.pk):
         return None
@@ -86,7 +88,7 @@ def shared_until(user: User, ticket: Ticket) -> datetime | None:
 
 
 def get_ticket_for(user: User, public_id: str) -> Ticket:
-    """The ticket, or 404 where it is not theirs to see."""
+    """The ticket. Raises Http404 if it does not exist or this person may not see it."""
     found = (
         visible_tickets(user)
         .select_related("status", "owner", "holder", "service", "requester__organisation", "asset", "site", "team")
@@ -94,12 +96,12 @@ def get_ticket_for(user: User, public_id: str) -> Ticket:
         .first()
     )
     if found is None:
-        raise Http404("There is no such ticket for you.")
+        raise Http404("The ticket does not exist, or you may not see it.")
     return found
 
 
 def visible_messages(user: User, ticket: Ticket) -> QuerySet[Message]:
-    """What was said on a ticket, as far as this person may read it."""
+    """The messages of a ticket that this person may read."""
     messages = Message.objects.filter(ticket=ticket)
     if sees_everything(user):
         return messages
@@ -114,6 +116,6 @@ def visible_messages(user: User, ticket: Ticket) -> QuerySet[Message]:
 
 
 def visible_legs(user: User, ticket: Ticket) -> QuerySet[Leg]:
-    """Engagements on a ticket: all of them for us, their own for a vendor, none for a requester."""
+    """The engagements of a ticket that this person may see: all for us, its own for a vendor, none for a requester."""
     legs = Leg.objects.filter(ticket=ticket)
     return legs if sees_everything(user) else legs.filter(organisation__in=_vendors(user))

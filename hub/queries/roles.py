@@ -1,11 +1,8 @@
-"""The roles that somebody of our own organisation can have, and what each role allows.
-
-Everything that asks who works for us asks here: pages, workflows, synchronisation.
-"""
+"""The roles in our own organisation and their rights, for pages, workflows and synchronisation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hub.models import Membership
@@ -15,15 +12,15 @@ Role = Membership.Role
 
 @dataclass(frozen=True, kw_only=True)
 class Rights:
-    """What a role in our own organisation allows."""
+    """The rights of a role in our own organisation."""
 
     works: bool = False
-    """Works on tickets: uses verbs, hands over, comments."""
+    """Works on tickets: uses transitions, hands over, comments."""
     reads_everything: bool = False
     acknowledges: bool = False
     """Acknowledges escalations."""
     decides: bool = False
-    """Ends joint triage, whoever owns the decision."""
+    """Decides joint triage, also if another person owns the decision."""
     overrides: bool = False
     """Accepts a vendor's status although the workflow's guards refuse it."""
 
@@ -35,7 +32,7 @@ ROLES: Mapping[str, Rights] = {
     Role.EXECUTIVE: Rights(reads_everything=True, acknowledges=True),
     Role.AUDITOR: Rights(reads_everything=True),
 }
-"""A role that is not here (a vendor's) gives no rights in our organisation."""
+"""Roles that are not listed, such as “vendor”, give no rights in our organisation."""
 
 
 WORKING = frozenset(str(role) for role, rights in ROLES.items() if rights.works)
@@ -43,3 +40,9 @@ READING = frozenset(str(role) for role, rights in ROLES.items() if rights.reads_
 ACKNOWLEDGING = frozenset(str(role) for role, rights in ROLES.items() if rights.acknowledges)
 DECIDING = frozenset(str(role) for role, rights in ROLES.items() if rights.decides)
 OVERRIDING = frozenset(str(role) for role, rights in ROLES.items() if rights.overrides)
+
+
+def role_labels(roles: Iterable[str]) -> str:
+    """The names of roles for a person, in the active language and alphabetical order; unknown roles as they are."""
+    names = {str(role): str(label) for role, label in Role.choices}
+    return ", ".join(sorted(names.get(role, role) for role in roles))

@@ -1,4 +1,4 @@
-"""How vendors answer what they are offered, and why they give it back: counted from engagements, clocks and events."""
+"""How vendors answer offers, and why they return tickets: counted from engagements, clocks and events."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from hub.models import Clock, Contract, Event, EventKind, Leg, Organisation, Rea
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One organisation's engagements that were offered in a period."""
+    """Figures on one organisation's engagements that were offered in a period."""
 
     organisation: Organisation
     offered: int
     done: int
     declined: int
     unanswered: int
-    """The offer ran out."""
+    """Offers that expired."""
     returned: int
     blocked: int
-    """Returns that one bounce too many turned into joint triage, within the period."""
+    """Returns beyond the limit of the workflow, within the period; joint triage started instead."""
     answer_seconds: int | None
-    """Median from delivery to their first answer, by the wall clock; None where nothing was answered."""
+    """Median seconds from delivery to the first answer, around the clock; None without answers."""
     promises: int
-    """Acceptance clocks of their contracts that came to an end or were missed."""
+    """Acknowledgement clocks of their contracts that stopped or were breached."""
     kept: int
+    """Those of `promises` that were not breached."""
     reasons: tuple[tuple[str, int], ...]
-    """Coded reasons of what they declined, returned or wanted to return, the most frequent first."""
+    """Coded reasons of declines, returns and blocked returns, the most frequent first."""
 
     @property
     def kept_percent(self) -> int | None:
@@ -42,9 +43,9 @@ class Card:
 
 
 def cards(*, since: datetime, until: datetime) -> list[Card]:
-    """Every organisation but ours that was offered something in the period [since, until), the busiest first.
+    """One card per organisation except ours with an offer in the period [since, until), most offers first.
 
-    A fixed number of queries, whatever the number of organisations.
+    The number of queries does not depend on the number of organisations.
     """
     legs = Leg.objects.filter(offered_at__gte=since, offered_at__lt=until, organisation__is_us=False)
     stages: Mapping[int, Counter[str]] = _counted(legs, "stage")
@@ -84,7 +85,7 @@ def _counted(legs: Any, name: str) -> Mapping[int, Counter[str]]:
 
 def _answers(legs: Any) -> Mapping[int, list[float]]:
     found: dict[int, list[float]] = defaultdict(list)
-    begun = Coalesce("delivered_at", "offered_at")  # who has no system of their own has it at once
+    begun = Coalesce("delivered_at", "offered_at")  # an organisation without a system receives the offer at once
     answered = legs.filter(answered_at__isnull=False, is_born_there=False)
     for organisation, since, at in answered.order_by().values_list("organisation", begun, "answered_at"):
         found[organisation].append(max(0.0, (at - since).total_seconds()))
@@ -92,7 +93,7 @@ def _answers(legs: Any) -> Mapping[int, list[float]]:
 
 
 def _promises(since: datetime, until: datetime) -> dict[int, tuple[int, int]]:
-    """By organisation: acceptance promises that were kept, and those that are decided."""
+    """By key of the organisation: acknowledgement targets that were met, and those that are decided."""
     clocks = Clock.objects.filter(
         contract__kind=Contract.Kind.UC, target=Target.Kind.ACKNOWLEDGE, started_at__gte=since, started_at__lt=until
     ).filter(Q(state=Clock.State.STOPPED) | Q(is_breached=True))
@@ -101,7 +102,7 @@ def _promises(since: datetime, until: datetime) -> dict[int, tuple[int, int]]:
 
 
 def _blocked(since: datetime, until: datetime) -> tuple[Counter[str], Mapping[str, Counter[str]]]:
-    """By the organisation's public id: how many returns were blocked, and the coded reasons of them."""
+    """By public id of the organisation: the number of blocked returns, and their coded reasons."""
     events = Event.objects.filter(kind=EventKind.RETURN_BLOCKED, occurred_at__gte=since, occurred_at__lt=until)
     counts: Counter[str] = Counter()
     codes: dict[str, Counter[str]] = defaultdict(Counter)

@@ -1,4 +1,4 @@
-"""Questions about tickets: lists, and where one stands."""
+"""Queries on tickets: lists, clocks, relations, holder and ledger."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ OPEN = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """What a list is narrowed to; every number on the board opens one of these."""
+    """The filters of a list of tickets; every number on the board opens a list with one of them."""
 
     show: str = "open"
     text: str = ""
     holder: str = ""
     priority: str = ""
     party: str = ""
-    """Of ``breached``: whose clock it is, which need not be who holds the ticket now."""
+    """For ``breached``: public id of the party of the clock, which need not be the current holder."""
 
 
 def listed(
     tickets: QuerySet[Ticket], filters: Filters, *, at: datetime, of: Collection[int] | None = None
 ) -> QuerySet[Ticket]:
-    """Tickets newest change first, with what a row shows, in a fixed number of queries."""
+    """The tickets that match, latest change first, with the relations a row shows."""
     found = narrowed(tickets, filters, at=at, of=of).select_related("status", "holder", "service")
     return found.order_by("-changed_at", "-pk")
 
@@ -39,10 +39,10 @@ def listed(
 def narrowed(
     tickets: QuerySet[Ticket], filters: Filters, *, at: datetime, of: Collection[int] | None = None
 ) -> QuerySet[Ticket]:
-    """The tickets that fit: what every number counts, and what every list shows.
+    """The tickets that match the filters, for both the numbers of the board and the lists.
 
-    `of`: filters look at clocks, numbers and turns of these organisations alone, so that nobody finds out by searching
-    what is not theirs to know.
+    `of` limits filters to clocks, record numbers and holders of these organisations, so that a search reveals nothing
+    about others.
     """
     found = _shown(tickets, filters, at, of)
     if filters.text:
@@ -56,7 +56,7 @@ def narrowed(
 
 
 def late_clocks(*, at: datetime, of: Collection[int] | None = None) -> QuerySet[Clock]:
-    """Clocks that still run and are over their goal: each is a breach of the party whose clock it is."""
+    """Clocks that are breached at `at` and have not ended; `of` limits them to UC clocks of these parties."""
     rows = Clock.objects.filter(Q(is_breached=True) | Q(breach_at__lte=at), is_current=True)
     rows = rows.exclude(state__in=[Clock.State.STOPPED, Clock.State.CANCELLED])
     return rows if of is None else rows.filter(party__in=of, contract__kind=Contract.Kind.UC)
@@ -70,7 +70,7 @@ IN_STATE: dict[str, Q] = {
     "ended": ~Q(phase__in=OPEN),
     "all": Q(),
 }
-"""What of `Filters.show` a ticket's own row decides; counted by the board and listed by the list alike."""
+"""The values of `Filters.show` that depend on the ticket's row alone, for board and list."""
 
 
 def _shown(found: QuerySet[Ticket], filters: Filters, at: datetime, of: Collection[int] | None) -> QuerySet[Ticket]:
@@ -88,13 +88,13 @@ def _shown(found: QuerySet[Ticket], filters: Filters, at: datetime, of: Collecti
 
 _OUR_NUMBER = re.compile(r"(?:TH)?[-\s]*([0-9]{1,17})", re.IGNORECASE)
 _AROUND = "[](){}<>#:;,.\"' \t"
-"""What stands around a number where people write one."""
+"""Characters that people write around a number."""
 LEAST_OF_A_NUMBER = 3
-"""Fewer characters are no part of a number worth looking for."""
+"""The shortest text that is searched as a part of a number."""
 
 
 def our_number(text: str) -> int | None:
-    """The number of one of our tickets, in the ways people write it; None where the text is no such.
+    """The number of one of our tickets, in the ways people write it; None if the text is not a number.
 
     >>> [our_number(text) for text in ("1001", "#1001", "TH 1001", "[TH-1001]", "th-1001:", "1001a", "T-1001")]
     [1001, 1001, 1001, 1001, 1001, None, None]
@@ -104,7 +104,7 @@ def our_number(text: str) -> int | None:
 
 
 def _matching(text: str, of: Collection[int] | None) -> Q:
-    """Tickets of this number, and those with the text in their title, a vendor's number or the one they came with."""
+    """Tickets with this number, or with the text in the title, a vendor's number or the number in the source system."""
     bare = text.strip(_AROUND)
     how = "icontains" if len(bare) >= LEAST_OF_A_NUMBER else "iexact"
     theirs = Leg.objects.filter(**{f"remote_number__{how}": bare}).exclude(remote_number="")
@@ -118,11 +118,12 @@ def _matching(text: str, of: Collection[int] | None) -> Q:
 
 @dataclass(frozen=True, kw_only=True)
 class Badge:
-    """One clock as a person reads it at an instant; seconds are business seconds."""
+    """One clock as shown to a person at an instant; seconds are business seconds."""
 
     clock: Clock
     state: str
-    """``breached``, ``soon`` (three quarters used), ``running``, ``paused``, ``idle``, ``met`` or ``cancelled``."""
+    """``breached``, ``soon`` (at least SOON of the goal used), ``running``, ``paused``, ``idle``, ``met`` or
+    ``cancelled``."""
     used: int
     goal: int | None
     due_at: datetime | None
@@ -138,10 +139,11 @@ class Badge:
 
 
 SOON = 0.75
+"""The part of the goal from which a running clock is shown as ``soon``."""
 
 
 def badge(clock: Clock, *, at: datetime) -> Badge:
-    """Where a clock stands at `at`: what was stored when the last event came, run on to now."""
+    """A clock at `at`: the state stored with the last event, plus the time a running clock has counted since."""
     used, goal = seconds_used(clock, at=at), clock.goal_seconds
     breached = clock.is_breached or (goal is not None and used > goal)
     if breached:
@@ -156,7 +158,7 @@ def badge(clock: Clock, *, at: datetime) -> Badge:
 
 
 def listed_clocks(tickets: Iterable[Ticket], *, at: datetime) -> dict[int, list[Badge]]:
-    """The badges of our clocks to the business, by ticket key, in one query."""
+    """The badges of current SLA clocks by key of the ticket, in one query."""
     rows = (
         Clock.objects.filter(ticket__in=[ticket.pk for ticket in tickets], is_current=True)
         .filter(contract__kind=Contract.Kind.SLA)
@@ -170,7 +172,7 @@ def listed_clocks(tickets: Iterable[Ticket], *, at: datetime) -> dict[int, list[
 
 
 def badges(ticket: Ticket, *, at: datetime) -> list[Badge]:
-    """Every clock of a ticket, ours to the business first."""
+    """The badges of all current clocks of a ticket, SLA clocks first."""
     rows = (
         Clock.objects.filter(ticket=ticket, is_current=True)
         .select_related("contract__calendar", "calendar", "party")
@@ -184,16 +186,16 @@ def badges(ticket: Ticket, *, at: datetime) -> list[Badge]:
 
 @dataclass(frozen=True, kw_only=True)
 class Related:
-    """Another ticket, and what it is to this one."""
+    """Another ticket, and its relation to this one."""
 
     ticket: Ticket
     kind: str
     is_from: bool
-    """Whether this ticket is the first of the pair: the parent, the one that blocks."""
+    """Whether this ticket is the first of the relation, such as the parent or the one that blocks."""
 
 
 def related(ticket: Ticket, *, most: int = 50) -> list[Related]:
-    """The tickets this one is related to, by kind."""
+    """The tickets this one is related to, by kind, at most `most`."""
     rows = Relation.objects.filter(Q(from_ticket=ticket) | Q(to_ticket=ticket))
     return [
         Related(
@@ -207,19 +209,22 @@ def related(ticket: Ticket, *, most: int = 50) -> list[Related]:
 
 @dataclass(frozen=True, kw_only=True)
 class HolderSummary:
-    """Who has the ball, since when, and whose clock runs."""
+    """Who has to act next, since when, and by which clock."""
 
     holder: Organisation
     reason: str
     since: datetime
     wall: int
+    """Seconds since then, around the clock."""
     business: int | None
-    """Seconds in the holder's own calendar; None where they have none."""
+    """Seconds since then in the holder's calendar; None without a calendar."""
     clock: Badge | None
+    """The holder's clock that is due next."""
     charge: str
 
 
 def strip(ticket: Ticket, clocks: Sequence[Badge], *, at: datetime) -> HolderSummary:
+    """The holder of a ticket at `at`; `clocks` are the ticket's badges."""
     segment = LedgerSegment.objects.filter(ticket=ticket).order_by("-from_at").first()
     holder = Organisation.objects.select_related("calendar").get(pk=ticket.holder_id)
     end = segment.until_at if segment and segment.until_at else at
@@ -243,21 +248,21 @@ _RUNNING = ("running", "soon", "breached")
 
 @dataclass(frozen=True, kw_only=True)
 class TimeShare:
-    """How long somebody was charged for, and how much of the whole that is."""
+    """The time charged to one party, and its part of the whole."""
 
     name: str
     charge: str
     seconds: int
     percent: float
     left: float
-    """Where its stretch begins in a bar of 100."""
+    """Where it begins in a bar of 100 percent."""
     told: int
-    """Whole percent, as it is shown: all of them add up to 100."""
+    """The percentage shown, as a whole number; all of them add up to 100."""
     is_ours: bool = False
 
 
 def shares(segments: Iterable[LedgerSegment], *, at: datetime) -> list[TimeShare]:
-    """The ledger by who it is charged to, adding up to the ticket's life; what follows its end is left out."""
+    """The ledger summed by charged party, up to the end of the ticket or `at`. The time after the end is left out."""
     sums: dict[tuple[str, str, bool], int] = {}
     for segment in segments:
         if segment.until_at is None and segment.charge == LedgerSegment.Charge.NOBODY:
@@ -278,7 +283,7 @@ def shares(segments: Iterable[LedgerSegment], *, at: datetime) -> list[TimeShare
 
 
 def whole_percents(sums: Sequence[int]) -> list[int]:
-    """Whole percents that add up to 100: what rounding down leaves goes to the largest remainders."""
+    """Whole percentages that add up to 100, by the largest remainder method; zeros if all sums are zero."""
     total = sum(sums)
     if not total:
         return [0] * len(sums)

@@ -1,4 +1,4 @@
-"""One timeline of all organisations: what happened to a ticket, as far as somebody may see it."""
+"""The timeline of a ticket across all organisations, limited to what the reader may see."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import (
@@ -21,11 +22,13 @@ from hub.models import (
     User,
     WaitsOn,
 )
+from hub.models.fields import label_of
 from hub.queries import permissions
 
 LATE = timedelta(seconds=60)
+"""From this delay on, the timeline shows that an event was recorded later than it occurred."""
 MOVED = {
-    "activate": _("work goes on"),
+    "activate": _("work resumed"),
     "wait": _("waiting for the requester"),
     "resolve": _("resolved"),
     "close": _("closed"),
@@ -39,7 +42,15 @@ RELATED = {
     "blocks": (_("blocks"), _("blocked by")),
     "follows": (_("follows"), _("followed by")),
 }
-"""What a ticket is to another: said on the one and on the other."""
+"""Names of relations: of the first ticket to the second, and the other way round."""
+RELATED_TO = {
+    "parent": (_("parent of %(ticket)s"), _("child of %(ticket)s")),
+    "duplicate": (_("duplicate of %(ticket)s"), _("duplicated by %(ticket)s")),
+    "caused_by": (_("caused by %(ticket)s"), _("cause of %(ticket)s")),
+    "blocks": (_("blocks %(ticket)s"), _("blocked by %(ticket)s")),
+    "follows": (_("follows %(ticket)s"), _("followed by %(ticket)s")),
+}
+"""The same with the other ticket."""
 OURS_ALONE = frozenset(
     {
         EventKind.TICKET_RELATED,
@@ -54,13 +65,13 @@ OURS_ALONE = frozenset(
         EventKind.ALERT_ACKNOWLEDGED,
     }
 )
-"""Kinds that name other tickets, our own people, tools or rules: nobody else is told."""
+"""Kinds shown only to our organisation: they name other tickets, our people, tools or rules."""
 OF_THE_PAST = frozenset(
     {EventKind.TICKET_OPENED, EventKind.TICKET_MOVED, EventKind.MESSAGE_ADDED, EventKind.HISTORY_ROW}
 )
-"""Kinds that a successor reads of a ticket it had no part in."""
+"""Kinds shown to a successor that reads a ticket of its predecessor."""
 QUIET = frozenset({EventKind.LEG_REACHED, EventKind.ATTACHMENT_ADDED})
-"""Kinds that would only repeat what another line says."""
+"""Kinds not shown, because another line shows the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,22 +89,23 @@ class Line:
     detail: str = ""
     message: Message | None = None
     author: str = ""
-    """Of a message: who wrote it, by name where that may be known."""
+    """The name of a message's author; empty if the reader may not know it."""
     audience: tuple[str, ...] = ()
-    """Of a message: the organisations it is for, as far as they may be known."""
+    """The organisations that a message is for, as far as the reader may know them."""
 
     @property
     def is_late(self) -> bool:
-        """We learned of it noticeably later than it happened."""
+        """Whether it was recorded noticeably later than it occurred."""
         return self.recorded_at - self.at >= LATE
 
     @property
     def delay(self) -> int:
+        """Seconds from the occurrence to the recording."""
         return int((self.recorded_at - self.at).total_seconds())
 
 
 def lines(user: User, ticket: Ticket) -> list[Line]:
-    """The ticket's story, newest first."""
+    """The ticket's timeline for this reader, newest first."""
     messages = {
         message.public_id: message
         for message in permissions.visible_messages(user, ticket)
@@ -108,7 +120,7 @@ def lines(user: User, ticket: Ticket) -> list[Line]:
     if until is not None:
         events = events.filter(kind__in=OF_THE_PAST, recorded_at__lte=until)
     found = _lines(events, messages, legs, names, known)
-    # A successor is told which organisation said something, not who in it, nor whom it was for.
+    # A successor sees which organisation wrote a message, but neither the author nor the audience.
     told = found if until is None else (replace(line, author="", audience=()) for line in found)
     return list(_gathered(told))
 
@@ -118,7 +130,7 @@ SHOWN_ALERTS = 5
 
 
 def _gathered(lines: Iterable[Line]) -> Iterator[Line]:
-    """Alerts in a row are one line: a storm is told in a sentence, not in a hundred."""
+    """The lines with consecutive alerts of one kind as one line, so that a storm does not fill the page."""
     waiting: list[Line] = []
     for line in lines:
         if waiting and line.kind != waiting[0].kind:
@@ -135,10 +147,16 @@ def _gathered(lines: Iterable[Line]) -> Iterator[Line]:
 def _together(found: list[Line]) -> Line:
     if len(found) == 1:
         return found[0]
-    names = ", ".join(line.detail for line in found[:SHOWN_ALERTS])
-    more = len(found) - SHOWN_ALERTS
-    rest = _(" and %d more") % more if more > 0 else ""
-    return replace(found[0], label=f"{len(found)} × {found[0].label}", detail=f"{names}{rest}")
+    first, count = found[0], len(found)
+    if first.kind == EventKind.ALERT_RECOVERED:
+        label = ngettext("%(n)d alert ended", "%(n)d alerts ended", count) % {"n": count}
+    else:
+        label = ngettext("%(n)d alert", "%(n)d alerts", count) % {"n": count}
+    detail, more = ", ".join(line.detail for line in found[:SHOWN_ALERTS]), count - SHOWN_ALERTS
+    if more > 0:
+        sentence = ngettext("%(names)s and %(n)d more", "%(names)s and %(n)d more", more)
+        detail = sentence % {"names": detail, "n": more}
+    return replace(first, label=label, detail=detail)
 
 
 def _lines(
@@ -159,7 +177,7 @@ def _lines(
             continue
         who = event.actor_organisation
         if who is not None and known is not None and message is None and who.pk not in known:
-            who = None  # what another organisation did shows in the ticket; that there is one is not theirs to know
+            who = None  # the reader may see what was done, but not which other organisation did it
         yield Line(
             at=event.occurred_at,
             recorded_at=event.recorded_at,
@@ -177,9 +195,9 @@ def _lines(
 
 
 def acted(payload: Mapping[str, Any]) -> str:
-    """What a rule did, and what came of it where that says more."""
+    """What a rule did, and the result if that says more."""
     what, result = str(payload.get("what", "")), str(payload.get("result", ""))
-    return f"{what}: {result}" if what and result and what != result else what or result
+    return what if what == result else _with(what, result)
 
 
 def _audience(message: Message, known: frozenset[int] | None) -> Iterator[str]:
@@ -189,7 +207,7 @@ def _audience(message: Message, known: frozenset[int] | None) -> Iterator[str]:
 
 
 def _actor(event: Event, is_told: bool, known: frozenset[int] | None) -> str:
-    """Who it was: people by name among ourselves, a system where its organisation may be known."""
+    """The name of the actor: of people only for our organisation, of systems if the reader may know their owner."""
     if known is None:
         return str(event.actor_name)
     return str(event.actor_name) if event.actor_kind != "person" and is_told else ""
@@ -198,28 +216,39 @@ def _actor(event: Event, is_told: bool, known: frozenset[int] | None) -> str:
 def _label(event: Event) -> str:
     if event.kind == EventKind.TICKET_MOVED:
         return _moved(event.payload)
+    if event.kind == EventKind.MAJOR_CHANGED:
+        return gettext("major incident declared") if event.payload["is_major"] else gettext("major incident ended")
     return str(event.get_kind_display())
 
 
 def _moved(payload: Mapping[str, Any]) -> str:
     verb = str(payload["verb"])
     if verb == "activate" and payload["before"] == Phase.NEW:
-        return str(_("under way"))
+        return gettext("work started")
     if verb == "wait" and payload["waits_on"] != WaitsOn.REQUESTER:
-        return str(_("waiting"))
+        return gettext("waiting")
     return str(MOVED.get(verb, verb))
 
 
 def _plain(event: Event) -> str:
-    """What of an event that is about no engagement of theirs others are told: facts, not what people wrote of them."""
+    """The detail shown to readers outside our organisation of events on no engagement: facts, no texts of people."""
     payload = event.payload
     if event.kind == EventKind.PRIORITY_CHANGED:
         return f"{payload['before']} → {payload['after']}"
     if event.kind == EventKind.TICKET_EDITED:
-        return ", ".join(payload.get("fields", []))
+        return _fields(payload)
     if event.kind == EventKind.HISTORY_ROW:
-        return f"{payload['status']} · {payload['team']} · {payload['party']}"
+        return _row(payload)
     return ""
+
+
+def _fields(payload: Mapping[str, Any]) -> str:
+    return ", ".join(label_of(Ticket, name) for name in payload.get("fields", []))
+
+
+def _row(payload: Mapping[str, Any]) -> str:
+    """Status, team and party of an imported row, in the words of its source."""
+    return " · ".join(str(payload[name]) for name in ("status", "team", "party") if payload[name])
 
 
 def _detail(event: Event, names: dict[str, str]) -> str:
@@ -227,31 +256,42 @@ def _detail(event: Event, names: dict[str, str]) -> str:
     if event.kind == EventKind.TICKET_MOVED:
         return str(payload.get("reason", ""))
     if event.kind == EventKind.PRIORITY_CHANGED:
-        return f"{payload['before']} → {payload['after']} {payload.get('reason', '')}".strip()
+        return _with(f"{payload['before']} → {payload['after']}", payload.get("reason", ""))
     if event.kind == EventKind.LEG_WAITING:
-        whom = names.get(payload.get("waits_on_organisation", ""), payload["waits_on"])
-        return " – ".join(part for part in (whom, payload.get("reason", "")) if part)
+        waits_on = payload["waits_on"]
+        whom = names.get(payload.get("waits_on_organisation", "")) or dict(WaitsOn.choices).get(waits_on, waits_on)
+        return _with(str(whom), payload.get("reason", ""))
     if event.kind == EventKind.LEG_DELIVERED:
         return str(payload.get("remote", ""))
     if event.kind == EventKind.TICKET_EDITED:
-        return ", ".join(payload.get("fields", []))
+        return _fields(payload)
     if event.kind == EventKind.TICKET_RELATED:
-        told = RELATED[payload["kind"]][0 if payload["is_from"] else 1]
-        return f"{told} {payload['other']}"
+        return str(RELATED_TO[payload["kind"]][0 if payload["is_from"] else 1]) % {"ticket": payload["other"]}
     if event.kind in ALERTS:
-        alert = f"{texts.get('title', '')} {payload.get('severity', '')}".strip()
-        return f"{alert} ({_('time there: %s') % texts['written_at']})" if texts.get("written_at") else alert
+        return _alert(payload, texts)
     if event.kind == EventKind.ALERT_ACKNOWLEDGED:
-        return ": ".join(str(texts[name]) for name in ("author", "said") if texts.get(name))
+        return _with(texts.get("author", ""), texts.get("said", ""))
     if event.kind == EventKind.RULE_ACTED:
         return acted(payload)
     if event.kind == EventKind.ESCALATED:
-        return f"{payload.get('name', '')} {payload.get('step', '')}".strip()
+        return gettext("%(name)s, step %(step)s") % {"name": payload.get("name", ""), "step": payload.get("step", "")}
     if event.kind == EventKind.HISTORY_ROW:
-        return f"{payload['status']} · {payload['team']} · {payload['party']}"
+        return _row(payload)
     if event.kind == EventKind.TRIAGE_DECIDED:
-        whose = names.get(payload.get("organisation", "")) or _("it stays as it is")
-        return f"{whose} – {texts.get('decision', '')}"
+        whose = names.get(payload.get("organisation", "")) or gettext("no change")
+        return _with(whose, texts.get("decision", ""))
     code = payload.get("code", "")
-    said = (str(ReasonCode(code).label) if code in ReasonCode.values else "", str(texts.get("reason", "")))
-    return ": ".join(part for part in said if part) or str(texts.get("resolution") or "")
+    coded = str(ReasonCode(code).label) if code in ReasonCode.values else ""
+    return _with(coded, texts.get("reason", "")) or str(texts.get("resolution") or "")
+
+
+def _alert(payload: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    alert = ", ".join(part for part in (texts.get("title"), payload.get("severity")) if part)
+    if not texts.get("written_at"):
+        return alert
+    return gettext("%(alert)s (time in the monitoring tool: %(time)s)") % {"alert": alert, "time": texts["written_at"]}
+
+
+def _with(what: str, more: str) -> str:
+    """A fact and what was written about it; if one is empty, the other alone."""
+    return gettext("%(what)s: %(text)s") % {"what": what, "text": more} if what and more else what or more

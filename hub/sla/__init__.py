@@ -1,1 +1,1 @@
-"""Sums: calendars, clocks and the ledger, in plain Python. No Django, no database, no now()."""
+"""Calculations of calendars, clocks and the ledger in plain Python: no Django, no database, no current time."""

@@ -1,10 +1,10 @@
-"""Business calendars: how many seconds of a stretch of time somebody was on duty.
+"""Business calendars: how many seconds of a period are working time.
 
 A calendar is an IANA zone, local wall-clock windows per weekday, holidays (local dates) and
-exceptions (a local date with windows of its own). An instant is open iff the wall clock reads
-a time inside a window: a spring gap counts nothing, an autumn fold counts twice, and 24x7 is
-exactly real time. An overnight window belongs to the day it starts on; a holiday removes the
-windows that start on it and every minute of its own date.
+exceptions (a local date with windows of its own). An instant is open iff the local wall-clock
+time is inside a window: the hour skipped in spring counts zero, the hour repeated in autumn counts
+twice, and 24x7 equals real time. An overnight window belongs to the day it starts on; a holiday
+removes the windows that start on it and every minute of its own date.
 
 Instants are whole Unix seconds (UTC); amounts are whole seconds.
 """
@@ -27,16 +27,16 @@ LATEST = int(datetime(2400, 1, 1, tzinfo=UTC).timestamp())
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 Window = tuple[int, int]
-"""Seconds of the local day, from inclusive, to exclusive; ``to <= from`` runs past midnight."""
+"""Seconds of the local day, start inclusive, end exclusive; ``end <= start`` runs past midnight."""
 
 
 class BadCalendar(ValueError):
-    """The description of a calendar cannot be understood; the message says which part."""
+    """The description of a calendar is not valid; the message names the faulty part."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalendarSpec:
-    """What an admin wrote: a zone, seven tuples of windows, holidays and exceptions."""
+    """A calendar as an admin defines it: a zone, seven tuples of windows, holidays and exceptions."""
 
     zone: str
     weekly: tuple[tuple[Window, ...], ...]
@@ -52,7 +52,7 @@ class CalendarSpec:
         holidays: Iterable[str] = (),
         exceptions: Mapping[str, Sequence[Sequence[str]]] | None = None,
     ) -> CalendarSpec:
-        """Read the JSON form: ``{"mon": [["09:00", "17:00"]]}``, dates as ``2026-12-24``.
+        """Read the JSON form: ``{"mon": [["09:00", "17:00"]]}``, dates as ``2026-12-24``. Raises BadCalendar.
 
         >>> spec = CalendarSpec.parse(zone="Europe/Berlin", weekly={"fri": [["22:00", "06:00"]]})
         >>> spec.weekly[4]
@@ -74,7 +74,7 @@ class CalendarSpec:
 
 @lru_cache(maxsize=1024)
 def load_zone(name: str) -> ZoneInfo:
-    """The IANA zone of this name; BadCalendar for anything else, a path included."""
+    """The IANA zone of this name. Raises BadCalendar for any other text, including a path."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
@@ -84,7 +84,7 @@ def load_zone(name: str) -> ZoneInfo:
 
 
 def seconds_of_day(text: str) -> int:
-    """``"09:30"`` as seconds; ``"24:00"`` is the end of the day.
+    """``"09:30"`` as seconds since midnight; ``"24:00"`` is the end of the day. Raises BadCalendar.
 
     >>> seconds_of_day("09:30"), seconds_of_day("24:00")
     (34200, 86400)
@@ -103,7 +103,7 @@ def _windows(pairs: Sequence[Sequence[str]], *, where: str) -> tuple[Window, ...
     for pair in pairs:
         if len(pair) != 2:
             raise BadCalendar(
-                sentence("%(day)s: a window is a pair of times, not %(found)s.", day=where, found=repr(list(pair)))
+                sentence("%(day)s: expected a start and an end time, not %(found)s.", day=where, found=repr(list(pair)))
             )
     return tuple((seconds_of_day(start), seconds_of_day(end)) for start, end in pairs)
 
@@ -116,7 +116,7 @@ def _date(text: str) -> date:
 
 
 class Calendar:
-    """A calendar ready for sums: merged UTC intervals with prefix sums, built as years are asked for.
+    """A calendar for calculations: merged UTC intervals with prefix sums, extended when other years are needed.
 
     >>> office = Calendar(CalendarSpec.parse(
     ...     zone="Europe/Berlin", weekly={d: [["09:00", "17:00"]] for d in ("mon", "tue", "wed", "thu", "fri")}))
@@ -139,19 +139,19 @@ class Calendar:
         self._sums: list[int] = []
 
     def elapsed(self, start: int, end: int) -> int:
-        """Open seconds in ``[start, end)``; negative where ``end`` lies before ``start``."""
+        """Open seconds in ``[start, end)``; negative if ``end`` is before ``start``."""
         if start < self._from or end < self._from or start > self._until or end > self._until:
             self._cover(start, end)
         return self._sum(end) - self._sum(start)
 
     def is_open(self, at: int) -> bool:
-        """Whether the wall clock reads a time inside a window."""
+        """Whether the local time at this instant is inside a window."""
         self._cover(at, at)
         index = bisect_right(self._starts, at) - 1
         return index >= 0 and at < self._ends[index]
 
     def next_open(self, at: int, *, limit: int | None = None) -> int | None:
-        """The first open instant from ``at`` on; None where there is none up to ``limit`` (400 days)."""
+        """The first open instant from ``at`` on; None if there is none up to ``limit`` (default: 400 days later)."""
         limit = at + 400 * DAY if limit is None else limit
         self._cover(at, min(limit, LATEST))
         index = bisect_right(self._ends, at)
@@ -161,10 +161,10 @@ class Calendar:
         return found if found <= limit else None
 
     def add(self, at: int, seconds: int, *, limit: int | None = None) -> int | None:
-        """The first instant from which ``seconds`` have been open since ``at``.
+        """The first instant at which ``seconds`` have been open since ``at``.
 
-        Ends exactly at closing time where the amount does; zero lands on the first open instant.
-        None where that lies beyond ``limit`` (default: 400 days, or five times the amount if longer).
+        If the amount ends exactly at closing time, the result is the closing time; zero gives the first open instant.
+        None if the result is after ``limit`` (default: 400 days, or five times the amount if that is longer).
         """
         if seconds <= 0:
             return self.next_open(at, limit=limit)
@@ -180,7 +180,7 @@ class Calendar:
         return found if found <= limit else None
 
     def subtract(self, at: int, seconds: int, *, limit: int | None = None) -> int | None:
-        """The last instant from which ``seconds`` were open until ``at``; zero lands on the last open instant."""
+        """The last instant from which ``seconds`` were open until ``at``; zero gives the last open instant."""
         limit = at - max(400 * DAY, 5 * seconds) if limit is None else limit
         self._cover(limit, at)
         goal = self._sum(at) - seconds
@@ -188,12 +188,12 @@ class Calendar:
             return None
         index = bisect_right(self._sums, goal) - 1
         if index >= len(self._starts) or (goal == self._sums[index] and seconds == 0):
-            # Exactly on an opening: the last open instant is the closing before it.
+            # Exactly at an opening: the last open instant is the closing before it.
             return self._ends[index - 1] if index else None
         return self._starts[index] + goal - self._sums[index]
 
     def openings(self, start: int, end: int) -> list[tuple[int, int]]:
-        """The open stretches inside ``[start, end)``, in order."""
+        """The open intervals inside ``[start, end)``, in order."""
         self._cover(start, end)
         first = bisect_right(self._ends, start)
         found = []
@@ -214,7 +214,7 @@ class Calendar:
         return self._sums[-1] if self._sums else 0
 
     def _cover(self, start: int, end: int) -> None:
-        """Grow the table so that both instants lie inside it, a year to spare on each side."""
+        """Extend the table to contain both instants, with at least a year to spare on each side."""
         low, high = (start, end) if start <= end else (end, start)
         if self._from <= low and high <= self._until and self._until:
             return
@@ -231,8 +231,8 @@ class Calendar:
             self._sums.append(self._sums[-1] + closes - opens)
 
     def _intervals(self) -> Iterator[tuple[int, int]]:
-        # Inside a piece the offset is constant, so local time is a shifted UTC: gaps and folds
-        # fall out by themselves where one piece ends and the next begins.
+        # Within a piece the UTC offset is constant, so local time is shifted UTC. Skipped and repeated hours
+        # need no further rule: they result from the change of pieces.
         for begin, finish, offset in _pieces(load_zone(self.spec.zone), self._from, self._until):
             local_begin, local_finish = begin + offset, finish + offset
             for day in range(local_begin // DAY, (local_finish - 1) // DAY + 1):
@@ -244,7 +244,7 @@ class Calendar:
                         yield low - offset, high - offset
 
     def _of_day(self, day: int) -> list[Window]:
-        """Windows of a local date (days since 1970), cut at its midnights, in order."""
+        """The windows of a local date (days since 1970), cut at midnight, in order."""
         if day in self._closed:
             return []
         found = [(opens, closes if opens < closes else DAY) for opens, closes in self._starting_on(day)]
@@ -260,7 +260,7 @@ class Calendar:
 
 
 def _pieces(zone: ZoneInfo, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Stretches of constant UTC offset: (from, until, offset in seconds)."""
+    """Periods of constant UTC offset: (start, end, offset in seconds)."""
     begin, offset = start, _offset(zone, start)
     at = start
     while at < end:

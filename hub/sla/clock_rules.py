@@ -1,4 +1,4 @@
-"""What a clock is folded from: the rule of a contract, and the occurrences of a ticket."""
+"""The input of a clock: the rule of a contract, and the occurrences of a ticket."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from enum import StrEnum
 from typing import NamedTuple
 
 RESOLVE = "resolve"
-"""The type that ends a wait: after a reopen the ticket is open until a status says otherwise (rule 14)."""
+"""The type that also ends a wait: after a reopen, the clock is not paused until a status pauses it again."""
 
 
 class OnChange(StrEnum):
+    """Whether a new calendar counts from the change on, or also for the time used so far."""
+
     CARRY = "carry"
     RETROACTIVE = "retroactive"
 
 
 class Occurrence(NamedTuple):
-    """One thing a clock may care about. ``qualifier`` narrows the type: ``handoff:vendor_a``."""
+    """An event that may affect a clock. ``qualifier`` narrows the type: ``handoff:vendor_a``."""
 
     at: int
     seq: int
@@ -28,28 +30,28 @@ class Occurrence(NamedTuple):
     holders: frozenset[str] | None = None
     calendar: str | None = None
     clock: str | None = None
-    """With ``calendar``: the only clock the new calendar is for; None is every clock."""
+    """With ``calendar``: the only clock that gets the new calendar; None for all clocks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClockRule:
-    """What a contract says of one target. Event keys are ``type`` or ``type:qualifier``."""
+    """The rule of a contract for one target. Event keys are ``type`` or ``type:qualifier``."""
 
     id: str
     calendar: str
     goals: Mapping[str, int | None]
-    """Seconds per priority; None or a missing priority is measured without a target."""
+    """Seconds per priority; if None or missing, time is measured without a goal."""
     start_on: frozenset[str]
     stop_on: frozenset[str] = frozenset()
     resume_on: frozenset[str] = frozenset()
     continue_on: frozenset[str] = frozenset()
     restart_on: frozenset[str] = frozenset()
     pause_on: frozenset[str] = frozenset()
-    """Statuses in which the clock stands still."""
+    """Statuses in which the clock is paused."""
     holders: frozenset[str] | None = None
-    """Idle unless one of these holds the ticket; None counts whoever holds it."""
+    """The clock is idle unless one of these holds the ticket; None if the holder does not matter."""
     calendar_by_priority: Mapping[str, str] = field(default_factory=dict)
     on_change: OnChange = OnChange.CARRY
     repeats: bool = False
     levels: tuple[int, ...] = ()
-    """Percent of the goal whose instants are wanted."""
+    """Percentages of the goal for which instants are calculated."""

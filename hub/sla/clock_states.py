@@ -1,4 +1,4 @@
-"""Where a clock stands: the result of the fold."""
+"""The state of a clock: the result of the fold."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Cycle(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A stretch of one cycle in one state, half-open; ``calendar`` is the one in force."""
+    """A half-open period of one cycle in one state; ``calendar`` is the calendar in force."""
 
     cycle: int
     start: int
@@ -44,7 +44,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ClockState:
-    """Where a clock stands at ``as_of``. Times are Unix seconds, None where unknown."""
+    """The state of a clock at ``as_of``. Instants are Unix seconds, None if unknown; amounts are seconds."""
 
     id: str
     as_of: int
@@ -67,7 +67,7 @@ class ClockState:
     levels: Mapping[int, int | None] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
     calendar: str = ""
-    """The one in force."""
+    """The key of the calendar in force."""
 
     @property
     def remaining(self) -> int | None:

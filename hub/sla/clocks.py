@@ -1,12 +1,12 @@
-"""Clocks: what a promise has used up, as a pure fold of the events of one ticket.
+"""Clocks: the time used of a target, as a pure fold of the events of one ticket.
 
 A clock is (ticket, target, party, cycle). It is ``not_started | active | paused | idle | stopped``
-and counts in an instant iff it is active and its calendar is open. Nothing is accumulated outside
-the fold: whoever wants the state folds the events again. Elapsed beyond the goal is a breach,
-dated at the first counted instant beyond it, and never before the event that made it one.
+and counts at an instant iff it is active and its calendar is open. Nothing is accumulated outside
+the fold: to get the state, fold the events again. Elapsed time beyond the goal is a breach, dated
+at the first counted instant beyond the goal, but never before the event that caused the breach.
 
-Instants are whole Unix seconds (UTC), amounts whole seconds. Occurrences come sorted by
-(``at``, ``seq``): when it happened, not when it was learned.
+Instants are whole Unix seconds (UTC), amounts whole seconds. Occurrences are sorted by
+(``at``, ``seq``): by the time they happened, not by the time they were recorded.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Piece(NamedTuple):
 
 
 class _Run:
-    """The facts at one instant while the fold walks through the events."""
+    """The state of the fold while it goes through the events."""
 
     __slots__ = (
         "at",
@@ -112,7 +112,7 @@ class _Run:
         self.spans: list[Span] = []
 
     def advance(self, to: int) -> None:
-        """Facts are constant in ``[self.at, to)``: count them."""
+        """Count the period ``[self.at, to)``, in which nothing changes."""
         start, self.at = self.at, to
         if not self.is_started or to <= start:
             return
@@ -162,7 +162,7 @@ class _Run:
             self.state = State.STOPPED if self.is_stopped else self._running()
 
     def _change(self, occurrence: Occurrence) -> None:
-        """Start, stop, resume or restart; then let a new goal or calendar take effect."""
+        """Start, stop, resume or restart the clock, then apply a new goal or calendar."""
         rule = self.rule
         keys = {occurrence.type, f"{occurrence.type}:{occurrence.qualifier}"}
         cause = "change"
@@ -207,13 +207,13 @@ class _Run:
             self.pieces.append(piece)
 
     def _terms(self) -> tuple[str, int | None]:
-        """Calendar key and goal that the facts call for now."""
+        """The calendar key and the goal that apply now."""
         priority = self.priority or ""
         key = self.rule.calendar_by_priority.get(priority) or self.forced_calendar or self.rule.calendar
         return key, self.rule.goals.get(priority)
 
     def _adopt_terms(self, at: int) -> bool:
-        """Let a new goal or calendar take effect; whether there was one."""
+        """Apply a new goal or calendar; returns whether there was one."""
         key, goal = self._terms()
         if (key, goal) == (self.calendar_key, self.goal):
             return False
@@ -227,7 +227,7 @@ class _Run:
         return True
 
     def _running(self) -> State:
-        """Idle before paused: who does not hold the ticket cannot be waiting."""
+        """The state of a started clock. Idle precedes paused: an organisation without the ticket cannot be waiting."""
         if self.rule.holders is not None and not (self.holders and self.rule.holders & self.holders):
             return State.IDLE
         return State.PAUSED if self.status in self.rule.pause_on else State.ACTIVE
@@ -287,7 +287,7 @@ class _Run:
         return self._reached(amount, as_of) if is_known else None
 
     def _reached(self, amount: int, as_of: int) -> int | None:
-        """When ``amount`` was reached; else when it will be, running on from now (stopped: from the stop)."""
+        """The instant at which ``amount`` was reached, or will be if the clock runs on from now (or from its stop)."""
         if amount <= 0:
             return self.started_at
         before = 0

@@ -1,7 +1,7 @@
-"""The ledger: every second of a ticket's life has one holder and one it is charged to.
+"""The ledger: every second of a ticket's life has exactly one holder and one charge.
 
 Segments are half-open, in whole Unix seconds, without gaps or overlaps from the opening on.
-What a charge means: `rules` of the ledger in docs/ledger.md.
+docs/ledger.md explains the charges.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Charge(StrEnum):
-    """Who a second is charged to, in the order in which the first that applies wins."""
+    """What a second is charged to. The first value that applies is used."""
 
     CONTESTED = "contested"
     HUB = "hub"
@@ -23,7 +23,7 @@ class Charge(StrEnum):
 
 
 class LedgerChange(NamedTuple):
-    """From ``at`` on the ball lies like this."""
+    """The holder and the charge from ``at`` on."""
 
     at: int
     holder: str
@@ -36,7 +36,7 @@ class LedgerChange(NamedTuple):
 class Segment(NamedTuple):
     start: int
     end: int | None
-    """None: still running."""
+    """None while the segment is running."""
     holder: str
     charge: Charge
     charged_to: str
@@ -44,7 +44,7 @@ class Segment(NamedTuple):
 
 
 def segments(changes: Iterable[LedgerChange], *, ends_at: int | None = None) -> list[Segment]:
-    """Turns, in order of time, as segments: equal neighbours merged, empty ones dropped.
+    """The changes, in order of time, as segments: equal neighbours are merged and empty segments dropped.
 
     >>> us = LedgerChange(0, "us", Charge.HOLDER, "us", "working")
     >>> [s[:3] for s in segments([us, us._replace(at=5), us._replace(at=9, holder="vendor")], ends_at=20)]
@@ -68,12 +68,14 @@ def segments(changes: Iterable[LedgerChange], *, ends_at: int | None = None) -> 
 
 
 class Unbalanced(NamedTuple):
+    """A fault in the ledger: where it is (Unix seconds) and what is wrong."""
+
     at: int
     what: str
 
 
 def faults(found: Sequence[Segment], *, opened_at: int) -> list[Unbalanced]:
-    """Where the segments do not tile the time from ``opened_at`` on: gaps, overlaps, empty stretches."""
+    """The gaps, overlaps and empty segments in the time from ``opened_at`` on."""
     wrong = []
     at = opened_at
     for index, segment in enumerate(found):
@@ -88,7 +90,7 @@ def faults(found: Sequence[Segment], *, opened_at: int) -> list[Unbalanced]:
 
 
 def seconds_by(found: Iterable[Segment], key: str, *, as_of: int) -> dict[str, int]:
-    """Seconds per value of a segment's attribute (``holder``, ``charge``, ``reason``) up to ``as_of``."""
+    """Seconds up to ``as_of`` for each value of an attribute of the segments (``holder``, ``charge``, ``reason``)."""
     sums: Counter[str] = Counter()
     for segment in found:
         end = as_of if segment.end is None else min(segment.end, as_of)

@@ -1,4 +1,4 @@
-"""Speed, as ratios: the hub and a floor interleaved in one run, so that a noisy machine hits both.
+"""Speed as ratios: the hub and a floor are measured alternately in one run, so that a noisy machine affects both.
 
     make bench                                  on SQLite
     DATABASE_URL=postgresql://… make bench      on PostgreSQL, where the floor of the import is COPY
@@ -23,7 +23,7 @@ ROUNDS = 7
 
 @dataclass(frozen=True)
 class Measured:
-    """One entry: operations a second and CPU per operation of both sides, and their ratio with its range."""
+    """One entry: operations per second and CPU per operation of both sides, and their ratio with its range."""
 
     name: str
     floor: str
@@ -39,7 +39,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Counted:
-    """Something that is counted, not timed, and what it should be."""
+    """Something that is counted instead of timed, with its goal."""
 
     name: str
     value: str
@@ -48,7 +48,7 @@ class Counted:
 
 
 Side = Callable[[], int]
-"""Does the work once; how many operations it was."""
+"""Does the work once and returns the number of operations."""
 
 
 def measure(
@@ -60,9 +60,10 @@ def measure(
     before: Callable[[], object] = lambda: None,
     rounds: int = ROUNDS,
 ) -> Measured:
-    """The hub's time as a multiple of the floor's, round by round; the median and its range.
+    """The hub's time as a multiple of the floor's in each round; the median and its range.
 
-    What takes a tenth of a second wants more rounds: on a shared machine a neighbour's burst is as long.
+    Operations of about a tenth of a second need more rounds, because load from neighbours on a shared machine lasts as
+    long.
     """
     hub_times, floor_times, ratios, hub_cpu, floor_cpu = [], [], [], [], []
     operations = 0
@@ -97,7 +98,8 @@ def _time(side: Side) -> tuple[float, float, int]:
 
 def table(found: list[Measured], counted: list[Counted]) -> str:
     lines = [
-        "| what | hub a second | floor | floor a second | times the floor (range) | CPU an operation, hub / floor |",
+        "| what | hub per second | floor | floor per second | times the floor (range) "
+        "| CPU per operation (hub / floor) |",
         "|---|---|---|---|---|---|",
     ]
     lines += [
@@ -123,11 +125,11 @@ def main() -> None:
     databases = setup_databases(verbosity=0, interactive=False)
     try:
         polls, counted = polling.entries()
-        mails, told = mail.entries()
+        mails, growth = mail.entries()
         found = [clocks.entry(), importing.entry(), *polls, *mails, front.entry()]
         fired, asked = rules.entries()
         found += fired
-        counted += [*told, *asked]
+        counted += [*growth, *asked]
     finally:
         teardown_databases(databases, verbosity=0)
     folder = Path(settings.BASE_DIR) / "var" / "bench"

@@ -1,4 +1,4 @@
-"""Clock folds: every clock of a ticket from its events, beside a bare walk over the same events."""
+"""Clock folds: all clocks of a ticket from its events, compared with a plain loop over the same events."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def entry() -> Measured:
                     before = event.at
         return TICKETS
 
-    return measure("clock folds: tickets with 3 clocks and 9 events", hub, "a walk over the same events", floor)
+    return measure("clock folds: tickets with 3 clocks and 9 events", hub, "a loop over the same events", floor)
 
 
 def _events(rng: random.Random) -> list[Occurrence]:

@@ -1,4 +1,4 @@
-"""Pages while 200 slow clients hold lines open, beside the same server with none: nobody may wait twice as long."""
+"""Pages while 200 slow clients keep connections open, compared with none. A page may take less than twice the time."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def entry() -> Measured:
 
         pages()
         return measure(
-            f"a page beside {SLOW} slow clients (goal: under twice)",
+            f"a page with {SLOW} slow clients (goal: under 2 times)",
             pages,
-            "without them",
+            "without slow clients",
             alone,
             before=hold,
             rounds=ROUNDS,

@@ -1,4 +1,4 @@
-"""History import beside loading the very rows it leaves behind: COPY on PostgreSQL, executemany elsewhere."""
+"""History import compared with loading the resulting rows: COPY on PostgreSQL, executemany elsewhere."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def entry() -> Measured:
             return TICKETS
 
         name = (
-            "COPY of the rows it leaves" if connection.vendor == "postgresql" else "executemany of the rows it leaves"
+            "COPY of the resulting rows" if connection.vendor == "postgresql" else "executemany of the resulting rows"
         )
         return measure("history import: tickets", hub, name, floor, before=_empty)
 

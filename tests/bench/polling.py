@@ -1,7 +1,7 @@
-"""A poll beside a bare loop of requests that fetches and decodes the very same pages from the same simulator.
+"""A poll compared with a plain loop of requests that fetches and decodes the same pages from the same simulator.
 
-Beside the ratio: how many calls a poll of 10,000 changed tickets takes, held against the vendor's limit,
-and how much memory it needs as against 2,000 (from recorded answers, so that the simulator's own does not count).
+Also counted: the calls for a poll of 10,000 changed tickets, compared with the vendor's limit, and the memory
+it needs compared with 2,000 (from recorded answers, so that the simulator's own memory does not count).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from connectors.rest.simulator import Tenant as RedmineTenant
 from tests.bench.__main__ import Counted, Measured, measure
 
 REDMINE = Rest.of_profile(Rest.shipped_profiles()["redmine"])
-"""A REST system by its profile."""
+"""A REST system connected by a profile."""
 TICKETS, FEWER = 10_000, 2_000
 ROUNDS = 31
 AT = datetime(2026, 3, 16, 9, 0, tzinfo=UTC)
@@ -36,7 +36,7 @@ CURSOR = "2026-03-16T09:00:00Z"
 
 
 class Replay:
-    """A WSGI application that answers what was recorded, by method, path, query and body."""
+    """A WSGI application that replays recorded answers by method, path, query and body."""
 
     def __init__(self, application: Any) -> None:
         self.application = application
@@ -90,13 +90,13 @@ def _entry(kind: type[Connector], most: int) -> tuple[Measured, list[Counted]]:
     (many, count), (few, _) = _peak(kind, TICKETS), _peak(kind, FEWER)
     return measured, [
         Counted(
-            name=f"{kind.label}: calls of a poll of {TICKETS:,} changed tickets",
+            name=f"{kind.label}: calls for a poll of {TICKETS:,} changed tickets",
             value=f"{count}",
-            goal=f"at most {most}: our part of their limit",
+            goal=f"at most {most}: our share of their limit",
             is_met=count <= most,
         ),
         Counted(
-            name=f"{kind.label}: memory for {TICKETS:,} changed tickets as against {FEWER:,}",
+            name=f"{kind.label}: memory for {TICKETS:,} changed tickets compared with {FEWER:,}",
             value=f"{many / few:.2f} times ({many / 1e6:.1f} MB)",
             goal="flat: under 1.5 times",
             is_met=many / few < 1.5,
@@ -105,7 +105,7 @@ def _entry(kind: type[Connector], most: int) -> tuple[Measured, list[Counted]]:
 
 
 def _poll(connector: Connector) -> int:
-    """Read page after page and let each go, as the engine does; how many tickets there were, repeats and all."""
+    """Read and discard page after page, as the engine does; returns the number of tickets, including repeats."""
     count, cursor, more = 0, CURSOR, True
     while more:
         page = connector.changes_since(cursor)
@@ -114,7 +114,7 @@ def _poll(connector: Connector) -> int:
 
 
 def _peak(kind: type[Connector], tickets: int) -> tuple[float, int]:
-    """The most memory a poll needed beyond what was there, and how many calls it took."""
+    """The peak of additional memory that a poll needed, in bytes, and the number of its calls."""
     replay, calls = Replay(_simulator(kind, tickets)), [0]
 
     def count(_request: requests.PreparedRequest) -> None:

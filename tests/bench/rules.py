@@ -1,7 +1,7 @@
-"""A verb with three guards and four actions beside the same writes done by hand; and verbs of a page of tickets.
+"""A transition with three guards and four actions compared with the same writes, and the transitions of a ticket list.
 
-The floor takes the lock and calls what the actions come to, one after the other, with no rule asked: the same rows
-and the same events are written. Statements are counted once, time is measured in rounds.
+The floor takes the lock and directly calls what the actions do, without rules, so that the same rows and the same
+events are written. Statements are counted once, time is measured in rounds.
 """
 
 from __future__ import annotations
@@ -72,18 +72,20 @@ def entries() -> tuple[list[Measured], list[Counted]]:
     def by_hand() -> int:
         return _each(ready[TICKETS:], lambda ticket: _by_hand(ticket, team, actor))
 
-    timed = measure("verbs fired: 3 guards, 4 actions", by_rule, "the same writes by hand", by_hand, before=prepare)
+    timed = measure(
+        "transitions fired: 3 guards, 4 actions", by_rule, "the same writes without rules", by_hand, before=prepare
+    )
     prepare()
     fired, plain = _statements(lambda: _fire(ready[0], actor)), _statements(lambda: _by_hand(ready[-1], team, actor))
     return [timed], [
         Counted(
-            name="statements of a fired verb, times those by hand",
+            name="statements of a fired transition relative to the plain writes",
             value=f"{fired / plain:.2f} ({fired} / {plain})",
             goal="under 2",
             is_met=fired < 2 * plain,
         ),
         Counted(
-            name="time of a fired verb, times that by hand",
+            name="time of a fired transition relative to the plain writes",
             value=f"{timed.ratio:.2f}",
             goal="under 2",
             is_met=timed.ratio < 2,
@@ -120,7 +122,7 @@ def _statements(work: Callable[[], object]) -> int:
 
 
 def _page(actor: Actor) -> Counted:
-    """What can be done with every ticket of a page, in how many queries: for one ticket and for fifty."""
+    """The number of queries for the transitions of all tickets of a page: for one ticket and for fifty."""
 
     def asked(number: int) -> int:
         rows = list(
@@ -131,11 +133,11 @@ def _page(actor: Actor) -> Counted:
                 verbs.available(context, roles=frozenset({"agent"}))
         return len(seen)
 
-    asked(PAGE)  # the policy is read once and kept
+    asked(PAGE)  # the policy is read once and cached
     one, fifty = asked(1), asked(PAGE)
     return Counted(
-        name=f"queries for the verbs of {PAGE} tickets",
-        value=f"{fifty} (of one: {one})",
-        goal="the same as of one",
+        name=f"queries for the transitions of {PAGE} tickets",
+        value=f"{fifty} (for one: {one})",
+        goal="the same as for one",
         is_met=fifty == one,
     )

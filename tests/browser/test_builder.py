@@ -1,4 +1,4 @@
-"""An admin builds a workflow in the browser from the documentation alone, rehearses it, publishes it, sees it act."""
+"""An admin builds a workflow in the browser from the documentation alone, tries it, publishes it, sees it act."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.models import Leg, Membership, Organisation, Service, Stage, Ticket, Us
 from tests import factories
 from tests.workflows.building import STATES
 from workflows.authoring import publishing, serialization
-from workflows.handoffs import engagements, expiry, returns
+from workflows.handoffs import expiry, returns, stages
 from workflows.models import Notice, Pending, PolicyRecord, Triage
 from workflows.rules import runner
 
@@ -100,7 +100,7 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
     assert "Created the draft Payroll P1 v1 as a copy of the standard workflow." in admin.text()
 
     admin.follow("Settings")
-    admin.fill("Bounce budget", "1")
+    admin.fill("Return limit", "1")
     admin.press("Save")
 
     # Whatever is P1 goes to the first vendor, who has a quarter of an hour.
@@ -116,7 +116,7 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
     admin.fill("Minutes to accept", "15")
     admin.shot("transition")
     admin.press("Save")
-    assert "“To the hosting vendor” is kept." in admin.text()
+    assert "“To the hosting vendor” was saved." in admin.text()
 
     admin.follow("Add transition")
     admin.fill("Name", "Ask the second vendor")
@@ -136,13 +136,13 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
     admin.fill("Percent of the goal", "50")
     admin.add_guard("the priority is one of …")
     admin.tick("P1, critical")
-    admin.add_action("tell somebody", "step0action")
-    admin.choose("Whom", "our executives")
-    admin.fill("Text", "{ticket.title}: half of the time is used, {ticket.holder} has it.")
+    admin.add_action("notify somebody", "step0action")
+    admin.choose("Recipients", "our executives")
+    admin.fill("Text", "{ticket.title}: half of the resolution time is used; {ticket.holder} holds the ticket.")
     admin.shot("escalation")
     admin.press("Save")
     admin.shot("built")
-    assert "It cannot be published yet" not in admin.text()
+    assert "cannot be published yet" not in admin.text()
 
     # On what really happened it would have gone to the hosting vendor.
     admin.page.emulate_media(color_scheme="dark")
@@ -160,7 +160,7 @@ def test_payroll_p1_is_built_rehearsed_published_and_acts(browser: Any, live_ser
     admin.page.locator("tr", has_text="Payroll P1").get_by_role("link", name="Open builder").click()
     admin.follow("Publish")
     admin.shot("publish")
-    admin.fill("Why", "Payroll stood still for a day in February.")
+    admin.fill("Reason", "Payroll was down for a day in February.")
     admin.press("Publish")
     assert "Payroll P1 v1 is published. No service uses this workflow yet" in admin.text()
     admin.page.goto(f"{live_server.url}/admin/hub/service/{payroll.pk}/change/")
@@ -185,10 +185,10 @@ def _acts(service: Service, first: Organisation, second: Organisation, director:
     leg = Leg.objects.filter(ticket=ticket).latest("number")
     assert (leg.organisation, leg.stage) == (second, Stage.OFFERED)
 
-    leg = engagements.accept(leg=leg, actor=Actor.vendor(second), at=AT + timedelta(minutes=20))
+    leg = stages.accept(leg=leg, actor=Actor.vendor(second), at=AT + timedelta(minutes=20))
     _pass(ticket, AT + timedelta(hours=2))
     told = Notice.objects.filter(ticket=ticket, user=director, channel="console").get()
-    assert "half of the time is used, Beta Hosting has it." in told.body
+    assert "half of the resolution time is used; Beta Hosting holds the ticket." in told.body
 
     leg = returns.give_back(leg=leg, reason="not ours", actor=Actor.vendor(second), at=AT + timedelta(hours=3))
     assert leg.stage == Stage.ACCEPTED  # it stays with them until it is decided

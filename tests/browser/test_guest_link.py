@@ -32,10 +32,10 @@ def test_it_is_used_on_a_phone(browser: Any, live_server: Any, agent: Actor, sch
     page.get_by_text("“Accept” was recorded").wait_for()
 
     assert page.get_by_label("Your name").input_value() == "Kai Cable"
-    page.get_by_role("button", name="Resolved").click()
+    page.get_by_role("button", name="Resolve").click()
     page.get_by_text("Please enter a text").wait_for()
     page.get_by_label("Message").fill("New cable")
-    page.get_by_role("button", name="Resolved").click()
+    page.get_by_role("button", name="Resolve").click()
     page.get_by_text("nothing left to do here").wait_for()
     assert Leg.objects.get(pk=leg.pk).stage == Stage.DONE
     assert complaints == []

@@ -171,15 +171,15 @@ def begin(browser: Any, live_server: Any, name: str, system: str, *, new: str = 
         admin.fill("Or a new organisation", new)
     else:
         admin.choose("Organisation", "The vendor")
-    admin.choose("Their system", system)
+    admin.choose("System", system)
     admin.press("Continue")
     return admin
 
 
 def end(admin: Admin) -> Connection:
     admin.press("Save draft and preview")
-    admin.sees("What they would see")
-    admin.sees("never leaves this house")
+    admin.sees("What the vendor would see")
+    admin.sees("never leaves Ticket Hub")
     admin.press("Go live")
     took = admin.effort
     admin.sees("is live")
@@ -220,7 +220,7 @@ def test_a_fresh_autotask_tenant_is_connected_in_the_browser(
 
     admin.fill("Secret", tenant.secret)
     admin.press("Check and continue")  # what was right is kept, also what is never shown again
-    admin.sees("Our account there can see 2 queues, boards or projects.")
+    admin.sees("Our user can see 2 queues, boards or projects.")
     admin.choose("Company", "Northwind (175)")
     admin.choose("Queue", "Service Desk (8)")
     admin.choose("Note type", "Task Summary (1)")
@@ -245,14 +245,14 @@ def test_a_fresh_connectwise_tenant_is_connected_in_the_browser(
     admin.fill("Company", "ledgerlin")
     admin.fill("Public key", tenant.public_key)
     admin.fill("Private key", tenant.private_key)
-    admin.fill("Client id", tenant.client_id)
+    admin.fill("Client ID", tenant.client_id)
     admin.fill("API member", tenant.api_member)
     admin.press("Check and continue")
     admin.sees("ConnectWise has no company with this name")
 
     admin.fill("Company", "ledgerline")
     admin.press("Check and continue")
-    admin.sees("Our account there can see 1 queue, board or project.")
+    admin.sees("Our user can see 1 queue, board or project.")
     admin.press("Check and continue")  # the only company and the only board are chosen already
     admin.sees("The check succeeded.")
     connection = end(admin)
@@ -269,7 +269,7 @@ def test_a_redmine_is_connected_by_its_profile_in_the_browser(
     admin = begin(browser, live_server, "redmine", "Redmine")
     admin.fill("Address", redmine.base)
     admin.fill("API key", "guessed")
-    admin.fill("Number of the field for our reference", "1")
+    admin.fill("ID of the reference field", "1")
     admin.press("Check and continue")
     admin.sees("Redmine does not accept our credentials")
     admin.fill("API key", tenant.api_key)
@@ -284,20 +284,20 @@ def test_a_redmine_is_connected_by_its_profile_in_the_browser(
 
     admin.page.goto(f"{live_server.url}/admin/connectors/profile/")
     admin.page.get_by_role("link", name="Workbench").click()
-    admin.page.get_by_label("Their answer").fill('{"issues": []')
+    admin.page.get_by_label("Response", exact=True).fill('{"issues": []')
     admin.press("Preview")
-    admin.sees("This is no JSON")
+    admin.sees("This is not valid JSON")
     sample = json.loads((RED / "samples" / "get.json").read_text())["answer"]
-    admin.choose("It answers", "one ticket")
-    admin.page.get_by_label("Their answer").fill(json.dumps(sample))
+    admin.choose("Type of response", "one ticket")
+    admin.page.get_by_label("Response", exact=True).fill(json.dumps(sample))
     admin.press("Preview")
     admin.sees("How the profile reads the response")
-    admin.choose("With the access of", connection.name)
+    admin.choose("Use the credentials of", connection.name)
     admin.press("Try")
     admin.sees("Waiting for a worker")
     admin.look()
     trials.run(trial_id=Trial.objects.get().pk)
-    admin.sees("one ticket with notes and files")  # the page asks by itself
+    admin.sees("reading a ticket with its notes and files")  # the page asks by itself
     admin.look()
     assert admin.page.get_by_text("✗ fails").count() == 0
     assert admin.complaints == []
@@ -307,23 +307,23 @@ def test_a_monitoring_tool_is_connected_in_the_browser(browser: Any, live_server
     admin = Admin(browser, live_server.url, "alerts")
     admin.page.goto(f"{live_server.url}/admin/connectors/connection/connect/")
     admin.choose("Organisation", Organisation.objects.get(is_us=True).name)
-    admin.choose("Their system", "Autotask PSA")
+    admin.choose("System", "Autotask PSA")
     admin.press("Continue")
-    admin.sees("Tickets are handed to other organisations")
-    admin.choose("Their system", "Alerts (monitoring, RMM)")
+    admin.sees("only a monitoring tool can belong to our own organisation")
+    admin.choose("System", "Alerts (monitoring, RMM)")
     admin.press("Continue")
-    admin.fill("A storm is more than … new alerts", "many")
+    admin.fill("Alert storm: number of new alerts", "many")
     admin.press("Check and continue")
-    admin.sees("A number between 1 and 1000.")
-    admin.fill("A storm is more than … new alerts", "10")
+    admin.sees("Enter a number between 1 and 1000.")
+    admin.fill("Alert storm: number of new alerts", "10")
     admin.press("Check and continue")
     admin.sees("Address for the tool")
     address = admin.page.get_by_label("Address").input_value()
-    admin.page.get_by_label("A call from the tool").fill("{")
+    admin.page.get_by_label("Sample call from the tool").fill("{")
     admin.press("Preview")
-    admin.sees("This is no JSON")
+    admin.sees("This is not valid JSON")
     recorded = Path(__file__).resolve().parents[2] / "fixtures/vendors/alerts/alertmanager-firing.json"
-    admin.page.get_by_label("A call from the tool").fill(recorded.read_text())
+    admin.page.get_by_label("Sample call from the tool").fill(recorded.read_text())
     admin.press("Preview")
     admin.sees("Disk C: on ts-04 is full")
     admin.fill("P2, high", "critical")
@@ -351,7 +351,7 @@ def test_a_profile_with_mistakes_says_where_they_are(browser: Any, live_server: 
     text = (RED / "profile.toml").read_text().replace('key = "item.id"', 'key = "itme.id"', 1)
     admin.page.get_by_label("Document").fill(text.replace('slug = "redmine"', 'slug = "ours"', 1))
     admin.page.get_by_role("button", name="Save", exact=True).click()
-    admin.sees("ticket.key: There is no “itme” here. Available: answer, item, me, settings.")
+    admin.sees("ticket.key: Unknown name “itme”. Available: answer, item, me, settings.")
     admin.look()
     admin.page.get_by_label("Document").fill((RED / "profile.toml").read_text().replace("redmine", "ours", 1))
     admin.page.get_by_role("button", name="Save", exact=True).click()
@@ -372,7 +372,7 @@ def test_a_profile_with_mistakes_says_where_they_are(browser: Any, live_server: 
 
 def test_an_address_inside_our_own_network_is_refused(browser: Any, live_server: Any, vendor: Organisation) -> None:
     admin = begin(browser, live_server, "inside", "ConnectWise PSA")
-    for label in ("Company", "Public key", "Private key", "Client id", "API member"):
+    for label in ("Company", "Public key", "Private key", "Client ID", "API member"):
         admin.fill(label, "x")
     for address in ("http://127.0.0.1:1", "https://169.254.169.254", "https://10.0.0.7", "https://[::1]"):
         admin.fill("Site", address)

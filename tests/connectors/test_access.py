@@ -12,10 +12,10 @@ from django.test import Client
 from django.urls import reverse
 
 from connectors.autotask.simulator import Simulator, Tenant
-from connectors.engine import profiles, registry, vault
+from connectors.engine import connection_profiles, profiles, registry, vault
 from connectors.models import Connection
 from connectors.rest.connector import Rest
-from connectors.rest.making import addresses
+from connectors.rest.profile_class import addresses
 from connectors.wizard.forms.settings import access_settings
 from hub.models import Organisation, User
 from tests import factories
@@ -93,7 +93,7 @@ def mail(us: Organisation) -> Connection:
 
 @pytest.fixture
 def rest(us: Organisation) -> Connection:
-    slug, profile = profiles.chosen("rest:redmine")
+    slug, profile = connection_profiles.chosen("rest:redmine")
     kept = {"address": "https://redmine.x.test", "project": "1", "tracker": "1", "reference_field": "1"}
     made = Connection(
         name="Redmine",
@@ -251,7 +251,7 @@ def test_another_version_of_a_profile_that_sends_elsewhere_gets_no_key(
 
     assert rest.profile_id == draft.pk
     assert (rest.state, bytes(rest.sealed)) == ("locked_out", b"")
-    assert "enter them again" in rest.last_error
+    assert "Enter them again" in rest.last_error
     assert LogEntry.objects.get(object_id=str(rest.pk)).get_change_message() == f"Changed: profile: {draft}."
 
 

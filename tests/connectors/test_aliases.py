@@ -8,9 +8,9 @@ import pytest
 
 from connectors.connectwise.simulated_tenant import Tenant
 from connectors.connectwise.simulator import Simulator
-from connectors.engine import outbox
 from connectors.engine.inbound import identity
 from connectors.engine.operations import compare
+from connectors.engine.outbound import parked_items
 from connectors.models import Connection, Link, Outbound, StatusRule
 from connectors.queries import sync_issues
 from hub.domain import ledger, tickets
@@ -87,15 +87,15 @@ def test_nothing_is_written_to_it_and_a_person_is_told_why(
     work()
     assert company.tickets[first.remote_key] == before
     item = Outbound.objects.get(state="parked")
-    assert f"was merged there into {second.remote_key} ({second.leg.ticket.label})" in item.error
-    outbox.retry(item)
+    assert f"was merged into {second.remote_key} ({second.leg.ticket.label})" in item.error
+    parked_items.retry(item)
     assert Outbound.objects.get(pk=item.pk).state == "parked"
 
     kinds = [row.kind for row in sync_issues.stuck()]
     assert kinds.count("difference") == 1
     assert "link" not in kinds
     page = log_in(factories.member("manager", us)).get(first.leg.ticket.get_absolute_url()).content.decode()
-    assert f"was merged there into {second.remote_key}" in page
+    assert f"was merged into {second.remote_key}" in page
     assert len(compare.differences(first)) == 2  # what was said, and the merge itself
 
 
@@ -119,7 +119,7 @@ def test_the_reason_outlives_every_look(merged: tuple[Link, Link]) -> None:
         Link.objects.filter(pk=first.pk).update(is_dirty=True, next_look_at=None)
         identity.release(first)
         work()
-        assert "was merged there into" in Link.objects.get(pk=first.pk).why
+        assert "was merged into" in Link.objects.get(pk=first.pk).why
     assert sync_issues.stuck()[0].why == first.why
 
 

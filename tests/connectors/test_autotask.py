@@ -179,7 +179,7 @@ def test_more_than_a_page_is_read_to_its_end(autotask: Autotask, double: Simulat
 def test_polling_rests_while_the_hourly_limit_is_mostly_used(autotask: Autotask, tenant: Tenant, time: Time) -> None:
     cursor = autotask.changes_since("").cursor
     tenant.requests = 6000
-    with pytest.raises(TryLater, match="6001 of 10000 requests") as busy:
+    with pytest.raises(TryLater, match="6001 of the 10000 hourly requests") as busy:
         changes(autotask, cursor)
     assert busy.value.after == 300
     create(autotask)

@@ -152,7 +152,7 @@ def test_a_board_without_a_status_for_it_parks_it_with_the_reason(moved: Link, c
     work()
 
     assert company.tickets[moved.remote_key]["status"]["id"] == 32
-    assert "“recalled in queue 2” has no counterpart" in Outbound.objects.get(state="parked").error
+    assert "no counterpart for status “recalled (queue 2)”" in Outbound.objects.get(state="parked").error
 
 
 def test_a_status_without_a_meaning_is_shown_by_name_and_board(moved: Link, desk: Simulator, company: Tenant) -> None:
@@ -164,7 +164,7 @@ def test_a_status_without_a_meaning_is_shown_by_name_and_board(moved: Link, desk
 
     assert Leg.objects.get().remote_status == "Planned · On site"
     why = Difference.objects.get(field="status", resolved_at=None).why
-    assert why == "The vendor's status “31 (Planned · On site)” has no meaning in the mapping yet."
+    assert why == "The vendor's status “31 (Planned · On site)” is not mapped yet."
 
 
 def test_the_wizard_proposes_for_every_board_in_use_and_begins_with_ours(

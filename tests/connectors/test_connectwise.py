@@ -387,7 +387,7 @@ def test_pages_that_never_end_are_noticed(double: Simulator, company: Tenant, cw
     link = (("Link", '<https://api-na.myconnectwise.net/x>; rel="next"'),)
     double.faults.append(Injected("GET", "/service/tickets", status=200, body=page, headers=link, times=99))
 
-    with pytest.raises(Refused, match="do not end"):
+    with pytest.raises(Refused, match="does not end"):
         cw.find("TH-1")
 
 

@@ -118,7 +118,7 @@ def test_a_field_that_cannot_change_any_more_holds_no_word_back(
     assert Message.objects.filter(ticket=goes_on, body="It was the gateway").exists()
 
     told = Difference.objects.get(field="title", resolved_at=None)
-    assert "is cancelled and is not changed any more" in told.why
+    assert "is cancelled and can no longer be changed" in told.why
     client.force_login(factories.member("agent", us), backend="django.contrib.auth.backends.ModelBackend")
     assert client.post(reverse("console:difference", args=[told.pk])).status_code == 302
     assert Message.objects.filter(ticket=goes_on, body__contains="No VPN: gateway").exists()

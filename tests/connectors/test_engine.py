@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.autotask.webhooks import signature
-from connectors.engine import correlation_marks, outbox, registry, vault
-from connectors.engine.inbound import looks, polling, reading, reconcile
+from connectors.engine import correlation_marks, registry, vault
+from connectors.engine.inbound import polling, reading, reconcile, refetch
 from connectors.engine.operations import compare, publishing
-from connectors.engine.outbound import sender
+from connectors.engine.outbound import parked_items, sender
 from connectors.kit.contract import Change, Ports, Pushed, RemoteTicket, TicketConnector
 from connectors.models import (
     Binding,
@@ -149,7 +149,7 @@ def test_what_we_wrote_does_not_come_back(offered: Link, agent: Actor) -> None:
     work()
     events = Event.objects.count()
 
-    looks.mark_dirty(offered.connection)
+    refetch.mark_dirty(offered.connection)
     work()
 
     assert Event.objects.count() == events
@@ -245,7 +245,7 @@ def test_one_refused_note_parks_its_lane_and_nothing_else(
     assert tenant.notes == {}
 
     tenant.publish["4"] = "Internal & Co-Managed"
-    outbox.retry(parked)
+    parked_items.retry(parked)
     work()
 
     assert [note["description"] for note in tenant.notes.values()] == ["first", "second"]
@@ -259,7 +259,7 @@ def test_a_skipped_item_lets_its_lane_go_on(offered: Link, agent: Actor, tenant:
     )
     work()
 
-    outbox.skip(Outbound.objects.get(state=Outbound.State.PARKED), why="they know")
+    parked_items.skip(Outbound.objects.get(state=Outbound.State.PARKED), why="they know")
     work()
 
     assert [note["description"] for note in tenant.notes.values()] == ["second"]
@@ -352,7 +352,7 @@ def test_a_status_the_law_refuses_is_kept_as_heard_and_raised_once(
     work()
     simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
     work()
-    looks.mark_dirty(offered.connection)
+    refetch.mark_dirty(offered.connection)
     work()
 
     assert Leg.objects.get().stage == Stage.RECALLED
@@ -437,7 +437,7 @@ def test_an_edited_note_supersedes_the_message(offered: Link, simulator: Simulat
     note = simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="Port 9001", publish=4)
     work()
     tenant.notes[str(note["id"])]["description"] = "Port 9100"
-    looks.mark_dirty(offered.connection)
+    refetch.mark_dirty(offered.connection)
     work()
 
     first, second = Message.objects.order_by("pk")
@@ -524,7 +524,7 @@ def test_an_unmapped_priority_of_ours_parks_the_fields(offered: Link, agent: Act
     tickets.set_priority(ticket=offered.leg.ticket, priority="P1", actor=agent, at=now())
     work()
 
-    assert Outbound.objects.get(state="parked").error.startswith("priority “P1” has no counterpart")
+    assert "no counterpart for priority “P1”" in Outbound.objects.get(state="parked").error
 
 
 def test_secrets_are_sealed_to_their_connection(connection: Connection) -> None:
@@ -677,4 +677,4 @@ def test_what_is_never_found_after_being_sent_is_parked_in_the_end(
 
     item = Outbound.objects.get(kind="note")
     assert (item.state, tenant.notes) == (Outbound.State.PARKED, {})
-    assert "never found there afterwards" in item.error
+    assert "never found in the vendor's system" in item.error

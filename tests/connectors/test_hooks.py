@@ -10,7 +10,7 @@ from django.test import Client
 
 from connectors.autotask.simulator import Tenant
 from connectors.autotask.webhooks import signature
-from connectors.engine import hooks, registry, vault
+from connectors.engine import hook_calls, hooks, registry, vault
 from connectors.models import Connection, Inbound, Profile
 from connectors.queries import sync_issues
 from hub.models import Organisation
@@ -83,7 +83,7 @@ def test_the_counts_stand_on_the_connections_page(us: Organisation) -> None:
     made = connect("autotask")
     for name, times in (("rejected_hooks", 3), ("unready_hooks", 4), ("stray_hooks", 5)):
         for _ in range(times):
-            hooks.count(made, name)
+            hook_calls.count(made, name)
     page = Client()
     page.force_login(factories.member("manager", us), backend="django.contrib.auth.backends.ModelBackend")
 
@@ -125,7 +125,7 @@ def test_a_webhook_that_is_whole_stays_as_it_is(connection: Connection, tenant: 
         ({"excluded": []}, "wrong: the exclusion of the API user"),
         ({"isSubscribedToUpdateEvents": False}, "wrong: event types"),
         ({"deactivationUrl": "https://elsewhere.test/"}, "wrong: the deactivation address"),
-        ({"isActive": False}, "switched the webhook off"),
+        ({"isActive": False}, "disabled the webhook"),
     ],
 )
 def test_what_is_missing_of_a_webhook_is_noticed_and_put_right(
@@ -160,7 +160,7 @@ def test_calls_that_do_not_verify_are_told_and_the_secret_is_entered_again(
     assert call(connection, b"{}") == 401
     [row] = [row for row in sync_issues.stuck() if row.kind == "connection"]
     assert row.title == "Calls from Deskside Autotask are rejected"
-    assert row.why.startswith("30 calls since the last good one had a wrong signature or none")
+    assert row.why.startswith("30 calls since the last valid one had a wrong signature or none")
 
     assert "the secret" in checked(connection)
     assert hook["secretKey"] == SECRET
@@ -177,7 +177,7 @@ def test_a_signed_call_about_an_id_that_cannot_be_is_kept_for_a_person(us: Organ
     assert call(made, body, **{"X-Hook-Signature": signature(SECRET, body)}) == 202
     row = Inbound.objects.get()
     assert (row.state, bytes(row.body)) == ("parked", body)
-    assert "which cannot be an id" in row.error
+    assert "which is not a valid ID" in row.error
 
 
 @pytest.mark.parametrize("text", ["a\\u0000b", "a\\ud800b"])

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from connectors.autotask.simulator import Simulator, Tenant
 from connectors.engine import correlation_marks
-from connectors.engine.inbound import identity, looks
+from connectors.engine.inbound import identity, refetch
 from connectors.engine.operations import compare
 from connectors.models import Attempt, Connection, Difference, Inbound, Link, Outbound
 from connectors.queries import sync_issues
@@ -187,7 +187,7 @@ def test_a_system_that_was_reset_is_not_written_to(
         work()
 
     assert Link.objects.get().state == Link.State.QUARANTINED
-    assert "belongs to another ticket now" in Link.objects.get().why
+    assert "now belongs to another ticket" in Link.objects.get().why
     assert tenant.tickets[key] == before
     assert tenant.notes == {}
     assert Leg.objects.get().stage == Stage.OFFERED
@@ -239,7 +239,7 @@ def test_two_systems_that_answer_each_other_are_stopped(
 
     stopped = Link.objects.get()
     assert (stopped.state, len(tenant.notes)) == (Link.State.PAUSED, 4)
-    assert "answering each other" in stopped.why
+    assert "reacting to each other" in stopped.why
 
     identity.release(stopped)
     work()
@@ -337,7 +337,7 @@ def test_a_difference_that_was_dealt_with_comes_back_only_with_news(
     client = Client()
     client.force_login(factories.member("agent", tickets.us()))
     client.post(f"/sync/difference/{row.pk}/settle/")
-    looks.mark_dirty(link.connection)
+    refetch.mark_dirty(link.connection)
     work()
     assert not Difference.objects.filter(resolved_at=None).exists()
 

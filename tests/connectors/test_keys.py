@@ -70,12 +70,12 @@ def test_every_credential_is_sealed_again_with_the_newest_key(
     settings.SEAL_KEYS = [NEW]
 
     assert said[0] == (
-        "2 credentials were sealed again with the newest key.\nthe newest key opens 2 of 2.\n"
-        "key 2, an older one opens 0 of 2: it can be taken out of TICKETHUB_SEAL_KEYS.\n",
+        "Credentials encrypted again with the newest key: 2.\nThe newest key opens 2 of 2.\n"
+        "Key 2 (older) opens 0 of 2. It can be removed from TICKETHUB_SEAL_KEYS.\n",
         "",
         0,
     )
-    assert said[1][0].startswith("0 credentials were sealed again")
+    assert said[1][0].startswith("Credentials encrypted again with the newest key: 0.")
     assert vault.unseal(Connection.objects.get()) == {"secret": "a-secret"}
     endpoint = Endpoint.objects.get()
     assert crypto.unseal(endpoint.public_id, bytes(endpoint.sealed)) == {"secret": "another-secret"}
@@ -88,14 +88,14 @@ def test_stopped_half_way_it_goes_on_where_it_was(sealed: tuple[Connection, Endp
 
     said, _err, status = run()
 
-    assert (said.splitlines()[0], status) == ("1 credentials were sealed again with the newest key.", 0)
+    assert (said.splitlines()[0], status) == ("Credentials encrypted again with the newest key: 1.", 0)
     assert bytes(Connection.objects.get().sealed) == before
 
 
 def test_looking_changes_nothing_and_says_which_key_opens_what(sealed: tuple[Connection, Endpoint]) -> None:
     before = bytes(Connection.objects.get().sealed)
 
-    assert run("--check") == ("the newest key opens 0 of 2.\nkey 2, an older one opens 2 of 2.\n", "", 0)
+    assert run("--check") == ("The newest key opens 0 of 2.\nKey 2 (older) opens 2 of 2.\n", "", 0)
     assert bytes(Connection.objects.get().sealed) == before
 
 
@@ -105,7 +105,7 @@ def test_what_no_key_opens_is_named_and_left_as_it_is(sealed: tuple[Connection, 
 
     _said, err, status = run()
 
-    assert "connection Desk: no key opens its credentials; put the key back, or enter them again.\n" in err
+    assert "connection Desk: no key opens its credentials. Restore the key, or enter the credentials again.\n" in err
     assert "notification endpoint Chat: no key" in err
     assert (status, bytes(Connection.objects.get().sealed)) == (1, before)
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.engine import registry
-from connectors.engine.inbound import awaited_files, inbound_notes, looks, polling, reconcile, snapshots
+from connectors.engine.inbound import awaited_files, inbound_notes, polling, reconcile, refetch, snapshots
 from connectors.engine.operations import compare, troubles
 from connectors.kit.contract import RemoteTicket
 from connectors.models import AwaitedFile, Binding, Connection, Difference, Link, Mapping, Outbound, Trouble
@@ -40,7 +40,7 @@ def test_a_cleared_reference_put_back_lets_later_changes_through(
     """The correction moved the link's number in the database, and the old one was saved over it."""
     for _ in range(2):
         tenant.tickets[offered.remote_key]["externalID"] = ""
-        looks.mark_dirty(offered.connection)
+        refetch.mark_dirty(offered.connection)
         work()
     comments.comment(ticket=offered.leg.ticket, body="and on", legs=[offered.leg], actor=agent, at=now())
     work()
@@ -105,7 +105,7 @@ def test_a_clock_that_ran_ahead_holds_no_poll_back(connection: Connection) -> No
 
     assert polling.due_connections(at=timezone.now()) == [connection.pk]
     trouble = Trouble.objects.get()
-    assert "set by a clock that ran ahead" in trouble.why
+    assert "by a clock that was fast" in trouble.why
     troubles.Clock().look()
     assert Trouble.objects.get().ended_at is not None
 
@@ -175,7 +175,7 @@ def test_a_priority_of_ours_is_delivered_though_theirs_changed_as_well(
     reconcile.apply(connection=offered.connection, remote=remote, at=now())  # before ours was sent
     for _ in range(3):
         dispatcher.drain(most=2)
-        looks.mark_dirty(offered.connection)
+        refetch.mark_dirty(offered.connection)
 
     assert offered.leg.ticket.__class__.objects.get().priority == "P1"
     assert str(tenant.tickets[offered.remote_key]["priority"]) == P1_THERE
@@ -189,11 +189,11 @@ def test_a_note_that_they_deleted_is_marked_so_here(
     note = simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="wrong ticket", publish=4)
     work()
     del tenant.notes[str(note["id"])]
-    looks.mark_dirty(offered.connection)
+    refetch.mark_dirty(offered.connection)
     work()
     assert Message.objects.get(body="wrong ticket").withdrawn_at is None  # once may be a fault of theirs
     Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - inbound_notes.GONE_AFTER)
-    looks.mark_dirty(offered.connection)
+    refetch.mark_dirty(offered.connection)
     work()
 
     assert Message.objects.get(body="wrong ticket").withdrawn_at is not None
@@ -216,7 +216,7 @@ def test_a_note_and_a_file_that_make_no_sense_stop_nothing_else_of_their_ticket(
     simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
     for _ in range(2):
         Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - inbound_notes.GONE_AFTER)
-        looks.mark_dirty(offered.connection)
+        refetch.mark_dirty(offered.connection)
         work()
 
     link = Link.objects.get()
@@ -228,13 +228,13 @@ def test_a_note_and_a_file_that_make_no_sense_stop_nothing_else_of_their_ticket(
     told = Difference.objects.get(field="unread", resolved_at=None)
     assert told.value == ", ".join(sorted(str(each["id"]) for each in (first, spoilt, file)))
     shown = next(item for item in sync_issues.stuck() if item.kind == "difference")
-    assert shown.title == f"A note or file of Deskside cannot be read: {told.value}"
-    assert "Everything else on the ticket is followed." in shown.why
+    assert shown.title == f"A note or file from Deskside could not be read: {told.value}"
+    assert "Everything else on the ticket is still synchronised." in shown.why
 
     for each, date in zip((first, spoilt), dates, strict=True):
         tenant.notes[str(each["id"])]["createDateTime"] = date
     tenant.files[str(file["id"])]["attachDate"] = date
-    looks.mark_dirty(offered.connection)
+    refetch.mark_dirty(offered.connection)
     work()
 
     assert Message.objects.filter(body="spoilt").exists()
@@ -306,7 +306,7 @@ def test_the_address_of_a_guest_page_is_never_stored_with_what_they_wrote(
     assert there["title"] == f"New {address}"  # theirs is left as they wrote it
 
     simulator.tenants[DOMAIN].notes[str(note["id"])]["description"] = f"changed: {address}"
-    looks.mark_dirty(connection)
+    refetch.mark_dirty(connection)
     work()
 
     assert Message.objects.filter(body="changed: [link removed]").exists()

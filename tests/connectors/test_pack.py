@@ -1,14 +1,14 @@
-"""Where the hand-off pack goes: the description, a first note for this vendor alone, or a file."""
+"""Where the hand-off pack goes: the description, a first note for this vendor only, or a file."""
 
 from __future__ import annotations
 
 import pytest
 
 from connectors.autotask.simulator import Tenant
-from connectors.engine import outbox, registry
+from connectors.engine import registry
 from connectors.engine.mapping import mapping_suggestions, preview, published
 from connectors.engine.operations import compare
-from connectors.engine.outbound import sender
+from connectors.engine.outbound import parked_items, sender
 from connectors.kit.contract import Change, Choice, OutboundConnector, Ports, Pushed
 from connectors.kit.errors import Unsupported
 from connectors.models import Connection, Lane, Link, Mapping, NoteRule, Outbound
@@ -124,7 +124,7 @@ def test_a_pack_that_cannot_be_sent_is_parked_by_its_name_and_can_be_said(
     Outbound.objects.filter(pk=row.pk).update(state=Outbound.State.PARKED, error="too large")
     [stuck] = sync_issues.stuck(connection=link.connection)
     assert stuck.title == f"Hand-off pack for {link.leg.organisation} is parked"
-    said = outbox.say_as_comment(row, actor=agent)
+    said = parked_items.say_as_comment(row, actor=agent)
     assert "canary" in said.body
     assert [leg.pk for leg in said.legs.all()] == [link.leg_id]
 
@@ -147,14 +147,14 @@ class Refusing(OutboundConnector):
         (
             "note",
             Lane.NOTES,
-            "The system of %s cannot take the hand-off pack as a note: It has no notes. Send this pack by hand and "
-            "skip it here, and choose another place for the pack in the mapping.",
+            "The system of %s does not accept the hand-off pack as a note: It has no notes. Send this pack manually "
+            "and skip it here, and choose another place for the pack in the mapping.",
         ),
         (
             "file",
             Lane.FILES,
-            "The system of %s cannot take the hand-off pack as a file: It has no files. Send this pack as a comment or "
-            "by hand, and choose another place for the pack in the mapping.",
+            "The system of %s does not accept the hand-off pack as a file: It has no files. Send this pack as a "
+            "comment or manually, and choose another place for the pack in the mapping.",
         ),
     ],
 )

@@ -39,12 +39,15 @@ def test_a_label_that_denies_or_says_two_things_is_doubtful(label: str, verb: st
 @pytest.mark.parametrize(
     ("row", "ground"),
     [
-        (proposed("In progress"), "“progress” in its name"),
-        (proposed("Ended", is_closed=True), "it closes the ticket there"),
-        (proposed("On it", hint="Responded"), "their system says Responded"),
-        (proposed("Ready", hint="Resolved"), "their system says Resolved"),
+        (proposed("In progress"), "its name contains “progress”"),
+        (proposed("Ended", is_closed=True), "it closes the ticket"),
+        (proposed("On it", hint="Responded"), "the vendor's system marks it as “Responded”"),
+        (proposed("Ready", hint="Resolved"), "the vendor's system marks it as “Resolved”"),
         (proposed("Mystery"), ""),
-        (proposed("Escalated: not resolved in time"), "“escalat” in its name; part of it is denied"),
+        (
+            proposed("Escalated: not resolved in time"),
+            "its name contains “escalat”, but the name also contains a negation",
+        ),
     ],
 )
 def test_a_proposal_names_its_ground(row: mapping_suggestions.StatusProposal, ground: str) -> None:

@@ -12,9 +12,9 @@ from django.utils import timezone
 from connectors.autotask import errors as autotask
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.connectwise import errors as connectwise
-from connectors.engine import outbox
 from connectors.engine.inbound import absences
 from connectors.engine.operations import publishing
+from connectors.engine.outbound import parked_items
 from connectors.kit.errors import Forbidden, LockedOut
 from connectors.models import Attempt, Connection, Link, Outbound
 from connectors.queries import sync_issues
@@ -81,7 +81,7 @@ def test_a_refusal_of_one_record_parks_what_was_said_with_their_words(
     assert Connection.objects.get().state == Connection.State.ACTIVE
 
     allow(simulator)
-    outbox.retry(Outbound.objects.get(state="parked"))
+    parked_items.retry(Outbound.objects.get(state="parked"))
     work()
     assert [note["description"] for note in tenant.notes.values()] == ["taken", "refused"]
 
@@ -124,7 +124,7 @@ def test_five_in_a_row_over_three_records_are_the_connections_fault(
     found = Connection.objects.get()
     assert (found.state == Connection.State.LOCKED_OUT) == is_locked
     if is_locked:
-        assert found.last_error.startswith(f"5 changes in a row on {records} records were refused. Autotask denied")
+        assert found.last_error.startswith(f"5 changes in a row on {records} records were rejected. Autotask denied")
 
 
 def test_what_was_parked_before_the_connection_was_found_at_fault_goes_out_when_it_goes_on(
@@ -158,7 +158,7 @@ def test_where_the_check_fails_as_well_one_refusal_is_enough(
 
     found = Connection.objects.get()
     assert found.state == Connection.State.LOCKED_OUT
-    assert found.last_error.startswith("The check of the connection fails as well: ")
+    assert found.last_error.startswith("The check of the connection failed as well: ")
     assert Outbound.objects.get(kind="note").state == Outbound.State.READY
 
 
@@ -203,7 +203,7 @@ def test_a_connection_that_is_locked_out_goes_on_with_credentials_that_work(
 
     found = Connection.objects.get()
     assert (found.state == Connection.State.ACTIVE, len(tenant.notes)) == (is_right, int(is_right))
-    assert ("was resumed; what waited is sent now" in page.content.decode()) == is_right
+    assert ("was resumed; pending changes are sent now" in page.content.decode()) == is_right
 
 
 # -- records that are not found
@@ -225,7 +225,7 @@ def test_many_records_that_are_missing_are_one_problem_that_heals_by_itself(
 
     assert set(Link.objects.values_list("state", flat=True)) == {"active"}
     [row] = [each for each in sync_issues.stuck() if each.kind in ("connection", "link")]
-    assert row.title == "Many records of Deskside Autotask are not found"
+    assert row.title == "Many records of Deskside Autotask were not found"
     assert "5 of 6 records that were requested within 10 minutes" in row.why
     began = Connection.objects.get().sight_lost_at
 

@@ -17,7 +17,7 @@ from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
 from connectors.engine import hooks, limits, mapping, registry, vault
 from connectors.engine.inbound.parked import retry
-from connectors.engine.mapping import mapping_suggestions, preview
+from connectors.engine.mapping import dry_run, mapping_suggestions, preview
 from connectors.engine.operations import compare, publishing
 from connectors.kit.contract import Choice, Limits
 from connectors.kit.errors import TryLater
@@ -92,7 +92,7 @@ def test_no_more_calls_at_once_than_they_allow(connection: Connection, monkeypat
     monkeypatch.setattr(limits, "PATIENCE_SECONDS", 0.0)
     narrow = gate(connection, threads=2, requests=1000, endpoint=lambda path: path)
     with narrow.slot("Tickets"), narrow.slot("Tickets"):
-        with pytest.raises(TryLater, match="at once"), narrow.slot("Tickets"):
+        with pytest.raises(TryLater, match="limit of simultaneous requests"), narrow.slot("Tickets"):
             pass
         with narrow.slot("Notes"):
             pass
@@ -117,7 +117,7 @@ def test_a_connection_at_its_limit_rests_and_loses_nothing(link: Link, agent: Ac
 
     item = Outbound.objects.get(kind="note")
     assert (item.state, item.attempts, tenant.notes) == (Outbound.State.READY, 0, {})
-    assert "our part of the vendor's limit" in Connection.objects.get().last_error
+    assert "Our share of the vendor's rate limit is used up" in Connection.objects.get().last_error
 
     Usage.objects.all().delete()
     Connection.objects.update(resting_until=None)
@@ -139,7 +139,7 @@ def test_a_webhook_the_vendor_switched_off_is_on_again_within_the_hour(
     work()
 
     assert [hook["isActive"] for hook in tenant.hooks.values()] == [True]
-    assert "It is on again since" in Connection.objects.get().hook_note
+    assert "The webhook has been active again since" in Connection.objects.get().hook_note
 
 
 def test_its_deactivation_address_makes_us_look_at_once(
@@ -255,7 +255,7 @@ def test_a_record_that_makes_no_sense_is_parked_and_delays_nobody(
 
     assert [ticket.title for ticket in Ticket.objects.all()] == ["Good one"]
     [parked] = Inbound.objects.filter(state="parked")
-    assert "cannot be understood" in parked.error
+    assert "could not be read" in parked.error
 
     tenant.tickets[str(bad["id"])]["createDate"] = "2026-01-01T00:00:00Z"
     retry(parked)
@@ -290,7 +290,7 @@ def test_a_parked_change_can_be_said_as_a_comment(link: Link, agent: Actor, tena
     client.post(f"/sync/outbound/{parked.pk}/say/")
     work()
 
-    assert [note["description"] for note in tenant.notes.values()] == ["This changed here:\nPriority: P1"]
+    assert [note["description"] for note in tenant.notes.values()] == ["Changed in Ticket Hub:\nPriority: P1"]
     assert Outbound.objects.get(pk=parked.pk).state == Outbound.State.SKIPPED
     assert client.post(f"/sync/outbound/{parked.pk}/say/").status_code == 302
 
@@ -347,7 +347,7 @@ def test_only_admins_map_and_see_what_came_in(link: Link, connection: Connection
     assert "canary-in-the-raw" in page
     assert all(secret not in page for secret in vault.unseal(connection).values())
     assert "seen once, " in page
-    assert "Seen once. Map the value to continue what waits for it." in client.get("/sync/").content.decode()
+    assert "Seen once. Map the value, and what was held for it continues." in client.get("/sync/").content.decode()
     UnmappedValue.objects.update(count=2)
     assert "seen 2 times, " in client.get(f"/sync/connections/{connection.public_id}/").content.decode()
 
@@ -416,10 +416,11 @@ def test_a_preview_and_a_dry_run_write_nothing(
     mapped = mapping.published(connection)
     with registry.ready(connection) as connector:
         [seen] = preview.seen_there(connector, mapped, to=connection.organisation)
-        dry_run = preview.dry_run(connection, connector, mapped)
+        found = dry_run.dry_run(connection, connector, mapped)
 
     assert {p.field: p.theirs for p in seen.pairs}["priority"] == "Critical"
-    assert (dry_run.taken_in, dry_run.unmapped) == (1, {"priority 77": 1})
+    assert found.taken_in == 1
+    assert [(each.field, each.value, each.count) for each in found.unmapped] == [("priority", "77", 1)]
     assert Ticket.objects.count() == 1
     after = [call for call in simulator.seen if call[0] == "PATCH" or call[1].endswith(("/Tickets", "/Notes"))]
     assert after == before
@@ -427,7 +428,7 @@ def test_a_preview_and_a_dry_run_write_nothing(
 
 def test_a_canary_for_us_never_leaves(connection: Connection) -> None:
     found = {canary.audience: canary for canary in preview.canaries(mapping.published(connection))}
-    assert (found["our own people"].visibility, found["our own people"].why_not) == ("", "never leaves this house")
+    assert (found["our own people"].visibility, found["our own people"].why_not) == ("", "never leaves Ticket Hub")
     assert found["the requester"].visibility == "All"
     NoteRule.objects.filter(is_written=True).update(is_written=False)
     held = preview.canaries(mapping.published(connection))
@@ -576,7 +577,7 @@ def test_a_ticket_merged_there_is_an_alias_of_the_one_that_survived(
 
     stopped = Link.objects.get(leg__ticket=ticket)
     assert (stopped.state, stopped.merged_key) == (Link.State.ALIAS, str(other["id"]))
-    assert f"was merged there into {other['id']}" in stopped.why
+    assert f"was merged into {other['id']}" in stopped.why
 
 
 def test_a_false_yes_is_parked_with_a_reason(consultant: tuple[Connection, ConnectWiseSimulator], agent: Actor) -> None:
@@ -588,7 +589,7 @@ def test_a_false_yes_is_parked_with_a_reason(consultant: tuple[Connection, Conne
     tickets.set_priority(ticket=ticket, priority="P1", actor=agent, at=now())
     work()
 
-    assert "accepted the change but did not make it: priority" in Outbound.objects.get(state="parked").error
+    assert "reported success but did not change: priority" in Outbound.objects.get(state="parked").error
 
 
 def test_the_matrix_says_when_evidence_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -598,7 +599,7 @@ def test_the_matrix_says_when_evidence_is_missing(monkeypatch: pytest.MonkeyPatc
 
     nothing = quality.Quality(slug="autotask", evidence="tests/nowhere.py::TestNothing")
     monkeypatch.setattr(quality, "of", lambda kind: nothing)
-    with pytest.raises(CommandError, match="cannot be run here"):
+    with pytest.raises(CommandError, match="could not be run"):
         call_command("connector_matrix")
 
 

@@ -105,7 +105,7 @@ def test_the_preview_shows_where_each_message_would_go(private: Link) -> None:
 
     assert found == {
         "our own people": "",
-        "this vendor alone": "Internal",
+        "this vendor only": "Internal",
         "organisations on the ticket": "Co-managed",
         "the requester": "All",
     }
@@ -115,7 +115,7 @@ def test_internal_is_proposed_for_this_vendor_alone_and_a_time_entry_is_not() ->
     choices = [
         Choice(value="a", label="Public reply"),
         Choice(value="t", label="Time entry: internal notes"),
-        Choice(value="b", label="Private log: their agents only"),
+        Choice(value="b", label="Private log: the vendor's agents only"),
     ]
     rows = {row.choice.value: (row.audience, row.is_written_for_vendor) for row in mapping_suggestions.notes(choices)}
 

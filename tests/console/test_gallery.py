@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from connectors.engine import profiles
+from connectors.engine import connection_profiles, profiles
 from connectors.models import Profile
 from connectors.rest.connector import Rest
 from hub.models import Organisation
@@ -45,7 +45,7 @@ def test_a_draft_begins_as_a_copy_under_a_name_of_its_own(us: Organisation, slug
     assert answer["Location"] == reverse("admin:connectors_profile_form", args=[second.pk])
     assert client.get(answer["Location"]).status_code == 200
     profiles.publish(first)
-    assert f"rest:{slug}_own" in dict(profiles.choices())
+    assert f"rest:{slug}_own" in dict(connection_profiles.choices())
 
 
 def test_nobody_without_the_right_and_none_that_is_not_there(us: Organisation) -> None:

@@ -45,7 +45,7 @@ def post(url: str, act: str, text: str = "", *, name: str = "Kai Cable", **more:
 def test_a_verb_in_the_address_opens_the_page_at_it_and_does_nothing(leg: Leg, url: str) -> None:
     page = Client().get(f"{url}?do=resolve").content.decode()
 
-    assert "You chose “Resolved”" in page
+    assert "You chose “Resolve”" in page
     assert page.index('value="resolve"') < page.index('value="accept"')
     assert stage(leg) == Stage.OFFERED
     post(url, "resolve", "New cable")

@@ -16,7 +16,7 @@ from hub.queries import permissions
 from tests import factories
 from tests.console.pages import BACKEND, fresh, opened, post
 from tests.workflows.building import published, rule
-from workflows.handoffs import engagements, returns
+from workflows.handoffs import engagements, returns, stages
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.lifecycle import transitions, triage
 from workflows.models import Notice, Triage
@@ -44,7 +44,7 @@ def test_a_return_says_why_in_a_code(client: Client, agent: Actor, vendor: Organ
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
     post(client, "leg", ticket, leg.public_id, act="decline", reason="is the network's", code="not_ours")
     assert (Leg.objects.get().reason_code, Leg.objects.get().stage) == ("not_ours", "declined")
-    assert "not our part: is the network&#x27;s" in client.get(ticket.get_absolute_url()).content.decode()
+    assert "not our responsibility: is the network&#x27;s" in client.get(ticket.get_absolute_url()).content.decode()
 
 
 def test_nobody_declines_for_them_without_saying_why(client: Client, agent: Actor, vendor: Organisation) -> None:
@@ -75,7 +75,7 @@ def test_triage_is_begun_and_decided_on_the_page(client: Client, agent: Actor, v
     assert "Enter the decision and the reason for it" in post(client, "decide", ticket, organisation=vendor.public_id)
     post(client, "decide", ticket, organisation=vendor.public_id, decision="It is their storage")
 
-    assert "Hostwerk – It is their storage" in client.get(ticket.get_absolute_url()).content.decode()
+    assert "Hostwerk: It is their storage" in client.get(ticket.get_absolute_url()).content.decode()
     assert Triage.objects.get().decided_for == vendor
     assert Leg.objects.get(ticket=ticket).organisation == vendor
     assert triage.is_open(ticket) is None
@@ -86,7 +86,7 @@ def test_triage_for_us_takes_the_ball_back_and_for_an_engaged_one_gives_it_the_l
 ) -> None:
     other = factories.OrganisationFactory(name="Desk")
     ticket = opened(agent)
-    lead = engagements.accept(
+    lead = stages.accept(
         leg=engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()),
         actor=Actor.vendor(vendor),
         at=now(),
@@ -141,7 +141,7 @@ def test_nobody_goes_round_a_dispute_that_somebody_else_decides(
     director = factories.member("executive", us, name="Ida Director")
     ticket = opened(agent)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
-    assert "Say what needs to be decided" in post(theirs, "start_triage", ticket, reason=" ")
+    assert "Enter what needs to be decided" in post(theirs, "start_triage", ticket, reason=" ")
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=now(), owner=director)
 
     told = "This ticket is in joint triage: Ida Director decides who takes it."
@@ -156,7 +156,7 @@ def test_triage_ends_with_its_ticket(client: Client, agent: Actor) -> None:
     transitions.move(ticket=fresh(ticket), name="cancel", actor=agent, at=now(), reason="nobody needs it")
 
     assert triage.is_open(ticket) is None
-    assert Triage.objects.get().decision == "The ticket ended before a decision was made."
+    assert Triage.objects.get().decision == "The ticket was resolved or cancelled before a decision was made."
     assert Event.objects.filter(ticket=ticket, kind="triage.decided").count() == 1
     assert history.verify(fresh(ticket)) is None
     assert triage.due(at=now() + timedelta(days=1)) == []
@@ -169,12 +169,12 @@ def test_an_end_that_is_learned_of_late_leaves_nothing_contested(agent: Actor, v
     began = now() - timedelta(hours=2)
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=began)
     them = Actor.vendor(vendor)
-    leg = engagements.accept(
+    leg = stages.accept(
         leg=engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=began), actor=them, at=began
     )
-    leg = engagements.start(leg=leg, actor=them, at=began)
+    leg = stages.start(leg=leg, actor=them, at=began)
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=began + timedelta(minutes=13))
-    engagements.finish(
+    stages.finish(
         leg=leg, actor=them, at=began + timedelta(minutes=15), occurred_at=began + timedelta(minutes=10), origin="x"
     )
     assert (fresh(ticket).hold_reason, triage.is_open(ticket)) == ("resolved", None)
@@ -214,14 +214,14 @@ def test_a_decision_is_read_by_whom_it_is_for_and_not_by_who_is_recalled(
 def test_who_takes_the_lead_is_waited_for(client: Client, agent: Actor, vendor: Organisation) -> None:
     ticket, them = opened(agent), Actor.vendor(vendor)
     other = factories.OrganisationFactory(name="Desk")
-    lead = engagements.start(
-        leg=engagements.accept(
+    lead = stages.start(
+        leg=stages.accept(
             leg=engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now()), actor=them, at=now()
         ),
         actor=them,
         at=now(),
     )
-    engagements.wait(leg=lead, waits_on="requester", actor=them, at=now())
+    stages.wait(leg=lead, waits_on="requester", actor=them, at=now())
     beside = engagements.offer(
         ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False, is_blocking=False
     )
@@ -234,7 +234,7 @@ def test_who_takes_the_lead_is_waited_for(client: Client, agent: Actor, vendor: 
     engagements.recall(leg=beside, reason="x", actor=agent, at=now())
     late = engagements.offer(ticket=ticket, organisation=other, actor=agent, at=now(), is_lead=False, is_blocking=False)
     transitions.move(ticket=fresh(ticket), name="resolve", actor=agent, at=now())
-    with pytest.raises(handoff_transitions.HandoffRefused, match="is over; reopen it"):
+    with pytest.raises(handoff_transitions.HandoffRefused, match="is no longer open; reopen it"):
         engagements.give_lead(leg=late, actor=agent, at=now())
 
 

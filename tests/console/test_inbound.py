@@ -38,7 +38,7 @@ def test_a_held_mail_can_be_read_and_left_out_from_the_page(
 
     page = client.get(f"/sync/inbound/{held.pk}/").content.decode()
     assert "We come tomorrow." in page
-    assert "It would be held:" in page
+    assert "This item would be held:" in page
     assert "[link removed]" in page
     assert "/v/" not in page
     assert "[TH:" not in page
@@ -89,7 +89,7 @@ def test_an_alert_that_waits_is_shown_as_it_would_be_read_now(us: Organisation) 
     )
     client = log_in(factories.member("agent", us))
     page = client.get(f"/sync/inbound/{row.pk}/").content.decode()
-    assert "It would be accepted." in page
+    assert "This item would be accepted." in page
     assert "disk full" in page
     Inbound.objects.filter(pk=row.pk).update(body=b"{")
-    assert "It would be held:" in client.get(f"/sync/inbound/{row.pk}/").content.decode()
+    assert "This item would be held:" in client.get(f"/sync/inbound/{row.pk}/").content.decode()

@@ -305,4 +305,4 @@ def test_who_is_no_superuser_makes_no_link_for_one(us: Organisation) -> None:
     ).content.decode()
 
     assert "/password/" not in said
-    assert "Only a superuser makes a link for Boss." in said
+    assert "Only a superuser can create a link for Boss." in said

@@ -15,7 +15,7 @@ from hub.domain.actors import Actor
 from hub.models import Clock, Leg, Organisation, Person, Ticket, User
 from tests import factories
 from tests.console.test_pages import log_in
-from workflows.handoffs import engagements, returns
+from workflows.handoffs import engagements, returns, stages
 from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,7 @@ def world(us: Organisation, agent: Actor, first: Organisation, second: Organisat
             returns.give_back(leg=leg, actor=Actor.vendor(first), at=now(), reason="not ours")
     for number in range(4):
         ticket = _opened(agent, requester, f"done {number}", "P1")
-        engagements.finish(leg=_handed(ticket, second, agent), actor=Actor.vendor(second), at=now())
+        stages.finish(leg=_handed(ticket, second, agent), actor=Actor.vendor(second), at=now())
         if number == 3:
             transitions.move(ticket=Ticket.objects.get(pk=ticket.pk), name="resolve", actor=agent, at=now())
 
@@ -72,7 +72,7 @@ def _opened(agent: Actor, requester: Person, title: str, priority: str) -> Ticke
 def _handed(ticket: Ticket, vendor: Organisation, agent: Actor) -> Leg:
     at = now() - timedelta(hours=4)
     leg = engagements.offer(ticket=Ticket.objects.get(pk=ticket.pk), organisation=vendor, actor=agent, at=at)
-    return engagements.accept(leg=leg, actor=Actor.vendor(vendor), at=at + timedelta(minutes=5))
+    return stages.accept(leg=leg, actor=Actor.vendor(vendor), at=at + timedelta(minutes=5))
 
 
 def _who(role: str, us: Organisation, first: Organisation, second: Organisation, requester: Person) -> User:

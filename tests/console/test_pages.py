@@ -14,7 +14,7 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Leg, Message, Organisation, Phase, Stage, Ticket, User
 from tests import factories
-from workflows.handoffs import engagements
+from workflows.handoffs import engagements, stages
 from workflows.lifecycle import transitions
 from workflows.rules import execution
 
@@ -127,7 +127,7 @@ def test_no_page_tells_a_vendor_that_there_is_another(vendor: Organisation, us: 
     factories.contract(other, kind="uc", goals={"acknowledge": {"P3": 60}, "resolve": {"P3": 60}})
     ticket = ticket_with(vendor, agent)
     lead = engagements.offer(ticket=ticket, organisation=other, actor=agent, at=now() - timedelta(minutes=40))
-    engagements.accept(leg=lead, actor=Actor.vendor(other), at=now() - timedelta(minutes=30))
+    stages.accept(leg=lead, actor=Actor.vendor(other), at=now() - timedelta(minutes=30))
     transitions.move(ticket=ticket, name="wait", reason="Print Fleet waits", actor=Actor.vendor(other), at=now())
     execution.note(
         execution.Execution(ticket=ticket, actor=Actor.timer("r", "To Print Fleet"), at=now(), rule="r"),

@@ -11,7 +11,7 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Organisation
 from tests import factories
 from tests.console.test_pages import log_in
-from workflows.handoffs import engagements
+from workflows.handoffs import engagements, stages
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ def done(us: Organisation, agent: Actor, at: datetime) -> Leg:
     vendor = factories.OrganisationFactory()
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
     leg = engagements.begin_there(ticket=ticket, organisation=vendor, actor=Actor.vendor(vendor), at=at)
-    return engagements.finish(leg=leg, actor=Actor.vendor(vendor), at=at)
+    return stages.finish(leg=leg, actor=Actor.vendor(vendor), at=at)
 
 
 @pytest.mark.parametrize(("act", "stage"), [("reopen", "working"), ("approve", "done")])

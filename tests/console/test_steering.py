@@ -59,7 +59,7 @@ def test_an_action_that_fails_is_told_and_can_be_tried_again(
     assert failed.why in Notice.objects.get(channel="console").body
 
     sync = client.get(reverse("console:sync")).content.decode()
-    assert "“hand over” could not be done" in sync
+    assert "“hand over” could not be run" in sync
     client.post(reverse("console:retry", args=["action", failed.pk]))
     assert FailedAction.objects.get().resolved_at is None
     Organisation.objects.filter(pk=vendor.pk).update(archived_at=None)
@@ -146,7 +146,7 @@ def test_priority_follows_from_impact_urgency_and_tier(
 def test_a_priority_by_hand_needs_a_reason_and_stays(client: Client, agent: Actor) -> None:
     ticket = opened(agent)
     refused = post(client, "priority", ticket, impact=3, urgency=3, priority="P1")
-    assert "Give a reason: the priority differs from what impact and urgency say" in refused
+    assert "Enter a reason: the priority differs from the one that impact and urgency give" in refused
     assert fresh(ticket).priority == "P4"
     post(client, "priority", ticket, impact=3, urgency=3, priority="P1", reason="the board meets")
     post(client, "priority", ticket, impact=2, urgency=3, priority="P1", reason="still")
@@ -217,7 +217,9 @@ def test_a_ticket_of_the_page_has_somebody_who_asks_and_nothing_stands_below_wha
     assert "cannot be its own child ticket" in post(client, "major", ticket, do="gather", tickets=ticket.label)
     transitions.move(ticket=fresh(ticket), name="cancel", actor=agent, at=now())
     below = opened(agent)
-    assert "is over and takes no new child tickets" in post(client, "major", ticket, do="gather", tickets=below.label)
+    assert "is no longer open and takes no new child tickets" in post(
+        client, "major", ticket, do="gather", tickets=below.label
+    )
 
 
 def test_notices_are_read_by_whom_they_are_for(client: Client, user: User, agent: Actor) -> None:
@@ -315,4 +317,4 @@ def test_the_law_holds_against_force_too(client: Client, refused: Difference, ag
     page = client.post(
         reverse("console:difference", args=[refused.pk]), {"do": "force", "reason": "all the same"}, follow=True
     ).content.decode()
-    assert "The law forbids it" in page
+    assert "fixed rules do not allow it" in page

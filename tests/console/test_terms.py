@@ -113,7 +113,7 @@ def test_a_calendar_is_written_and_published_on_one_page(client: Client, us: Org
     assert row.exceptions == {"2026-12-24": [["09:00", "12:00"]], "2026-12-31": []}
     assert row.status == "published"
     shown = page.content.decode()
-    assert "Shop v1 is published." in shown
+    assert "Shop v1 has been published." in shown
     assert "Monday 09:00-12:00, 13:00-17:00<br>" in shown
     assert "2026-12-31 closed" in shown
     assert [each.get_change_message() for each in LogEntry.objects.order_by("pk")] == ["Added.", "Published."]
@@ -128,15 +128,15 @@ def test_a_calendar_is_written_and_published_on_one_page(client: Client, us: Org
 @pytest.mark.parametrize(
     ("field", "text", "told"),
     [
-        ("weekly_tue", "nine to five", "Tuesday: “nine to five” is no hours"),
+        ("weekly_tue", "nine to five", "Tuesday: “nine to five” is not valid"),
         ("weekly_sun", "25:00-26:00", "Sunday: &#x27;25:00&#x27; is not a time of day"),
         ("holidays", "Christmas", "&#x27;Christmas&#x27; is not a date"),
-        ("exceptions", "2026-12-24 soon", "“soon” is no hours"),
-        ("exceptions", "2026-12-31", "Say the hours of 2026-12-31, or closed."),
-        ("weekly_mon", "09:00-17:00, 16:00-18:00", "overlaps itself"),
+        ("exceptions", "2026-12-24 soon", "“soon” is not valid"),
+        ("exceptions", "2026-12-31", "Enter the hours of 2026-12-31, or “closed”."),
+        ("weekly_mon", "09:00-17:00, 16:00-18:00", "contains overlapping hours"),
         ("exceptions", "Christmas 9-12", "“Christmas” is not a date"),
-        ("exceptions", "2026-12-24 9-12\n20261224 13-14", "2026-12-24 stands there twice"),
-        ("exceptions", "2026-12-24 9-12\n2026-12-24 13-14", "2026-12-24 stands there twice"),
+        ("exceptions", "2026-12-24 9-12\n20261224 13-14", "2026-12-24 appears twice"),
+        ("exceptions", "2026-12-24 9-12\n2026-12-24 13-14", "2026-12-24 appears twice"),
     ],
 )
 def test_what_cannot_be_read_is_named_and_kept_on_the_page(client: Client, field: str, text: str, told: str) -> None:
@@ -183,7 +183,7 @@ def test_a_contract_is_written_and_published_on_one_page(client: Client, us: Org
     goals = dict(Target.objects.filter(contract=made).values_list("pk", "goal_seconds"))
     assert sorted(goals.values(), key=str) == [5400, 900, None]
     assert "1 h 30 min" in page
-    assert "waits on the requester, after a question they can see" in page
+    assert "waiting for the requester, after a question the requester can see" in page
     assert "working hours in the next seven days" in page
     assert 'value="Create new draft"' in page
 
@@ -199,7 +199,7 @@ def test_a_goal_without_its_unit_and_a_contract_without_targets_are_refused(clie
     page = client.post(
         reverse("admin:hub_contract_add"), contract(us, calendar, ("resolve", "P1", "90"))
     ).content.decode()
-    assert "“90” is no time: write 15 min" in page
+    assert "“90” is not a duration. Enter working time such as 15 min" in page
     assert not Contract.objects.exists()
 
     page = client.post(
@@ -278,9 +278,9 @@ def test_what_cannot_be_published_or_kept_says_so(client: Client, us: Organisati
     assert "cannot be blank" in page
     assert Calendar.objects.get(name="Shop").status == "draft"
     page = client.post(add, {"name": "Shop", "time_zone": "UTC", "weekly_mon": "9-17"}).content.decode()
-    assert "There is one of this name" in page
+    assert "This name is already in use." in page
 
     calendar = factories.CalendarFactory()
     sent = contract(us, calendar, ("resolve", "P1", "1 h"), organisation="")
     page = client.post(reverse("admin:hub_contract_add"), sent).content.decode()
-    assert "Say who promises it." in page
+    assert "Choose the organisation that makes the promise." in page

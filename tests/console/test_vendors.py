@@ -14,7 +14,7 @@ from hub.models import Leg, Organisation
 from hub.queries import scorecard
 from tests import factories
 from tests.console.test_pages import log_in
-from workflows.handoffs import engagements, returns
+from workflows.handoffs import engagements, returns, stages
 
 pytestmark = pytest.mark.django_db
 AT = now() - timedelta(days=2)
@@ -30,7 +30,7 @@ def vendor(us: Organisation) -> Organisation:
 def offered(vendor: Organisation, agent: Actor, *, at: Any = AT) -> Leg:
     ticket = tickets.open_ticket(title="VPN down", priority="P3", actor=agent, at=at)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(hours=1))
-    return engagements.confirm_delivery(leg=leg, actor=Actor.system("hub"), at=at, key="1")
+    return stages.confirm_delivery(leg=leg, actor=Actor.system("hub"), at=at, key="1")
 
 
 def after(minutes: int) -> Any:
@@ -39,9 +39,9 @@ def after(minutes: int) -> Any:
 
 def all_happened(vendor: Organisation, agent: Actor) -> None:
     theirs = Actor.vendor(vendor)
-    done = engagements.accept(leg=offered(vendor, agent), actor=theirs, at=after(5))
-    engagements.finish(leg=done, resolution="Mended", actor=theirs, at=after(50))
-    late = engagements.accept(leg=offered(vendor, agent), actor=theirs, at=after(25))
+    done = stages.accept(leg=offered(vendor, agent), actor=theirs, at=after(5))
+    stages.finish(leg=done, resolution="Mended", actor=theirs, at=after(50))
+    late = stages.accept(leg=offered(vendor, agent), actor=theirs, at=after(25))
     returns.give_back(leg=late, reason="Not ours", code="not_ours", actor=theirs, at=after(30))
     for code in ("not_ours", "no_capacity"):
         returns.decline(leg=offered(vendor, agent), reason="No", code=code, actor=theirs, at=after(15))
@@ -56,7 +56,7 @@ def test_what_happened_is_counted_once_and_by_its_reason(vendor: Organisation, a
 
     assert (card.organisation, card.offered, card.done) == (vendor, 5, 1)
     assert (card.declined, card.unanswered, card.returned, card.blocked) == (2, 1, 1, 0)
-    assert card.reasons == (("not our part", 2), ("no capacity", 1))
+    assert card.reasons == (("not our responsibility", 2), ("no capacity", 1))
     assert card.answer_seconds == 15 * 60
     assert 0 < card.kept < card.promises
 
@@ -66,7 +66,7 @@ def test_a_return_that_was_blocked_is_counted(vendor: Organisation, agent: Actor
     version = leg.ticket.status.version
     type(version).objects.filter(pk=version.pk).update(bounce_budget=0)
     returns.give_back(
-        leg=engagements.accept(leg=leg, actor=Actor.vendor(vendor), at=after(5)),
+        leg=stages.accept(leg=leg, actor=Actor.vendor(vendor), at=after(5)),
         reason="No",
         code="other",
         actor=Actor.vendor(vendor),
@@ -86,7 +86,7 @@ def test_the_page_is_for_whoever_sees_everything(
 
     page = log_in(factories.member("executive", us)).get("/vendors/?days=7").content.decode()
     assert "Hostwerk" in page
-    assert "not our part 2" in page
+    assert "not our responsibility 2" in page
     assert "Hostwerk" in log_in(factories.member("auditor", us)).get("/vendors/?days=9%27").content.decode()
     assert log_in(factories.member("vendor", vendor)).get("/vendors/").status_code == 403
     with django_assert_num_queries(6):

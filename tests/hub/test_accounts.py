@@ -42,7 +42,7 @@ def test_an_organisation_with_vendors_cannot_become_ours(db: None) -> None:
 
 
 def test_a_form_says_so_in_a_sentence(us: Organisation) -> None:
-    with pytest.raises(ValidationError, match="Nobody is a vendor at our own organisation"):
+    with pytest.raises(ValidationError, match="The role “vendor” is not possible in our own organisation"):
         Membership(user=factories.UserFactory(), organisation=us, role="vendor").full_clean()
 
 

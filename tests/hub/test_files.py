@@ -80,6 +80,6 @@ def test_what_could_not_be_stored_is_no_attachment_and_can_be_sent_again(
     assert (disk / made.path).read_bytes() == content
     assert list(files.verify()) == []
     (disk / made.path).write_bytes(content[:100])  # as the old code left it
-    assert [broken.what for broken in files.verify()] == ["100 bytes instead of 360000."]
+    assert [broken.what for broken in files.verify()] == ["The content has 100 bytes instead of 360000."]
     attach()
     assert list(files.verify()) == []

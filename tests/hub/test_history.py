@@ -105,7 +105,7 @@ def test_the_command_finds_it_and_fails(ticket: Ticket) -> None:
 
     assert ended.value.code == 1
     assert out.getvalue() == (
-        f"{ticket.label}: event 2: its content was changed\n1 tickets, 3 events followed: 1 tampered with.\n"
+        f"{ticket.label}: event 2: its content was changed\n1 tickets, 3 events checked: 1 tampered with.\n"
     )
 
 
@@ -120,7 +120,7 @@ def test_erasing_what_a_person_wrote_leaves_the_chain_whole(ticket: Ticket, agen
 
 @pytest.mark.parametrize("events", [[], [3], [1, 99]])
 def test_what_holds_no_text_cannot_be_erased(ticket: Ticket, agent: Actor, at: datetime, events: list[int]) -> None:
-    with pytest.raises(ValueError, match="holds no text to erase"):
+    with pytest.raises(ValueError, match="has no text to erase"):
         history.erase(ticket=ticket, events=events, reason="", actor=agent, at=at)
 
     assert ticket.events.get(seq=1).salt != ""
@@ -143,7 +143,7 @@ def test_an_empty_salt_without_an_erasure_is_tampering(ticket: Ticket, sql: str,
     found = history.verify(Ticket.objects.get(pk=ticket.pk))
 
     assert found is not None
-    assert (found.seq, found.what) == (seq, "its texts were taken away, and no erasure says so")
+    assert (found.seq, found.what) == (seq, "its texts were removed without an erasure")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_text_put_in_where_one_was_erased_is_tampering(ticket: Ticket, agent: 
     found = history.verify(Ticket.objects.get(pk=ticket.pk))
 
     assert found is not None
-    assert found.what == "a text was put in where one was erased"
+    assert found.what == "a text was inserted where one was erased"
 
 
 def test_an_erasure_names_earlier_events_only(ticket: Ticket, agent: Actor, at: datetime) -> None:
@@ -259,7 +259,7 @@ def test_a_reaction_that_fails_leaves_the_fact_and_is_tried_again(agent: Actor, 
 
 
 def test_a_name_belongs_to_one_receiver() -> None:
-    with pytest.raises(ValueError, match="There is a receiver named “outbox” already"):
+    with pytest.raises(ValueError, match="A receiver named “outbox” already exists"):
         reacts(lambda event: None, name="outbox")
 
 

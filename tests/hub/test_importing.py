@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from connectors.models import Outbound
-from hub import cells
+from hub import csv_escaping
 from hub.domain import history, ledger
 from hub.importing import profile as profiles
 from hub.importing.run import BATCH
@@ -61,7 +61,7 @@ def test_a_real_log_comes_out_exactly(shared: Path, format_: str, data: str, exp
         assert history.verify(ticket) is None
 
 
-@pytest.mark.parametrize("beginning", cells.BEGINNINGS)
+@pytest.mark.parametrize("beginning", csv_escaping.BEGINNINGS)
 def test_a_number_of_theirs_is_no_formula_in_the_report(tmp_path: Path, beginning: str) -> None:
     number = f"{beginning}1+1"
     load(
@@ -76,7 +76,7 @@ def test_a_number_of_theirs_is_no_formula_in_the_report(tmp_path: Path, beginnin
         [row] = csv.DictReader(file)
     told = [value for value in row.values() if "1+1" in value]
     assert told
-    assert all(value[0] not in cells.BEGINNINGS for value in told)
+    assert all(value[0] not in csv_escaping.BEGINNINGS for value in told)
 
 
 def test_the_map_of_parties_groups_values_into_organisations(shared: Path, tmp_path: Path) -> None:
@@ -156,13 +156,13 @@ def test_what_cannot_be_read_lands_in_the_report_with_file_and_line(tmp_path: Pa
 
     assert sorted(Ticket.objects.values_list("source_number", flat=True)) == ["INC1", "INC3"]
     assert rejects() == [
-        ["log.csv", "3", "sys_updated_at: '31/2/2016 08:10' is not a time of the form %d/%m/%Y %H:%M"],
-        ["log.csv", "4", "2 values under 12 columns"],
-        ["log.csv", "5", "no number"],
+        ["log.csv", "3", "sys_updated_at: '31/2/2016 08:10' is not a time in the format %d/%m/%Y %H:%M"],
+        ["log.csv", "4", "2 values for 12 columns"],
+        ["log.csv", "5", "number is missing"],
         ["log.csv", "6", "sys_mod_count: 'x' is not a number"],
         ["log.csv", "8", "assignment_group is not UTF-8"],
     ]
-    assert "5 could not be read" in told
+    assert "5 rows or files could not be read" in told
 
 
 def test_an_unknown_status_or_priority_is_kept_raw_and_shown(tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_an_unknown_status_or_priority_is_kept_raw_and_shown(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("log.csv", b"a,b\n1,2\n", "this is not a ServiceNow incident audit log: the column 'number' is missing"),
-        ("log.csv.gz", b"this is no gzip", "the file cannot be read to its end"),
+        ("log.csv", b"a,b\n1,2\n", "not a ServiceNow incident audit log: the column 'number' is missing"),
+        ("log.csv.gz", b"this is no gzip", "the file could not be read to the end"),
         ("log.csv.gz", gzip.compress(b"number\n" * 9999)[:-9], "the column 'sys_updated_at' is missing"),
         ("log.csv", b"", "the file is empty"),
         ("log.csv", b"\x00\x01\x02\xff", "is missing"),
@@ -225,8 +225,8 @@ def test_an_import_that_was_stopped_goes_on_and_a_finished_one_is_not_repeated(t
     again, after = load(source), load(source)
 
     assert Ticket.objects.count() == BATCH + 5
-    assert f"Going on after {BATCH} tickets." in again
-    assert f"is here already: {BATCH + 5} tickets" in after
+    assert f"Continuing after {BATCH} tickets." in again
+    assert f"is already imported ({BATCH + 5} tickets)" in after
 
 
 def test_a_reopen_after_closed_resumes_and_rows_that_change_nothing_change_nothing(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_five_parties_on_one_ticket_each_have_their_own_stretch(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("format = 'x'", "[columns] names no ticket"),
+        ("format = 'x'", "[columns]: ticket is missing"),
         ("format = ", "Invalid value"),
         (
             "format='x'\nlabel='x'\n[columns]\nticket='a'\nchanged_at='b'\nstatus=['c']\nteam='d'\nparty='e'\n"

@@ -16,7 +16,7 @@ from hub.domain import clocks, event_loader, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, LedgerSegment, Organisation, Ticket, User, WaitsOn
 from tests import factories
-from workflows.handoffs import comments, engagements, vendor_status
+from workflows.handoffs import comments, engagements, stages, vendor_status
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.lifecycle import transitions
 
@@ -40,13 +40,13 @@ def test_the_ball_travels_and_every_stretch_is_charged(us: Organisation, agent: 
 
     ticket = tickets.open_ticket(title="VPN", requester=asker, actor=agent, at=at)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=after(10))
-    leg = engagements.start(leg=engagements.accept(leg=leg, actor=them, at=after(20)), actor=them, at=after(20))
+    leg = stages.start(leg=stages.accept(leg=leg, actor=them, at=after(20)), actor=them, at=after(20))
     messages.say(ticket=ticket, body="Which one?", is_for_requester=True, actor=them, at=after(30))
-    leg = engagements.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=them, at=after(30))
+    leg = stages.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=them, at=after(30))
     comments.requester_says(ticket=ticket, requester=asker, body="That one", actor=agent, at=after(50))
-    leg = engagements.wait(leg=leg, waits_on=WaitsOn.US, reason="access", actor=them, at=after(60))
-    leg = engagements.resume(leg=leg, actor=agent, at=after(70))
-    engagements.finish(leg=leg, actor=them, at=after(80))
+    leg = stages.wait(leg=leg, waits_on=WaitsOn.US, reason="access", actor=them, at=after(60))
+    leg = stages.resume(leg=leg, actor=agent, at=after(70))
+    stages.finish(leg=leg, actor=them, at=after(80))
     transitions.move(ticket=ticket, name="resolve", actor=agent, at=after(90))
 
     assert charges(ticket) == [
@@ -68,9 +68,9 @@ def test_who_waits_for_the_requester_without_asking_is_charged_itself(agent: Act
     vendor = factories.OrganisationFactory(name="Hostwerk")
     ticket = tickets.open_ticket(title="VPN", requester=factories.PersonFactory(), actor=agent, at=at)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
-    leg = engagements.start(leg=engagements.accept(leg=leg, actor=agent, at=at), actor=agent, at=at)
+    leg = stages.start(leg=stages.accept(leg=leg, actor=agent, at=at), actor=agent, at=at)
 
-    engagements.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=agent, at=at + timedelta(minutes=5))
+    stages.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=agent, at=at + timedelta(minutes=5))
 
     assert charges(ticket)[-1] == (5, "Hostwerk", "holder", "waiting_unasked")
 
@@ -82,7 +82,7 @@ def test_the_time_until_we_learn_of_it_is_charged_to_the_hub(us: Organisation, a
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
     leg = engagements.begin_there(ticket=ticket, organisation=vendor, actor=them, at=at)
 
-    engagements.finish(leg=leg, actor=them, at=at + timedelta(minutes=30), occurred_at=at + timedelta(minutes=20))
+    stages.finish(leg=leg, actor=them, at=at + timedelta(minutes=30), occurred_at=at + timedelta(minutes=20))
 
     assert charges(ticket) == [
         (0, "Hostwerk", "holder", "working"),
@@ -104,13 +104,13 @@ def test_what_has_not_reached_them_is_charged_to_the_hub(
 
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=after(10))
-    leg = engagements.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=after(15), key="T-77")
-    leg = engagements.start(leg=engagements.accept(leg=leg, actor=them, at=after(20)), actor=them, at=after(20))
+    leg = stages.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=after(15), key="T-77")
+    leg = stages.start(leg=stages.accept(leg=leg, actor=them, at=after(20)), actor=them, at=after(20))
     leg.remote_number = "T-77"
     leg.save(update_fields=["remote_number"])
-    leg = engagements.wait(leg=leg, waits_on=WaitsOn.US, reason="access", actor=them, at=after(30))
-    leg = engagements.resume(leg=leg, actor=agent, at=after(40))
-    engagements.confirm_reached(leg=leg, actor=Actor.system("delivery"), at=after(45))
+    leg = stages.wait(leg=leg, waits_on=WaitsOn.US, reason="access", actor=them, at=after(30))
+    leg = stages.resume(leg=leg, actor=agent, at=after(40))
+    stages.confirm_reached(leg=leg, actor=Actor.system("delivery"), at=after(45))
 
     assert charges(ticket) == [
         (0, us.name, "holder", "to_assign"),
@@ -129,10 +129,10 @@ def test_waits_in_a_circle_end_at_the_owner(us: Organisation, agent: Actor, at: 
     ticket = tickets.open_ticket(title="VPN", actor=agent, at=at)
     lead = engagements.begin_there(ticket=ticket, organisation=one, actor=agent, at=at)
     other = engagements.offer(ticket=ticket, organisation=two, actor=agent, at=at, is_lead=False)
-    other = engagements.start(leg=engagements.accept(leg=other, actor=agent, at=at), actor=agent, at=at)
+    other = stages.start(leg=stages.accept(leg=other, actor=agent, at=at), actor=agent, at=at)
 
-    engagements.wait(leg=lead, waits_on=WaitsOn.OTHER, organisation=two, actor=agent, at=at + timedelta(minutes=1))
-    engagements.wait(leg=other, waits_on=WaitsOn.OTHER, organisation=one, actor=agent, at=at + timedelta(minutes=2))
+    stages.wait(leg=lead, waits_on=WaitsOn.OTHER, organisation=two, actor=agent, at=at + timedelta(minutes=1))
+    stages.wait(leg=other, waits_on=WaitsOn.OTHER, organisation=one, actor=agent, at=at + timedelta(minutes=2))
 
     assert charges(ticket)[-2:] == [
         (1, two.name, "holder", "awaited"),
@@ -172,8 +172,8 @@ def test_a_ledger_that_sums_but_says_something_else_than_the_events_is_found(
     with pytest.raises(SystemExit):
         call_command("verify_ledger", stdout=out)
 
-    assert f"{ticket.label}: the segments are not what the events give" in out.getvalue()
-    assert ledger.verify(Ticket.objects.get(pk=ticket.pk)) == ["the segments are not what the events give"]
+    assert f"{ticket.label}: the segments do not match the events" in out.getvalue()
+    assert ledger.verify(Ticket.objects.get(pk=ticket.pk)) == ["the segments do not match the events"]
 
 
 STEPS = [
@@ -258,9 +258,9 @@ def _try(name: str, ticket: Ticket, vendor: Organisation, agent: Actor, at: date
         elif leg is not None and name == "recall":
             engagements.recall(leg=leg, reason="", actor=agent, at=at)
         elif leg is not None and name == "reopen_leg":
-            engagements.reopen(leg=leg, **came)
+            stages.reopen(leg=leg, **came)
         elif leg is not None and name == "resume":
-            engagements.resume(leg=leg, **came)
+            stages.resume(leg=leg, **came)
         elif leg is not None and name.startswith("wait_"):
             vendor_status.follow(leg=leg, verb="wait", waits_on=name.removeprefix("wait_"), **came)
         elif leg is not None:

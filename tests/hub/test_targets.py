@@ -11,7 +11,7 @@ from hub.domain.actors import Actor
 from hub.models import Clock, Contract, Leg, Organisation, Target, Ticket
 from hub.queries import tickets as questions
 from tests import factories
-from workflows.handoffs import comments, engagements
+from workflows.handoffs import comments, engagements, stages
 from workflows.incidents import triage_decisions
 from workflows.lifecycle import transitions, triage
 from workflows.rules.scheduling import reaches
@@ -51,7 +51,7 @@ def test_no_promise_goes_unmeasured(kind: str, us: Organisation, vendor: Organis
     contract = factories.contract(us if kind == "sla" else vendor, kind=kind, goals=EVERY)
     ticket = opened(agent)
     leg = engaged(ticket, vendor, agent, AT)
-    engagements.accept(leg=leg, actor=Actor.vendor(vendor), at=after(1))
+    stages.accept(leg=leg, actor=Actor.vendor(vendor), at=after(1))
     messages.say(ticket=ticket, body="We look", is_for_requester=True, actor=agent, at=after(2))
     asks(ticket, after(3))
 
@@ -117,15 +117,15 @@ def test_a_vendors_first_word_and_its_next(vendor: Organisation, agent: Actor) -
     factories.contract(vendor, kind="uc", goals={"first_response": {"P3": 600}, "next_update": {"P3": 600}})
     ticket, them = opened(agent), Actor.vendor(vendor)
     leg = engaged(ticket, vendor, agent, AT)
-    engagements.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=after(1))
-    engagements.accept(leg=leg, actor=them, at=after(3))
+    stages.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=after(1))
+    stages.accept(leg=leg, actor=them, at=after(3))
     messages.say(ticket=ticket, body="Looking", legs=[leg], actor=agent, at=after(4))  # ours is not theirs
     assert cycles(ticket, "first_response", after(5)) == [("active", 5)]
     messages.say(ticket=ticket, body="Looking", legs=[leg], actor=them, at=after(7))
     assert cycles(ticket, "first_response", after(9)) == [("stopped", 7)]
     assert cycles(ticket, "next_update", after(9)) == [("stopped", 4), ("active", 2)]
 
-    engagements.finish(leg=leg, actor=them, at=after(10))
+    stages.finish(leg=leg, actor=them, at=after(10))
     messages.say(ticket=ticket, body="By the way", legs=[leg], actor=them, at=after(30))
     assert cycles(ticket, "next_update", after(40)) == [("stopped", 4), ("stopped", 3)]
 
@@ -138,7 +138,7 @@ def test_a_contract_says_whether_a_dispute_pauses_its_clock(
 ) -> None:
     contract: Contract = factories.contract(vendor, kind="uc", goals={"resolve": {"P3": 7200}}, pause_reasons=pauses)
     ticket, them = opened(agent), Actor.vendor(vendor)
-    engagements.accept(leg=engaged(ticket, vendor, agent, AT), actor=them, at=AT)
+    stages.accept(leg=engaged(ticket, vendor, agent, AT), actor=them, at=AT)
     found = triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=after(10))
     expected = "paused" if "contested" in pauses else "active"
     assert cycles(ticket, "resolve", after(20))[0][0] == expected
@@ -151,8 +151,8 @@ def test_a_contract_says_whether_a_dispute_pauses_its_clock(
 def test_what_waits_for_us_is_paused_in_a_dispute_as_before(vendor: Organisation, agent: Actor) -> None:
     factories.contract(vendor, kind="uc", goals={"resolve": {"P3": 7200}}, pause_reasons=["waiting_us"])
     ticket, them = opened(agent), Actor.vendor(vendor)
-    leg = engagements.accept(leg=engaged(ticket, vendor, agent, AT), actor=them, at=AT)
-    engagements.wait(leg=engagements.start(leg=leg, actor=them, at=AT), waits_on="us", actor=them, at=after(5))
+    leg = stages.accept(leg=engaged(ticket, vendor, agent, AT), actor=them, at=AT)
+    stages.wait(leg=stages.start(leg=leg, actor=them, at=AT), waits_on="us", actor=them, at=after(5))
     triage.start(ticket=ticket, cause="person", reason="whose?", actor=agent, at=after(10))
 
     assert cycles(ticket, "resolve", after(30)) == [("paused", 5)]

@@ -44,7 +44,7 @@ def test_other_zone_data_of_the_machine_is_not_used(tmp_path: Path) -> None:
 def test_the_doctor_tells_the_release_of_the_zone_data() -> None:
     out = StringIO()
     call_command("doctor", stdout=out)
-    assert f"IANA {zones.RELEASE}, from the locked package" in out.getvalue()
+    assert f"IANA {zones.RELEASE}, from the pinned package" in out.getvalue()
     assert "wrong" not in out.getvalue()
 
 
@@ -54,4 +54,4 @@ def test_the_doctor_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     out = StringIO()
     with pytest.raises(SystemExit):
         call_command("doctor", stdout=out)
-    assert "/usr/share/zoneinfo: other data than the locked package   <-- wrong" in out.getvalue()
+    assert "/usr/share/zoneinfo, which is not the pinned package   <-- wrong" in out.getvalue()

@@ -1,1 +1,1 @@
-"""Laws broken on purpose, to see that a test notices."""
+"""Rules that are broken deliberately, to check that a test fails."""

@@ -1,11 +1,11 @@
-"""Break the laws one after the other on a copy of the project, and see that a test notices each.
+"""Break the rules one after the other in a copy of the project, and check that a test fails for each.
 
     make mutants                 a sample of 20 breaks; the seed is printed
     make mutants ARGS="--all"    every break
-    make mutants ARGS="lane"     the breaks whose name holds this word
+    make mutants ARGS="lane"     the breaks whose name contains this word
 
-First the tests are run unbroken: a break counts as noticed only where they pass without it. Exit status 1 where a
-break survives. Nothing in the working copy is changed.
+The tests are first run without a break: a break counts as noticed only if they pass without it. Exit status 1 if a
+break survives. The working copy is not changed.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SECONDS = 240
 LINKED = (".venv", "node_modules")
 LEFT_OUT = (*LINKED, "var", ".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "findings")
 FAILED = 1
-"""pytest's exit status where tests ran and some failed; everything else means that they could not run."""
+"""pytest's exit status if tests ran and some failed; any other status means that they could not run."""
 
 
 def copied(folder: Path) -> Path:
-    """The project without what is installed or written, which is only linked."""
+    """A copy of the project in which installed packages are linked and generated files are left out."""
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*LEFT_OUT))
     for name in LINKED:
         if (ROOT / name).exists():
@@ -45,22 +45,22 @@ def copied(folder: Path) -> Path:
 
 
 def tried(folder: Path, tests: Sequence[str]) -> tuple[int, str]:
-    """The tests' exit status and the first of them that failed."""
+    """The exit status of the tests, and the first test that failed."""
     command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-rf", "--tb=no", *tests]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        return FAILED, "(no end within the time)"
+        return FAILED, "(timed out)"
     failed = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
     return done.returncode, failed[1] if failed else done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def broken(folder: Path, one: Break) -> tuple[bool, str]:
-    """Whether a test noticed the break, and which."""
+    """Whether a test failed because of the break, and which one."""
     path = folder / one.file
     whole = path.read_text()
     if whole.count(one.old) != 1:
-        return False, f"{one.file} does not hold the text to replace exactly once"
+        return False, f"{one.file} does not contain the text to replace exactly once"
     path.write_text(whole.replace(one.old, one.new))
     try:
         status, told = tried(folder, one.tests)
@@ -103,7 +103,7 @@ def main() -> int:
 
         is_sound, told = one_by_one(None)
         if not is_sound:
-            print(f"The tests fail without any break: {told}")
+            print(f"The tests fail without a break: {told}")
             return 1
         for one, (is_noticed, told) in zip(wanted, pool.map(one_by_one, wanted), strict=True):
             survived += not is_noticed

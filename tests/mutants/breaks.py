@@ -1,6 +1,6 @@
-"""The breaks: what the law says, how the code is changed against it, and the tests that have to fail then.
+"""The breaks: how the code is changed to break a rule, and the tests that must fail then.
 
-Each change is one replacement in one file. Where two guards stand behind each other, each has a break of its own.
+Each break is one replacement in one file. If two checks enforce the same rule, each has its own break.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 
 class Break(NamedTuple):
-    """One law, broken."""
+    """One broken rule."""
 
     name: str
     file: str
     old: str
-    """Stands in the file exactly once."""
+    """The text to replace, which occurs in the file exactly once."""
     new: str
     tests: tuple[str, ...]
-    """The tests that have to notice: files, or tests of a file that takes long."""
+    """The tests of which one must fail: files, or single tests of a slow file."""
 
 
 VISIBILITY = "tests/hub/test_visibility.py"
@@ -61,7 +61,7 @@ BREAKS = (
     ),
     # -- lanes
     Break(
-        "a stuck lane stops the others",
+        "a stopped lane stops the others",
         "connectors/engine/outbound/sender.py",
         "rows.filter(lane=lane).first()",
         "rows.first()",
@@ -75,7 +75,7 @@ BREAKS = (
         (LANES,),
     ),
     Break(
-        "a parked item is sent by itself",
+        "a parked item is sent automatically",
         "connectors/engine/outbound/sender.py",
         "return item if item.state != Outbound.State.PARKED and is_due else None",
         "return item if is_due else None",
@@ -125,7 +125,7 @@ BREAKS = (
         (ENGINE,),
     ),
     Break(
-        "a pending intent is not taken for an echo",
+        "a pending write is not recognised as an echo",
         "connectors/engine/inbound/fields.py",
         "if pending.get(field) == theirs:",
         "if pending is theirs:",
@@ -155,7 +155,7 @@ BREAKS = (
     ),
     # -- workflow
     Break(
-        "a law-driven move takes the newest version's state for a ticket in flight",
+        "an automatic move uses the newest version's state for an open ticket",
         "hub/domain/tickets.py",
         "State.objects.get(version=ticket.status.version_id, phase=phase, is_default=True)",
         'State.objects.get(version__status="published", phase=phase, is_default=True)',
@@ -169,14 +169,14 @@ BREAKS = (
         ("tests/hub/test_tickets.py",),
     ),
     Break(
-        "a pending rule that was done runs again",
+        "a completed pending rule runs again",
         "workflows/rules/runner.py",
         "pk=pending_id, state=Pending.State.WAITING\n    ).update(",
         "pk=pending_id\n    ).update(",
         (RUNNING,),
     ),
     Break(
-        "a pending rule in somebody's hands runs beside them",
+        "a leased pending rule runs a second time in parallel",
         "workflows/rules/runner.py",
         "Q(lease_until__isnull=True) | Q(lease_until__lte=now), pk=pending_id,",
         "pk=pending_id,",
@@ -220,7 +220,7 @@ BREAKS = (
         "if previous is None:",
         (HISTORY,),
     ),
-    # -- the way out, and the way in
+    # -- outbound and inbound connections
     Break(
         "the session follows redirects",
         "hub/egress/session.py",
@@ -250,8 +250,8 @@ BREAKS = (
         (EGRESS,),
     ),
     Break(
-        "only = is guarded in tables",
-        "hub/cells.py",
+        "only = is escaped in tables",
+        "hub/csv_escaping.py",
         'BEGINNINGS = ("=", "+", "-", "@", "\\t", "\\r")',
         'BEGINNINGS = ("=",)',
         ("tests/hub/test_cells.py",),

@@ -122,7 +122,7 @@ def test_a_calendar_without_open_time_never_ends_anything() -> None:
         ({"zone": "UTC", "weekly": {"noday": []}}, "Unknown weekday 'noday'"),
         ({"zone": "UTC", "weekly": {"mon": [["9", "17:00"]]}}, "'9' is not a time of day"),
         ({"zone": "UTC", "weekly": {"mon": [["09:00", "24:01"]]}}, "'24:01' is not a time of day"),
-        ({"zone": "UTC", "weekly": {"mon": [["09:00"]]}}, "mon: a window is a pair of times"),
+        ({"zone": "UTC", "weekly": {"mon": [["09:00"]]}}, "mon: expected a start and an end time"),
         ({"zone": "UTC", "weekly": {}, "holidays": ["2026-02-30"]}, "'2026-02-30' is not a date"),
     ],
 )

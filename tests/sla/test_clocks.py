@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.sla import cases
+from hub.sla import worked_cases
 from hub.sla.calendars import Calendar, CalendarSpec
 from hub.sla.clock_rules import ClockRule, Occurrence
 from hub.sla.clock_states import Breach, State
@@ -22,7 +22,7 @@ from tests.factories import ALL_WEEK, OFFICE
 ALWAYS = Calendar(CalendarSpec.parse(zone="UTC", weekly=ALL_WEEK))
 OFFICE_HOURS = Calendar(CalendarSpec.parse(zone="UTC", weekly=OFFICE))
 TABLES = {"always": ALWAYS, "office": OFFICE_HOURS}
-MONDAY = cases.read_instant("2026-03-16T00:00Z")
+MONDAY = worked_cases.read_instant("2026-03-16T00:00Z")
 
 
 def rule(**more: object) -> ClockRule:
@@ -45,7 +45,7 @@ def rule(**more: object) -> ClockRule:
     [("clock-cases.json", 122), ("clock-cases-2.json", 28), ("peer-cases.json", 54), ("peer-cases-2.json", 6)],
 )
 def test_every_worked_case_comes_out(shared: Path, name: str, states: int) -> None:
-    outcome = cases.run(json.loads((shared / "sla" / name).read_text()))
+    outcome = worked_cases.run(json.loads((shared / "sla" / name).read_text()))
 
     assert outcome.differences == []
     assert outcome.compared == states
@@ -192,10 +192,10 @@ def test_a_file_with_a_key_that_is_not_known_is_refused(place: tuple[str | int, 
             }
         ]
     }
-    assert cases.run(document).differences == []
+    assert worked_cases.run(document).differences == []
     inner = document
     for step in place:
         inner = inner[step]
     inner["pauzes"] = []
-    with pytest.raises(ValueError, match=f"{told} has a key that is not known: pauzes"):
-        cases.run(document)
+    with pytest.raises(ValueError, match=f"{told} has unknown keys: pauzes"):
+        worked_cases.run(document)

@@ -24,7 +24,7 @@ from hub.queries import permissions
 from tests import factories
 from tests.console.test_pages import log_in
 from tests.workflows.building import AT
-from workflows.handoffs import engagements, returns
+from workflows.handoffs import engagements, returns, stages
 from workflows.lifecycle import transitions
 from workflows.models import VendorSwitch
 from workflows.vendor_change import export, importing, switch
@@ -56,7 +56,7 @@ def past(agent: Actor, leaves: Organisation) -> Ticket:
     ticket = tickets.open_ticket(title="VPN down", description="No VPN.", requester=asker, actor=agent, at=AT)
     leg = engagements.offer(ticket=ticket, organisation=leaves, actor=agent, at=AT)
     theirs = Actor.vendor(leaves)
-    leg = engagements.accept(leg=leg, actor=theirs, at=AT + timedelta(minutes=5))
+    leg = stages.accept(leg=leg, actor=theirs, at=AT + timedelta(minutes=5))
     told = messages.say(
         ticket=ticket,
         body="It is the gateway.",
@@ -89,7 +89,7 @@ def past(agent: Actor, leaves: Organisation) -> Ticket:
         at=AT + timedelta(minutes=8),
     )
     messages.withdraw(message=gone, reason="wrong ticket", actor=theirs, at=AT + timedelta(minutes=9))
-    engagements.finish(leg=leg, resolution="Gateway replaced.", actor=theirs, at=AT + timedelta(minutes=30))
+    stages.finish(leg=leg, resolution="Gateway replaced.", actor=theirs, at=AT + timedelta(minutes=30))
     other = factories.OrganisationFactory(name="Slowcorp")
     second = engagements.offer(
         ticket=ticket, organisation=other, is_lead=False, actor=agent, at=AT + timedelta(minutes=31)

@@ -16,7 +16,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Message, Organisation, Phase, Relation, Stage, Ticket, User
 from tests import factories
 from tests.workflows.building import AT, act, guard, published, rule
-from workflows.handoffs import comments, engagements, returns, vendor_status
+from workflows.handoffs import comments, engagements, returns, stages, vendor_status
 from workflows.lifecycle.transitions import MoveRefused
 from workflows.models import Endpoint, FailedAction, Notice, Pending, Triage
 from workflows.rules import compiled, context
@@ -99,7 +99,7 @@ def test_a_status_within_its_phase_changes_without_a_move(agent: Actor) -> None:
         ),
         ({"guards": [guard("expression", expression="ticket.tier == 1", says="Only for tier 1")]}, "Only for tier 1"),
         ({"guards": [guard("expression", expression="ticket.title > 3")]}, "ticket.title > 3"),
-        ({"guards": [guard("reopened", least=1)]}, "Number of times reopened: 0; needed: at least 1."),
+        ({"guards": [guard("reopened", least=1)]}, "Number of times reopened: 0; required: at least 1."),
         ({"required": ["reason", "service"]}, "Fill in first: a reason, service."),
         ({"roles": ["executive"]}, "is reserved for: executive"),
         ({"trigger": "timer", "trigger_params": {"minutes": 5}}, "is triggered by time in a status"),
@@ -238,7 +238,7 @@ def test_the_next_vendor_is_the_first_who_was_not_asked_yet(agent: Actor, vendor
         returns.decline(leg=leg, reason="no", code="no_capacity", actor=Actor.vendor(leg.organisation), at=AT)
     assert names == ["Hostwerk", "Second"]
     fired = fire(ticket=ticket, verb="next", actor=agent, at=AT)
-    assert fired.failed == ["Every organisation on the list was already asked; decide whom to engage."]
+    assert fired.failed == ["Every organisation on the list has already been engaged; decide who to engage next."]
 
 
 def test_an_action_that_cannot_be_done_stops_no_other_and_is_seen(agent: Actor, vendor: Organisation) -> None:
@@ -311,14 +311,14 @@ def engaged(agent: Actor, vendor: Organisation) -> Leg:
 
 def test_policy_answers_what_a_vendor_does(engaged: Leg, agent: Actor, vendor: Organisation) -> None:
     messages.say(ticket=engaged.ticket, body="details", actor=agent, at=AT)
-    leg = engagements.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
+    leg = stages.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
 
     assert Ticket.objects.get(pk=leg.ticket_id).status.slug == "working"
 
 
 def test_what_policy_refuses_a_vendor_does_not_happen_unless_it_is_forced(engaged: Leg, vendor: Organisation) -> None:
     with pytest.raises(MoveRefused, match="Too few messages: 0 of 1"):
-        engagements.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
+        stages.accept(leg=engaged, actor=Actor.vendor(vendor), at=AT)
     assert Leg.objects.get(pk=engaged.pk).stage == Stage.OFFERED
 
     vendor_status.follow(leg=engaged, verb="accept", actor=Actor.vendor(vendor), at=AT, is_forced=True)

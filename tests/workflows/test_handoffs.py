@@ -13,7 +13,7 @@ from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, Stage, Ticket, WaitsOn
 from tests import factories
-from workflows.handoffs import briefing, comments, engagements, expiry, returns, vendor_status
+from workflows.handoffs import briefing, comments, engagements, expiry, returns, stages, vendor_status
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.lifecycle import transitions
 
@@ -86,7 +86,7 @@ def test_the_ball_comes_back_to_the_giver(
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(minutes=30))
     later = at + timedelta(minutes=40)
     if act == "give_back":
-        leg = engagements.accept(leg=leg, actor=agent, at=at)
+        leg = stages.accept(leg=leg, actor=agent, at=at)
     if act == "expire":
         assert expiry.due_legs(at=later) == [leg.pk]
         expiry.expire(leg_id=leg.pk, at=later)
@@ -103,7 +103,7 @@ def test_a_timer_for_an_offer_that_was_answered_does_nothing(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, accept_within=timedelta(minutes=1))
-    engagements.accept(leg=leg, actor=agent, at=at)
+    stages.accept(leg=leg, actor=agent, at=at)
 
     expiry.expire(leg_id=leg.pk, at=at + timedelta(hours=1))
 
@@ -202,7 +202,7 @@ def test_the_requesters_answer_wakes_whoever_waited(
     ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime
 ) -> None:
     leg = engagements.begin_there(ticket=ticket, organisation=vendor, actor=agent, at=at)
-    engagements.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=agent, at=at)
+    stages.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=agent, at=at)
     assert Ticket.objects.get(pk=ticket.pk).phase == Phase.WAITING
 
     comments.requester_says(
@@ -225,11 +225,11 @@ def test_each_contract_has_its_own_clock_in_its_own_hours(
     ticket = tickets.open_ticket(title="VPN", requester=ticket.requester, actor=agent, at=at)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at + timedelta(minutes=10))
     them = Actor.vendor(vendor)
-    leg = engagements.accept(leg=leg, actor=them, at=at + timedelta(minutes=12))
-    leg = engagements.start(leg=leg, actor=them, at=at + timedelta(minutes=12))
-    engagements.wait(leg=leg, waits_on=WaitsOn.US, actor=them, at=at + timedelta(minutes=20))
-    engagements.resume(leg=leg, actor=agent, at=at + timedelta(minutes=40))
-    engagements.finish(leg=leg, actor=them, at=at + timedelta(minutes=50))
+    leg = stages.accept(leg=leg, actor=them, at=at + timedelta(minutes=12))
+    leg = stages.start(leg=leg, actor=them, at=at + timedelta(minutes=12))
+    stages.wait(leg=leg, waits_on=WaitsOn.US, actor=them, at=at + timedelta(minutes=20))
+    stages.resume(leg=leg, actor=agent, at=at + timedelta(minutes=40))
+    stages.finish(leg=leg, actor=them, at=at + timedelta(minutes=50))
 
     found = {
         (clock.party.name, clock.target): (clock.state, clock.used_seconds // 60, clock.is_breached)

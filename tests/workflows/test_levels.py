@@ -44,10 +44,10 @@ def test_of_the_levels_a_change_passes_only_the_highest_fires_marked_late(
     pass_until(58)
     priorities.override(ticket=ticket, priority="P1", reason="worse", actor=agent, at=minutes(58))
     pass_until(59)
-    assert causes() == ["75 % of the time to resolve is used (late)"]
+    assert causes() == ["75% of the time to resolution is used (late)"]
     comments.comment(ticket=ticket, body="more", actor=agent, at=minutes(59))
     pass_until(60)
-    assert causes()[1:] == ["100 % of the time to resolve is used"]
+    assert causes()[1:] == ["100% of the time to resolution is used"]
 
 
 def test_a_level_fires_once_for_each_revision_of_the_goal(agent: Actor, us: Organisation, director: User) -> None:
@@ -55,14 +55,14 @@ def test_a_level_fires_once_for_each_revision_of_the_goal(agent: Actor, us: Orga
     published(escalations=[escalation("half", "clock", level(50), (0, [act("notify", whom="executive", text="x")]))])
     ticket = opened(agent, priority="P1")
     pass_until(40)
-    assert causes() == ["50 % of the time to resolve is used"]
+    assert causes() == ["50% of the time to resolution is used"]
     priorities.override(ticket=ticket, priority="P3", reason="better", actor=agent, at=minutes(40))
     pass_until(59)
     assert len(causes()) == 1
     pass_until(61)
     comments.comment(ticket=ticket, body="more", actor=agent, at=minutes(62))
     pass_until(90)
-    assert causes() == ["50 % of the time to resolve is used"] * 2
+    assert causes() == ["50% of the time to resolution is used"] * 2
 
 
 def test_a_level_that_came_due_while_its_clock_stood_still_fires_when_it_runs_again(
@@ -81,7 +81,7 @@ def test_a_level_that_came_due_while_its_clock_stood_still_fires_when_it_runs_ag
     assert not Pending.objects.exists()
     comments.requester_says(ticket=ticket, requester=ticket.requester, body="That", actor=agent, at=minutes(330))  # type: ignore[arg-type]
     pass_until(360)
-    assert causes() == ["50 % of the time to resolve is used"]
+    assert causes() == ["50% of the time to resolution is used"]
 
 
 def test_levels_that_fired_before_keys_named_the_revision_do_not_fire_again(
@@ -98,4 +98,4 @@ def test_levels_that_fired_before_keys_named_the_revision_do_not_fire_again(
     named.name_revisions(apps, connection.schema_editor())
     comments.comment(ticket=ticket, body="more", actor=agent, at=minutes(66))
     pass_until(90)
-    assert causes() == [f"{percent} % of the time to resolve is used" for percent in (50, 75)]
+    assert causes() == [f"{percent}% of the time to resolution is used" for percent in (50, 75)]

@@ -56,10 +56,10 @@ def test_what_cannot_be_one_stays_two(agent: Actor) -> None:
     ):
         with pytest.raises(merging.MergeRefused, match=why):
             merging.merge(ticket=ticket, into=into, actor=agent, at=now())
-    with pytest.raises(merging.MergeRefused, match="is not possible from there"):
+    with pytest.raises(merging.MergeRefused, match="is not possible in this phase"):
         merging.merge(ticket=second, into=third, actor=agent, at=now())
     transitions.move(ticket=third, name="resolve", actor=agent, at=now())
-    with pytest.raises(merging.MergeRefused, match="is over"):
+    with pytest.raises(merging.MergeRefused, match="is no longer open"):
         merging.merge(ticket=first, into=third, actor=agent, at=now())
     assert Ticket.objects.exclude(merged_into=None).count() == 1
 

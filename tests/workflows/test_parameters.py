@@ -50,14 +50,18 @@ def test_the_field_that_checks_is_the_field_that_is_shown() -> None:
         ({"kind": parameters.Number}, True, "Expected a whole number."),
         ({"kind": parameters.Flag}, True, ""),
         ({"kind": parameters.Flag}, "yes", "Expected true or false."),
-        ({}, 3, "Expected a text."),
+        ({}, 3, "Expected text."),
         ({}, "x" * 4001, "at most 4000 characters"),
         ({"kind": parameters.Choice, "choices": (("a", "A"),)}, "b", "“b” is not one of: a."),
         ({"kind": parameters.Choices, "choices": (("a", "A"),)}, ["a", "b"], "“b” is not one of: a."),
         ({"kind": parameters.Choices, "choices": (("a", "A"),)}, "a", "Expected a list."),
-        ({"kind": parameters.Organisation}, "gone", "There is no row with the id gone any more."),
-        ({"kind": parameters.Organisations}, ["gone"], "There is no row with the id gone any more."),
-        ({"kind": parameters.Texts}, ["new", 3], "Expected a list of texts."),
+        ({"kind": parameters.Organisation}, "gone", "The entry with the id gone no longer exists; choose another one."),
+        (
+            {"kind": parameters.Organisations},
+            ["gone"],
+            "The entry with the id gone no longer exists; choose another one.",
+        ),
+        ({"kind": parameters.Texts}, ["new", 3], "Expected a list of text values."),
         ({"kind": parameters.Expression}, "ticket.priority ==", "."),
         ({"kind": parameters.Template}, "{ticket.nothing}", "nothing"),
         ({"kind": parameters.Verb}, "whatever", ""),
@@ -79,5 +83,5 @@ def test_a_verb_has_to_be_one_of_the_version() -> None:
     version = draft(rule("begin", ["new"], "working"))
 
     assert kind.judged({"verb": "begin"}, version=version) == {"verb": "begin"}
-    with pytest.raises(BadParams, match="There is no verb “fly” in this version"):
+    with pytest.raises(BadParams, match="This version has no transition “fly” that a person can use"):
         kind.judged({"verb": "fly"}, version=version)

@@ -10,12 +10,12 @@ import pytest
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.domain.policies import NotPublishable
-from hub.models import Organisation, State, Ticket, User, Workflow, WorkflowVersion
+from hub.models import Organisation, State, Team, Ticket, User, Workflow, WorkflowVersion
 from tests import factories
 from tests.workflows.building import AT, STATES, act, document, draft, guard, published, rule, way_through
-from workflows.authoring import publishing, serialization, validation
+from workflows.authoring import comparison, publishing, serialization, validation
 from workflows.authoring.serialization import BadDocument
-from workflows.handoffs import engagements
+from workflows.handoffs import engagements, stages
 from workflows.lifecycle import transitions
 from workflows.models import PolicyRecord
 from workflows.rules import execution
@@ -38,16 +38,16 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
 @pytest.mark.parametrize(
     ("rules", "more", "expected"),
     [
-        ([], {"states": [*STATES, state("lost", "active")]}, "State “Lost”: No transition leads to it."),
+        ([], {"states": [*STATES, state("lost", "active")]}, "Status “Lost”: No transition leads to this status."),
         (
             [rule("in", ["new"], "stuck")],
             {"states": [*STATES, state("stuck", "active")]},
-            "State “Stuck”: No transition leaves this state",
+            "Status “Stuck”: No transition leaves this status",
         ),
         (
             [rule("in", ["new"], "a"), rule("ab", ["a"], "b"), rule("ba", ["b"], "a")],
             {"states": [*STATES, state("a", "active"), state("b", "active")]},
-            "State “A”: A ticket can never be resolved from here",
+            "Status “A”: A ticket in this status can never be resolved",
         ),
         ([rule("bad", ["closed"], "waiting")], {}, "Transition “Bad”: A ticket cannot go from “Closed” (closed)"),
         ([rule("bad", ["cancelled"], "new")], {}, "A ticket cannot go from “Cancelled”"),
@@ -57,7 +57,7 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
                 rule("b", ["new"], "waiting", trigger="vendor", trigger_params={"did": ["accepted"]}),
             ],
             {},
-            "Transition “B”: “A” already reacts when a vendor “accepts” in: New. ",
+            "Transition “B”: “A” is already triggered when a vendor “accepts” in: New. ",
         ),
         (
             [
@@ -66,7 +66,7 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
                 rule("c", ["waiting"], "working", trigger="timer", trigger_params={"minutes": 0}),
             ],
             {},
-            "Timers of zero minutes form a loop through this state.",
+            "Timers of zero minutes form a loop through this status.",
         ),
         (
             [
@@ -80,9 +80,9 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
                 )
             ],
             {},
-            "Its own actions trigger it again",
+            "The transition's own actions trigger it again",
         ),
-        ([rule("a", None, "", guards=[guard("service_tier", most=9)])], {}, "most: 9 is not between 1 and 4."),
+        ([rule("a", None, "", guards=[guard("service_tier", most=9)])], {}, "tier: 9 is not between 1 and 4."),
         (
             [rule("a", None, "", guards=[guard("priority_in", priorities=["P9"])])],
             {},
@@ -101,17 +101,17 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
                 )
             ],
             {},
-            "the contrary is asked for, too.",
+            "and its negation can never both be true.",
         ),
-        ([rule("a", None, "", guards=[guard("expression", expression="false")])], {}, "it can never hold"),
-        ([rule("a", None, "", guards=[guard("expression", expression="tickets.x")])], {}, "There is no “tickets”"),
-        ([rule("a", None, "", guards=[guard("bounce_count", number=200_000)])], {}, "it can never hold"),
-        ([rule("a", None, "", actions=[act("move", verb="nowhere")])], {}, "There is no verb “nowhere”"),
+        ([rule("a", None, "", guards=[guard("expression", expression="false")])], {}, "can never be true"),
+        ([rule("a", None, "", guards=[guard("expression", expression="tickets.x")])], {}, "Unknown name “tickets”"),
+        ([rule("a", None, "", guards=[guard("bounce_count", number=200_000)])], {}, "can never be true"),
+        ([rule("a", None, "", actions=[act("move", verb="nowhere")])], {}, "This version has no transition “nowhere”"),
         ([rule("a", None, "", actions=[act("move", verb="a")])], {}, "The transition would trigger itself endlessly."),
         ([rule("a", None, "", actions=[act("comment", text="{ticket.label")])], {}, "There is a { without a }"),
-        ([rule("a", None, "", actions=[act("hand_over")])], {}, "organisation: This is missing."),
+        ([rule("a", None, "", actions=[act("hand_over")])], {}, "organisation: A value is required."),
         ([rule("a", None, "", actions=[act("raise_priority", steps="x")])], {}, "Expected a whole number."),
-        ([rule("a", None, "", trigger="timer", trigger_params={})], {}, "minutes: This is missing."),
+        ([rule("a", None, "", trigger="timer", trigger_params={})], {}, "minutes: A value is required."),
         (
             [rule("a", None, "", trigger="vendor", trigger_params={"did": ["sleeps"]})],
             {},
@@ -139,13 +139,17 @@ def test_a_version_that_is_whole_has_no_faults(us: Organisation) -> None:
             },
             "Step 1 does nothing.",
         ),
-        ([], {"states": STATES[:-1] + [{**STATES[-1], "is_default": False}]}, "the phase “cancelled” begins."),
+        (
+            [],
+            {"states": STATES[:-1] + [{**STATES[-1], "is_default": False}]},
+            "The phase “cancelled” needs exactly one first status.",
+        ),
         (
             [],
             {"states": [*STATES[:1], {**STATES[1], "wait_reason": "parts"}, *STATES[2:]]},
-            "Only a waiting state waits for something.",
+            "Only a status of the phase “waiting” can wait for something.",
         ),
-        ([], {"priority_matrix": {"7": {}}}, "Impact and urgency are 1 to 3"),
+        ([], {"priority_matrix": {"7": {}}}, "Impact and urgency must be 1 to 3"),
         ([], {"most_organisations": 0}, "Allow at least one."),
     ],
 )
@@ -173,13 +177,13 @@ def test_a_ticket_in_flight_follows_its_leg_within_its_own_version(us: Organisat
     second = published(*ways, states=renamed)
     assert (first.pk, Ticket.objects.get().status.version_id) == (ticket.status.version_id, first.pk)
 
-    engagements.accept(leg=leg, actor=Actor.vendor(vendor), at=AT)
+    stages.accept(leg=leg, actor=Actor.vendor(vendor), at=AT)
 
     ticket = Ticket.objects.get()
     assert (ticket.phase, ticket.status.slug, ticket.status.version_id) == ("active", "working", first.pk)
     for name in ("resolve", "close", "reopen"):
         if name == "resolve":
-            engagements.finish(leg=leg.ticket.legs.get(), actor=Actor.vendor(vendor), at=AT)
+            stages.finish(leg=leg.ticket.legs.get(), actor=Actor.vendor(vendor), at=AT)
         transitions.move(ticket=ticket, name=name, actor=agent, at=AT)
         assert Ticket.objects.get().status.version_id == first.pk != second.pk
 
@@ -193,9 +197,9 @@ def test_publishing_is_written_down_with_who_why_and_what_changed(us: Organisati
 
     record = PolicyRecord.objects.get(version=second)
     assert (record.user, record.why, record.verb) == (admin, "Says it better", "published")
-    assert record.details["changes"] == [["transition “Start”, name", "Begin", "Start"]]
+    assert record.details["changes"] == [["Transition “Start”, name", "Begin", "Start"]]
     assert WorkflowVersion.objects.get(pk=first.pk).status == "fading"
-    with pytest.raises(NotPublishable, match="is fading and cannot be changed"):
+    with pytest.raises(NotPublishable, match="is superseded and cannot be changed"):
         publishing.publish(first, user=admin, why="", at=AT)
 
 
@@ -215,7 +219,7 @@ def test_a_document_goes_out_and_comes_in_the_same(us: Organisation) -> None:
     again = serialization.taken_in(text)
 
     assert serialization.digest(again) == serialization.digest(made)
-    assert serialization.differences(made, again) == []
+    assert comparison.differences(made, again) == []
 
 
 def test_names_lead_to_rows_of_another_installation(us: Organisation) -> None:
@@ -228,6 +232,18 @@ def test_names_lead_to_rows_of_another_installation(us: Organisation) -> None:
 
     elsewhere["names"] = {"01ELSEWHERE000000000000000": "Nobody knows them"}
     with pytest.raises(BadDocument, match="There is no organisation “Nobody knows them” here"):
+        serialization.taken_in(elsewhere)
+
+
+def test_a_name_that_two_rows_have_leads_to_neither(us: Organisation) -> None:
+    """A team of one customer is not the team of the same name of another."""
+    for _ in range(2):
+        Team.objects.create(organisation=factories.OrganisationFactory(), name="First line")
+    given = rule("give", None, "", actions=[act("assign_team", team=Team.objects.first().public_id)])  # type: ignore[union-attr]
+    plan = json.loads(serialization.text(draft(given)))
+    elsewhere = json.loads(json.dumps(plan).replace(plan["names"].popitem()[0], "01ELSEWHERE000000000000000"))
+
+    with pytest.raises(BadDocument, match="There are several of the kind team named “First line”"):
         serialization.taken_in(elsewhere)
 
 
@@ -297,7 +313,7 @@ def test_tickets_move_to_another_version_by_a_map_with_counts(agent: Actor) -> N
     rows = publishing.preview(first, second)
     shown = {each.state.slug: (each.count, each.target.slug if each.target else "") for each in rows}
     assert (shown["new"], shown["working"], shown["cancelled"]) == ((1, "new"), (1, "in-work"), (0, "cancelled"))
-    with pytest.raises(NotPublishable, match="2 open tickets are on it"):
+    with pytest.raises(NotPublishable, match="2 open tickets still use this version"):
         publishing.retire(first, user=None, why="", at=AT)
     assert publishing.move_tickets(first, second, user=None, why="renamed", at=AT) == 2
     assert publishing.move_tickets(first, second, user=None, why="again", at=AT) == 0

@@ -78,7 +78,7 @@ def test_what_a_vendor_did_is_answered_once_for_the_leading_one(past: Ticket, se
     assert fired(version, past) == [("Any other", 5, ""), ("Ask next", 16, ""), ("Ask next", 40, "")]
     plans = [each.says for moment in dry_run.rehearse(version, past) for each in moment.fired]
     assert plans[1] == ("hand over to Beta Hosting, the next on the list, 30 minutes to accept",)
-    assert "Every organisation on the list was already asked" in plans[2][0]
+    assert "Every organisation on the list has already been engaged" in plans[2][0]
 
 
 def test_events_timers_clocks_and_silence_come_at_their_time(past: Ticket) -> None:
@@ -131,7 +131,7 @@ def test_events_timers_clocks_and_silence_come_at_their_time(past: Ticket) -> No
     assert found[2] == ("Half, step 1", 120, "")
     told = [says for moment in dry_run.rehearse(version, past) for each in moment.fired for says in each.says]
     # Whoever had it then: both had given it back by two hours.
-    assert told == [f"tell our executives: {past.label}: half is used, {past.owner}"]
+    assert told == [f"notify our executives: {past.label}: half is used, {past.owner}"]
 
 
 def test_what_has_not_come_yet_has_not_fired(agent: Actor, host: Organisation) -> None:

@@ -13,7 +13,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Membership, Organisation, Stage, Ticket, User, WaitsOn
 from tests import factories
 from tests.workflows.building import AT, act, guard, published, rule
-from workflows.handoffs import comments, engagements, expiry, returns
+from workflows.handoffs import comments, engagements, expiry, returns, stages
 from workflows.lifecycle import transitions, triage
 from workflows.models import EscalationRun, Notice, Pending, Triage
 from workflows.rules import execution, runner
@@ -83,7 +83,7 @@ def test_a_timer_for_a_ticket_that_moved_on_does_nothing_and_says_so(agent: Acto
     pass_until(200)
 
     row = Pending.objects.get()
-    assert (row.state, row.outcome) == ("dropped", f"{ticket.label} had moved on: it is “Working”.")
+    assert (row.state, row.outcome) == ("dropped", f"The status of {ticket.label} has changed to “Working”.")
     assert status(ticket) == "working"
 
 
@@ -128,9 +128,9 @@ def test_the_director_is_told_when_half_of_the_time_is_used_and_only_once(
     pass_until(600)
 
     notice = Notice.objects.get(channel="console", user=director)
-    assert "50 % of the time to resolve is used: VPN down" in notice.body
+    assert "50% of the time to resolution is used: VPN down" in notice.body
     run = EscalationRun.objects.get()
-    assert (run.steps_done, run.cause) == (1, "50 % of the time to resolve is used")
+    assert (run.steps_done, run.cause) == (1, "50% of the time to resolution is used")
     assert Event.objects.filter(ticket=ticket, kind=EventKind.ESCALATED).count() == 1
     assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
 
@@ -179,7 +179,7 @@ def test_a_requester_who_writes_on_a_resolved_ticket_stops_its_closing(agent: Ac
     comments.requester_says(ticket=fresh, requester=fresh.requester, body="No.", actor=agent, at=minutes(60))
     pass_until(600)
     assert Ticket.objects.get(pk=ticket.pk).phase == "active"
-    assert "had moved on" in Pending.objects.get().outcome
+    assert "has changed to" in Pending.objects.get().outcome
 
 
 @pytest.mark.parametrize("has_left", ["account", "seat"])
@@ -231,7 +231,7 @@ def test_an_escalation_ends_with_its_ticket_and_waits_for_the_morning(
     execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(60))
     runner.run(pending_id=following.pk, at=following.due_at)
     assert EscalationRun.objects.get().state == "ended"
-    assert Pending.objects.get(pk=following.pk).outcome.endswith("is over, and so is its escalation.")
+    assert Pending.objects.get(pk=following.pk).outcome.endswith("is no longer open; its escalation has ended.")
 
 
 def test_silence_is_broken_by_a_word_of_whoever_was_silent(agent: Actor, vendor: Organisation) -> None:
@@ -247,12 +247,12 @@ def test_silence_is_broken_by_a_word_of_whoever_was_silent(agent: Actor, vendor:
     ticket = opened(agent)
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=AT)
     them = Actor.vendor(vendor, "Hugo")
-    engagements.start(leg=engagements.accept(leg=leg, actor=them, at=minutes(30)), actor=them, at=minutes(30))
+    stages.start(leg=stages.accept(leg=leg, actor=them, at=minutes(30)), actor=them, at=minutes(30))
     comments.comment(ticket=ticket, body="ours", legs=[leg], actor=agent, at=minutes(80))
     pass_until(89)
     assert ticket.messages.count() == 1
     pass_until(90)
-    assert "how far you are" in ticket.messages.latest("pk").body
+    assert "send us an update" in ticket.messages.latest("pk").body
     pass_until(1000)
     assert ticket.messages.count() == 2
 
@@ -299,7 +299,7 @@ def test_p1_on_payroll_goes_to_the_second_vendor_and_the_second_bounce_opens_tri
     leg = Leg.objects.filter(ticket=ticket).latest("number")
     assert (leg.organisation, Ticket.objects.get(pk=ticket.pk).bounces) == (second, 1)
 
-    leg = engagements.accept(leg=leg, actor=Actor.vendor(second), at=minutes(20))
+    leg = stages.accept(leg=leg, actor=Actor.vendor(second), at=minutes(20))
     back = returns.give_back(leg=leg, reason="not ours", code="not_ours", actor=Actor.vendor(second), at=minutes(40))
     assert back.stage == Stage.ACCEPTED  # blocked: it stays with them until it is decided
     assert Triage.objects.get().cause == "bounces"
@@ -459,6 +459,6 @@ def test_who_was_frozen_for_longer_than_its_lease_does_nothing_a_second_time(
 def test_a_wait_on_the_requester_still_rolls_up_by_law(agent: Actor, vendor: Organisation) -> None:
     published()
     leg = engagements.begin_there(ticket=opened(agent), organisation=vendor, actor=agent, at=AT)
-    engagements.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=Actor.vendor(vendor), at=AT)
+    stages.wait(leg=leg, waits_on=WaitsOn.REQUESTER, actor=Actor.vendor(vendor), at=AT)
     assert Ticket.objects.get(pk=leg.ticket_id).status.slug == "waiting"
     assert transitions.LAW["waiting", "active"] == "activate"

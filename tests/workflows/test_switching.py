@@ -19,7 +19,7 @@ from hub.domain.actors import Actor
 from hub.models import Event, Leg, Organisation, Stage, Ticket
 from tests import factories
 from tests.workflows.building import AT, act, published, rule
-from workflows.handoffs import engagements, transitions
+from workflows.handoffs import engagements, stages, transitions
 from workflows.models import SwitchItem, VendorSwitch
 from workflows.rules import execution
 from workflows.vendor_change import export
@@ -125,7 +125,7 @@ def test_it_goes_on_where_it_was_cut_and_never_twice(agent: Actor, leaves: Organ
 def test_one_that_cannot_go_over_holds_up_no_other(agent: Actor, leaves: Organisation, comes: Organisation) -> None:
     published(most_organisations=1)
     stuck, free = engaged(agent, leaves), engaged(agent, leaves)
-    engagements.accept(leg=free, actor=agent, at=AT)
+    stages.accept(leg=free, actor=agent, at=AT)
     other = factories.OrganisationFactory()
     Leg.objects.create(ticket=stuck.ticket, organisation=other, given_by=stuck.given_by, number=9, offered_at=AT)
     made = switch(leaves, comes)
@@ -219,7 +219,7 @@ def test_an_admin_plans_it_looks_at_it_and_begins_it(
 @pytest.fixture
 def past(agent: Actor, leaves: Organisation, settings: Any, tmp_path: Path) -> Leg:
     leg = engaged(agent, leaves, requester=factories.PersonFactory(name="Priya"))
-    leg = engagements.accept(leg=leg, actor=Actor.vendor(leaves), at=AT + timedelta(minutes=5))
+    leg = stages.accept(leg=leg, actor=Actor.vendor(leaves), at=AT + timedelta(minutes=5))
     told = messages.say(
         ticket=leg.ticket,
         body="=1+1 is what we found",
@@ -268,8 +268,8 @@ def test_what_a_successor_gets_holds_nothing_of_ours(past: Leg, leaves: Organisa
         (lambda f: (f / "more.txt").write_text("x"), "more.txt is not in the manifest"),
         (lambda f: (f / "manifest.json").write_text("["), "cannot be read"),
         (lambda f: _reworked(f, "ledger", lambda rows: rows.pop(1)), "the ledger has a gap"),
-        (lambda f: _reworked(f, "events", lambda rows: rows.pop(1)), "does not follow the one before"),
-        (lambda f: _reworked(f, "events", lambda rows: rows.pop()), "its history ends elsewhere"),
+        (lambda f: _reworked(f, "events", lambda rows: rows.pop(1)), "does not follow the previous one"),
+        (lambda f: _reworked(f, "events", lambda rows: rows.pop()), "its history does not end with its last event"),
     ],
 )
 def test_an_exit_that_was_changed_is_found(
@@ -295,7 +295,7 @@ def _reworked(folder: Path, name: str, change: Any) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-@pytest.mark.parametrize(("arguments", "said"), [(["Nobody", "x"], "There is no vendor 'Nobody'; there are Hostwerk")])
+@pytest.mark.parametrize(("arguments", "said"), [(["Nobody", "x"], "There is no vendor 'Nobody'. Vendors: Hostwerk")])
 def test_a_wrong_name_is_answered_with_the_right_ones(leaves: Organisation, arguments: list[str], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         call_command("export_vendor", *arguments)

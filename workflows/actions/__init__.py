@@ -1,5 +1,5 @@
-"""What a workflow's rules can do, by subject; importing a module registers its actions.
+"""The actions that rules of a workflow can perform, by subject; importing a module registers its actions.
 
-Each action has a plan, which only says what it would do, and a deed, which is one call of a verb. A deed raises what
-its verb raises: the transition stands, and a person sees what could not be done.
+Each action has a plan, which describes what it would do, and a function that does it with one call to another package.
+If that call refuses, the transition stands and a person sees which action failed, and why.
 """

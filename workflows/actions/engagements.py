@@ -1,4 +1,4 @@
-"""What a rule can do between organisations: offer, hand over, recall, start joint triage."""
+"""Actions between organisations: offer, hand over, recall, resume, start joint triage."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
+from hub.core.sentences import sentence
 from hub.models import Stage
 from workflows.actions.base import REASON, Params, name_of, named, refusable, register, says, within
-from workflows.handoffs import engagements
+from workflows.handoffs import engagements, stages
 from workflows.lifecycle import triage
 from workflows.notifications import notify
 from workflows.rules import parameters
@@ -24,7 +25,7 @@ ACCEPT = Param(
     is_needed=False,
     least=1,
     most=100_000,
-    help=_lazy("Day and night, then it expires. Empty: as the workflow says."),
+    help=_lazy("Counted around the clock; then the offer expires. Leave empty to use the workflow's value."),
 )
 WHO = Param(name="organisation", label=_lazy("organisation"), kind=parameters.Organisation)
 
@@ -60,7 +61,7 @@ def _offer(context: Context, params: Params, execution: Execution) -> str:
 
 
 def _next(context: Context, params: Params) -> str:
-    """The first of the list that has not been asked in vain yet."""
+    """The public id of the first organisation on the list that has not been engaged on the ticket yet."""
     tried = {leg.organisation.public_id for leg in context.legs}
     return next((public_id for public_id in params["organisations"] if public_id not in tried), "")
 
@@ -68,7 +69,9 @@ def _next(context: Context, params: Params) -> str:
 def _offer_next(context: Context, params: Params, execution: Execution) -> str:
     following = _next(context, params)
     if not following:
-        raise ActionRefused(_("Every organisation on the list was already asked; decide whom to engage."))
+        raise ActionRefused(
+            sentence("Every organisation on the list has already been engaged; decide who to engage next.")
+        )
     return _hand_over(context, {**params, "organisation": following}, execution)
 
 
@@ -89,7 +92,7 @@ def _recall(context: Context, params: Params, execution: Execution) -> str:
 def _resume(context: Context, _params: Params, execution: Execution) -> str:
     waiting = [leg for leg in context.legs if leg.stage == Stage.WAITING and leg.waits_on in ("us", "requester")]
     for leg in waiting:
-        refusable(engagements.resume, leg=leg, actor=execution.actor, at=execution.at, within=execution)
+        refusable(stages.resume, leg=leg, actor=execution.actor, at=execution.at, within=execution)
     text = ngettext("%(count)d organisation resumed", "%(count)d organisations resumed", len(waiting))
     return text % {"count": len(waiting)}
 
@@ -106,33 +109,40 @@ def _start_triage(context: Context, params: Params, execution: Execution) -> str
         actor=execution.actor,
         at=execution.at,
     )
-    return _("joint triage")
+    return _("joint triage started")
 
 
 def _plan_hand_over(context: Context, params: Params) -> Effect:
     name = name_of(params["organisation"])
     engaged = {leg.organisation.public_id for leg in context.open_legs}
     refusal = _("%(name)s is already engaged.") % {"name": name} if params["organisation"] in engaged else ""
-    return Effect(says=_("hand over to %s") % name + in_minutes(params), why_not=refusal)
+    return Effect(says=in_minutes(_("hand over to %(name)s") % {"name": name}, params), why_not=refusal)
 
 
 def _plan_next(context: Context, params: Params) -> Effect:
     following = _next(context, params)
     if not following:
         return Effect(
-            says=_("offer to the next vendor"), why_not=_("Every organisation on the list was already asked.")
+            says=_("offer to the next vendor"), why_not=_("Every organisation on the list has already been engaged.")
         )
-    return Effect(says=_("hand over to %s, the next on the list") % name_of(following) + in_minutes(params))
+    text = _("hand over to %(name)s, the next on the list") % {"name": name_of(following)}
+    return Effect(says=in_minutes(text, params))
 
 
-def in_minutes(params: Params) -> str:
+def in_minutes(action: str, params: Params) -> str:
+    """The description of an offer, with the time to accept if the rule sets one."""
     minutes = params.get("accept_minutes")
-    return _(", %s minutes to accept") % minutes if minutes else ""
+    if not minutes:
+        return action
+    text = ngettext(
+        "%(action)s, %(minutes)d minute to accept", "%(action)s, %(minutes)d minutes to accept", int(minutes)
+    )
+    return text % {"action": action, "minutes": int(minutes)}
 
 
 def _plan_recall(context: Context, _params: Params) -> Effect:
     names = ", ".join(str(leg.organisation) for leg in context.open_legs)
-    return Effect(says=_("recall %(names)s") % {"names": names or _("nobody")})
+    return Effect(says=_("recall %(names)s") % {"names": names} if names else _("no organisation to recall"))
 
 
 register("hand_over", _lazy("hand over"), _hand_over, _plan_hand_over, WHO, REASON, ACCEPT)
@@ -141,31 +151,36 @@ register(
     _lazy("offer to the next vendor"),
     _offer_next,
     _plan_next,
-    Param(name="organisations", label=_lazy("in this order"), kind=parameters.Organisations),
+    Param(name="organisations", label=_lazy("organisations, in order"), kind=parameters.Organisations),
     REASON,
     ACCEPT,
-    help=_lazy("The first of the list that has not been engaged on this ticket yet."),
+    help=_lazy("The first organisation on the list that has not been engaged on this ticket yet."),
 )
 register(
     "offer",
     _lazy("engage another organisation as well"),
     _offer,
-    says(_lazy("offer to %(organisation)s as well")),
+    says(_lazy("also offer to %(organisation)s")),
     WHO,
     REASON,
     ACCEPT,
     Param(name="is_blocking", label=_lazy("blocks the resolution"), kind=parameters.Flag, default=True),
 )
 register("recall_legs", _lazy("recall every organisation"), _recall, _plan_recall, REASON)
-register("resume_legs", _lazy("let those who wait for us go on"), _resume, says(_lazy("let those who wait go on")))
+register("resume_legs", _lazy("resume waiting engagements"), _resume, says(_lazy("resume waiting engagements")))
 register(
     "start_triage",
     _lazy("start joint triage"),
     _start_triage,
     says(_lazy("start joint triage")),
     REASON,
-    Param(name="owner", label=_lazy("who decides"), kind=parameters.Role, default="manager"),
+    Param(name="owner", label=_lazy("decision owner"), kind=parameters.Role, default="manager"),
     Param(
-        name="minutes", label=_lazy("within minutes"), kind=parameters.Number, is_needed=False, least=1, most=100_000
+        name="minutes",
+        label=_lazy("minutes to decide"),
+        kind=parameters.Number,
+        is_needed=False,
+        least=1,
+        most=100_000,
     ),
 )

@@ -1,4 +1,4 @@
-"""What a rule can say, and to whom: on tickets, by notices, to endpoints."""
+"""Actions that send something: messages on tickets, notices, calls of endpoints."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
+from hub.core.sentences import sentence
 from hub.models import OPEN_STAGES, Membership
 from workflows.actions.base import TEXT, WHOM, Params, filled, register, says
 from workflows.handoffs import comments
@@ -28,7 +29,7 @@ AUDIENCES = (
 def _comment(context: Context, params: Params, execution: Execution) -> str:
     text = filled(params["text"], context)
     if not text:
-        raise ActionRefused(_("The text of the message is empty."))
+        raise ActionRefused(sentence("The text of the message is empty."))
     legs = context.open_legs if params["audience"] != "us" else []
     comments.comment(
         ticket=context.ticket,
@@ -38,19 +39,19 @@ def _comment(context: Context, params: Params, execution: Execution) -> str:
         legs=legs,
         is_for_requester=params["audience"] == "requester",
     )
-    return _("said: %s") % text[:80]
+    return _("message added: %(text)s") % {"text": text[:80]}
 
 
 def _ask_update(context: Context, params: Params, execution: Execution) -> str:
     lead = context.lead
     if lead is None or lead.stage not in OPEN_STAGES:
-        raise ActionRefused(_("No organisation is engaged that could be asked."))
+        raise ActionRefused(sentence("No leading organisation is engaged that could send an update."))
     text = filled(params["text"], context)
     comments.comment(ticket=context.ticket, body=text, actor=execution.actor, at=execution.at, legs=[lead])
-    return _("asked %(organisation)s for an update") % {"organisation": lead.organisation}
+    return _("update requested from %(organisation)s") % {"organisation": lead.organisation}
 
 
-def _whom(context: Context, params: Params) -> list[Recipient]:
+def _recipients(context: Context, params: Params) -> list[Recipient]:
     whom, ticket = params["whom"], context.ticket
     if whom in Membership.Role.values:
         return notify.people(notify.in_role(whom))
@@ -66,11 +67,11 @@ def _whom(context: Context, params: Params) -> list[Recipient]:
 
 
 def _notify(context: Context, params: Params, execution: Execution) -> str:
-    recipients = _whom(context, params)
+    recipients = _recipients(context, params)
     if not recipients:
-        raise ActionRefused(_("Nobody to notify: %(whom)s.") % {"whom": dict(WHOM)[params["whom"]]})
+        raise ActionRefused(sentence("No recipients found for: %(whom)s.", whom=dict(WHOM)[params["whom"]]))
     why = filled(params["text"], context)
-    told = Told(
+    notice = Told(
         key=f"rule:{execution.rule}:{context.ticket.public_id}:{context.ticket.last_seq}:{params['whom']}",
         kind=params["kind"],
         ticket=context.ticket,
@@ -79,18 +80,19 @@ def _notify(context: Context, params: Params, execution: Execution) -> str:
         text=why,
         is_urgent=params["is_urgent"],
     )
-    notify.tell(told, recipients, at=execution.at)
+    notify.tell(notice, recipients, at=execution.at)
     names = ", ".join(sorted({str(each.user or each.organisation or each.to) for each in recipients}))
-    note(execution, what=_("notified"), result=f"{names}: {why}"[:500])
-    return _("notified %(names)s") % {"names": names}
+    done = _("notified %(names)s") % {"names": names}
+    note(execution, what=done, result=why)
+    return done
 
 
 def _call(context: Context, params: Params, execution: Execution) -> str:
     endpoint = Endpoint.objects.filter(name=params["endpoint"], is_active=True).first()
     if endpoint is None:
-        raise ActionRefused(_("There is no active endpoint called “%(name)s”.") % {"name": params["endpoint"]})
+        raise ActionRefused(sentence("There is no active endpoint called “%(name)s”.", name=params["endpoint"]))
     why = filled(params["text"], context)
-    told = Told(
+    notice = Told(
         key=f"call:{execution.rule}:{context.ticket.public_id}:{context.ticket.last_seq}",
         kind="escalation",
         ticket=context.ticket,
@@ -98,9 +100,10 @@ def _call(context: Context, params: Params, execution: Execution) -> str:
         text=why,
         is_urgent=True,
     )
-    notify.tell(told, notify.endpoint(endpoint), at=execution.at)
-    note(execution, what=_("called"), result=f"{endpoint}: {why}"[:500])
-    return _("called %s") % endpoint
+    notify.tell(notice, notify.endpoint(endpoint), at=execution.at)
+    done = _("called %(endpoint)s") % {"endpoint": endpoint}
+    note(execution, what=done, result=why)
+    return done
 
 
 def _broadcast(context: Context, params: Params, execution: Execution) -> str:
@@ -111,57 +114,58 @@ def _broadcast(context: Context, params: Params, execution: Execution) -> str:
         at=execution.at,
         is_for_requesters=params["requesters"],
     )
-    return ngettext("written on %(count)d ticket", "written on %(count)d tickets", count) % {"count": count}
+    text = ngettext("message added to %(count)d ticket", "message added to %(count)d tickets", count)
+    return text % {"count": count}
 
 
 register(
     "comment",
-    _lazy("say something"),
+    _lazy("add a message"),
     _comment,
-    says(_lazy("say: %(text)s")),
+    says(_lazy("add the message: %(text)s")),
     TEXT,
-    Param(name="audience", label=_lazy("to"), kind=parameters.Choice, choices=AUDIENCES, default="us"),
+    Param(name="audience", label=_lazy("audience"), kind=parameters.Choice, choices=AUDIENCES, default="us"),
 )
 register(
     "ask_update",
-    _lazy("ask how far they are"),
+    _lazy("request an update"),
     _ask_update,
-    says(_lazy("ask the leading organisation for news")),
+    says(_lazy("request an update from the leading organisation")),
     Param(
         name="text",
         label=_lazy("text"),
         kind=parameters.Template,
-        default="Please tell us how far you are with {ticket.label}.",
+        default="Please send us an update on {ticket.label}.",
     ),
 )
 register(
     "notify",
-    _lazy("tell somebody"),
+    _lazy("notify somebody"),
     _notify,
-    says(_lazy("tell %(whom)s: %(text)s")),
-    Param(name="whom", label=_lazy("whom"), kind=parameters.Choice, choices=WHOM),
+    says(_lazy("notify %(whom)s: %(text)s")),
+    Param(name="whom", label=_lazy("recipients"), kind=parameters.Choice, choices=WHOM),
     TEXT,
     Param(
         name="kind",
         label=_lazy("kind of notice"),
         default="escalation",
-        help=_lazy("Which template it reads by, and which preference decides."),
+        help=_lazy("Selects the notice template and the recipients' notification preferences."),
     ),
-    Param(name="is_urgent", label=_lazy("at any hour"), kind=parameters.Flag, default=True),
+    Param(name="is_urgent", label=_lazy("send at any hour"), kind=parameters.Flag, default=True),
 )
 register(
     "call_webhook",
     _lazy("call an endpoint"),
     _call,
     says(_lazy("call %(endpoint)s: %(text)s")),
-    Param(name="endpoint", label=_lazy("endpoint, by its name"), kind=parameters.Endpoint),
+    Param(name="endpoint", label=_lazy("endpoint"), kind=parameters.Endpoint),
     TEXT,
 )
 register(
     "broadcast",
-    _lazy("say something on every ticket below it"),
+    _lazy("broadcast to all child tickets"),
     _broadcast,
-    says(_lazy("broadcast: %(text)s")),
+    says(_lazy("broadcast to all child tickets: %(text)s")),
     TEXT,
-    Param(name="requesters", label=_lazy("to the requesters, too"), kind=parameters.Flag, default=False),
+    Param(name="requesters", label=_lazy("also to the requesters"), kind=parameters.Flag, default=False),
 )

@@ -1,4 +1,4 @@
-"""What a rule can do with the ticket itself: its fields, its assignment, its verbs, its child tickets."""
+"""Actions on the ticket itself: its fields, its assignment, its transitions, its child tickets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from hub.core.sentences import sentence
 from hub.domain import tickets
 from hub.models import Priority, Relation, Team, User
 from workflows.actions.base import REASON, Params, filled, named, refusable, register, says
@@ -21,7 +22,7 @@ from workflows.rules.parameters import Param
 from workflows.rules.registry import Effect
 
 SETTABLE = (("title", _lazy("title")), ("impact", _lazy("impact")), ("urgency", _lazy("urgency")))
-VERB = Param(name="verb", label=_lazy("verb"), kind=parameters.Verb)
+VERB = Param(name="verb", label=_lazy("transition"), kind=parameters.Verb)
 
 
 def _set_field(context: Context, params: Params, execution: Execution) -> str:
@@ -35,7 +36,7 @@ def _set_field(context: Context, params: Params, execution: Execution) -> str:
         at=execution.at,
         origin=execution.origin,
     )
-    return str(_("%(field)s is %(value)s") % params)
+    return _("%(field)s set to %(value)s") % {"field": dict(SETTABLE)[params["field"]], "value": value}
 
 
 def _set_priority(context: Context, params: Params, execution: Execution) -> str:
@@ -47,7 +48,7 @@ def _set_priority(context: Context, params: Params, execution: Execution) -> str
         at=execution.at,
         origin=execution.origin,
     )
-    return str(_("priority %s") % params["priority"])
+    return _("priority set to %(priority)s") % {"priority": params["priority"]}
 
 
 def _raised(context: Context, params: Params) -> str:
@@ -63,25 +64,25 @@ def _raise_priority(context: Context, params: Params, execution: Execution) -> s
 def _assign_team(context: Context, params: Params, execution: Execution) -> str:
     team = Team.objects.filter(public_id=params["team"]).first()
     if team is None:
-        raise ActionRefused(_("The team named in the rule no longer exists."))
+        raise ActionRefused(sentence("The team named in the rule no longer exists."))
     tickets.assign(ticket=context.ticket, team=team, actor=execution.actor, at=execution.at, origin=execution.origin)
-    return _("assigned to %s") % team
+    return _("assigned to %(assignee)s") % {"assignee": team}
 
 
 def _assign_person(context: Context, params: Params, execution: Execution) -> str:
     user = User.objects.filter(email__iexact=params["email"], is_active=True).first()
     if user is None:
-        raise ActionRefused(_("There is no active user with the address %(email)s.") % {"email": params["email"]})
+        raise ActionRefused(sentence("There is no active user with the address %(email)s.", email=params["email"]))
     tickets.assign(
         ticket=context.ticket, assignee=user, actor=execution.actor, at=execution.at, origin=execution.origin
     )
-    return _("assigned to %s") % user
+    return _("assigned to %(assignee)s") % {"assignee": user}
 
 
 def _move(context: Context, params: Params, execution: Execution) -> str:
     nested = execution.nested(actor=machine(execution.rule))
     carry_out(nested, params["verb"], reason=context.reason or execution.rule)
-    return str(_("“%s”") % params["verb"])
+    return _("“%(verb)s” carried out") % {"verb": params["verb"]}
 
 
 def _schedule(context: Context, params: Params, execution: Execution) -> str:
@@ -97,12 +98,12 @@ def _schedule(context: Context, params: Params, execution: Execution) -> str:
             "made_at": execution.at,
         },
     )
-    return _("“%(verb)s” at %(when)s") % {"verb": params["verb"], "when": f"{due:%Y-%m-%d %H:%M} UTC"}
+    return _("“%(verb)s” scheduled for %(when)s") % {"verb": params["verb"], "when": f"{due:%Y-%m-%d %H:%M} UTC"}
 
 
 def _set_major(context: Context, params: Params, execution: Execution) -> str:
     major_incidents.declare(ticket=context.ticket, is_major=params["is_major"], actor=execution.actor, at=execution.at)
-    return _("major incident") if params["is_major"] else _("no major incident")
+    return _("major incident declared") if params["is_major"] else _("major incident ended")
 
 
 def _open_child(context: Context, params: Params, execution: Execution) -> str:
@@ -120,18 +121,27 @@ def _open_child(context: Context, params: Params, execution: Execution) -> str:
         refusable(
             engagements.offer, ticket=made, organisation=named(context, params), actor=execution.actor, at=execution.at
         )
-    return _("child ticket %(ticket)s") % {"ticket": made.label}
+    return _("child ticket %(ticket)s opened") % {"ticket": made.label}
+
+
+def _plan_set_field(_context: Context, params: Params) -> Effect:
+    field = dict(SETTABLE).get(params["field"], params["field"])
+    return Effect(says=_("set %(field)s to %(value)s") % {"field": field, "value": params["value"]})
 
 
 def _plan_raise(context: Context, params: Params) -> Effect:
-    return Effect(says=_("priority %s") % _raised(context, params))
+    return Effect(says=_("set the priority to %(priority)s") % {"priority": _raised(context, params)})
+
+
+def _plan_set_major(_context: Context, params: Params) -> Effect:
+    return Effect(says=_("declare a major incident") if params["is_major"] else _("end the major incident"))
 
 
 register(
     "set_field",
     _lazy("set a field"),
     _set_field,
-    says(_lazy("%(field)s becomes %(value)s")),
+    _plan_set_field,
     Param(name="field", label=_lazy("field"), kind=parameters.Choice, choices=SETTABLE),
     Param(name="value", label=_lazy("value")),
 )
@@ -139,7 +149,7 @@ register(
     "set_priority",
     _lazy("set the priority"),
     _set_priority,
-    says(_lazy("priority %(priority)s")),
+    says(_lazy("set the priority to %(priority)s")),
     Param(name="priority", label=_lazy("priority"), kind=parameters.PriorityChoice),
     REASON,
 )
@@ -148,7 +158,7 @@ register(
     _lazy("raise the priority"),
     _raise_priority,
     _plan_raise,
-    Param(name="steps", label=_lazy("by"), kind=parameters.Number, least=1, most=3, default=1),
+    Param(name="steps", label=_lazy("steps"), kind=parameters.Number, least=1, most=3, default=1),
 )
 register(
     "assign_team",
@@ -159,32 +169,32 @@ register(
 )
 register(
     "assign_person",
-    _lazy("assign to somebody"),
+    _lazy("assign to a person"),
     _assign_person,
     says(_lazy("assign to %(email)s")),
     Param(name="email", label=_lazy("e-mail address")),
 )
 register(
     "open_child",
-    _lazy("open a ticket below it"),
+    _lazy("open a child ticket"),
     _open_child,
-    says(_lazy("open a ticket below it: %(title)s")),
+    says(_lazy("open a child ticket: %(title)s")),
     Param(name="title", label=_lazy("title"), kind=parameters.Template),
-    Param(name="organisation", label=_lazy("offer it to"), kind=parameters.Organisation, is_needed=False),
+    Param(name="organisation", label=_lazy("offer to"), kind=parameters.Organisation, is_needed=False),
 )
 register(
     "schedule",
-    _lazy("use a verb later"),
+    _lazy("carry out a transition later"),
     _schedule,
-    says(_lazy("“%(verb)s” in %(minutes)s minutes")),
+    says(_lazy("carry out “%(verb)s” in %(minutes)s minutes")),
     VERB,
-    Param(name="minutes", label=_lazy("in minutes"), kind=parameters.Number, least=1, most=525_600),
+    Param(name="minutes", label=_lazy("minutes from now"), kind=parameters.Number, least=1, most=525_600),
 )
-register("move", _lazy("use another verb now"), _move, says(_lazy("“%(verb)s”")), VERB)
+register("move", _lazy("carry out another transition now"), _move, says(_lazy("carry out “%(verb)s”")), VERB)
 register(
     "set_major",
-    _lazy("declare a major incident"),
+    _lazy("declare or end a major incident"),
     _set_major,
-    says(_lazy("major incident: %(is_major)s")),
-    Param(name="is_major", label=_lazy("is one"), kind=parameters.Flag, default=True),
+    _plan_set_major,
+    Param(name="is_major", label=_lazy("major incident"), kind=parameters.Flag, default=True),
 )

@@ -1,6 +1,6 @@
-"""A draft tried on one ticket, with its real history: which verbs would have been there, what would have fired, when.
+"""Dry run of a version on the real history of one ticket: which transitions were possible, which rules would have run.
 
-Nothing is written. The past is folded from the ticket's events with the functions that fold the present.
+Nothing is written. Past states are folded from the ticket's events by the functions that also fold the present one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from hub.core.clock import now
 from hub.domain import clocks, event_loader
@@ -36,33 +37,33 @@ from workflows.rules.scheduling import clock_key, has_used, highest_passed, late
 
 @dataclass(frozen=True, kw_only=True)
 class WouldFire:
-    """A rule that would have been set off."""
+    """A rule that would have been triggered."""
 
     at: datetime
     name: str
     because: str
     why_not: str
     says: tuple[str, ...]
-    """What its actions would have done, in words."""
+    """What its actions would have done, one text each."""
 
 
 @dataclass(kw_only=True)
 class Moment:
-    """One thing that really happened, and what the draft says of it."""
+    """One event of the ticket, and what the version would have done."""
 
     at: datetime
     what: str
     who: str
     status: str
-    """The draft's own status after it."""
+    """The status in this version afterwards."""
     verbs: list[verbs.Verb] = field(default_factory=list)
     fired: list[WouldFire] = field(default_factory=list)
     note: str = ""
-    """What the draft has no way for."""
+    """Set if the version has no transition for what really happened."""
 
 
 class Past(Context):
-    """The facts of a ticket as they were after some of its events."""
+    """The facts of a ticket as they were after its first events."""
 
     def __init__(self, ticket: Ticket, *, at: datetime, events: list[Facts], facts: TicketFacts, said: int, files: int):
         super().__init__(ticket, at=at)
@@ -93,7 +94,7 @@ def _clocks(ticket: Ticket, events: list[Facts], at: datetime) -> list[Clock]:
 
 
 class Rehearsal:
-    """One draft, one ticket."""
+    """The dry run of one version on one ticket."""
 
     def __init__(self, version: WorkflowVersion, ticket: Ticket) -> None:
         self.policy: Policy = compile_version(version)
@@ -107,14 +108,14 @@ class Rehearsal:
         self.bounces = 0
         self.organisations: dict[str, Organisation | None] = {}
         self.until = now()
-        """What has not come yet has not fired."""
+        """Rules due later have not run yet."""
 
     def _begins(self, phase: str) -> State:
         states = [state for state in self.policy.states.values() if state.phase == phase]
         return next((state for state in states if state.is_default), states[0])
 
     def moments(self, *, most: int = 400) -> Iterator[Moment]:
-        """Event by event, in the order in which things happened."""
+        """The ticket's first events, at most `most`, in the order in which they occurred."""
         facts, seen, said, files = TicketFacts(), list[Facts](), 0, 0
         last_word = self.real.opened_at
         for number, event in enumerate(self.events[:most]):
@@ -158,7 +159,7 @@ class Rehearsal:
         return self.organisations[public_id]
 
     def _follow(self, event: Event, facts: TicketFacts) -> str:
-        """The draft's status after what really happened."""
+        """Follow a real change of phase in this version; returns a note if the version has no transition for it."""
         if event.kind != EventKind.TICKET_MOVED or facts.phase == self.status.phase:
             return ""
         named = event.payload.get("rule", "")
@@ -173,9 +174,12 @@ class Rehearsal:
         self.entered_at = event.occurred_at
         if way is not None or self.policy.is_plain:
             return ""
-        return _("The draft has no way from “%(before)s” to here.") % {"before": before.name}
+        return _("This version has no transition from “%(before)s” to “%(after)s”.") % {
+            "before": before.name,
+            "after": self.status.name,
+        }
 
-    # -- what would have been set off
+    # -- what would have been triggered
 
     def _by_event(self, event: Event, past: Past) -> Iterator[WouldFire]:
         for rule in self.policy.set_off_by(Trigger.EVENT):
@@ -183,7 +187,7 @@ class Rehearsal:
                 yield from self._fire(rule, past, event.occurred_at, str(event.get_kind_display()))
 
     def _by_vendor(self, event: Event, past: Past, facts: TicketFacts) -> Iterator[WouldFire]:
-        """What the version answers to what became of an engagement: the first rule that is for it, as it is live."""
+        """The first transition triggered by what happened to an engagement; as in operation, no other one runs."""
         did = event.kind.removeprefix("leg.") if event.kind.startswith("leg.") else ""
         is_lead = event.payload.get("leg") == facts.lead
         for rule in self.policy.set_off_by(Trigger.VENDOR):
@@ -198,7 +202,7 @@ class Rehearsal:
                 return
 
     def _between(self, start: datetime, end: datetime, past: Past, last_word: datetime) -> Iterator[WouldFire]:
-        """What time alone would have set off before the next thing happened."""
+        """What time alone would have triggered before the next event."""
         due: list[tuple[datetime, CompiledRule, str, str]] = []
         for rule in self.policy.set_off_by(Trigger.TIMER, Trigger.CLOCK, Trigger.SILENCE):
             due += [(at, rule, key, why) for at, key, why in self._due(rule, past, last_word)]
@@ -216,9 +220,11 @@ class Rehearsal:
         number, hours = int(wanted.get("minutes", 0) or 0), str(wanted.get("hours", ""))
         if rule.trigger == Trigger.TIMER and self._concerns(rule):
             at = later(self.entered_at, number, hours)
-            yield at, f"{name}:{self.status.pk}:{self.entered_at}", _("%s minutes in this status") % number
+            because = ngettext("%(n)d minute in this status", "%(n)d minutes in this status", number) % {"n": number}
+            yield at, f"{name}:{self.status.pk}:{self.entered_at}", because
         elif rule.trigger == Trigger.SILENCE and self.status.phase in ("new", "active", "waiting"):
-            yield later(last_word, number, hours), f"{name}:{last_word}", _("%s minutes of silence") % number
+            because = ngettext("%(n)d minute of silence", "%(n)d minutes of silence", number) % {"n": number}
+            yield later(last_word, number, hours), f"{name}:{last_word}", because
         elif rule.trigger == Trigger.CLOCK:
             for clock in past.clocks:
                 is_meant = (clock.target, clock.contract.kind) == (
@@ -229,7 +235,7 @@ class Rehearsal:
                 found = reaches(clock, percent) if is_meant else None
                 is_outdone = has_used(clock, percent) and highest_passed(self.policy, rule, clock) > percent
                 if found is not None and not is_outdone:
-                    yield found, clock_key(rule, clock), f"{percent} %"
+                    yield found, clock_key(rule, clock), _("%(percent)s %% of the goal") % {"percent": percent}
 
     def _concerns(self, rule: CompiledRule) -> bool:
         if isinstance(rule, CompiledTransition):
@@ -252,7 +258,7 @@ class Rehearsal:
             at = later(at, step.wait_minutes, "ours" if step.hours == "ours" and step.wait_minutes else "")
             yield WouldFire(
                 at=at,
-                name=f"{rule.name}, {_('step')} {number}",
+                name=_("%(escalation)s, step %(number)s") % {"escalation": rule.name, "number": number},
                 because=because,
                 why_not=refusal,
                 says=_plans(step.actions, past),
@@ -265,7 +271,11 @@ def _plans(actions: tuple[CompiledAction, ...], past: Past) -> tuple[str, ...]:
     found = []
     for each in actions:
         effect = each.kind.plan(past, each.params)
-        found.append(f"{effect.says} ({effect.why_not})" if effect.why_not else effect.says)
+        if effect.why_not:
+            values = {"action": effect.says, "reason": effect.why_not}
+            found.append(_("%(action)s (not possible: %(reason)s)") % values)
+        else:
+            found.append(effect.says)
     return tuple(found)
 
 
@@ -274,18 +284,21 @@ def _what(event: Event) -> str:
         verb = str(event.payload.get("verb", ""))
         return str(MOVED.get(verb, verb))
     if event.kind == EventKind.RULE_ACTED:
-        return f"{event.get_kind_display()}: {acted(event.payload)}"
+        return _("%(event)s: %(details)s") % {"event": event.get_kind_display(), "details": acted(event.payload)}
     leg = event.payload.get("organisation", "") if event.kind.startswith("leg.") else ""
     name = Organisation.objects.filter(public_id=leg).values_list("name", flat=True).first() if leg else ""
-    return f"{name}: {event.get_kind_display()}" if name else str(event.get_kind_display())
+    if not name:
+        return str(event.get_kind_display())
+    return _("%(organisation)s: %(event)s") % {"organisation": name, "event": event.get_kind_display()}
 
 
 def rehearse(version: WorkflowVersion, ticket: Ticket) -> list[Moment]:
+    """The dry run of a version on a ticket, event by event."""
     return list(Rehearsal(version, ticket).moments())
 
 
 def summary(moments: list[Moment]) -> dict[str, Any]:
-    """How often the draft would have acted, and where it has no way."""
+    """How many rules would have run or been refused, and how many real changes the version does not allow."""
     fired = [each for moment in moments for each in moment.fired]
     return {
         "fired": len([each for each in fired if not each.why_not]),

@@ -1,4 +1,4 @@
-"""Versions of a workflow: draft, published (final), fading, retired. In-flight work keeps its version."""
+"""Versions of a workflow: draft, published and immutable, superseded, retired. Open tickets keep their version."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from hub.core.ids import new_ulid
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.domain.policies import NotPublishable
 from hub.models import EventKind, State, Ticket, User, Workflow, WorkflowVersion
-from workflows.authoring import serialization, validation
+from workflows.authoring import comparison, serialization, validation
 from workflows.models import PolicyRecord
 
 Status = WorkflowVersion.Status
 
 
 class Faulty(NotPublishable):
-    """The version cannot be published; every fault says where it is."""
+    """The version cannot be published; `faults` lists what is wrong, with its place."""
 
     def __init__(self, faults: list[validation.Fault]) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
@@ -31,11 +33,11 @@ class Faulty(NotPublishable):
 
 @transaction.atomic
 def publish(version: WorkflowVersion, *, user: User | None, why: str, at: datetime) -> WorkflowVersion:
-    """Make a draft the version that new tickets begin on; the one before it fades. Who and why is written down."""
+    """Publish a draft: new tickets use it, and it supersedes the previous version. User and reason are recorded."""
     version = WorkflowVersion.objects.select_for_update(of=("self",)).select_related("workflow").get(pk=version.pk)
     if version.status != Status.DRAFT:
         raise NotPublishable(
-            _("%(version)s is %(status)s and cannot be changed; create a new version.")
+            _("%(version)s is %(status)s and cannot be changed; create a new draft.")
             % {
                 "version": version,
                 "status": version.get_status_display(),
@@ -50,7 +52,8 @@ def publish(version: WorkflowVersion, *, user: User | None, why: str, at: dateti
     version.status = Status.PUBLISHED
     version.fingerprint = f"{serialization.digest(version)[:32]}.{new_ulid()}"
     version.save(update_fields=["status", "fingerprint"])
-    changes = serialization.differences(before, version) if before is not None else []
+    with translation.override("en"):  # the record is in English, whatever language the user reads
+        changes = comparison.differences(before, version) if before is not None else []
     details = {
         "before": str(before or ""),
         "digest": serialization.digest(version),
@@ -62,13 +65,13 @@ def publish(version: WorkflowVersion, *, user: User | None, why: str, at: dateti
 
 @transaction.atomic
 def new_draft(version: WorkflowVersion) -> WorkflowVersion:
-    """A draft that begins as a copy of everything in a version."""
+    """Create a draft as a complete copy of a version."""
     return serialization.taken_in(serialization.exported(version), workflow=version.workflow)
 
 
 @transaction.atomic
 def begin(workflow: Workflow) -> WorkflowVersion | None:
-    """The first draft of a new workflow: a copy of what is in force in the standard one; None where nothing is."""
+    """Create the first draft of a new workflow as a copy of the published standard version; None if there is none."""
     standard = WorkflowVersion.objects.filter(workflow__is_default=True, status=Status.PUBLISHED).first()
     if standard is None:
         return None
@@ -77,23 +80,29 @@ def begin(workflow: Workflow) -> WorkflowVersion | None:
 
 @transaction.atomic
 def retire(version: WorkflowVersion, *, user: User | None, why: str, at: datetime) -> WorkflowVersion:
-    """End a fading version that no open ticket is on."""
+    """Retire a superseded version that no open ticket uses."""
     version = WorkflowVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
     if version.status != Status.FADING:
-        raise NotPublishable(_("Only a version that is being phased out can be retired."))
+        raise NotPublishable(_("Only a superseded version can be retired."))
     count = in_flight(version).count()
     if count:
-        raise NotPublishable(_("%s open tickets are on it still; move them first, or let them end.") % count)
+        text = ngettext(
+            "%(count)d open ticket still uses this version. Move it first, or wait until it is closed.",
+            "%(count)d open tickets still use this version. Move them first, or wait until they are closed.",
+            count,
+        )
+        raise NotPublishable(text % {"count": count})
     version.status = Status.RETIRED
     version.save(update_fields=["status"])
     PolicyRecord.objects.create(version=version, verb="retired", user=user, why=why, at=at)
     return version
 
 
-# -- moving what is in flight
+# -- moving open tickets
 
 
 def in_flight(version: WorkflowVersion) -> Any:
+    """The tickets that use a version and are not closed or cancelled."""
     return Ticket.objects.filter(
         status__version=version, imported_from__isnull=True, phase__in=["new", "active", "waiting", "resolved"]
     )
@@ -101,16 +110,16 @@ def in_flight(version: WorkflowVersion) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Moved:
-    """One state of the old version: how many tickets are in it, and where they would go."""
+    """One status of the old version: how many tickets have it, and which status they would get."""
 
     state: State
     count: int
     target: State | None
-    """None: nothing of that phase was chosen; its tickets stay."""
+    """None: the new version has no status for that phase; the tickets stay on the old version."""
 
 
 def preview(version: WorkflowVersion, to: WorkflowVersion, chosen: Mapping[str, str] | None = None) -> list[Moved]:
-    """Where tickets of each state would go: the state that was chosen, of the same name, or where its phase begins."""
+    """The new status for each old one: the chosen one, the one with the same slug, or the first one of its phase."""
     chosen = dict(chosen or {})
     states = {state.slug: state for state in State.objects.filter(version=to)}
     found = []
@@ -131,10 +140,10 @@ def move_tickets(
     why: str,
     at: datetime,
 ) -> int:
-    """Take in-flight tickets to another version, one transaction each: stopped half-way, it is simply begun again."""
+    """Move open tickets to the published version, each in its own transaction. If interrupted, call it again."""
     to = WorkflowVersion.objects.get(pk=to.pk)
     if to.workflow_id != version.workflow_id or to.status != Status.PUBLISHED:
-        raise NotPublishable(_("Tickets move to the published version of the same workflow."))
+        raise NotPublishable(_("Tickets can only be moved to the published version of the same workflow."))
     targets = {each.state.pk: each.target for each in preview(version, to, chosen)}
     actor = Actor.person(user) if user is not None else Actor.system("workflow")
     moved = 0

@@ -1,7 +1,7 @@
-"""A version as a document: exported, imported whole or not at all, compared with another one.
+"""A version as a JSON document: exported, and imported completely or not at all.
 
-Rows elsewhere (organisations, services, calendars, teams) are named by id and name: an id that is not there is
-looked for by its name, so that a workflow can be taken to another installation.
+References to organisations, services, calendars and teams carry an id and a name. An id that does not exist here is
+resolved by its name, so that a workflow can be transferred to another installation.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -32,18 +31,18 @@ ESCALATION = (*RULE, "kind", "ends_with_acknowledgement", "is_quiet_at_night")
 
 
 class BadDocument(ValueError):
-    """A document that cannot be taken in; every mistake is a line, and nothing was taken."""
+    """The document cannot be imported, and nothing of it was; `mistakes` lists everything that is wrong with it."""
 
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = mistakes
 
 
-# -- out
+# -- export
 
 
 def exported(version: WorkflowVersion) -> dict[str, Any]:
-    """Everything in a version, in its order."""
+    """The document of a version: its settings, statuses, transitions and escalations, in order."""
     states = list(State.objects.filter(version=version).select_related("default_holder").order_by("position", "pk"))
     slugs = {state.pk: state.slug for state in states}
     transitions = Transition.objects.filter(version=version).prefetch_related("sources", "guards", "actions")
@@ -84,10 +83,12 @@ def exported(version: WorkflowVersion) -> dict[str, Any]:
 
 
 def text(version: WorkflowVersion) -> str:
+    """The document of a version as JSON."""
     return json.dumps(exported(version), indent=2, ensure_ascii=False, sort_keys=True)
 
 
 def digest(version: WorkflowVersion) -> str:
+    """The SHA-256 of a version's rules, equal for equal versions whatever their workflow is called."""
     plain = {name: value for name, value in exported(version).items() if name not in ("names", "workflow")}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
@@ -103,7 +104,7 @@ def _actions(rows: Any) -> list[dict[str, Any]]:
 
 
 def _row_params(document: Mapping[str, Any]) -> Iterator[tuple[Param, dict[str, Any]]]:
-    """Every parameter that names a row elsewhere, with the table it stands in."""
+    """Every parameter that refers to a row of another table, with the parameters of its guard or action."""
     rules = [*document.get("transitions", ()), *document.get("escalations", ())]
     tables: list[tuple[Mapping[str, Kind], dict[str, Any]]] = []
     for rule in rules:
@@ -130,11 +131,11 @@ def _names(document: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-# -- in
+# -- import
 
 
 def taken_in(document: str | Mapping[str, Any], *, workflow: Workflow | None = None) -> WorkflowVersion:
-    """A draft made of a document: whole, or BadDocument says everything that is wrong with it."""
+    """Create a draft from a document. BadDocument lists everything that is wrong with it."""
     plain = _parsed(document) if isinstance(document, str) else document
     mistakes = list(_shape(plain))
     if mistakes:
@@ -147,8 +148,9 @@ def taken_in(document: str | Mapping[str, Any], *, workflow: Workflow | None = N
         with transaction.atomic():
             return _made(plain, workflow)
     except (ValidationError, IntegrityError, KeyError, TypeError, ValueError) as error:
-        told = error.messages if isinstance(error, ValidationError) else [str(error)]
-        raise BadDocument([str(each) for each in told]) from error
+        if isinstance(error, ValidationError):
+            raise BadDocument([str(each) for each in error.messages]) from error
+        raise BadDocument([_("The document could not be imported: %(error)s") % {"error": error}]) from error
 
 
 def _parsed(document: str) -> Mapping[str, Any]:
@@ -172,31 +174,31 @@ _KEYS = {
 
 
 def _shape(document: Mapping[str, Any]) -> Iterator[str]:
-    """What cannot be read at all; whether it makes sense is asked when it is published."""
+    """What makes the document unreadable. Whether its rules make sense is checked when it is published."""
     if document.get("format") != FORMAT:
-        yield _("It is not of the format %s.") % FORMAT
+        yield _("Expected the format %(format)s.") % {"format": FORMAT}
         return
-    yield from (_("There is no key “%s”.") % name for name in document.keys() - _KEYS[""])
+    yield from (_("Unknown key “%(key)s”.") % {"key": name} for name in document.keys() - _KEYS[""])
     if not isinstance(document.get("workflow"), str) or not document["workflow"].strip():
-        yield _("workflow: its name is missing.")
+        yield _("workflow: the name is missing.")
     settings = document.get("settings", {})
     if not isinstance(settings, Mapping) or settings.keys() - set(SETTINGS):
-        yield _("settings: there are only: %s.") % ", ".join(SETTINGS)
+        yield _("settings: only these keys are allowed: %(keys)s.") % {"keys": ", ".join(SETTINGS)}
     for name in ("states", "transitions", "escalations"):
         rows = document.get(name, [])
         if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows) or len(rows) > 500:
-            yield _("%s: this has to be a list of tables.") % name
+            yield _("%(place)s: expected a list of at most 500 objects.") % {"place": name}
             return
         for number, row in enumerate(rows):
-            yield from (f"{name}.{number}: {_('there is no key')} “{key}”." for key in row.keys() - _KEYS[name])
+            for key in row.keys() - _KEYS[name]:
+                yield _("%(place)s: unknown key “%(key)s”.") % {"place": f"{name}.{number}", "key": key}
     states = [state.get("slug") for state in document.get("states", [])]
     if len(set(map(str, states))) != len(states):
-        yield _("states: two have the same slug.")
+        yield _("states: two entries have the same slug.")
     for number, row in enumerate(document.get("transitions", [])):
         wanted = [*(row.get("sources") or []), *([row["target"]] if row.get("target") else [])]
-        yield from (
-            f"transitions.{number}: {_('there is no state')} “{each}”." for each in wanted if each not in states
-        )
+        for slug in [each for each in wanted if each not in states]:
+            yield _("%(place)s: there is no status “%(slug)s”.") % {"place": f"transitions.{number}", "slug": slug}
     for name in ("transitions", "escalations"):
         for number, row in enumerate(document.get(name, [])):
             yield from _parts(f"{name}.{number}", row)
@@ -205,38 +207,39 @@ def _shape(document: Mapping[str, Any]) -> Iterator[str]:
 def _parts(where: str, row: Mapping[str, Any]) -> Iterator[str]:
     steps = row.get("steps", [])
     if not isinstance(steps, list) or not all(isinstance(step, Mapping) for step in steps):
-        yield f"{where}.steps: {_('this has to be a list of tables.')}"
+        yield _("%(place)s: expected a list of objects.") % {"place": f"{where}.steps"}
         return
     for holder in (row, *steps):
         for name, known in (("guards", GUARDS), ("actions", ACTIONS)):
             each_one = holder.get(name, [])
             if not isinstance(each_one, list) or not all(isinstance(each, Mapping) for each in each_one):
-                yield f"{where}.{name}: {_('this has to be a list of tables.')}"
+                yield _("%(place)s: expected a list of objects.") % {"place": f"{where}.{name}"}
                 continue
             for each in each_one:
-                if each.get("kind") not in known or not isinstance(each.get("params", {}), Mapping):
-                    yield f"{where}.{name}: {_('there is no such kind')}: “{str(each.get('kind'))[:60]}”."
+                named = {"place": f"{where}.{name}", "kind": str(each.get("kind"))[:60]}
+                if each.get("kind") not in known:
+                    yield _("%(place)s: there is no kind “%(kind)s”.") % named
+                elif not isinstance(each.get("params", {}), Mapping):
+                    yield _("%(place)s: the parameters of “%(kind)s” must be an object.") % named
 
 
 def _resolve(document: dict[str, Any]) -> list[str]:
-    """Ids that are not there are looked for by the names that came along."""
+    """Replace ids that do not exist here, using the names in the document; returns those that were not found."""
     names = document.get("names") or {}
     mistakes: list[str] = []
 
     def found(model: Any, public_id: str) -> str:
         if model.objects.filter(public_id=public_id).exists():
             return public_id
-        row = model.objects.filter(name=names.get(public_id, "")).order_by("-pk").first()
-        if row is None:
-            mistakes.append(
-                _("There is no %(kind)s “%(name)s” here.")
-                % {
-                    "kind": model._meta.verbose_name,
-                    "name": names.get(public_id, public_id),
-                }
-            )
-            return public_id
-        return str(row.public_id)
+        rows = _named(model, names.get(public_id, ""))
+        if len(rows) == 1:
+            return str(rows[0].public_id)
+        named = {"kind": model._meta.verbose_name, "name": names.get(public_id, public_id)}
+        if rows:
+            mistakes.append(_("There are several of the kind %(kind)s named “%(name)s”; rename all but one.") % named)
+        else:
+            mistakes.append(_("There is no %(kind)s “%(name)s” here.") % named)
+        return public_id
 
     for param, params in _row_params(document):
         model, value = param.kind.model, params[param.name]
@@ -249,7 +252,24 @@ def _resolve(document: dict[str, Any]) -> list[str]:
     return mistakes
 
 
+def _named(model: Any, name: str) -> list[Any]:
+    """The rows with this name; of several versions, only the newest."""
+    rows = list(model.objects.filter(name=name).order_by("-pk"))
+    return rows[:1] if hasattr(model, "version") else rows
+
+
 def _made(document: Mapping[str, Any], workflow: Workflow | None) -> WorkflowVersion:
+    """Create the draft and all of its rows."""
+    version = _make_version(document, workflow)
+    states = _make_states(document, version)
+    for row in document.get("transitions", []):
+        _make_transition(row, version, states)
+    for row in document.get("escalations", []):
+        _make_escalation(row, version)
+    return version
+
+
+def _make_version(document: Mapping[str, Any], workflow: Workflow | None) -> WorkflowVersion:
     name = str(document["workflow"]).strip()[:150]
     workflow = workflow or Workflow.objects.filter(name=name).first() or Workflow.objects.create(name=name)
     last = WorkflowVersion.objects.filter(workflow=workflow).aggregate(last=Max("number"))["last"] or 0
@@ -257,6 +277,11 @@ def _made(document: Mapping[str, Any], workflow: Workflow | None) -> WorkflowVer
     version = WorkflowVersion(workflow=workflow, number=last + 1, **settings)
     version.full_clean(exclude=["workflow"])
     version.save()
+    return version
+
+
+def _make_states(document: Mapping[str, Any], version: WorkflowVersion) -> dict[str, State]:
+    """Create the statuses; returns them by slug."""
     holders = Organisation.objects.in_bulk(
         [state["default_holder"] for state in document["states"] if state.get("default_holder")],
         field_name="public_id",
@@ -271,33 +296,37 @@ def _made(document: Mapping[str, Any], workflow: Workflow | None) -> WorkflowVer
         state.full_clean(exclude=["version"])
         state.save()
         states[state.slug] = state
-    for row in document.get("transitions", []):
-        transition_ = Transition(
-            version=version,
-            target=states.get(row.get("target") or ""),
-            **{name: row[name] for name in TRANSITION if name in row},
+    return states
+
+
+def _make_transition(row: Mapping[str, Any], version: WorkflowVersion, states: Mapping[str, State]) -> None:
+    transition_ = Transition(
+        version=version,
+        target=states.get(row.get("target") or ""),
+        **{name: row[name] for name in TRANSITION if name in row},
+    )
+    transition_.full_clean(exclude=["version"])
+    transition_.save()
+    transition_.sources.set([states[slug] for slug in row.get("sources") or []])
+    _make_guards(row, transition=transition_)
+    _make_actions(row, transition=transition_)
+
+
+def _make_escalation(row: Mapping[str, Any], version: WorkflowVersion) -> None:
+    escalation = Escalation(version=version, **{name: row[name] for name in ESCALATION if name in row})
+    escalation.full_clean(exclude=["version"])
+    escalation.save()
+    _make_guards(row, escalation=escalation)
+    for position, each in enumerate(row.get("steps", []), 1):
+        step = Step(
+            escalation=escalation,
+            position=position,
+            wait_minutes=each.get("wait_minutes", 0),
+            hours=each.get("hours", Step.Hours.OURS),
         )
-        transition_.full_clean(exclude=["version"])
-        transition_.save()
-        transition_.sources.set([states[slug] for slug in row.get("sources") or []])
-        _make_guards(row, transition=transition_)
-        _make_actions(row, transition=transition_)
-    for row in document.get("escalations", []):
-        escalation = Escalation(version=version, **{name: row[name] for name in ESCALATION if name in row})
-        escalation.full_clean(exclude=["version"])
-        escalation.save()
-        _make_guards(row, escalation=escalation)
-        for position, each in enumerate(row.get("steps", []), 1):
-            step = Step(
-                escalation=escalation,
-                position=position,
-                wait_minutes=each.get("wait_minutes", 0),
-                hours=each.get("hours", Step.Hours.OURS),
-            )
-            step.full_clean(exclude=["escalation"])
-            step.save()
-            _make_actions(each, step=step)
-    return version
+        step.full_clean(exclude=["escalation"])
+        step.save()
+        _make_actions(each, step=step)
 
 
 def _make_guards(row: Mapping[str, Any], **of: Any) -> None:
@@ -314,51 +343,3 @@ def _make_guards(row: Mapping[str, Any], **of: Any) -> None:
 def _make_actions(row: Mapping[str, Any], **of: Any) -> None:
     for position, each in enumerate(row.get("actions", [])):
         Action.objects.create(kind=each["kind"], params=each.get("params", {}), position=position, **of)
-
-
-# -- compared
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """One thing in which two versions differ."""
-
-    where: str
-    before: str
-    after: str
-
-
-def differences(before: WorkflowVersion, after: WorkflowVersion) -> list[Change]:
-    """What is different in the second, part by part."""
-    a, b = exported(before), exported(after)
-    found = [
-        Change(where=_("setting %s") % name, before=_shown(a["settings"][name]), after=_shown(b["settings"][name]))
-        for name in SETTINGS
-        if a["settings"][name] != b["settings"][name]
-    ]
-    for name, label in (("states", _("state")), ("transitions", _("transition")), ("escalations", _("escalation"))):
-        mine, theirs = ({row["slug"]: row for row in each[name]} for each in (a, b))
-        for slug in [*mine, *(slug for slug in theirs if slug not in mine)]:
-            old, new = mine.get(slug), theirs.get(slug)
-            if old == new:
-                continue
-            where = f"{label} “{(new or old or {})['name']}”"
-            if old is None or new is None:
-                found.append(Change(where=where, before=_there(old), after=_there(new)))
-                continue
-            found += [
-                Change(where=f"{where}, {key.replace('_', ' ')}", before=_shown(old[key]), after=_shown(new[key]))
-                for key in new
-                if old[key] != new[key]
-            ]
-    return found
-
-
-def _there(row: Mapping[str, Any] | None) -> str:
-    return _("is there") if row is not None else _("is not there")
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else "–"
-    return "–" if value in (None, "") else str(value)

@@ -1,4 +1,4 @@
-"""What is wrong with a version before it is published: where, and what. A version that passes can be relied on."""
+"""Checks a workflow version before it is published. Every fault names its place and what is wrong."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from hub.models import Membership, Phase, Priority, State, WorkflowVersion
+from hub.models.fields import label_of
 from workflows.lifecycle import transitions as lifecycle_transitions
 from workflows.models import Action, Escalation, Guard, Transition, Trigger
-from workflows.rules.registry import ACTIONS, GUARDS, BadParams
+from workflows.rules.registry import ACTIONS, GUARDS, BadParams, Kind
 from workflows.rules.triggers import DID, TRIGGERS
 
 ENDS = (Phase.CLOSED, Phase.CANCELLED)
@@ -21,18 +23,18 @@ ROLES = frozenset({*Membership.Role.values, "requester"})
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that is wrong: the place as a person finds it, and a sentence."""
+    """One thing that is wrong: the place, in the words of the builder, and a sentence."""
 
     where: str
     what: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return _("%(place)s: %(fault)s") % {"place": self.where, "fault": self.what}
 
 
 @dataclass(kw_only=True)
 class _Draft:
-    """The version's rows, read once."""
+    """The rows of the version, read once."""
 
     version: WorkflowVersion
     states: list[State]
@@ -40,6 +42,7 @@ class _Draft:
     escalations: list[Escalation]
 
     def sources(self, rule: Transition) -> list[State]:
+        """The statuses a transition leaves: the chosen ones, or every open one."""
         chosen = [state for state in self.states if state.pk in {each.pk for each in rule.sources.all()}]
         return chosen or [state for state in self.states if state.phase in ("new", "active", "waiting")]
 
@@ -48,7 +51,7 @@ class _Draft:
 
 
 def faults(version: WorkflowVersion) -> list[Fault]:
-    """Everything that has to be put right before this version can be published."""
+    """Everything that has to be corrected before this version can be published."""
     draft = _Draft(
         version=version,
         states=list(State.objects.filter(version=version).order_by("position", "pk")),
@@ -64,13 +67,9 @@ def faults(version: WorkflowVersion) -> list[Fault]:
         ),
     )
     found = [*_settings(version), *_states(draft), *_edges(draft), *_rules(draft)]
-    if not any(fault.what.startswith(_no_start()) for fault in found):
+    if not _without_start(draft):
         found += [*_reachable(draft), *_dead_ends(draft)]
     return [*found, *_vendors(draft), *_loops(draft)]
-
-
-def _no_start() -> str:
-    return _("No state is where")
 
 
 def _settings(version: WorkflowVersion) -> Iterator[Fault]:
@@ -83,38 +82,62 @@ def _settings(version: WorkflowVersion) -> Iterator[Fault]:
             and all(urgency in ("1", "2", "3") and value in Priority.values for urgency, value in cells.items())
         )
         if not good:
-            yield Fault(where=_("Priority matrix"), what=_("Impact and urgency are 1 to 3, values P1 to P4."))
+            yield Fault(
+                where=_label(WorkflowVersion, "priority_matrix"),
+                what=_("Impact and urgency must be 1 to 3, and priorities P1 to P4."),
+            )
     if version.most_organisations < 1:
-        yield Fault(where=_("Most organisations"), what=_("Allow at least one."))
+        yield Fault(where=_label(WorkflowVersion, "most_organisations"), what=_("Allow at least one."))
+
+
+def _label(model: type[WorkflowVersion | State], name: str) -> str:
+    """A field as the builder labels it."""
+    return capfirst(label_of(model, name))
+
+
+def _without_start(draft: _Draft) -> list[Phase]:
+    """The phases that do not have exactly one first status."""
+    first = [state.phase for state in draft.states if state.is_default]
+    return [phase for phase in Phase if first.count(phase) != 1]
 
 
 def _states(draft: _Draft) -> Iterator[Fault]:
-    for phase in Phase:
-        begins = [state for state in draft.states if state.phase == phase and state.is_default]
-        if len(begins) != 1:
-            yield Fault(where=_("States"), what=f"{_no_start()} {_('the phase')} “{phase.label}” {_('begins')}.")
+    for phase in _without_start(draft):
+        yield Fault(
+            where=_("Statuses"),
+            what=_("The phase “%(phase)s” needs exactly one first status.") % {"phase": phase.label},
+        )
     for state in draft.states:
         if state.wait_reason and state.phase != Phase.WAITING:
-            yield Fault(where=_("State “%s”") % state.name, what=_("Only a waiting state waits for something."))
+            yield Fault(
+                where=_status(state),
+                what=_("Only a status of the phase “%(phase)s” can wait for something. Clear “%(field)s”.")
+                % {"phase": Phase.WAITING.label, "field": _label(State, "wait_reason")},
+            )
         if state.default_holder is not None and state.phase not in (Phase.NEW, Phase.ACTIVE, Phase.WAITING):
             yield Fault(
-                where=_("State “%s”") % state.name,
-                what=_("A finished ticket is not offered to anybody; clear the default organisation."),
+                where=_status(state),
+                what=_("Only an open ticket can be offered to an organisation. Clear “%(field)s”.")
+                % {"field": _label(State, "default_holder")},
             )
 
 
+def _status(state: State) -> str:
+    return _("Status “%(name)s”") % {"name": state.name}
+
+
 def _where(rule: Transition | Escalation) -> str:
-    kind = _("Transition") if isinstance(rule, Transition) else _("Escalation")
-    return f"{kind} “{rule.name}”"
+    place = _("Transition “%(name)s”") if isinstance(rule, Transition) else _("Escalation “%(name)s”")
+    return place % {"name": rule.name}
 
 
 def _edges(draft: _Draft) -> Iterator[Fault]:
     for rule in draft.transitions:
         if rule.target_id and draft.target(rule) is None:
-            yield Fault(where=_where(rule), what=_("The target state belongs to another version."))
+            yield Fault(where=_where(rule), what=_("The target status belongs to another version."))
             continue
         if any(source.version_id != draft.version.pk for source in rule.sources.all()):
-            yield Fault(where=_where(rule), what=_("A source state belongs to another version."))
+            yield Fault(where=_where(rule), what=_("A source status belongs to another version."))
         target = draft.target(rule)
         for source in draft.sources(rule):
             if (
@@ -169,7 +192,20 @@ def _trigger(rule: Transition | Escalation) -> Iterator[Fault]:
     try:
         TRIGGERS[rule.trigger].judged(rule.trigger_params)
     except BadParams as error:
-        yield from (Fault(where=_where(rule), what=f"{name}: {what}") for name, what in error.mistakes.items())
+        for name, mistake in error.mistakes.items():
+            what = _("%(field)s: %(mistake)s") % {"field": _field(TRIGGERS[rule.trigger], name), "mistake": mistake}
+            yield Fault(where=_where(rule), what=what)
+
+
+def _mistakes(rule: Transition | Escalation, kind: Kind, error: BadParams) -> Iterator[Fault]:
+    for name, mistake in error.mistakes.items():
+        named = {"kind": kind.label, "field": _field(kind, name), "mistake": mistake}
+        yield Fault(where=_where(rule), what=_("%(kind)s, %(field)s: %(mistake)s") % named)
+
+
+def _field(kind: Kind, name: str) -> str:
+    """A parameter as the builder labels it; its name where the kind has no such parameter."""
+    return next((str(param.label) for param in kind.params if param.name == name), name)
 
 
 def _guards(rule: Transition | Escalation, rows: list[Guard]) -> Iterator[Fault]:
@@ -182,18 +218,16 @@ def _guards(rule: Transition | Escalation, rows: list[Guard]) -> Iterator[Fault]
         try:
             params = kind.judged(row.params)
         except BadParams as error:
-            yield from (
-                Fault(where=_where(rule), what=f"{kind.label}, {name}: {what}") for name, what in error.mistakes.items()
-            )
+            yield from _mistakes(rule, kind, error)
             continue
         never = kind.can_hold(params)
         if never and not row.is_negated:
-            yield Fault(where=_where(rule), what=f"{kind.label}: {_('it can never hold.')} {never}")
+            what = _("The guard “%(guard)s” can never be true. %(reason)s") % {"guard": kind.label, "reason": never}
+            yield Fault(where=_where(rule), what=what)
         key = f"{row.kind}:{sorted((name, str(value)) for name, value in params.items())}"
         if asked.get(key, row.is_negated) != row.is_negated:
-            yield Fault(
-                where=_where(rule), what=f"{kind.label}: {_('it can never hold: the contrary is asked for, too.')}"
-            )
+            what = _("The guard “%(guard)s” and its negation can never both be true. Remove one of them.")
+            yield Fault(where=_where(rule), what=what % {"guard": kind.label})
         asked[key] = row.is_negated
 
 
@@ -206,9 +240,7 @@ def _actions(rule: Transition | Escalation, rows: list[Action], version: Workflo
         try:
             kind.judged(row.params, version=version)
         except BadParams as error:
-            yield from (
-                Fault(where=_where(rule), what=f"{kind.label}, {name}: {what}") for name, what in error.mistakes.items()
-            )
+            yield from _mistakes(rule, kind, error)
         if isinstance(rule, Transition) and row.kind == "move" and row.params.get("verb") == rule.slug:
             yield Fault(where=_where(rule), what=_("The transition would trigger itself endlessly."))
 
@@ -228,7 +260,10 @@ def _is_plain(draft: _Draft) -> bool:
 
 
 def _reachable(draft: _Draft) -> Iterator[Fault]:
-    """States nobody can come to. Where each phase begins the law itself leads to: a leading vendor takes it along."""
+    """Statuses no ticket can reach.
+
+    The first statuses of the open phases count as reached: the law moves a ticket there with its leading engagement.
+    """
     by_law = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
     begins = [s for s in draft.states if s.is_default and (s.phase in by_law or _is_plain(draft))]
     seen = {state.pk for state in begins}
@@ -242,7 +277,7 @@ def _reachable(draft: _Draft) -> Iterator[Fault]:
                 waiting.append(target)
     for state in draft.states:
         if state.pk not in seen and state.phase != Phase.CANCELLED:
-            yield Fault(where=_("State “%s”") % state.name, what=_("No transition leads to it."))
+            yield Fault(where=_status(state), what=_("No transition leads to this status."))
 
 
 def _dead_ends(draft: _Draft) -> Iterator[Fault]:
@@ -252,14 +287,13 @@ def _dead_ends(draft: _Draft) -> Iterator[Fault]:
     for state in draft.states:
         if state.phase not in ENDS and not any(source.pk == state.pk for source, _target, _rule in ways):
             yield Fault(
-                where=_("State “%s”") % state.name,
-                what=_("No transition leaves this state: a ticket would stay there."),
+                where=_status(state), what=_("No transition leaves this status, so a ticket would be stuck in it.")
             )
     people = [(source.pk, target.pk) for source, target, rule in ways]
     ends = {state.pk for state in draft.states if state.phase in (Phase.RESOLVED, *ENDS)}
     for state in draft.states:
         if state.phase not in (Phase.RESOLVED, *ENDS) and not _leads_to(state.pk, ends, people):
-            yield Fault(where=_("State “%s”") % state.name, what=_("A ticket can never be resolved from here."))
+            yield Fault(where=_status(state), what=_("A ticket in this status can never be resolved."))
 
 
 def _leads_to(start: int, ends: set[int], ways: list[tuple[int, int]]) -> bool:
@@ -276,7 +310,7 @@ def _leads_to(start: int, ends: set[int], ways: list[tuple[int, int]]) -> bool:
 
 
 def _vendors(draft: _Draft) -> Iterator[Fault]:
-    """Two answers to the same deed of a vendor in the same state: nobody could say which counts."""
+    """Two transitions for the same action of a vendor in the same status: it would be unclear which one applies."""
     known: dict[tuple[str, int], Transition] = {}
     words = dict(DID)
     for rule in draft.transitions:
@@ -293,8 +327,8 @@ def _vendors(draft: _Draft) -> Iterator[Fault]:
                 yield Fault(
                     where=_where(rule),
                     what=_(
-                        "“%(other)s” already reacts when a vendor “%(did)s” in: %(states)s. Untick it in one of the "
-                        "two, or give them different source states."
+                        "“%(other)s” is already triggered when a vendor “%(did)s” in: %(states)s. Untick the action "
+                        "in one of the two transitions, or give them different source statuses."
                     )
                     % {
                         "states": ", ".join(states),
@@ -305,7 +339,7 @@ def _vendors(draft: _Draft) -> Iterator[Fault]:
 
 
 def _loops(draft: _Draft) -> Iterator[Fault]:
-    """Timers without a time, and events that set themselves off: they would never rest."""
+    """Timers of zero minutes that form a loop, and transitions whose own actions trigger them: both would never end."""
     ways: dict[int, set[int]] = {}
     for source, target, rule in _ways(draft):
         if rule.trigger == Trigger.TIMER and not rule.trigger_params.get("minutes"):
@@ -313,16 +347,14 @@ def _loops(draft: _Draft) -> Iterator[Fault]:
     pairs = [(source, target) for source, targets in ways.items() for target in targets]
     for state in draft.states:
         if any(_leads_to(target, {state.pk}, pairs) for target in ways.get(state.pk, ())):
-            yield Fault(
-                where=_("State “%s”") % state.name, what=_("Timers of zero minutes form a loop through this state.")
-            )
+            yield Fault(where=_status(state), what=_("Timers of zero minutes form a loop through this status."))
     for rule in draft.transitions:
         if rule.trigger == Trigger.EVENT and set(_leaves(draft, rule)) & set(rule.trigger_params.get("kinds") or ()):
-            yield Fault(where=_where(rule), what=_("Its own actions trigger it again, endlessly."))
+            yield Fault(where=_where(rule), what=_("The transition's own actions trigger it again, endlessly."))
 
 
 def _leaves(draft: _Draft, rule: Transition) -> Iterator[str]:
-    """The kinds of events that a transition leaves while it still leads on from where it leads to."""
+    """The kinds of events a transition records and after which it is possible again."""
     target = draft.target(rule)
     if target is not None and target.pk in {state.pk for state in draft.sources(rule)}:
         yield from ("ticket.moved", "ticket.status_changed")

@@ -1,7 +1,7 @@
 """The hand-off pack: what an organisation receives when a ticket is handed over to it, built from the record alone.
 
-Deterministic, by template. An installation may name a function that summarises with a language model; it gets only
-what the organisation itself may see.
+The pack is deterministic. An installation may name a function that adds a summary, for example by a language model;
+the function receives only what the organisation itself may see.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Summarise = Callable[[str], str]
 
 
 def brief(ticket: Ticket, *, to: Organisation | None = None, reason: str = "", also: Iterable[Message] = ()) -> str:
-    """The pack as text, for systems that take only text."""
+    """The pack as text, for systems that accept only text."""
     return as_text(pack(ticket, to=to, reason=reason, also=also))
 
 
@@ -39,16 +39,16 @@ def pack(
     Earlier organisations are described by what they do for us, and named only if the installation says so
     (`TICKETHUB_NAME_VENDORS`).
     """
-    told = _told(ticket, to, also)
+    messages = _messages(ticket, to, also)
     found: dict[str, Any] = {
         "asked": ticket.description.strip() or ticket.title,
         "why": reason.strip(),
         "facts": _facts(ticket),
         "before": before(ticket, to=to),
-        "findings": [_finding(message, to) for message in told],
+        "findings": [_finding(message, to) for message in messages],
         "files": [
             {"name": file.name, "size": file.size}
-            for file in Attachment.objects.filter(ticket=ticket, message__in=told).order_by("pk")
+            for file in Attachment.objects.filter(ticket=ticket, message__in=messages).order_by("pk")
         ],
     }
     found["summary"] = _summary(found)
@@ -62,13 +62,16 @@ def before(ticket: Ticket, *, to: Organisation | None = None) -> list[dict[str, 
 
 
 def ended(ticket: Ticket, *, until: datetime) -> list[dict[str, str]]:
-    """Engagements until then, with the resolutions of finished ones; reasons for a return were meant for us only."""
+    """Engagements offered until then, with resolutions but without the reasons for a return, which are for us only."""
     legs = Leg.objects.filter(ticket=ticket, offered_at__lte=until).select_related("organisation").order_by("number")
     return [_engagement(leg, None) | ({} if leg.stage == Stage.DONE else {"said": ""}) for leg in legs]
 
 
 def known_as(organisation: Organisation, to: Organisation | None) -> str:
-    """How an organisation is called towards this one: by its service, unless the installation names vendors."""
+    """What an organisation is called in a pack for `to`: the vendor for its service, or its name.
+
+    The name is used for vendors only if the installation says so (`TICKETHUB_NAME_VENDORS`), and for `to` itself.
+    """
     is_known = organisation.kind != Organisation.Kind.VENDOR or (to is not None and to.pk == organisation.pk)
     if is_known or settings.NAMES_VENDORS:
         return organisation.name
@@ -84,7 +87,7 @@ def known_as(organisation: Organisation, to: Organisation | None) -> str:
 
 
 def may_also_be_told(ticket: Ticket, *, most: int = 20) -> QuerySet[Message]:
-    """Messages that no pack contains automatically, newest first: the sender may choose them."""
+    """Messages that a pack does not contain by default, newest first: the sender may add them."""
     rows = Message.objects.filter(ticket=ticket, is_for_later_legs=False, superseded_by=None, withdrawn_at=None)
     newest = rows.order_by("-occurred_at", "-pk").values("pk")[:most]
     return Message.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by("-occurred_at", "-pk")
@@ -102,8 +105,8 @@ def _facts(ticket: Ticket) -> list[list[str]]:
 
 
 def _engagement(leg: Leg, to: Organisation | None) -> dict[str, str]:
-    """One earlier engagement and how it ended, in the organisation's own words, not ours."""
-    gave_back = leg.stage in (Stage.DECLINED, Stage.RETURNED)  # of a recall the reason is ours
+    """One earlier engagement and how it ended, in the organisation's own words."""
+    gave_back = leg.stage in (Stage.DECLINED, Stage.RETURNED)  # the reason of a recall was written by us
     said = leg.resolution if leg.stage == Stage.DONE else leg.reason if gave_back else ""
     coded = str(leg.get_reason_code_display()) if leg.reason_code else ""
     return {
@@ -114,7 +117,7 @@ def _engagement(leg: Leg, to: Organisation | None) -> dict[str, str]:
     }
 
 
-def _told(ticket: Ticket, to: Organisation | None, also: Iterable[Message]) -> list[Message]:
+def _messages(ticket: Ticket, to: Organisation | None, also: Iterable[Message]) -> list[Message]:
     """Messages for all organisations, for this one from an earlier engagement, and those the sender chose."""
     chosen = Q(is_for_later_legs=True) | Q(pk__in=[message.pk for message in also])
     if to is not None:
@@ -136,7 +139,7 @@ def _finding(message: Message, to: Organisation | None) -> dict[str, str]:
 
 
 def beside_description(found: dict[str, Any]) -> str:
-    """The pack without the request, which is in the record's description; empty if nothing else remains."""
+    """The pack without the request, for records whose description holds the request; empty if nothing remains."""
     return as_text(found | {"asked": ""}) if found else ""
 
 
@@ -149,26 +152,27 @@ def as_text(found: dict[str, Any], *, longest: int | None = LONGEST) -> str:
     """The pack as text, at most `longest` characters and MOST_FINDINGS findings; None for no limit."""
     parts = [str(found["asked"])] if found["asked"] else []
     if found["summary"]:
-        parts.append(f"{_('In short')}:\n{found['summary']}")
+        parts.append(_("Summary:") + f"\n{found['summary']}")
     if found["why"]:
-        parts.append(f"{_('Reason for the hand-over')}:\n{found['why']}")
+        parts.append(_("Reason for the hand-over:") + f"\n{found['why']}")
     if found["before"]:
-        parts.append(f"{_('Earlier engagements')}: {', '.join(_in_words(each) for each in found['before'])}")
+        engagements = ", ".join(_in_words(each) for each in found["before"])
+        parts.append(_("Earlier engagements: %(engagements)s") % {"engagements": engagements})
     if found["findings"]:
         findings = found["findings"]
         left = len(findings) - MOST_FINDINGS if longest is not None else 0
         lines = [f"- {each['at']}, {each['by']}: {each['text']}" for each in findings[max(left, 0) :]]
         if left > 0:
-            text = ngettext("- (%(count)d older message omitted)", "- (%(count)d older messages omitted)", left)
-            lines.insert(0, text % {"count": left})
-        parts.append(f"{_('Messages so far')}:\n" + "\n".join(lines))
+            omitted = ngettext("- (%(count)d older message omitted)", "- (%(count)d older messages omitted)", left)
+            lines.insert(0, omitted % {"count": left})
+        parts.append("\n".join([_("Messages so far:"), *lines]))
     if found["files"]:
-        parts.append(f"{_('Files')}: {', '.join(each['name'] for each in found['files'])}")
-    told = "\n\n".join(parts)
-    if longest is None or len(told) <= longest:
-        return told
+        parts.append(_("Files: %(names)s") % {"names": ", ".join(each["name"] for each in found["files"])})
+    text = "\n\n".join(parts)
+    if longest is None or len(text) <= longest:
+        return text
     note = "\n\n" + _("(Shortened because of its length. Ask us for the rest.)")
-    return told[: longest - len(note)] + note
+    return text[: longest - len(note)] + note
 
 
 def _in_words(each: dict[str, str]) -> str:
@@ -183,5 +187,5 @@ def _summary(found: dict[str, Any]) -> str:
 
 @cache
 def _summariser(name: str) -> Summarise | None:
-    """The installation's own function for summaries; None where it names none."""
+    """The installation's own function for summaries; None if the setting names none."""
     return import_string(name) if name else None

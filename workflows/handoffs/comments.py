@@ -1,4 +1,4 @@
-"""Messages from us and from the requester, and what follows from them."""
+"""Messages from us and from the requester, and the changes of status that follow from them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from hub.domain import messages
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Message, Person, Phase, Stage, Ticket, WaitsOn
-from workflows.handoffs import engagements
+from workflows.handoffs import stages
 from workflows.rules import execution
 
 
@@ -25,7 +26,7 @@ def comment(
     legs: Iterable[Leg] = (),
     is_for_all: bool = False,
 ) -> Message:
-    """Write a message from us to some engagements, or (`is_for_all`) to all organisations, later ones included."""
+    """Add a message from us, addressed to these engagements or (`is_for_all`) to all organisations and later ones."""
     audience = list(legs)
     if is_for_all:
         audience = list(Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).order_by("number"))
@@ -42,9 +43,9 @@ def comment(
 
 @transaction.atomic
 def requester_says(*, ticket: Ticket, requester: Person, body: str, actor: Actor, at: datetime) -> Message:
-    """Write the requester's message to every open engagement, and resume those that waited for the requester.
+    """Add the requester's message for every open engagement, and resume those that waited for the requester.
 
-    A resolved ticket is reopened, so that a timer does not close it although the requester has answered.
+    A resolved ticket is reopened, so that no timer closes it although the requester has replied.
     """
     legs = list(Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).order_by("number"))
     message = messages.say(
@@ -58,10 +59,10 @@ def requester_says(*, ticket: Ticket, requester: Person, body: str, actor: Actor
     )
     for leg in legs:
         if leg.stage == Stage.WAITING and leg.waits_on == WaitsOn.REQUESTER:
-            engagements.resume(leg=leg, actor=actor, at=at)
+            stages.resume(leg=leg, actor=actor, at=at)
     fresh = Ticket.objects.get(pk=ticket.pk)
     if fresh.phase == Phase.WAITING:
-        execution.bring(ticket=fresh, name="activate", actor=actor, at=at, reason="the requester answered")
+        execution.bring(ticket=fresh, name="activate", actor=actor, at=at, reason=_("the requester replied"))
     elif fresh.phase == Phase.RESOLVED and fresh.merged_into_id is None:
-        execution.bring(ticket=fresh, name="reopen", actor=actor, at=at, reason="the requester wrote")
+        execution.bring(ticket=fresh, name="reopen", actor=actor, at=at, reason=_("the requester replied"))
     return message

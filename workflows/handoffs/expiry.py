@@ -1,8 +1,10 @@
-"""Offers that nobody answered in time."""
+"""The timed job that lets offers expire that were not answered in time."""
 
 from __future__ import annotations
 
 from datetime import datetime
+
+from django.utils.translation import gettext as _
 
 from hub.domain.actors import Actor
 from hub.models import Leg, Stage
@@ -10,7 +12,7 @@ from workflows.handoffs import returns, transitions
 
 
 def due_legs(*, at: datetime, limit: int = 50) -> list[int]:
-    """Ids of delivered offers whose deadline has passed."""
+    """Primary keys of delivered offers whose deadline has passed, oldest deadline first."""
     return list(
         Leg.objects.filter(stage=Stage.OFFERED, delivered_at__isnull=False, deadline_at__lte=at)
         .order_by("deadline_at", "pk")
@@ -24,6 +26,6 @@ def expire(*, leg_id: int, at: datetime) -> None:
     if leg.deadline_at is None or leg.delivered_at is None or leg.deadline_at > at:
         return
     try:
-        returns.expire(leg=leg, actor=Actor.timer("acceptance deadline"), at=at)
+        returns.expire(leg=leg, actor=Actor.timer("acceptance deadline", _("acceptance deadline")), at=at)
     except transitions.HandoffRefused:
         return

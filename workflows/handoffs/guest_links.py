@@ -1,7 +1,7 @@
-"""Guest links: signed, expiring addresses for vendors without a system to accept, decline, ask, write and resolve.
+"""Guest links: signed, expiring addresses on which vendors without a system accept, decline, ask, write and resolve.
 
-The address is the key: whoever has it acts for the engagement's organisation, on that engagement alone. So it
-contains 128 random bits, expires, can be revoked, and allows a limited number of uses an hour.
+The address is the credential: anybody who has it acts for the engagement's organisation, on that engagement alone. It
+therefore contains 128 random bits, expires, can be revoked, and allows a limited number of uses an hour.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ import hashlib
 import hmac
 import re
 from datetime import datetime, timedelta
-from typing import TypedDict
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
+from hub.core.sentences import sentence
 from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Message, Service, Stage, WaitsOn
-from workflows.handoffs import engagements, returns, transitions
+from workflows.handoffs import returns, stages
+from workflows.handoffs.transitions import Attribution, HandoffRefused
 from workflows.handoffs.verbs import GUEST, possible_for_guest
+from workflows.lifecycle.refusals import Refused
 from workflows.models import GuestLink
 
 LASTS = timedelta(days=30)
@@ -31,19 +33,12 @@ OPENED_AGAIN = timedelta(minutes=15)
 _TOKEN = re.compile(r"([0-9a-hjkmnp-tv-z]{26})\.([a-z2-7]{26})")
 
 
-class Came(TypedDict):
-    """Who did it, when, and where it came from."""
-
-    actor: Actor
-    at: datetime
-    origin: str
-
-
-class TooOften(Exception):
+class TooOften(Refused):
     """The link was used more often within an hour than allowed."""
 
 
 def token(guest_link: GuestLink) -> str:
+    """The part of the address that identifies and authenticates the link: its id and a keyed hash of the id."""
     return f"{guest_link.public_id.lower()}.{_mac(guest_link.public_id)}"
 
 
@@ -53,12 +48,12 @@ def address(guest_link: GuestLink, *, hub_url: str, verb: str = "") -> str:
 
 
 def concealed(text: str) -> str:
-    """The text without guest link addresses and tags of our e-mails: a reader could act as the vendor with them.
+    """The text without guest link addresses and without the tags of our e-mails: they authenticate the vendor.
 
     >>> concealed("see https://hub.test/v/01jzzzzzzzzzzzzzzzzzzzzzz1.aaaaaaaaaaaaaaaaaaaaaaaaaa/?do=accept now")
     'see [link removed] now'
     """
-    return _TAG.sub("", _ADDRESS.sub("[link removed]", text))
+    return _TAG.sub("", _ADDRESS.sub(_("[link removed]"), text))
 
 
 _ADDRESS = re.compile(
@@ -70,7 +65,7 @@ _TAG = re.compile(
     rf"|<(?:th\.{_ID}\.)?{_ID}\.[0-9a-z]{{20}}@[^<>\s]{{1,255}}>",
     re.IGNORECASE,
 )
-"""What the mail connector signs: the tag of a subject, of a reply address, and a Message-ID."""
+"""What the mail connector signs: the tag in a subject, the tag in a reply address, and a Message-ID."""
 
 
 def _mac(public_id: str) -> str:
@@ -79,7 +74,7 @@ def _mac(public_id: str) -> str:
 
 
 def find(given: str) -> GuestLink | None:
-    """The guest link of a token, whatever state it is in; None for a token that is not ours."""
+    """The guest link of a token, even if it is expired or revoked; None for a token the hub did not issue."""
     found = _TOKEN.fullmatch(given)
     if found is None or not hmac.compare_digest(found[2], _mac(found[1].upper())):
         return None
@@ -102,7 +97,7 @@ def open_for(leg: Leg, *, at: datetime) -> GuestLink:
 
 @transaction.atomic
 def close(*, leg: Leg, actor: Actor, at: datetime) -> int:
-    """Revoke the engagement's guest links. Returns how many were open."""
+    """Revoke the engagement's guest links, expired ones included. Returns how many were revoked."""
     ticket = tickets.locked(leg.ticket)
     closed = GuestLink.objects.filter(leg=leg, revoked_at=None).update(revoked_at=at)
     if closed:
@@ -119,7 +114,9 @@ def use(guest_link: GuestLink, *, at: datetime, actor: Actor) -> None:
     if fresh.window_at is None or at - fresh.window_at >= timedelta(hours=1):
         fresh.window_at, fresh.window_uses = at, 0
     if fresh.window_uses >= USES_AN_HOUR:
-        raise TooOften(_("This page was used too often within the last hour. Please try again later, or call us."))
+        raise TooOften(
+            sentence("This page was used too often within the last hour. Please try again later, or call us.")
+        )
     fresh.window_uses += 1
     is_news = fresh.opened_at is None or at - fresh.opened_at >= OPENED_AGAIN
     if is_news:
@@ -141,31 +138,31 @@ def act(
     origin: str = "",
     file: tuple[str, bytes] | None = None,
 ) -> None:
-    """Carry out one action of the page for somebody who gave a name. HandoffRefused if it is not possible."""
+    """Carry out one action of the page for somebody who entered a name. HandoffRefused if it is not possible."""
     actor = Actor.vendor(leg.organisation, name)
     if verb not in possible_for_guest(leg):
-        raise transitions.HandoffRefused(_("This is no longer possible; reload the page to see the available actions."))
+        raise HandoffRefused(sentence("This is no longer possible; reload the page to see the available actions."))
     if GUEST[verb].needs_text and not text.strip():
-        raise transitions.HandoffRefused(_("Please enter a text: the reason, your question, or what was done."))
-    came = Came(actor=actor, at=at, origin=origin)
+        raise HandoffRefused(sentence("Please enter a text: the reason, your question, or what was done."))
+    by = Attribution(actor=actor, at=at, origin=origin)
     if verb in ("decline", "return"):
         refuse = returns.decline if verb == "decline" else returns.give_back
-        refuse(leg=leg, reason=text, code=code, **came)
+        refuse(leg=leg, reason=text, code=code, **by)
         return
     if verb == "accept" or (leg.stage == Stage.OFFERED and verb in ("ask", "resolve")):
         # Asking or resolving implies accepting.
-        engagements.accept(leg=leg, **came)
+        stages.accept(leg=leg, **by)
     if text.strip() or file is not None:
         _say(leg, text.strip() or _("Attached: %(name)s") % {"name": file[0] if file else ""}, actor, at, origin, file)
     fresh = Leg.objects.select_related("organisation", "ticket").get(pk=leg.pk)
     if verb == "ask":
         if fresh.stage == Stage.ACCEPTED:
-            fresh = engagements.start(leg=fresh, **came)
-        engagements.wait(leg=fresh, waits_on=WaitsOn.US, reason=text[:100], **came)
+            fresh = stages.start(leg=fresh, **by)
+        stages.wait(leg=fresh, waits_on=WaitsOn.US, reason=text[:100], **by)
     elif verb == "resume":
-        engagements.resume(leg=fresh, **came)
+        stages.resume(leg=fresh, **by)
     elif verb == "resolve":
-        engagements.finish(leg=fresh, resolution=text, **came)
+        stages.finish(leg=fresh, resolution=text, **by)
 
 
 def _say(leg: Leg, text: str, actor: Actor, at: datetime, origin: str, file: tuple[str, bytes] | None) -> Message:

@@ -1,42 +1,65 @@
-"""Changing an engagement's stage: lock the ticket, check the law, change, save, record, then let policy react."""
+"""Changing an engagement's stage: lock the ticket, check the law, change, save, record, then apply policy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django_fsm import can_proceed
 
+from hub.core.sentences import sentence
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import EventKind, Leg, Ticket
+from hub.translation import localized
 from workflows.lifecycle import transitions
+from workflows.lifecycle.refusals import Refused
 from workflows.rules.execution import Execution, vendor_did
 
+LABELS = {
+    "accept": _lazy("Accept"),
+    "start": _lazy("Start"),
+    "work": _lazy("Start"),
+    "wait": _lazy("Wait"),
+    "resume": _lazy("Resume"),
+    "finish": _lazy("Mark as done"),
+    "decline": _lazy("Decline"),
+    "give_back": _lazy("Return"),
+    "recall": _lazy("Recall"),
+    "reopen": _lazy("Reopen"),
+}
+"""What a refusal calls a transition of the law, or the meaning of a vendor's status."""
 
-class HandoffRefused(Exception):
+
+class HandoffRefused(Refused):
     """The hand-off is not possible now; the message tells a person why."""
 
 
-def executed(
-    leg: Leg,
-    *,
-    actor: Actor,
-    at: datetime,
-    occurred_at: datetime | None = None,
-    origin: str = "",
-    within: Execution | None = None,
-) -> Execution:
+class Attribution(TypedDict, total=False):
+    """Who changes an engagement, when, and from which system."""
+
+    actor: Required[Actor]
+    at: Required[datetime]
+    occurred_at: datetime | None
+    """When it happened in the vendor's system, if known; otherwise `at`."""
+    origin: str
+    """The public id of the connection the change came from; empty for a change made in the hub."""
+    within: Execution | None
+    """The execution that caused the change, if any."""
+
+
+def executed(leg: Leg, **by: Unpack[Attribution]) -> Execution:
     """The execution of a change to an engagement, nested in the one that caused it, if any."""
+    within = by.get("within")
     return Execution(
         ticket=leg.ticket,
-        actor=actor,
-        at=at,
-        occurred_at=occurred_at,
-        origin=origin,
+        actor=by["actor"],
+        at=by["at"],
+        occurred_at=by.get("occurred_at"),
+        origin=by.get("origin", ""),
         is_forced=within is not None and within.is_forced,
         depth=within.depth if within is not None else 0,
     )
@@ -48,11 +71,15 @@ def why_not(leg: Leg, verb: str) -> str:
 
 
 def refusal(leg: Leg, verb: str) -> str:
-    return _("The engagement of %(name)s is %(stage)s; “%(verb)s” is not possible from there.") % {
-        "name": leg.organisation,
-        "stage": leg.get_stage_display(),
-        "verb": verb.replace("_", " "),
-    }
+    """The sentence that refuses this transition, or this vendor status, because of the engagement's stage."""
+    return localized(
+        sentence(
+            "The engagement of %(name)s is %(stage)s; “%(verb)s” is not possible in this stage.",
+            name=leg.organisation,
+            stage=leg.get_stage_display(),
+            verb=LABELS.get(verb, verb),
+        )
+    )
 
 
 def change_stage(
@@ -65,13 +92,17 @@ def change_stage(
     more: Mapping[str, Any] | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> Leg:
+    """Make one transition of the law and record it as an event of this kind. HandoffRefused if it is not allowed.
+
+    `change` calls the transition on the locked engagement; `more` and `texts` extend the event.
+    """
     leg = locked(leg)
     if why := why_not(leg, verb):
         raise HandoffRefused(why)
     change(leg)
     leg.save()
     if execution.occurred_at is not None and execution.occurred_at < leg.offered_at:
-        # Nobody can act before the offer: their clock is slow, and the fold would miss the event.
+        # Nobody can act before the offer: the vendor's clock is slow, and the fold would miss the event.
         execution = replace(execution, occurred_at=leg.offered_at)
     record(leg, kind, execution, more=more, texts=texts)
     return leg
@@ -107,7 +138,10 @@ def record(
 
 
 def rolled_up(leg: Leg, did: str, execution: Execution) -> None:
-    """Let the ticket follow its leading engagement: as policy says, otherwise by `roll_up`."""
+    """Let the ticket follow its leading engagement: by a rule of the workflow if there is one, otherwise by `roll_up`.
+
+    `did` is what became of the engagement, as in `vendor_did`.
+    """
     if not answered(leg, did, execution) and leg.is_lead:
         transitions.roll_up(
             ticket=leg.ticket,
@@ -119,5 +153,5 @@ def rolled_up(leg: Leg, did: str, execution: Execution) -> None:
 
 
 def answered(leg: Leg, did: str, execution: Execution) -> bool:
-    """Whether policy reacted to the change of an engagement. MoveRefused if policy forbids it."""
+    """Whether a rule of the workflow reacted to the change of an engagement. MoveRefused if one forbids the change."""
     return vendor_did(leg, did, execution)

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from hub.models import OPEN_STAGES, Leg, Message, Organisation, Stage
 from hub.queries.calendars import calendar_of
@@ -32,7 +34,7 @@ def offered(leg: Leg, *, at: datetime) -> list[Notice]:
 
 
 def said(leg: Leg, message: Message, *, at: datetime) -> list[Notice]:
-    """E-mail a message addressed to the organisation."""
+    """E-mail the organisation a message that is addressed to it."""
     told = Told(
         key=f"message:{message.public_id}:{leg.public_id}",
         kind="message",
@@ -46,7 +48,7 @@ def said(leg: Leg, message: Message, *, at: datetime) -> list[Notice]:
 
 
 def withdrawn(leg: Leg, *, at: datetime) -> list[Notice]:
-    """E-mail that the engagement is over: recalled, or expired."""
+    """E-mail the organisation that its engagement has ended: recalled, or expired."""
     told = Told(key=f"over:{leg.public_id}", kind="withdrawn", ticket=leg.ticket, leg=leg, is_urgent=True)
     return notify.tell(told, notify.vendor(leg.organisation), at=at)
 
@@ -64,7 +66,7 @@ def is_reached_by_mail(leg: Leg) -> bool:
 
 
 def due_digests(*, limit: int = 20) -> list[int]:
-    """Ids of digests due now; an organisation that got its first offer is scheduled as well."""
+    """Primary keys of digests due now. Organisations that have got their first offer are scheduled first."""
     now = timezone.now()
     waiting = Organisation.objects.filter(notices__kind="offer", digest__isnull=True).distinct()
     for organisation in waiting.select_related("calendar")[:limit]:
@@ -85,12 +87,12 @@ def run(*, digest_id: int, at: datetime) -> Notice | None:
     legs = [leg for leg in open_legs(digest.organisation) if is_reached_by_mail(leg)]
     if not legs:
         return None
-    lines = [_line(leg, at) for leg in legs]
+    entries = [_entry(leg, at) for leg in legs]
     told = Told(
         key=f"digest:{digest.organisation.public_id}:{turn:%Y-%m-%d}",
         kind="digest",
-        items=tuple(lines),
-        text="\n\n".join(lines),
+        items=tuple(entries),
+        text="\n\n".join(entries),
     )
     return next(iter(notify.tell(told, notify.vendor(digest.organisation), at=at)), None)
 
@@ -100,16 +102,24 @@ def open_legs(organisation: Organisation) -> list[Leg]:
     return list(rows.select_related("ticket", "organisation").order_by("offered_at", "pk"))
 
 
-def _line(leg: Leg, at: datetime) -> str:
-    state = "please answer" if leg.stage == Stage.OFFERED else str(leg.get_stage_display())
-    until = f", by {leg.deadline_at:%Y-%m-%d %H:%M} UTC" if leg.deadline_at and leg.stage == Stage.OFFERED else ""
-    days = (at - leg.offered_at).days
-    since = f", with you for {days} days" if days else ""
-    return f"{leg.ticket.label} {leg.ticket.title}\n{leg.ticket.priority}, {state}{until}{since}\n{_page(leg, at)}"
+def _entry(leg: Leg, at: datetime) -> str:
+    """The ticket, its priority and what to do, and the guest link."""
+    facts = [leg.ticket.priority, _what_to_do(leg)]
+    if days := (at - leg.offered_at).days:
+        facts.append(ngettext("with you for %(days)d day", "with you for %(days)d days", days) % {"days": days})
+    return f"{leg.ticket.label} {leg.ticket.title}\n{', '.join(facts)}\n{_page(leg, at)}"
+
+
+def _what_to_do(leg: Leg) -> str:
+    if leg.stage != Stage.OFFERED:
+        return str(leg.get_stage_display())
+    if leg.deadline_at is None:
+        return _("please answer")
+    return _("please answer by %(until)s") % {"until": f"{leg.deadline_at:%Y-%m-%d %H:%M} UTC"}
 
 
 def next_turn(organisation: Organisation, after: datetime) -> datetime:
-    """The next HOUR in their time zone on a working day; without a calendar, on a weekday."""
+    """The next HOUR in the organisation's time zone on one of its working days; without a calendar, on a weekday."""
     zone = load_zone(organisation.time_zone)
     day = after.astimezone(zone).date()
     for step in range(30):

@@ -1,6 +1,6 @@
-"""What can be done with an engagement: one table for our own pages, guest links and the status of a vendor's system.
+"""The table of what can be done with an engagement: on our own pages, on guest links, and by a vendor's status.
 
-The same verb has a name of its own in each of the three, because those names are stored in mappings and sent in links.
+A verb has a separate name in each of the three, because the names are stored in mappings and sent in links.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from django.utils.translation import gettext_lazy as _
 
 from hub.domain.actors import Actor
 from hub.models import Leg, Phase, Stage
-from workflows.handoffs import comments, engagements, returns, transitions
+from workflows.handoffs import comments, engagements, returns, stages, transitions
 
 
 class Given(NamedTuple):
-    """Who does it when, and what was entered with it."""
+    """Who uses the verb, when, and what was entered with it."""
 
     actor: Actor
     at: datetime
     reason: str = ""
     code: str = ""
-    """One of `ReasonCode`, or nothing."""
+    """One of `ReasonCode`, or empty."""
 
 
 Do = Callable[[Leg, Given], Leg]
@@ -36,39 +36,40 @@ class LegVerb:
     """One thing that can be done with an engagement."""
 
     label: str | Promise = ""
-    """Our own button; empty where we have none."""
+    """The button on our own pages; empty if there is none."""
     do: Do | None = None
-    """What our own button does."""
+    """What that button does."""
     is_ours: bool = False
-    """Ours to do even where the organisation works in a system of its own."""
+    """Whether we decide this even for an organisation that works in a system of its own."""
     takes_reason: bool = False
-    """The reason is part of it; else what was entered is sent to the organisation as a message."""
+    """Whether the text entered is the reason; otherwise it is sent to the organisation as a message."""
     takes_code: bool = False
+    """Whether a `ReasonCode` can be chosen."""
     guest: str = ""
-    """Its name on a guest link; empty where it is not there."""
+    """The verb's name on a guest link; empty if it is not offered there."""
     guest_label: str | Promise = ""
     needs_text: bool = False
-    """On a guest link it needs a few words."""
+    """Whether a text is required on a guest link."""
     status: str = ""
-    """Its name in a mapping of a vendor's status; empty where no status means it."""
+    """The verb's name in a status mapping; empty if no vendor status means it."""
 
 
 def _accept(leg: Leg, given: Given) -> Leg:
-    """Whoever accepts on our page begins, too."""
-    accepted = engagements.accept(leg=leg, actor=given.actor, at=given.at)
-    return engagements.start(leg=accepted, actor=given.actor, at=given.at)
+    """Accepting on our own page starts work as well."""
+    accepted = stages.accept(leg=leg, actor=given.actor, at=given.at)
+    return stages.start(leg=accepted, actor=given.actor, at=given.at)
 
 
 def _start(leg: Leg, given: Given) -> Leg:
-    return engagements.start(leg=leg, actor=given.actor, at=given.at)
+    return stages.start(leg=leg, actor=given.actor, at=given.at)
 
 
 def _resume(leg: Leg, given: Given) -> Leg:
-    return engagements.resume(leg=leg, actor=given.actor, at=given.at)
+    return stages.resume(leg=leg, actor=given.actor, at=given.at)
 
 
 def _finish(leg: Leg, given: Given) -> Leg:
-    return engagements.finish(leg=leg, resolution=given.reason, actor=given.actor, at=given.at)
+    return stages.finish(leg=leg, resolution=given.reason, actor=given.actor, at=given.at)
 
 
 def _decline(leg: Leg, given: Given) -> Leg:
@@ -88,11 +89,11 @@ def _recall(leg: Leg, given: Given) -> Leg:
 
 
 def _approve(leg: Leg, given: Given) -> Leg:
-    return engagements.approve(leg=leg, actor=given.actor, at=given.at)
+    return stages.approve(leg=leg, actor=given.actor, at=given.at)
 
 
 def _reopen(leg: Leg, given: Given) -> Leg:
-    return engagements.reopen(leg=leg, actor=given.actor, at=given.at)
+    return stages.reopen(leg=leg, actor=given.actor, at=given.at)
 
 
 LEG_VERBS: dict[str, LegVerb] = {
@@ -102,11 +103,11 @@ LEG_VERBS: dict[str, LegVerb] = {
     "wait": LegVerb(guest="ask", guest_label=_("Ask a question and wait"), needs_text=True, status="wait"),
     "resume": LegVerb(label=_("Resume"), do=_resume, guest="resume", guest_label=_("Resume work")),
     "finish": LegVerb(
-        label=_("Done"),
+        label=_("Mark as done"),
         do=_finish,
         takes_reason=True,
         guest="resolve",
-        guest_label=_("Resolved"),
+        guest_label=_("Resolve"),
         needs_text=True,
         status="done",
     ),
@@ -134,13 +135,13 @@ LEG_VERBS: dict[str, LegVerb] = {
     "lead": LegVerb(label=_("Give the lead"), do=_lead, is_ours=True, takes_reason=True),
     "recall": LegVerb(label=_("Recall"), do=_recall, is_ours=True, takes_reason=True),
     "approve": LegVerb(label=_("Approve"), do=_approve, is_ours=True),
-    "reopen": LegVerb(label=_("Not done"), do=_reopen, is_ours=True),
+    "reopen": LegVerb(label=_("Reopen"), do=_reopen, is_ours=True),
 }
-"""By the name in the law where the law has one, in the order of the buttons."""
+"""By the name of the transition in the law, if there is one; in the order of the buttons."""
 OURS = {name: verb for name, verb in LEG_VERBS.items() if verb.do is not None}
 GUEST = {verb.guest: verb for verb in LEG_VERBS.values() if verb.guest}
 STATUSES = tuple(verb.status for verb in LEG_VERBS.values() if verb.status)
-"""What a vendor's status can mean for its engagement."""
+"""What a vendor's status can mean for the vendor's engagement."""
 WITH_CODE = frozenset(name for name, verb in OURS.items() if verb.takes_code)
 
 _GUEST_AT: dict[str, tuple[str, ...]] = {
@@ -152,7 +153,7 @@ _GUEST_AT: dict[str, tuple[str, ...]] = {
 
 
 def possible(leg: Leg, *, has_system: bool) -> list[str]:
-    """What our people can do with it now; where the organisation has a system of its own, it acts there."""
+    """The verbs our people can use now. An organisation with a system of its own does its part there."""
     if leg.ticket.phase in (Phase.CLOSED, Phase.CANCELLED):
         return []
     return [name for name, verb in OURS.items() if (verb.is_ours or not has_system) and _is_possible(leg, name)]
@@ -167,12 +168,12 @@ def _is_possible(leg: Leg, name: str) -> bool:
 
 
 def possible_for_guest(leg: Leg) -> list[str]:
-    """What can be done on its guest link now, by the names there."""
+    """The verbs that the engagement's guest link offers now, by their names there."""
     return list(_GUEST_AT.get(leg.stage, ()))
 
 
 def act(leg: Leg, name: str, given: Given) -> Leg:
-    """Do what one of our buttons says; HandoffRefused or MoveRefused where that is not possible."""
+    """Use a verb of our own pages. HandoffRefused or MoveRefused if it is not possible now."""
     verb = OURS[name]
     assert verb.do is not None
     done = verb.do(leg, given)

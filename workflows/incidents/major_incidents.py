@@ -19,13 +19,13 @@ from workflows.handoffs import comments
 
 @transaction.atomic
 def declare(*, ticket: Ticket, is_major: bool, actor: Actor, at: datetime) -> Ticket:
-    """Declare a ticket a major incident, or end that. No change where it is so already."""
+    """Declare a ticket a major incident, or end its major incident. No change if it is already in that state."""
     ticket = tickets.locked(ticket)
     if ticket.is_major == is_major:
         return ticket
     if not ticket.is_open:
         raise tickets.NotEditable(
-            _("%(ticket)s is over; only an open ticket can be a major incident.") % {"ticket": ticket.label}
+            _("%(ticket)s is no longer open; only an open ticket can be a major incident.") % {"ticket": ticket.label}
         )
     ticket.is_major = is_major
     ticket.save(update_fields=["is_major"])
@@ -35,9 +35,14 @@ def declare(*, ticket: Ticket, is_major: bool, actor: Actor, at: datetime) -> Ti
 
 @transaction.atomic
 def gather(*, parent: Ticket, children: list[Ticket], actor: Actor, at: datetime) -> int:
-    """Make tickets children of a parent. Returns how many are new. NotEditable for an ancestor of the parent."""
+    """Make tickets child tickets of a parent; returns how many are new.
+
+    NotEditable if the parent is not open, or for a child that is the parent itself or one of its ancestors.
+    """
     if not parent.is_open:
-        raise tickets.NotEditable(_("%(ticket)s is over and takes no new child tickets.") % {"ticket": parent.label})
+        raise tickets.NotEditable(
+            _("%(ticket)s is no longer open and takes no new child tickets.") % {"ticket": parent.label}
+        )
     above = {ticket.pk for ticket in _above(parent)}
     made = 0
     for child in children:
@@ -54,6 +59,7 @@ def gather(*, parent: Ticket, children: list[Ticket], actor: Actor, at: datetime
 
 
 def _above(ticket: Ticket) -> Iterator[Ticket]:
+    """The ancestors of a ticket, nearest first."""
     seen: set[int] = set()
     waiting = [ticket.pk]
     while waiting:
@@ -69,17 +75,18 @@ def _above(ticket: Ticket) -> Iterator[Ticket]:
 
 
 def children(parent: Ticket) -> list[Ticket]:
+    """The child tickets, oldest first, open or not."""
     rows = Ticket.objects.filter(related_from__from_ticket=parent, related_from__kind=Relation.Kind.PARENT)
     return list(rows.select_related("status", "holder", "requester").order_by("pk"))
 
 
 @transaction.atomic
 def broadcast(*, ticket: Ticket, body: str, actor: Actor, at: datetime, is_for_requesters: bool = False) -> int:
-    """Write one message on the parent and on every open child ticket, to every organisation engaged on each.
+    """Add one message to the parent and to every open child ticket, for every organisation engaged on each.
 
-    Returns the number of tickets. Requesters receive it only with `is_for_requesters`.
+    Returns the number of tickets. Requesters receive the message only with `is_for_requesters`.
     """
-    said = 0
+    count = 0
     for each in [ticket, *children(ticket)]:
         if each.phase not in OPEN:
             continue
@@ -92,8 +99,8 @@ def broadcast(*, ticket: Ticket, body: str, actor: Actor, at: datetime, is_for_r
             legs=legs,
             is_for_requester=is_for_requesters and each.requester_id is not None,
         )
-        said += 1
-    return said
+        count += 1
+    return count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +113,16 @@ class Answer:
 
 
 def answers(parent: Ticket) -> list[Answer]:
-    """Every engagement on the parent and its child tickets, with the organisation's last message there."""
+    """Every engagement on the parent and its child tickets, with the organisation's last message on that ticket."""
     legs = Leg.objects.filter(
         Q(ticket=parent) | Q(ticket__related_from__from_ticket=parent, ticket__related_from__kind=Relation.Kind.PARENT)
     ).select_related("ticket__status", "organisation")
     rows = list(legs.distinct().order_by("organisation__name", "pk"))
-    words = {
+    last_messages = {
         (message.ticket_id, message.author_organisation_id): message
         for message in Message.objects.filter(ticket__in={leg.ticket_id for leg in rows}).order_by("pk")
     }
-    return [Answer(ticket=leg.ticket, leg=leg, message=words.get((leg.ticket_id, leg.organisation_id))) for leg in rows]
+    return [
+        Answer(ticket=leg.ticket, leg=leg, message=last_messages.get((leg.ticket_id, leg.organisation_id)))
+        for leg in rows
+    ]

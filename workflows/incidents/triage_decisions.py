@@ -24,10 +24,11 @@ def decide(
     at: datetime,
     accept_within: timedelta | None = None,
 ) -> Triage:
-    """Decide for an organisation (None: everything stays as it is).
+    """Decide that the ticket belongs to an organisation (None: the engagements stay as they are).
 
-    If it is us, the leading organisation is recalled. An organisation that is already engaged takes the lead. To any
-    other the ticket is handed over. TriageRefused or HandoffRefused, with nothing decided, where that is not possible.
+    If the organisation is us, the leading organisation is recalled. If it is already engaged, it gets the lead.
+    Otherwise the ticket is handed over to it, to be accepted within `accept_within`. TriageRefused or HandoffRefused,
+    with nothing decided, if that is not possible.
     """
     decided = triage.decide(triage=found, organisation=organisation, decision=decision, actor=actor, at=at)
     ticket = Ticket.objects.get(pk=decided.ticket_id)

@@ -1,6 +1,7 @@
 """Priority from impact, urgency and the service's tier; a person may override it, with a reason.
 
-The matrix is the workflow version's own, otherwise the usual one (ITIL). A mission-critical service raises it by one.
+The matrix is that of the workflow version, or else the usual one (ITIL). A mission-critical service raises the
+priority by one.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def opened(
     at: datetime,
     **more: Any,
 ) -> Ticket:
-    """Open a ticket with a derived priority; a given priority that differs counts as set by hand."""
+    """Open a ticket with a derived priority; a given priority that differs counts as set manually."""
     state = tickets.first_state(Phase.NEW, service=service)
     follows = derived(impact=impact, urgency=urgency, service=service, version=state.version)
     ticket = tickets.open_ticket(
@@ -60,18 +61,18 @@ def opened(
     )
     if impact is not None or urgency is not None:
         ticket = tickets.edit_ticket(ticket=ticket, changes={"impact": impact, "urgency": urgency}, actor=actor, at=at)
-    return _set_by_hand(tickets.locked(ticket), is_set=bool(priority and follows and priority != follows))
+    return _set_manually(tickets.locked(ticket), is_set=bool(priority and follows and priority != follows))
 
 
 @transaction.atomic
 def weigh(*, ticket: Ticket, impact: int | None, urgency: int | None, actor: Actor, at: datetime) -> Ticket:
-    """Set impact and urgency; the priority follows unless it was set by hand."""
+    """Set impact and urgency; the priority follows unless it was set manually."""
     ticket = tickets.edit_ticket(ticket=ticket, changes={"impact": impact, "urgency": urgency}, actor=actor, at=at)
     return follow(ticket=ticket, actor=actor, at=at)
 
 
 def follow(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
-    """Set the derived priority. No change if it was set by hand, is unknown, or the ticket is over."""
+    """Set the derived priority. No change if it is unknown, was set manually, or the ticket is no longer open."""
     wanted = of(ticket)
     if not wanted or ticket.is_priority_set or not ticket.is_open:
         return ticket
@@ -82,20 +83,20 @@ def follow(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
 
 @transaction.atomic
 def override(*, ticket: Ticket, priority: str, reason: str, actor: Actor, at: datetime) -> Ticket:
-    """Set the priority by hand; from then on it is no longer derived. NotEditable without a reason."""
+    """Set the priority manually; from then on it is no longer derived. NotEditable without a reason."""
     if not reason.strip():
-        raise tickets.NotEditable(_("Give a reason: the priority differs from what impact and urgency say."))
+        raise tickets.NotEditable(_("Enter a reason: the priority differs from the one that impact and urgency give."))
     ticket = tickets.set_priority(ticket=ticket, priority=priority, reason=reason, actor=actor, at=at)
-    return _set_by_hand(ticket, is_set=True)
+    return _set_manually(ticket, is_set=True)
 
 
 @transaction.atomic
 def let_follow(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
-    """Withdraw a priority set by hand: it is derived again."""
-    return follow(ticket=_set_by_hand(tickets.locked(ticket), is_set=False), actor=actor, at=at)
+    """Withdraw a priority that was set manually: it is derived again."""
+    return follow(ticket=_set_manually(tickets.locked(ticket), is_set=False), actor=actor, at=at)
 
 
-def _set_by_hand(ticket: Ticket, *, is_set: bool) -> Ticket:
+def _set_manually(ticket: Ticket, *, is_set: bool) -> Ticket:
     if ticket.is_priority_set != is_set:
         ticket.is_priority_set = is_set
         ticket.save(update_fields=["is_priority_set"])

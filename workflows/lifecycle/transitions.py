@@ -8,17 +8,19 @@ from typing import NamedTuple
 
 from django.db import transaction
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django_fsm import can_proceed
 
+from hub.core.sentences import sentence
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Phase, Stage, State, Ticket, WaitsOn
+from hub.translation import localized
 from workflows.lifecycle import triage
+from workflows.lifecycle.refusals import Refused
 
 
-class MoveRefused(Exception):
+class MoveRefused(Refused):
     """The transition is not possible now; the message tells a person why."""
 
 
@@ -58,8 +60,8 @@ def move(
 ) -> Ticket:
     """Carry out one transition of the law. MoveRefused if it is not allowed.
 
-    The ticket gets `status`, or else the initial status of the phase in its version. `rule` is the policy's transition
-    that led here, if any. People, the API and vendors go through `workflows.rules.execution`, which checks policy.
+    The ticket gets `status`, or else the initial status of the phase in its workflow version. `rule` is the workflow's
+    transition that led here, if any. People and vendors go through `workflows.rules.execution`, which checks policy.
     """
     ticket = tickets.locked(ticket)
     refusal = why_not(ticket, name, at=at)
@@ -72,15 +74,7 @@ def move(
     history.record(
         ticket=ticket,
         kind=EventKind.TICKET_MOVED,
-        payload={
-            "verb": name,
-            "before": before,
-            "after": str(ticket.phase),
-            "status": status.slug,
-            "reason": reason,
-            "waits_on": (status.wait_reason or str(WaitsOn.REQUESTER)) if ticket.phase == Phase.WAITING else "",
-            **({"rule": rule} if rule else {}),
-        },
+        payload={"verb": name, "before": before, "reason": reason, **_reached(ticket, status, rule)},
         actor=actor,
         at=at,
         occurred_at=occurred_at,
@@ -89,6 +83,17 @@ def move(
     if not ticket.is_open:
         ticket = triage.ended(ticket=ticket, actor=actor, at=at)
     return ticket
+
+
+def _reached(ticket: Ticket, status: State, rule: str) -> dict[str, str]:
+    """The part of the event that says which phase and status the ticket has reached, who it waits for, and by what."""
+    waits_on = status.wait_reason or str(WaitsOn.REQUESTER)
+    facts = {
+        "after": str(ticket.phase),
+        "status": status.slug,
+        "waits_on": waits_on if ticket.phase == Phase.WAITING else "",
+    }
+    return facts | {"rule": rule} if rule else facts
 
 
 def _call(ticket: Ticket, name: str, *, status: State, at: datetime) -> None:
@@ -123,35 +128,40 @@ LAW: dict[tuple[str, str], str] = {
 
 def why_not(ticket: Ticket, name: str, *, at: datetime, legs: Sequence[Leg] | None = None) -> str:
     """Why this transition is refused now, as a sentence; empty if allowed. `legs`: the open ones, if known."""
+    return localized(_refusal(ticket, name, at, legs))
+
+
+def _refusal(ticket: Ticket, name: str, at: datetime, legs: Sequence[Leg] | None) -> str:
+    label = ticket.label
     if name not in MOVES:
-        return _("There is no transition called “%(name)s”.") % {"name": name}
+        return sentence("There is no transition called “%(name)s”.", name=name)
     if ticket.is_history:
-        return _("%(label)s is imported history and cannot be changed.") % {"label": ticket.label}
+        return sentence("%(label)s is imported history and cannot be changed.", label=label)
     if not can_proceed(getattr(ticket, name)):
-        return _("%(label)s is %(phase)s; “%(move)s” is not possible from there.") % {
-            "label": ticket.label,
-            "phase": ticket.get_phase_display(),
-            "move": MOVES[name].label,
-        }
+        return sentence(
+            "%(label)s is %(phase)s; “%(move)s” is not possible in this phase.",
+            label=label,
+            phase=ticket.get_phase_display(),
+            move=MOVES[name].label,
+        )
     if name == "reopen" and not ticket.may_reopen(at):
-        return _("%(label)s was closed too long ago to be reopened; open a new ticket that refers to it.") % {
-            "label": ticket.label
-        }
+        return sentence(
+            "%(label)s was closed too long ago to be reopened; open a new ticket that refers to it.", label=label
+        )
     if name in ("resolve", "cancel"):
         return _open_legs(ticket, legs, is_only_blocking=name == "resolve")
     return ""
 
 
 def _open_legs(ticket: Ticket, legs: Sequence[Leg] | None, *, is_only_blocking: bool) -> str:
+    """The refusal that names the organisations still engaged; empty if there are none."""
     if legs is None:
         rows = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).select_related("organisation")
         legs = list(rows.order_by("number"))
     names = ", ".join(str(leg.organisation) for leg in legs if leg.is_blocking or not is_only_blocking)
-    return (
-        _("Still open: the engagement of %(names)s. Recall it or wait until it is done.") % {"names": names}
-        if names
-        else ""
-    )
+    if not names:
+        return ""
+    return sentence("Still open: the engagement of %(names)s. Recall it or wait until it is done.", names=names)
 
 
 def roll_up(
@@ -162,9 +172,9 @@ def roll_up(
     occurred_at: datetime | None = None,
     origin: str = "",
 ) -> None:
-    """Let the ticket follow its leading engagement: working makes it active, waiting on the requester makes it wait.
+    """Let the ticket follow its leading engagement: work makes it active, a wait for the requester makes it wait.
 
-    No change if the ticket is there already. This never resolves a ticket.
+    No change if the ticket is in that phase already. This never resolves a ticket.
     """
     ticket = tickets.locked(ticket)
     lead = Leg.objects.filter(ticket=ticket, is_lead=True).first()
@@ -176,7 +186,7 @@ def roll_up(
 
 
 def _verb_to_follow(lead: Leg, ticket: Ticket) -> str:
-    """The transition that takes the ticket to where its leading engagement is; empty if it is there already."""
+    """The transition that brings the ticket into step with its leading engagement; empty if none is needed."""
     if lead.stage == Stage.WAITING and lead.waits_on == WaitsOn.REQUESTER:
         return "wait" if ticket.phase != Phase.WAITING else ""
     is_under_way = lead.stage in (Stage.ACCEPTED, Stage.WORKING, Stage.WAITING)

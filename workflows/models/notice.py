@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Leg, Organisation, Ticket
@@ -178,7 +179,7 @@ class NoticePreference(models.Model):
         constraints = [models.UniqueConstraint(fields=["user", "kind"], name="preference_once_per_user_and_kind")]
 
     def __str__(self) -> str:
-        return f"{self.user}: {self.kind or _('everything')}"
+        return gettext("%(user)s: %(kind)s") % {"user": self.user, "kind": self.kind or _("everything")}
 
 
 class Digest(models.Model):

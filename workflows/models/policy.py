@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import State, WorkflowVersion
@@ -51,7 +52,7 @@ class Transition(Rule):
     sources = models.ManyToManyField(
         State,
         related_name="leaving",
-        verbose_name=_("from"),
+        verbose_name=pgettext_lazy("transition", "from"),
         blank=True,
         help_text=_("Choose none for every open status."),
     )
@@ -61,7 +62,7 @@ class Transition(Rule):
         null=True,
         blank=True,
         related_name="entering",
-        verbose_name=_("to"),
+        verbose_name=pgettext_lazy("transition", "to"),
         help_text=_("Leave empty to keep the current status."),
     )
     roles = models.JSONField(
@@ -185,7 +186,9 @@ class Action(models.Model):
 
 
 class PolicyRecord(models.Model):
-    """Who published or retired a version or moved tickets to it, when and why. Append-only."""
+    """Who published or retired a version or moved its tickets, when and why. Append-only."""
+
+    WHAT = {"published": _("published"), "retired": _("retired"), "moved": _("tickets moved")}
 
     version = models.ForeignKey(WorkflowVersion, models.PROTECT, related_name="records")
     verb = models.CharField(_("action"), max_length=32)
@@ -201,4 +204,9 @@ class PolicyRecord(models.Model):
         verbose_name_plural = _("workflow changes")
 
     def __str__(self) -> str:
-        return f"{self.version} {self.verb}"
+        return gettext("%(version)s: %(action)s") % {"version": self.version, "action": self.what}
+
+    @property
+    def what(self) -> str:
+        """What was done, in words."""
+        return str(self.WHAT.get(self.verb, self.verb))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Leg, Organisation, Ticket
@@ -31,7 +32,7 @@ class Pending(models.Model):
     due_at = models.DateTimeField(_("due at"))
     lease_until = models.DateTimeField(null=True)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.WAITING)
-    outcome = models.TextField(_("outcome"), blank=True)
+    outcome = SentenceField(_("outcome"), blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     made_at = models.DateTimeField(_("created at"))
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
@@ -91,7 +92,7 @@ class EscalationRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.escalation} on {self.ticket}"
+        return gettext("%(escalation)s on %(ticket)s") % {"escalation": self.escalation, "ticket": self.ticket}
 
 
 class FailedAction(models.Model):
@@ -112,7 +113,7 @@ class FailedAction(models.Model):
         indexes = [models.Index(fields=["-at"], condition=Q(resolved_at__isnull=True), name="failed_action_open")]
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.rule}"
+        return gettext("%(action)s of %(rule)s") % {"action": self.kind, "rule": self.rule}
 
 
 class Triage(models.Model):

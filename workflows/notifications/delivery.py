@@ -1,4 +1,4 @@
-"""Sends notices: by mail, to endpoints, into the console. Several for one recipient that are due go out as one."""
+"""Sends notices by e-mail, to endpoints and in the console. Many due notices for one recipient become one message."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from hub.core.sentences import sentence
 from hub.domain import accounts
 from hub.models import Organisation, User
 from workflows.models import Channel, Notice, Suppression
@@ -24,14 +25,18 @@ from workflows.notifications.errors import NotSent
 from workflows.notifications.notify import NEW_PASSWORD, language_of
 
 LEASE = timedelta(seconds=90)
+"""How long a process has a notice to itself while it sends it."""
 MOST_ATTEMPTS = 8
 ONE_BY_ONE = 3
-"""So many due notices are still single messages; more are one."""
+"""Up to this many due notices are sent as single messages; more are combined into one."""
 MOST_TOGETHER = 2000
+"""At most this many notices are combined into one message."""
 SECONDS = 15
+"""The timeout of the mail server."""
 
 
 def due_notices(*, at: datetime, limit: int = 50) -> list[int]:
+    """Ids of notices to send now, in order."""
     return list(
         Notice.objects.filter(
             Q(lease_until__isnull=True) | Q(lease_until__lte=at), state=Notice.State.READY, due_at__lte=at
@@ -42,14 +47,14 @@ def due_notices(*, at: datetime, limit: int = 50) -> list[int]:
 
 
 def send(*, notice_id: int) -> None:
-    """Send one notice, and with it whatever else is due for its recipient."""
+    """Send one notice, together with all others that are due for its recipient."""
     at = timezone.now()
     first = Notice.objects.filter(pk=notice_id, state=Notice.State.READY).first()
     if first is None:
         return
     mine = _claim(first, at)
     for notice in [each for each in mine if each.kind == NEW_PASSWORD]:
-        _deliver([notice], notice.subject, notice.body)  # by itself: its link is made when it is sent
+        _deliver([notice], notice.subject, notice.body)  # separately: its link is made when it is sent
         mine.remove(notice)
     if not mine:
         return
@@ -64,7 +69,7 @@ def send(*, notice_id: int) -> None:
 
 @transaction.atomic
 def _claim(first: Notice, at: datetime) -> list[Notice]:
-    """Everything that is due for this recipient and nobody else is sending."""
+    """Claim every notice that is due for this recipient and that no other process is sending."""
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
     rows = Notice.objects.filter(
         free, channel=first.channel, to=first.to, state=Notice.State.READY, due_at__lte=at
@@ -77,7 +82,7 @@ def _claim(first: Notice, at: datetime) -> list[Notice]:
 
 
 def together(notices: list[Notice]) -> tuple[str, str]:
-    """Many notices as one message: how many, of which tickets, the newest in full."""
+    """Subject and text of one message for many notices: how many, their subjects, and the newest one in full."""
     by_subject: dict[str, int] = {}
     for notice in notices:
         by_subject[notice.subject] = by_subject.get(notice.subject, 0) + 1
@@ -98,13 +103,13 @@ def together(notices: list[Notice]) -> tuple[str, str]:
 def _deliver(notices: list[Notice], subject: str, body: str) -> None:
     """Send notices to one recipient as one message.
 
-    If that fails for now, they all wait equally long: the next attempt is the same message again.
+    If that fails for now, all of them wait equally long, so the next attempt sends the same message again.
     """
     first, *others = notices
     try:
         if first.channel == Channel.MAIL:
             _mail(first, subject, body)
-        elif first.channel != Channel.CONSOLE:  # in the console it is there as soon as its row is
+        elif first.channel != Channel.CONSOLE:  # the console shows the row itself
             webhooks.post(first, subject, body, id=webhooks.message_id(notices))
     except NotSent as error:
         at = timezone.now()
@@ -134,20 +139,22 @@ def _failed(notice: Notice, error: NotSent, *, at: datetime) -> None:
 
 
 def retry(notice: Notice) -> None:
-    """Put a failed or held notice back in its turn."""
+    """Queue a failed or held notice again."""
     Notice.objects.filter(pk=notice.pk, state__in=[Notice.State.FAILED, Notice.State.HELD]).update(
         state=Notice.State.READY, attempts=0, due_at=timezone.now(), why=""
     )
 
 
-# -- by mail
+# -- by e-mail
 
 
 def _mail(notice: Notice, subject: str, body: str) -> None:
     if not settings.MAIL_URL:
-        raise NotSent("No mail server is set: see TICKETHUB_MAIL_URL.", is_final=True)
+        raise NotSent(sentence("No mail server is configured. Set TICKETHUB_MAIL_URL."), is_final=True)
     if Suppression.objects.filter(address__iexact=notice.to).exists():
-        raise NotSent(f"{notice.to} is suppressed.", is_final=True)
+        raise NotSent(
+            sentence("%(address)s is a suppressed address; no e-mail is sent to it.", address=notice.to), is_final=True
+        )
     sender = parseaddr(settings.MAIL_FROM)[1]
     host = sender.partition("@")[2] or "localhost"
     thread = f"<t.{(notice.leg or notice.ticket or notice).public_id.lower()}@{host}>"
@@ -173,18 +180,24 @@ def _mail(notice: Notice, subject: str, body: str) -> None:
         backend.open()
         line: Any = backend.connection
         line.sendmail(sender, [notice.to], _bytes(message))
-    except Exception as error:  # whatever a mail server does, it parks this notice and nothing else
-        refused = next(iter(getattr(error, "recipients", {}).values()), (0, b""))
-        code = getattr(error, "smtp_code", None) or refused[0]
-        is_final = 500 <= int(code) < 600
-        told = getattr(error, "smtp_error", b"") or refused[1] or str(error)
-        said = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
-        raise NotSent(f"The mail server did not take it: {said[:300]}", is_final=is_final) from error
+    except Exception as error:  # a fault of the mail server stops this notice and nothing else
+        raise _not_accepted(error) from error
     finally:
         backend.close()
 
 
+def _not_accepted(error: Exception) -> NotSent:
+    """The mail server's refusal in its own words; final if its code is 5xx (RFC 5321, 4.2.1)."""
+    refused = next(iter(getattr(error, "recipients", {}).values()), (0, b""))
+    code = getattr(error, "smtp_code", None) or refused[0]
+    reply = getattr(error, "smtp_error", b"") or refused[1] or str(error)
+    reason = (reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply))[:300]
+    is_final = 500 <= int(code) < 600
+    return NotSent(sentence("The mail server did not accept the e-mail: %(reason)s", reason=reason), is_final=is_final)
+
+
 def _bytes(message: EmailMessage) -> bytes:
+    """The message with CRLF line ends, as SMTP requires."""
     return message.message().as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 

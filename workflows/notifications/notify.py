@@ -1,6 +1,7 @@
-"""Telling people and machines: rows that are made in a transaction and sent afterwards, each once, none in a storm.
+"""Creates notices for people and systems as rows in the current transaction; `delivery` sends them afterwards.
 
-The first notice of a quiet recipient goes out at once; what follows within a minute goes out together.
+Each notice is created once. The first one for a recipient is sent immediately; those that follow within a minute are
+sent together, so that a storm of events does not become a storm of messages.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone, translation
 
+from hub.core.sentences import sentence
 from hub.models import Calendar, Leg, Membership, Organisation, Person, Ticket, User
 from hub.queries.calendars import calendar_of
 from workflows.models import Channel, Endpoint, Notice, NoticePreference, Suppression
@@ -21,14 +23,14 @@ from workflows.notifications import templates
 from workflows.notifications.templates import Audience
 
 NEW_PASSWORD = "new_password"  # noqa: S105  the name of a kind
-"""A kind whose mail carries a link that is made when it is sent: see `posting`."""
+"""The kind of notice whose e-mail contains a link that is made when it is sent: see `delivery`."""
 TOGETHER = timedelta(minutes=1)
-"""What is told to the same recipient within this is one message."""
+"""Notices for the same recipient within this time are sent as one message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """Whom to tell, and by which way."""
+    """Who is notified, on which channel and in which language."""
 
     channel: Channel
     to: str
@@ -40,7 +42,7 @@ class Recipient:
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What there is to tell; `key` makes it once per recipient."""
+    """The content of a notice. With the same `key`, a recipient is notified only once."""
 
     key: str
     kind: str
@@ -53,6 +55,7 @@ class Told:
     is_urgent: bool = False
 
     def facts(self, organisation: Organisation | None) -> dict[str, Any]:
+        """What the template of the notice can use."""
         return templates.facts_of(
             self.ticket,
             leg=self.leg,
@@ -65,7 +68,7 @@ class Told:
 
 
 def tell(told: Told, recipients: list[Recipient], *, at: datetime) -> list[Notice]:
-    """Make a notice for each recipient who wants it; told again with the same key, nothing happens."""
+    """Create a notice for each recipient who wants it, and return the new ones. The same key creates no second one."""
     made = []
     for recipient in recipients:
         wish = _wish(recipient, told.kind)
@@ -99,24 +102,26 @@ def tell(told: Told, recipients: list[Recipient], *, at: datetime) -> list[Notic
 
 
 def _held(recipient: Recipient) -> Mapping[str, object]:
+    """The values of a notice that is held back because its address is suppressed; nothing for others."""
     if recipient.channel != Channel.MAIL:
         return {}
     row = Suppression.objects.filter(address__iexact=recipient.to).first()
     if row is None:
         return {}
-    return {"state": Notice.State.HELD, "why": f"{row.address} is suppressed: {row.why}", "due_at": None}
+    why = sentence("%(address)s is a suppressed address: %(reason)s", address=row.address, reason=row.why)
+    return {"state": Notice.State.HELD, "why": why, "due_at": None}
 
 
 @dataclass(frozen=True)
 class _Wish:
-    """When this recipient wants it."""
+    """When this recipient wants the notice."""
 
     is_daily: bool = False
     is_quiet: bool = False
 
 
 def _wish(recipient: Recipient, kind: str) -> _Wish | None:
-    """How it is wanted; None where it is not."""
+    """When the recipient wants notices of this kind; None if not at all."""
     if recipient.user is None:
         return _Wish()
     rows = NoticePreference.objects.filter(Q(kind=kind) | Q(kind=""), user=recipient.user)
@@ -132,7 +137,7 @@ def _wish(recipient: Recipient, kind: str) -> _Wish | None:
 
 
 def _due(recipient: Recipient, wish: _Wish, is_urgent: bool) -> datetime:
-    """When it may go out: now, at the end of the minute of the last one, in working hours, or with the day's others."""
+    """When it is sent: now, a minute after the previous message, in working hours, or in the daily summary."""
     now = timezone.now()
     if recipient.channel == Channel.CONSOLE:
         return now
@@ -149,7 +154,7 @@ def _due(recipient: Recipient, wish: _Wish, is_urgent: bool) -> datetime:
 
 
 def _open(recipient: Recipient, at: datetime) -> datetime:
-    """The next instant at which their organisation works; quiet hours end then."""
+    """The next instant within the working hours of the recipient's organisation, not before `at`."""
     calendar = _calendar(recipient)
     if calendar is None:
         return at
@@ -158,7 +163,7 @@ def _open(recipient: Recipient, at: datetime) -> datetime:
 
 
 def _morning(recipient: Recipient, at: datetime) -> datetime:
-    """The next opening of a day after today's."""
+    """The start of the working hours after today; 7:00 UTC tomorrow without a calendar."""
     calendar = _calendar(recipient)
     tomorrow = (at + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     if calendar is None:
@@ -178,7 +183,7 @@ def _calendar(recipient: Recipient) -> Calendar | None:
 
 
 def people(users: list[User], *, by_mail: bool = True) -> list[Recipient]:
-    """People of ours: in the console, and by mail. Whoever has left is told nothing."""
+    """Our own people, in the console and by e-mail. Those who have left are not notified."""
     users = still_here(users)
     found = [
         Recipient(channel=Channel.CONSOLE, to=user.public_id, user=user, language=language_of(user)) for user in users
@@ -193,18 +198,18 @@ def people(users: list[User], *, by_mail: bool = True) -> list[Recipient]:
 
 
 def language_of(user: User | None) -> str:
-    """The language chosen for this person, else the installation's."""
+    """The language chosen for this person, or the default of the installation."""
     return user.language if user is not None and user.language else settings.LANGUAGE_CODE
 
 
 def in_role(role: str) -> list[User]:
-    """Everybody of ours in a role, by name."""
+    """All of our active people in a role, by name."""
     rows = User.objects.filter(memberships__role=role, memberships__organisation__is_us=True, is_active=True)
     return list(rows.distinct().order_by("name", "pk"))
 
 
 def still_here(users: list[User]) -> list[User]:
-    """Those of them who may log in and have a seat with us."""
+    """Those users who are active and members of our organisation."""
     pks = User.objects.filter(
         pk__in=[user.pk for user in users], is_active=True, memberships__organisation__is_us=True
     ).values_list("pk", flat=True)
@@ -213,6 +218,7 @@ def still_here(users: list[User]) -> list[User]:
 
 
 def requester(person: Person) -> list[Recipient]:
+    """A person by e-mail, in the requester's wording; nobody without an address."""
     if not person.email:
         return []
     return [
@@ -227,7 +233,7 @@ def requester(person: Person) -> list[Recipient]:
 
 
 def vendor(organisation: Organisation) -> list[Recipient]:
-    """An organisation by its contact address."""
+    """An organisation by e-mail to its contact address; nobody without an address."""
     if not organisation.contact_email:
         return []
     address = organisation.contact_email
@@ -235,23 +241,24 @@ def vendor(organisation: Organisation) -> list[Recipient]:
 
 
 def endpoint(found: Endpoint) -> list[Recipient]:
+    """An endpoint on its own channel; nobody if it is not active."""
     return [Recipient(channel=Channel(found.channel), to=found.public_id)] if found.is_active else []
 
 
 def watchers(ticket: Ticket) -> list[User]:
-    """Who is told of a ticket where nobody in particular is named: its assignee, else our managers.
-
-    An assignee who has left counts as none.
-    """
+    """Who is notified about a ticket by default: its assignee, or our managers if there is none or they have left."""
     assigned = still_here([ticket.assignee]) if ticket.assignee is not None else []
     return assigned or in_role(Membership.Role.MANAGER)
 
 
-# -- what comes back
+# -- bounces
 
 
 def bounced(addresses: list[str], *, diagnosis: str, at: datetime) -> int:
-    """Mail to these cannot be delivered: what was sent lately has failed, and nothing more is sent there."""
+    """E-mail to these addresses cannot be delivered: mark recent notices as failed and suppress the addresses.
+
+    Only addresses with a notice of the last seven days count. Returns how many notices failed.
+    """
     failed = 0
     for address in addresses:
         recent = Notice.objects.filter(
@@ -260,10 +267,10 @@ def bounced(addresses: list[str], *, diagnosis: str, at: datetime) -> int:
             state__in=[Notice.State.SENT, Notice.State.MERGED],
             sent_at__gte=at - timedelta(days=7),
         )
-        count = recent.update(state=Notice.State.FAILED, why=f"It could not be delivered: {diagnosis}"[:1000])
+        failure = sentence("The e-mail could not be delivered: %(reason)s", reason=diagnosis[:900])
+        count = recent.update(state=Notice.State.FAILED, why=failure)
         if count:
-            Suppression.objects.get_or_create(
-                address=address.lower(), defaults={"why": f"Mail bounced: {diagnosis}"[:1000], "since": at}
-            )
+            bounce = sentence("An e-mail to this address bounced: %(reason)s", reason=diagnosis[:900])
+            Suppression.objects.get_or_create(address=address.lower(), defaults={"why": bounce, "since": at})
         failed += count
     return failed

@@ -1,6 +1,6 @@
-"""How notices read: texts with {expressions} (CEL) over a few facts; no template loops or reaches anything else.
+"""The texts of notices: templates with {expressions} (CEL) over a few facts, without loops and without other access.
 
-A row of an admin's goes before the built-in text; a language falls back to English.
+An admin's template replaces the built-in text. Without one in the recipient's language, the English one is used.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from hub.core.sentences import sentence
 from hub.expressions import BadExpression, Expression, Failed
 from hub.expressions.texts import Text, text_of
 from hub.models import Leg, Organisation, Ticket
@@ -22,19 +23,22 @@ from workflows.models import NoticeTemplate
 
 LONGEST = 10_000
 NAMES = ("ticket", "leg", "organisation", "requester", "why", "text", "url", "at", "hub", "items")
-"""What a template may name."""
+"""The names a template may use."""
 
 FACTS = {
     "ticket": {"label", "title", "priority", "kind", "phase", "status", "service", "holder", "reason"},
-    "leg": {"organisation", "stage", "brief", "reason", "answer_by"},
+    "leg": {"organisation", "stage", "stage_name", "brief", "reason", "answer_by"},
 }
-"""What may be said of them: see `facts_of`."""
+"""The facts of a ticket and of an engagement, as made by `facts_of`."""
 
 Audience = NoticeTemplate.Audience
 
 
 class BadTemplate(ValueError):
-    """A template that cannot be filled; the text says where."""
+    """The template cannot be filled in. `str()` says what is wrong with it, in the active language."""
+
+    def __str__(self) -> str:
+        return localized(super().__str__())
 
 
 class Wording(NamedTuple):
@@ -43,7 +47,7 @@ class Wording(NamedTuple):
 
 
 class BuiltIn(NamedTuple):
-    """A text of the product, translated when it is used."""
+    """A built-in text, translated when it is used."""
 
     subject: str | Promise
     body: str | Promise
@@ -78,7 +82,7 @@ BUILT_IN: dict[tuple[str, str], BuiltIn] = {
     ),
     ("withdrawn", Audience.VENDOR): BuiltIn(
         _("Withdrawn: {ticket.title} [{ticket.label}]"),
-        _("{hub} has taken this ticket back ({leg.stage}). Please stop working on it."),
+        _("{hub} has taken this ticket back ({leg.stage_name}). Please stop working on it."),
     ),
     ("message", Audience.VENDOR): BuiltIn(
         "Re: {ticket.title} [{ticket.label}]", _("{text}\n\nAnswer on this page:\n{url}")
@@ -92,19 +96,23 @@ BUILT_IN: dict[tuple[str, str], BuiltIn] = {
     ("new_password", Audience.US): BuiltIn(
         _("Your new password for Ticket Hub"),
         _(
-            "Somebody, probably you, asked for a new password at {hub}. Choose it on the page below, within 24 hours. "
-            "If you did not ask for it, do nothing: your password stays as it is."
+            "Somebody, probably you, requested a new password for Ticket Hub at {hub}. Choose it on the page below "
+            "within 24 hours. If you did not request it, ignore this e-mail: your password does not change."
         ),
     ),
     ("daily", Audience.US): BuiltIn(_("Ticket Hub notices: {size(items)}"), "{text}"),
 }
-"""The texts that are there before an admin writes any; a kind without its own reads as ``plain``."""
+"""The built-in texts by kind and audience; a kind without a text of its own uses that of ``plain``."""
 
 
 def compiled(source: str) -> Text:
-    """A template's text ready to be filled; BadTemplate says what is wrong in it."""
+    """A template ready to be filled in; BadTemplate if it is not valid."""
     if len(source) > LONGEST:
-        raise BadTemplate(f"It has {len(source)} characters; at most {LONGEST} are allowed.")
+        raise BadTemplate(
+            sentence(
+                "The text has %(count)s characters; at most %(most)s are allowed.", count=len(source), most=LONGEST
+            )
+        )
     try:
         return text_of(source, names=NAMES, functions={})
     except BadExpression as error:
@@ -112,15 +120,17 @@ def compiled(source: str) -> Text:
 
 
 def check(source: str) -> None:
-    """Before a template is kept: BadTemplate also for a fact that there is none of, which would read as nothing."""
+    """Check a template before it is saved: BadTemplate also for an unknown fact, which would be left empty."""
     for part in compiled(source).parts:
         for name, keys in part.parts.items() if isinstance(part, Expression) else ():
             if strange := sorted((keys or set()) - FACTS.get(name, keys or set())):
                 known = ", ".join(f"{name}.{key}" for key in sorted(FACTS[name]))
-                raise BadTemplate(f"There is no “{name}.{strange[0]}” here; there are: {known}.")
+                fact = f"{name}.{strange[0]}"
+                raise BadTemplate(sentence("Unknown name “%(name)s”. Available: %(names)s.", name=fact, names=known))
 
 
 def filled(source: str, facts: Mapping[str, Any]) -> str:
+    """The template filled in with the facts; BadTemplate if that fails."""
     try:
         return compiled(source).text(facts)
     except Failed as error:
@@ -128,7 +138,7 @@ def filled(source: str, facts: Mapping[str, Any]) -> str:
 
 
 def wording(kind: str, audience: str, language: str) -> Wording:
-    """The text of one kind for an audience, in a language or else in English."""
+    """The template of one kind for an audience, in the language or in English; the built-in one if there is none."""
     rows = NoticeTemplate.objects.filter(kind=kind, audience=audience, language__in=[language, "en"])
     found = {row.language: row for row in rows}
     row = found.get(language) or found.get("en")
@@ -142,7 +152,7 @@ def _built_in(kind: str, audience: str) -> Wording:
 
 
 def said(kind: str, audience: str, facts: Mapping[str, Any], *, language: str = "en") -> Wording:
-    """Subject and text of one notice. A template that cannot be filled keeps no notice back: it reads plain."""
+    """Subject and text of one notice. If an admin's template cannot be filled in, the built-in text is used."""
     found = wording(kind, audience, language)
     try:
         return Wording(filled(found.subject, facts), filled(found.body, facts))
@@ -152,11 +162,12 @@ def said(kind: str, audience: str, facts: Mapping[str, Any], *, language: str = 
 
 
 def tried(source: str) -> str:
-    """A template filled with the newest ticket there is; BadTemplate says what cannot be."""
+    """A template filled in with the newest ticket, as a preview; BadTemplate if that fails."""
     check(source)
     ticket = Ticket.objects.select_related("status", "service", "holder", "requester").order_by("-pk").first()
     leg = Leg.objects.filter(ticket=ticket).select_related("organisation").order_by("-pk").first() if ticket else None
-    return filled(source, facts_of(ticket, leg=leg, why="why it is sent", text="its text", items=["one", "two"]))
+    why, text = gettext("the reason for this notice"), gettext("the text of this notice")
+    return filled(source, facts_of(ticket, leg=leg, why=why, text=text, items=[text, text]))
 
 
 def facts_of(
@@ -169,7 +180,7 @@ def facts_of(
     url: str = "",
     items: list[str] | None = None,
 ) -> dict[str, Any]:
-    """What a template may say of a ticket: few facts, none of them internal to somebody else."""
+    """What a template can use: a few facts of the ticket, none of them internal to another organisation."""
     return {
         "ticket": _ticket(ticket) if ticket is not None else {},
         "leg": _leg(leg) if leg is not None else {},
@@ -207,6 +218,7 @@ def _leg(leg: Leg) -> dict[str, Any]:
     return {
         "organisation": leg.organisation.name,
         "stage": str(leg.stage),
+        "stage_name": str(leg.get_stage_display()),
         "brief": leg.brief,
         "reason": leg.reason,
         "answer_by": gettext("Please answer by %(time)s.") % {"time": until} if until else "",

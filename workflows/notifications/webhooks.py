@@ -26,14 +26,14 @@ from workflows.notifications.errors import NotSent
 TIMEOUT = 15
 """Seconds."""
 SECRET_BYTES = 32
-"""The specification asks for 24 to 64."""
+"""The specification requires 24 to 64."""
 
 
 @transaction.atomic
 def renew_secret(endpoint: Endpoint) -> str:
-    """Give the endpoint a new random secret and return it; it cannot be read again.
+    """Give the endpoint a new random secret and return it. It cannot be read again.
 
-    From now on messages carry the standard signature only, made with this secret.
+    From now on, messages have only the standard signature, made with this secret.
     """
     secret = "whsec_" + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
     row = Endpoint.objects.select_for_update().get(pk=endpoint.pk)
@@ -45,10 +45,10 @@ def renew_secret(endpoint: Endpoint) -> str:
 
 
 def message_id(notices: list[Notice]) -> str:
-    """The id of the message that these notices make up: the same whenever it is sent again.
+    """The id of the message for these notices, the same at every attempt.
 
-    Receivers drop an id they have seen, so a message of several notices has an id of its own: its first notice may
-    have been sent before, by itself or together with others.
+    Receivers drop a repeated id, so a message for several notices has an id of its own: its first notice may have been
+    sent before, alone or together with others.
     """
     first = str(notices[0].public_id)
     if len(notices) == 1:
@@ -58,7 +58,7 @@ def message_id(notices: list[Notice]) -> str:
 
 
 def signature_headers(endpoint: Endpoint, *, id: str, content: str, at: datetime) -> dict[str, str]:
-    """The headers a receiver verifies the message by; none for an endpoint without a secret."""
+    """The headers by which a receiver verifies the message; none for an endpoint without a secret."""
     secret = crypto.unseal(endpoint.public_id, bytes(endpoint.sealed)).get("secret", "")
     if not secret:
         return {}
@@ -66,24 +66,24 @@ def signature_headers(endpoint: Endpoint, *, id: str, content: str, at: datetime
     signatures = [_signer(secret).sign(id, at.astimezone(UTC), content)]
     timestamp = str(int(at.timestamp()))
     if endpoint.has_hex_signature:
-        # First: a receiver of those days may read only the beginning of the header.
+        # It comes first, because a receiver made for it may read only the beginning of the header.
         mac = hmac.new(secret.encode(), f"{id}.{timestamp}.{content}".encode(), hashlib.sha256)
         signatures.insert(0, f"v1,{mac.hexdigest()}")
     return {"webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": " ".join(signatures)}
 
 
 def _signer(secret: str) -> Webhook:
-    """Signs with the bytes a `whsec_` secret stands for. Another text, typed by an admin, is the key itself."""
+    """Signs with the bytes that a `whsec_` secret encodes. Any other secret, entered by an admin, is the key itself."""
     if secret.startswith("whsec_"):
         try:
             return Webhook(secret)
         except (binascii.Error, EmptyWebhookSecretError):
-            pass  # typed by an admin, and not base64
+            pass  # entered by an admin and not base64
     return Webhook(secret.encode())
 
 
 def post(notice: Notice, subject: str, body: str, *, id: str) -> None:
-    """Post one message to the endpoint the notice is for; every attempt is signed with its own time."""
+    """Post one message to the endpoint of the notice, signed with the time of the attempt. NotSent if it fails."""
     endpoint = Endpoint.objects.filter(public_id=notice.to, is_active=True).first()
     if endpoint is None:
         raise NotSent(sentence("The endpoint is no longer in use."), is_final=True)
@@ -114,6 +114,7 @@ def post(notice: Notice, subject: str, body: str, *, id: str) -> None:
 
 
 def _payload(endpoint: Endpoint, notice: Notice, subject: str, body: str) -> dict[str, Any]:
+    """The JSON body in the format of the endpoint's channel."""
     if endpoint.channel == Channel.SLACK:
         return {"text": f"*{subject}*\n{body}"[:3000]}
     if endpoint.channel == Channel.TEAMS:

@@ -1,6 +1,6 @@
-"""A workflow version ready to be asked: its rules with their guards and actions, read once and kept.
+"""Compiled workflow versions: the rules of a version with their guards and actions, read once and cached.
 
-A published version never changes, so it is kept by its fingerprint; a draft is read anew each time.
+A published version never changes, so it is cached by its fingerprint; a draft is read again each time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from hub.core.sentences import sentence
 from hub.models import State, WorkflowVersion
 from workflows.models import Action, Escalation, Guard, Transition, Trigger
 from workflows.rules.registry import ACTIONS, GUARDS, ActionKind, BadParams, GuardKind
@@ -44,14 +45,14 @@ class CompiledRule:
 @dataclass(frozen=True, kw_only=True)
 class CompiledTransition(CompiledRule):
     sources: frozenset[int]
-    """Keys of states; empty: every open one."""
+    """Primary keys of statuses; empty for every open status."""
     target: State | None
     roles: frozenset[str]
     required: tuple[str, ...]
     actions: tuple[CompiledAction, ...] = ()
 
     def leaves(self, state: State) -> bool:
-        """Whether it leads on from this state."""
+        """Whether the transition is possible from this status."""
         return state.pk in self.sources if self.sources else state.phase in ("new", "active", "waiting")
 
 
@@ -73,7 +74,7 @@ class CompiledEscalation(CompiledRule):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Everything a version says."""
+    """All rules and statuses of one workflow version."""
 
     version: WorkflowVersion
     transitions: tuple[CompiledTransition, ...]
@@ -81,11 +82,12 @@ class Policy:
     states: Mapping[int, State] = field(compare=False)
 
     def transition(self, slug: str) -> CompiledTransition | None:
+        """The transition with this identifier, whatever triggers it."""
         return next((each for each in self.transitions if each.slug == slug), None)
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is only the law: no verbs of an admin's own that a person may use."""
+        """Whether people use the transitions of the law because the version has none for people."""
         return not any(each.trigger == Trigger.PERSON for each in self.transitions)
 
     def set_off_by(self, *triggers: str) -> list[CompiledRule]:
@@ -95,18 +97,19 @@ class Policy:
 
 
 def policy_of(version: WorkflowVersion) -> Policy:
+    """The compiled version, from the cache unless it is a draft."""
     if version.fingerprint and version.status != WorkflowVersion.Status.DRAFT:
-        return _kept(version.pk, version.fingerprint)
+        return _cached(version.pk, version.fingerprint)
     return compile_version(version)
 
 
 @lru_cache(maxsize=256)
-def _kept(pk: int, _fingerprint: str) -> Policy:
+def _cached(pk: int, _fingerprint: str) -> Policy:
     return compile_version(WorkflowVersion.objects.get(pk=pk))
 
 
 def compile_version(version: WorkflowVersion) -> Policy:
-    """Read a version's rows; a guard or action whose kind or parameters are wrong holds everything that needs it."""
+    """Read a version's rows. A guard of an unknown kind or with invalid parameters refuses, with the reason."""
     states = {state.pk: state for state in State.objects.filter(version=version).select_related("default_holder")}
     transitions = Transition.objects.filter(version=version).prefetch_related("sources", "guards", "actions")
     escalations = Escalation.objects.filter(version=version).prefetch_related("guards", "steps__actions")
@@ -161,10 +164,12 @@ def _escalation(row: Escalation) -> CompiledEscalation:
 
 
 def _broken(why: str) -> GuardKind:
+    """A guard that never holds, for this reason."""
     return GuardKind(slug="broken", label="broken", judge=lambda _context, _params: why)
 
 
 def guards_of(row: Transition | Escalation) -> tuple[CompiledGuard, ...]:
+    """The guards of a rule, in order."""
     found = []
     for each in sorted(row.guards.all(), key=lambda guard: (guard.position, guard.pk)):
         found.append(_guard(each))
@@ -174,14 +179,16 @@ def guards_of(row: Transition | Escalation) -> tuple[CompiledGuard, ...]:
 def _guard(row: Guard) -> CompiledGuard:
     kind = GUARDS.get(row.kind)
     if kind is None:
-        return CompiledGuard(kind=_broken(f"There is no guard called {row.kind!r} any more."), params={})
+        return CompiledGuard(kind=_broken(sentence("The guard “%(kind)s” no longer exists.", kind=row.kind)), params={})
     try:
         return CompiledGuard(kind=kind, params=kind.judged(row.params), is_negated=row.is_negated)
     except BadParams as error:
-        return CompiledGuard(kind=_broken(f"{kind.label}: {error}"), params={})
+        why = sentence("The guard “%(guard)s” is invalid: %(error)s", guard=kind.label, error=str(error))
+        return CompiledGuard(kind=_broken(why), params={})
 
 
 def actions_of(rows: Any) -> tuple[CompiledAction, ...]:
+    """The actions of a rule or step, in order; kinds that no longer exist are left out."""
     found = []
     for row in sorted(rows, key=lambda action: (action.position, action.pk)):
         kind = ACTIONS.get(row.kind)
@@ -194,5 +201,5 @@ def _params(kind: ActionKind, row: Action) -> Mapping[str, Any]:
     try:
         return kind.judged(row.params)
     except BadParams:
-        # What it names is gone since: the action itself says so when it is done.
+        # A row that the parameters name has been deleted since; the action fails with the reason when it is performed.
         return {param.name: row.params.get(param.name, param.default) for param in kind.params}

@@ -1,6 +1,6 @@
-"""The facts a rule looks at: of many tickets at once, in a fixed number of queries. Nothing here is changed.
+"""The facts that rules read: for many tickets at once, in a fixed number of queries. Nothing is changed here.
 
-Rules are pure functions of these facts and their parameters, so the same rule can be asked about the past.
+Rules are pure functions of these facts and their parameters, so a rule can also be evaluated for the past.
 """
 
 from __future__ import annotations
@@ -12,23 +12,15 @@ from typing import Any
 
 from django.db.models import Count
 
-from hub.models import (
-    OPEN_STAGES,
-    Attachment,
-    Clock,
-    Leg,
-    Message,
-    Relation,
-    Ticket,
-)
+from hub.models import OPEN_STAGES, Attachment, Clock, Leg, Message, Person, Relation, Ticket
 from hub.queries.clocks import seconds_used
 from hub.queries.tickets import OPEN
 
 
 class Context:
-    """One ticket at an instant, with everything guards and actions may look at: read when it is looked at.
+    """One ticket at an instant, with everything that guards and actions may read; each fact is loaded on first use.
 
-    `contexts` reads for many tickets at once, so that a page of them costs as many queries as one.
+    `contexts` loads the facts of many tickets at once, so that a page of tickets needs as many queries as one ticket.
     """
 
     def __init__(
@@ -36,9 +28,9 @@ class Context:
     ) -> None:
         self.ticket, self.at = ticket, at
         self.reason = reason
-        """What whoever fires says."""
+        """The reason entered with the transition, or the cause of the rule."""
         self.given = dict(given or {})
-        """Fields that come with the verb."""
+        """Values of fields entered with the transition."""
 
     @cached_property
     def legs(self) -> list[Leg]:
@@ -62,6 +54,7 @@ class Context:
 
     @property
     def lead(self) -> Leg | None:
+        """The leading engagement, open or ended."""
         return next((leg for leg in self.legs if leg.is_lead), None)
 
     @property
@@ -69,7 +62,7 @@ class Context:
         return [leg for leg in self.legs if leg.stage in OPEN_STAGES]
 
     def used(self, target: str, contract: str) -> float | None:
-        """The percentage of its goal that a clock has used, the fullest of several; None where there is none."""
+        """The percentage of the goal used by the clock, the highest if there are several; None if there is no clock."""
         found = [
             100 * seconds_used(clock, at=self.at) / clock.goal_seconds
             for clock in self.clocks
@@ -78,48 +71,51 @@ class Context:
         return max(found, default=None)
 
     def plain(self) -> dict[str, Any]:
-        """What expressions may name."""
-        ticket, lead = self.ticket, self.lead
+        """The facts as plain values, under the names that expressions may use (`EXPRESSION_NAMES`)."""
+        requester, lead = self.ticket.requester, self.lead
         return {
-            "ticket": {
-                "number": ticket.label,
-                "title": ticket.title,
-                "description": ticket.description,
-                "kind": ticket.kind,
-                "priority": ticket.priority,
-                "impact": ticket.impact,
-                "urgency": ticket.urgency,
-                "phase": str(ticket.phase),
-                "status": ticket.status.slug,
-                "bounces": ticket.bounces,
-                "is_major": ticket.is_major,
-                "service": ticket.service.name if ticket.service else "",
-                "tier": ticket.service.tier if ticket.service else 0,
-                "holder": ticket.holder.name,
-                "hold_reason": ticket.hold_reason,
-                "open_children": self.open_children,
-                "age_minutes": int((self.at - ticket.opened_at).total_seconds() // 60),
-            },
+            "ticket": self._plain_ticket(),
             "lead": _leg(lead) if lead is not None else {},
-            "requester": {
-                "name": ticket.requester.name,
-                "is_vip": ticket.requester.is_vip,
-                "organisation": ticket.requester.organisation.name,
-            }
-            if ticket.requester
-            else {},
+            "requester": _person(requester) if requester is not None else {},
             "legs": [_leg(leg) for leg in self.legs],
-            "clocks": [
-                {
-                    "target": clock.target,
-                    "contract": clock.contract.kind,
-                    "party": clock.party.name,
-                    "state": clock.state,
-                    "is_breached": clock.is_breached,
-                }
-                for clock in self.clocks
-            ],
+            "clocks": [_clock(clock) for clock in self.clocks],
         }
+
+    def _plain_ticket(self) -> dict[str, Any]:
+        ticket = self.ticket
+        return {
+            "number": ticket.label,
+            "title": ticket.title,
+            "description": ticket.description,
+            "kind": ticket.kind,
+            "priority": ticket.priority,
+            "impact": ticket.impact,
+            "urgency": ticket.urgency,
+            "phase": str(ticket.phase),
+            "status": ticket.status.slug,
+            "bounces": ticket.bounces,
+            "is_major": ticket.is_major,
+            "service": ticket.service.name if ticket.service else "",
+            "tier": ticket.service.tier if ticket.service else 0,
+            "holder": ticket.holder.name,
+            "hold_reason": ticket.hold_reason,
+            "open_children": self.open_children,
+            "age_minutes": int((self.at - ticket.opened_at).total_seconds() // 60),
+        }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    return {"name": person.name, "is_vip": person.is_vip, "organisation": person.organisation.name}
+
+
+def _clock(clock: Clock) -> dict[str, Any]:
+    return {
+        "target": clock.target,
+        "contract": clock.contract.kind,
+        "party": clock.party.name,
+        "state": clock.state,
+        "is_breached": clock.is_breached,
+    }
 
 
 def _leg(leg: Leg) -> dict[str, Any]:
@@ -134,6 +130,7 @@ def _leg(leg: Leg) -> dict[str, Any]:
 
 
 RELATED = ("status__version", "service", "requester__organisation", "holder", "owner", "team", "assignee")
+"""Relations of a ticket that are loaded with it."""
 
 
 def _legs(tickets: Sequence[Ticket]) -> dict[int, list[Leg]]:
@@ -166,7 +163,7 @@ def _children(tickets: Sequence[Ticket]) -> dict[int, int]:
 
 
 def contexts(tickets: Iterable[Ticket], *, at: datetime) -> dict[int, Context]:
-    """The facts of these tickets by their key, in a fixed number of queries however many they are."""
+    """The facts of these tickets by primary key, in a fixed number of queries, however many tickets there are."""
     rows = list(tickets)
     legs, clocks, children = _legs(rows), _clocks(rows), _children(rows)
     messages, attachments = _counts(Message, rows), _counts(Attachment, rows)
@@ -180,13 +177,15 @@ def contexts(tickets: Iterable[Ticket], *, at: datetime) -> dict[int, Context]:
 
 
 def context(ticket: Ticket, *, at: datetime, reason: str = "", given: Mapping[str, Any] | None = None) -> Context:
-    """The facts of one ticket; its row is read again with what rules look at."""
+    """The facts of one ticket; its row is read again, with its `RELATED` rows."""
     return Context(fresh(ticket), at=at, reason=reason, given=given)
 
 
 def fresh(ticket: Ticket) -> Ticket:
+    """The ticket, read again with its `RELATED` rows."""
     return Ticket.objects.select_related(*RELATED).get(pk=ticket.pk)
 
 
 def all_done(legs: Iterable[Leg]) -> bool:
+    """Whether none of these engagements is both open and blocking."""
     return all(leg.stage not in OPEN_STAGES or not leg.is_blocking for leg in legs)

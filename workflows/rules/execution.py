@@ -1,8 +1,8 @@
-"""The one way to use a verb: for people, the API, mail, timers and vendors alike.
+"""The only way to carry out a transition, for people, mail, timers and vendors alike.
 
-Lock, ask who may, ask what it needs, ask the guards, ask the law; then the status, then what follows from it. The
-law is asked last and always: rules only narrow it. Who acts, when and why is one `Execution`, which is handed to
-every action and on to whatever the action sets off.
+The ticket is locked; then the role, the required fields, the guards and the law are checked, the status changes, and
+the actions are performed. The law is always checked, last: rules can only restrict it. Who acts, when and why is one
+`Execution`, which is passed to every action and to everything an action triggers.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from typing import Any, Self
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from hub.core.sentences import sentence
 from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
-from hub.models import Event, EventKind, Leg, Membership, Ticket
-from hub.queries.roles import WORKING
+from hub.models import ActorKind, Event, EventKind, Leg, Membership, Ticket
+from hub.queries.roles import WORKING, role_labels
+from hub.translation import localized
 from workflows.lifecycle import transitions
+from workflows.lifecycle.refusals import Refused
 from workflows.lifecycle.transitions import MOVES, MoveRefused
 from workflows.models import FailedAction, Trigger
 from workflows.notifications import notify
@@ -31,16 +34,16 @@ from workflows.rules.roles import MACHINE, roles
 from workflows.rules.verbs import why_not
 
 DEEPEST = 5
-"""How many verbs may set each other off: rules that go in a circle end here."""
+"""How many transitions may trigger each other in a chain; a circle of rules ends here."""
 
 
-class ActionRefused(Exception):
-    """An action cannot be done now; the message says why, in words for a person."""
+class ActionRefused(Refused):
+    """An action cannot be performed now; the message tells a person why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """Who acts on a ticket, when, and because of what. It is handed down to everything that follows."""
+    """Who acts on a ticket, when, and because of which rule. It is passed on to everything that follows."""
 
     ticket: Ticket
     actor: Actor
@@ -48,27 +51,29 @@ class Execution:
     occurred_at: datetime | None = None
     origin: str = ""
     rule: str = ""
-    """The verb or escalation that is carried out; empty where nobody's rule is."""
+    """The identifier of the transition or escalation that is carried out; empty if there is none."""
     is_forced: bool = False
-    """The guards are not asked; the law always is."""
+    """Guards are not checked; the law always is."""
     depth: int = 0
-    """How many verbs have set each other off to come here."""
+    """How many transitions have triggered each other to get here."""
 
     def nested(self, *, actor: Actor) -> Self:
-        """The execution of a verb that this one sets off by itself; ActionRefused where rules go in a circle."""
+        """The execution of a transition that this one triggers; ActionRefused if the chain is longer than DEEPEST."""
         if self.depth >= DEEPEST:
-            raise ActionRefused(_("Transitions trigger each other in a circle; the chain was stopped here."))
+            raise ActionRefused(sentence("Transitions trigger each other in a circle; the chain was stopped here."))
         return replace(self, actor=actor, occurred_at=None, is_forced=False, depth=self.depth + 1)
 
 
 @dataclass
 class Outcome:
-    """What came of a verb."""
+    """The outcome of a transition or an escalation step."""
 
     ticket: Ticket
     verb: str
     done: list[str] = field(default_factory=list)
+    """What each performed action did, in words."""
     failed: list[str] = field(default_factory=list)
+    """Why actions failed, as sentences."""
 
 
 def fire(
@@ -82,9 +87,9 @@ def fire(
     trigger: str = Trigger.PERSON,
     origin: str = "",
 ) -> Outcome:
-    """Use a verb on a ticket; MoveRefused says why not, and by whom somebody was quicker.
+    """Carry out a transition. MoveRefused says why it is not possible, and who changed the status in the meantime.
 
-    `given` are fields that come with it.
+    `given` are values of fields entered with the transition.
     """
     execution = Execution(ticket=ticket, actor=actor, at=at, origin=origin)
     return carry_out(execution, verb, reason=reason, given=given, trigger=trigger)
@@ -99,7 +104,7 @@ def carry_out(
     given: Mapping[str, Any] | None = None,
     trigger: str = Trigger.PERSON,
 ) -> Outcome:
-    """Use a verb as part of an execution that is under way; MoveRefused says why not."""
+    """Carry out a transition within an execution that is under way. MoveRefused says why it is not possible."""
     locked = tickets.locked(execution.ticket)
     execution = replace(execution, ticket=locked, rule=verb)
     seen = Context(fresh(locked), at=execution.at, reason=reason, given=given)
@@ -110,12 +115,16 @@ def carry_out(
     rule = policy.transition(verb)
     if rule is None:
         raise MoveRefused(
-            _("%(label)s has no transition “%(verb)s” in %(version)s.")
-            % {"label": locked.label, "verb": verb, "version": policy.version}
+            sentence(
+                "%(label)s has no transition “%(verb)s” in %(version)s.",
+                label=locked.label,
+                verb=verb,
+                version=policy.version,
+            )
         )
     refusal = why_not(seen, rule, roles=acts_as, trigger=trigger, is_forced=execution.is_forced)
     if refusal:
-        raise MoveRefused(f"{refusal}{_by_whom(seen.ticket, rule)}")
+        raise MoveRefused(_with_last_change(refusal, seen.ticket, rule))
     outcome = Outcome(locked, verb)
     _apply(outcome, rule, seen, execution)
     return outcome
@@ -126,10 +135,10 @@ def _may_work(acts_as: frozenset[str]) -> bool:
 
 
 def _by_law(execution: Execution, verb: str, *, reason: str, is_allowed: bool) -> Outcome:
-    """A verb of the law, where the workflow has none of its own."""
+    """Carry out a transition of the law, because the workflow has none for people."""
     if not is_allowed:
-        who = ", ".join(sorted(WORKING))
-        raise MoveRefused(_("“%(verb)s” is reserved for: %(who)s.") % {"verb": MOVES[verb].label, "who": who})
+        who = role_labels(WORKING)
+        raise MoveRefused(sentence("“%(verb)s” is reserved for: %(who)s.", verb=MOVES[verb].label, who=who))
     return Outcome(_move(execution, verb, reason=reason), verb)
 
 
@@ -148,7 +157,7 @@ def _move(execution: Execution, name: str, *, reason: str, **more: Any) -> Ticke
 
 def _apply(outcome: Outcome, rule: CompiledTransition, seen: Context, execution: Execution) -> None:
     ticket, target = seen.ticket, rule.target
-    _take(seen, execution)
+    _edit_fields(seen, execution)
     if target is not None and target.phase != ticket.phase:
         name = transitions.LAW[ticket.phase, target.phase]
         _move(execution, name, reason=seen.reason, status=target, rule=rule.slug)
@@ -169,8 +178,8 @@ def _apply(outcome: Outcome, rule: CompiledTransition, seen: Context, execution:
         _offer_to_default(outcome, target.default_holder.public_id, seen, execution)
 
 
-def _take(seen: Context, execution: Execution) -> None:
-    """Fields that came with the verb."""
+def _edit_fields(seen: Context, execution: Execution) -> None:
+    """Save the fields entered with the transition."""
     changes = {name: value for name, value in seen.given.items() if name in tickets.EDITABLE}
     if changes:
         tickets.edit_ticket(
@@ -179,6 +188,7 @@ def _take(seen: Context, execution: Execution) -> None:
 
 
 def _offer_to_default(outcome: Outcome, public_id: str, seen: Context, execution: Execution) -> None:
+    """Hand the ticket over to the default holder of its new status, unless an organisation leads already."""
     after = context(seen.ticket, at=execution.at)
     if any(leg.is_lead for leg in after.open_legs):
         return
@@ -188,35 +198,36 @@ def _offer_to_default(outcome: Outcome, public_id: str, seen: Context, execution
 
 
 def run(outcome: Outcome, actions: Iterable[CompiledAction], seen: Context, execution: Execution) -> None:
-    """Do what a rule says, in order. One that cannot be done stops no other, and is put where a person sees it."""
+    """Perform the actions of a rule in order. A failed action does not stop the others; a person is notified of it."""
     for each in actions:
-        # Each sees the ticket as the one before has left it.
+        # Each action sees the ticket as the previous one has left it.
         now = Context(fresh(seen.ticket), at=execution.at, reason=seen.reason, given=seen.given)
         try:
             outcome.done.append(each.kind.do(now, each.params, execution))
         except (ActionRefused, MoveRefused, tickets.NotEditable, messages.NotSaid) as refused:
-            outcome.failed.append(str(refused))
+            why = localized(str(refused))
+            outcome.failed.append(why)
             failed = FailedAction.objects.create(
                 ticket=seen.ticket,
                 rule=execution.rule,
                 kind=each.kind.slug,
                 params=dict(each.params),
-                why=str(refused),
+                why=why,
                 at=execution.at,
             )
-            _tell_of(failed)
+            _notify_managers(failed)
 
 
-def _tell_of(failed: FailedAction) -> None:
-    """Whoever can decide hears at once that a rule is stuck: nobody else may look at the ticket for hours."""
-    why = _("A rule failed: %(why)s") % {"why": failed.why}
-    told = Told(key=f"failed:{failed.pk}", kind="escalation", ticket=failed.ticket, why=why, is_urgent=True)
+def _notify_managers(failed: FailedAction) -> None:
+    """Notify our managers immediately: nobody else may look at the ticket for hours."""
+    why = sentence("A rule failed: %(why)s", why=failed.why)
+    notice = Told(key=f"failed:{failed.pk}", kind="escalation", ticket=failed.ticket, why=why, is_urgent=True)
     managers = notify.in_role(Membership.Role.MANAGER)
-    notify.tell(told, notify.people(managers), at=failed.at)
+    notify.tell(notice, notify.people(managers), at=failed.at)
 
 
 def note(execution: Execution, *, what: str, result: str) -> None:
-    """Remember on the ticket what a rule did that leaves no other trace."""
+    """Record in the ticket's history what a rule did, if the action leaves no other event."""
     history.record(
         ticket=tickets.locked(execution.ticket),
         kind=EventKind.RULE_ACTED,
@@ -229,10 +240,11 @@ def note(execution: Execution, *, what: str, result: str) -> None:
 
 @transaction.atomic
 def bring(*, ticket: Ticket, name: str, actor: Actor, at: datetime, reason: str = "", origin: str = "") -> Ticket:
-    """Bring a ticket to a phase by what nobody pressed: a requester's answer, an alert, the law's name for it.
+    """Move a ticket to a phase without a person's choice: because of a requester's reply or an alert.
 
-    The workflow's own verb is used where there is one that anybody of ours could use now without filling in anything,
-    with what follows from it; else the law's. MoveRefused where neither leads there.
+    `name` is the law's transition to that phase. The first transition of the workflow to that phase is carried out that
+    our people could use now without entering anything, with its actions; if there is none, the law's transition.
+    MoveRefused if neither is possible.
     """
     seen = context(tickets.locked(ticket), at=at, reason=reason)
     for rule in policy_of(seen.ticket.status.version).transitions:
@@ -249,28 +261,32 @@ def bring(*, ticket: Ticket, name: str, actor: Actor, at: datetime, reason: str 
 
 
 def machine(rule: str) -> Actor:
-    """Who acts where a rule does."""
-    return Actor.system(f"rule {rule}"[:64])
+    """The actor of what a rule does, by the rule's identifier."""
+    name = _("rule %(rule)s") % {"rule": rule}
+    return Actor(kind=ActorKind.SYSTEM, id=f"rule {rule}"[:64], name=name[:150])
 
 
-def _by_whom(ticket: Ticket, rule: CompiledTransition) -> str:
-    """Who was quicker, where the status is not the one the verb leads on from."""
+def _with_last_change(refusal: str, ticket: Ticket, rule: CompiledTransition) -> str:
+    """The refusal; if the ticket is not in a status the transition starts from, also who changed the status last."""
     if rule.leaves(ticket.status):
-        return ""
+        return refusal
     kinds = [EventKind.TICKET_MOVED, EventKind.STATUS_CHANGED]
     event = Event.objects.filter(ticket=ticket, kind__in=kinds).order_by("-seq").first()
     if event is None or not event.actor_name:
-        return ""
-    return " " + _("%(who)s changed the status at %(when)s.") % {
-        "who": event.actor_name,
-        "when": f"{event.recorded_at:%Y-%m-%d %H:%M} UTC",
-    }
+        return refusal
+    return sentence(
+        "%(refusal)s %(who)s changed the status at %(when)s.",
+        refusal=refusal,
+        who=event.actor_name,
+        when=f"{event.recorded_at:%Y-%m-%d %H:%M} UTC",
+    )
 
 
 def vendor_did(leg: Leg, did: str, execution: Execution) -> bool:
-    """Let policy answer what a vendor did with its leg; whether it had an answer. MoveRefused where it says no.
+    """Carry out the workflow's transition for what a vendor did with its engagement; False if there is none.
 
-    `did` is what became of the leg: accepted, started, waiting, resumed, done, reopened, declined, returned, expired.
+    `did` is what became of the engagement: accepted, started, waiting, resumed, done, reopened, declined, returned or
+    expired. MoveRefused if the transition is not possible now.
     """
     ticket = fresh(leg.ticket)
     rule = next(iter(_vendor_rules(policy_of(ticket.status.version), ticket, leg, did)), None)

@@ -1,4 +1,4 @@
-"""Fields in which a list is entered: rows in order, or texts with commas between them."""
+"""Form fields for lists: choices in order, or texts separated by commas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MOST_IN_ORDER = 6
 
 
 class InOrderWidget(forms.MultiWidget):
-    """Several lists, one below the other: the first, the second …"""
+    """Several select boxes, one below the other: the first choice, the second …"""
 
     template_name = "admin/workflows/in_order.html"
 
@@ -19,14 +19,14 @@ class InOrderWidget(forms.MultiWidget):
         return found + [""] * (len(self.widgets) - len(found))
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
-        """What is empty is folded away, but for two lists, or one after the last that is used."""
+        """Unused boxes are folded away, except for the first two and one after the last that is used."""
         context: dict[str, Any] = super().get_context(name, value, attrs)
         used = [number for number, widget in enumerate(context["widget"]["subwidgets"], 1) if any(widget["value"])]
         return context | {"shown": max(used[-1] + 1 if used else 0, 2)}
 
 
 class InOrderField(forms.MultiValueField):
-    """Rows in the order in which they are asked."""
+    """Several choices in order; a choice made twice counts once."""
 
     def __init__(self, choices: list[tuple[str, Any]], **more: Any) -> None:
         listed = [("", "—"), *choices]
@@ -39,7 +39,7 @@ class InOrderField(forms.MultiValueField):
 
 
 class TextsField(forms.CharField):
-    """Texts, separated by commas."""
+    """A list of texts, entered with commas between them."""
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value

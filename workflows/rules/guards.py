@@ -1,4 +1,4 @@
-"""All guards. Each returns why it does not hold, as a sentence; each reads only its facts and writes nothing."""
+"""All guards. Each returns why it does not hold, as a sentence; it reads only the facts and writes nothing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import ngettext
 
+from hub.core.sentences import sentence, sentences
 from hub.expressions import Failed, expression
 from hub.models import Calendar, Contract, Organisation, Priority, Service, Target, Ticket
 from hub.queries.calendars import calendar_of
@@ -24,7 +24,7 @@ FIELDS = (
     ("impact", _lazy("impact")),
     ("urgency", _lazy("urgency")),
     ("title", _lazy("title")),
-    ("hold_reason", _lazy("reason of the holder")),
+    ("hold_reason", _lazy("reason for the holder")),
 )
 FILLED = (
     ("requester", _lazy("requester")),
@@ -37,33 +37,46 @@ FILLED = (
     ("impact", _lazy("impact")),
     ("urgency", _lazy("urgency")),
 )
+PRIORITIES = tuple(Priority.choices)
 OPERATORS = (("is", _lazy("is")), ("is_not", _lazy("is not")), ("contains", _lazy("contains")))
 COMPARED = (("at_least", _lazy("at least")), ("at_most", _lazy("at most")))
+_COMPARISON = Param(
+    name="operator", label=_lazy("comparison"), kind=parameters.Choice, choices=COMPARED, default="at_least"
+)
 
 
 def _field_is(context: Context, params: Params) -> str:
     value = str(getattr(context.ticket, params["field"]) or "").lower()
     wanted = str(params["value"]).lower()
     holds = {"is": value == wanted, "is_not": value != wanted, "contains": wanted in value}[params["operator"]]
-    told = {"field": params["field"].replace("_", " "), "value": value or "–", "wanted": params["value"]}
-    return "" if holds else _("The field “%(field)s” is %(value)s and does not match %(wanted)s.") % told
+    if holds:
+        return ""
+    return sentence(
+        "The field “%(field)s” is %(value)s and does not match %(wanted)s.",
+        field=dict(FIELDS)[params["field"]],
+        value=value or "–",
+        wanted=params["value"],
+    )
 
 
 def _priority_in(context: Context, params: Params) -> str:
-    wanted = params["priorities"]
-    told = {"priority": context.ticket.priority, "wanted": ", ".join(wanted)}
-    return "" if context.ticket.priority in wanted else _("The priority is %(priority)s, not %(wanted)s.") % told
+    priority, wanted = context.ticket.priority, params["priorities"]
+    if priority in wanted:
+        return ""
+    return sentence("The priority is %(priority)s, not %(wanted)s.", priority=priority, wanted=", ".join(wanted))
 
 
 def _service_tier(context: Context, params: Params) -> str:
     service = context.ticket.service
     if service is None:
-        return _("The ticket has no service.")
-    told = {"service": service, "tier": service.tier, "most": params["most"]}
-    return (
-        ""
-        if service.tier <= params["most"]
-        else _("%(service)s is tier %(tier)s; at most tier %(most)s is allowed.") % told
+        return sentence("The ticket has no service.")
+    if service.tier <= params["most"]:
+        return ""
+    return sentence(
+        "%(service)s is tier %(tier)s; at most tier %(most)s is allowed.",
+        service=service,
+        tier=service.tier,
+        most=params["most"],
     )
 
 
@@ -72,18 +85,18 @@ def _service_is(context: Context, params: Params) -> str:
     if service is not None and service.public_id == params["service"]:
         return ""
     wanted = Service.objects.filter(public_id=params["service"]).first()
-    return _("The service is %(service)s, not %(wanted)s.") % {"service": service or _("none"), "wanted": wanted}
+    return sentence("The service is %(service)s, not %(wanted)s.", service=service or sentence("none"), wanted=wanted)
 
 
 def _kind_is(context: Context, params: Params) -> str:
-    told = {"kind": context.ticket.get_kind_display()}
-    is_one = context.ticket.kind in params["kinds"]
-    return "" if is_one else _("Not allowed for tickets of the kind “%(kind)s”.") % told
+    if context.ticket.kind in params["kinds"]:
+        return ""
+    return sentence("Not allowed for tickets of the kind “%(kind)s”.", kind=context.ticket.get_kind_display())
 
 
 def _vip(context: Context, _params: Params) -> str:
     requester = context.ticket.requester
-    return "" if requester is not None and requester.is_vip else _("The requester is not a VIP.")
+    return "" if requester is not None and requester.is_vip else sentence("The requester is not a VIP.")
 
 
 def _party_is(context: Context, params: Params) -> str:
@@ -94,24 +107,27 @@ def _party_is(context: Context, params: Params) -> str:
     if party is not None and party.public_id == params["organisation"]:
         return ""
     wanted = Organisation.objects.filter(public_id=params["organisation"]).first()
-    return _("%(party)s is %(who)s, not %(wanted)s.") % {
-        "party": dict(PARTIES)[params["party"]],
-        "who": party or _("nobody"),
-        "wanted": wanted,
-    }
+    return sentence(
+        "The %(party)s is %(who)s, not %(wanted)s.",
+        party=dict(PARTIES)[params["party"]],
+        who=party or sentence("none"),
+        wanted=wanted,
+    )
 
 
 PARTIES = (
     ("holder", _lazy("holder")),
     ("owner", _lazy("accountable organisation")),
-    ("lead", _lazy("the leading organisation")),
+    ("lead", _lazy("leading organisation")),
 )
 
 
 def _evidence(context: Context, params: Params) -> str:
     count = context.attachments if params["what"] == "attachments" else context.messages
-    told = {"count": count, "least": params["least"], "what": dict(EVIDENCE)[params["what"]]}
-    return "" if count >= params["least"] else _("Too few %(what)s: %(count)s of %(least)s.") % told
+    if count >= params["least"]:
+        return ""
+    what = dict(EVIDENCE)[params["what"]]
+    return sentence("Too few %(what)s: %(count)s of %(least)s.", what=what, count=count, least=params["least"])
 
 
 EVIDENCE = (("messages", _lazy("messages")), ("attachments", _lazy("attachments")))
@@ -121,12 +137,12 @@ def _all_legs_done(context: Context, _params: Params) -> str:
     if all_done(context.legs):
         return ""
     names = ", ".join(str(leg.organisation) for leg in context.open_legs if leg.is_blocking)
-    return _("Not done yet: %(names)s.") % {"names": names}
+    return sentence("Not done yet: %(names)s.", names=names)
 
 
 def _nobody_engaged(context: Context, _params: Params) -> str:
     names = ", ".join(str(leg.organisation) for leg in context.open_legs)
-    return _("Still engaged: %(names)s.") % {"names": names} if names else ""
+    return sentence("Still engaged: %(names)s.", names=names) if names else ""
 
 
 def _compared(found: float, params: Params) -> bool:
@@ -135,60 +151,65 @@ def _compared(found: float, params: Params) -> bool:
 
 
 def _bounces(context: Context, params: Params) -> str:
-    told = {"count": context.ticket.bounces, "operator": dict(COMPARED)[params["operator"]], "number": params["number"]}
     if _compared(context.ticket.bounces, params):
         return ""
-    return _("Number of returns: %(count)s, not %(operator)s %(number)s.") % told
+    return sentence(
+        "Number of returns: %(count)s, not %(operator)s %(number)s.",
+        count=context.ticket.bounces,
+        operator=dict(COMPARED)[params["operator"]],
+        number=params["number"],
+    )
 
 
 def _reopened(context: Context, params: Params) -> str:
     cycles = max((clock.cycle for clock in context.clocks), default=0)
     if cycles >= params["least"]:
         return ""
-    return _("Number of times reopened: %(count)s; needed: at least %(least)s.") % {
-        "count": cycles,
-        "least": params["least"],
-    }
+    return sentence(
+        "Number of times reopened: %(count)s; required: at least %(least)s.", count=cycles, least=params["least"]
+    )
 
 
 def _calendar_open(context: Context, params: Params) -> str:
     row = Calendar.objects.filter(public_id=params["calendar"]).first()
     if row is None:
-        return _("The calendar no longer exists; choose another one in the workflow.")
+        return sentence("The calendar no longer exists; choose another one in the workflow.")
     at = int(context.at.timestamp())
-    return (
-        "" if calendar_of(row).next_open(at) == at else _("Outside the hours of %(calendar)s.") % {"calendar": row.name}
-    )
+    if calendar_of(row).next_open(at) == at:
+        return ""
+    return sentence("Outside the hours of %(calendar)s.", calendar=row.name)
 
 
 def _clock_used(context: Context, params: Params) -> str:
     used = context.used(params["target"], params["contract"])
     if used is None:
-        return _("The ticket has no such clock.")
+        return sentence("The ticket has no such clock.")
     if _compared(used, params):
         return ""
-    return _("%(used)s %% of the clock is used, not %(operator)s %(number)s %%.") % {
-        "used": int(used),
-        "operator": dict(COMPARED)[params["operator"]],
-        "number": params["number"],
-    }
+    return sentence(
+        "The clock has used %(used)s%% of its goal, not %(operator)s %(number)s%%.",
+        used=int(used),
+        operator=dict(COMPARED)[params["operator"]],
+        number=params["number"],
+    )
 
 
 def _fields_filled(context: Context, params: Params) -> str:
     missing = [name for name in params["fields"] if getattr(context.ticket, name) in (None, "")]
     missing = [name for name in missing if context.given.get(name) in (None, "")]
     names = ", ".join(str(dict(FILLED).get(name, name)) for name in missing)
-    return _("Fill in first: %(fields)s.") % {"fields": names} if missing else ""
+    return sentence("Fill in first: %(fields)s.", fields=names) if missing else ""
 
 
 def _reason_given(context: Context, _params: Params) -> str:
-    return "" if context.reason.strip() else _("Enter a reason.")
+    return "" if context.reason.strip() else sentence("Enter a reason.")
 
 
 def _children_closed(context: Context, _params: Params) -> str:
     count = context.open_children
-    text = ngettext("%(count)d child ticket is open.", "%(count)d child tickets are open.", count)
-    return text % {"count": count} if count else ""
+    if not count:
+        return ""
+    return sentences("%(count)d child ticket is open.", "%(count)d child tickets are open.", count, count=count)
 
 
 def _expression(context: Context, params: Params) -> str:
@@ -196,11 +217,9 @@ def _expression(context: Context, params: Params) -> str:
         holds = expression(params["expression"], names=EXPRESSION_NAMES)(context.plain())
     except Failed as error:
         return str(error)
-    return (
-        ""
-        if holds is True
-        else params["says"] or _("The condition does not hold: %(expression)s") % {"expression": params["expression"]}
-    )
+    if holds is True:
+        return ""
+    return params["says"] or sentence("The condition is not met: %(expression)s", expression=params["expression"])
 
 
 def _never_compared(params: Params) -> str:
@@ -208,9 +227,8 @@ def _never_compared(params: Params) -> str:
 
 
 def _never_true(params: Params) -> str:
-    return (
-        _("The expression is always false.") if str(params["expression"]).strip() in ("false", "1 == 2", "null") else ""
-    )
+    is_false = str(params["expression"]).strip() in ("false", "1 == 2", "null")
+    return _("The expression is always false.") if is_false else ""
 
 
 guard(
@@ -221,7 +239,7 @@ guard(
         judge=_field_is,
         params=(
             Param(name="field", label=_lazy("field"), kind=parameters.Choice, choices=FIELDS),
-            Param(name="operator", label=_lazy("how"), kind=parameters.Choice, choices=OPERATORS, default="is"),
+            Param(name="operator", label=_lazy("comparison"), kind=parameters.Choice, choices=OPERATORS, default="is"),
             Param(name="value", label=_lazy("value")),
         ),
     )
@@ -232,19 +250,16 @@ guard(
         label=_lazy("the priority is one of …"),
         negated=_lazy("Not allowed at this priority."),
         judge=_priority_in,
-        params=(
-            Param(
-                name="priorities", label=_lazy("priorities"), kind=parameters.Choices, choices=tuple(Priority.choices)
-            ),
-        ),
+        params=(Param(name="priorities", label=_lazy("priorities"), kind=parameters.Choices, choices=PRIORITIES),),
     )
 )
 guard(
     GuardKind(
         slug="service_tier",
-        label=_lazy("the service is important enough"),
+        label=_lazy("the service tier is at most …"),
+        negated=_lazy("Not allowed for a service of this tier."),
         judge=_service_tier,
-        params=(Param(name="most", label=_lazy("tier up to"), kind=parameters.Number, least=1, most=4, default=1),),
+        params=(Param(name="most", label=_lazy("tier"), kind=parameters.Number, least=1, most=4, default=1),),
     )
 )
 guard(
@@ -292,7 +307,7 @@ guard(
     )
 )
 guard(GuardKind(slug="all_legs_done", label=_lazy("every organisation is done"), judge=_all_legs_done))
-guard(GuardKind(slug="nobody_engaged", label=_lazy("nobody is engaged"), judge=_nobody_engaged))
+guard(GuardKind(slug="nobody_engaged", label=_lazy("no organisation is engaged"), judge=_nobody_engaged))
 guard(
     GuardKind(
         slug="bounce_count",
@@ -301,7 +316,7 @@ guard(
         judge=_bounces,
         can_hold=_never_compared,
         params=(
-            Param(name="operator", label=_lazy("how"), kind=parameters.Choice, choices=COMPARED, default="at_least"),
+            _COMPARISON,
             Param(name="number", label=_lazy("times"), kind=parameters.Number),
         ),
     )
@@ -319,7 +334,8 @@ guard(
 guard(
     GuardKind(
         slug="calendar_open",
-        label=_lazy("a calendar is open"),
+        label=_lazy("within the hours of a calendar"),
+        negated=_lazy("Not allowed within the hours of this calendar."),
         judge=_calendar_open,
         params=(Param(name="calendar", label=_lazy("calendar"), kind=parameters.Calendar),),
     )
@@ -327,26 +343,26 @@ guard(
 guard(
     GuardKind(
         slug="clock_used",
-        label=_lazy("so much of a clock is used"),
+        label=_lazy("a clock has used …"),
         negated=_lazy("Not allowed at this level of the clock."),
         judge=_clock_used,
         can_hold=_never_compared,
         params=(
             Param(
                 name="target",
-                label=_lazy("promise"),
+                label=_lazy("target"),
                 kind=parameters.Choice,
                 default="resolve",
                 choices=tuple(Target.Kind.choices),
             ),
             Param(
                 name="contract",
-                label=_lazy("of"),
+                label=_lazy("contract"),
                 kind=parameters.Choice,
                 choices=tuple(Contract.Kind.choices),
                 default="sla",
             ),
-            Param(name="operator", label=_lazy("how"), kind=parameters.Choice, choices=COMPARED, default="at_least"),
+            _COMPARISON,
             Param(name="number", label=_lazy("percent"), kind=parameters.Number),
         ),
     )
@@ -373,7 +389,10 @@ guard(
                 name="expression",
                 label=_lazy("expression"),
                 kind=parameters.Expression,
-                help=_lazy("ticket.priority == 'P1' && requester.is_vip. Names: ticket, lead, requester, legs, clocks"),
+                help=_lazy(
+                    "For example: ticket.priority == 'P1' && requester.is_vip. "
+                    "Available names: ticket, lead, requester, legs, clocks."
+                ),
             ),
             Param(name="says", label=_lazy("message if the expression is false"), is_needed=False, default=""),
         ),

@@ -1,7 +1,7 @@
-"""The kinds of guards and actions there are, each with its typed parameters. Nothing else can stand in a rule.
+"""The registry of guards and actions, each with its typed parameters. A rule can contain nothing else.
 
-A kind's parameters make its form in the admin, are judged when they are saved and when a version is published,
-and are all that its function is given besides the facts.
+A kind's parameters make its form in the admin and are checked when they are saved and when a version is published.
+Besides the facts, they are all that the kind's function receives.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class BadParams(ValueError):
-    """Parameters that do not fit their kind; `mistakes` names each by its parameter."""
+    """Parameters that are invalid for their kind; `mistakes` has a sentence for each, by parameter."""
 
     def __init__(self, mistakes: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {what}" for name, what in mistakes.items()))
@@ -46,18 +46,18 @@ class Kind:
                 )
 
     def judged(self, params: Mapping[str, Any], *, version: WorkflowVersion | None = None) -> dict[str, Any]:
-        """The parameters as they are used, defaults filled in; BadParams for what does not fit.
+        """The parameters with defaults filled in; BadParams if any is invalid.
 
-        With a version, the verbs that parameters name have to be verbs of it.
+        With a version, transitions named by parameters must be transitions of that version.
         """
         known = {param.name: param for param in self.params}
-        mistakes = {name: _("There is no such parameter.") for name in params.keys() - known.keys()}
+        mistakes = {name: _("Unknown parameter.") for name in params.keys() - known.keys()}
         found: dict[str, Any] = {}
         for name, param in known.items():
             value = params.get(name)
             if value in NOTHING:
                 if param.is_required:
-                    mistakes[name] = _("This is missing.")
+                    mistakes[name] = _("A value is required.")
                 found[name] = param.default
                 continue
             if fault := param.field(version).fault(value):
@@ -72,24 +72,25 @@ class Kind:
 
 
 Judge = Callable[["Context", Mapping[str, Any]], str]
-"""Why it is not so, in a sentence; empty where it is. Pure: it looks at the facts and its parameters."""
+"""Why the condition does not hold, as a sentence; empty if it holds. A pure function of the facts and parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuardKind(Kind):
     judge: Judge = field(compare=False)
     can_hold: Callable[[Mapping[str, Any]], str] = field(default=lambda params: "", compare=False)
-    """Why it could never hold with these parameters; empty where it can."""
+    """Why the condition could never hold with these parameters; empty if it can."""
     negated: Label = ""
-    """The refusal of a negated guard that holds; empty where the label reads right in the usual sentence."""
+    """The refusal if a negated guard holds; empty if the label reads well in “Not allowed while …”."""
     needs: frozenset[str] = frozenset()
-    """Which facts beyond the ticket's own row it looks at."""
+    """Which facts beyond the ticket's own row the guard reads."""
 
 
 GUARDS: dict[str, GuardKind] = {}
 
 
 def guard(kind: GuardKind) -> GuardKind:
+    """Register a guard."""
     GUARDS[kind.slug] = kind
     return kind
 
@@ -99,16 +100,16 @@ def guard(kind: GuardKind) -> GuardKind:
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """What an action would do, in words; nothing has happened yet."""
+    """A description of what an action would do; nothing has happened yet."""
 
     says: str
     why_not: str = ""
-    """Why it could not be done with these facts, as far as that shows."""
+    """Why the action would fail with these facts, as far as that can be known."""
 
 
 Plan = Callable[["Context", Mapping[str, Any]], Effect]
 Do = Callable[["Context", Mapping[str, Any], Any], str]
-"""Does it, given the facts, the parameters and who acts when (an `Execution`); what was done, in words."""
+"""Performs the action, given the facts, the parameters and an `Execution`; returns a description of what was done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,5 +122,6 @@ ACTIONS: dict[str, ActionKind] = {}
 
 
 def action(kind: ActionKind) -> ActionKind:
+    """Register an action."""
     ACTIONS[kind.slug] = kind
     return kind

@@ -1,4 +1,4 @@
-"""What a rule wanted to do and could not: tried again, or left, by a person."""
+"""Failed actions of rules: retried or dismissed by a person."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from hub.core.sentences import sentence
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import User
@@ -18,45 +19,45 @@ from workflows.rules.registry import ACTIONS, BadParams
 
 
 def retry(failed: FailedAction, *, actor: Actor, at: datetime) -> str:
-    """Do it now; what came of it. ActionRefused says why it cannot be done still."""
+    """Perform the action now; returns what was done, in words. ActionRefused says why it still fails."""
     try:
-        return _done(failed, actor=actor, at=at)
+        return _perform(failed, actor=actor, at=at)
     except ActionRefused as refused:
         FailedAction.objects.filter(pk=failed.pk, resolved_at=None).update(why=str(refused))
         raise
 
 
 @transaction.atomic
-def _done(failed: FailedAction, *, actor: Actor, at: datetime) -> str:
+def _perform(failed: FailedAction, *, actor: Actor, at: datetime) -> str:
     failed = FailedAction.objects.select_for_update(of=("self",)).select_related("ticket").get(pk=failed.pk)
     if failed.resolved_at is not None:
         return failed.resolution
     kind = ACTIONS.get(failed.kind)
     if kind is None:
-        raise ActionRefused(_("The action “%(kind)s” no longer exists.") % {"kind": failed.kind})
+        raise ActionRefused(sentence("The action “%(kind)s” no longer exists.", kind=failed.kind))
     seen = context(tickets.locked(failed.ticket), at=at)
     try:
         with transaction.atomic():
             params = kind.judged(failed.params)
-            told = str(kind.do(seen, params, Execution(ticket=seen.ticket, actor=actor, at=at, rule=failed.rule)))
+            done = str(kind.do(seen, params, Execution(ticket=seen.ticket, actor=actor, at=at, rule=failed.rule)))
     except (ActionRefused, MoveRefused, tickets.NotEditable, messages.NotSaid, BadParams) as refused:
         raise ActionRefused(str(refused)) from refused
-    return _end(failed, told or _("done"), at)
+    return _resolve(failed, done or _("done"), at)
 
 
 @transaction.atomic
 def dismiss(failed: FailedAction, *, user: User, reason: str, at: datetime) -> str:
-    """Leave it undone, with a reason."""
-    return _end(failed, f"{user}: {reason}", at)
+    """Mark a failed action as handled without performing it, with a reason."""
+    return _resolve(failed, f"{user}: {reason}", at)
 
 
-def _end(failed: FailedAction, told: str, at: datetime) -> str:
-    FailedAction.objects.filter(pk=failed.pk, resolved_at=None).update(resolved_at=at, resolution=told[:300])
-    return told[:300]
+def _resolve(failed: FailedAction, resolution: str, at: datetime) -> str:
+    FailedAction.objects.filter(pk=failed.pk, resolved_at=None).update(resolved_at=at, resolution=resolution[:300])
+    return resolution[:300]
 
 
 def again(pending: Pending, *, at: datetime) -> None:
-    """Let a rule that broke run once more."""
+    """Schedule a failed rule again, at this time."""
     Pending.objects.filter(pk=pending.pk, state=Pending.State.FAILED).update(
         state=Pending.State.WAITING, due_at=at, lease_until=None, outcome="", ended_at=None, attempts=0
     )

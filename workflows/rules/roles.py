@@ -1,4 +1,4 @@
-"""In which roles somebody acts on a ticket: a transition says which of them may use it."""
+"""The roles in which somebody acts on a ticket; a transition lists the roles that may use it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from hub.domain.actors import Actor
 from hub.models import ActorKind, Membership, Ticket, User
 
 MACHINE = "machine"
-"""The system itself: timers, rules, alerts. No transition is closed to it because of its role."""
+"""The role of the hub itself: timers, rules, alerts. No transition is refused because of this role."""
 MACHINES = frozenset({ActorKind.TIMER, ActorKind.SYSTEM})
 
 
 def roles(actor: Actor, ticket: Ticket) -> frozenset[str]:
-    """The roles in which this actor acts on this ticket. An API has those it was given: none, until it has a token."""
+    """The roles in which this actor acts on this ticket. Actors of the kind “api” have none."""
     if actor.kind in MACHINES:
         return frozenset({MACHINE})
     if actor.kind == ActorKind.VENDOR:
@@ -21,7 +21,7 @@ def roles(actor: Actor, ticket: Ticket) -> frozenset[str]:
 
 
 def roles_on(user: User, ticket: Ticket) -> frozenset[str]:
-    """The roles this person has with us, and that of the requester where the ticket is theirs."""
+    """The roles this person has in our organisation, and “requester” if this person requested the ticket."""
     found = set(roles_of(user))
     if ticket.requester is not None and ticket.requester.user_id == user.pk:
         found.add(str(Membership.Role.REQUESTER))
@@ -29,7 +29,7 @@ def roles_on(user: User, ticket: Ticket) -> frozenset[str]:
 
 
 def roles_of(user: User) -> set[str]:
-    """The roles somebody has with us; a superuser has all of them."""
+    """The roles of a user in our organisation; a superuser has all roles."""
     if user.is_superuser:
         return {str(role) for role in Membership.Role.values}
     return {seat.role for seat in user.seats if seat.is_us}

@@ -1,6 +1,6 @@
-"""Does what is due: transitions that a time, a clock, a silence or an event sets off, and escalations step by step.
+"""Runs scheduled rules that are due: transitions triggered by time, a clock, silence or an event, and escalation steps.
 
-A ticket that has moved on is left alone, and the row says so. Every row is done once.
+If the ticket's status has changed in the meantime, the rule is dropped with that reason. Every row is run once.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from hub.core.sentences import sentence
 from hub.core.startup_errors import in_words
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
-from hub.models import EventKind, Ticket, User
+from hub.models import EventKind, Target, Ticket, User
+from workflows.lifecycle.refusals import Refused
 from workflows.lifecycle.transitions import MoveRefused
 from workflows.models import EscalationRun, Pending, Step, Trigger
 from workflows.rules import execution, verbs
@@ -28,19 +31,20 @@ from workflows.rules.scheduling import clock_key, clocks_of, has_reached, later,
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=90)
+"""How long a worker has to run a row before another worker may run it."""
 MOST_ATTEMPTS = 5
 
 
-class Dropped(Exception):
-    """It is not to be done after all; the message says why."""
+class Dropped(Refused):
+    """The rule no longer applies; the message says why."""
 
 
 class Idle(Exception):
-    """Its clock does not run. The row goes; another is made when the clock runs again."""
+    """The rule's clock is not running. The row is deleted; a new one is created when the clock runs again."""
 
 
 class Postponed(Exception):
-    """It is not due yet: the clock stood still in between."""
+    """The rule is not due yet, because its clock was paused in between."""
 
     def __init__(self, due_at: datetime) -> None:
         super().__init__()
@@ -48,6 +52,7 @@ class Postponed(Exception):
 
 
 def due_pending(*, at: datetime, limit: int = 50) -> list[int]:
+    """Primary keys of the rows due at this time that no worker is running, oldest first."""
     now = timezone.now()
     rows = Pending.objects.filter(
         Q(lease_until__isnull=True) | Q(lease_until__lte=now), state=Pending.State.WAITING, due_at__lte=at
@@ -56,7 +61,7 @@ def due_pending(*, at: datetime, limit: int = 50) -> list[int]:
 
 
 def run(*, pending_id: int, at: datetime) -> None:
-    """Do one row that is due, under its ticket's lock; what became of it is written into it."""
+    """Run one due row under its ticket's lock and save the outcome in the row. An error is retried, then parked."""
     now = timezone.now()
     claimed = Pending.objects.filter(
         Q(lease_until__isnull=True) | Q(lease_until__lte=now), pk=pending_id, state=Pending.State.WAITING
@@ -68,25 +73,25 @@ def run(*, pending_id: int, at: datetime) -> None:
         with transaction.atomic():
             tickets.locked(Ticket(pk=row.ticket_id))
             if not Pending.objects.select_for_update().filter(pk=row.pk, state=Pending.State.WAITING).exists():
-                return  # our lease ran out meanwhile, and somebody else has done it
+                return  # our lease expired in the meantime, and another worker has run the row
             outcome = _DO[row.rule](row, at)
             _end(row, Pending.State.DONE, outcome, at)
     except Postponed as error:
         rows = Pending.objects.filter(pk=row.pk)
         if not rows.filter(due_at=row.due_at).update(due_at=error.due_at, lease_until=None, attempts=0):
-            rows.update(lease_until=None, attempts=0)  # something has made it due earlier meanwhile
+            rows.update(lease_until=None, attempts=0)  # the row was made due earlier in the meantime
     except Idle:
         Pending.objects.filter(pk=row.pk).delete()
     except (Dropped, MoveRefused) as refused:
         _end(row, Pending.State.DROPPED, str(refused), at)
-    except Exception as error:  # a rule's fault parks this row and nothing else
-        log.exception("Pending %s failed", row.pk)
-        told = in_words(error)
+    except Exception as error:  # a failing rule parks this row and nothing else
+        log.exception("Scheduled rule %s failed", row.pk)
+        reason = in_words(error)
         if row.attempts >= MOST_ATTEMPTS:
-            _end(row, Pending.State.FAILED, told, at)
+            _end(row, Pending.State.FAILED, reason, at)
         else:
             Pending.objects.filter(pk=row.pk).update(
-                due_at=at + timedelta(minutes=2**row.attempts), lease_until=None, outcome=told
+                due_at=at + timedelta(minutes=2**row.attempts), lease_until=None, outcome=reason
             )
 
 
@@ -103,8 +108,8 @@ def _transition(row: Pending, at: datetime) -> str:
     ticket = fresh(Ticket(pk=row.ticket_id))
     rule = next((each for each in policy_of(ticket.status.version).transitions if each.pk == row.rule_id), None)
     if rule is None:
-        raise Dropped(_("%s is on another version of its workflow now.") % ticket.label)
-    _still(row, rule, ticket, at)
+        raise _another_version(ticket)
+    _check_still_applies(row, rule, ticket, at)
     outcome = execution.fire(
         ticket=ticket,
         verb=rule.slug,
@@ -113,34 +118,43 @@ def _transition(row: Pending, at: datetime) -> str:
         trigger=rule.trigger,
         reason=_cause(rule, row),
     )
-    return _told(outcome)
+    return _summary(outcome)
 
 
-def _told(outcome: Outcome) -> str:
-    failed = f" {_('Not done')}: {'; '.join(outcome.failed)}" if outcome.failed else ""
-    return f"{', '.join(outcome.done) or outcome.verb}.{failed}"
+def _summary(outcome: Outcome) -> str:
+    """What was done and what failed, in words."""
+    done = ", ".join(outcome.done) or outcome.verb
+    if outcome.failed:
+        return sentence("%(done)s. Failed: %(failed)s", done=done, failed="; ".join(outcome.failed))
+    return f"{done}."
 
 
-def _still(row: Pending, rule: CompiledTransition | CompiledEscalation, ticket: Ticket, at: datetime) -> None:
-    """Dropped where what set the rule off is not so any more."""
-    status = row.params.get("status")
-    if status is not None and status != ticket.status_id:
-        raise Dropped(
-            _("%(label)s had moved on: it is “%(status)s”.")
-            % {
-                "label": ticket.label,
-                "status": ticket.status,
-            }
-        )
+def _another_version(ticket: Ticket) -> Dropped:
+    return Dropped(sentence("%(ticket)s now follows another version of its workflow.", ticket=ticket.label))
+
+
+def _check_still_applies(
+    row: Pending, rule: CompiledTransition | CompiledEscalation, ticket: Ticket, at: datetime
+) -> None:
+    """Dropped, Idle or Postponed if the condition that triggered the rule no longer holds."""
+    _check_status(row, ticket)
     if rule.trigger == Trigger.CLOCK:
-        _clock_still(row, rule, ticket, at)
+        _check_clock(row, rule, ticket, at)
 
 
-def _clock_still(row: Pending, rule: CompiledTransition | CompiledEscalation, ticket: Ticket, at: datetime) -> None:
+def _check_status(row: Pending, ticket: Ticket) -> None:
+    """Dropped if the ticket is no longer in the status in which the row was scheduled."""
+    if row.params.get("status") not in (None, ticket.status_id):
+        raise Dropped(
+            sentence("The status of %(ticket)s has changed to “%(status)s”.", ticket=ticket.label, status=ticket.status)
+        )
+
+
+def _check_clock(row: Pending, rule: CompiledTransition | CompiledEscalation, ticket: Ticket, at: datetime) -> None:
     percent = int(rule.trigger_params.get("percent", 100))
     clock = next((each for each in clocks_of(rule, ticket) if clock_key(rule, each) == row.key), None)
     if clock is None:
-        raise Dropped(_("Its clock is not there any more."))
+        raise Dropped(sentence("The clock no longer exists."))
     if has_reached(clock, percent, at=at):
         return
     due = reaches(clock, percent)
@@ -150,43 +164,45 @@ def _clock_still(row: Pending, rule: CompiledTransition | CompiledEscalation, ti
 
 
 def _cause(rule: CompiledTransition | CompiledEscalation, row: Pending) -> str:
-    wanted = rule.trigger_params
+    """Why the rule was triggered, in words."""
+    params = rule.trigger_params
     if rule.trigger == Trigger.CLOCK:
-        target = str(wanted.get("target", "resolve")).replace("_", " ")
-        late = f" ({_('late')})" if row.params.get("late") else ""
-        return f"{wanted.get('percent', 100)} % {_('of the time to')} {target} {_('is used')}{late}"
+        target = params.get("target", "resolve")
+        facts = {"percent": params.get("percent", 100), "target": dict(Target.Kind.choices).get(target, target)}
+        if row.params.get("late"):
+            return _("%(percent)s%% of the time to %(target)s is used (late)") % facts
+        return _("%(percent)s%% of the time to %(target)s is used") % facts
     if rule.trigger == Trigger.SILENCE:
-        return str(_("nothing was heard for %s minutes") % wanted.get("minutes", 60))
+        minutes = int(params.get("minutes", 60))
+        text = ngettext("no activity for %(minutes)d minute", "no activity for %(minutes)d minutes", minutes)
+        return text % {"minutes": minutes}
     if rule.trigger == Trigger.TIMER:
-        return str(_("%s minutes in this status") % wanted.get("minutes", 0))
+        minutes = int(params.get("minutes", 0))
+        text = ngettext("%(minutes)d minute in this status", "%(minutes)d minutes in this status", minutes)
+        return text % {"minutes": minutes}
     return rule.name
 
 
 def _verb(row: Pending, at: datetime) -> str:
-    """A verb that a rule put off until now."""
+    """Carry out a transition that an action scheduled for now."""
     ticket = fresh(Ticket(pk=row.ticket_id))
-    if row.params.get("status") not in (None, ticket.status_id):
-        raise Dropped(
-            _("%(label)s had moved on: it is “%(status)s”.")
-            % {
-                "label": ticket.label,
-                "status": ticket.status,
-            }
-        )
+    _check_status(row, ticket)
     actor = execution.machine("schedule")
-    return _told(execution.fire(ticket=ticket, verb=row.params["verb"], actor=actor, at=at, reason=_("as scheduled")))
+    return _summary(
+        execution.fire(ticket=ticket, verb=row.params["verb"], actor=actor, at=at, reason=_("as scheduled"))
+    )
 
 
 # -- escalations
 
 
 def _escalation(row: Pending, at: datetime) -> str:
-    """Begin an escalation: once for each reason."""
+    """Start an escalation, once per reason."""
     ticket = fresh(Ticket(pk=row.ticket_id))
     rule = _escalation_of(ticket, row.rule_id)
     if not ticket.is_open:
-        raise Dropped(_("%s is over.") % ticket.label)
-    _still(row, rule, ticket, at)
+        raise Dropped(sentence("%(ticket)s is no longer open.", ticket=ticket.label))
+    _check_still_applies(row, rule, ticket, at)
     refusal = verbs.guards_say(Context(ticket, at=at), rule)
     if refusal:
         raise Dropped(refusal)
@@ -195,17 +211,17 @@ def _escalation(row: Pending, at: datetime) -> str:
         ticket=ticket, escalation_id=rule.pk, key=row.key[:120], defaults={"began_at": at, "cause": cause}
     )
     if not is_new:
-        raise Dropped(_("It runs for this reason already."))
+        raise Dropped(sentence("The escalation is already running for this reason."))
     if not rule.steps:
-        return _("The escalation has no steps.")
+        return sentence("The escalation has no steps.")
     _queue_step(run, rule, 0, at)
-    return _("begun")
+    return sentence("started")
 
 
 def _escalation_of(ticket: Ticket, pk: int | None) -> CompiledEscalation:
     found = next((each for each in policy_of(ticket.status.version).escalations if each.pk == pk), None)
     if found is None:
-        raise Dropped(_("%s is on another version of its workflow now.") % ticket.label)
+        raise _another_version(ticket)
     return found
 
 
@@ -227,9 +243,9 @@ def _step(row: Pending, at: datetime) -> str:
     rule = _escalation_of(ticket, run.escalation_id)
     if not ticket.is_open:
         _finish(run, EscalationRun.State.ENDED, at)
-        return str(_("%s is over, and so is its escalation.") % ticket.label)
+        return sentence("%(ticket)s is no longer open; its escalation has ended.", ticket=ticket.label)
     if run.state == EscalationRun.State.ACKNOWLEDGED and rule.ends_with_acknowledgement:
-        raise Dropped(_("It was acknowledged by %s.") % run.acknowledged_by)
+        raise Dropped(sentence("The escalation was acknowledged by %(user)s.", user=run.acknowledged_by))
     index = int(row.params["step"])
     doing = Execution(ticket=ticket, actor=Actor.timer(rule.slug, rule.name), at=at, rule=rule.slug)
     outcome = Outcome(ticket, rule.slug)
@@ -248,7 +264,7 @@ def _step(row: Pending, at: datetime) -> str:
         _queue_step(run, rule, index + 1, at)
     elif run.state == EscalationRun.State.RUNNING and not rule.ends_with_acknowledgement:
         _finish(run, EscalationRun.State.ENDED, at)
-    return _told(outcome)
+    return _summary(outcome)
 
 
 def _finish(run: EscalationRun, state: EscalationRun.State, at: datetime) -> None:
@@ -257,7 +273,10 @@ def _finish(run: EscalationRun, state: EscalationRun.State, at: datetime) -> Non
 
 @transaction.atomic
 def acknowledge(*, run: EscalationRun, user: User, actor: Actor, at: datetime) -> EscalationRun:
-    """Somebody has seen it and sees to it: no further step, where the escalation says so. Twice is once."""
+    """Record that a user takes care of an escalation; further steps are dropped if the escalation is set to stop.
+
+    No change if the escalation is no longer running.
+    """
     ticket = tickets.locked(run.ticket)
     run = EscalationRun.objects.select_for_update().get(pk=run.pk)
     if run.state != EscalationRun.State.RUNNING:

@@ -1,4 +1,4 @@
-"""What an event sets off: rows that are due now or later. Nothing is done here; the sweep does it after the commit."""
+"""Schedules the rules that an event triggers, now or later. The `rule` job runs them after the commit."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from workflows.rules.compiled import CompiledEscalation, CompiledRule, CompiledT
 ARRIVALS = frozenset(
     {EventKind.TICKET_OPENED, EventKind.TICKET_MOVED, EventKind.STATUS_CHANGED, EventKind.VERSION_MOVED}
 )
-"""Kinds with which a ticket comes to a status."""
+"""Kinds of events with which a ticket enters a status."""
 OWN = frozenset({EventKind.RULE_ACTED, EventKind.ESCALATED, EventKind.ESCALATION_ACKNOWLEDGED})
-"""Kinds that rules themselves leave: they set nothing off."""
+"""Kinds of events that rules themselves record; they trigger nothing."""
 
 
 @reacts_to(frozenset(EventKind) - OWN - {EventKind.HISTORY_ROW}, name="rules")
 def set_off(event: Event) -> None:
-    """Queue the rules of the ticket's version that this event sets off."""
+    """Schedule the rules of the ticket's workflow version that this event triggers."""
     ticket = Ticket.objects.select_related("status__version", "service").get(pk=event.ticket_id)
     rules = policy_of(ticket.status.version).set_off_by(Trigger.EVENT, Trigger.TIMER, Trigger.CLOCK, Trigger.SILENCE)
     if ticket.is_history or not rules:
@@ -55,7 +55,7 @@ def _on_arrival(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
 
 
 def _concerns(rule: CompiledRule, ticket: Ticket) -> bool:
-    """Whether a timer runs in the ticket's status."""
+    """Whether a timer rule runs in the ticket's status."""
     if isinstance(rule, CompiledTransition):
         return rule.leaves(ticket.status)
     wanted = rule.trigger_params.get("statuses") or ()
@@ -63,22 +63,22 @@ def _concerns(rule: CompiledRule, ticket: Ticket) -> bool:
 
 
 def _on_clock(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
-    """When a clock will have used so much of its goal: known anew with everything that moves clocks.
+    """Schedule the rule for when a clock will have used that percentage of its goal; updated with every folded event.
 
-    Each level fires once for each cycle and revision (rule 11 of the clocks). Of the levels that a change passes at
-    once only the highest fires, marked as late.
+    Each level fires once per cycle and revision of the goal (docs/clocks.md). If a change passes several
+    levels at once, only the highest fires, marked as late.
     """
     if event.kind not in FOLDED:
         return
     for clock in clocks_of(rule, ticket):
         key, percent = clock_key(rule, clock), int(rule.trigger_params.get("percent", 100))
         due = reaches(clock, percent)
-        of_it = Pending.objects.filter(ticket=ticket, key__startswith=f"{_clock(rule, clock)}:")
-        of_it.filter(state=Pending.State.WAITING).exclude(key=key).delete()
+        of_clock = Pending.objects.filter(ticket=ticket, key__startswith=f"{_clock(rule, clock)}:")
+        of_clock.filter(state=Pending.State.WAITING).exclude(key=key).delete()
         if due is None:
-            of_it.filter(state=Pending.State.WAITING).delete()
+            of_clock.filter(state=Pending.State.WAITING).delete()
             continue
-        if of_it.filter(key=key, state=Pending.State.WAITING).update(due_at=due):
+        if of_clock.filter(key=key, state=Pending.State.WAITING).update(due_at=due):
             continue
         is_late = has_used(clock, percent)
         if is_late and highest_passed(policy_of(ticket.status.version), rule, clock) > percent:
@@ -87,7 +87,7 @@ def _on_clock(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
 
 
 def highest_passed(policy: Policy, rule: CompiledRule, clock: Clock) -> int:
-    """The highest level of this clock, of all rules of the workflow, that is passed already; 0 where none is."""
+    """The highest percentage, of all rules of the workflow for this clock, that has been reached; 0 if none has."""
     wanted = [rule.trigger_params.get(name) for name in ("target", "contract")]
     levels = [
         int(each.trigger_params.get("percent", 100))
@@ -98,11 +98,12 @@ def highest_passed(policy: Policy, rule: CompiledRule, clock: Clock) -> int:
 
 
 def has_used(clock: Clock, percent: int) -> bool:
-    """Whether the clock, as it was folded last, has used so much of its goal."""
+    """Whether the clock, as last saved, has used this percentage of its goal."""
     return 100 * clock.used_seconds >= percent * int(clock.goal_seconds or 0)
 
 
 def clocks_of(rule: CompiledRule, ticket: Ticket) -> Iterator[Clock]:
+    """The ticket's current clocks with the target and kind of contract that the rule names."""
     wanted = rule.trigger_params
     rows = Clock.objects.filter(
         ticket=ticket,
@@ -114,6 +115,7 @@ def clocks_of(rule: CompiledRule, ticket: Ticket) -> Iterator[Clock]:
 
 
 def clock_key(rule: CompiledRule, clock: Clock) -> str:
+    """The key under which a rule fires once for one cycle and one revision of a clock's goal."""
     return f"{_clock(rule, clock)}:{clock.cycle}:{clock.revision}"
 
 
@@ -122,7 +124,7 @@ def _clock(rule: CompiledRule, clock: Clock) -> str:
 
 
 def reaches(clock: Clock, percent: int) -> datetime | None:
-    """When a clock that runs on like now has used so much of its goal; None where it does not run."""
+    """When the clock will have used this percentage of its goal if it keeps running; None if it is not running."""
     if clock.state != Clock.State.ACTIVE or not clock.goal_seconds:
         return None
     left = -(-clock.goal_seconds * percent // 100) - clock.used_seconds
@@ -133,11 +135,12 @@ def reaches(clock: Clock, percent: int) -> datetime | None:
 
 
 def has_reached(clock: Clock, percent: int, *, at: datetime) -> bool:
+    """Whether the clock has used this percentage of its goal at this time."""
     return bool(clock.goal_seconds) and 100 * seconds_used(clock, at=at) >= percent * int(clock.goal_seconds or 0)
 
 
-def _on_word(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
-    """Somebody said or did something: the silence begins anew. It ends with the ticket."""
+def _on_activity(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
+    """Restart the silence after an activity; end it when the ticket is no longer open."""
     waiting = Pending.objects.filter(ticket=ticket, key__startswith=f"silence:{name(rule)}:", state="waiting")
     if not ticket.is_open:
         waiting.delete()
@@ -152,7 +155,7 @@ def _on_word(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
 
 
 def _breaks(rule: CompiledRule, event: Event) -> bool:
-    """Whether this was a word of those whose silence counts."""
+    """Whether the event is an activity of the side whose silence counts."""
     who = rule.trigger_params.get("who", "anybody")
     if event.actor_kind in (ActorKind.SYSTEM, ActorKind.TIMER):
         return False
@@ -164,18 +167,19 @@ _QUEUE: dict[str, Any] = {
     Trigger.EVENT: _on_event,
     Trigger.TIMER: _on_arrival,
     Trigger.CLOCK: _on_clock,
-    Trigger.SILENCE: _on_word,
+    Trigger.SILENCE: _on_activity,
 }
 
 
 def name(rule: CompiledRule) -> str:
-    """A rule among those of all versions."""
+    """A name that identifies the rule among those of all versions."""
     return f"{'e' if isinstance(rule, CompiledEscalation) else 't'}{rule.pk}"
 
 
 def queue(
     rule: CompiledRule, ticket: Ticket, *, key: str, due_at: datetime, made_at: datetime, params: Any = None
 ) -> None:
+    """Schedule a rule; no change if the ticket already has a row with this key."""
     Pending.objects.get_or_create(
         ticket=ticket,
         key=key,
@@ -190,7 +194,7 @@ def queue(
 
 
 def later(at: datetime, minutes: int, hours: str) -> datetime:
-    """So many minutes on: around the clock, or in our own working hours."""
+    """The time that many minutes later, counted around the clock or (`hours` is “ours”) in our working hours."""
     calendar = _ours() if hours == "ours" else None
     if calendar is None:
         return at + timedelta(minutes=minutes)

@@ -1,15 +1,18 @@
-"""Which verbs a ticket has, and why one cannot be used now. Nothing is changed, and nothing is read but the facts."""
+"""The transitions a ticket offers, and why one is not possible now. Only the facts are read; nothing is changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.core.exceptions import FieldDoesNotExist
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from hub.models import Phase
-from hub.queries.roles import WORKING
+from hub.core.sentences import sentence
+from hub.models import Phase, Ticket
+from hub.queries.roles import WORKING, role_labels
+from hub.translation import localized
 from workflows.lifecycle import transitions
 from workflows.lifecycle.transitions import MOVES
 from workflows.models import Trigger
@@ -21,14 +24,16 @@ from workflows.rules.roles import MACHINE
 
 @dataclass(frozen=True, kw_only=True)
 class Verb:
-    """One thing that can be done with a ticket, or why it cannot be done now."""
+    """One transition of a ticket that a person can use, or why it is not possible now."""
 
     slug: str
     label: str | Promise
     leads_to: str
-    """The phase it leads to; empty where the status stays."""
+    """The phase it leads to; empty if the status stays."""
     why_not: str = ""
+    """Why it is not possible now, as a sentence; empty if it is possible."""
     needs: tuple[str, ...] = ()
+    """What must be filled in: “reason”, or names of fields."""
     help: str = ""
 
     @property
@@ -39,81 +44,92 @@ class Verb:
 def why_not(
     seen: Context, rule: CompiledTransition, *, roles: frozenset[str], trigger: str, is_forced: bool = False
 ) -> str:
-    """Why a verb cannot be used now, in a sentence; empty where it can. Reads nothing that is not in the facts."""
+    """Why a transition is not possible now, as a sentence; empty if it is possible. Reads only the facts."""
+    return (
+        localized(_not_usable(seen, rule, roles, trigger))
+        or ("" if is_forced else guards_say(seen, rule))
+        or localized(_law_says(seen, rule))
+    )
+
+
+def _not_usable(seen: Context, rule: CompiledTransition, roles: frozenset[str], trigger: str) -> str:
+    """Why the trigger, the status, the role or an empty field rules a transition out."""
     ticket = seen.ticket
     if ticket.is_history:
-        return _("%(label)s is imported history and cannot be changed.") % {"label": ticket.label}
+        return sentence("%(label)s is imported history and cannot be changed.", label=ticket.label)
     if rule.trigger != trigger:
-        return _("“%(verb)s” is triggered by %(trigger)s.") % {
-            "verb": rule.name,
-            "trigger": Trigger(rule.trigger).label,
-        }
+        return sentence("“%(verb)s” is triggered by %(trigger)s.", verb=rule.name, trigger=Trigger(rule.trigger).label)
     if not rule.leaves(ticket.status):
-        return _("%(label)s is “%(status)s”; “%(verb)s” is not possible from there.") % {
-            "label": ticket.label,
-            "status": ticket.status,
-            "verb": rule.name,
-        }
+        return sentence(
+            "%(label)s is “%(status)s”; “%(verb)s” is not possible in this status.",
+            label=ticket.label,
+            status=ticket.status,
+            verb=rule.name,
+        )
     if MACHINE not in roles and not roles & (rule.roles or WORKING) and trigger == Trigger.PERSON:
-        return _("“%(verb)s” is reserved for: %(who)s.") % {
-            "verb": rule.name,
-            "who": ", ".join(sorted(rule.roles or WORKING)),
-        }
-    missing = _missing(seen, rule.required)
-    if missing:
-        return missing
-    return ("" if is_forced else guards_say(seen, rule)) or _law_says(seen, rule)
+        who = role_labels(rule.roles or WORKING)
+        return sentence("“%(verb)s” is reserved for: %(who)s.", verb=rule.name, who=who)
+    return _missing(seen, rule.required)
 
 
 def guards_say(seen: Context, rule: CompiledRule) -> str:
-    """The first guard that does not hold, in its own words."""
+    """The refusal of the first guard that does not hold; empty if all hold."""
     for guard in rule.guards:
-        said = guard.kind.judge(seen, guard.params)
+        refusal = guard.kind.judge(seen, guard.params)
         if guard.is_negated:
-            said = "" if said else _negated(guard.kind)
-        if said:
-            return said
+            refusal = "" if refusal else _negated(guard.kind)
+        if refusal:
+            return localized(refusal)
     return ""
 
 
 def _negated(kind: GuardKind) -> str:
-    """Why a negated guard that holds refuses, as a sentence."""
-    return str(kind.negated) or _("Not allowed while %(condition)s.") % {"condition": kind.label}
+    """The refusal of a negated guard whose condition holds."""
+    return str(kind.negated) or sentence("Not allowed while %(condition)s.", condition=kind.label)
 
 
 def _missing(seen: Context, required: Sequence[str]) -> str:
     names = []
     for name in required:
         if name == "reason":
-            there = bool(seen.reason.strip())
+            is_filled = bool(seen.reason.strip())
         else:
-            there = seen.given.get(name) not in (None, "") or getattr(seen.ticket, name, None) not in (None, "")
-        if not there:
-            names.append(str(_("a reason")) if name == "reason" else name)
-    return _("Fill in first: %(fields)s.") % {"fields": ", ".join(names)} if names else ""
+            is_filled = seen.given.get(name) not in (None, "") or getattr(seen.ticket, name, None) not in (None, "")
+        if not is_filled:
+            names.append(_("a reason") if name == "reason" else _label_of(name))
+    return sentence("Fill in first: %(fields)s.", fields=", ".join(names)) if names else ""
+
+
+def _label_of(name: str) -> str:
+    """The label of a field of tickets, in the active language."""
+    try:
+        return str(getattr(Ticket._meta.get_field(name), "verbose_name", name))
+    except FieldDoesNotExist:
+        return name
 
 
 def _law_says(seen: Context, rule: CompiledTransition) -> str:
-    """The law's own word on where the verb leads; the open legs it asks about are those of the facts."""
+    """Why the law forbids the change of phase; empty if it allows it. Open engagements are those of the facts."""
     ticket, target = seen.ticket, rule.target
     if target is None or target.phase == ticket.phase:
         return ""
     name = transitions.LAW.get((ticket.phase, target.phase))
     if name is None:
-        return _("A ticket cannot go from “%(before)s” to “%(after)s”.") % {
-            "before": Phase(ticket.phase).label,
-            "after": Phase(target.phase).label,
-        }
+        return sentence(
+            "A ticket cannot go from “%(before)s” to “%(after)s”.",
+            before=Phase(ticket.phase).label,
+            after=Phase(target.phase).label,
+        )
     return transitions.why_not(ticket, name, at=seen.at, legs=seen.open_legs)
 
 
 def available(seen: Context, *, roles: frozenset[str]) -> list[Verb]:
-    """Every verb a person could use, each with why it cannot be used now; no query beyond the facts."""
+    """Every transition for people, each with why it is not possible now; no query beyond the facts."""
     return available_in(policy_of(seen.ticket.status.version), seen, roles=roles)
 
 
 def available_in(policy: Policy, seen: Context, *, roles: frozenset[str]) -> list[Verb]:
-    """The same by another policy than the ticket's own, as when a draft is tried."""
+    """The same by a policy that need not be the ticket's own, as in a dry run."""
     if policy.is_plain and not roles & (WORKING | {MACHINE}):
         return []
     if policy.is_plain:
@@ -126,7 +142,7 @@ def available_in(policy: Policy, seen: Context, *, roles: frozenset[str]) -> lis
             )
             for move in MOVES.values()
         ]
-    # What a person fills in with the verb is no reason to hide it.
+    # A field that a person fills in with the transition is no reason to hide the transition.
     return [
         Verb(
             slug=rule.slug,

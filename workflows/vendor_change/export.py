@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
-from hub import cells
+from hub import csv_escaping
 from hub.domain import files
 from hub.models import FOR_LATER, Attachment, Clock, Event, LedgerSegment, Leg, Message, Organisation, Service, Ticket
 
@@ -40,10 +41,10 @@ def export(
 ) -> dict[str, Any]:
     """Write the export into a new or empty folder and return its manifest. FileExistsError if it is not empty."""
     if audience not in AUDIENCES:
-        raise ValueError(f"{audience!r} is none of {', '.join(AUDIENCES)}.")
+        raise ValueError(f"Unknown audience {audience!r}; choose from {', '.join(AUDIENCES)}.")
     to.mkdir(parents=True, exist_ok=True)
     if any(to.iterdir()):
-        raise FileExistsError(f"{to} is not empty; name a new folder.")
+        raise FileExistsError(_("%(folder)s is not empty; choose a new folder.") % {"folder": to})
     chosen = list(services)
     tickets = list(tickets_of(vendor, chosen))
     tables = _tables(tickets, vendor, is_ours=audience == "us")
@@ -249,7 +250,7 @@ def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> Any:
-    return cells.plain(json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value)
+    return csv_escaping.plain(json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value)
 
 
 def digest(path: Path) -> str:
@@ -257,7 +258,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-# -- checking
+# -- verification
 
 
 def verify(folder: Path) -> list[str]:
@@ -266,17 +267,19 @@ def verify(folder: Path) -> list[str]:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         named = dict(manifest["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return [f"{MANIFEST} cannot be read: {error}"]
+        return [_("%(file)s cannot be read: %(error)s") % {"file": MANIFEST, "error": error}]
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
-    wrong = [f"{name} is missing" for name in sorted(set(named) - there)]
-    wrong += [f"{name} is not in the manifest" for name in sorted(there - set(named))]
-    wrong += [f"{name} was changed" for name in sorted(there & set(named)) if digest(folder / name) != named[name]]
+    changed = [name for name in sorted(there & set(named)) if digest(folder / name) != named[name]]
+    wrong = [_("%(file)s is missing") % {"file": name} for name in sorted(set(named) - there)]
+    wrong += [_("%(file)s is not in the manifest") % {"file": name} for name in sorted(there - set(named))]
+    wrong += [_("%(file)s was changed") % {"file": name} for name in changed]
     if wrong or manifest.get("audience") != "us":
         return wrong
     try:
         return [*_ledger_faults(folder), *_chain_faults(folder)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        return [f"tickets.json, ledger.json and events.json cannot be compared: {type(error).__name__} {error}"]
+        text = _("tickets.json, ledger.json and events.json cannot be compared: %(kind)s %(error)s")
+        return [text % {"kind": type(error).__name__, "error": error}]
 
 
 def _ledger_faults(folder: Path) -> Iterator[str]:
@@ -285,11 +288,11 @@ def _ledger_faults(folder: Path) -> Iterator[str]:
     ends = {label: row["opened_at"] for label, row in tickets.items()}
     for row in json.loads((folder / "ledger.json").read_bytes()):
         if ends.get(row["ticket"]) != row["from"]:
-            yield f"{row['ticket']}: the ledger has a gap before {row['from']}"
+            yield _("%(ticket)s: the ledger has a gap before %(time)s") % {"ticket": row["ticket"], "time": row["from"]}
         ends[row["ticket"]] = row["until"]
     for label, end in ends.items():
         if end and tickets[label]["phase"] not in ("resolved", "closed", "cancelled"):
-            yield f"{label}: the ledger has a gap after {end}"
+            yield _("%(ticket)s: the ledger has a gap after %(time)s") % {"ticket": label, "time": end}
 
 
 def _chain_faults(folder: Path) -> Iterator[str]:
@@ -298,6 +301,9 @@ def _chain_faults(folder: Path) -> Iterator[str]:
     last: dict[str, str] = {}
     for row in json.loads((folder / "events.json").read_bytes()):
         if row["previous_hash"] != last.get(row["ticket"], ""):
-            yield f"{row['ticket']}: event {row['seq']} does not follow the one before"
+            named = {"ticket": row["ticket"], "number": row["seq"]}
+            yield _("%(ticket)s: event %(number)s does not follow the previous one") % named
         last[row["ticket"]] = row["hash"]
-    yield from (f"{label}: its history ends elsewhere" for label, head in heads.items() if last.get(label, "") != head)
+    for label, head in heads.items():
+        if last.get(label, "") != head:
+            yield _("%(ticket)s: its history does not end with its last event") % {"ticket": label}

@@ -204,7 +204,7 @@ class _Bringer:
         ticket.save(update_fields=["last_seq", "chain_head", "changed_at", *ledger.refold(ticket, folded)])
 
     def _turns(self, row: Row) -> Iterator[_Fact]:
-        """Who held the ticket when, as far as the package tells: the vendor while engaged, otherwise we."""
+        """Who held the ticket when, as far as the package shows: the vendor while engaged, we at all other times."""
         theirs = [
             each
             for each in self.package.engagements.get(row["number"], ())

@@ -160,7 +160,8 @@ def _rows(folder: Path, name: str, form: type[forms.Form], wrong: list[str]) -> 
             yield checked.cleaned_data
             continue
         for column, said in checked.errors.items():
-            wrong.append(f"{name}.json, row {number}, {column}: {' '.join(str(each) for each in said)}")
+            named = {"table": name, "row": number, "column": column, "why": " ".join(str(each) for each in said)}
+            wrong.append(_("%(table)s.json, row %(row)s, %(column)s: %(why)s") % named)
 
 
 def _is_text(value: Any) -> bool:

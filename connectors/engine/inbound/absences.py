@@ -1,7 +1,7 @@
-"""Many records missing at once: probably the rights of our user were narrowed, and the records are still there.
+"""Many records missing at once: probably the permissions of our user were reduced, and the records still exist.
 
-A vendor that narrows the rights of our user answers "no such record" for each. That is one problem of the connection:
-no link is quarantined for it, a person is told once, and the links go on by themselves when the records answer again.
+A vendor that reduces our user's permissions answers "no such record" for each. That is one issue of the connection: no
+link is quarantined, a person is notified once, and the links resume when the records are visible again.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from hub.models import OPEN_STAGES
 WITHIN = timedelta(minutes=10)
 FEWEST = 5
 SHARE = 5
-"""So many, and one of so many that were asked for within that time."""
+"""It begins with `FEWEST` missing records, if they are at least one in `SHARE` of those requested within `WITHIN`."""
 LOOK_EVERY = timedelta(minutes=5)
-"""While it lasts a missing record is asked for again at least so often."""
+"""The longest time between two requests for a missing record while it lasts."""
 
 
 def is_sight_lost(connection_id: int) -> bool:
-    """Whether missing records are the connection's problem now: it begins where they are many, and ends where few."""
+    """Whether missing records are an issue of the connection now; begins or ends that issue by their number."""
     if Connection.objects.filter(pk=connection_id, sight_lost_at__isnull=False).exists():
         return not _has_ended(connection_id)
     asked = _asked(connection_id).count()
@@ -39,7 +39,7 @@ def is_sight_lost(connection_id: int) -> bool:
         sight_lost_why=sentence(
             "%(count)s of %(asked)s records that were requested within %(minutes)s minutes are no longer visible to "
             "our user. Probably its permissions were reduced: ask the vendor to restore them. Synchronisation resumes "
-            "by itself when the records are visible again. If a record was really deleted, recall its engagement.",
+            "automatically when the records are visible again. If a record was really deleted, recall its engagement.",
             count=count,
             asked=asked,
             minutes=WITHIN.seconds // 60,
@@ -53,14 +53,14 @@ def is_sight_lost(connection_id: int) -> bool:
 
 
 def is_there_again(connection_id: int) -> None:
-    """A record that was missing is found: all others are asked for at once; where few are left, the problem is over."""
+    """A missing record was found: request all others at once, and end the issue if few are left."""
     if Connection.objects.filter(pk=connection_id, sight_lost_at__isnull=False).exists():
         _still_missing(connection_id).update(is_dirty=True, next_look_at=None)
         _has_ended(connection_id)
 
 
 def _has_ended(connection_id: int) -> bool:
-    """End the problem where few records under way are missing still; each of them has as many tries as any other."""
+    """End the issue if few records of open engagements are still missing; those are counted afresh."""
     missing = _still_missing(connection_id)
     if missing.count() >= FEWEST:
         return False
@@ -75,7 +75,7 @@ def _still_missing(connection_id: int) -> QuerySet[Link]:
 
 
 def look_after(link: Link) -> timedelta:
-    """How long a record that was not found is left alone."""
+    """How long to wait before a record that was not found is requested again."""
     wait = backoff.rest(link.missed + 1)
     is_lost = Connection.objects.filter(pk=link.connection_id, sight_lost_at__isnull=False).exists()
     return min(wait, LOOK_EVERY) if is_lost else wait

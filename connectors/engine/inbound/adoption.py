@@ -1,4 +1,4 @@
-"""Records that were born in the vendor's system and become tickets here."""
+"""Imports records that were created in the vendor's system as tickets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from workflows.handoffs import engagements, guest_links
 
 
 def is_in_scope(connection: Connection, remote: RemoteTicket) -> bool:
-    """Whether a record that is not linked would be taken in."""
+    """Whether a record that is not linked would be imported."""
     is_taken = not connection.intake_queues or remote.queue in connection.intake_queues
     return connection.intake == Connection.Intake.ADOPT and is_taken and not remote.is_foreign
 
 
 def adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link | None:
-    """Make a ticket and an engagement of theirs; None where the connection takes none in. LeftAlone says why not."""
+    """Import a record as a ticket with an engagement; None if the connection imports none. LeftAlone says why not."""
     if connection.intake != Connection.Intake.ADOPT:
         return None
     hops = _hops(connection, remote)
@@ -44,7 +44,7 @@ def adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link | 
         if field != "status"
     }
     if remote.reference:
-        # Another system's number stays there: we know their key, so our reference is not needed.
+        # The field holds another system's number. It is kept: we know the record's key and need no reference.
         link.agreed["reference"] = {"theirs": remote.reference, "ours": link.reference}
     link.save(update_fields=["agreed"])
     outbox.queue_fields(link)
@@ -52,7 +52,7 @@ def adopt(connection: Connection, remote: RemoteTicket, at: datetime) -> Link | 
 
 
 def _hops(connection: Connection, remote: RemoteTicket) -> list[str]:
-    """The hubs a record came through; LeftAlone where it is not to be taken in."""
+    """The hubs that a record came through; LeftAlone if it must not be imported."""
     if remote.is_foreign:
         raise LeftAlone(
             sentence(
@@ -64,7 +64,7 @@ def _hops(connection: Connection, remote: RemoteTicket) -> list[str]:
     if remote.reference.startswith(correlation_marks.prefix()):
         raise LeftAlone(
             sentence(
-                "Record %(key)s carries our reference %(reference)s, whose engagement belongs to another record.",
+                "Record %(key)s has our reference %(reference)s, but its engagement belongs to another record.",
                 key=remote.key,
                 reference=remote.reference,
             )
@@ -76,21 +76,21 @@ def _hops(connection: Connection, remote: RemoteTicket) -> list[str]:
     )
     if correlation_marks.hub() in hops or len(hops) > correlation_marks.MOST_HOPS:
         raise LeftAlone(
-            sentence("Record %(key)s is a ticket of ours that came back through other hubs.", key=remote.key)
+            sentence("Record %(key)s is our own ticket, which came back through other hubs.", key=remote.key)
         )
     return hops
 
 
 def _out_of_scope(remote: RemoteTicket) -> str:
     if not remote.queue:
-        return sentence("Record %(key)s is in no queue; only chosen queues are imported.", key=remote.key)
+        return sentence("Record %(key)s is in no queue. Only chosen queues are imported.", key=remote.key)
     return sentence(
         "Record %(key)s is in the queue %(queue)s, which is not imported.", key=remote.key, queue=remote.queue
     )
 
 
 def _begin(connection: Connection, remote: RemoteTicket, mapped: mapping.Mapped, at: datetime) -> Leg:
-    """A ticket for their record, and the engagement they work on it with."""
+    """Open a ticket for the record, with the vendor's engagement."""
     raw_priority = remote.fields.get("priority", "")
     priority = mapped.value_in("priority", raw_priority)
     actor = Actor.vendor(connection.organisation, remote.author[:150])
@@ -121,6 +121,6 @@ def _begin(connection: Connection, remote: RemoteTicket, mapped: mapping.Mapped,
 
 
 def _requester(address: str) -> Person | None:
-    """The requester of a ticket created there, where exactly one person we know has the address."""
+    """The requester of an imported ticket, if exactly one known person has the address."""
     found = list(Person.objects.filter(email__iexact=address)[:2]) if address else []
     return found[0] if len(found) == 1 else None

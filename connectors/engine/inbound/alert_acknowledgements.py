@@ -1,7 +1,7 @@
-"""Telling a monitoring tool that somebody works on its alert, where the connection is set to do so.
+"""Acknowledges alerts in their monitoring tool when somebody works on them, if the connection is set to do so.
 
-The rows are the queue: an alert whose acknowledgement is due is told by a worker, tried again while the tool does not
-answer, and shown to a person where the tool says no. Nothing else of the connection waits for it.
+The rows are the queue: a worker sends an acknowledgement that is due, tries again while the tool does not answer, and
+shows it to a person if the tool refuses it. Nothing else of the connection waits for it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from connectors.engine import backoff, registry, texts
 from connectors.engine.vault import CannotUnseal
@@ -24,7 +25,7 @@ from hub.models import ActorKind, Event, EventKind, Phase, Ticket
 State = AlertState.Acknowledgement
 AUTHOR = "Ticket Hub"
 BEGUN = "begun"
-"""What the setting says where the tool is told."""
+"""The value of the setting `acknowledge` with which alerts are acknowledged."""
 BEGINS = (
     EventKind.TICKET_ASSIGNED,
     EventKind.TICKET_MOVED,
@@ -33,7 +34,7 @@ BEGINS = (
     EventKind.LEG_ACCEPTED,
     EventKind.LEG_STARTED,
 )
-"""What a person or a vendor does that shows that somebody takes care; a comment alone does not."""
+"""Events that show that a person or a vendor works on a ticket; a comment alone does not."""
 LEASE = timedelta(seconds=120)
 MOST_ATTEMPTS = 8
 
@@ -44,13 +45,13 @@ OVER = (Phase.RESOLVED, Phase.CLOSED, Phase.CANCELLED)
 
 @reacts_to(BEGINS, name="acknowledgements")
 def somebody_began(event: Event) -> None:
-    """Somebody begins to work on a ticket: its alerts that fire are acknowledged at their tools."""
+    """Queue the acknowledgement of a ticket's active alerts when a person or a vendor starts to work on it."""
     if event.actor_kind in PEOPLE:
         _queue(event)
 
 
 def fires_on_a_ticket_under_way(ticket: Ticket) -> None:
-    """An alert that begins to fire on a ticket that somebody works on already is acknowledged, too."""
+    """Queue the acknowledgement of an alert that becomes active on a ticket that somebody already works on."""
     newest = Event.objects.filter(ticket=ticket, actor_kind__in=PEOPLE, kind__in=BEGINS).order_by("-pk").first()
     moves = Event.objects.filter(ticket=ticket, kind=EventKind.TICKET_MOVED)
     reopened = moves.filter(payload__before__in=OVER).exclude(payload__after__in=OVER).order_by("-pk").first()
@@ -60,7 +61,7 @@ def fires_on_a_ticket_under_way(ticket: Ticket) -> None:
 
 
 def _queue(event: Event) -> None:
-    """Make the acknowledgement due of every alert of the ticket that fires and was not acknowledged yet."""
+    """Make the acknowledgement of every active alert of the ticket due that was not acknowledged yet."""
     ticket = Ticket.objects.get(pk=event.ticket_id).goes_on_as
     if not ticket.is_open:
         return
@@ -68,16 +69,18 @@ def _queue(event: Event) -> None:
     rows = AlertState.objects.filter(of_it, is_firing=True, acknowledgement="").select_related("connection")
     wanted = [row.pk for row in rows if row.connection.settings.get("acknowledge") == BEGUN]
     who = dict.fromkeys(part for part in (event.actor_name, str(event.actor_organisation or "")) if part)
+    text = _("%(ticket)s: %(people)s is working on this.") % {"ticket": ticket.label, "people": ", ".join(who)}
     AlertState.objects.filter(pk__in=wanted).update(
         acknowledgement=State.DUE,
         acknowledge_at=timezone.now(),
         acknowledge_attempts=0,
         acknowledge_said="",
-        acknowledge_text=f"{ticket.label}: {', '.join(who)} works on it."[:255],
+        acknowledge_text=text[:255],
     )
 
 
 def due(*, at: datetime, limit: int = 50) -> list[int]:
+    """Primary keys of alerts whose acknowledgement is to be sent now."""
     rows = AlertState.objects.filter(
         acknowledgement=State.DUE, acknowledge_at__lte=at, connection__state=Connection.State.ACTIVE
     )
@@ -85,12 +88,12 @@ def due(*, at: datetime, limit: int = 50) -> list[int]:
 
 
 def send(*, alert_id: int) -> None:
-    """Tell the tool, once; what it answered is kept."""
+    """Send one acknowledgement and save the tool's answer."""
     at = timezone.now()
     rows = AlertState.objects.filter(pk=alert_id, acknowledgement=State.DUE)
     if not rows.filter(acknowledge_at__lte=at).update(acknowledge_at=at + LEASE):
         return
-    rows = rows.filter(acknowledge_at=at + LEASE)  # an alert that fires anew meanwhile is not answered by this
+    rows = rows.filter(acknowledge_at=at + LEASE)  # not an alert that becomes active again meanwhile
     row = AlertState.objects.select_related("connection").get(pk=alert_id)
     try:
         with registry.ready(row.connection, AlertConnector) as connector:
@@ -106,7 +109,7 @@ def send(*, alert_id: int) -> None:
 def _later(row: AlertState, rows: QuerySet[AlertState], error: ConnectorError) -> None:
     attempts = row.acknowledge_attempts + 1
     if attempts >= MOST_ATTEMPTS:
-        why = sentence("Tried %(count)s times. %(error)s", count=attempts, error=str(error))
+        why = sentence("Failed after %(count)s attempts. %(error)s", count=attempts, error=str(error))
         rows.update(acknowledgement=State.FAILED, acknowledge_at=None, acknowledge_said=why)
         return
     rows.update(
@@ -116,17 +119,19 @@ def _later(row: AlertState, rows: QuerySet[AlertState], error: ConnectorError) -
     )
 
 
-# -- what a person does about those that failed: all of one connection at once, for they have one cause
+# -- what a person can do about failed ones: all of one connection at once, since they have one cause
 
 
 @transaction.atomic
 def retry(connection: Connection) -> None:
+    """Send all failed acknowledgements of a connection again, except for alerts that have ended."""
     failed = AlertState.objects.filter(connection=connection, acknowledgement=State.FAILED)
     failed.filter(is_firing=False).update(acknowledgement="")
     failed.update(acknowledgement=State.DUE, acknowledge_at=timezone.now(), acknowledge_attempts=0)
 
 
 def leave_out(connection: Connection) -> None:
+    """Skip all failed acknowledgements of a connection."""
     AlertState.objects.filter(connection=connection, acknowledgement=State.FAILED).update(
         acknowledgement=State.LEFT_OUT
     )

@@ -1,7 +1,7 @@
-"""A record that was merged into another one there: its link is a read-only alias of the surviving record.
+"""Records that the vendor merged into another one: their link becomes a read-only alias of the surviving record.
 
-Nothing is written to it any more, and its leg follows the status of the survivor. What is said on the survivor stays
-with the survivor: it may be somebody else's ticket. Tickets of ours are never merged by a vendor.
+Nothing more is written to a merged record, and its engagement follows the status of the surviving record. Notes of the
+surviving record are not followed, since it may be somebody else's ticket. A vendor's merge never merges our tickets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FIELD = "merged"
 
 
 def begin(link: Link, remote: RemoteTicket) -> None:
-    """The link is an alias from now on, or is told which record survived."""
+    """Make the link an alias, or update which record survived."""
     key = "" if remote.merged_into == MERGED_SOMEWHERE else remote.merged_into[:100]
     if link.state == Link.State.ALIAS and key in ("", link.merged_key):
         return
@@ -42,13 +42,13 @@ def begin(link: Link, remote: RemoteTicket) -> None:
 
 
 def undone(link: Link) -> None:
-    """Their record stands for itself again."""
+    """Make an alias a normal link again, because the vendor has undone the merge."""
     Link.objects.filter(pk=link.pk).update(state=Link.State.ACTIVE, merged_key="", why="")
     Difference.objects.filter(link=link, field=FIELD, resolved_at=None).update(resolved_at=timezone.now())
 
 
 def survivor_changed(connection_id: int, key: str) -> None:
-    """Whoever is an alias of this record looks at it."""
+    """Have the aliases of this record read its status again."""
     Link.objects.filter(connection=connection_id, state=Link.State.ALIAS, merged_key=key).update(
         is_dirty=True, next_look_at=None
     )
@@ -57,16 +57,16 @@ def survivor_changed(connection_id: int, key: str) -> None:
 def _in_words(link: Link, key: str, survivor: str) -> str:
     if not survivor:
         return sentence(
-            "Record %(key)s was merged there into another record, which the vendor's system does not name. Nothing is "
-            "written to it any more. To reach the vendor, recall the engagement and offer it again.",
+            "Record %(key)s was merged into another record in the vendor's system, which does not say into which one. "
+            "Nothing more is written to it. To reach the vendor, recall the engagement and offer it again.",
             key=key,
         )
     other = Link.objects.filter(connection=link.connection_id, remote_key=survivor).select_related("leg__ticket")
     label = other[0].leg.ticket.label if other else ""
     return sentence(
-        "Record %(key)s was merged there into %(survivor)s. The status of the surviving record is followed, and "
-        "nothing is written to it. To reach the vendor, write on the surviving ticket, or recall the engagement and "
-        "offer it again.",
+        "Record %(key)s was merged into %(survivor)s in the vendor's system. We follow the status of the surviving "
+        "record, but write nothing to it. To reach the vendor, write on the ticket of the surviving record, or recall "
+        "the engagement and offer it again.",
         key=key,
         survivor=f"{survivor} ({label})" if label else survivor,
     )

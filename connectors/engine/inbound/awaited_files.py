@@ -1,6 +1,6 @@
-"""Files of theirs whose content is not here: tried again by themselves, and then by a person.
+"""The vendor's files whose content has not been fetched yet: tried again automatically, and then by a person.
 
-A file that cannot be had holds nothing else up: notes and status of its ticket go on without it.
+A file that cannot be fetched holds up nothing else: the notes and the status of its ticket are still synchronised.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ State = AwaitedFile.State
 LEASE = timedelta(seconds=120)
 MOST_ATTEMPTS = 5
 NOT_ASKED_FOR = (State.PARKED, State.LEFT_OUT, State.TOO_LARGE)
-"""What is fetched only when a person wants it."""
+"""The states of files that are fetched only when a person requests it."""
 
 
 def contents(
     connector: TicketConnector, remote: RemoteTicket, wanted: Iterable[RemoteFile]
 ) -> tuple[dict[str, bytes], dict[str, tuple[RemoteFile, Exception]]]:
-    """The contents of files that can be had, by key; and those that cannot, with the reason. Makes calls."""
+    """The contents of the files that could be fetched, and the errors of the others, both by key. Makes calls."""
     found: dict[str, bytes] = {}
     failed: dict[str, tuple[RemoteFile, Exception]] = {}
     for file in wanted:
@@ -46,7 +46,7 @@ def contents(
 
 
 def remember(link: Link, failed: Iterable[tuple[RemoteFile, Exception]]) -> None:
-    """Keep what could not be fetched as an item of its own."""
+    """Store each file that could not be fetched, to be tried again."""
     at = timezone.now()
     for file, error in failed:
         row, _is_new = AwaitedFile.objects.get_or_create(
@@ -70,12 +70,13 @@ def _failed(row: AwaitedFile, error: Exception) -> None:
 
 
 def due(*, at: datetime, limit: int = 20) -> list[int]:
+    """Primary keys of files that are to be tried again now."""
     rows = AwaitedFile.objects.filter(state=State.WAITING, next_attempt_at__lte=at, link__connection__state="active")
     return list(rows.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit])
 
 
 def fetch(*, awaited_id: int) -> None:
-    """Try one again; what comes is attached as any other file of theirs is."""
+    """Try to fetch one file again; its content is attached like any other file of the vendor's."""
     at = timezone.now()
     claimed = AwaitedFile.objects.filter(pk=awaited_id, state=State.WAITING, next_attempt_at__lte=at).update(
         next_attempt_at=at + LEASE
@@ -108,7 +109,7 @@ def _fetch(row: AwaitedFile) -> None:
 def _take_from_mail(row: AwaitedFile, files: Sequence[tuple[str, bytes]]) -> None:
     number = int(row.remote_key.rpartition(".")[2])
     if number >= len(files):
-        raise Missing("The mail that this file came with can no longer be read.")
+        raise Missing(sentence("The e-mail that this file came with can no longer be read."))
     _attach(row, files[number][1])
 
 
@@ -116,7 +117,7 @@ def _take_from_record(row: AwaitedFile, connector: TicketConnector) -> None:
     remote = connector.fetch(row.link.remote_key)
     file = next((file for file in remote.files or () if file.key == row.remote_key), None)
     if file is None:
-        raise Missing(sentence("The vendor does not have this file any more."))
+        raise Missing(sentence("The file no longer exists in the vendor's system."))
     content = connector.content(remote.key, file)
     if row.message is not None:
         _attach(row, content)
@@ -140,16 +141,16 @@ def _attach(row: AwaitedFile, content: bytes) -> None:
 
 
 def retry(row: AwaitedFile) -> None:
-    """A person wants it: it is fetched now, however large."""
+    """Fetch a file now, however large it is, because a person has requested it."""
     AwaitedFile.objects.filter(pk=row.pk, state__in=NOT_ASKED_FOR).update(
         state=State.WAITING, attempts=0, next_attempt_at=timezone.now(), why=""
     )
 
 
 def leave_out(row: AwaitedFile, *, user: User, reason: str) -> None:
-    """It is not wanted; the reason stays."""
+    """Skip a file, with the reason of the person who does."""
     AwaitedFile.objects.filter(pk=row.pk, state__in=NOT_ASKED_FOR).update(
         state=State.LEFT_OUT,
         next_attempt_at=None,
-        why=sentence("Left out by %(user)s: %(reason)s", user=user, reason=reason[:900]),
+        why=sentence("Skipped by %(person)s: %(reason)s", person=user, reason=reason[:900]),
     )

@@ -1,9 +1,8 @@
-"""Two records there that carry one reference of ours: keep one, lose nothing of the other.
+"""Two of the vendor's records with the same reference of ours: one is kept, and nothing of the other is lost.
 
-It happens where a system lists what it made later than we wait for it before we make it again, or where one of
-their people copies a ticket. The oldest record stays. Another one that our own user made is closed;
-what was said on it is kept here and said again on the one that stays. A copy that a person made is
-theirs: it is left as it is, and a person here is told.
+This happens if a system lists a new record so late that we have created it again, or if one of the vendor's people
+copies a ticket. The oldest record is kept. Another one that our own user created is closed, and its notes are copied
+to the record that is kept. A copy that a person created belongs to the vendor: it is left as it is, and reported.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ FIELD = "duplicate"
 
 
 def other_link(connection: Connection, remote: RemoteTicket) -> Link | None:
-    """The link whose reference this record carries, although the link is bound to another record."""
+    """The link with the reference of this record that is bound to another record; None if there is none."""
     if not remote.reference.startswith(correlation_marks.prefix()):
         return None
     rows = Link.objects.filter(connection=connection, reference=remote.reference).exclude(remote_key="")
@@ -33,7 +32,7 @@ def other_link(connection: Connection, remote: RemoteTicket) -> Link | None:
 
 
 def search(connection: Connection, connector: TicketConnector, *, since: datetime) -> int:
-    """Look for references that stand on two records there; how many were found and settled."""
+    """Search for references on two records and settle them; returns the number of records that were settled."""
     found = 0
     for reference, keys in connector.carrying(correlation_marks.prefix(), since).items():
         link = Link.objects.filter(connection=connection, reference=reference).exclude(remote_key="").first()
@@ -45,12 +44,12 @@ def search(connection: Connection, connector: TicketConnector, *, since: datetim
 
 
 def settle(link: Link, connector: TicketConnector, other: RemoteTicket) -> bool:
-    """Bring a second record to its end; False where that was done before. TryLater while the link is busy."""
+    """Settle a second record; False if that was done before. TryLater while another worker processes the link."""
     if Difference.objects.filter(link=link, field=FIELD, value=other.key).exists():
         return False
     held = leases.claim(link.pk)
     if held is None:
-        raise TryLater(sentence("Another worker is busy with this link."), after=30)
+        raise TryLater(sentence("Another worker is processing this link."), after=30)
     try:
         _settle(held, connector, other)
     finally:
@@ -65,9 +64,9 @@ def _settle(link: Link, connector: TicketConnector, other: RemoteTicket) -> None
             link,
             other,
             sentence(
-                "Record %(record)s carries our reference there, too. One of the vendor's people created it, so it is "
-                "left as it is and is not imported. If it is a separate ticket, ask the vendor to clear our reference "
-                "on it.",
+                "Record %(record)s in the vendor's system also has our reference. One of the vendor's people created "
+                "it, so it is left as it is and not imported. If it is a separate ticket, ask the vendor to clear our "
+                "reference on it.",
                 record=other.number or other.key,
             ),
         )
@@ -79,8 +78,8 @@ def _settle(link: Link, connector: TicketConnector, other: RemoteTicket) -> None
         link,
         spare,
         sentence(
-            "The vendor's system had created our ticket twice. %(kept)s is kept; %(closed)s was closed there, and its "
-            "notes were copied to the record that is kept.",
+            "The vendor's system had created our ticket twice. %(kept)s is kept. %(closed)s was closed, and its notes "
+            "were copied to the record that is kept.",
             kept=kept.number or kept.key,
             closed=spare.number or spare.key,
         ),
@@ -88,13 +87,13 @@ def _settle(link: Link, connector: TicketConnector, other: RemoteTicket) -> None
 
 
 def _oldest_first(*records: RemoteTicket) -> list[RemoteTicket]:
-    # Two records never have the same key, so their order is settled by it.
+    # Keys are unique, so the order is well defined.
     return sorted(records, key=lambda record: inbound_notes.number_of(record.key))
 
 
 @transaction.atomic
 def _move(link: Link, kept: RemoteTicket, spare: RemoteTicket) -> None:
-    """Bind the link to what stays, and say there what was said on the other one, by us or by them."""
+    """Bind the link to the record that is kept, and queue the notes of the other one for it."""
     leases.hold(link, with_ticket=True)
     link.agreed = Link.objects.values_list("agreed", flat=True).get(pk=link.pk)
     if link.remote_key != kept.key:
@@ -118,7 +117,7 @@ def _move(link: Link, kept: RemoteTicket, spare: RemoteTicket) -> None:
 
 
 def _agreed_with(link: Link, kept: RemoteTicket) -> dict[str, dict[str, str]]:
-    """What is agreed once the link is bound to another record: where it differs and ours goes out, nothing is."""
+    """The agreed values after the link is bound to another record, without those that have to be sent to it."""
     mapped = mapping.published(link.connection)
     agreed = {"reference": {"theirs": kept.reference, "ours": link.reference}}
     for field, before in link.agreed.items():
@@ -129,7 +128,7 @@ def _agreed_with(link: Link, kept: RemoteTicket) -> dict[str, dict[str, str]]:
 
 
 def _unbind(binding: Binding) -> None:
-    """The message will be bound to the note that stays; this one stays known, so that it is not taken in again."""
+    """Free the message for another note; the row is kept, so that this note is not read as a new one."""
     Binding.objects.filter(pk=binding.pk).update(message=None)
 
 
@@ -138,7 +137,7 @@ def _was_said_by_us(link: Link, message: Message) -> bool:
 
 
 def _close(link: Link, connector: TicketConnector, kept: RemoteTicket, spare: RemoteTicket) -> None:
-    """Writing a status twice changes nothing, so a lost answer here is simply repeated."""
+    """Close the spare record. Writing a status twice changes nothing, so this can be repeated after a lost response."""
     mapped = mapping.published(link.connection)
     status = _said(mapped, StatusRule.Says.CLOSED, spare) or _said(mapped, StatusRule.Says.RECALLED, spare)
     if status is not None and spare.fields.get("status") != status:

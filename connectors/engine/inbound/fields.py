@@ -1,4 +1,4 @@
-"""The fields of a linked record, followed as far as the mapping allows."""
+"""Follows the fields of a linked record as far as the mapping allows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from connectors.models import Connection, Link, Outbound, StatusRule
 from hub.core.sentences import sentence
 from hub.domain import tickets, unmapped
 from hub.models import Leg, Phase, Stage, Ticket
-from workflows.handoffs import engagements, guest_links, vendor_status
+from workflows.handoffs import guest_links, stages, vendor_status
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.lifecycle import transitions
 
@@ -18,11 +18,12 @@ LONGEST_RESOLUTION = 5000
 
 
 def follow(context: SyncContext) -> None:
+    """Follow every mapped field whose value is neither the agreed one nor one that we are writing now."""
     pending = _pending(context.link)
     for field in context.mapped.fields:
         theirs = context.remote.fields.get(field)
         if theirs is None:
-            continue  # not in what was read, such as an e-mail without a status
+            continue  # it was not read, for example from an e-mail without a status
         agreed = context.link.agreed.get(field)
         if agreed is not None and theirs == agreed["theirs"]:
             settle(context, field)
@@ -33,7 +34,7 @@ def follow(context: SyncContext) -> None:
 
 
 def _pending(link: Link) -> dict[str, str]:
-    """Values that are being written there: reading one of them is our own echo."""
+    """The values that are being written now: reading one of them is an echo of our own change."""
     found: dict[str, str] = {}
     under_way = link.outbound.filter(
         kind__in=[Outbound.Kind.FIELDS, Outbound.Kind.CREATE], state__in=["ready", "unclear"], intent_at__isnull=False
@@ -48,7 +49,11 @@ def _follow_text(context: SyncContext, field: str, theirs: str) -> None:
         return
     if not context.mapped.is_theirs(field):
         differ(
-            context, field, theirs, sentence("We decide this field; our value is written back once."), is_corrected=True
+            context,
+            field,
+            theirs,
+            sentence("Our value takes precedence for this field; it is written back once."),
+            is_corrected=True,
         )
         return
     if context.ticket.phase == Phase.CANCELLED:
@@ -56,7 +61,7 @@ def _follow_text(context: SyncContext, field: str, theirs: str) -> None:
             context,
             field,
             theirs,
-            sentence("%(ticket)s is cancelled and is not changed any more.", ticket=context.ticket.label),
+            sentence("%(ticket)s is cancelled and can no longer be changed.", ticket=context.ticket.label),
         )
         return
     theirs = guest_links.concealed(theirs)
@@ -72,7 +77,7 @@ def _follow_text(context: SyncContext, field: str, theirs: str) -> None:
 
 
 def _follow_priority(context: SyncContext, theirs: str) -> None:
-    """Their priority is shown beside ours and never changes ours; one without a meaning is shown to a person."""
+    """Show the vendor's priority beside ours, which it never changes; one that is not mapped is shown as unmapped."""
     if context.mapped.value_in("priority", theirs) is None:
         unmapped.saw(source=context.origin, field="priority", value=theirs, at=context.at)
     context.leg.remote_priority = context.mapped.label("priority", theirs)[:100]
@@ -80,11 +85,12 @@ def _follow_priority(context: SyncContext, theirs: str) -> None:
     before = context.link.agreed.get("priority")
     _agree(context, "priority", theirs)
     if before is not None:
-        # Reading theirs sends nothing of ours: what we changed meanwhile still has to be sent.
+        # Our value was not sent by this: if we changed it meanwhile, it still has to be sent.
         context.link.agreed["priority"]["ours"] = before["ours"]
 
 
 def follow_status(context: SyncContext, theirs: str) -> None:
+    """Follow the vendor's status, or keep the reason why it is not followed as a difference."""
     if not context.mapped.comes_in("status"):
         return
     try:
@@ -92,7 +98,7 @@ def follow_status(context: SyncContext, theirs: str) -> None:
     except NotMapped:
         unmapped.saw(source=context.origin, field="status", value=theirs, at=context.at)
         named = f"{theirs} ({context.remote.status_label})" if context.remote.status_label else theirs
-        why = sentence("The vendor's status “%(status)s” has no meaning in the mapping yet.", status=named)
+        why = sentence("The vendor's status “%(status)s” is not mapped yet.", status=named)
         differ(context, "status", theirs, why)
         return
     try:
@@ -115,17 +121,17 @@ def follow_status(context: SyncContext, theirs: str) -> None:
 
 
 def _reason(context: SyncContext, rule: StatusRule) -> str:
-    """Why the vendor waits or returns the engagement; of what is done, the resolution."""
+    """Why the vendor waits or returns the engagement; if it is done, the resolution."""
     if rule.verb == StatusRule.Verb.DONE:
         return guest_links.concealed(context.remote.resolution)[:LONGEST_RESOLUTION]
     return rule.wait_reason or (rule.label if rule.verb in ("return", "decline") else "")
 
 
 def accept_if_assigned(context: SyncContext) -> None:
-    """Where the connection says so, an assignee on their record accepts the offered engagement."""
+    """Accept the offered engagement if somebody is assigned to the record and the connection counts that."""
     is_enough = context.connection.acceptance != Connection.Acceptance.STATUS
     if is_enough and context.remote.assignee and context.leg.stage == Stage.OFFERED and context.leg.delivered_at:
-        context.leg = engagements.accept(
+        context.leg = stages.accept(
             leg=context.leg,
             actor=context.actor(),
             at=context.at,
@@ -150,7 +156,7 @@ def _agree(context: SyncContext, field: str, theirs: str) -> None:
 
 
 def keep_reference(context: SyncContext) -> None:
-    """Our reference was overwritten or cleared there: it is written back once, and a person sees it."""
+    """If our reference was overwritten or cleared, write it back once and show it to a person."""
     agreed = context.link.agreed.get("reference")
     if agreed is None or context.remote.reference == agreed["theirs"] or _pending(context.link):
         settle(context, "reference")
@@ -159,13 +165,13 @@ def keep_reference(context: SyncContext) -> None:
         context,
         "reference",
         context.remote.reference,
-        sentence("Our reference was changed there; it is written back once."),
+        sentence("Our reference was changed in the vendor's system; it is written back once."),
         is_corrected=True,
     )
 
 
 def _renamed(context: SyncContext) -> str:
-    """Their title, where it is neither ours nor what was agreed."""
+    """The vendor's title, if it is neither ours nor the agreed one."""
     theirs, agreed = context.remote.fields.get("title", ""), context.link.agreed.get("title")
     if agreed is None or theirs in (agreed["theirs"], context.ticket.title):
         return ""
@@ -173,12 +179,13 @@ def _renamed(context: SyncContext) -> str:
 
 
 def status_label(mapped: mapping.Mapped, remote: RemoteTicket) -> str:
+    """The vendor's status as people read it."""
     theirs = remote.fields.get("status", "")
     return mapped.label("status", theirs) if theirs in mapped.statuses else remote.status_label or theirs
 
 
 def describe(context: SyncContext) -> None:
-    """Store what pages show of the record beside the engagement."""
+    """Store what pages show about the record beside the engagement."""
     remote, leg, mapped = context.remote, context.leg, context.mapped
     wanted = {
         "remote_title": _renamed(context)[:255],

@@ -1,8 +1,8 @@
-"""Whether the record under a link's key is still the one that was linked.
+"""Checks whether the record under a link's key is still the one that was linked.
 
-A system that was reset hands the same numbers out for other tickets; a record can be deleted, merged or
-moved where our user cannot see it. Then the link is stopped until a person has looked: nothing is written to
-somebody else's ticket, and nothing is created a second time.
+A system that was reset gives the same numbers to other tickets, and a record can be deleted, merged, or moved out of
+our user's sight. The link is then stopped until a person has checked it, so that nothing is written to somebody else's
+ticket and no second record is created.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from hub.core.sentences import sentence
 
 SAME_INSTANT = timedelta(seconds=1)
 MISSED_UNTIL_GONE = 3
-"""A record counts as gone after this many failed requests in a row: missing rights and merges look the same."""
+"""A record counts as gone after this many failed requests in a row: missing permissions and merges look the same."""
 
 
 class Mistaken(Exception):
-    """The key belongs to another record now; the message says how we know."""
+    """The key now belongs to another record; the message says how that was detected."""
 
 
 def verify(link: Link, remote: RemoteTicket) -> None:
@@ -38,9 +38,9 @@ def verify(link: Link, remote: RemoteTicket) -> None:
     ):
         raise Mistaken(
             sentence(
-                "Record %(key)s was created there at %(created)s UTC; the linked one was created at %(linked)s UTC. "
-                "The number belongs to another ticket now. Nothing is written there until you have checked the record "
-                "and resumed the synchronisation.",
+                "Record %(key)s was created at %(created)s UTC, but the linked one was created at %(linked)s UTC. The "
+                "number now belongs to another ticket. Nothing is written to it until you have checked the record and "
+                "resumed the synchronisation.",
                 key=remote.key,
                 created=f"{remote.created_at:%Y-%m-%d %H:%M:%S}",
                 linked=f"{link.born_at:%Y-%m-%d %H:%M:%S}",
@@ -49,8 +49,8 @@ def verify(link: Link, remote: RemoteTicket) -> None:
     if remote.reference.startswith(correlation_marks.prefix()) and remote.reference != link.reference:
         raise Mistaken(
             sentence(
-                "Record %(key)s carries the reference of another engagement there (%(reference)s). Nothing is written "
-                "there until you have checked the record and resumed the synchronisation.",
+                "Record %(key)s has the reference of another engagement (%(reference)s). Nothing is written to it "
+                "until you have checked the record and resumed the synchronisation.",
                 key=remote.key,
                 reference=remote.reference,
             )
@@ -65,7 +65,7 @@ def quarantine(link: Link, why: str) -> None:
 
 
 def not_found(link: Link, error: Missing) -> bool:
-    """Count that the record was not found; True if it counts as gone now and the link was stopped."""
+    """Count a failed request for the record; True if it now counts as gone and the link was stopped."""
     missed, at = link.missed + 1, timezone.now()
     counted = Link.objects.filter(pk=link.pk, missed=link.missed).update(
         missed=F("missed") + 1, asked_at=at, missing_since=Coalesce("missing_since", Value(at))
@@ -75,9 +75,9 @@ def not_found(link: Link, error: Missing) -> bool:
     quarantine(
         link,
         sentence(
-            "%(error)s It was requested %(count)s times: it was deleted or merged, or our user may not see it. No "
-            "second record is created. Ask the vendor. Resume the synchronisation when the record is back, or recall "
-            "the engagement.",
+            "%(error)s The record was requested %(count)s times: it was deleted or merged, or our user may not see it. "
+            "No second record is created. Ask the vendor. Resume the synchronisation when the record is back, or "
+            "recall the engagement.",
             error=str(error),
             count=missed,
         ),
@@ -86,7 +86,7 @@ def not_found(link: Link, error: Missing) -> bool:
 
 
 def release(link: Link) -> None:
-    """Resume a link that a person has checked; the record there counts as the right one."""
+    """Resume a link that a person has checked; the current record counts as the right one."""
     at = timezone.now()
     Link.objects.filter(pk=link.pk, state__in=[Link.State.QUARANTINED, Link.State.PAUSED]).update(
         state=Link.State.ACTIVE,

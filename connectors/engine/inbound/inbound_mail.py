@@ -1,6 +1,6 @@
-"""Reads incoming mail. Signed evidence says where a message belongs; who sent it is a separate question.
+"""Reads incoming e-mails. Signed evidence shows where an e-mail belongs; who sent it is checked separately.
 
-A message that cannot be used is parked with the reason, for a person. No message is ever answered.
+An e-mail that cannot be used is parked for a person, with the reason. No e-mail is ever replied to.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from connectors.engine.inbound import heard_mail, reconcile
+from connectors.engine.inbound import linked_mail, reconcile
 from connectors.engine.inbound.inbound_notes import LARGEST_FILE
 from connectors.engine.inbound.inbox import LeftAlone
 from connectors.kit.contract import MailConnector, ParsedMail, RemoteFile, RemoteNote, RemoteTicket
@@ -22,75 +22,82 @@ from hub.core.sentences import sentence
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import User
+from hub.translation import localized
 from workflows.handoffs import comments
 from workflows.notifications import notify
 
 
 def read(row: Inbound, connector: MailConnector) -> Link | None:
-    """Read one message; LeftAlone says why it is ignored, Refused why it waits for a person."""
+    """Read one e-mail; LeftAlone says why it is ignored, Refused why it waits for a person."""
     letter = connector.parse_mail(bytes(row.body))
     seen = {"read": dict(letter.evidence), "kind": letter.kind, "action": letter.action, "leg": letter.leg}
     Inbound.objects.filter(pk=row.pk).update(headers=row.headers | seen)
     if letter.action == "ignore":
         answered = _link(row.connection, letter) if letter.kind == "auto_reply" and letter.is_theirs else None
         if answered is not None:
-            heard_mail.automatic(answered, letter)
+            linked_mail.automatic(answered, letter)
         raise LeftAlone(letter.why)
     if letter.action == "delivery_failed":
         return _undelivered(row.connection, letter)
     link = _link(row.connection, letter) if letter.leg else None
     if letter.leg and link is None:
         if Link.objects.filter(leg__public_id=letter.leg).exclude(connection=row.connection).exists():
-            raise LeftAlone(sentence("It belongs to another connection, which reads it as well."))
-        raise Refused(sentence("It carries one of our tags, but the engagement it names is not linked to this vendor."))
+            raise LeftAlone(sentence("This e-mail belongs to another connection, which also reads it."))
+        raise Refused(
+            sentence("This e-mail contains one of our reference tags, but its engagement is not linked to this vendor.")
+        )
     if link is None and letter.is_theirs:
-        link = heard_mail.answered(row.connection, letter)
+        link = linked_mail.answered(row.connection, letter)
     _refuse_unproven(row, link, letter)
     found = _followed(row, link, letter) if link is not None else _adopted(row, letter)
     if found is not None and letter.is_theirs:
-        heard_mail.remember(found, letter)
+        linked_mail.remember(found, letter)
     if found is not None and not letter.is_theirs:
         _remember_voucher(row, found, letter)
     if found is not None and letter.is_answered_inline:
         _tell_inline(row, found, letter)
     if found is not None and letter.files:
-        # What was too large lies in the letter, and can be taken from there.
+        # Files that were too large can be fetched from the stored e-mail later.
         mine = AwaitedFile.objects.filter(link=found, remote_key__startswith=f"{letter.key[:60]}.")
         mine.update(inbound=row)
     return found
 
 
 def _refuse_unproven(row: Inbound, link: Link | None, letter: ParsedMail) -> None:
-    """LeftAlone or Refused for a message that is held, or whose sender is neither proven nor vouched for."""
+    """LeftAlone or Refused for an e-mail that is held, or whose sender is neither proven nor vouched for."""
     if letter.action == "hold":
         if link is None and not _is_first(row.connection):
-            raise LeftAlone(sentence("Another connection on this mailbox holds it for a person."))
+            raise LeftAlone(sentence("Another connection to this mailbox holds this e-mail for manual review."))
         raise Refused(letter.why)
     if not letter.is_theirs and "vouched" not in row.headers:
         if link is None and not _is_first(row.connection):
             raise LeftAlone(
-                sentence("It is not from this vendor; another connection on this mailbox holds it for a person.")
+                sentence(
+                    "This e-mail is not from this vendor. Another connection to this mailbox holds it for manual "
+                    "review."
+                )
             )
-        raise Refused(sentence("%(doubt)s It changed nothing.", doubt=letter.doubt))
+        raise Refused(sentence("%(doubt)s The e-mail had no effect.", doubt=letter.doubt))
 
 
 def _tell_inline(row: Inbound, link: Link, letter: ParsedMail) -> None:
-    """Words between lines of ours are not taken; our own people are told where to read them."""
+    """Tell our own people where to read text between quoted lines of ours, which is not copied to the ticket."""
     said = _(
-        "%(who)s also wrote between the lines of our mail. Those words are not here; read them in the mail: %(url)s"
+        "%(who)s also wrote between the quoted lines of our e-mail. That text is not shown here. Read it in the "
+        "e-mail: %(url)s"
     )
     told = {"who": letter.author or letter.sender, "url": f"{settings.PUBLIC_URL}/sync/inbound/{row.pk}/"}
     comments.comment(ticket=link.leg.ticket, body=said % told, actor=Actor.system("mail"), at=now())
 
 
 def _remember_voucher(row: Inbound, link: Link, letter: ParsedMail) -> None:
-    """Who took a letter that its sender does not prove stands on the ticket, for our own people."""
+    """Write on the ticket, for our own people, who accepted an e-mail whose sender is not proven, and why."""
     told = row.headers["vouched"]
-    said = _("%(name)s vouched for the mail of %(sender)s: %(reason)s (%(doubt)s)") % {
+    said = _("%(name)s confirmed that the e-mail from %(sender)s is genuine: %(reason)s (%(doubt)s)") % {
         "name": told["name"],
         "sender": letter.sender or _("an unknown sender"),
         "reason": told["reason"],
-        "doubt": letter.doubt,
+        "doubt": localized(letter.doubt),
     }
     user = User.objects.filter(public_id=told["user"]).first()
     actor = Actor.person(user, tickets.us()) if user else Actor.system("mail")
@@ -103,7 +110,7 @@ def _link(connection: Connection, letter: ParsedMail) -> Link | None:
 
 
 def _is_first(connection: Connection) -> bool:
-    """Of several connections that read one mailbox, one keeps what belongs to none."""
+    """Whether this is the connection that keeps e-mails that belong to none of those reading the same mailbox."""
     same = [
         row.pk
         for row in Connection.objects.filter(connector=connection.connector, state=Connection.State.ACTIVE)
@@ -113,11 +120,11 @@ def _is_first(connection: Connection) -> bool:
 
 
 def _undelivered(connection: Connection, letter: ParsedMail) -> Link:
-    """A message of ours did not arrive: its delivery has failed, and a person sees why."""
+    """Park the outbound item that a bounce is about; LeftAlone if it is about none of this connection."""
     told = letter.evidence.get("diagnosis") or sentence("no reason given")
     who = ", ".join(letter.failing) or sentence("an unknown address")
     why = sentence(
-        "It could not be delivered to %(address)s: %(reason)s. Correct the address, then try again.",
+        "The e-mail could not be delivered to %(address)s: %(reason)s. Correct the address, then try again.",
         address=who,
         reason=told,
     )
@@ -125,14 +132,14 @@ def _undelivered(connection: Connection, letter: ParsedMail) -> Link:
     if link is None and notify.bounced(list(letter.failing), diagnosis=told, at=timezone.now()):
         raise LeftAlone(
             sentence(
-                "A notice to %(address)s could not be delivered; nothing more is sent to that address: %(reason)s.",
+                "A notice to %(address)s could not be delivered: %(reason)s. Nothing more is sent to this address.",
                 address=who,
                 reason=told,
             )
         )
     if link is None:
         raise LeftAlone(
-            sentence("A message that was not sent from here could not be delivered to %(address)s.", address=who)
+            sentence("A message that Ticket Hub did not send could not be delivered to %(address)s.", address=who)
         )
     items = Outbound.objects.filter(link=link, state__in=[Outbound.State.DONE, Outbound.State.UNCLEAR])
     item = items.filter(public_id__endswith=letter.operation).first() if letter.operation else None
@@ -147,7 +154,7 @@ def _undelivered(connection: Connection, letter: ParsedMail) -> Link:
 
 
 def _followed(row: Inbound, link: Link, letter: ParsedMail) -> Link | None:
-    """What they wrote is a note, what they said of their work is a status; nothing else changes."""
+    """Follow an e-mail on a link: its text is a note, and what it says about the work is a status."""
     at = now()
     heard = dict(link.heard) | ({"status": letter.status} if letter.status else {})
     remote = RemoteTicket(
@@ -166,13 +173,13 @@ def _followed(row: Inbound, link: Link, letter: ParsedMail) -> Link | None:
 
 
 def _adopted(row: Inbound, letter: ParsedMail) -> Link | None:
-    """A new letter of theirs becomes a ticket, if the connection takes such in."""
+    """Import an e-mail that belongs to no link as a ticket, if the connection imports such e-mails."""
     at = now()
     remote = RemoteTicket(
         key=f"mail.{letter.key[:40]}",
         number="",
         url="",
-        fields={"title": letter.subject or "(no subject)", "description": letter.text},
+        fields={"title": letter.subject or _("(no subject)"), "description": letter.text},
         created_at=_sent(letter, at),
         changed_at=at,
         author=letter.author,
@@ -183,7 +190,7 @@ def _adopted(row: Inbound, letter: ParsedMail) -> Link | None:
 
 
 def _sent(letter: ParsedMail, at: datetime) -> datetime:
-    """When it was sent, as far as that can be: never in the future."""
+    """When it was sent; never in the future."""
     return min(letter.sent_at or at, at)
 
 

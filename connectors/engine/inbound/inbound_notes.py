@@ -1,4 +1,4 @@
-"""Notes and files of theirs become messages: each once, for its mapped audience, our own recognised."""
+"""Turns the vendor's notes and files into messages: each once, for its mapped audience, and never our own ones."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from hub.core.sentences import sentence
 from hub.core.startup_errors import in_words
 from hub.domain import messages, tickets, unmapped
 from hub.models import OPEN_STAGES, Leg, Message, Service, Ticket
+from hub.translation import localized
 from workflows.handoffs import guest_links
 
 LONGEST_NAMED = 40
 LARGEST_FILE = 20 * 1024 * 1024
-"""A file of theirs that is larger is fetched only when a person wants it."""
+"""In bytes; a larger file is fetched only when a person requests it."""
 
 
 def unread_files(connection: Connection, remote: RemoteTicket) -> list[RemoteFile]:
-    """Files of theirs whose content we need."""
+    """The files of a record whose content has to be fetched."""
     if not remote.files:
         return []
     known = set(
@@ -47,7 +48,7 @@ def unread_files(connection: Connection, remote: RemoteTicket) -> list[RemoteFil
 
 
 def take_notes(*, link: Link, remote: RemoteTicket, at: datetime) -> None:
-    """Take in the notes of a second record of the same ticket; nothing else of it is followed. Needs a transaction."""
+    """Copy the notes of a second record of the same ticket; nothing else of it is followed. Needs a transaction."""
     ticket = tickets.locked(link.leg.ticket)
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
     context = SyncContext(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
@@ -56,7 +57,7 @@ def take_notes(*, link: Link, remote: RemoteTicket, at: datetime) -> None:
 
 
 def notes(context: SyncContext) -> None:
-    """New notes become messages for their mapped audience; the first that has none stops the lane."""
+    """Turn new notes into messages; the first one whose visibility is not mapped stops the lane."""
     bound = dict(context.link.bindings.filter(lane=Lane.NOTES).values_list("remote_key", "fingerprint"))
     for note in sorted(context.remote.notes or (), key=lambda note: (note.created_at, number_of(note.key))):
         if not _alone(context, note.key, partial(_note, context, note, bound)):
@@ -64,7 +65,7 @@ def notes(context: SyncContext) -> None:
 
 
 def _note(context: SyncContext, note: RemoteNote, bound: Mapping[str, str]) -> bool:
-    """Take in one note; False where the lane stops with it."""
+    """Process one note; False if it stops the lane."""
     print_now = _fingerprint(note.text, note.visibility)
     if note.key in bound:
         if bound[note.key] not in ("", print_now):
@@ -89,7 +90,7 @@ def _note(context: SyncContext, note: RemoteNote, bound: Mapping[str, str]) -> b
 
 
 def files(context: SyncContext, contents: Contents) -> None:
-    """New files become messages with an attachment; those whose content is not at hand wait."""
+    """Turn new files into messages with an attachment; those whose content was not fetched wait."""
     bound = set(context.link.bindings.filter(lane=Lane.FILES).values_list("remote_key", flat=True))
     for file in sorted(context.remote.files or (), key=lambda file: (file.created_at, number_of(file.key))):
         if file.key not in bound and not _alone(context, file.key, partial(_file, context, file, contents)):
@@ -97,7 +98,7 @@ def files(context: SyncContext, contents: Contents) -> None:
 
 
 def _file(context: SyncContext, file: RemoteFile, contents: Contents) -> bool:
-    """Take in one file; False where the lane stops with it."""
+    """Process one file; False if it stops the lane."""
     is_at_hand = file.key in contents
     if _bind_own(context, Lane.FILES, file) or (not is_at_hand and file.size <= LARGEST_FILE):
         return True
@@ -107,7 +108,8 @@ def _file(context: SyncContext, file: RemoteFile, contents: Contents) -> bool:
     if not is_at_hand:
         _not_taken(context, file, audience)
         return True
-    message = _say(context, f"Attached {messages.safe_name(file.name)}", file.author, file.created_at, audience)
+    text = _("Attached %(name)s") % {"name": messages.safe_name(file.name)}
+    message = _say(context, text, file.author, file.created_at, audience)
     attachment = messages.attach(
         message=message,
         name=file.name,
@@ -124,7 +126,7 @@ def _file(context: SyncContext, file: RemoteFile, contents: Contents) -> bool:
 
 
 def _alone(context: SyncContext, key: str, take: Callable[[], bool]) -> bool:
-    """Take in one note or file by itself: one that cannot be kept is told, and holds up none of the others."""
+    """Process one note or file in its own transaction: one that cannot be stored is reported and stops no other."""
     try:
         with transaction.atomic():
             return take()
@@ -144,13 +146,13 @@ def _alone(context: SyncContext, key: str, take: Callable[[], bool]) -> bool:
         return True
     except (*NOT_UNDERSTOOD, DataError) as error:
         context.unread.append(
-            Unread(key=key, why=sentence("it cannot be stored: %(reason)s", reason=in_words(error)), raw="")
+            Unread(key=key, why=sentence("could not be stored: %(reason)s", reason=in_words(error)), raw="")
         )
         return True
 
 
 def tell_unread(context: SyncContext, *, is_whole: bool) -> None:
-    """What could not be read of their notes and files is shown to a person, until all of it is read."""
+    """Show a person which notes and files could not be read, until all of them are read."""
     if not context.unread:
         if is_whole:
             settle(context, "unread")
@@ -161,17 +163,17 @@ def tell_unread(context: SyncContext, *, is_whole: bool) -> None:
         context,
         "unread",
         ", ".join(sorted(named)),
-        sentence("Everything else on the ticket is followed. (%(reason)s)", reason=why),
+        sentence("Everything else on the ticket is still synchronised. (%(reason)s)", reason=why),
     )
 
 
 def _short_name(unread: Unread) -> str:
-    """For a record whose key cannot be read either: the beginning of its digest."""
+    """The beginning of its digest, for a record whose key cannot be read either."""
     return f"({snapshots.digest(unread.raw.encode('utf-8', 'replace'))[:8]})"
 
 
 def _not_taken(context: SyncContext, file: RemoteFile, audience: str) -> None:
-    """A file that is too large to be taken by itself: it is told, and can be fetched when somebody wants it."""
+    """Write a message about a file that is too large to be fetched automatically; a person can request it."""
     name = messages.safe_name(file.name)
     why = sentence(
         "“%(name)s” (%(size)s MB) was not fetched: it is larger than %(most)s MB.",
@@ -179,7 +181,7 @@ def _not_taken(context: SyncContext, file: RemoteFile, audience: str) -> None:
         size=-(-file.size // 2**20),
         most=LARGEST_FILE // 2**20,
     )
-    message = _say(context, str(why), file.author, file.created_at, audience)
+    message = _say(context, localized(why), file.author, file.created_at, audience)
     Binding.objects.create(link=context.link, lane=Lane.FILES, remote_key=file.key, message=message)
     AwaitedFile.objects.update_or_create(
         link=context.link,
@@ -198,11 +200,11 @@ def _not_taken(context: SyncContext, file: RemoteFile, audience: str) -> None:
 
 GONE_AFTER = timedelta(seconds=20)
 MOST_GONE = 3
-"""So many notes that are gone at once are rather a fault of theirs, or rights that were taken from us."""
+"""If more notes are gone at once, the vendor has a fault, or our user's permissions were reduced."""
 
 
 def withdrawn(context: SyncContext) -> None:
-    """Notes of theirs that are not there any more, twice in a row, were deleted by them: we and all others are told."""
+    """Withdraw the messages of notes that are missing twice in a row, and so were deleted by the vendor."""
     if any(not each.key for each in context.unread):
         return  # one of these may be the note that is missing
     there = {note.key for note in context.remote.notes or ()} | {each.key for each in context.unread}
@@ -226,14 +228,16 @@ def withdrawn(context: SyncContext) -> None:
 
 
 def _withdraw(context: SyncContext, binding: Binding) -> None:
-    """The message is a tombstone from now on; a correction for whoever read it says so."""
+    """Withdraw a message, and write a correction for everybody who may have read it."""
     before = binding.message
     assert before is not None
     actor = context.actor(before.author_name)
-    messages.withdraw(message=before, reason="deleted there", actor=actor, at=context.at, origin=context.origin)
+    messages.withdraw(
+        message=before, reason=_("deleted by the vendor"), actor=actor, at=context.at, origin=context.origin
+    )
     said = messages.say(
         ticket=before.ticket,
-        body=str(_("(This message was deleted by its author.)")),
+        body=_("(This message was deleted by its author.)"),
         actor=actor,
         at=context.at,
         author_name=before.author_name,
@@ -246,14 +250,14 @@ def _withdraw(context: SyncContext, binding: Binding) -> None:
 
 
 def _bind_own(context: SyncContext, lane: Lane, record: RemoteNote | RemoteFile) -> bool:
-    """Ours, if our user wrote it and the operation it is marked with is still without a counterpart.
+    """Bind a note or file to our own item if our user wrote it and its mark is that of an item not bound yet.
 
-    A reply that quotes our mark, or a mark somebody forged, is not ours.
+    A reply that quotes our mark, or a forged mark, is not ours.
     """
     operation = correlation_marks.operation_in(record.mark) if record.is_ours else ""
     made = Outbound.Kind.CREATE
     if operation and context.link.outbound.filter(public_id=operation, kind=made).exists():
-        # Their system made a note of the description we sent with the ticket.
+        # The vendor's system turned the description of our ticket into a note.
         Binding.objects.create(link=context.link, lane=lane, remote_key=record.key)
         return True
     item = context.link.outbound.filter(public_id=operation, lane=lane).first() if operation else None
@@ -264,9 +268,9 @@ def _bind_own(context: SyncContext, lane: Lane, record: RemoteNote | RemoteFile)
 
 
 def _came_home(context: SyncContext, note: RemoteNote) -> bool:
-    """What we said ourselves and another hub passed on to here is bound, and said to nobody again.
+    """Bind a note that is a message of ours which came back through another hub, so that it is not sent again.
 
-    A person who quotes such a note says something new, so the text has to be one of ours as well.
+    A person who quotes such a note writes something new, so its text has to equal one of our messages.
     """
     hops = correlation_marks.hops_in(note.mark)
     is_home = correlation_marks.hub() in hops[:-1] and Message.objects.filter(body=note.text).exists()
@@ -281,7 +285,7 @@ def _came_home(context: SyncContext, note: RemoteNote) -> bool:
 
 
 def _audience(context: SyncContext, visibility: str) -> str | None:
-    """The mapped audience; None where there is none: held and shown, never defaulted."""
+    """The mapped audience; None if the visibility is not mapped, which holds the note and shows it to a person."""
     try:
         audience = context.mapped.audience(visibility)
     except NotMapped as missing:
@@ -290,7 +294,7 @@ def _audience(context: SyncContext, visibility: str) -> str | None:
             context,
             "visibility",
             visibility,
-            sentence("%(missing)s Notes of this link wait until then.", missing=str(missing)),
+            sentence("%(missing)s Until then, the notes of this link are held.", missing=str(missing)),
         )
         return None
     settle(context, "visibility")
@@ -300,7 +304,7 @@ def _audience(context: SyncContext, visibility: str) -> str | None:
 def _say(context: SyncContext, text: str, author: str, created_at: datetime, audience: str) -> Message:
     text = guest_links.concealed(text)
     if context.ticket.merged_into is not None:
-        # A late word on an alias is heard where it goes on; who it is for is for a person to say.
+        # A late note on a merged ticket goes to the surviving one, for our own people, who decide who else reads it.
         return _said_later(context, context.ticket.merged_into, text, author, min(created_at, context.at))
     legs: list[Leg] = []
     is_told = audience != NoteRule.Audience.US and _may_travel(context.ticket)
@@ -346,7 +350,7 @@ def _may_travel(ticket: Ticket) -> bool:
 
 
 def _correct(context: SyncContext, note: RemoteNote, print_now: str) -> None:
-    """An edited note is a message that supersedes the old one; one that was made public is held."""
+    """Write a message that supersedes that of an edited note; hold an internal note that was made public."""
     binding = Binding.objects.select_related("message").get(link=context.link, lane=Lane.NOTES, remote_key=note.key)
     before = binding.message
     if before is None or note.is_ours or not note.text.strip():
@@ -356,7 +360,7 @@ def _correct(context: SyncContext, note: RemoteNote, print_now: str) -> None:
         return
     was_ours_alone = not before.is_for_later_legs and not before.is_for_requester
     if audience != NoteRule.Audience.US and was_ours_alone and before.ticket_id == context.ticket.pk:
-        why = sentence("An internal note of the vendor's was made public; it is held here.")
+        why = sentence("The vendor made an internal note public. The change is held.")
         differ(context, "visibility", note.visibility, why)
         return
     text = guest_links.concealed(note.text)
@@ -384,5 +388,5 @@ def _fingerprint(text: str, visibility: str) -> str:
 
 
 def number_of(key: str) -> tuple[int, str]:
-    """Keys in the order they were given out: numbers as numbers."""
+    """A sort key for keys in the order in which they were assigned: numbers are compared as numbers."""
     return (int(key), "") if key.isdecimal() and len(key) < 40 else (0, key)

@@ -1,4 +1,4 @@
-"""Keeps what comes in exactly as it came, before anything reads it."""
+"""The inbox: stores what is received exactly as it is, before it is read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.utils import timezone
 
-from connectors.engine import hooks, registry, texts
+from connectors.engine import hook_calls, registry, texts
 from connectors.engine.inbound import snapshots
 from connectors.kit.contract import NOT_UNDERSTOOD, AlertConnector, Hook, HookConnector
 from connectors.kit.errors import BadSignature, ConnectorError, Refused, TryLater
@@ -20,22 +20,22 @@ LONGEST_KEY = 100
 
 
 class LeftAlone(Exception):
-    """What came in is not taken in; the message says why."""
+    """What was received is ignored; the message says why."""
 
 
 def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: bytes) -> None:
-    """Store a signed hook; it is committed when this returns. On BadSignature or TryLater only a counter moves."""
+    """Store a webhook call; it is committed when this returns. On BadSignature or TryLater, only a counter changes."""
     with registry.ready(connection, HookConnector) as connector:
         try:
             hook = _fitting(connector.read_hook(headers, body))
         except BadSignature:
-            hooks.count(connection, "rejected_hooks")
+            hook_calls.count(connection, "rejected_hooks")
             raise
         except TryLater:
-            hooks.count(connection, "unready_hooks")
+            hook_calls.count(connection, "unready_hooks")
             raise
         except (ConnectorError, *NOT_UNDERSTOOD) as error:
-            # Signed, so it is from them: a person has to see what it says.
+            # It has a valid signature, so it is from the vendor, and a person has to see it.
             keep(
                 connection,
                 Inbound.Kind.HOOK,
@@ -43,27 +43,27 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
                 body,
                 headers,
                 state=Inbound.State.PARKED,
-                error=texts.storable(sentence("The call cannot be understood: %(reason)s", reason=str(error)))[:500],
+                error=texts.storable(sentence("The call could not be read: %(reason)s", reason=str(error)))[:500],
             )
             return
-    hooks.accepted(connection)
+    hook_calls.accepted(connection)
     if isinstance(connector, AlertConnector):
-        # The same body twice is two events: the alert fired, ended, and fired again.
+        # The same body twice is two events: the alert became active, ended, and became active again.
         keep(connection, Inbound.Kind.HOOK, f"alert.{new_ulid()}", body, headers)
         return
     with transaction.atomic():
         keep(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)
         for number, key in enumerate(hook.also, 2):
-            # A batch: each record is read by itself; the body is stored once.
+            # A batch: each record is read separately, and the body is stored once.
             keep(connection, Inbound.Kind.HOOK, f"{hook.delivery}.{number}", b"", headers, remote_key=key)
 
 
 def _fitting(hook: Hook) -> Hook:
-    """The hook, if its ids can be stored; else Refused, so that nobody tries again what can never work."""
+    """The call, if its IDs can be stored; Refused if not, so that it is not tried again in vain."""
     for key in (hook.key, *hook.also, hook.delivery):
         if len(key) > LONGEST_KEY or texts.storable(key) != key:
             named = texts.storable(key[:60])
-            raise Refused(sentence("It names a record “%(key)s”, which cannot be an id.", key=named))
+            raise Refused(sentence("The call names the record “%(key)s”, which is not a valid ID.", key=named))
     return hook
 
 
@@ -77,7 +77,7 @@ def keep(
     kept_headers: Mapping[str, str] | None = None,
     **more: str,
 ) -> bool:
-    """Store a delivery; False if it is stored already."""
+    """Store a delivery; False if it was stored before."""
     at = timezone.now()
     _row, is_new = Inbound.objects.get_or_create(
         connection=connection,

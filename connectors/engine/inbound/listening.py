@@ -1,6 +1,6 @@
-"""Lines that are kept open to whoever can tell of news by itself. News is a hint: the poll takes it in, at once.
+"""Open connections to systems that announce news, such as IMAP IDLE. News makes the next poll due at once.
 
-One thread per connection, none of which anything depends on: where a line is lost, polls go on bringing everything.
+There is one thread per connection. Nothing depends on these threads: without them, polling still fetches everything.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from connectors.models import Connection
 log = logging.getLogger(__name__)
 
 LINE_SECONDS = 300.0
-"""A line is opened anew this often: a quiet one may have been cut by something in between."""
+"""How long a line is kept open: one without traffic may have been cut by a firewall without notice."""
 AFTER_NEWS_SECONDS = 1.0
 AFTER_FAILURE_SECONDS = 60.0
 AFTER_NEVER_SECONDS = 3600.0
 
 
 class Listeners:
-    """Keeps a line open for every connection that can have one, until stopped."""
+    """Keeps a line open for every connection whose connector can listen, until stopped."""
 
     def __init__(self, *, line_seconds: float = LINE_SECONDS) -> None:
         self.line_seconds = line_seconds
@@ -34,7 +34,7 @@ class Listeners:
         self.threads: dict[int, threading.Thread] = {}
 
     def refresh(self) -> None:
-        """Begin to listen on connections that went live; threads of others end by themselves."""
+        """Start to listen on connections that went live; the threads of other connections end by themselves."""
         self.threads = {pk: thread for pk, thread in self.threads.items() if thread.is_alive()}
         slugs = [slug for slug, kind in registry.connectors_by_slug().items() if issubclass(kind, ListeningConnector)]
         live = Connection.objects.filter(state=Connection.State.ACTIVE, connector__in=slugs)
@@ -43,6 +43,7 @@ class Listeners:
             self.threads[pk].start()
 
     def stop(self) -> None:
+        """End all threads at their next opportunity."""
         self.stopped.set()
 
     def _keep(self, pk: int) -> None:
@@ -57,7 +58,10 @@ class Listeners:
 
 
 def listen_once(pk: int, *, seconds: float) -> float | None:
-    """Wait for news of one connection and have it polled; seconds until the next time, None where it is not live."""
+    """Wait for news of one connection and make its poll due.
+
+    Returns after how many seconds to listen again; None if the connection is not live.
+    """
     connection = Connection.objects.filter(pk=pk, state=Connection.State.ACTIVE).first()
     if connection is None:
         return None

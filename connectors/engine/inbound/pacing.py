@@ -1,7 +1,7 @@
-"""Mail and hooks come unasked, so each source is read at a limited pace: so many a minute per sender or connection.
+"""Limits how much e-mail and how many webhook calls are read each minute, per sender or connection.
 
-Anything beyond the limit waits in order of arrival and is shown as waiting; other sources are read in the meantime.
-Polls are not counted: we decide when to ask for those.
+Anything over the limit waits in order of arrival and is shown as waiting, and other sources are read meanwhile. Polled
+records are not limited, since we decide when to poll.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WINDOW = timedelta(minutes=1)
 
 
 class Source(NamedTuple):
-    """Where something came from: for mail the connection and sender, for hooks the connection alone."""
+    """Where something came from: for an e-mail the connection and the sender, for a call only the connection."""
 
     connection_id: int
     kind: str
@@ -31,7 +31,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class HeldBack:
-    """How much of one source is waiting because its limit for this minute is used up."""
+    """How much of one source waits because its limit for this minute is used up."""
 
     connection: Connection
     kind: str
@@ -43,27 +43,27 @@ class HeldBack:
 
 
 def most(kind: str) -> int | None:
-    """The limit per minute for one source of this kind; None where there is none."""
+    """The limit per minute for one source of this kind; None if there is none."""
     return {Inbound.Kind.MAIL: settings.MAILS_PER_MINUTE, Inbound.Kind.HOOK: settings.HOOKS_PER_MINUTE}.get(
         Inbound.Kind(kind)
     )
 
 
 def begun(*, at: datetime) -> dict[Source, int]:
-    """How many of each source were started within the last minute."""
+    """How many items of each source were started within the last minute."""
     rows = Inbound.objects.filter(begun_at__gt=at - WINDOW, kind__in=[Inbound.Kind.MAIL, Inbound.Kind.HOOK])
     counted = rows.order_by().values_list("connection_id", "kind", "sender").annotate(count=Count("pk"))
     return {Source(connection_id, kind, sender): count for connection_id, kind, sender, count in counted}
 
 
 def left(source: Source, spent: Mapping[Source, int]) -> int | None:
-    """How many more of this source may be started now; None where there is no limit."""
+    """How many more items of this source may be started now; None if there is no limit."""
     allowed = most(source.kind)
     return None if allowed is None else max(0, allowed - spent.get(source, 0))
 
 
 def in_turn(rows: QuerySet[Inbound], *, at: datetime, limit: int) -> list[int]:
-    """The due rows that may be started now: the first of each source, then the second of each."""
+    """Primary keys of the due rows that may be started now: the first of each source, then the second of each."""
     spent = begun(at=at)
     for source in spent:
         if left(source, spent) == 0:
@@ -79,7 +79,7 @@ def in_turn(rows: QuerySet[Inbound], *, at: datetime, limit: int) -> list[int]:
 
 
 def held_back(connection: Connection | None = None) -> list[HeldBack]:
-    """Every source that has to wait for its minute to pass; only those of one connection if given."""
+    """The sources that have reached their limit and have more waiting; only those of one connection if given."""
     spent = begun(at=timezone.now())
     over = [source for source in spent if left(source, spent) == 0]
     if connection is not None:

@@ -1,4 +1,4 @@
-"""Ask vendors what changed: pages are kept before anyone understands them, and the cursor moves in the same commit."""
+"""Polls vendors for changes: each page is stored before it is read, and the cursor moves in the same commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.db.models import Max, Q
 from django.utils import timezone
 
 from connectors.engine import backoff, hooks, limits, registry, texts
-from connectors.engine.inbound import duplicates, inbox, looks, snapshots
+from connectors.engine.inbound import duplicates, inbox, refetch, snapshots
 from connectors.engine.leases import LEASE
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import (
@@ -35,22 +35,22 @@ log = logging.getLogger(__name__)
 
 DUPLICATES_SINCE = timedelta(days=1)
 HEAL_EVERY = timedelta(hours=1)
-LAY_THERE = sentence("It was there before synchronisation began; it is imported when it changes.")
+LAY_THERE = sentence("The record existed before synchronisation began. It is imported when it changes.")
 
 
 def beginning(connector: Connector) -> str:
-    """The cursor from which on everything is taken in: what lies there already is left alone."""
+    """The cursor after which everything is read; what exists already is ignored."""
     if isinstance(connector, MailConnector):
         return connector.letters("").cursor
     if isinstance(connector, TicketConnector):
         return connector.changes_since("").cursor
-    raise Unsupported(sentence("%(connector)s has nothing to poll.", connector=connector.label))
+    raise Unsupported(sentence("%(connector)s cannot be polled.", connector=connector.label))
 
 
 def begin(connection: Connection) -> None:
-    """Reading begins now, whenever the first poll may come; nothing where it has begun already.
+    """Set the cursor, so that reading begins now, whenever the first poll takes place; nothing if it has begun.
 
-    ConnectorError, CannotUnseal where they have to be asked for it (a mailbox) and cannot be.
+    Raises ConnectorError or CannotUnseal if the vendor's system has to be asked, as a mailbox, and cannot be.
     """
     if connection.cursor or connection.purpose != Connection.Purpose.TICKETS:
         return
@@ -60,6 +60,7 @@ def begin(connection: Connection) -> None:
 
 
 def due_connections(*, at: datetime) -> list[int]:
+    """Primary keys of connections to poll now."""
     return list(
         Connection.objects.filter(
             Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at),
@@ -74,7 +75,7 @@ def due_connections(*, at: datetime) -> list[int]:
 
 
 def poll(*, connection_id: int) -> int:
-    """Ask one vendor what changed; pages are stored and the cursor moves in the same commit."""
+    """Poll one connection; returns the number of new rows."""
     at = timezone.now()
     connection = Connection.objects.select_related("organisation", "service").get(pk=connection_id)
     until = at + max(LEASE, timedelta(seconds=connection.poll_seconds))
@@ -95,7 +96,7 @@ def poll(*, connection_id: int) -> int:
     except (*NOT_UNDERSTOOD, DataError) as error:
         log.exception("Poll of %s failed", connection)
         _poll_failed(connection, error)
-    # Where somebody wants it polled at once meanwhile, that stands.
+    # A request to poll at once, made meanwhile, is kept.
     Connection.objects.filter(pk=connection_id, next_poll_at=until).update(
         next_poll_at=timezone.now() + timedelta(seconds=connection.poll_seconds)
     )
@@ -103,17 +104,17 @@ def poll(*, connection_id: int) -> int:
 
 
 def _take_tickets(connection: Connection, connector: TicketConnector) -> int:
-    """Store what changed, page by page; the cursor moves in the same commit. Returns how many rows are new."""
+    """Store what changed, page by page; the cursor moves in the same commit. Returns the number of new rows."""
     stored, more = 0, True
     while more:
         page = connector.changes_since(connection.cursor)
         with transaction.atomic():
             stored += _keep_page(connection, connector, page)
-            looks.look_again(connection, [key for key in page.gone if texts.storable(key) == key])
+            refetch.look_again(connection, [key for key in page.gone if texts.storable(key) == key])
             stored += sum(_keep_unread(connection, unread) for unread in page.unread)
             _keep_left_out(connection, page)
             if not _moved(connection, page.cursor):
-                return stored  # another version of its profile reads on from elsewhere
+                return stored  # the profile was changed meanwhile, and reading continues with the new one
         more = page.more and page.cursor != connection.cursor
         connection.cursor = page.cursor
     _heal(connection, connector)
@@ -121,13 +122,13 @@ def _take_tickets(connection: Connection, connector: TicketConnector) -> int:
 
 
 def _keep_left_out(connection: Connection, page: Page) -> None:
-    """What their list refused to show is told until somebody has seen to it."""
+    """Keep what the vendor's list refused to show, until a person marks it as handled."""
     if page.left_out:
         Connection.objects.filter(pk=connection.pk).update(left_out=texts.storable(page.left_out)[:1000])
 
 
 def _moved(connection: Connection, cursor: str) -> bool:
-    """The cursor moves, from where it was read and with the profile it was read with; and they do answer."""
+    """Move the cursor, unless it or the profile was changed meanwhile; a response also ends the rest after failures."""
     at = timezone.now()
     rows = Connection.objects.filter(pk=connection.pk, cursor=connection.cursor, profile=connection.profile_id)
     moved = rows.update(cursor=cursor, last_in_at=at)
@@ -139,7 +140,7 @@ def _moved(connection: Connection, cursor: str) -> bool:
 
 
 def _take_letters(connection: Connection, connector: MailConnector) -> int:
-    """Keep what lies in a mailbox, page by page; only what is kept is marked as read there."""
+    """Store the e-mails of a mailbox, page by page, and mark them as read; returns the number of new rows."""
     stored, more = 0, True
     while more:
         page = connector.letters(connection.cursor)
@@ -159,9 +160,9 @@ def _take_letters(connection: Connection, connector: MailConnector) -> int:
 
 
 def _heal(connection: Connection, connector: TicketConnector) -> None:
-    """Once in a while every link under way is read again: what no hook and no poll told is found so.
+    """Once an hour, read every open link again, to find what neither webhooks nor polls reported.
 
-    A reference that stands on two records there is found so, too.
+    This also checks the webhook, and searches for references that are on two records.
     """
     at = timezone.now()
     if connection.healed_at is not None and at - connection.healed_at < HEAL_EVERY:
@@ -177,7 +178,7 @@ def _heal(connection: Connection, connector: TicketConnector) -> None:
 
 
 def _keep_page(connection: Connection, connector: TicketConnector, page: Page) -> int:
-    """Store what was read, each once; how much of it is new."""
+    """Store the records of a page, each once; returns the number of new rows."""
     if not connector.dates_changes:
         return _keep_differences(connection, page)
     stored = 0
@@ -188,7 +189,7 @@ def _keep_page(connection: Connection, connector: TicketConnector, page: Page) -
 
 
 def _keep_differences(connection: Connection, page: Page) -> int:
-    """Of records that do not tell when they changed: store what differs from what was read last."""
+    """For a system that does not say when records changed: store those that differ from what was read last."""
     records = (*page.tickets, *page.before)
     keys = [remote.key for remote in records]
     known = _last_read(connection, keys)
@@ -200,13 +201,13 @@ def _keep_differences(connection: Connection, page: Page) -> int:
         if known.get(remote.key, "").startswith(said):
             continue
         ignored = LAY_THERE if remote.key in before else ""
-        # What is as it was before once more has changed all the same: each difference is a delivery of its own.
+        # A record that changed back has changed as well, so each difference is a separate delivery.
         stored += _keep_snapshot(connection, remote, snapshots.dump(remote), f"{said}{new_ulid()}", ignored=ignored)
     return stored
 
 
 def _last_read(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
-    """The delivery that was stored last of each of these records, by key."""
+    """The last stored delivery of each of these records, by key."""
     rows = Inbound.objects.filter(connection=connection, kind=Inbound.Kind.POLL, remote_key__in=keys)
     newest = rows.order_by().values("remote_key").annotate(newest=Max("pk")).values("newest")
     return dict(Inbound.objects.filter(pk__in=newest).values_list("remote_key", "delivery"))
@@ -224,7 +225,7 @@ def _keep_snapshot(
 
 
 def _keep_unread(connection: Connection, unread: Unread) -> bool:
-    """A record that made no sense is parked for a person; tried again, its ticket is read anew."""
+    """Park a record that could not be read, for a person; trying again reads its ticket again."""
     unread = replace(unread, key=texts.storable(unread.key)[:100], why=texts.storable(unread.why))
     body = unread.raw.encode("utf-8", "replace")
     return inbox.keep(
@@ -235,7 +236,7 @@ def _keep_unread(connection: Connection, unread: Unread) -> bool:
         {},
         remote_key=unread.key[: Inbound._meta.get_field("remote_key").max_length],
         state=Inbound.State.PARKED,
-        error=sentence("Record %(key)s cannot be understood: %(reason)s", key=unread.key, reason=unread.why)[:500],
+        error=sentence("Record %(key)s could not be read: %(reason)s", key=unread.key, reason=unread.why)[:500],
     )
 
 

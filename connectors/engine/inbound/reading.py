@@ -1,4 +1,4 @@
-"""Reads what was kept, one row at a time; what cannot be read is parked for a person."""
+"""Reads the inbox, one row at a time; what cannot be read is parked for a person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, registry, texts
-from connectors.engine.inbound import inbound_mail, looks, pacing, records
+from connectors.engine.inbound import inbound_mail, pacing, records, refetch
 from connectors.engine.inbound.alerts import calls
 from connectors.engine.inbound.inbox import LeftAlone
 from connectors.engine.leases import LEASE
@@ -26,12 +26,12 @@ MOST_ATTEMPTS = 5
 
 
 def due_mail(*, at: datetime, limit: int = 100) -> list[int]:
-    """Primary keys of mail to read now; no more of one sender than its limit allows."""
+    """Primary keys of e-mails to read now; no more from one sender than its limit allows."""
     return pacing.in_turn(_due(at).filter(kind=Inbound.Kind.MAIL), at=at, limit=limit)
 
 
 def due_hooks(*, at: datetime, limit: int = 100) -> list[int]:
-    """Primary keys of other rows to read now; no more of one connection than its limit allows."""
+    """Primary keys of other rows to read now; no more from one connection than its limit allows."""
     return pacing.in_turn(_due(at).exclude(kind=Inbound.Kind.MAIL), at=at, limit=limit)
 
 
@@ -46,7 +46,7 @@ def _due(at: datetime) -> QuerySet[Inbound]:
 
 
 def read(*, inbound_id: int) -> None:
-    """Read one row; rows of a monitoring tool in the order they came in."""
+    """Read one row; for a monitoring tool, all waiting rows in the order of arrival."""
     alerting = Connection.objects.filter(inbound=inbound_id, purpose=Connection.Purpose.ALERTS).first()
     if alerting is not None:
         _read_in_order(alerting)
@@ -58,7 +58,7 @@ MOST_IN_ORDER = 200
 
 
 def _read_in_order(connection: Connection) -> None:
-    """Alerts are read one after the other: a recovery that is read before its alert would be lost."""
+    """Read the alerts of a connection one after the other: a recovery that is read before its alert would be lost."""
     at = timezone.now()
     until = at + LEASE
     claimed = Connection.objects.filter(
@@ -84,7 +84,7 @@ def _read(inbound_id: int) -> None:
         return
     row = Inbound.objects.select_related("connection__organisation", "connection__service").get(pk=inbound_id)
     if row.attempts > MOST_ATTEMPTS and not row.error:
-        # Each time the worker died before the end: whatever is in the row, nothing else waits for it any more.
+        # The worker died each time while it read this row, so it is parked and nothing else waits for it.
         _end(
             row,
             Inbound.State.PARKED,
@@ -99,14 +99,14 @@ def _read(inbound_id: int) -> None:
         backoff.lock_out(row.connection, str(error))
         Inbound.objects.filter(pk=row.pk).update(lease_until=None, error=str(error))
     except Missing as error:
-        # A hook says the record was deleted: ask again before believing it.
-        looks.look_again(row.connection, [row.remote_key])
+        # The record may have been deleted: it is requested again before it counts as gone.
+        refetch.look_again(row.connection, [row.remote_key])
         _end(row, Inbound.State.IGNORED, str(error))
     except LeftAlone as error:
         _end(row, Inbound.State.IGNORED, str(error))
     except (ConnectorError, messages.NotSaid) as error:
         _end(row, Inbound.State.PARKED, str(error))
-    except Exception as error:  # it parks this row and nothing else
+    except Exception as error:  # whatever it is, it may only stop this row
         log.exception("Inbound %s failed", row.pk)
         if row.attempts >= MOST_ATTEMPTS:
             _end(row, Inbound.State.PARKED, in_words(error))
@@ -117,10 +117,7 @@ def _read(inbound_id: int) -> None:
 
 
 def _understood(row: Inbound) -> object:
-    """What the reader for this row returns, by what its connection is for and what kind of row it is.
-
-    It is falsy where the row concerns nothing of ours.
-    """
+    """Read a row with the reader for its connection and kind; falsy if it concerns none of our tickets."""
     if row.connection.purpose == Connection.Purpose.ALERTS:
         with registry.ready(row.connection, AlertConnector) as tool:
             return calls.read(row, tool)

@@ -1,6 +1,6 @@
-"""Compares what a vendor has with what was agreed, and follows it as far as the mapping allows.
+"""Compares a vendor's record with the agreed values, and follows it as far as the mapping allows.
 
-Everything of one ticket happens in one transaction under its lock. A repeated or late snapshot changes nothing twice.
+Each ticket is processed in one transaction under its lock. A repeated or late snapshot changes nothing twice.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def apply(
     contents: Contents | None = None,
     is_whole: bool = False,
 ) -> Link | None:
-    """Follow what they have; the link, or None where the record is not one of ours.
+    """Follow a record; returns its link, or None if it is neither linked nor imported.
 
-    `is_whole`: every note they have was read, so one that is missing was deleted there.
-    What an archived organisation still does in its system is not followed: its part is final.
+    `is_whole` says that all notes were read, so that a missing one was deleted by the vendor. The records of an
+    archived organisation are not followed.
     """
     if connection.organisation.archived_at is not None:
         return None
@@ -51,7 +51,7 @@ def apply(
     files(context, contents or {})
     tell_unread(context, is_whole=is_whole)
     if link.heard_at is None or remote.changed_at >= link.heard_at:
-        # Notes first: a question is asked before the status says that they wait for its answer.
+        # Notes come first: a question has to precede the status that says that the vendor waits for the answer.
         _follow_fields(context)
     fields.describe(context)
     _save(link, remote)
@@ -59,7 +59,7 @@ def apply(
 
 
 def _is_followed(link: Link, remote: RemoteTicket) -> bool:
-    """Whether the record is read on: it was not merged, the link does not stand still, and it is the linked one."""
+    """Whether the record is followed: it was not merged, its link is active, and it is the one that was linked."""
     if remote.merged_into:
         if link.state in (Link.State.ACTIVE, Link.State.ALIAS):
             aliases.begin(link, remote)
@@ -91,7 +91,7 @@ def _save(link: Link, remote: RemoteTicket) -> None:
     was_missing = link.missing_since is not None
     link.born_at, link.missed, link.missing_since = link.born_at or remote.created_at, 0, None
     link.asked_at = timezone.now()
-    # No other columns: queueing changes the numbers meanwhile, and a lease may be held.
+    # Only these columns: other processes write the sequence numbers and the lease.
     link.save(update_fields=[*_HEARD, "missed", "missing_since", "asked_at"])
     if was_missing:
         absences.is_there_again(link.connection_id)
@@ -102,7 +102,7 @@ _HEARD = ("agreed", "heard", "heard_at", "born_at", "remote_url")
 
 @transaction.atomic
 def follow_survivor(*, alias: Link, remote: RemoteTicket, at: datetime) -> None:
-    """The engagement of a merged record follows the status of the surviving record, and nothing else."""
+    """Follow the status of the surviving record with the engagement of a merged one, and nothing else."""
     ticket = _locked(alias.leg.ticket)
     link = Link.objects.select_for_update(of=("self",)).select_related("connection__organisation").get(pk=alias.pk)
     if link.state != Link.State.ALIAS or remote.is_foreign:
@@ -120,7 +120,7 @@ def follow_survivor(*, alias: Link, remote: RemoteTicket, at: datetime) -> None:
 
 
 def _locked(ticket: Ticket) -> Ticket:
-    """The ticket, locked together with the one it was merged into, since late notes go there; always in one order."""
+    """The ticket, locked in a fixed order with the one it was merged into, to which late notes go."""
     both = Ticket.objects.select_for_update().filter(pk__in=[ticket.pk, ticket.merged_into_id or ticket.pk])
     return next(row for row in both.order_by("pk") if row.pk == ticket.pk)
 
@@ -136,7 +136,7 @@ def _link(connection: Connection, remote: RemoteTicket) -> Link | None:
     links = Link.objects.select_related("leg__ticket")
     found = links.filter(connection=connection, remote_key=remote.key).first()
     if found is None and remote.reference:
-        # Made by us, and the answer was lost: the reference says so.
+        # We created it, as the reference shows, and the response was lost.
         found = links.filter(connection=connection, reference=remote.reference, remote_key="").first()
         if found is not None:
             outbox.adopt_created(found, remote)

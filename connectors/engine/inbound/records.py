@@ -1,4 +1,4 @@
-"""Reads one record of a vendor's system and brings ours up to it."""
+"""Reads one record of a vendor's system and updates our ticket."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hub.core.clock import now
 
 
 def read(row: Inbound, connector: TicketConnector) -> Link | None:
-    """Read what one row is about. A hook is a hint: the record itself is fetched; a poll brought the record along."""
+    """Process one row. A webhook call is only a hint, so the record is fetched; a polled row contains the record."""
     is_whole = row.kind != Inbound.Kind.POLL
     remote = connector.fetch(row.remote_key) if is_whole else snapshots.load(bytes(row.body))
     if remote.notes is None and reconcile.is_of_interest(row.connection, remote):
-        # A list without notes: what concerns us is read whole.
+        # The list has no notes, so a record that concerns us is fetched completely.
         remote, is_whole = connector.fetch(remote.key), True
     return follow(row.connection, connector, remote, is_whole=is_whole)
 
@@ -21,7 +21,7 @@ def read(row: Inbound, connector: TicketConnector) -> Link | None:
 def follow(
     connection: Connection, connector: TicketConnector, remote: RemoteTicket, *, is_whole: bool = False
 ) -> Link | None:
-    """Bring the record up to what was read; `is_whole` where every note they have is in it."""
+    """Update our ticket to a record that was read; `is_whole` if it has all its notes."""
     doubled = duplicates.other_link(connection, remote)
     if doubled is not None:
         duplicates.settle(doubled, connector, connector.fetch(remote.key))

@@ -1,4 +1,4 @@
-"""A vendor's ticket as JSON and back: what a poll read is kept verbatim before anyone understands it."""
+"""Converts a vendor's ticket to JSON and back, because a poll stores records before they are read."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def dump(remote: RemoteTicket) -> bytes:
+    """The ticket as JSON; equal tickets give equal bytes."""
     told = {each.name: getattr(remote, each.name) for each in fields(remote)}
     told["notes"] = None if remote.notes is None else [asdict(note) for note in remote.notes]
     told["files"] = None if remote.files is None else [asdict(file) for file in remote.files]
     if is_deep(remote.raw):
-        told["raw"] = {}  # kept only to be looked at, and a few hundred levels are more than can be read back
+        told["raw"] = {}  # it is only shown, and a few hundred levels cannot be read back
     told["unread"] = [asdict(each) for each in remote.unread]
     for name in ("unread", "status_label", "resolution", "requester"):
         if not told[name]:
-            del told[name]  # as it was written before there was such a thing: the digest tells whether it changed
+            del told[name]  # digests of records that were stored before these fields existed stay the same
     return json.dumps(told, sort_keys=True, default=_plain, ensure_ascii=True).encode()
 
 
 def is_deep(value: Any, most: int = DEEPEST) -> bool:
-    """Whether there are more than so many lists and tables of JSON in each other."""
+    """Whether JSON lists and objects are nested more than `most` levels deep."""
     for inner in value if type(value) is list else value.values():
         if type(inner) in (dict, list) and (most <= 1 or is_deep(inner, most - 1)):
             return True
@@ -37,11 +38,12 @@ def is_deep(value: Any, most: int = DEEPEST) -> bool:
 
 
 def state_of(remote: RemoteTicket) -> str:
-    """A digest of what a record says, whenever it was read: of one that does not tell when it changed."""
+    """A digest of a record regardless of when it was read, for systems that do not say when records changed."""
     return digest(dump(replace(remote, changed_at=LONG_AGO)))
 
 
 def load(content: bytes) -> RemoteTicket:
+    """The ticket that `dump` was given."""
     raw = json.loads(content)
     notes, files, unread = raw.pop("notes"), raw.pop("files"), raw.pop("unread", ())
     return RemoteTicket(
@@ -53,6 +55,7 @@ def load(content: bytes) -> RemoteTicket:
 
 
 def digest(content: bytes) -> str:
+    """The SHA-256 of the content, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""One look at one linked ticket, and what of it is kept as heard for a person to see."""
+"""The context in which one linked record is followed, and its differences, which a person sees."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Ticket
 
 Contents = Mapping[str, bytes]
-"""Contents of files that are new to us, by their key, read before the transaction began."""
+"""The contents of new files by key, fetched before the transaction began."""
 
 
 @dataclass
 class SyncContext:
-    """One look at one linked ticket: what every step below needs."""
+    """What every step of following one linked record needs."""
 
     link: Link
     leg: Leg
@@ -29,7 +29,7 @@ class SyncContext:
     remote: RemoteTicket
     at: datetime
     unread: list[Unread] = field(default_factory=list)
-    """Notes and files that could not be understood or kept."""
+    """Notes and files that could not be read or stored."""
 
     def __post_init__(self) -> None:
         self.unread.extend(self.remote.unread)
@@ -43,7 +43,7 @@ class SyncContext:
 
 
 def differ(context: SyncContext, field: str, theirs: str, why: str, *, is_corrected: bool = False) -> None:
-    """Keep it as heard, raise it once, answer it by at most one corrective write."""
+    """Keep a value that is not followed as a difference, reported once; `is_corrected` also writes ours back once."""
     value = theirs[:255]
     settle(context, field, but=value)
     if Difference.objects.filter(link=context.link, field=field, value=value, is_dealt_with=True).exists():
@@ -62,6 +62,7 @@ def differ(context: SyncContext, field: str, theirs: str, why: str, *, is_correc
 
 
 def settle(context: SyncContext, field: str, *, but: str | None = None) -> None:
+    """Resolve the differences of a field, except that of the value `but`."""
     rows = Difference.objects.filter(link=context.link, field=field, resolved_at=None)
     (rows.exclude(value=but) if but is not None else rows).update(resolved_at=context.at)
     dealt_with = Difference.objects.filter(link=context.link, field=field, is_dealt_with=True)

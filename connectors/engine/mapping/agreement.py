@@ -1,4 +1,4 @@
-"""What changed on our side since both sides of a link had the same."""
+"""What changed on our side since both sides of a link last agreed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hub.models import Leg, Ticket
 def changed_here(
     link: Link, mapped: mapping.Mapped, ticket: Ticket, leg: Leg, *, is_insert: bool = False
 ) -> dict[str, str]:
-    """Our value of every field that is written there and differs from what was agreed, or was never agreed."""
+    """Our value of every field that is sent to the vendor and differs from the agreed one, or was never agreed."""
     return {
         field: ours
         for field in mapped.fields

@@ -1,7 +1,7 @@
-"""What their values probably mean: a first mapping for a person to look over. Pure.
+"""Suggests what the vendor's values mean: a first mapping, for an admin to review.
 
-Where a label says nothing clear there is no proposal, and where two readings are possible the one that
-hides more and blames nobody else is proposed.
+A label without a clear meaning gets no suggestion. Where two readings are possible, the suggestion is the one that
+shows less to others and charges time to nobody else. Texts are in the active language.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+
+from django.utils.translation import gettext as _
 
 from connectors.kit.contract import Choice
 from connectors.models import FieldRule, NoteRule, PackPlace, StatusRule
@@ -18,21 +20,21 @@ Verb, Says = StatusRule.Verb, StatusRule.Says
 
 @dataclass(frozen=True, kw_only=True)
 class StatusProposal:
-    """What one status of theirs means, and what of ours is written so."""
+    """The suggested meaning of one of the vendor's statuses, and the state of ours for which we set it."""
 
     choice: Choice
     verb: str = ""
     waits_on: str = ""
     says: str = ""
     ground: str = ""
-    """What the proposal goes by, in words."""
+    """What the suggestion is based on."""
     is_doubtful: bool = False
-    """The label can be read in two ways, or denies what it names: a person has to look."""
+    """Whether the label has two possible meanings or negates a word, so that a person has to decide."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoteProposal:
-    """Who sees a note of theirs, and for whom ours are written so."""
+    """The suggested audience of one of the vendor's visibilities, and for which of our messages it is used."""
 
     choice: Choice
     audience: str = ""
@@ -47,7 +49,7 @@ FIELDS = (
     ("priority", FieldRule.Direction.OUT, FieldRule.Authority.OURS, FieldRule.SyncWhen.UPDATE),
     ("status", FieldRule.Direction.BOTH, FieldRule.Authority.THEIRS, FieldRule.SyncWhen.UPDATE),
 )
-"""How fields travel unless an admin says otherwise: we own the ticket, they own how far they are."""
+"""The field rules of a new mapping: the ticket is ours, and the progress is the vendor's."""
 
 _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (Verb.RETURN, ("return", "back to", "not ours", "reassign", "zurück")),
@@ -61,7 +63,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 _DENIED = re.compile(
     r"\b(?:(?:not|never|no|nicht|kein\w*|sans|pas|non)\s+\w|un(?:resolved|solved|assigned|finished|done)|incomplete)"
 )
-"""What stands behind such a word is not so: “not resolved in time” is no end."""
+"""A negation: what follows does not count, so “not resolved in time” does not mean done."""
 _OWN = ("vendor", "supplier", "third", "part", "material", "schedul", "lieferant")
 _LEVELS = (
     ("P1", ("critical", "emergency", "urgent", "kritisch")),
@@ -72,7 +74,7 @@ _LEVELS = (
 
 
 def statuses(choices: Iterable[Choice]) -> list[StatusProposal]:
-    """A proposal per active status; each of our words is written as the first status of a queue that means it."""
+    """A suggestion for each active status. Each state of ours is set as the first status of a queue that means it."""
     rows = [_status(choice) for choice in choices if choice.is_active]
     said = {Verb.ACKNOWLEDGE: Says.OFFERED, Verb.WORK: Says.WORKING, Verb.RETURN: Says.RECALLED}
     found: list[StatusProposal] = []
@@ -89,33 +91,38 @@ def statuses(choices: Iterable[Choice]) -> list[StatusProposal]:
 def _status(choice: Choice) -> StatusProposal:
     label, is_denied = _asserted(choice.label.lower())
     verb: str = Verb.DONE if choice.is_closed or choice.hint == "Resolved" else ""
-    ground = "it closes the ticket there" if choice.is_closed else f"their system says {choice.hint}" if verb else ""
+    ground = _("it closes the ticket") if choice.is_closed else _hinted(choice) if verb else ""
     found = [(meaning, word) for meaning, words in _WORDS for word in words if word in label][:MOST_READINGS]
     if found:
         meaning, word = found[0]
-        # Closed with a word of refusal in its name is still a refusal.
+        # A closed status whose name contains a refusal is still a refusal.
         if not verb or meaning in (Verb.RETURN, Verb.DECLINE):
-            verb, ground = meaning, f"“{word}” in its name"
+            verb, ground = meaning, _("its name contains “%(word)s”") % {"word": word}
     if not verb and choice.hint == "Responded":
-        verb, ground = Verb.WORK, "their system says Responded"
+        verb, ground = Verb.WORK, _hinted(choice)
     waits_on = ""
     if verb == Verb.WAIT:
-        # "The customer" may be us or the requester: waiting on us pauses nobody's clock without need.
+        # "The customer" may be us or the requester; waiting for us pauses no clock unnecessarily.
         waits_on = "own" if any(word in label for word in _OWN) else "us"
     readings = {meaning for meaning, _word in found} | ({verb} if verb else set())
     is_doubtful = is_denied or len(readings - {Verb.RETURN}) > 1
     if is_denied:
-        ground = f"{ground}; part of it is denied" if ground else "part of it is denied"
+        text = _("%(reason)s, but the name also contains a negation") if ground else _("its name contains a negation")
+        ground = text % {"reason": ground}
     elif is_doubtful:
-        ground = f"{ground}; it can be read otherwise, too"
+        ground = _("%(reason)s, but it has other possible meanings") % {"reason": ground}
     return StatusProposal(choice=choice, verb=verb, waits_on=waits_on, ground=ground, is_doubtful=is_doubtful)
+
+
+def _hinted(choice: Choice) -> str:
+    return _("the vendor's system marks it as “%(hint)s”") % {"hint": choice.hint}
 
 
 MOST_READINGS = 20
 
 
 def _asserted(label: str) -> tuple[str, bool]:
-    """A label without what it denies, and whether it denies anything.
+    """A label without the part that it negates, and whether it negates anything.
 
     >>> _asserted("escalated: not resolved in time"), _asserted("unassigned"), _asserted("done")
     (('escalated: ', True), ('', True), ('done', False))
@@ -125,7 +132,7 @@ def _asserted(label: str) -> tuple[str, bool]:
 
 
 def priorities(choices: Iterable[Choice]) -> dict[str, str]:
-    """Ours -> theirs, as far as labels or their own levels tell."""
+    """The vendor's priority for each of ours, as far as its label or level is clear."""
     found: dict[str, str] = {}
     rows = [choice for choice in choices if choice.is_active]
     for ours, words in _LEVELS:
@@ -138,7 +145,7 @@ def priorities(choices: Iterable[Choice]) -> dict[str, str]:
 
 
 def notes(choices: Iterable[Choice]) -> list[NoteProposal]:
-    """Who sees what: internal stays here; what their customers see is for the requester."""
+    """Suggested audiences: internal notes are for us only; what the vendor's customers see is for the requester."""
     rows = [choice for choice in choices if choice.is_active]
     shared = next((c.value for c in rows if "co-managed" in c.label.lower()), None)
     public = next((c.value for c in rows if _is_public(c)), None)
@@ -163,7 +170,7 @@ def notes(choices: Iterable[Choice]) -> list[NoteProposal]:
 
 
 def pack(notes: Iterable[NoteProposal]) -> str:
-    """Where the hand-off pack goes: to their people alone where there is such a place, else into the description."""
+    """Where the hand-off pack goes: in a note that only the vendor's people read, if possible; or the description."""
     is_private = any(row.is_written_for_vendor for row in notes)
     return str(PackPlace.NOTE if is_private else PackPlace.DESCRIPTION)
 
@@ -176,7 +183,7 @@ def _is_public(choice: Choice) -> bool:
 
 
 def _is_private(choice: Choice) -> bool:
-    """Read by their own people alone; a time entry is none that we could write."""
+    """Whether only the vendor's own people read it, and we can write it: time entries cannot be written."""
     label = choice.label.lower()
     return ("internal" in label or "private" in label) and "time entry" not in label and "co-managed" not in label
 
@@ -184,27 +191,28 @@ def _is_private(choice: Choice) -> bool:
 def complaints(
     statuses: Iterable[StatusProposal], priorities: Mapping[str, str], notes: Iterable[NoteProposal]
 ) -> list[str]:
-    """What a mapping like this would leave unsaid, in words; empty where nothing would be held."""
+    """What could not be synchronised with this mapping, one sentence each; empty if everything could be."""
     rows, shown = list(statuses), list(notes)
-    found = []
-    for word, what in (
-        (Says.OFFERED, "a ticket that is offered to them"),
-        (Says.RECALLED, "a ticket that is taken back"),
-        (Says.CLOSED, "a ticket that is closed"),
-    ):
-        if not any(row.says == word for row in rows):
-            found.append(f"No status of theirs is written for {what}: choose one under “is written for”.")
+    found = [
+        _("No vendor status is set for “%(state)s”. Choose one under “set by us for”.") % {"state": state.label}
+        for state in (Says.OFFERED, Says.RECALLED, Says.CLOSED)
+        if not any(row.says == state for row in rows)
+    ]
     unclear = [row.choice.label for row in rows if not row.verb]
     if unclear:
-        found.append(f"Without a meaning, so held and shown to you when they occur: {', '.join(unclear)}.")
+        text = _("Not synchronised until mapped, and shown to you when they occur: %(statuses)s.")
+        found.append(text % {"statuses": ", ".join(unclear)})
     if not any(row.verb == Verb.DONE for row in rows):
-        found.append("No status of theirs means done: they could never finish.")
+        found.append(_("No vendor status means done, so the vendor could never finish a ticket."))
     missing = [ours for ours in ("P1", "P2", "P3", "P4") if not priorities.get(ours)]
     if missing:
-        found.append(f"Priorities that cannot be said to them: {', '.join(missing)}. Such tickets would be parked.")
+        text = _(
+            "These priorities have no counterpart, so changes to tickets with them would be parked: %(priorities)s."
+        )
+        found.append(text % {"priorities": ", ".join(missing)})
     if not any(row.is_written and row.audience == NoteRule.Audience.REQUESTER for row in shown):
-        found.append("Messages for the requester cannot be said to them: no visibility is used for ours.")
+        found.append(_("Messages for the requester cannot be sent, because no visibility is used for them."))
     legs = NoteRule.Audience.LEGS
     if not any((row.is_written and row.audience == legs) or row.is_written_for_legs for row in shown):
-        found.append("Messages for organisations only cannot be said to them: no visibility is used for ours.")
+        found.append(_("Messages for organisations only cannot be sent, because no visibility is used for them."))
     return found

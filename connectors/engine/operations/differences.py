@@ -1,4 +1,4 @@
-"""What a person can do about a value of theirs that the record does not follow."""
+"""What a person can do about a value of the vendor's that the ticket does not follow."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from connectors.engine import mapping
-from connectors.engine.mapping import NotMapped
+from connectors.engine.mapping import NotMapped, field_names
 from connectors.models import Difference, Link
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, User
 from hub.queries import roles
+from hub.translation import localized
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.handoffs import vendor_status
 from workflows.lifecycle import transitions
@@ -21,38 +22,52 @@ from workflows.rules.roles import roles_of
 
 
 class NotForced(Exception):
-    """It cannot be taken; the message says why."""
+    """The status cannot be accepted; the message says why."""
+
+
+def title(difference: Difference, *, value: str = "") -> str:
+    """What differs, in the active language; `value` is shown instead of the vendor's raw value."""
+    text = {
+        "unread": _("A note or file from %(organisation)s could not be read: %(value)s"),
+        "notes": _("%(value)s notes from %(organisation)s are no longer visible"),
+        "duplicate": _("Record %(value)s of %(organisation)s also has our reference"),
+        "merged": _("%(organisation)s merged the record of this ticket"),
+    }.get(difference.field, _("In the system of %(organisation)s, %(field)s is “%(value)s”"))
+    return text % {
+        "organisation": difference.link.leg.organisation,
+        "field": localized(field_names.name_of(difference.field)),
+        "value": value or difference.value,
+    }
 
 
 def may_force(user: User) -> bool:
-    """Whether somebody may take a vendor's word against the rules of a workflow."""
+    """Whether the user may accept a vendor's status against the rules of the workflow."""
     return bool(roles.OVERRIDING & roles_of(user))
 
 
 @transaction.atomic
 def as_comment(difference: Difference, *, user: User, at: datetime) -> None:
-    """Write on the ticket, for our own people, what they say; the record stays as it is."""
+    """Write the vendor's value on the ticket as an internal comment, and settle the difference."""
     link = difference.link
     ticket = tickets.locked(link.leg.ticket.goes_on_as)
-    text = _("%(who)s has %(field)s “%(value)s” there. %(why)s") % {
-        "who": link.leg.organisation,
-        "field": difference.field,
-        "value": _label(difference),
-        "why": difference.why,
-    }
+    text = _("%(difference)s. %(reason)s")
+    text %= {"difference": title(difference, value=_label(difference)), "reason": difference.why}
     messages.say(ticket=ticket, body=text, actor=Actor.person(user), at=at)
     settle(difference, at=at)
 
 
 @transaction.atomic
 def force(difference: Difference, *, user: User, reason: str, at: datetime) -> None:
-    """Take their status whatever the workflow's guards say; the law holds all the same."""
+    """Accept the vendor's status against the guards of the workflow, with the reason on the ticket.
+
+    NotForced if the user may not do this, or if the fixed rules of Ticket Hub forbid it.
+    """
     if not may_force(user):
-        raise NotForced(_("Only a manager or an admin of ours may do that."))
+        raise NotForced(_("Only one of our managers or admins may do this."))
     if not reason.strip():
-        raise NotForced(_("Say why it is taken all the same; it is written on the ticket."))
+        raise NotForced(_("Give the reason for accepting it anyway. It is shown on the ticket."))
     if difference.field != "status":
-        raise NotForced(_("Only a status can be taken; change the field on the ticket."))
+        raise NotForced(_("Only a status can be accepted. Change other fields on the ticket."))
     link = Link.objects.select_related("connection__organisation", "leg__ticket").get(pk=difference.link_id)
     ticket = tickets.locked(link.leg.ticket)
     leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
@@ -69,20 +84,21 @@ def force(difference: Difference, *, user: User, reason: str, at: datetime) -> N
             is_forced=True,
         )
     except NotMapped as refused:
-        raise NotForced(_("“%s” has no meaning in the mapping yet; map it first.") % difference.value) from refused
+        raise NotForced(_("“%s” is not mapped yet. Map it first.") % difference.value) from refused
     except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:
-        raise NotForced(_("The law forbids it: %s") % refused) from refused
-    text = _("Their status “%(value)s” was taken by hand: %(why)s") % {"value": _label(difference), "why": reason}
+        raise NotForced(_("Ticket Hub's fixed rules do not allow it: %s") % refused) from refused
+    text = _("The vendor's status “%(value)s” was accepted manually: %(why)s")
+    text %= {"value": _label(difference), "why": reason}
     messages.say(ticket=ticket, body=text, actor=Actor.person(user), at=at)
     fresh = tickets.locked(ticket)
-    link = Link.objects.select_for_update(of=("self",)).get(pk=link.pk)  # what was agreed meanwhile stays
+    link = Link.objects.select_for_update(of=("self",)).get(pk=link.pk)  # keeps what was agreed meanwhile
     link.agreed["status"] = {"theirs": difference.value, "ours": mapping.ours(fresh, leg, "status")}
     link.save(update_fields=["agreed"])
     Difference.objects.filter(pk=difference.pk).update(resolved_at=at)
 
 
 def settle(difference: Difference, *, at: datetime) -> None:
-    """A person has dealt with it: it comes back only if they say something else."""
+    """Mark a difference as handled: it is reported again only if the vendor's value changes."""
     Difference.objects.filter(pk=difference.pk, resolved_at=None).update(resolved_at=at, is_dealt_with=True)
 
 

@@ -1,4 +1,4 @@
-"""Trials of a profile as work in the background: asked for on a page, run by a worker, stopped by a person."""
+"""Trials of a profile: requested on a page, run by a worker in the background, and stopped by a person if need be."""
 
 from __future__ import annotations
 
@@ -10,38 +10,42 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from connectors.engine import profiles, registry, texts
+from connectors.engine import connection_profiles, registry, texts
 from connectors.engine.operations.capability_check import Bench
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import TicketConnector
 from connectors.kit.errors import ConnectorError
 from connectors.models import Connection, Profile, Trial
-from hub.core.sentences import sentence
+from hub.core.sentences import packed, sentence
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
-"""One capability takes a few calls at most, each with a time limit."""
+"""Renewed before each capability, which takes a few calls at most, each with a time limit."""
 KEPT = 10
-"""So many trials of a profile are kept."""
+"""How many trials of a profile are kept."""
 State = Trial.State
 
 
 class NotTried(Exception):
-    """The trial cannot be asked for; the message says why and what to do."""
+    """The trial cannot be started; the message says why and what to do."""
 
 
 class _Stopped(Exception):
-    """A person stopped it, or another worker took it for dead."""
+    """A person stopped the trial, or its lease has expired."""
 
 
 def ask(*, profile: Profile, connection: Connection, writes: bool, by: str) -> Trial:
-    """Queue a trial; NotTried where the access would be sent elsewhere, or where one is under way already."""
-    if not profiles.sends_alike(connection, profile):
+    """Queue a trial.
+
+    NotTried if the profile sends credentials differently from the one in use, or if the connection is being tried
+    already.
+    """
+    if not connection_profiles.sends_alike(connection, profile):
         raise NotTried(
             sentence(
-                "This version sends credentials in another way than the one %(connection)s uses, so it cannot be tried "
-                "with its access. Make a separate connection for it.",
+                "This version sends credentials differently from the one that %(connection)s uses, so it cannot be "
+                "tried with them. Create a separate connection for it.",
                 connection=connection,
             )
         )
@@ -53,7 +57,8 @@ def ask(*, profile: Profile, connection: Connection, writes: bool, by: str) -> T
     except IntegrityError as error:
         raise NotTried(
             sentence(
-                "%(connection)s is already being tried: wait until that has ended, or stop it.", connection=connection
+                "%(connection)s is already being tried. Wait until that trial has ended, or stop it.",
+                connection=connection,
             )
         ) from error
     kept = Trial.objects.filter(profile=profile).order_by("-pk").values_list("pk", flat=True)[:KEPT]
@@ -62,7 +67,7 @@ def ask(*, profile: Profile, connection: Connection, writes: bool, by: str) -> T
 
 
 def stop(trial: Trial, *, by: str) -> None:
-    """Stop it before its next capability."""
+    """Stop a trial before its next capability."""
     rows = Trial.objects.filter(pk=trial.pk, state__in=[State.QUEUED, State.RUNNING])
     rows.update(
         state=State.STOPPED, why=sentence("Stopped by %(person)s.", person=by), current="", ended_at=timezone.now()
@@ -70,7 +75,7 @@ def stop(trial: Trial, *, by: str) -> None:
 
 
 def due(*, at: datetime, limit: int = 10) -> list[int]:
-    """Trials that wait for a worker, and those whose worker is gone."""
+    """Primary keys of trials that wait for a worker, and of those whose worker was lost."""
     is_lost = Q(state=State.RUNNING, lease_until__lte=at)
     return list(
         Trial.objects.filter(Q(state=State.QUEUED) | is_lost).order_by("pk").values_list("pk", flat=True)[:limit]
@@ -78,11 +83,14 @@ def due(*, at: datetime, limit: int = 10) -> list[int]:
 
 
 def run(*, trial_id: int) -> None:
-    """Try every capability, keeping what was seen after each. One whose worker was lost is ended, not begun again."""
+    """Try every capability, saving each result at once. A trial whose worker was lost is ended, not started again."""
     at = timezone.now()
     lost = Trial.objects.filter(pk=trial_id, state=State.RUNNING, lease_until__lte=at)
     if lost.update(
-        state=State.STOPPED, current="", ended_at=at, why=sentence("The worker stopped in the middle. Try again.")
+        state=State.STOPPED,
+        current="",
+        ended_at=at,
+        why=sentence("The worker stopped before the trial had finished. Try again."),
     ):
         return
     if not Trial.objects.filter(pk=trial_id, state=State.QUEUED).update(state=State.RUNNING, lease_until=at + LEASE):
@@ -94,7 +102,7 @@ def run(*, trial_id: int) -> None:
         return
     except (CannotUnseal, ConnectorError, registry.UnknownConnector) as error:
         _end(trial, State.STOPPED, why=texts.storable(str(error)))
-    except Exception as error:  # the top of a trial: a draft may do anything, and its author learns what
+    except Exception as error:  # a draft may fail in any way, and its author needs the reason
         log.exception("Trial %s failed", trial.pk)
         _end(trial, State.STOPPED, why=texts.storable(f"{type(error).__name__}: {error}"))
     else:
@@ -103,11 +111,11 @@ def run(*, trial_id: int) -> None:
 
 def _try(trial: Trial) -> None:
     connection, profile = trial.connection, trial.profile
-    if not profiles.sends_alike(connection, profile):
+    if not connection_profiles.sends_alike(connection, profile):
         _end(
             trial,
             State.STOPPED,
-            why=sentence("%(connection)s now sends credentials in another way.", connection=connection),
+            why=sentence("%(connection)s now sends credentials differently.", connection=connection),
         )
         raise _Stopped
     connection.profile, connection.memory = profile, {}
@@ -119,16 +127,16 @@ def _try(trial: Trial) -> None:
 
 
 def _end(trial: Trial, state: Trial.State, **changes: object) -> None:
-    """End it; one that a person stopped just now stays stopped."""
+    """End a running trial; one that a person has just stopped stays stopped."""
     rows = Trial.objects.filter(pk=trial.pk, state=State.RUNNING)
     rows.update(state=state, current="", ended_at=timezone.now(), **changes)
 
 
 def _begins(trial: Trial, what: str) -> None:
-    _write(trial, current=texts.storable(what)[:200], lease_until=timezone.now() + LEASE)
+    _write(trial, current=packed(texts.storable(what))[:200], lease_until=timezone.now() + LEASE)
 
 
 def _write(trial: Trial, **changes: object) -> None:
-    """Raises _Stopped where it does not run any more."""
+    """Save changes of a running trial; _Stopped if it is no longer running."""
     if not Trial.objects.filter(pk=trial.pk, state=State.RUNNING).update(**changes):
         raise _Stopped

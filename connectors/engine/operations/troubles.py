@@ -1,7 +1,7 @@
-"""What is wrong with the hub itself: noticed, shown, and where it can be, put right.
+"""Faults of the installation itself: detected, shown, and repaired where possible.
 
-A clock that ran ahead leaves instants in the future behind, when it is corrected: polls, attempts and leases would wait
-for them. Nothing of ours waits longer than its own longest interval after now.
+When a clock that was fast is corrected, times in the future remain, and polls, attempts and leases would wait for
+them. Therefore nothing may wait longer than its own longest interval from now.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ WAITS: tuple[tuple[type[Model], str, timedelta], ...] = (
     (Pending, "lease_until", A_LEASE),
     (Notice, "lease_until", A_LEASE),
 )
-"""Columns of machine time that something waits for, each with the longest it is ever set ahead."""
+"""Columns of system time that something waits for, each with the longest time by which it is set ahead."""
 
 
 def begin(kind: Trouble.Kind, why: str) -> None:
-    """Say that something is wrong; once, however often it is noticed."""
+    """Record a fault; does nothing if it is recorded and has not ended."""
     row, is_new = Trouble.objects.get_or_create(
         kind=kind, ended_at=None, defaults={"why": why, "began_at": timezone.now()}
     )
@@ -53,22 +53,23 @@ def begin(kind: Trouble.Kind, why: str) -> None:
 
 
 def end(kind: Trouble.Kind) -> None:
-    """It is right again."""
+    """Record the end of a fault."""
     if Trouble.objects.filter(kind=kind, ended_at=None).update(ended_at=timezone.now()):
-        log.warning("%s: right again.", kind.label)
+        log.warning("%s: resolved.", kind.label)
 
 
 class Clock:
-    """Looks after this machine's clock: whether it jumps, and whether the database's agrees."""
+    """Watches this machine's clock: whether it jumps, and whether it differs from the database's."""
 
     TOLERATED = 30.0
+    """Seconds of difference that count as normal."""
 
     def __init__(self) -> None:
         self.seen: tuple[float, float] | None = None
-        """The time of day and the time since start, when they were last compared."""
+        """The time of day and the monotonic time when they were last compared."""
 
     def look(self) -> None:
-        """About once a minute: notice a clock that is wrong, and let nothing wait for what it said."""
+        """Check the clock, about once a minute: record a wrong clock, and let nothing wait for times that it set."""
         day, since_start = time.time(), time.monotonic()
         jumped = 0.0 if self.seen is None else (day - self.seen[0]) - (since_start - self.seen[1])
         self.seen = (day, since_start)
@@ -79,7 +80,7 @@ class Clock:
         freed = calm(at=timezone.now())
         if freed and not wrong:
             why = sentence(
-                "%(count)s rows waited for a time too far ahead, set by a clock that ran ahead; they continue.",
+                "%(count)s entries were scheduled too far in the future by a clock that was fast. They continue now.",
                 count=freed,
             )
             begin(Trouble.Kind.CLOCK, why)
@@ -90,15 +91,18 @@ class Clock:
 def _clock_wrong(seconds: float, *, has_jumped: bool) -> str:
     said = f"{seconds:+.0f}"
     if has_jumped:
-        return sentence("The clock of one of our machines jumped by %(seconds)s seconds. Set it by NTP.", seconds=said)
+        return sentence(
+            "The clock of one of our machines jumped by %(seconds)s seconds. Synchronise it with NTP.", seconds=said
+        )
     return sentence(
-        "The clock of one of our machines differs from the database's by %(seconds)s seconds. Set it by NTP.",
+        "The clock of one of our machines differs from the database server's by %(seconds)s seconds. Synchronise both "
+        "with NTP.",
         seconds=said,
     )
 
 
 def calm(*, at: datetime) -> int:
-    """Let nothing wait longer than its own longest interval; how many rows did."""
+    """Make due whatever waits longer than its own longest interval; returns the number of rows."""
     freed = 0
     for model, column, longest in WAITS:
         rows = model._default_manager.filter(**{f"{column}__gt": at + longest + SLACK})
@@ -113,7 +117,7 @@ def calm(*, at: datetime) -> int:
 
 
 def _apart_from_database() -> float:
-    """Seconds by which our clock is ahead of the database server's; 0 where that is the same machine's."""
+    """Seconds by which our clock is ahead of the database server's; 0 for a database on this machine."""
     if database.vendor != "postgresql":
         return 0.0
     with database.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What an item of the outbox says to a vendor, in the vendor's own values."""
+"""Composes the change that an outbound item sends, in the vendor's values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from connectors.engine import correlation_marks, mapping
-from connectors.engine.inbound import heard_mail
+from connectors.engine.inbound import linked_mail
 from connectors.engine.mapping import Mapped, agreement
 from connectors.kit.contract import Change, OutboundConnector, TicketConnector
 from connectors.kit.errors import Refused
@@ -21,28 +21,28 @@ from workflows.handoffs import briefing
 
 @dataclass(frozen=True)
 class Composed:
-    """A change as it is sent, and what its values are on our side."""
+    """A change as it is sent, and the values on our side that it corresponds to."""
 
     change: Change
     ours: dict[str, str]
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left to write: a change of fields that both sides have by now."""
+        """Whether nothing is left to send, because both sides agree by now."""
         is_text = self.change.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE)
         return not is_text and not self.change.fields and not self.change.reference
 
 
 class Composer:
-    """Composes the changes of one link."""
+    """Composes the changes for one link."""
 
     def __init__(self, link: Link, connector: OutboundConnector, mapped: Mapped) -> None:
         self.link, self.connector, self.mapped = link, connector, mapped
 
     def compose(self, item: Outbound, *, place: str) -> Composed:
-        """The change to send. NotMapped where a value has no counterpart, Refused where an item cannot be said.
+        """The change to send. NotMapped if a value has no counterpart, Refused if the item cannot be sent.
 
-        `place` is the queue in which their record lies, or in which it will be made.
+        `place` is the queue in which the record lies, or in which it will be created.
         """
         if item.is_pack:
             return self._pack(item)
@@ -85,16 +85,16 @@ class Composer:
         return Composed(change, ours)
 
     def _is_packed(self) -> bool:
-        """Whether the hand-off pack was queued as a note or file of its own when the ticket was offered."""
+        """Whether the hand-off pack was queued as a separate note or file when the ticket was offered."""
         texts = self.link.outbound.filter(lane__in=[Lane.NOTES, Lane.FILES])
         return texts.filter(message=None, attachment=None).exists()
 
     def _thread(self) -> dict[str, Any]:
-        """Of mail: what their desk knows the ticket by."""
-        return {} if isinstance(self.connector, TicketConnector) else dict(heard_mail.thread(self.link))
+        """For an e-mail: by what the vendor's help desk finds the ticket."""
+        return {} if isinstance(self.connector, TicketConnector) else dict(linked_mail.thread(self.link))
 
     def _fitting(self, field: str, theirs: str | None) -> str | None:
-        """Their value as long as they take it; a description made there says which hubs the ticket came through."""
+        """The vendor's value, cut to the length limit; a description also carries the mark of the hubs passed."""
         if theirs is None:
             return None
         hops = self._hops_of_ticket() if field == "description" else []
@@ -160,11 +160,11 @@ class Composer:
         return Composed(Change(**common, mark=mark, name=item.attachment.name, content=content), {})
 
     def _hops_of(self, message: Message) -> list[str]:
-        """The hubs a message came through; one that has been through too many goes no further."""
+        """The hubs that a message came through; Refused if there are too many."""
         bindings = Binding.objects.filter(message=message).exclude(hops="")
         hops = next((found.split("@") for found in bindings.values_list("hops", flat=True)), [])
         if len(hops) >= correlation_marks.MOST_HOPS:
             raise Refused(
-                sentence("This message came through %(count)s other hubs; it is not passed on again.", count=len(hops))
+                sentence("This message came through %(count)s other hubs and is not forwarded again.", count=len(hops))
             )
         return hops

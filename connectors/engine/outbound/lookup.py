@@ -1,4 +1,4 @@
-"""Whether something that was sent is in the vendor's system."""
+"""Looks up whether something that was sent has arrived in the vendor's system."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from connectors.models import Link, Outbound
 
 
 def made(link: Link, connector: OutboundConnector) -> Pushed | None:
-    """The record that carries the reference of this link; None where there is none, or none can be searched for."""
+    """The record with the reference of this link; None if there is none, or the system cannot search."""
     if not isinstance(connector, TicketConnector):
         return None
     keys = connector.find(link.reference)
@@ -16,9 +16,9 @@ def made(link: Link, connector: OutboundConnector) -> Pushed | None:
 
 
 def sent(item: Outbound, link: Link, connector: OutboundConnector) -> Pushed | None:
-    """What an item became there; None where it did not arrive, or where nothing can be looked up."""
+    """What an item became in the vendor's system; None if it did not arrive, or nothing can be looked up."""
     if not isinstance(connector, TicketConnector):
-        # Sent again, it carries the same id, by which the receiver knows it as the same.
+        # It can safely be sent again: it has the same id, by which the receiver recognises it.
         return None
     if item.kind == Outbound.Kind.CREATE:
         return made(link, connector)

@@ -1,9 +1,8 @@
-"""Sends what is due on a link, once, and settles what is unclear.
+"""Sends what is due on a link exactly once, and settles sends whose outcome is unclear.
 
-No vendor has idempotency keys. So the intent is written before every send, nothing is sent later
-than W after its intent, and an outcome nobody knows is looked up there, after W + D + L, before
-anything is sent again (docs/synchronisation.md). Only the holder of a link's lease writes: every
-write carries its epoch.
+No vendor has idempotency keys. Therefore the intent is saved before every send, nothing is sent later than W after its
+intent, and an unclear outcome is looked up in the vendor's system, after W + D + L, before anything is sent again
+(docs/synchronisation.md). Only the holder of a link's lease writes: every write checks the link's epoch.
 """
 
 from __future__ import annotations
@@ -29,22 +28,25 @@ from connectors.models import Attempt, Connection, Difference, Lane, Link, Outbo
 from hub.core.clock import now
 from hub.core.sentences import sentence
 from hub.domain.actors import Actor
-from workflows.handoffs import engagements
+from workflows.handoffs import stages
 
 SEND_WITHIN = timedelta(seconds=10)
-"""W: a send that has not begun this long after its intent does not begin at all."""
+"""W: a send that has not started this long after its intent does not start at all."""
 EFFECT_WITHIN = timedelta(seconds=60)
-"""D: a request takes effect within this, or never."""
+"""D: a request takes effect within this time or never."""
 FOUND_WITHIN = timedelta(seconds=30)
-"""L: what was made can be found by its mark within this."""
+"""L: what was created can be found by its mark within this time."""
 SETTLE = SEND_WITHIN + EFFECT_WITHIN + FOUND_WITHIN + timedelta(seconds=1)
+"""After this time an unclear outcome can be looked up."""
 BEHIND = timedelta(seconds=30)
+"""How long items behind a waiting one wait before they are considered again."""
 MOST_ATTEMPTS = 8
 PACE = timedelta(hours=1)
+"""The time over which writes on one link are counted."""
 
 
 class TooMany(Exception):
-    """So many writes within an hour that two systems seem to answer each other."""
+    """There were so many writes within an hour that two systems seem to react to each other."""
 
 
 def due_links(*, at: datetime, limit: int = 50) -> list[int]:
@@ -65,7 +67,7 @@ def due_links(*, at: datetime, limit: int = 50) -> list[int]:
 
 
 def send(*, link_id: int) -> int:
-    """Send what is due on one link, lane by lane, in order; how many items were settled."""
+    """Send what is due on one link, lane by lane and in order; returns the number of settled items."""
     link = leases.claim(link_id)
     if link is None:
         return 0
@@ -94,9 +96,10 @@ class Sender:
         self.link, self.connector = link, connector
         self.composer = Composer(link, connector, mapping.published(link.connection))
         self.seen: RemoteTicket | None = None
-        """Their record as it was read under this lease, before anything was written to it."""
+        """The vendor's record as it was read under this lease, before anything was written to it."""
 
     def send_lane(self, lane: Lane) -> int:
+        """Send what is due in one lane; returns the number of settled items."""
         settled = 0
         while (item := self._head(lane)) is not None:
             if not self._settle(item):
@@ -106,14 +109,14 @@ class Sender:
         return settled
 
     def _let_wait(self, lane: Lane) -> None:
-        """What stands behind a waiting item is not due before that item; `retry` and `skip` wake it."""
+        """Postpone what waits behind another item; `parked_items.retry` and `skip` make it due again."""
         at = timezone.now()
         self.link.outbound.filter(lane=lane, state=Outbound.State.READY, next_attempt_at__lte=at).update(
             next_attempt_at=at + BEHIND
         )
 
     def _head(self, lane: Lane) -> Outbound | None:
-        """The next of the lane, if it is its turn: nothing overtakes a parked one, or the ticket's making."""
+        """The next item of the lane, if it is due: nothing overtakes a parked item or the creation of the ticket."""
         open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]
         rows = self.link.outbound.filter(state__in=open_states).select_related("message", "attachment").order_by("seq")
         creation = rows.filter(kind=Outbound.Kind.CREATE).first()
@@ -124,7 +127,7 @@ class Sender:
         return item if item.state != Outbound.State.PARKED and is_due else None
 
     def _settle(self, item: Outbound) -> bool:
-        """Bring one item to its end; False where it has to wait or was parked."""
+        """Send one item and record the result; False if it has to wait or was parked."""
         began = timezone.now()
         try:
             if item.intent_at is not None and not self._look_up(item):
@@ -152,11 +155,11 @@ class Sender:
     # -- sending
 
     def _place(self) -> str:
-        """The queue in which their record lies, or in which it will be made."""
+        """The queue in which the record lies, or in which it will be created."""
         return self.seen.queue if self.seen is not None else self.connector.home_queue
 
     def _see(self) -> None:
-        """Read their record once under this lease: is it the linked one, and what did they change meanwhile?"""
+        """Read the vendor's record once under this lease, to verify its identity and follow its changes."""
         if not self.link.remote_key or self.seen is not None or not isinstance(self.connector, TicketConnector):
             return
         self.seen = self.connector.glance(self.link.remote_key)
@@ -169,7 +172,7 @@ class Sender:
         self.link.agreed, self.link.heard, self.link.missed = fresh.agreed, fresh.heard, fresh.missed
 
     def _keep_pace(self) -> None:
-        """TooMany where two systems seem to answer each other through this link."""
+        """TooMany if the link was written to more often within an hour than the setting allows."""
         since = timezone.now() - PACE
         if self.link.paced_from is not None:
             since = max(since, self.link.paced_from)
@@ -179,8 +182,8 @@ class Sender:
         if written >= settings.WRITES_PER_LINK_PER_HOUR:
             raise TooMany(
                 sentence(
-                    "It was written to %(count)s times within an hour: two systems may be answering each other. The "
-                    "queue is kept. Look at the ticket on both sides, then resume the synchronisation.",
+                    "The record was written to %(count)s times within an hour. Two systems may be reacting to each "
+                    "other. The queue is kept. Check the ticket on both sides, then resume the synchronisation.",
                     count=written,
                 )
             )
@@ -194,8 +197,8 @@ class Sender:
         intended = time.monotonic()
         self._intend(item, composed)
         if time.monotonic() - intended > SEND_WITHIN.total_seconds():
-            # Frozen in between: an older send of ours may still be looked for, so none begins now.
-            raise Unclear(sentence("It took too long to begin sending."))
+            # The process was suspended: another worker may be looking up this send already, so it must not start now.
+            raise Unclear(sentence("Sending did not start in time."))
         return self.connector.push(composed.change)
 
     def _intend(self, item: Outbound, composed: Composed) -> None:
@@ -205,7 +208,7 @@ class Sender:
         self._write(item, intent_at=item.intent_at, intent=item.intent)
 
     def _look_up(self, item: Outbound) -> bool:
-        """Whether an item that may have been sent can be sent (again): not before it could be found there."""
+        """Look up an item that may have been sent; True if it has not arrived and can be sent again now."""
         assert item.intent_at is not None
         settled_at = item.intent_at + SETTLE
         if timezone.now() < settled_at:
@@ -225,7 +228,7 @@ class Sender:
             self._park(
                 item,
                 sentence(
-                    "Sent %(count)s times, and never found there afterwards. %(error)s",
+                    "Sent %(count)s times, but never found in the vendor's system. %(error)s",
                     count=item.attempts,
                     error=item.error,
                 ),
@@ -253,12 +256,12 @@ class Sender:
             self._finish(item, Outbound.State.DONE, remote_key=pushed.key)
             at = now()
             if item.kind == Outbound.Kind.FIELDS:
-                engagements.confirm_reached(
+                stages.confirm_reached(
                     leg=self.link.leg, actor=Actor.system("delivery"), at=at, origin=self.link.connection.public_id
                 )
 
     def _agree_read_back(self, composed: Composed, remote: RemoteTicket) -> None:
-        """After a write, what was agreed is the value read back, not the value sent."""
+        """After a write, the agreed value is the one that was read back, not the one that was sent."""
         sent = composed.change.fields
         written = {
             field: (remote.fields.get(field, "") if field in sent else self._agreed_theirs(field), mine)
@@ -280,11 +283,11 @@ class Sender:
                 link.agreed["reference"] = {"theirs": reference, "ours": reference}
             link.save(update_fields=["agreed"])
             self.link.agreed = link.agreed
-            # Both sides have the same again: what they had differed in is settled.
+            # Both sides agree again, so the differences in these fields are settled.
             Difference.objects.filter(link=link, field__in=list(values), resolved_at=None).update(resolved_at=now())
 
     def _failed(self, item: Outbound, error: ConnectorError) -> bool:
-        """What to do next is what the error is called; True where the lane may go on."""
+        """Handle an error by its class; True if the lane can continue."""
         connection = self.link.connection
         if isinstance(error, Unclear):
             settled_at = (item.intent_at or timezone.now()) + SETTLE
@@ -293,13 +296,13 @@ class Sender:
         if isinstance(error, TryLater):
             self._postpone(item, error)
             return False
-        # A definite no: nothing was done, so nothing has to be looked up.
+        # The request was definitely refused and had no effect, so nothing has to be looked up.
         self._write(item, intent_at=None, intent={})
         if isinstance(error, LockedOut):
             backoff.lock_out(connection, str(error))
             return False
         if isinstance(error, Unsupported) and item.is_pack:
-            self._park(item, self._pack_not_taken(item, error))  # skipped, nobody would notice that it is missing
+            self._park(item, self._pack_not_taken(item, error))  # if it were skipped, nobody would notice
             return False
         if isinstance(error, Unsupported):
             self._finish(item, Outbound.State.SKIPPED, error=str(error))
@@ -318,18 +321,18 @@ class Sender:
         values = {"vendor": self.link.leg.organisation, "reason": str(error)}
         if item.kind == Outbound.Kind.FILE:
             return sentence(
-                "The system of %(vendor)s cannot take the hand-off pack as a file: %(reason)s Send this pack as a "
-                "comment or by hand, and choose another place for the pack in the mapping.",
+                "The system of %(vendor)s does not accept the hand-off pack as a file: %(reason)s Send this pack as a "
+                "comment or manually, and choose another place for the pack in the mapping.",
                 **values,
             )
         return sentence(
-            "The system of %(vendor)s cannot take the hand-off pack as a note: %(reason)s Send this pack by hand and "
-            "skip it here, and choose another place for the pack in the mapping.",
+            "The system of %(vendor)s does not accept the hand-off pack as a note: %(reason)s Send this pack manually "
+            "and skip it here, and choose another place for the pack in the mapping.",
             **values,
         )
 
     def _gone(self, item: Outbound, error: Missing) -> bool:
-        """Their record was not found: ask again a few times, then stop the link."""
+        """The record was not found: try again a few times, then stop the link."""
         wait = backoff.rest(self.link.missed + 1)
         self._write(item, intent_at=None, intent={}, next_attempt_at=timezone.now() + wait, error=str(error))
         identity.not_found(self.link, error)
@@ -343,7 +346,7 @@ class Sender:
             self._park(
                 item,
                 sentence(
-                    "Tried %(count)s times while other changes went through. %(error)s",
+                    "Tried %(count)s times while other changes were delivered. %(error)s",
                     count=attempts,
                     error=str(error),
                 ),
@@ -371,13 +374,13 @@ class Sender:
         )
 
     def _write(self, item: Outbound, *, only: str = "", **changes: object) -> None:
-        """Change the item only while the lease is still ours, and it is (where that is said) still as it was read."""
+        """Change the item if the lease is still ours, and if its state is still `only`; Fenced otherwise."""
         rows = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch)
         try:
             with transaction.atomic():
                 written = (rows.filter(state=only) if only else rows).update(**changes)
         except IntegrityError:
-            # Another change of fields is waiting already: what this one had to say, that one will say.
+            # Another change of fields is waiting already, and will send what this one had to send.
             changes |= {"state": Outbound.State.SKIPPED, "next_attempt_at": None, "intent_at": None}
             written = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch).update(**changes)
         if not written:
@@ -385,6 +388,6 @@ class Sender:
 
 
 def _newest(fresh: Link, read: Link, field: str, theirs: str) -> str:
-    """Their value of a field that was not written: what was heard meanwhile, where it is no longer what we read."""
+    """The vendor's value of a field that was not written; a value that was received meanwhile takes precedence."""
     known, before = fresh.agreed.get(field, {}).get("theirs"), read.agreed.get(field, {}).get("theirs")
     return str(known) if theirs == before and known is not None else theirs

@@ -1,4 +1,4 @@
-"""What every connector has to do right, as tests: subclass `Conformance`, say how to act at the vendor, run pytest.
+"""The tests every connector has to pass: subclass `Conformance`, define how to act in the simulator, run pytest.
 
     class TestMyVendor(Conformance):
         connector = MyVendor
@@ -33,7 +33,7 @@ class Conformance(
 
     @classmethod
     def capabilities(cls) -> dict[str, list[str]]:
-        """The names of the behaviours by the capability they are evidence of, in order."""
+        """The names of the behaviours by the capability they prove, in order."""
         found: dict[str, list[str]] = {}
         for subject in Conformance.__bases__:
             for name, value in vars(subject).items():

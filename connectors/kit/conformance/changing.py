@@ -51,7 +51,7 @@ class Changing(Suite):
         with pytest.raises(Missing):
             stage.connector.push(Change(id="1", kind="fields", key="99999999", fields={"title": "x"}))
 
-    @shows("a yes that was none")
+    @shows("a success without effect")
     def test_a_yes_that_was_none_is_noticed(self, stage: Stage) -> None:
         self.need("false_yes")
         key = self.create(stage).key

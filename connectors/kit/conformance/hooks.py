@@ -1,4 +1,4 @@
-"""Calls from the vendor: signatures, repeats, registration."""
+"""Webhook calls: signatures, repeats, registration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .suite import Stage, Suite, shows
 
 
 class Hooks(Suite):
-    """Calls from the vendor: signatures, repeats, registration."""
+    """Webhook calls: signatures, repeats, registration."""
 
     @shows("signed webhooks")
     def test_a_signed_hook_names_its_ticket(self, stage: Stage) -> None:

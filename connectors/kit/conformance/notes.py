@@ -59,7 +59,7 @@ class Notes(Suite):
         self.note(stage.simulator, key, "canary", self.hidden)
         assert [n.visibility for n in stage.connector.notes(key) if "canary" in n.text] == [self.hidden]
 
-    @shows("booked time")
+    @shows("time entries")
     def test_booked_time_is_part_of_the_conversation(self, stage: Stage) -> None:
         self.need("time")
         key = self.open(stage)

@@ -1,4 +1,4 @@
-"""Picklists: values with labels, read anew, refused when inactive."""
+"""Picklists: values with labels, read again on each call, refused when inactive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .suite import Stage, Suite, shows
 
 
 class Picklists(Suite):
-    """Picklists: values with labels, read anew, refused when inactive."""
+    """Picklists: values with labels, read again on each call, refused when inactive."""
 
     @shows("picklists")
     def test_picklists_are_texts_with_labels(self, stage: Stage) -> None:

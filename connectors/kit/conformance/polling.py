@@ -1,4 +1,4 @@
-"""Polls: every change is listed, page by page, and a bad record stops no other."""
+"""Polls: every change is listed, page by page, and an unreadable record does not stop the others."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ NONSENSE: tuple[Any, ...] = (
     {},
     {"date": None},
 )
-"""What has been found where a date should stand."""
+"""Values that systems have returned in place of a date."""
 
 MOST_IN_A_PAGE = 1000
 
 
 class Polling(Suite):
-    """Polls: every change is listed, page by page, and a bad record stops no other."""
+    """Polls: every change is listed, page by page, and an unreadable record does not stop the others."""
 
     @shows("changes by poll")
     def test_an_empty_cursor_begins_now(self, stage: Stage) -> None:
@@ -115,7 +115,7 @@ class Polling(Suite):
         self.attach(stage.simulator, key, "trace.txt", "abc")
         assert key in {ticket.key for ticket in changes(stage.connector, cursor).tickets}
 
-    @shows("booked time")
+    @shows("time entries")
     def test_booked_time_makes_its_ticket_listed(self, stage: Stage) -> None:
         self.need("time")
         key = self.open(stage)
@@ -177,7 +177,7 @@ class Polling(Suite):
 
     @shows("notes with visibility")
     def test_a_note_that_makes_no_sense_hides_no_other_and_not_its_ticket(self, stage: Stage) -> None:
-        """It is told of by its own number; a lookup that may miss one of ours because of it fails instead."""
+        """The note is reported by its own ID; a lookup that may miss a note of ours because of it fails."""
         self.need("spoilt_record")
         key = self.open(stage)
         for number in range(3):
@@ -189,16 +189,16 @@ class Polling(Suite):
             after = stage.connector.fetch(key)
             known = {note.key for note in after.notes or ()}
             if spoilt in known:
-                continue  # they have a meaning for it
+                continue  # the vendor's API accepts this value
             assert known == {note.key for note in before.notes or ()} - {spoilt}
             assert [each.key for each in after.unread] == [spoilt]
-            with pytest.raises(Refused, match="Not all of it can be understood"):
+            with pytest.raises(Refused, match="Not all records can be read"):
                 stage.connector.notes(key)
-        assert after.unread, "none of these dates made no sense"
+        assert after.unread, "the connector accepted every one of these dates"
 
     @shows("changes by poll")
     def test_no_page_grows_with_what_changed(self, stage: Stage) -> None:
-        """A page is bounded, so that a poll after a long silence takes no more memory than another."""
+        """Pages are bounded, so that a poll after a long pause needs no more memory than any other."""
         cursor = stage.connector.changes_since("").cursor
         for number in range(self.many[1]):
             self.open(stage, f"No {number}")
@@ -214,7 +214,7 @@ class Polling(Suite):
 
     @shows("changes by poll")
     def test_a_change_behind_a_sweep_is_seen_by_the_next(self, stage: Stage) -> None:
-        """While page after page is read, tickets that were read already go on changing."""
+        """Tickets that were already read can change while the next pages are read."""
         cursor = stage.connector.changes_since("").cursor
         first = self.open(stage, "First")
         for number in range(self.many[0]):

@@ -1,4 +1,4 @@
-"""Faults while reading: nothing is half understood."""
+"""Faults while reading: a partial or damaged response is never accepted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPOILT_ANSWERS = {
 
 
 class ReadFaults(Suite):
-    """Faults while reading: nothing is half understood."""
+    """Faults while reading: a partial or damaged response is never accepted."""
 
     @shows("faults while reading")
     @pytest.mark.parametrize("spoilt", SPOILT_ANSWERS.values(), ids=SPOILT_ANSWERS)

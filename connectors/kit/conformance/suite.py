@@ -1,4 +1,4 @@
-"""What a connector's author says for the conformance suite, and the stage its tests run on."""
+"""What the author of a connector defines for the conformance suite, and the stage its tests run on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 
 
 def shows(capability: str) -> Callable[[Test], Test]:
-    """Says which capability a behaviour is evidence of; `connector_matrix` counts them so."""
+    """Assign a behaviour to the capability it proves; `connector_matrix` counts by capability."""
 
     def mark(test: Test) -> Test:
         test.capability = capability  # type: ignore[attr-defined]
@@ -32,7 +32,7 @@ def shows(capability: str) -> Callable[[Test], Test]:
 
 
 class Time:
-    """A clock that a test moves; each look is a second later."""
+    """A clock that a test can move; each call is a second later than the one before."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 3, 16, 9, 0, tzinfo=UTC)
@@ -53,7 +53,7 @@ class Stage:
 
     @property
     def called(self) -> HookConnector:
-        """The connector, where the vendor can call us."""
+        """The connector, if the vendor's system can call us."""
         assert isinstance(self.connector, HookConnector)
         return self.connector
 
@@ -63,7 +63,7 @@ class Stage:
 
 
 class Suite:
-    """What the author of a connector says about it and its simulated vendor, and what the tests do with both."""
+    """What the author defines for a connector and its simulator, and what the tests do with both."""
 
     connector: ClassVar[type[TicketConnector]]
     domain: ClassVar[str]
@@ -71,78 +71,78 @@ class Suite:
     person: ClassVar[str]
     """Somebody who works there."""
     statuses: ClassVar[tuple[str, str]]
-    """The value of a new ticket, and of one that is worked on."""
+    """The value of a new ticket, and of one in progress."""
     priorities: ClassVar[tuple[str, str]]
     shown: ClassVar[str]
     hidden: ClassVar[str]
     """The visibility of a note that customers see, and of one that they do not."""
     hidden_time: ClassVar[str] = ""
-    """The visibility of internal words in booked time, if it is one of its own."""
+    """The visibility of internal notes in time entries, if it is a separate one."""
     ticket_path: ClassVar[str]
-    """A part of the path of the calls that read or write a ticket."""
+    """Part of the path of the requests that read or write a ticket."""
     note_method: ClassVar[str] = "POST"
-    """With which method a note is written."""
+    """The HTTP method that writes a note."""
     many: ClassVar[tuple[int, int]] = (1100, 2300)
     """How many tickets are more than one page, and how many are a lot."""
     wrong: ClassVar[Mapping[str, str]]
-    """For each setting that `check` can find to be wrong, a wrong value."""
+    """A wrong value for each setting that `check` verifies."""
     cannot: ClassVar[frozenset[str]] = frozenset()
-    """Behaviours by name that this vendor has no way to show, like "time" or "delete"."""
+    """Behaviours that this vendor's system cannot show, such as "time" or "delete"."""
     hosts: ClassVar[frozenset[str]]
-    """The hosts it may call."""
+    """The hosts that the connector may call."""
 
-    # -- to be said by each connector
+    # -- defined by each connector
 
     def start(self, time: Time) -> Simulator[Any]:
         """A fresh simulated vendor."""
         raise NotImplementedError
 
     def values(self, simulator: Simulator[Any]) -> dict[str, str]:
-        """Settings that are right for it."""
+        """Settings that are valid for it."""
         raise NotImplementedError
 
     def lock_out(self, simulator: Simulator[Any]) -> None:
-        """Our credentials end there."""
+        """Revoke our credentials in the vendor's system."""
         raise NotImplementedError
 
     def note(self, simulator: Simulator[Any], key: str, text: str, visibility: str) -> None:
-        """Somebody there writes a note."""
+        """Write a note as a person of the vendor."""
         raise NotImplementedError
 
     def attach(self, simulator: Simulator[Any], key: str, name: str, text: str) -> None:
-        """Somebody there attaches a file."""
+        """Attach a file as a person of the vendor."""
         simulator.act(self.domain, "file", ticket=key, by=self.person, name=name, text=text)
 
     def hook(self, simulator: Simulator[Any], key: str, number: int) -> tuple[dict[str, str], bytes]:
-        """A signed hook about a ticket: headers and body."""
+        """A signed webhook call about a ticket: headers and body."""
         raise NotImplementedError
 
     def sign(self, simulator: Simulator[Any], body: bytes) -> dict[str, str]:
-        """The headers with which the vendor would send this body; the body may be any."""
+        """The headers with which the vendor's system would send this body, which may be arbitrary."""
         raise NotImplementedError
 
     def switch_off(self, simulator: Simulator[Any]) -> None:
-        """The vendor stops to call us."""
+        """Disable the webhook in the vendor's system."""
         raise NotImplementedError
 
     def registered(self, simulator: Simulator[Any]) -> int:
-        """How many registrations of calls to us there are."""
+        """The number of registered webhooks."""
         raise NotImplementedError
 
     def switch_off_value(self, simulator: Simulator[Any], status: str) -> None:
-        """A status becomes inactive there."""
+        """Make a status inactive in the vendor's system."""
         raise NotImplementedError
 
     def spoil_record(self, simulator: Simulator[Any], key: str, date: Any) -> None:
-        """The ticket's record says that it was made at this date, which may be no date, and no text."""
+        """Set the creation date in the ticket's record to any value, even one that is not a date or a text."""
         raise NotImplementedError
 
     def spoil_note(self, simulator: Simulator[Any], key: str, date: Any) -> None:
-        """The note of this key says that it was written at this date, which may be no date, and no text."""
+        """Set the date of a note to any value, even one that is not a date or a text."""
         raise NotImplementedError
 
     def spoil_write(self, simulator: Simulator[Any], key: str) -> None:
-        """The next change of the ticket's status is answered with yes and not done ("false_yes")."""
+        """Let the next change of the ticket's status return success without taking effect ("false_yes")."""
         raise NotImplementedError
 
     # -- the stage
@@ -187,7 +187,7 @@ class Suite:
 
     def need(self, what: str) -> None:
         if what in self.cannot:
-            pytest.skip(f"{self.connector.label} has no way to show: {what} (declared in cannot)")
+            pytest.skip(f"{self.connector.label} cannot show this behaviour: {what} (declared in `cannot`)")
 
     def fail(self, stage: Stage, method: str = "*", **how: Any) -> Injected:
         fault = Injected(method, self.ticket_path, **how)
@@ -196,7 +196,7 @@ class Suite:
 
 
 def changes(connector: TicketConnector, cursor: str) -> Page:
-    """Everything since a cursor, page after page, as the engine reads it."""
+    """All changes since a cursor, page by page, as the engine reads them."""
     tickets: list[RemoteTicket] = []
     gone: list[str] = []
     for _ in range(MOST_PAGES):

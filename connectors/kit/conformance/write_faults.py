@@ -1,4 +1,4 @@
-"""Faults while writing: an unknown outcome is Unclear."""
+"""Faults while writing: an unknown outcome raises Unclear."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .suite import Stage, Suite, shows
 
 
 class WriteFaults(Suite):
-    """Faults while writing: an unknown outcome is Unclear."""
+    """Faults while writing: an unknown outcome raises Unclear."""
 
     @shows("faults while writing")
     @pytest.mark.parametrize("status", [500, 502, 503, 504])

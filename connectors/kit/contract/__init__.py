@@ -1,7 +1,7 @@
-"""What a connector is, for its author: base classes, records and settings, in the vendor's own words.
+"""The contract of a connector: base classes, records and settings, with the vendor's own values.
 
-Values are passed as text ("5", not 5), so that two readings of the same record compare equal. Times are aware, in
-UTC. Mapping the vendor's values to ours is the engine's task.
+Values are passed as text ("5", not 5), so that two readings of the same record compare equal. Times are aware and in
+UTC. The engine maps the vendor's values to ours.
 """
 
 from .alerts import Alert, AlertConnector

@@ -1,4 +1,4 @@
-"""A monitoring tool: it calls when an alert fires and when it ends."""
+"""A monitoring tool, which calls us when an alert starts and when it ends."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import ClassVar
 
 from connectors.kit.errors import Unsupported
+from hub.core.sentences import sentence
 
 from .hooks import HookConnector
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """One thing a monitoring tool saw begin or end."""
+    """The start, the end or an update of one alert in a monitoring tool."""
 
     key: str
     """Identifies the alert: its repeats and its end have the same key."""
@@ -23,34 +24,34 @@ class Alert:
     title: str
     text: str = ""
     state: str = ""
-    """In the tool's words, like the severity."""
+    """The tool's own word, as for the severity."""
     severity: str = ""
     at: datetime | None = None
-    """When it began or ended; None where the tool does not say, or the zone is not known."""
+    """When it started or ended; None if the tool does not say or the time zone is unknown."""
     or_at: datetime | None = None
     """The later reading of a local time that occurred twice."""
     written_at: str = ""
     """A time that could not be read, as the tool wrote it."""
     author: str = ""
-    """Who acknowledged or commented in the tool."""
+    """Who acknowledged or commented on it in the tool."""
     said: str = ""
-    """What they wrote."""
+    """The text of that acknowledgement or comment."""
     url: str = ""
     service: str = ""
-    """The name of a service, as far as the tool names one."""
+    """The name of a service, if the tool gives one."""
     asset: str = ""
-    """The tag of an asset, as far as the tool names one."""
+    """The tag of an asset, if the tool gives one."""
 
 
 class AlertConnector(HookConnector):
-    """A connector whose calls are alerts. It reads no tickets and takes none."""
+    """A connector whose webhook calls are alerts. It neither reads nor writes tickets."""
 
     calls: ClassVar[Mapping[str, bool]] = {"acknowledge": True}
 
     def read_alerts(self, body: bytes) -> Sequence[Alert]:
-        """The alerts of one call, in order; Refused says what cannot be understood."""
-        raise Unsupported(f"{self.label} sends no alerts.")
+        """The alerts of one call, in order; Refused says what cannot be read."""
+        raise Unsupported(sentence("%(connector)s sends no alerts.", connector=self.label))
 
     def acknowledge(self, key: str, *, author: str, text: str) -> str:
-        """Acknowledge this alert in the tool; returns the tool's answer in words. Repeating it does no harm."""
-        raise Unsupported(f"{self.label} takes no acknowledgements.")
+        """Acknowledge this alert in the tool; returns the tool's answer as text. Repeating it does no harm."""
+        raise Unsupported(sentence("%(connector)s accepts no acknowledgements.", connector=self.label))

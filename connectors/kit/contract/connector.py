@@ -1,7 +1,7 @@
-"""The base of every connector: a name, settings, and a check of both.
+"""The base of every connector: a name, settings and a check of the settings.
 
-What else a connector can do depends on the base classes it names: `TicketConnector`, `MailConnector`,
-`AlertConnector`, `HookConnector`, `ListeningConnector`, `ProfileConnector`. The engine asks with `isinstance`.
+What else a connector can do depends on its base classes: `TicketConnector`, `MailConnector`, `AlertConnector`,
+`HookConnector`, `ListeningConnector`, `ProfileConnector`. The engine tests for them with `isinstance`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from functools import wraps
 from typing import Any, ClassVar
 
 from connectors.kit.errors import ConnectorError, Refused, Unclear, Unsupported
+from hub.core.sentences import sentence
 
 from .ports import Limits, Ports
 from .settings import Checked, Choice, Setting
 
 NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
-"""What is raised by a record that is not as expected: a missing name, an impossible date."""
+"""What a record with unexpected content raises, such as a missing field or an impossible date."""
 LONGEST_WHY = 300
 """The most characters of an unexpected error that are shown."""
 
 
 class Connector:
-    """One kind of system that a connection can speak to."""
+    """One kind of system that a connection can use."""
 
     slug: ClassVar[str]
     label: ClassVar[str]
@@ -44,12 +45,12 @@ class Connector:
         self.ports = ports
 
     def check(self) -> Checked:
-        """Make real calls with these settings; errors name the setting at fault."""
-        raise Unsupported(f"{self.label} cannot be checked.")
+        """Make real requests with these settings; errors name the setting at fault."""
+        raise Unsupported(sentence("%(connector)s cannot be checked.", connector=self.label))
 
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
-        """The values this tenant knows, per field."""
-        raise Unsupported(f"{self.label} has no picklists.")
+        """The values in use in this system, by field."""
+        raise Unsupported(sentence("%(connector)s has no picklists.", connector=self.label))
 
 
 def _guarded(verb: Callable[..., Any], *, is_write: bool) -> Callable[..., Any]:
@@ -61,8 +62,10 @@ def _guarded(verb: Callable[..., Any], *, is_write: bool) -> Callable[..., Any]:
             raise
         except NOT_UNDERSTOOD as error:
             what = " ".join(f"{type(error).__name__} in {verb.__name__}: {error}".split())[:LONGEST_WHY]
-            why = f"{self.label} answered with something that was not expected ({what})."
-            # A write may have taken effect before its answer was not understood.
+            why = sentence(
+                "%(connector)s returned an unexpected response (%(details)s).", connector=self.label, details=what
+            )
+            # A write may have taken effect although its response cannot be read.
             raise (Unclear(why) if is_write else Refused(why)) from error
 
     return guarded

@@ -1,4 +1,4 @@
-"""Calls from a vendor to us, and their registration with the vendor."""
+"""Webhook calls from a vendor's system, and their registration there."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from connectors.kit.errors import Unsupported
+from hub.core.sentences import sentence
 
 from .connector import Connector
 
 HOOK_SECRET = "hook_secret"  # noqa: S105
-"""In `Ports.memory`: a digest of the secret registered there. The engine deletes it when calls do not verify."""
+"""In `Ports.memory`: a digest of the registered secret. The engine deletes it when calls cannot be verified."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hook:
-    """What a call is about. It is only a hint: the record itself is read again."""
+    """The record that a call is about. It is only a hint: the record itself is read again."""
 
     key: str
     delivery: str
-    """Identifies the news: the same in a repeated delivery, different in every other one."""
+    """Identifies the notification: the same when it is delivered again, different for every other one."""
     also: tuple[str, ...] = ()
-    """Further records that a batch is about."""
+    """Further records of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,27 +31,27 @@ class Hooked:
     """The state of the registration after `register_hook`."""
 
     key: str
-    """The id of the registration there; several are joined by commas."""
+    """The ID of the registration in the vendor's system; several are joined by commas."""
     was_off: str = ""
-    """What was wrong with it and has been repaired, in words; empty where all was well."""
+    """What was wrong with it and has been repaired; empty if nothing was wrong."""
 
 
 class HookConnector(Connector):
     """A connector that the vendor's system can call."""
 
     signs_hooks: ClassVar[bool] = True
-    """Whether calls are signed; if not, a secret in the address takes the place of a signature."""
+    """Whether calls are signed; if not, a secret in the URL replaces the signature."""
     signature_headers: ClassVar[tuple[str, ...]] = ()
-    """Header names in lower case. A signed call has one of them; without any, nothing of a call is read."""
+    """Header names in lower case. A signed call has one of them; a call without any is not read."""
     calls: ClassVar[Mapping[str, bool]] = {"register_hook": True}
 
     def read_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
-        """Check the signature of a call over its raw body, then read what it is about.
+        """Check the signature of a call over its raw body, then read which record it is about.
 
-        BadSignature where the signature is wrong; TryLater where what is needed to check it cannot be had now.
+        BadSignature if the signature is wrong; TryLater if it cannot be checked at the moment.
         """
-        raise Unsupported(f"{self.label} sends no hooks.")
+        raise Unsupported(sentence("%(connector)s sends no webhooks.", connector=self.label))
 
     def register_hook(self, url: str) -> Hooked:
-        """Register this URL exactly once for each kind of news; called again, it repairs the registration."""
-        raise Unsupported(f"{self.label} sends no hooks.")
+        """Register this URL exactly once for each kind of event; called again, it repairs the registration."""
+        raise Unsupported(sentence("%(connector)s sends no webhooks.", connector=self.label))

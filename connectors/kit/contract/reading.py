@@ -1,4 +1,4 @@
-"""Reading records one by one, so that one that makes no sense stops none of the others."""
+"""Reading records one by one, so that an unreadable one does not stop the others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from connectors.kit.errors import Refused
+from hub.core.sentences import Sentence, sentence
 
 from .connector import NOT_UNDERSTOOD
 from .records import RemoteFile, RemoteNote, RemoteTicket, Unread
@@ -18,7 +19,7 @@ Piece = TypeVar("Piece", bound=RemoteNote | RemoteFile)
 def understood(
     items: Iterable[Any], read: Callable[[Any], RemoteTicket]
 ) -> tuple[tuple[RemoteTicket, ...], tuple[Unread, ...]]:
-    """Read the records of a page one by one: one that makes no sense stops none of the others."""
+    """The tickets of a page, and the records that cannot be read."""
     tickets: list[RemoteTicket] = []
     unread: list[Unread] = []
     for item in items:
@@ -34,10 +35,10 @@ def understood(
 def pieces(
     items: Iterable[Any], read: Callable[[Any], Iterable[Piece]], *, key: Callable[[Any], str] | None = None
 ) -> tuple[tuple[Piece, ...], tuple[Unread, ...]]:
-    """Read the notes or files of one ticket one by one: one that makes no sense stops none of the others.
+    """The notes or files of one ticket, and the records that cannot be read.
 
-    `read` gives what a record comes to: one, none where it is left out, or several. `key` says which one it is, where
-    that is not its "id".
+    `read` gives the notes or files of one record: one, several, or none if the record is left out. `key` gives a
+    record's key where that is not its "id".
     """
     found: list[Piece] = []
     unread: list[Unread] = []
@@ -53,9 +54,9 @@ def pieces(
 
 
 def all_of(found: tuple[Piece, ...], unread: Sequence[Unread]) -> tuple[Piece, ...]:
-    """What was found, if it is all; Refused where a record could not be understood: it may be the one looked for."""
+    """What was found; Refused if a record could not be read, because it may be the one that is looked for."""
     if unread:
-        raise Refused(f"Not all of it can be understood: {unread[0].why}")
+        raise Refused(sentence("Not all records can be read: %(reason)s", reason=unread[0].why))
     return found
 
 
@@ -83,26 +84,32 @@ def _key_or_none(item: Any, key: Callable[[Any], str] | None) -> str | None:
 
 
 def unread_of(item: Any, error: Exception, *, key: Any = None) -> Unread:
-    """What is kept of a record that makes no sense; never fails itself."""
+    """What is kept of a record that cannot be read; never fails itself."""
     if key is None:
         key = item.get("id") if isinstance(item, Mapping) else None
     try:
         raw = json.dumps(item, default=str)[:100_000]
     except (RecursionError, ValueError, TypeError):
-        raw = f"(a {type(item).__name__} that cannot be written)"
+        raw = f"({type(item).__name__}, cannot be shown)"
     told = str(key)[:LONGEST_KEY] if isinstance(key, str | int) and not isinstance(key, bool) else ""
-    return Unread(key=told, why=f"{type(error).__name__}: {error}"[:300], raw=raw)
+    return Unread(key=told, why=_reason(error)[:300], raw=raw)
+
+
+def _reason(error: Exception) -> str:
+    """The reason as it is if it is a sentence; that of an unexpected error with the name of its class."""
+    reason = str(error)
+    return reason if isinstance(reason, Sentence) else f"{type(error).__name__}: {reason}"
 
 
 def _sound(ticket: RemoteTicket) -> None:
-    """ValueError for a ticket that cannot be kept: its key is none, or what should be text is not."""
+    """ValueError for a ticket that cannot be stored: without a valid key, or with something else in place of text."""
     _sound_key(ticket.key)
     try:
-        "".join((*_texts_of(ticket), *ticket.fields.values()))  # of every record of a poll: the quickest look there is
+        "".join((*_texts_of(ticket), *ticket.fields.values()))  # the fastest test, as every record of a poll takes it
     except TypeError:
         wrong = [name for name in _TEXTS if not isinstance(getattr(ticket, name), str)]
         wrong += [name for name, value in ticket.fields.items() if not isinstance(value, str)]
-        raise ValueError(f"{', '.join(wrong)}: not a text") from None
+        raise ValueError(sentence("These values have to be text: %(names)s.", names=", ".join(wrong))) from None
     for note in ticket.notes or ():
         _sound_key(note.key)
     for file in ticket.files or ():
@@ -110,20 +117,20 @@ def _sound(ticket: RemoteTicket) -> None:
 
 
 def _sound_piece(piece: RemoteNote | RemoteFile) -> None:
-    """ValueError for a note or file that cannot be kept."""
+    """ValueError for a note or file that cannot be stored."""
     _sound_key(piece.key)
     texts = [piece.visibility, piece.author, piece.text if isinstance(piece, RemoteNote) else piece.name]
     if not all(isinstance(each, str) for each in texts):
-        raise ValueError("what should be text is none")
+        raise ValueError(sentence("Visibility, author, and text or name have to be text."))
 
 
 def _sound_key(key: Any) -> None:
     if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
-        raise ValueError(f"{str(key)[:40]!r} is no key")
+        raise ValueError(sentence("%(value)s is not a valid key.", value=repr(str(key)[:40])))
 
 
 def readable(items: Iterable[Any], read: Callable[[Any], Any]) -> list[Any]:
-    """What can be read of these: of lists that only help, as people's names."""
+    """What can be read of these items, for lists that are only helpful, such as people's names."""
     found = []
     for item in items:
         try:

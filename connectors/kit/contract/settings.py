@@ -1,4 +1,4 @@
-"""What an admin enters for a connection, and what the vendor lets them choose from."""
+"""What an admin enters for a connection, and the values of the vendor's system to choose from."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One thing an admin has to enter for a connection."""
+    """One setting of a connection."""
 
     name: str
     label: str
+    """A sentence that can be translated, like `help` and the labels of `choices`."""
     help: str = ""
     is_secret: bool = False
     is_required: bool = True
     default: str = ""
     picklist: str = ""
-    """The picklist its value is chosen from, once we have access."""
+    """The picklist from which its value is chosen, once we have access."""
     choices: tuple[tuple[str, str], ...] = ()
     """A fixed set of values, each with its label."""
     is_many: bool = False
@@ -25,13 +26,13 @@ class Setting:
     is_long: bool = False
     """Whether the value has several lines, such as a certificate."""
     is_rare: bool = False
-    """Whether the default is usually right: the wizard folds the setting away."""
+    """Whether the default is usually right: the wizard hides the setting among the rarely used ones."""
     is_address: bool = False
-    """Whether it says where credentials are sent: when it changes, they have to be entered again."""
+    """Whether it says where credentials are sent: if it changes, they have to be entered again."""
 
 
 def several(value: str) -> tuple[str, ...]:
-    """The values of a setting that holds more than one.
+    """The values of a setting that can have several.
 
     >>> several("175, 180,,")
     ('175', '180')
@@ -49,16 +50,16 @@ class Choice:
     is_closed: bool = False
     """For a status: a ticket with this status is closed."""
     hint: str = ""
-    """What the vendor's system says about its meaning, in its own words; used for suggestions only."""
+    """The meaning according to the vendor's system, in its own words; used for suggestions only."""
     is_theirs: bool = False
-    """For a status: only the vendor's system sets it, so we never write it."""
+    """For a status: only the vendor's system sets it, so it is never written."""
     place: str = ""
-    """For a status, where each queue has its own: the queue it belongs to. Empty: valid in every queue."""
+    """For a status, if each queue has its own statuses: the queue it belongs to. Empty: valid in every queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What `check` found out: our user there, and facts worth showing to a person."""
+    """The result of `check`: our user in the vendor's system, and facts to show to a person."""
 
     own_user: str
     facts: Mapping[str, str] = field(default_factory=dict)

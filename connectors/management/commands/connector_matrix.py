@@ -1,7 +1,7 @@
-"""Print what each connector can do, from evidence: its conformance tests are run, and counted by capability.
+"""Print what each connector can do: run its conformance tests, and count them by capability.
 
-manage.py connector_matrix                      run the evidence and print the table
-manage.py connector_matrix --write docs/connectors.md    and put it into the page, between its marks
+manage.py connector_matrix                              run the tests and print the table
+manage.py connector_matrix --write docs/connectors.md   also write it into the page, between its marks
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree  # our own report, written by pytest a moment ago
+from xml.etree import ElementTree  # reads only our own report, which pytest has just written
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,14 +24,14 @@ from connectors.kit.quality import Quality
 
 BEGIN, END = "<!-- matrix -->", "<!-- end of matrix -->"
 Outcomes = Mapping[str, Counter[str]]
-"""Name of a test -> how often it passed, failed or was skipped, over its parameters."""
+"""How often each test passed, failed or was skipped, over its parameters, by name of the test."""
 
 
 class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--write", metavar="PAGE", help="the page whose table is written anew")
+        parser.add_argument("--write", metavar="PAGE", help="the page whose table is replaced")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         claims = {slug: quality.of(kind) for slug, kind in connectors_by_slug().items()}
@@ -42,11 +42,11 @@ class Command(BaseCommand):
             _write(Path(settings.BASE_DIR) / options["write"], table)
         failed = [slug for slug, outcomes in shown.items() if any(each["failed"] for each in outcomes.values())]
         if failed:
-            raise CommandError(f"The evidence of {', '.join(failed)} does not hold; see the ✗ above.")
+            raise CommandError(f"Tests of {', '.join(failed)} failed; see the ✗ above.")
 
 
 def _run(claim: Quality) -> Outcomes:
-    """Run a connector's evidence in a process of its own."""
+    """Run a connector's tests in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         tests = [claim.evidence, *claim.also.values()]
@@ -60,7 +60,7 @@ def _run(claim: Quality) -> Outcomes:
         outcomes = _read(report) if report.exists() else {}
         if not outcomes:
             last = (done.stdout + done.stderr).strip().splitlines()[-1:]
-            raise CommandError(f"The evidence of {claim.slug} cannot be run here (make test installs pytest): {last}")
+            raise CommandError(f"The tests of {claim.slug} could not be run (make test installs pytest): {last}")
         return outcomes
 
 
@@ -77,7 +77,7 @@ def _read(report: Path) -> Outcomes:
 
 
 def _table(claims: Mapping[str, Quality], shown: Mapping[str, Outcomes]) -> str:
-    from connectors.kit.conformance import Conformance  # needs pytest, which only evidence needs
+    from connectors.kit.conformance import Conformance  # needs pytest, which only this command needs
 
     lines = [
         f"| capability | {' | '.join(claims)} |",
@@ -91,7 +91,7 @@ def _table(claims: Mapping[str, Quality], shown: Mapping[str, Outcomes]) -> str:
             name = test.rpartition("::")[2]
             cells = [_cell([name], shown[slug], skipped="not run here") if each == slug else "" for each in claims]
             lines.append(f"| {what} | {' | '.join(cells)} |")
-    lines += ["", "✓ and how many tests showed it; – where the vendor has no way to:"]
+    lines += ["", "✓ with the number of tests that show it; – if the vendor's system cannot do it:"]
     lines += [f"* {slug}, {name}: {why}." for slug, claim in claims.items() for name, why in claim.cannot.items()]
     return "\n".join(lines)
 

@@ -1,9 +1,9 @@
-"""Read messages as the hub would, and print one JSON line for each; the database is not touched.
+"""Read e-mails as the hub would, and print one JSON line for each; the database is not touched.
 
-manage.py read_mail message.eml          one message
-manage.py read_mail folder/              every .eml and .mbox file in it and below; where there is none, every file
-manage.py read_mail archive.mbox         every message of an mbox file
-manage.py read_mail -                    one message from standard input
+manage.py read_mail message.eml          one e-mail
+manage.py read_mail folder/              every .eml and .mbox file in it and below, or every file if there are none
+manage.py read_mail archive.mbox         every e-mail of an mbox file
+manage.py read_mail -                    one e-mail from standard input
 
 `action` says what would be done: open_ticket, add_message, delivery_failed, ignore or hold.
 """
@@ -31,7 +31,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", help="a message, a folder of .eml files, an .mbox file, or - for standard input")
+        parser.add_argument("path", help="an e-mail, a folder of .eml files, an .mbox file, or - for standard input")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         keys = [str(key).encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
@@ -55,7 +55,7 @@ def _messages(path: str) -> Iterator[tuple[str, bytes]]:
             else:
                 yield name, file.read_bytes()
     except (OSError, mailbox.Error) as error:
-        raise CommandError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        raise CommandError(f"{path} could not be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def _files(place: Path) -> list[Path]:
@@ -63,12 +63,12 @@ def _files(place: Path) -> list[Path]:
         return [place]
     every = sorted(file for file in place.rglob("*") if file.is_file() and not file.name.startswith("."))
     if not every:
-        raise CommandError(f"There is no message in {place}.")
+        raise CommandError(f"There are no e-mails in {place}.")
     return [file for file in every if file.suffix.lower() in (".eml", ".mbox")] or every
 
 
 def told(mail: Mail) -> dict[str, Any]:
-    """The message as one line tells it."""
+    """The fields of the JSON line for one e-mail."""
     return {
         "kind": mail.kind,
         "action": mail.action,

@@ -1,9 +1,9 @@
-"""Seal every credential again with the newest key of TICKETHUB_SEAL_KEYS, and check that each can be opened.
+"""Encrypt every credential again with the newest key of TICKETHUB_SEAL_KEYS, and check that each can be opened.
 
-manage.py rotate_keys            seal again what an older key sealed; stopped half-way, it goes on where it was
-manage.py rotate_keys --check    only look: which key opens how many credentials
+manage.py rotate_keys            encrypt again what an older key encrypted; if interrupted, it continues next time
+manage.py rotate_keys --check    only show which key opens how many credentials
 
-Exit status 1 if a credential cannot be opened with any key of this installation.
+Exit status 1 if no key of this installation opens a credential.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Command(BaseCommand):
             else:
                 opened[number] += 1
         if not options["check"]:
-            self.stdout.write(f"{done} credentials were sealed again with the newest key.")
+            self.stdout.write(f"Credentials encrypted again with the newest key: {done}.")
         for number, count in enumerate(opened):
-            what = "the newest key" if number == 0 else f"key {number + 1}, an older one"
-            rest = "" if number == 0 or count else ": it can be taken out of TICKETHUB_SEAL_KEYS"
-            self.stdout.write(f"{what} opens {count} of {sum(opened) + len(lost)}{rest}.")
+            what = "The newest key" if number == 0 else f"Key {number + 1} (older)"
+            rest = "" if number == 0 or count else " It can be removed from TICKETHUB_SEAL_KEYS."
+            self.stdout.write(f"{what} opens {count} of {sum(opened) + len(lost)}.{rest}")
         for name in lost:
-            self.stderr.write(f"{name}: no key opens its credentials; put the key back, or enter them again.")
+            self.stderr.write(f"{name}: no key opens its credentials. Restore the key, or enter the credentials again.")
         if lost:
             sys.exit(1)

@@ -1,7 +1,8 @@
-"""A profile: how one REST system is addressed, as a TOML document that an admin can write from its documentation.
+"""A profile: how to use one REST system, as a TOML document that an admin can write from its documentation.
 
-Requests hold texts with {expressions}; what is read from answers is expressions. Numbers in brackets are those of the
-table of capabilities in docs/how-to/connect-a-rest-vendor.md, which explains each table.
+Requests contain texts with {expressions}, and responses are read with expressions. Numbers in brackets are those of the
+table of capabilities in docs/how-to/connect-a-rest-vendor.md, which explains each table. The `help` of a key is shown
+in the forms that edit a profile.
 """
 
 from .connect import Connect, Discover, LimitsRow, SettingRow, Signed, Token

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.rest.schema import expr, flag, may, must, named, number, numbers, table, text, texts, tree, word
+from hub.core.sentences import sentence
 from hub.expressions import Expression
 from hub.expressions.texts import Text, Tree
 
@@ -14,7 +15,7 @@ from .names import ANSWER, REQUEST
 
 @dataclass(frozen=True)
 class SettingRow:
-    """One thing an admin enters."""
+    """One setting that an admin enters."""
 
     name: str = must(word())
     label: str = must(word())
@@ -23,30 +24,32 @@ class SettingRow:
     required: bool = may(flag, True)
     default: str = may(word(), "")
     picklist: str = may(word(), "")
-    long: bool = may(flag, False)
-    """Whether the value has several lines, such as a certificate."""
+    long: bool = may(flag, False, help=sentence("Whether the value has several lines, such as a certificate."))
     choices: Mapping[str, str] = may(named(word()), {})
 
 
 @dataclass(frozen=True)
 class Token:
-    """OAuth 2: how a token is requested (RFC 6749, sections 4.4 and 6)."""
+    """OAuth 2: how a token is requested (RFC 6749, sections 4.4 and 6: https://www.rfc-editor.org/rfc/rfc6749)."""
 
-    grant: str = may(word("client_credentials", "refresh_token", "none"), "client_credentials")
-    """``none`` is a proprietary log-in: method, headers, form and body say what is sent."""
+    grant: str = may(
+        word("client_credentials", "refresh_token", "none"),
+        "client_credentials",
+        help=sentence("“none” is a proprietary login: method, headers, form and body define the request."),
+    )
     method: str = may(word("GET", "POST"), "POST")
     headers: Mapping[str, Text] = may(texts("settings", "secrets"), {})
     body: Tree = may(tree("settings", "secrets"))
-    header: str = may(word(), "Authorization")
-    """The header that carries the token."""
+    header: str = may(word(), "Authorization", help=sentence("The header that contains the token."))
     url: Text = must(text(*REQUEST))
     form: Mapping[str, Text] = may(texts(*REQUEST), {})
     query: Mapping[str, Text] = may(texts(*REQUEST), {})
     client_id: Text = may(text(*REQUEST))
     client_secret: Text = may(text(*REQUEST))
     client: str = may(word("body", "basic"), "body")
-    refresh: str = may(word(), "")
-    """The secret setting that holds the refresh token; a new refresh token replaces it."""
+    refresh: str = may(
+        word(), "", help=sentence("The secret setting that holds the refresh token; a new refresh token replaces it.")
+    )
     pick: Expression = may(expr("answer"))
     expires: Expression = may(expr("answer"))
     skew_seconds: float = may(number(0, 3600), 60)
@@ -67,7 +70,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class Discover:
-    """How the address itself is found (1)."""
+    """How the address is discovered (1)."""
 
     url: Text = must(text("settings", "secrets"))
     pick: Expression = must(expr("answer", "settings"))
@@ -88,12 +91,14 @@ class Connect:
     token: Token = may(table(Token))
     signed: Signed = may(table(Signed))
     discover: Discover = may(table(Discover))
-    certificate: Text = may(text("settings", "secrets"))
-    """Our certificate with its key, in PEM, for mutual TLS."""
-    authority: Text = may(text("settings", "secrets"))
-    """The certificate authority of the server, in PEM, where it is not a public one."""
-    wrong: str = may(word(), "")
-    """The setting that is probably wrong when access is denied."""
+    certificate: Text = may(
+        text("settings", "secrets"), help=sentence("Our certificate with its key, in PEM, for mutual TLS.")
+    )
+    authority: Text = may(
+        text("settings", "secrets"),
+        help=sentence("The certificate authority of the server, in PEM, unless it is a public one."),
+    )
+    wrong: str = may(word(), "", help=sentence("The setting that is probably wrong when access is denied."))
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,16 @@ class LimitsRow:
     seconds: float = may(number(1, 86400), 0)
     share: float = may(number(0.01, 1), 0.5)
     threads: int = may(number(1, 100))
-    remaining: str = may(word(), "")
-    """The header with the number of calls left."""
+    remaining: str = may(word(), "", help=sentence("The header with the number of requests left."))
     floor: float = may(number(0, 1e6), 5)
-    reset: str = may(word(), "")
-    """The header with the seconds to wait, or a Unix timestamp."""
-    left: Expression = may(expr(*ANSWER))
-    """The number of calls left, from the answer of `operations.quota`, where there is an endpoint for it."""
-    again_in: Expression = may(expr(*ANSWER))
-    """The seconds until there are more calls, or a Unix timestamp, from the same answer."""
+    reset: str = may(word(), "", help=sentence("The header with the seconds to wait, or a Unix timestamp."))
+    left: Expression = may(
+        expr(*ANSWER),
+        help=sentence(
+            "The number of requests left, from the response to operations.quota, if there is an endpoint for it."
+        ),
+    )
+    again_in: Expression = may(
+        expr(*ANSWER),
+        help=sentence("The seconds until more requests are allowed, or a Unix timestamp, from the same response."),
+    )

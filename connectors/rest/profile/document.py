@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.rest.schema import flag, may, must, named, number, table, tables, word, words
+from hub.core.sentences import sentence
 
 from .connect import Connect, LimitsRow, SettingRow
 from .hook import HookRow
@@ -38,11 +39,13 @@ class Profile:
     hook: HookRow = may(table(HookRow))
     lengths: Mapping[str, float] = may(named(number(1, 1e7)), {})
     insert_only: tuple[str, ...] = may(words, ())
-    verify: bool = may(flag, True)
-    """Whether a change is read back, to detect a success that changed nothing (21)."""
+    verify: bool = may(
+        flag, True, help=sentence("Whether a change is read back, to detect a success that changed nothing.")
+    )
     largest_file: float = may(number(1, 100 * 2**20), 20 * 2**20)
-    lacks: Mapping[str, str] = may(named(word()), {})
-    """What the system cannot do, by name, with the reason; see LACKS."""
+    lacks: Mapping[str, str] = may(
+        named(word()), {}, help=sentence("What the system cannot do, by name, with the reason.")
+    )
     digest: str = may(word(), "")
 
     def parts_of(self, field: str) -> tuple[ValueRow, ...]:

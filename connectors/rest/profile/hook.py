@@ -1,17 +1,18 @@
-"""The vendor's calls to us."""
+"""Webhook calls from the vendor's system."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from connectors.rest.schema import expr, may, number, text, word
+from hub.core.sentences import sentence
 from hub.expressions import Expression
 from hub.expressions.texts import Text
 
 
 @dataclass(frozen=True)
 class HookRow:
-    """How the vendor's calls to us are signed and read (16)."""
+    """How webhook calls are signed and read (16)."""
 
     check: str = may(word("secret_path", "hmac", "header", "basic"), "secret_path")
     header: str = may(word(), "")
@@ -20,13 +21,15 @@ class HookRow:
     encoding: str = may(word("hex", "base64"), "hex")
     secret: Text = may(text("settings", "secrets"))
     key_form: str = may(word("raw", "sha256", "base64"), "raw")
-    content: Text = may(text("body", "headers", "settings"))
-    """The signed content, where it is not the body alone."""
+    content: Text = may(
+        text("body", "headers", "settings"), help=sentence("The signed content, if it is not the body alone.")
+    )
     timestamp: Expression = may(expr("headers", "answer"))
     tolerance_seconds: float = may(number(10, 86400), 300)
     key: Expression = may(expr("answer", "headers", "settings"))
-    keys: Expression = may(expr("answer", "headers", "settings"))
-    """For a batch: the keys of all its records."""
+    keys: Expression = may(
+        expr("answer", "headers", "settings"), help=sentence("For a batch: the keys of all its records.")
+    )
     delivery: Expression = may(expr("answer", "headers"))
     url: Expression = may(expr("item"))
     id: Expression = may(expr("item"))
@@ -34,7 +37,7 @@ class HookRow:
 
     @property
     def signature_headers(self) -> tuple[str, ...]:
-        """The header that every signed call has."""
+        """The header of every signed call."""
         if self.check == "secret_path":
             return ()
         return ("authorization",) if self.check == "basic" else (self.header.lower(),)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.rest.schema import expr, flag, may, must, named, number, tables, text, word, words
+from hub.core.sentences import sentence
 from hub.expressions import Expression
 from hub.expressions.texts import Text
 
@@ -17,26 +18,25 @@ class Times:
     """How times are written in records (25)."""
 
     read: tuple[str, ...] = may(words, ("iso",))
-    zone: Text = may(text("settings"))
-    """The time zone of times that do not name one."""
+    zone: Text = may(text("settings"), help=sentence("The time zone of times that do not name one."))
 
 
 @dataclass(frozen=True)
 class Since:
     """How "changed since" is written, which may differ from how times are read (8)."""
 
-    write: str = may(word(), "%Y-%m-%dT%H:%M:%SZ")
-    """A strftime format, ``epoch`` or ``epoch_ms``."""
+    write: str = may(word(), "%Y-%m-%dT%H:%M:%SZ", help=sentence("A strftime format, “epoch” or “epoch_ms”."))
     zone: Text = may(text("settings"))
     resolution_seconds: float = may(number(1, 86400), 1)
     overlap_seconds: float = may(number(0, 7 * 86400), 900)
-    lag_seconds: float = may(number(0, 3600), 0)
-    """How many seconds of the newest changes the list leaves out, as exports do."""
+    lag_seconds: float = may(
+        number(0, 3600), 0, help=sentence("The age in seconds below which the list leaves changes out, as exports do.")
+    )
 
 
 @dataclass(frozen=True)
 class TicketRow:
-    """Which parts of a record are which parts of a ticket (9, 14, 23)."""
+    """How a record becomes a ticket (9, 14, 23)."""
 
     key: Expression = must(expr(*RECORD))
     key_form: str = may(word("number", "word", "hex", "any"), "word")
@@ -44,19 +44,19 @@ class TicketRow:
     url: Text = may(text(*RECORD))
     created_at: Expression = may(expr(*RECORD))
     changed_at: Expression = may(expr(*RECORD))
-    made_by: Expression = may(expr(*RECORD))
-    """The id of who created it, as in `who.id`: it identifies our own records."""
-    author: Expression = may(expr(*RECORD))
-    """The name of who changed it last, or created it."""
-    changed_by: Expression = may(expr(*RECORD))
-    """The id of that person, as in `who.id`: our own changes are not shown as the vendor's."""
+    made_by: Expression = may(
+        expr(*RECORD), help=sentence("The ID of the user who created it, as in who.id: it identifies our own records.")
+    )
+    author: Expression = may(expr(*RECORD), help=sentence("The name of the person who last changed or created it."))
+    changed_by: Expression = may(
+        expr(*RECORD),
+        help=sentence("The ID of that person, as in who.id, so that our own changes are not shown as the vendor's."),
+    )
     assignee: Expression = may(expr(*RECORD))
     queue: Expression = may(expr(*RECORD))
     merged_into: Expression = may(expr(*RECORD))
-    resolution: Expression = may(expr(*RECORD))
-    """The resolution, where a field of its own holds it."""
-    requester: Expression = may(expr(*RECORD))
-    """The requester's e-mail address."""
+    resolution: Expression = may(expr(*RECORD), help=sentence("The resolution, if it has a field of its own."))
+    requester: Expression = may(expr(*RECORD), help=sentence("The requester's e-mail address."))
     is_foreign: Expression = may(expr(*RECORD))
     is_gone: Expression = may(expr(*RECORD))
     reference: Expression = may(expr(*RECORD))
@@ -65,13 +65,20 @@ class TicketRow:
 
 @dataclass(frozen=True)
 class NoteRow:
-    """Where notes are, and which of their parts is which (12, 13)."""
+    """Where notes are, and how a record becomes a note (12, 13)."""
 
-    items: Expression = may(expr(*RECORD))
-    """The notes within the ticket's own answer; leave it out where an operation lists them."""
+    items: Expression = may(
+        expr(*RECORD),
+        help=sentence("The notes within the ticket's own response; leave it empty if an operation lists them."),
+    )
     operation: str = may(word(), "")
-    detail: str = may(word(), "")
-    """An operation that reads one note, where the list leaves out its text; its answer is `detail`."""
+    detail: str = may(
+        word(),
+        "",
+        help=sentence(
+            "An operation that reads one note, if the list does not contain its text; its response is “detail”."
+        ),
+    )
     only: Expression = may(expr(*RECORD, "detail"))
     key: Expression = may(expr(*RECORD, "detail"))
     text: Expression = must(expr(*RECORD, "detail"))
@@ -79,20 +86,28 @@ class NoteRow:
     author: Expression = may(expr(*RECORD, "detail"))
     made_by: Expression = may(expr(*RECORD, "detail"))
     created_at: Expression = must(expr(*RECORD, "detail"))
-    merged_into: Expression = may(expr(*RECORD, "detail"))
-    """The key of the ticket this one was merged into, where only a note names it and the ticket's own is ``'?'``."""
+    merged_into: Expression = may(
+        expr(*RECORD, "detail"),
+        help=sentence(
+            "The key of the ticket this one was merged into, if only a note contains it and the ticket's own is '?'."
+        ),
+    )
 
 
 @dataclass(frozen=True)
 class FileRow:
-    """Where attachments are, and which of their parts is which (15)."""
+    """Where attachments are, and how a record becomes a file (15)."""
 
     items: Expression = may(expr(*RECORD))
     operation: str = may(word(), "")
-    within: Expression = may(expr(*RECORD))
-    """The files within each item, such as those of a note; the item is then `parent`."""
-    detail: str = may(word(), "")
-    """An operation that reads one file, where the list contains too little; its answer is `detail`."""
+    within: Expression = may(
+        expr(*RECORD), help=sentence("The files within each item, such as those of a note; the item is then “parent”.")
+    )
+    detail: str = may(
+        word(),
+        "",
+        help=sentence("An operation that reads one file, if the list contains too little; its response is “detail”."),
+    )
     only: Expression = may(expr(*RECORD, "parent", "detail"))
     key: Expression = must(expr(*RECORD, "parent", "detail"))
     name: Expression = must(expr(*RECORD, "parent", "detail"))
@@ -100,10 +115,12 @@ class FileRow:
     visibility: Expression = may(expr(*RECORD, "parent", "detail"))
     author: Expression = may(expr(*RECORD, "parent", "detail"))
     made_by: Expression = may(expr(*RECORD, "parent", "detail"))
-    created_at: Expression = may(expr(*RECORD, "parent", "detail"))
-    """The ticket's own time is used where this is missing."""
-    mark: Expression = may(expr(*RECORD, "parent", "detail"))
-    """Our mark, where the record has a place for it."""
+    created_at: Expression = may(
+        expr(*RECORD, "parent", "detail"), help=sentence("If empty, the ticket's own time is used.")
+    )
+    mark: Expression = may(
+        expr(*RECORD, "parent", "detail"), help=sentence("Our mark, if the record has a place for it.")
+    )
 
 
 @dataclass(frozen=True)
@@ -112,16 +129,18 @@ class ValueRow:
     label: str = must(word())
     closed: bool = may(flag, False)
     active: bool = may(flag, True)
-    theirs: bool = may(flag, False)
-    """For a status: only the vendor's system sets it."""
-    of: str = may(word(), "")
-    """The vendor's value that this one is a part of: the records for which `when` is true."""
+    theirs: bool = may(flag, False, help=sentence("For a status: only the vendor's system sets it."))
+    of: str = may(
+        word(),
+        "",
+        help=sentence("The vendor's value that this one is a part of: the records for which “when” is true."),
+    )
     when: Expression = may(expr(*RECORD))
 
 
 @dataclass(frozen=True)
 class PicklistRow:
-    """The values of a field: fixed, or read from the vendor (10)."""
+    """The values of a field: fixed, or read from the vendor's system (10)."""
 
     values: tuple[ValueRow, ...] = may(tables(ValueRow), ())
     operation: str = may(word(), "")
@@ -134,7 +153,7 @@ class PicklistRow:
 
 @dataclass(frozen=True)
 class WhoRow:
-    """Our own user there (18)."""
+    """Our own user in the vendor's system (18)."""
 
     id: Expression = must(expr(*ANSWER))
     name: Expression = may(expr(*ANSWER))
@@ -142,7 +161,8 @@ class WhoRow:
 
 @dataclass(frozen=True)
 class PeopleRow:
-    """For records that name people by id only (26): `author` and `assignee` are ids, and their names are read."""
+    """For records that contain only the IDs of people (26): the names for `author` and `assignee` are looked up."""
 
-    name: Expression = must(expr(*ANSWER))
-    """The name, from the answer of `operations.person`, which is given {key}."""
+    name: Expression = must(
+        expr(*ANSWER), help=sentence("The name, from the response to operations.person, which receives {key}.")
+    )

@@ -1,4 +1,4 @@
-"""The requests of an operation, how lists continue, and what refusals mean."""
+"""The requests of an operation, how lists continue, and what errors mean."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.rest.schema import expr, flag, may, must, number, numbers, table, text, texts, tree, word
+from hub.core.sentences import sentence
 from hub.expressions import Expression
 from hub.expressions.texts import Text, Tree
 
@@ -19,20 +20,25 @@ class Paging:
     style: str = may(word("none", "page", "offset", "cursor", "link", "next_url", "keyset", "time"), "none")
     size: int = may(number(1, 10_000), 100)
     first: int = may(number(0, 1), 1)
-    next: Expression = may(expr(*ANSWER, "items"))
-    """For ``cursor`` and ``next_url``: what leads to the next page; empty on the last page."""
-    more: Expression = may(expr(*ANSWER, "items"))
-    """Whether there are more records, where the answer says so."""
+    next: Expression = may(
+        expr(*ANSWER, "items"),
+        help=sentence("For “cursor” and “next_url”: what leads to the next page; empty on the last page."),
+    )
+    more: Expression = may(
+        expr(*ANSWER, "items"), help=sentence("Whether there are more records, if the response says so.")
+    )
     total: Expression = may(expr(*ANSWER, "items"))
-    key: Expression = may(expr("item"))
-    """For ``keyset``: the increasing value of a record."""
-    export: bool = may(flag, False)
-    """Whether the next poll continues from the cursor of the last page, as with incremental exports."""
+    key: Expression = may(expr("item"), help=sentence("For “keyset”: the increasing value of a record."))
+    export: bool = may(
+        flag,
+        False,
+        help=sentence("Whether the next poll continues from the cursor of the last page, as with incremental exports."),
+    )
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """What applies to every request that does not say otherwise (27); queries and headers are merged."""
+    """What applies to every request that does not define it itself (27); queries and headers are merged."""
 
     method: str = may(word("GET", "POST", "PUT", "PATCH", "DELETE"), "")
     path: Text = may(text(*REQUESTED))
@@ -53,48 +59,56 @@ class Step:
     form: Mapping[str, Text] = may(texts(*REQUESTED, names_too=True))
     multipart: Mapping[str, Text] = may(texts(*REQUESTED, names_too=True))
     file_field: str = may(word(), "file")
-    file_name: Text = may(text(*REQUESTED))
-    """The file's name there; it may contain the mark where nothing else carries one."""
-    raw: bool = may(flag, False)
-    """Whether the file's bytes are the body."""
+    file_name: Text = may(
+        text(*REQUESTED), help=sentence("The name of the uploaded file; it may contain our mark if nothing else can.")
+    )
+    raw: bool = may(flag, False, help=sentence("Whether the file's bytes are the body."))
     content_type: str = may(word(), "")
-    name: str = may(word(), "")
-    """The name under which later steps find the answer (``steps.NAME``) and its headers (``heads.NAME``)."""
+    name: str = may(
+        word(),
+        "",
+        help=sentence("The name under which later steps find the response (steps.NAME) and its headers (heads.NAME)."),
+    )
     when: Expression = may(expr(*REQUESTED))
     require: Expression = may(expr(*REQUESTED))
-    refuse: Text = may(text(*REQUESTED))
-    """The message shown when `require` does not hold."""
-    ok: Expression = may(expr(*ANSWER))
-    """Whether a 2xx answer is really a success (20)."""
+    refuse: Text = may(text(*REQUESTED), help=sentence("The message shown if “require” is not true."))
+    ok: Expression = may(expr(*ANSWER), help=sentence("Whether a 2xx response is really a success."))
     message: Expression = may(expr(*ANSWER))
-    empty: bool = may(flag, False)
-    """Whether a successful answer may have no body."""
-    is_read: bool = may(flag, False)
-    """Whether it changes nothing, although it is not a GET."""
+    empty: bool = may(flag, False, help=sentence("Whether a successful response may have no body."))
+    is_read: bool = may(flag, False, help=sentence("Whether it changes nothing, although it is not a GET."))
     items: Expression = may(expr(*ANSWER))
-    null_is_empty: bool = may(flag, False)
-    """Whether a list that is null or missing is empty; otherwise it is an error."""
+    null_is_empty: bool = may(
+        flag, False, help=sentence("Whether a list that is null or missing is empty; otherwise it is an error.")
+    )
     item: Expression = may(expr(*ANSWER))
     key: Expression = may(expr(*ANSWER))
-    again: Expression = may(expr("item", "settings"))
-    """For a list that contains too little: the id with which `get` reads each of its records."""
-    content: Expression = may(expr(*ANSWER))
-    """For a download whose answer is JSON: the file's bytes, for example with ``from_base64``."""
+    again: Expression = may(
+        expr("item", "settings"),
+        help=sentence("For a list that contains too little: the ID with which “get” reads each of its records."),
+    )
+    content: Expression = may(
+        expr(*ANSWER),
+        help=sentence("For a download whose response is JSON: the file's bytes, for example with from_base64."),
+    )
     paging: Paging = may(table(Paging))
-    conflict_again: bool = may(flag, False)
-    """Whether the operation is repeated once, from its reading, after 409 or 412 (22)."""
+    conflict_again: bool = may(
+        flag,
+        False,
+        help=sentence("Whether the operation is repeated once, from its read request on, after 409 or 412."),
+    )
 
 
 @dataclass(frozen=True)
 class ErrorRow:
-    """What one kind of refusal means (20)."""
+    """What one kind of error means (20)."""
 
-    operation: str = may(word(), "")
-    """Limits the row to this operation."""
+    operation: str = may(word(), "", help=sentence("Limits the row to this operation."))
     status: tuple[int, ...] = may(numbers, ())
     when: Expression = may(expr(*ANSWER))
-    is_: str = must(word("later", "unclear", "locked_out", "refused", "forbidden", "missing", "conflict", "end"))
-    """``end``: the list has no more entries."""
+    is_: str = must(
+        word("later", "unclear", "locked_out", "refused", "forbidden", "missing", "conflict", "end"),
+        help=sentence("“end”: the list has no more entries."),
+    )
     message: Expression = may(expr(*ANSWER))
     after: Expression = may(expr(*ANSWER))
     field: str = may(word(), "")

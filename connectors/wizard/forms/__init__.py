@@ -1,1 +1,1 @@
-"""What each page of the wizard asks."""
+"""The forms of the wizard's pages."""

@@ -1,4 +1,4 @@
-"""Severities of a monitoring tool, and a sample of what it sends."""
+"""The severities of a monitoring tool, and a sample of its calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEVERITIES = {
 
 
 class SeverityForm(forms.Form):
-    """Which words of the tool mean which priority. A word in none of them means P3 and is shown as unmapped."""
+    """Which severities of the tool mean which priority. Any other severity means P3 and is shown as unmapped."""
 
     def __init__(self, known: Mapping[str, str], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,10 +49,10 @@ class SeverityForm(forms.Form):
 
 
 class AlertSampleForm(forms.Form):
-    """A sample of a call, to see what it would become."""
+    """A sample call, for a preview of its alerts."""
 
     sample = forms.CharField(
-        label=_("A call from the tool"),
+        label=_("Sample call from the tool"),
         required=False,
         max_length=500_000,
         widget=forms.Textarea(attrs={"rows": 10, "class": "vLargeTextField", "spellcheck": "false"}),

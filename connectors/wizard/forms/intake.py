@@ -1,4 +1,4 @@
-"""Which of the vendor's tickets become ours."""
+"""Which of the vendor's tickets are imported."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ from hub.models import Service
 
 
 class IntakeForm(forms.Form):
-    """Which of the vendor's tickets become ours, and what shows that the vendor accepted one of ours."""
+    """Which of the vendor's tickets are imported, and when one of our tickets counts as accepted by the vendor."""
 
-    intake = forms.ChoiceField(label=_("Tickets created there"), choices=Connection.Intake.choices)
+    intake = forms.ChoiceField(label=_("Tickets created by the vendor"), choices=Connection.Intake.choices)
     service = forms.ModelChoiceField(
-        Service.objects.order_by("name"), label=_("Service of tickets created there"), required=False
+        Service.objects.order_by("name"), label=_("Service of tickets created by the vendor"), required=False
     )
-    acceptance = forms.ChoiceField(
-        label=_("A ticket of ours counts as accepted when"), choices=Connection.Acceptance.choices
-    )
+    acceptance = forms.ChoiceField(label=_("Our ticket counts as accepted when"), choices=Connection.Acceptance.choices)
 
     def __init__(self, connection: Connection, picklists: Picklists, *args: Any, **kwargs: Any) -> None:
         kwargs["initial"] = {

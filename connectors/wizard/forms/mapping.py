@@ -1,4 +1,4 @@
-"""What the vendor's statuses, priorities and visibilities mean here."""
+"""What the vendor's statuses, priorities and visibilities mean in Ticket Hub."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from connectors.models import NoteRule, PackPlace, StatusRule
 from connectors.wizard.forms.settings import Picklists
 from hub.models import Priority
 
-NO_VERB = ("", _("— held until mapped —"))
+NO_VERB = ("", _("— not synchronised until mapped —"))
 
 
 class WordsForm(forms.Form):
-    """The vendor's statuses, priorities and visibilities, each beside its meaning here."""
+    """The vendor's statuses, priorities and visibilities, each with its meaning in Ticket Hub."""
 
     def __init__(
         self,
@@ -37,13 +37,13 @@ class WordsForm(forms.Form):
             self._add(f"verb_{index}", [NO_VERB, *StatusRule.Verb.choices], row.verb, _("means"))
             waits = [("", "—"), ("requester", _("the requester")), ("us", _("us")), ("own", _("the vendor itself"))]
             self._add(f"waits_{index}", waits, row.waits_on, _("waiting for"))
-            self._add(f"says_{index}", StatusRule.Says.choices, row.says, _("is written for"))
+            self._add(f"says_{index}", StatusRule.Says.choices, row.says, _("set by us for"))
         theirs = [("", "—"), *((c.value, c.label) for c in choices.get("priority", ()) if c.is_active)]
         for ours in Priority.values:
-            self._add(f"priority_{ours}", theirs, priorities.get(ours, ""), _("priority there"))
+            self._add(f"priority_{ours}", theirs, priorities.get(ours, ""), _("vendor's priority"))
         for index, note in enumerate(notes):
-            audiences = [("", _("— held —")), *NoteRule.Audience.choices]
-            self._add(f"audience_{index}", audiences, note.audience, _("audience here"))
+            audiences = [("", _("— not synchronised —")), *NoteRule.Audience.choices]
+            self._add(f"audience_{index}", audiences, note.audience, _("audience"))
             written = (
                 ("written", note.is_written),
                 ("legs", note.is_written_for_legs),
@@ -65,14 +65,14 @@ class WordsForm(forms.Form):
             self._clean_note(cleaned, index, audiences)
         for_vendor = [index for index, _note in enumerate(self.notes) if cleaned.get(f"vendor_{index}")]
         for index in for_vendor[1:]:
-            self.add_error(f"vendor_{index}", _("Only one visibility can be used for this vendor alone."))
+            self.add_error(f"vendor_{index}", _("Only one visibility can be used for this vendor only."))
         cleaned["pack"] = cleaned.get("pack") or PackPlace.DESCRIPTION
         if cleaned["pack"] == PackPlace.NOTE and not for_vendor:
             self.add_error(
                 "pack",
                 _(
-                    "A note for this vendor alone needs a visibility that is used for it: choose one in the last "
-                    "column above, or another place for the hand-off pack."
+                    "A note for this vendor only needs a visibility: choose one in the last column above, or choose "
+                    "another place for the hand-off pack."
                 ),
             )
         return cleaned
@@ -80,37 +80,40 @@ class WordsForm(forms.Form):
     def _clean_status(
         self, cleaned: Mapping[str, Any], index: int, choice: Choice, written: dict[tuple[str, str], str]
     ) -> None:
-        """`written`: the label of the status that is written for each of our states, by queue; one is added."""
+        """`written` is the label of the status that is set for each state of ours, by queue; this one is added."""
         verb, waits, says = (cleaned.get(f"{name}_{index}") or "" for name in ("verb", "waits", "says"))
         if verb == StatusRule.Verb.WAIT and not waits:
-            self.add_error(f"waits_{index}", _("Choose who it waits on: that decides whose clock runs."))
+            self.add_error(f"waits_{index}", _("Choose who it waits for: this decides whose clock runs."))
         if verb != StatusRule.Verb.WAIT and waits:
-            self.add_error(f"waits_{index}", _("Only a status that means waiting can wait on somebody."))
+            self.add_error(f"waits_{index}", _("“Waiting for” can only be set for a status that means waiting."))
         if says and not verb:
-            self.add_error(f"verb_{index}", _("A status that we write needs a meaning for when it is read back."))
+            self.add_error(
+                f"verb_{index}", _("A status that we set also needs a meaning here, because we read it back.")
+            )
         if says and choice.is_theirs:
-            self.add_error(f"says_{index}", _("Only the vendor's own system can set this status."))
+            self.add_error(f"says_{index}", _("Only the vendor's system can set this status."))
         if says and (says, choice.place) in written:
             label = written[says, choice.place]
-            self.add_error(f"says_{index}", _("“%(status)s” is already written for this.") % {"status": label})
+            self.add_error(f"says_{index}", _("“%(status)s” is already set for this.") % {"status": label})
         written[says, choice.place] = choice.label
 
     def _clean_note(self, cleaned: Mapping[str, Any], index: int, audiences: set[str]) -> None:
-        """`audiences`: those for which a visibility is written already; one may be added."""
+        """`audiences` are those that have a visibility already; the audience of this row is added."""
         audience = cleaned.get(f"audience_{index}") or ""
         is_for_us = audience in ("", NoteRule.Audience.US)
         if is_for_us and (cleaned.get(f"written_{index}") or cleaned.get(f"legs_{index}")):
-            self.add_error(f"audience_{index}", _("What is for us only is never written there."))
+            self.add_error(f"audience_{index}", _("Internal messages are never sent to the vendor."))
         if cleaned.get(f"written_{index}"):
             if audience in audiences:
                 self.add_error(f"audience_{index}", _("Only one visibility can be used for this audience."))
             audiences.add(audience)
         if cleaned.get(f"vendor_{index}"):
             if audience == NoteRule.Audience.REQUESTER:
-                self.add_error(f"vendor_{index}", _("The requester reads this, so it is not for this vendor alone."))
+                self.add_error(f"vendor_{index}", _("The requester reads this, so it is not for this vendor only."))
             if not audience:
                 self.add_error(
-                    f"audience_{index}", _("A visibility that we write needs a meaning for when it is read back.")
+                    f"audience_{index}",
+                    _("A visibility that we set also needs an audience here, because we read it back."),
                 )
 
     def status_rows(self) -> list[dict[str, Any]]:
@@ -128,7 +131,7 @@ class WordsForm(forms.Form):
         ]
 
     def open_rows(self) -> list[dict[str, Any]]:
-        """Statuses that a person has to decide: no suggestion, waiting (for whom is a guess), or wrong when saved."""
+        """Statuses that need a decision: without a suggestion, waiting (for whom is a guess), or with an error."""
         return [row for row in self.status_rows() if not self._is_clear(row)]
 
     def clear_rows(self) -> list[dict[str, Any]]:
@@ -156,7 +159,7 @@ class WordsForm(forms.Form):
         ]
 
     def priorities_are_clear(self) -> bool:
-        """Whether each of our priorities has one of the vendor's, and none was wrong when saved."""
+        """Whether each of our priorities has a counterpart, and none has an error."""
         return all(row["means"] and not row["fields"][0].errors for row in self.priority_rows())
 
     def _fields(self, index: int, *names: str) -> list[Any]:

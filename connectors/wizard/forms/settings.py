@@ -1,4 +1,4 @@
-"""Access and place: the settings of a connector."""
+"""The settings of a connector, for the pages Access and Company and queue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Picklists = Mapping[str, tuple[Choice, ...]]
 
 
 class SettingsForm(forms.Form):
-    """Some of a connector's settings. Secrets are never shown again, and kept where nothing is entered."""
+    """Some of a connector's settings. Secrets are never shown again, and are kept if nothing is entered."""
 
     def __init__(
         self, connection: Connection, settings: Iterable[Setting], picklists: Picklists, *args: Any, **kwargs: Any
@@ -26,7 +26,7 @@ class SettingsForm(forms.Form):
         self.connection, self.settings = connection, list(settings)
         self.kept = vault.unseal(connection) if connection.sealed else {}
         self.is_own_draft = False
-        """Whether the person who fills in the form has entered the credentials of this draft themselves."""
+        """Whether the user who fills in the form has entered the credentials of this draft."""
         for setting in self.settings:
             self.fields[setting.name] = _field(connection, setting, picklists, is_kept=setting.name in self.kept)
 
@@ -47,7 +47,7 @@ class SettingsForm(forms.Form):
         return ",".join(entered) if isinstance(entered, list) else str(entered).strip()
 
     def changes(self) -> list[str]:
-        """The labels of the settings that change; a secret changes where one was entered."""
+        """The labels of the settings that change; a secret changes if one was entered."""
         before = self.connection.settings
         return [
             localized(setting.label)
@@ -60,7 +60,7 @@ class SettingsForm(forms.Form):
         ]
 
     def rare(self) -> list[Any]:
-        """Fields that few connections need; the page folds them away."""
+        """Fields that few connections need, which the page folds away."""
         return [self[setting.name] for setting in self.settings if setting.is_rare]
 
     def usual(self) -> list[Any]:
@@ -78,18 +78,18 @@ class SettingsForm(forms.Form):
                 self.connection.settings[setting.name] = value
             elif value:
                 secrets[setting.name] = value
-                # If the check fails, the form is shown again, and the secret need not be entered a second time.
+                # If the check fails, the form is shown again, and the secret does not have to be entered again.
                 self.fields[setting.name].required = False
                 self.fields[setting.name].help_text = help_of(setting, is_kept=True)
         vault.seal(self.connection, secrets)
-        # What was learned with other settings may be wrong with these.
+        # What the connector learned with other settings may be wrong with these.
         self.connection.memory = {}
 
 
 def enter_again(moved: Iterable[str]) -> str:
-    """The error at a kept credential that has to be entered again, since an address changes."""
-    return _("Enter this again: “%(settings)s” changes, so it would be sent to another system.") % {
-        "settings": "”, “".join(moved)
+    """The error at a stored credential that has to be entered again, because an address changes."""
+    return _("Enter this again: %(settings)s changed, so it would be sent to another system.") % {
+        "settings": ", ".join(moved)
     }
 
 
@@ -144,8 +144,8 @@ def _text_field(setting: Setting, initial: str, *, is_kept: bool) -> forms.Field
 
 
 def help_of(setting: Setting, *, is_kept: bool) -> str:
-    """The help text of a setting; of a secret that is kept, what an empty field means."""
-    text, kept = localized(setting.help), _("Kept as it is if left empty.")
+    """The help text of a setting; for a stored secret, also what an empty field means."""
+    text, kept = localized(setting.help), _("Leave empty to keep the current value.")
     if not is_kept:
         return text
     return _("%(help)s %(kept)s") % {"help": text, "kept": kept} if text else kept

@@ -1,4 +1,4 @@
-"""Run the vendors of the demonstration on loopback: Autotask and ConnectWise tenants, a Redmine, and a mail house."""
+"""Run the demo's simulated vendors on loopback: Autotask and ConnectWise tenants, a Redmine and a mail provider."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         }
         server.set_app(_together(apps))
         for vendor in cast.VENDORS:
-            if not vendor.has_system:  # whoever has no system has a mailbox all the same
+            if not vendor.has_system:  # a vendor without a system has a mailbox, too
                 apps["email"].tenants.setdefault(vendor.domain, vendor.tenant())
         apps["email"].open(imap=options["imap"], smtp=options["smtp"])
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
 
 def _together(apps: Mapping[str, Simulator[Any]]) -> Any:
-    """One port for all: the path says whose API it is, or which tenant's people act."""
+    """One port for all simulators: the path tells whose API is called, or which tenant's people act."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
         parts = environ["PATH_INFO"].strip("/").split("/")

@@ -1,4 +1,4 @@
-"""Run the hub: web server and worker in one foreground process tree that one Ctrl-C stops."""
+"""Run the hub in the foreground: web server and worker in one process tree. Ctrl-C stops both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="loopback unless you say otherwise")
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
         parser.add_argument("--port", type=int, default=8000)
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -24,8 +24,8 @@ class Command(BaseCommand):
         host = options["host"]
         port = free_port(options["port"], host=host)
         if port != options["port"]:
-            self.stdout.write(f"Port {options['port']} is in use; taking {port}.")
-        os.environ.setdefault("TICKETHUB_URL", f"http://{host}:{port}")  # links in mails and notices lead here
+            self.stdout.write(f"Port {options['port']} is in use. Using port {port}.")
+        os.environ.setdefault("TICKETHUB_URL", f"http://{host}:{port}")  # for links in e-mails and notices
         tree = Tree(self.stdout.write)
         tree.stop_on_signals()
         try:
@@ -34,8 +34,8 @@ class Command(BaseCommand):
             wait_for(host, port)
             self.stdout.write(f"Ticket Hub: http://{host}:{port}/")
             if not Organisation.objects.filter(is_us=True).exists():
-                self.stdout.write("Open it to name your organisation and make the first admin.")
-            self.stdout.write("Ctrl-C stops it.")
+                self.stdout.write("Open this address to enter your organisation and create the first administrator.")
+            self.stdout.write("Press Ctrl-C to stop.")
             tree.watch()
         except KeyboardInterrupt:
             pass

@@ -1,5 +1,5 @@
 "use strict";
-// A part of the page that is fetched anew never takes away what somebody is writing in it, nor closes what was opened.
+// Refreshing a part of the page must not discard what the user is entering there, nor close details that are open.
 (function () {
   function isWritten(field) {
     if (field.type === "hidden") return false;

@@ -1,6 +1,6 @@
 "use strict";
-// Dark or light: what the person chose, else what the system says. Runs before the page is painted.
-// The admin keeps its own choice under the same name, so one holds for both; its "auto" is no choice.
+// Dark or light theme: the user's choice, else the system's setting. Runs before the page is painted.
+// The admin stores its choice under the same key, so one choice applies to both; its "auto" counts as no choice.
 (function () {
   var root = document.documentElement;
   var dark = window.matchMedia("(prefers-color-scheme: dark)");

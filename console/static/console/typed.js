@@ -1,7 +1,7 @@
 "use strict";
-// What a person typed is there again after a refused form, a database that did not answer, or a session that had ended.
-// It stays in this tab only, until the form was taken, somebody else logs in, or the tab is closed. Passwords, files and
-// hidden fields are never kept.
+// Restores the user's entries after a rejected form, a database failure, or an expired session. They are kept in this
+// tab only, until the form has been accepted, another user logs in, or the tab is closed. Passwords, files and hidden
+// fields are never kept.
 (function () {
   var KEY = "hub-typed";
   var MOST = 200000;
@@ -59,14 +59,14 @@
   document.addEventListener("submit", function (event) {
     var form = event.target;
     if (form.method !== "post" || !said("hub-user")) return;
-    if (!fieldsOf(form).some(isTyped)) return keep(null);  // a button alone, such as the one that logs out
+    if (!fieldsOf(form).some(isTyped)) return keep(null);  // a form with only a button, such as log-out
     keep({ user: said("hub-user"), page: location.pathname + location.search, form: nameOf(form),
            values: fieldsOf(form).map(valueOf), isInterrupted: false });
   });
   document.addEventListener("DOMContentLoaded", function () {
     var typed = read();
     if (!typed) return;
-    if (!said("hub-user")) {  // the log-in page, or a page that says what went wrong
+    if (!said("hub-user")) {  // the log-in page or an error page
       typed.isInterrupted = true;
       keep(typed);
       var way = document.getElementById("back-to-the-form");

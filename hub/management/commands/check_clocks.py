@@ -1,4 +1,4 @@
-"""Run a file of worked cases through the product's own calendars and clocks; exit status 1 on a difference.
+"""Check files of worked cases against the product's own calendars and clocks. Exit status 1 if anything differs.
 
 manage.py check_clocks FILE.json [FILE.json ...]
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from hub.sla import cases
+from hub.sla import worked_cases
 
 
 class Command(BaseCommand):
@@ -38,12 +38,12 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _run(path: Path) -> cases.Outcome:
+def _run(path: Path) -> worked_cases.Outcome:
     try:
-        return cases.run(json.loads(path.read_text(encoding="utf-8")))
+        return worked_cases.run(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CommandError(f"{path}: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise CommandError(f"{path} is not a file of cases: {error} is missing or of the wrong form.") from error
+        raise CommandError(f"{path} is not a file of cases: {error} is missing or has the wrong type.") from error
     except ValueError as error:
         raise CommandError(f"{path}: {error}") from error

@@ -1,4 +1,4 @@
-"""Compare a file of expected figures with the hub's own records; exit status 1 where they differ.
+"""Compare a file of expected figures with the hub's own records. Exit status 1 if they differ.
 
 manage.py compare_history EXPECTED.csv
 """
@@ -17,7 +17,7 @@ from hub.management.commands.history_report import newest_import
 from hub.models import HistoryImport
 
 SHOWN = 20
-# The log's own answers and words about the file itself are never compared.
+# The log's own results, and the column that describes the file, are never compared.
 LEFT_ALONE = {"reassignment_count", "reopen_count", "made_sla", "slice"}
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("expected", type=Path)
-        parser.add_argument("--import", dest="batch", help="the public id of an import; without it the newest")
+        parser.add_argument("--import", dest="batch", help="the public id of an import (default: the newest)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         expected = _read(options["expected"])
@@ -36,14 +36,14 @@ class Command(BaseCommand):
         compared = [name for name in expected[0] if name not in LEFT_ALONE]
         known = {name for row in ours.values() for name in row}
         unknown = [name for name in compared if name not in known]
-        differences = [f"the column {name} is not one the hub has figures for" for name in unknown]
+        differences = [f"the hub has no figures for the column {name}" for name in unknown]
         for row in expected:
             mine = ours.get(row[key])
             if mine is None:
                 differences.append(f"{row[key]}: not imported")
                 continue
             differences += [
-                f"{row[key]} {name}: expected {row[name]!r}, the hub says {mine.get(name, 0)!r}"
+                f"{row[key]} {name}: expected {row[name]!r}, the hub has {mine.get(name, 0)!r}"
                 for name in compared
                 if name not in unknown and not figures.same(row[name], mine.get(name, 0))
             ]
@@ -69,5 +69,5 @@ def _read(path: Path) -> list[dict[str, str]]:
 def _batch(columns: list[str], public_id: str | None) -> HistoryImport:
     formats = [name for name, key in figures.KEYS.items() if key in columns]
     if not formats:
-        raise CommandError("The file has neither a column “number” nor a column “sr”.")
+        raise CommandError("The file has no column “number” or “sr”.")
     return newest_import(public_id, figures.POLICIES[formats[0]][0])

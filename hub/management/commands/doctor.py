@@ -1,4 +1,4 @@
-"""What this installation runs on, for a look or a report of a fault; exit status 1 if something is wrong.
+"""Show the versions and the state of this installation, for example for a bug report. Exit status 1 if a check fails.
 
 manage.py doctor
 """
@@ -40,7 +40,7 @@ def _python() -> Fact:
 
 def _zones() -> Fact:
     is_locked = not zoneinfo.TZPATH
-    where = "the locked package" if is_locked else f"{', '.join(zoneinfo.TZPATH)}: other data than the locked package"
+    where = "the pinned package" if is_locked else f"{', '.join(zoneinfo.TZPATH)}, which is not the pinned package"
     return "time zones", f"IANA {zones.RELEASE}, from {where}", is_locked
 
 
@@ -52,9 +52,9 @@ def _database() -> list[Fact]:
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
-        return [("database", f"{connection.vendor} does not answer: {error}".strip(), False)]
-    told = "up to date" if not missing else f"{len(missing)} migrations are missing; run manage.py migrate"
+        return [("database", f"{connection.vendor} is not responding: {error}".strip(), False)]
+    state = "up to date" if not missing else f"{len(missing)} migrations are missing; run manage.py migrate"
     return [
         ("database", f"{connection.vendor} {found[0] if found else ''}".strip(), True),
-        ("migrations", told, not missing),
+        ("migrations", state, not missing),
     ]

@@ -1,4 +1,4 @@
-"""Write the hub's figures for imported tickets, one line a ticket.
+"""Write the hub's figures for imported tickets to a CSV file, one line per ticket.
 
 manage.py history_report OUT.csv --policy a|b|v
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from hub import cells
+from hub import csv_escaping
 from hub.importing import figures
 from hub.models import HistoryImport
 
@@ -21,8 +21,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("out", type=Path)
-        parser.add_argument("--policy", help="a or b (ServiceNow audit), v (VINST); without it every policy of the log")
-        parser.add_argument("--import", dest="batch", help="the public id of an import; without it the newest")
+        parser.add_argument("--policy", help="a or b (ServiceNow audit), v (VINST); default: every policy of the log")
+        parser.add_argument("--import", dest="batch", help="the public id of an import (default: the newest)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         batch = newest_import(options["batch"], options["policy"])
@@ -32,22 +32,22 @@ class Command(BaseCommand):
         with options["out"].open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, names, restval=0)
             writer.writeheader()
-            writer.writerows({name: cells.plain(value) for name, value in row.items()} for row in rows)
+            writer.writerows({name: csv_escaping.plain(value) for name, value in row.items()} for row in rows)
         self.stdout.write(f"{len(rows)} tickets written to {options['out']}.")
         self.stdout.write("Next: manage.py compare_history EXPECTED.csv")
 
 
 def newest_import(public_id: str | None, policy: str | None) -> HistoryImport:
-    """The import to report on: the one named, else the newest of the log that has this policy."""
+    """The import to report on: the one named, else the newest of a log with this policy. Raises CommandError."""
     batches = HistoryImport.objects.filter(status=HistoryImport.Status.DONE).order_by("-pk")
     if public_id:
         batches = batches.filter(public_id=public_id)
     if policy:
         formats = [name for name, known in figures.POLICIES.items() if policy in known]
         if not formats:
-            raise CommandError(f"There is no policy {policy!r}; use a, b or v.")
+            raise CommandError(f"Unknown policy {policy!r}; use a, b or v.")
         batches = batches.filter(format__in=formats)
     batch = batches.filter(format__in=figures.REPORTS).first()
     if batch is None:
-        raise CommandError("No such history is imported; begin with manage.py import_history.")
+        raise CommandError("No matching import found. Run manage.py import_history first.")
     return batch

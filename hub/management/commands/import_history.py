@@ -1,4 +1,4 @@
-"""Bring a ticket log of another system into the record, with ledger and clocks.
+"""Import a ticket log from another system, with its ledger and clocks.
 
 manage.py import_history --format servicenow-audit FILE|FOLDER [--profile FILE] [--parties MAP.csv]
 """
@@ -24,18 +24,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", type=Path, help="a .csv or .csv.gz file, or a folder of them")
         parser.add_argument("--format", required=True, help=f"one of: {', '.join(profiles.shipped())}")
-        parser.add_argument("--profile", type=Path, help="a TOML profile of your own instead of the shipped one")
-        parser.add_argument("--parties", type=Path, help="CSV of value,party: which organisation a value stands for")
+        parser.add_argument("--profile", type=Path, help="your own TOML profile instead of the built-in one")
+        parser.add_argument("--parties", type=Path, help="CSV file with the columns value and party")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         source: Path = options["source"]
         profile = _profile(options["format"], options["profile"])
         parties = _parties(options["parties"])
         if not source.exists():
-            raise CommandError(f"{source} is not there.")
+            raise CommandError(f"{source} does not exist.")
         if not Organisation.objects.filter(is_us=True).exists():
             Organisation.objects.create(name="Our IT organisation", kind=Organisation.Kind.US, is_us=True)
-            self.stdout.write("There was no organisation of our own yet; made “Our IT organisation”.")
+            self.stdout.write("There was no organisation of your own yet. “Our IT organisation” was created.")
         publish_policies(profile)
         batch, is_new = HistoryImport.objects.get_or_create(
             fingerprint=fingerprint(source, profile, parties),
@@ -49,11 +49,11 @@ class Command(BaseCommand):
         )
         if batch.status == HistoryImport.Status.DONE:
             self.stdout.write(
-                f"This very log is here already: {batch.tickets_done} tickets. Next: manage.py history_report OUT.csv"
+                f"This log is already imported ({batch.tickets_done} tickets). Next: manage.py history_report OUT.csv"
             )
             return
         if not is_new:
-            self.stdout.write(f"Going on after {batch.tickets_done} tickets.")
+            self.stdout.write(f"Continuing after {batch.tickets_done} tickets.")
         self._run(source, profile, batch)
 
     def _run(self, source: Path, profile: profiles.Profile, batch: HistoryImport) -> None:
@@ -70,21 +70,21 @@ class Command(BaseCommand):
         Importer(batch=batch, profile=profile, at=now()).run(stories, _Bar(self.stdout))
         self.stdout.write(f"{batch.tickets_done} tickets, {batch.rows_done} rows imported.")
         if rejects.count:
-            self.stdout.write(f"{rejects.count} could not be read; file, line and reason are in {rejects.path}")
+            self.stdout.write(f"{rejects.count} rows or files could not be read. The list is in {rejects.path}")
         self.stdout.write("Next: manage.py history_report OUT.csv --policy NAME")
 
 
 def _nothing(source: Path, profile: profiles.Profile, rejects: RejectFile) -> str:
-    """Why nothing of a source could be taken in, and what was expected."""
-    first = f" The first thing that was wrong: {rejects.first}." if rejects.first else ""
+    """Why nothing could be imported from a source, and what is expected."""
+    first = f" First error: {rejects.first}." if rejects.first else ""
     return (
-        f"Nothing in {source} could be read as a {profile.label}; nothing was imported.{first} Expected is a CSV file "
-        f"(or a folder of such) whose first line names the columns {', '.join(profile.columns)}."
+        f"Nothing in {source} could be read as a {profile.label}; nothing was imported.{first} Expected: a CSV file "
+        f"or a folder of CSV files whose first line contains the columns {', '.join(profile.columns)}."
     )
 
 
 class _Bar:
-    """A progress line with rate and remaining time; on a terminal it stays on one line."""
+    """A progress bar with rate and remaining time; on a terminal it stays on one line."""
 
     def __init__(self, out: Any) -> None:
         self.out = out
@@ -109,7 +109,7 @@ class _Bar:
 def _profile(format_: str, path: Path | None) -> profiles.Profile:
     shipped = profiles.SHIPPED / f"{format_}.toml"
     if path is None and not shipped.is_file():
-        raise CommandError(f"There is no format {format_!r}; use one of {', '.join(profiles.shipped())}.")
+        raise CommandError(f"Unknown format {format_!r}; use one of {', '.join(profiles.shipped())}.")
     try:
         return profiles.load(path or shipped)
     except profiles.BadProfile as error:
@@ -125,7 +125,7 @@ def _parties(path: Path | None) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CommandError(f"{path}: {error}") from error
     if not rows or "party" not in rows[0] or len(rows[0]) < 2:
-        raise CommandError(f"{path}: its first line must name a column with the values and a column “party”.")
+        raise CommandError(f"{path}: the first line must contain a column with the values and a column “party”.")
     party = rows[0].index("party")
     value = 0 if party else 1
     return {row[value].strip(): row[party].strip() for row in rows[1:] if len(row) > max(party, value)}

@@ -1,10 +1,12 @@
-"""Write the message catalogues anew from the code and the templates, with Babel: no gettext tools are needed."""
+"""Update the message catalogues from the code and the templates, with Babel instead of the gettext tools."""
 
 from __future__ import annotations
 
+import tomllib
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from io import BytesIO
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stderr
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from django.utils.translation.template import templatize
 
 APPS = ("hub", "workflows", "connectors", "worker", "console", "api")
 KEYWORDS = DEFAULT_KEYWORDS | {
+    "_lazy": None,
     "gettext_lazy": None,
     "gettext_noop": None,
     "ngettext_lazy": (1, 2),
@@ -35,17 +38,17 @@ DATED = (
     b'"Last-',
     b'"Language-Team',
 )
-"""Headers that change, or say nothing, without a change of a text."""
+"""Headers that change although no text has changed, or that carry no information."""
 
 
 class Command(BaseCommand):
-    """`makemessages`, or `makemessages --check` to fail where a catalogue is not current."""
+    """`makemessages` updates the catalogues; `makemessages --check` fails if one is not current."""
 
-    help = "Writes the message catalogues anew from code and templates."
+    help = "Update the message catalogues from code and templates."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--check", action="store_true", help="Write nothing; fail where something would change.")
+        parser.add_argument("--check", action="store_true", help="write nothing; fail if a catalogue would change")
 
     def handle(self, *_: Any, check: bool = False, **__: Any) -> None:
         template = extracted()
@@ -55,21 +58,21 @@ class Command(BaseCommand):
                 continue
             fresh = updated(path, template, code)
             if check and (not path.exists() or path.read_bytes() != fresh):
-                raise CommandError(f"{path.relative_to(settings.BASE_DIR)} is not current: run manage.py makemessages.")
+                raise CommandError(f"{path.relative_to(settings.BASE_DIR)} is not current. Run manage.py makemessages.")
             if not check:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(fresh)
 
 
 def catalogue(code: str) -> Path:
-    """Where the texts of a language are."""
+    """The path of the catalogue of a language."""
     return Path(settings.LOCALE_PATHS[0]) / code / "LC_MESSAGES" / "django.po"
 
 
 def extracted() -> Catalog:
-    """Every text of the product, with the files it stands in."""
+    """All texts of the product, with the files that contain them."""
     made = Catalog(project="Ticket Hub", charset="utf-8")
-    for path in _sources():
+    for path in sources():
         name = path.relative_to(settings.BASE_DIR).as_posix()
         for _line, message, _comments, context in _texts(path):
             made.add(message, locations=[(name, None)], context=context)  # type: ignore[list-item]
@@ -77,7 +80,7 @@ def extracted() -> Catalog:
 
 
 def updated(path: Path, template: Catalog, code: str) -> bytes:
-    """The catalogue with the texts of today; translations of texts that are gone are dropped."""
+    """The catalogue with the current texts; translations of texts that no longer exist are dropped."""
     if path.exists():
         with path.open("rb") as file:
             kept = read_po(file, locale=code)
@@ -91,33 +94,34 @@ def updated(path: Path, template: Catalog, code: str) -> bytes:
     return _lasting(out.getvalue())
 
 
-def _sources() -> Iterator[Path]:
+def sources() -> Iterator[Path]:
     for app in APPS:
         for path in sorted((settings.BASE_DIR / app).rglob("*")):
-            if path.suffix in {".py", ".html", ".txt"} and "migrations" not in path.parts:
+            if path.suffix in {".py", ".html", ".txt", ".toml"} and "migrations" not in path.parts:
                 yield path
 
 
 def _texts(path: Path) -> Iterator[tuple[int, Any, list[str], str | None]]:
+    if path.suffix == ".toml":
+        yield from ((0, text, [], None) for text in _texts_of_settings(tomllib.loads(path.read_text())))
+        return
     if path.suffix == ".py":
         source = path.read_bytes()
     elif "templates" in path.parts:
-        # What is no text is blanked out; without the indentation it can be read as Python.
+        # Everything but the texts is blanked out; without indentation the rest parses as Python.
         code = templatize(path.read_text(encoding="utf-8"))
         source = "\n".join(line.strip() for line in code.splitlines()).encode()
     else:
         return
-    yield from extract("python", BytesIO(source), keywords=KEYWORDS)
+    with redirect_stderr(StringIO()):  # Babel warns of every value that is an f-string, as in sentence("…", at=f"…")
+        yield from extract("python", BytesIO(source), keywords=KEYWORDS)
+
+
+def _texts_of_settings(document: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of the settings of a profile that comes with the hub."""
+    for row in document.get("settings", ()):
+        yield from (text for text in (row["label"], row.get("help"), *row.get("choices", {}).values()) if text)
 
 
 def _lasting(po: bytes) -> bytes:
-    dated = (
-        b'"Project-Id',
-        b'"Report-Msgid',
-        b'"POT-Creation',
-        b'"PO-Revision',
-        b'"Generated-By',
-        b'"Last-T',
-        b'"Language-Team',
-    )
-    return b"".join(line for line in po.splitlines(keepends=True) if not line.startswith(dated))
+    return b"".join(line for line in po.splitlines(keepends=True) if not line.startswith(DATED))

@@ -1,4 +1,4 @@
-"""Read every attachment and hold it against its digest; name those that are not whole, exit status 1 if any.
+"""Read every attachment and compare it with its digest. Lists damaged files; exit status 1 if there are any.
 
 manage.py verify_files
 """
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         for attachment, what in files.verify():
             broken += 1
             self.stdout.write(f"{attachment.ticket.label}: {attachment.name}: {what}")
-        self.stdout.write(f"{Attachment.objects.count()} attachments read: {broken} not whole.")
+        self.stdout.write(f"{Attachment.objects.count()} attachments read: {broken} damaged.")
         if broken:
-            self.stdout.write("Restore the files folder from a backup; what comes in again is written again.")
+            self.stdout.write("Restore the files folder from a backup. A file that is received again is stored again.")
             sys.exit(1)

@@ -1,7 +1,7 @@
-"""Follow the hash chain of every ticket; name the first event that was tampered with, exit status 1 if any.
+"""Check the hash chain of every ticket. Lists the first event that was tampered with; exit status 1 if there is any.
 
 manage.py verify_history [TH-1042 ...]
-manage.py verify_history --files       and read the content of every attachment, too
+manage.py verify_history --files       also check the content of every attachment
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from hub.domain import history
-from hub.queries.chosen import chosen_tickets
+from hub.queries.named_tickets import chosen_tickets
 
 
 class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--files", action="store_true", help="read every attachment, as verify_files does")
-        parser.add_argument("tickets", nargs="*", help="ticket numbers; without any, every ticket")
+        parser.add_argument("--files", action="store_true", help="also check every attachment, like verify_files")
+        parser.add_argument("tickets", nargs="*", help="ticket numbers (default: all tickets)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         tickets = events = 0
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             if tampering:
                 found.append(tampering)
                 self.stdout.write(f"{ticket.label}: event {tampering.seq}: {tampering.what}")
-        self.stdout.write(f"{tickets} tickets, {events} events followed: {len(found)} tampered with.")
+        self.stdout.write(f"{tickets} tickets, {events} events checked: {len(found)} tampered with.")
         if options["files"]:
             call_command("verify_files", stdout=self.stdout)
         if found:

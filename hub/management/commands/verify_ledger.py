@@ -1,4 +1,4 @@
-"""Prove the time ledger: every second of every ticket has one holder and one charge; exit status 1 if not.
+"""Check the time ledger: every second of every ticket has one holder and one charge. Exit status 1 if not.
 
 manage.py verify_ledger [TH-1042 ...]
 """
@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from hub.core.clock import now
 from hub.domain import ledger
-from hub.queries.chosen import chosen_tickets
+from hub.queries.named_tickets import chosen_tickets
 from hub.sla import ledger as sums
 
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("tickets", nargs="*", help="ticket numbers; without any, every ticket")
+        parser.add_argument("tickets", nargs="*", help="ticket numbers (default: all tickets)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         as_of = int(now().timestamp())
@@ -33,11 +33,11 @@ class Command(BaseCommand):
             life = ends_at - int(ticket.opened_at.timestamp())
             charged = sum(sums.seconds_by(segments, "charge", as_of=ends_at).values())
             if charged != max(life, 0):
-                wrong.append(f"{charged} seconds are charged, its life has {life}")
+                wrong.append(f"{charged} seconds are charged, but the ticket was open for {life}")
             seconds += charged
             faults += bool(wrong)
             for line in wrong:
                 self.stdout.write(f"{ticket.label}: {line}")
-        self.stdout.write(f"{tickets} tickets, {seconds} seconds charged once each: {faults} tickets with a fault.")
+        self.stdout.write(f"{tickets} tickets, {seconds} seconds checked: {faults} tickets with errors.")
         if faults:
             sys.exit(1)

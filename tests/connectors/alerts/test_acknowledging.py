@@ -1,4 +1,4 @@
-"""An acknowledgement here is said at the tool: on a running Icinga 2, and on doubles of both tools."""
+"""An acknowledgement is sent to the tool: to a running Icinga 2, and to doubles of both tools."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_who_begins_to_work_acknowledges_there(tool: Connection, icinga2: Icinga
     assert icinga2.acknowledged == {}  # to say something is not to take care
     take(ticket, agent)
 
-    assert icinga2.acknowledged == {"files-03!load": f"{ticket.label}: Ada Agent, Northwind IT works on it."}
+    assert icinga2.acknowledged == {"files-03!load": f"{ticket.label}: Ada Agent, Northwind IT is working on this."}
     assert icinga2.calls[-1][2] | {"comment": ""} == {
         "type": "Service",
         "service": "files-03!load",
@@ -293,7 +293,7 @@ def test_an_answer_to_the_last_time_it_fired_is_not_taken_for_this_one(
     def slowly(self: Alerts, key: str, *, author: str, text: str) -> str:
         calls.append(key)
         if len(calls) > 1:
-            raise TryLater("They cannot be reached.")
+            raise TryLater("The vendor's system cannot be reached.")
         at = int(now().timestamp())
         post(tool, icinga("RECOVERY", "OK", changed=str(at)))
         post(tool, icinga("PROBLEM", "CRITICAL", changed=str(at + 1)))
@@ -304,7 +304,7 @@ def test_an_answer_to_the_last_time_it_fired_is_not_taken_for_this_one(
     take(Ticket.objects.get(), agent)
 
     assert len(calls) == 2
-    assert (state().acknowledgement, state().acknowledge_said) == ("due", "They cannot be reached.")
+    assert (state().acknowledgement, state().acknowledge_said) == ("due", "The vendor's system cannot be reached.")
 
 
 def test_what_the_tool_refuses_is_one_line_for_a_person_and_stops_nothing_else(
@@ -318,7 +318,7 @@ def test_what_the_tool_refuses_is_one_line_for_a_person_and_stops_nothing_else(
 
     [stuck] = sync_issues.stuck(connection=tool)
     assert stuck.title == "Monitoring does not accept acknowledgements"
-    assert "has not the permission actions/acknowledge-problem" in stuck.why
+    assert "lacks the permission actions/acknowledge-problem" in stuck.why
     assert "and 2 more" in stuck.why
     assert Connection.objects.get().state == Connection.State.ACTIVE
     icinga2.permissions = ["actions/acknowledge-problem"]
@@ -340,7 +340,7 @@ def test_those_that_failed_can_be_left_out(
     admin_client.post(f"/sync/acknowledgements/{tool.pk}/leave-out/")
 
     assert sync_issues.stuck(connection=tool) == []
-    assert "left out" in admin_client.get(Ticket.objects.get().get_absolute_url()).content.decode()
+    assert "skipped" in admin_client.get(Ticket.objects.get().get_absolute_url()).content.decode()
 
 
 @pytest.mark.postgresql
@@ -395,8 +395,8 @@ def test_zabbix_is_told_by_the_newest_problem_of_the_trigger(
 
     assert told == ("done", "Event 61 was acknowledged.")
     assert list(app.said) == ["61"]
-    assert again == "It was acknowledged there already."
-    assert state().acknowledge_said == "Zabbix has no open problem of this trigger any more."
+    assert again == "It was already acknowledged in Zabbix."
+    assert state().acknowledge_said == "Zabbix has no open problem for this trigger any more."
 
 
 # -- the check
@@ -504,7 +504,7 @@ def test_a_running_icinga_is_told(us: Any, settings: Any, agent: Actor, tmp_path
             checked(made, api_user="poor")
 
     assert first == ("done", "Successfully acknowledged problem for object 'files-03!load'.")
-    assert comment == [("Ticket Hub", f"{Ticket.objects.get().label}: Ada Agent, Northwind IT works on it.")]
+    assert comment == [("Ticket Hub", f"{Ticket.objects.get().label}: Ada Agent, Northwind IT is working on this.")]
     assert again == "Service files-03!load is already acknowledged."
     assert over == "Service files-03!load is OK."
     assert (state().acknowledgement, "no such host or service" in state().acknowledge_said) == ("failed", True)

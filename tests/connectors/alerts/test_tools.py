@@ -185,7 +185,7 @@ def test_an_empty_list_takes_nothing_in(us: Any, call: Any) -> None:
     post(connected(us), call)
 
     row = Inbound.objects.get()
-    assert (row.state, row.error) == (Inbound.State.IGNORED, "Its list of alerts is empty.")
+    assert (row.state, row.error) == (Inbound.State.IGNORED, "The call contains no alerts.")
     assert Ticket.objects.count() == 0
 
 
@@ -202,7 +202,7 @@ def test_a_state_that_is_no_alert_makes_no_ticket_and_ends_none(us: Any, word: s
     tool = connected(us, tool="icinga", pick_status="item.type")
     post(tool, icinga(word, "OK"))
     assert (Ticket.objects.count(), Inbound.objects.get().state) == (0, Inbound.State.IGNORED)
-    assert f"settings give no meaning to {word}." in Inbound.objects.get().error
+    assert f"the settings of the connection do not map {word}." in Inbound.objects.get().error
     post(tool, icinga("PROBLEM", "CRITICAL"))
     post(tool, icinga(word, "OK"))
     assert (AlertState.objects.get().is_firing, AlertState.objects.get().count) == (True, 1)
@@ -256,7 +256,7 @@ def test_a_time_that_cannot_be_placed_is_shown_and_not_replaced(us: Any, written
     post(tool, {"id": "1", "title": "A", "status": "up", "time": written})
 
     ticket = Ticket.objects.get()
-    assert f"Time there: {written}" in ticket.description
+    assert f"Time at the monitoring tool: {written}" in ticket.description
     assert ticket.opened_at >= before
     assert ticket.events.latest("seq").texts["written_at"] == written
     assert not AlertState.objects.get().is_firing  # no end is late news by a time that nobody can place

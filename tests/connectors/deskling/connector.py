@@ -37,6 +37,7 @@ from connectors.kit.contract import (
 )
 from connectors.kit.errors import BadSignature, ConnectorError, LockedOut, Refused
 from connectors.kit.http import Http
+from hub.core.sentences import sentence
 
 OVERLAP = timedelta(minutes=15)
 PAGE_SIZE = 100
@@ -52,13 +53,27 @@ class Deskling(TicketConnector, HookConnector):
         Setting(
             name="address",
             is_address=True,
-            label="Address",
-            help="Where Deskling answers, like https://acme.deskling.example.",
+            label=sentence("Address"),
+            help=sentence("For example https://acme.deskling.example."),
         ),
-        Setting(name="api_key", label="API key", help="Made under Settings, API.", is_secret=True),
-        Setting(name="queue_id", label="Queue", help="The queue new tickets go to.", picklist="queue"),
         Setting(
-            name="hook_secret", label="Webhook secret", help="Signs their calls.", is_secret=True, is_required=False
+            name="api_key",
+            label=sentence("API key"),
+            help=sentence("Created under Settings, API."),
+            is_secret=True,
+        ),
+        Setting(
+            name="queue_id",
+            label=sentence("Queue"),
+            help=sentence("The queue of new tickets."),
+            picklist="queue",
+        ),
+        Setting(
+            name="hook_secret",
+            label=sentence("Webhook secret"),
+            help=sentence("Deskling signs its webhooks with it."),
+            is_secret=True,
+            is_required=False,
         ),
     )
     lengths = {"title": 200}
@@ -74,8 +89,8 @@ class Deskling(TicketConnector, HookConnector):
         me = self._me()
         queues = {choice.value for choice in self.picklists()["queue"]}
         if self.values["queue_id"] not in queues:
-            raise Refused("There is no queue with this id.", field="queue_id")
-        return Checked(own_user=me, facts={"user": me})
+            raise Refused(sentence("There is no queue with this ID. Choose another."), field="queue_id")
+        return Checked(own_user=me, facts={sentence("user"): me})
 
     def picklists(self) -> Mapping[str, tuple[Choice, ...]]:
         lists = _dict(self._http().get("api/v1/lists"))
@@ -85,7 +100,7 @@ class Deskling(TicketConnector, HookConnector):
         }
 
     def _me(self) -> str:
-        """Who we are there; remembered, because every record is held against it."""
+        """The ID of our user; kept in memory, because every record is compared with it."""
         memory = self.ports.memory
         if "me" not in memory:
             memory["me"] = str(_dict(self._http().get("api/v1/me"))["id"])
@@ -93,7 +108,7 @@ class Deskling(TicketConnector, HookConnector):
 
     # how-to: reading
     def changes_since(self, cursor: str) -> Page:
-        """A page of what changed, by id; the cursor says how far the sweep is."""
+        """One page of changed tickets, by ID; the cursor says how far the sweep has got."""
         now = self.ports.now()
         if not cursor:
             return Page(tickets=(), cursor=sweeps.start(now))
@@ -115,7 +130,7 @@ class Deskling(TicketConnector, HookConnector):
     def glance(self, key: str) -> RemoteTicket:
         item = _dict(self._http().get(f"api/v1/tickets/{_id(key)}"))
         if "id" not in item:
-            raise Refused("Deskling answered without a ticket.")
+            raise Refused(sentence("Deskling's response contains no ticket."))
         return self._ticket(item)
 
     def find(self, reference: str) -> tuple[str, ...]:
@@ -147,13 +162,13 @@ class Deskling(TicketConnector, HookConnector):
             if len(items) < PAGE_SIZE:
                 return
             last = items[-1]["id"]
-        raise Refused("Deskling's pages do not end.")
+        raise Refused(sentence("Deskling's list has more than %(count)s pages.", count=MOST_PAGES))
 
     def _page(self, path: str, after: int, **filters: str) -> list[dict[str, Any]]:
-        """A list that is none is never an empty one."""
+        """One page of a list; an invalid response is an error, never an empty list."""
         page = self._http().get(path, after_id=str(after), limit=str(PAGE_SIZE), **filters)
         if not isinstance(page, dict) or not isinstance(page.get("items"), list):
-            raise Refused("Deskling answered a query without a list.")
+            raise Refused(sentence("Deskling's response contains no list."))
         return list(page["items"])
 
     # how-to: records
@@ -233,7 +248,7 @@ class Deskling(TicketConnector, HookConnector):
         sent = {name.lower(): value for name, value in headers.items()}.get("x-deskling-signature", "")
         secret = self.values.get("hook_secret", "")
         if not secret or not hmac.compare_digest(sent.encode(), signature(secret, body).encode()):
-            raise BadSignature("The hook is not signed with our secret.")
+            raise BadSignature(sentence("The webhook is not signed with our secret."))
         news = json.loads(body)
         return Hook(key=str(_id(news["ticket"])), delivery=str(news["event"]))
 
@@ -246,16 +261,16 @@ class Deskling(TicketConnector, HookConnector):
         if hook["active"]:
             return Hooked(key=str(hook["id"]))
         self._http().write("PATCH", f"api/v1/hooks/{hook['id']}", {"active": True})
-        return Hooked(key=str(hook["id"]), was_off="Deskling had switched the webhook off.")
+        return Hooked(key=str(hook["id"]), was_off=sentence("Deskling had disabled the webhook."))
 
 
 # how-to: helpers
 def explain(status: int, body: Any) -> ConnectorError | None:
-    """What Deskling means by an answer; None leaves it to the usual meaning of the status."""
+    """The error for a response of Deskling's; None for the usual meaning of the status."""
     if status == 401:
-        return LockedOut("Deskling does not accept the API key.", field="api_key")
+        return LockedOut(sentence("Deskling rejected the API key. Enter a valid one."), field="api_key")
     if status == 422 and isinstance(body, dict) and body.get("error"):
-        return Refused(f"Deskling says: {body['error']}")
+        return Refused(sentence("Deskling: %(message)s", message=body["error"]))
     return None
 
 
@@ -264,22 +279,22 @@ def signature(secret: str, body: bytes) -> str:
 
 
 def _id(key: Any) -> int:
-    """An id of theirs; anything else must not get into a path."""
+    """An ID of Deskling's; anything else must not get into a path."""
     if isinstance(key, bool) or not str(key).isascii() or not str(key).isdigit():
-        raise Refused(f"{str(key)[:40]!r} is not an id of Deskling's.")
+        raise Refused(sentence("“%(key)s” is not a Deskling ID.", key=str(key)[:40]))
     return int(key)
 
 
 def _is_public(visibility: str) -> bool:
-    """Never guessed: what is neither is refused."""
+    """Whether the visibility is public; an unknown one is an error, never guessed."""
     if visibility not in ("public", "private"):
-        raise Refused(f"Deskling knows no visibility {visibility!r}.")
+        raise Refused(sentence("Deskling has no visibility “%(name)s”.", name=visibility))
     return visibility == "public"
 
 
 def _dict(answer: Any) -> dict[str, Any]:
     if not isinstance(answer, dict):
-        raise Refused("Deskling answered with something else than a record.")
+        raise Refused(sentence("Deskling's response is not a record."))
     return answer
 
 

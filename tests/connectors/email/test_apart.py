@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.email import apart
+from connectors.email import parser_process
 from connectors.email.bounds import seeming_sender
 from connectors.email.parser import Mail, Reader
 from connectors.email.threads import Keys
@@ -38,37 +38,37 @@ class Fragile(Reader):
 @pytest.fixture(autouse=True)
 def processes() -> Iterator[None]:
     """No process of another test is idle, and none is left."""
-    apart.end_idle()
+    parser_process.end_idle()
     yield
-    apart.end_idle()
+    parser_process.end_idle()
 
 
 def test_what_is_read_apart_is_what_is_read_here() -> None:
     reader = Reader(keys=KEYS, own_addresses={"hub@x.test"}, hub="HUB")
 
-    assert apart.read(reader, RAW) == reader.read(RAW)
+    assert parser_process.read(reader, RAW) == reader.read(RAW)
 
 
 def test_one_process_reads_message_after_message() -> None:
     for _ in range(3):
-        apart.read(Reader(keys=KEYS), RAW)
+        parser_process.read(Reader(keys=KEYS), RAW)
 
-    assert apart._idle.qsize() == 1
+    assert parser_process._idle.qsize() == 1
 
 
 def test_a_message_that_takes_too_long_is_held_and_the_next_is_read() -> None:
-    slow = apart.read(Endless(keys=KEYS), RAW, seconds=0.2)
-    after = apart.read(Reader(keys=KEYS), RAW)
+    slow = parser_process.read(Endless(keys=KEYS), RAW, seconds=0.2)
+    after = parser_process.read(Reader(keys=KEYS), RAW)
 
-    assert (slow.action, slow.why) == ("hold", "Reading it took longer than 0.2 seconds.")
+    assert (slow.action, slow.why) == ("hold", "Reading this e-mail took longer than 0.2 seconds.")
     assert after.subject == "Printer"
 
 
 def test_a_message_that_ends_every_process_costs_only_itself() -> None:
-    lost = apart.read(Fragile(keys=KEYS), RAW)
-    after = apart.read(Reader(keys=KEYS), RAW)
+    lost = parser_process.read(Fragile(keys=KEYS), RAW)
+    after = parser_process.read(Reader(keys=KEYS), RAW)
 
-    assert (lost.action, "was killed, and so was the next one" in lost.why) == ("hold", True)
+    assert (lost.action, "Two processes were terminated" in lost.why) == ("hold", True)
     assert after.subject == "Printer"
 
 
@@ -84,48 +84,48 @@ class Once(Reader):
 
 
 def test_a_process_that_is_killed_costs_nothing(tmp_path: Path) -> None:
-    assert apart.read(Once(keys=KEYS, hub=str(tmp_path / "killed")), RAW).subject == "Printer"
+    assert parser_process.read(Once(keys=KEYS, hub=str(tmp_path / "killed")), RAW).subject == "Printer"
 
 
 def test_a_stop_of_the_whole_group_lets_the_message_be_read() -> None:
     """Ctrl-C and systemd tell every process to stop; the mail would be parked with every restart."""
-    apart.read(Reader(keys=KEYS), RAW)
-    idle = apart._idle.queue[0]
+    parser_process.read(Reader(keys=KEYS), RAW)
+    idle = parser_process._idle.queue[0]
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(idle.process.pid, number)
 
-    assert apart.read(Reader(keys=KEYS), RAW).subject == "Printer"
-    assert apart._idle.queue[0] is idle
+    assert parser_process.read(Reader(keys=KEYS), RAW).subject == "Printer"
+    assert parser_process._idle.queue[0] is idle
 
 
 def test_an_interrupted_reading_leaves_no_answer_behind_for_the_next_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    apart.read(Reader(keys=KEYS), RAW)
+    parser_process.read(Reader(keys=KEYS), RAW)
     with monkeypatch.context() as patched:
 
-        def interrupted(one: apart.Apart, reader: Reader, raw: bytes, seconds: float) -> Mail:
+        def interrupted(one: parser_process.Apart, reader: Reader, raw: bytes, seconds: float) -> Mail:
             one.pipe.send((reader, raw))
             raise KeyboardInterrupt
 
-        patched.setattr(apart.Apart, "read", interrupted)
+        patched.setattr(parser_process.Apart, "read", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            apart.read(Reader(keys=KEYS), RAW)
+            parser_process.read(Reader(keys=KEYS), RAW)
     other = RAW.replace(b"Printer", b"Scanner")
 
-    assert apart.read(Reader(keys=KEYS), other).subject == "Scanner"
+    assert parser_process.read(Reader(keys=KEYS), other).subject == "Scanner"
 
 
 def test_a_process_that_died_idle_is_replaced() -> None:
-    apart.read(Reader(keys=KEYS), RAW)
-    idle = apart._idle.get()
+    parser_process.read(Reader(keys=KEYS), RAW)
+    idle = parser_process._idle.get()
     os.kill(idle.process.pid, signal.SIGKILL)
     idle.process.wait()
-    apart._idle.put(idle)
+    parser_process._idle.put(idle)
 
-    assert apart.read(Reader(keys=KEYS), RAW).subject == "Printer"
+    assert parser_process.read(Reader(keys=KEYS), RAW).subject == "Printer"
 
 
 def test_a_process_ends_with_whoever_started_it() -> None:
-    one = apart.Apart()
+    one = parser_process.Apart()
     one.pipe.close()
 
     assert one.process.wait(20) == 0
@@ -133,8 +133,8 @@ def test_a_process_ends_with_whoever_started_it() -> None:
 
 def test_it_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKETHUB_SECRET_KEY", "planted")
-    apart.read(Reader(keys=KEYS), RAW)
-    pid = apart._idle.queue[0].process.pid
+    parser_process.read(Reader(keys=KEYS), RAW)
+    pid = parser_process._idle.queue[0].process.pid
     with open(f"/proc/{pid}/environ", "rb") as file:
         assert b"planted" not in file.read()
 

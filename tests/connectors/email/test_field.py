@@ -149,7 +149,7 @@ def test_answers_between_our_lines_are_told_beside_those_above(
     answer(house, desk, ours, text)
     theirs, told = Message.objects.filter(ticket=ticket).order_by("pk")
     assert theirs.body == "See below."
-    assert "between the lines of our mail" in told.body
+    assert "between the quoted lines of our e-mail" in told.body
     assert not told.is_for_requester
     assert not told.legs.exists()
 
@@ -216,7 +216,7 @@ def test_an_automatic_reply_moves_nothing_and_is_shown_to_us_alone(
     work()
     answer(house, desk, last_of_ours(desk), "RESOLVED to enjoy my holiday.", extra=headers)
     [told] = Message.objects.filter(ticket=ticket)
-    assert told.body.startswith("Automatic reply from Pavan Print.")
+    assert told.body.startswith("Automatic reply from Pavan Print, which had no effect:")
     assert not told.is_for_requester
     assert not told.legs.exists()
     assert Leg.objects.get(pk=leg.pk).stage == Stage.OFFERED

@@ -225,7 +225,7 @@ def test_winmail_dat_is_kept_with_a_word_about_what_it_is() -> None:
     parts = [("text/plain", "See the file."), ("application/ms-tnef; name=winmail.dat", "x")]
     found = whole(parted("multipart/mixed", *parts))
     assert [each.name for each in found.attachments] == ["winmail.dat"]
-    assert found.text.startswith("See the file.\n\n[Outlook packed what it sent into winmail.dat")
+    assert found.text.startswith("See the file.\n\n[Outlook packed this e-mail into winmail.dat")
 
 
 # -- reports

@@ -25,7 +25,7 @@ from hub.egress import Policy, dial
 from hub.models import Leg, Stage, Ticket
 from tests import factories
 from worker import dispatcher
-from workflows.handoffs import comments, engagements
+from workflows.handoffs import comments, engagements, stages
 
 pytestmark = pytest.mark.django_db
 
@@ -124,18 +124,18 @@ def test_a_leg_lives_from_offer_to_end_by_mail_alone(
     offered: tuple[Ticket, Leg], house: Simulator, desk: Tenant, agent: Actor
 ) -> None:
     ticket, leg = offered
-    stages = []
+    seen = []
     for text in ("ACCEPT", "We look into it.", "NEED INFORMATION which floor?"):
         house.act(desk.domain, "reply", by="pavan", ticket=key(leg), text=text)
         work()
-        stages.append(Leg.objects.get(pk=leg.pk).stage)
+        seen.append(Leg.objects.get(pk=leg.pk).stage)
     comments.comment(ticket=ticket, body="The second", legs=[leg], actor=agent, at=now())
-    engagements.resume(leg=Leg.objects.get(pk=leg.pk), actor=agent, at=now())
+    stages.resume(leg=Leg.objects.get(pk=leg.pk), actor=agent, at=now())
     house.act(desk.domain, "file", by="pavan", ticket=key(leg), name="proof.txt", text="ok")
     house.act(desk.domain, "reply", by="pavan", ticket=key(leg), text="RESOLVED new toner")
     work()
 
-    assert [*stages, Leg.objects.get(pk=leg.pk).stage] == [Stage.ACCEPTED, Stage.ACCEPTED, Stage.WAITING, Stage.DONE]
+    assert [*seen, Leg.objects.get(pk=leg.pk).stage] == [Stage.ACCEPTED, Stage.ACCEPTED, Stage.WAITING, Stage.DONE]
     assert [file.name for file in ticket.attachments.all()] == ["proof.txt"]
     assert not Outbound.objects.exclude(state="done").exists()
     assert history.verify(Ticket.objects.get(pk=ticket.pk)) is None
@@ -162,8 +162,8 @@ def test_a_letter_of_somebody_unproven_is_taken_when_a_person_answers_for_it(
     work()
 
     assert Leg.objects.get(pk=leg.pk).stage == Stage.ACCEPTED
-    said = ticket.messages.get(body__contains="vouched")
-    assert "Mona Manager vouched for the mail of desk@printfleet.test: he telephoned" in said.body
+    said = ticket.messages.get(body__contains="confirmed")
+    assert "Mona Manager confirmed that the e-mail from desk@printfleet.test is genuine: he telephoned" in said.body
     assert (said.is_for_requester, said.legs.count()) == (False, 0)
     client.post(f"/sync/inbound/{row.pk}/vouch/", {"reason": "again"})
     assert Inbound.objects.get(pk=row.pk).state == "done"
@@ -294,7 +294,7 @@ def test_a_microsoft_365_mailbox_lets_us_in_by_a_token(house: Simulator, desk: T
     responses.post(address, json={"error": "invalid_client"}, status=401)
     responses.post(address, json={"access_token": "a-token", "expires_in": 3600})
 
-    with registry.ready(mailed) as connector, pytest.raises(LockedOut, match="not accepted"):
+    with registry.ready(mailed) as connector, pytest.raises(LockedOut, match="was rejected"):
         connector.check()
     with registry.ready(mailed) as connector:
         assert connector.check().own_user == desk.hub

@@ -29,7 +29,7 @@ from hub.domain.actors import Actor
 from hub.models import Leg, Message, Stage, Ticket
 from tests import factories
 from worker import dispatcher
-from workflows.handoffs import comments, engagements, guest_links
+from workflows.handoffs import comments, engagements, guest_links, stages
 from workflows.models import GuestLink
 
 HOME = Path(os.environ.get("LIVE_HOME") or Path(tempfile.gettempdir()) / "tickethub-peers")
@@ -240,7 +240,7 @@ def test_the_same_stages_and_events_as_with_any_other_vendor(
     work()
     assert Leg.objects.get(pk=leg.pk).stage == Stage.WAITING
     comments.comment(ticket=ticket, body="The second", legs=[Leg.objects.get(pk=leg.pk)], actor=agent, at=now())
-    engagements.resume(leg=Leg.objects.get(pk=leg.pk), actor=agent, at=now())
+    stages.resume(leg=Leg.objects.get(pk=leg.pk), actor=agent, at=now())
     work()
     arrived = person.received(ticket.title)
     assert any("The second" in each.get_content() for each in arrived)
@@ -547,7 +547,7 @@ def test_a_folder_may_have_any_name(person: Person) -> None:
         folders=('Entwürfe & "mehr"',),
     )
     box = Mailbox(place, lambda host, port, seconds: socket.create_connection((host, port), timeout=seconds))
-    with pytest.raises(Refused, match="There is no folder"):
+    with pytest.raises(Refused, match="has no folder"):
         box.check()
 
 

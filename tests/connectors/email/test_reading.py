@@ -96,7 +96,7 @@ def test_read_mail_tells_one_line_a_message_without_a_database(shared: Path) -> 
 
 
 def test_read_mail_reads_a_folder_whatever_its_files_are_called(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="There is no message in"):
+    with pytest.raises(CommandError, match="There are no e-mails in"):
         call_command("read_mail", str(tmp_path))
     for name in ("one", "two.txt", ".hidden"):
         (tmp_path / name).write_bytes(b"From: a@x.test\n\nhello\n")
@@ -357,7 +357,7 @@ def test_an_encoded_word_brings_no_second_sender() -> None:
 def test_two_senders_are_a_case_for_a_person(senders: tuple[str, ...]) -> None:
     raw = b"".join(f"From: {sender}\n".encode() for sender in senders) + b"Subject: x\n\nx"
 
-    assert (read(raw).action, read(raw).why) == ("hold", "It names more than one sender.")
+    assert (read(raw).action, read(raw).why) == ("hold", "This e-mail has more than one sender address.")
 
 
 def test_parts_too_deep_in_each_other_are_held_not_fatal() -> None:
@@ -378,7 +378,7 @@ def test_a_message_of_thirty_megabytes_is_read_and_one_that_is_longer_is_held() 
 
     found = read(raw)
     assert (found.action, len(found.attachments[0].content)) == ("open_ticket", 22 * 2**20)
-    assert read(b"From: a@b.test\n\n" + b"x" * 41 * 2**20).why == "It is longer than 40 MB."
+    assert read(b"From: a@b.test\n\n" + b"x" * 41 * 2**20).why == "This e-mail is larger than 40 MB."
 
 
 @pytest.mark.parametrize(
@@ -490,7 +490,7 @@ def test_headers_beyond_what_anybody_writes_are_held(raw: bytes) -> None:
 def test_more_parts_than_anybody_sends_are_held() -> None:
     raw = b"From: a@b.test\nContent-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 3_001 + b"--b--\n"
 
-    assert (read(raw).action, read(raw).why) == ("hold", "It has more than 3000 parts.")
+    assert (read(raw).action, read(raw).why) == ("hold", "This e-mail has more than 3000 parts.")
 
 
 def test_what_lies_just_within_the_bounds_is_read() -> None:
@@ -514,7 +514,7 @@ def test_a_text_longer_than_is_read_says_so(letter: str) -> None:
     message = f"From: a@b.test\nSubject: x\nContent-Type: text/plain; charset=utf-8\n\n{letter * 500_001}".encode()
     whole = message[: -len(letter.encode())]
 
-    assert read(message).text.endswith("It is kept whole as it came.]")
+    assert read(message).text.endswith("The original is stored in full.]")
     assert len(read(message).text) == 500_000
     assert read(whole).text == letter * 500_000
 
@@ -525,7 +525,7 @@ def test_html_longer_than_is_read_says_so_wherever_it_is_cut(tail: str) -> None:
     html = "<p>" + "word " * 99_000 + tail + "x" * 40_000
     found = read(f"From: a@b.test\nSubject: x\nContent-Type: text/html\n\n{html}".encode())
 
-    assert found.text.endswith("[The rest was left out: it is longer than 500,000 characters.]")
+    assert found.text.endswith("[The rest is not shown: the text is longer than 500,000 characters.]")
     assert "left out" not in read(b"From: a@b.test\nSubject: x\nContent-Type: text/html\n\n<p>word").text
 
 

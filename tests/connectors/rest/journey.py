@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from django.db.models import F
 from django.utils import timezone
 
-from connectors.engine import profiles, registry, vault
+from connectors.engine import connection_profiles, registry, vault
 from connectors.engine.operations import compare
 from connectors.engine.outbound import sender
 from connectors.kit.simulating import QuietServer, Simulator
@@ -74,7 +74,7 @@ def serving(app: Simulator[Any], settings: Any) -> Iterator[Server]:
 
 def connected(server: Restarts, *, key: str, project: str, field: str = "1") -> Connection:
     """A live connection by the profile that comes with the hub."""
-    slug, profile = profiles.chosen("rest:redmine")
+    slug, profile = connection_profiles.chosen("rest:redmine")
     made = Connection(
         name="Deskside Redmine",
         organisation=factories.OrganisationFactory(name="Deskside"),

@@ -12,7 +12,7 @@ from connectors.engine.mapping import mapping_suggestions
 from connectors.kit.contract import Change, RemoteFile
 from connectors.kit.errors import Refused
 from connectors.kit.simulating import Answer, Request
-from connectors.rest import judging
+from connectors.rest import validation
 from connectors.rest.schema import BadProfile
 from connectors.wizard.forms.mapping import WordsForm
 from tests.connectors.rest.vendor import START, Vendor, body, connector, document, ticket
@@ -149,10 +149,10 @@ def test_our_number_can_stand_beside_our_reference() -> None:
 def test_a_name_that_is_never_set_is_an_error_on_save(old: str, new: str, where: str, name: str) -> None:
     assert ONE_ADDRESS.count(old) == 1
     with pytest.raises(BadProfile) as wrong:
-        judging.read(ONE_ADDRESS.replace(old, new))
+        validation.read(ONE_ADDRESS.replace(old, new))
     [mistake] = wrong.value.mistakes
     assert mistake.where == where
-    assert mistake.what.startswith(f"“{name}” is never set in this request, so it would vanish from it. Set here: ")
+    assert mistake.what.startswith(f"“{name}” has no value in this request, so it would be left out. Available here: ")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_mistake_in_the_defaults_names_its_place(defaults: str, where: str) ->
     text = ONE_ADDRESS.replace('method = "POST"\npath = "/rest.php"', f'path = "/rest.php"\n{defaults}', 1)
     text = text.replace(f'path = "/rest.php"\n{defaults}', defaults) if where == "path" else text
     with pytest.raises(BadProfile) as wrong:
-        judging.read(text)
+        validation.read(text)
     assert any(where in mistake.where for mistake in wrong.value.mistakes)
 
 
@@ -179,7 +179,7 @@ def test_a_reference_is_checked_where_its_field_is_a_value_of_the_search() -> No
         found = [] if request.query.get("since") else [{**ticket(1), "cf_ref": "TH-other"}]
         return Answer(body={"items": found})
 
-    with pytest.raises(Refused, match="the field for our reference is not the right one") as refused:
+    with pytest.raises(Refused, match="The field for our reference is not the right one") as refused:
         connector(text, Vendor(answer)).check()
     assert refused.value.field == "field"
 
@@ -236,6 +236,6 @@ def test_a_file_whose_list_tells_too_little_is_read_one_by_one() -> None:
 
 def test_a_detail_that_nobody_reads_is_a_mistake() -> None:
     with pytest.raises(BadProfile, match=r"files\.0\.detail: This is missing"):
-        judging.read(
+        validation.read(
             DETAILED.replace('detail = "one_file"\n', "").replace("[operations.one_file]", "[operations.find]")
         )

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from connectors.engine import hooks, profiles, registry
+from connectors.engine import connection_profiles, hooks, profiles, registry
 from connectors.engine.inbound import polling, snapshots
 from connectors.engine.operations.capability_check import Bench
 from connectors.models import AwaitedFile, Connection, Inbound, Link, Profile
@@ -37,18 +37,18 @@ def test_the_journey_on_the_double(agent: Actor, settings: Any) -> None:
 
 
 def test_a_shipped_profile_is_taken_in_once_and_published_ones_never_change() -> None:
-    slug, first = profiles.chosen("rest:redmine")
+    slug, first = connection_profiles.chosen("rest:redmine")
     assert first is not None
     assert (slug, first.version, first.status, first.is_shipped) == ("rest", 1, "published", True)
-    assert profiles.chosen("rest:redmine") == (slug, first)
+    assert connection_profiles.chosen("rest:redmine") == (slug, first)
 
     draft = profiles.new_version(first)
     draft.document = draft.document.replace('name = "Redmine"', 'name = "Redmine of ours"')
     draft.save()
     profiles.publish(draft)
     first.refresh_from_db()
-    assert (first.status, profiles.chosen("rest:redmine")[1]) == ("retired", draft)
-    with pytest.raises(ValueError, match="cannot be changed; make a new version"):
+    assert (first.status, connection_profiles.chosen("rest:redmine")[1]) == ("retired", draft)
+    with pytest.raises(ValueError, match=r"cannot be changed\. Create a new draft"):
         profiles.publish(first)
 
 
@@ -64,7 +64,7 @@ def test_a_connection_stays_on_its_version_until_it_is_moved(agent: Actor, setti
         profiles.publish(newer)
         assert registry.kind_of(connection).label == "Redmine"
 
-        profiles.move(connection, newer)
+        connection_profiles.move(connection, newer)
         connection.refresh_from_db()
         assert registry.kind_of(connection).label == "Newer"
 
@@ -79,7 +79,7 @@ def test_a_fault_of_the_profile_in_fetching_files_stops_nothing_else(agent: Acto
         newer = profiles.new_version(connection.profile)
         newer.document = newer.document.replace("/download/{file.id}", "/download/{file.nowhere}")
         newer.save()
-        profiles.move(connection, profiles.publish(newer))
+        connection_profiles.move(connection, profiles.publish(newer))
         at = datetime.now(UTC).replace(microsecond=0)
         ticket = tickets.open_ticket(title="Jam", requester=factories.PersonFactory(), actor=agent, at=at)
         engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=at)
@@ -95,7 +95,7 @@ def test_a_fault_of_the_profile_in_fetching_files_stops_nothing_else(agent: Acto
     assert Link.objects.get().heard["status"] == "2"
     waiting = AwaitedFile.objects.get()
     assert waiting.name == "trace.txt"
-    assert waiting.why == "This file cannot be asked for: A part of the address is empty or leads outside the path."
+    assert waiting.why == "This file cannot be requested: A part of the address is empty or leads outside the path."
 
 
 def titles() -> list[str]:
@@ -128,7 +128,7 @@ def test_what_changed_before_the_first_poll_or_while_the_version_was_changed_is_
         assert made.profile is not None
         newer = profiles.new_version(made.profile)
         profiles.publish(newer)
-        profiles.move(made, newer)
+        connection_profiles.move(made, newer)
         clock.shift(timedelta(hours=1))
         polling.poll(connection_id=made.pk)
         later = titles()
@@ -211,7 +211,7 @@ def test_what_cannot_be_read_does_not_go_live(us: Organisation, admin_client: Cl
     said = admin_client.post(f"/admin/connectors/connection/{made.pk}/look/", follow=True).content.decode()
 
     made.refresh_from_db()
-    assert "The connection is not live yet, since it cannot be read: " in said
+    assert "The connection could not go live, because reading failed: " in said
     assert made.state == Connection.State.DRAFT
 
 
@@ -222,7 +222,7 @@ def test_a_profile_that_cannot_be_used_stops_its_connection_in_words(settings: A
     polling.poll(connection_id=made.pk)
     made.refresh_from_db()
 
-    assert (made.state, "slug: This has to be a text" in made.last_error) == ("locked_out", True)
+    assert (made.state, "slug: Expected text, found a number" in made.last_error) == ("locked_out", True)
 
 
 class Nowhere:
@@ -251,7 +251,7 @@ def test_all_capabilities_are_tried_and_told(agent: Actor, settings: Any) -> Non
     assert {one.what: one.outcome for one in written if one.outcome != "works"} == {}
     assert len(written) == 13
     assert len(tenant.tickets) == 2  # however often it is tried, one test ticket is left there
-    assert "was made by an earlier try" in again["making a ticket"].told
+    assert "was created by an earlier trial" in again["creating a ticket"].told
     status = again["changing the status"]
     assert (status.outcome, "“" in status.told, "(" in status.told) == ("fails", True, True)  # which value was tried
 
@@ -260,7 +260,7 @@ def test_a_call_to_a_secret_path_is_let_in_only_there(agent: Actor, settings: An
     made = journey.connected(Nowhere(), key="k", project="1")
     assert made.profile is not None
     document = made.profile.document.replace(
-        'hooks = "Redmine itself', 'reference = "x"\n[hook]\nkey = "answer.id"\n[unused]\nhooks = "Redmine itself'
+        'hooks = "Redmine 4 and 5', 'reference = "x"\n[hook]\nkey = "answer.id"\n[unused]\nhooks = "Redmine 4 and 5'
     )
     document = document[: document.index("[unused]")].replace('[lacks]\nreference = "x"\n', "")
     Profile.objects.filter(pk=made.profile.pk).update(document=document)

@@ -37,15 +37,15 @@ def zoned(zone: str, *, date: str = "Mon, 16 Mar 2026 10:00:00 GMT") -> Mapping[
 
 
 def test_times_of_the_right_zone_pass() -> None:
-    assert zoned("Europe/Paris")["last change"] == "7, 0 h 30 min before their clock"
+    assert zoned("Europe/Paris")["last change"] == "7, 0 h 30 min ago (vendor's clock)"
 
 
 def test_a_last_change_hours_before_their_clock_names_the_setting_that_may_be_to_blame() -> None:
     """A quiet day, or the wrong zone: only a person who changed a record just now can tell."""
     said = zoned("Asia/Karachi")["last change"]
 
-    assert said.startswith("7, 4 h 30 min before their clock – ")
-    assert said.endswith("the time zone is wrong: look at the setting “Time zone”")
+    assert said.startswith("7, 4 h 30 min ago (vendor's clock) – ")
+    assert said.endswith("the time zone is wrong: check the setting “Time zone”")
 
 
 @pytest.mark.django_db
@@ -65,11 +65,11 @@ def test_the_workbench_compares_what_was_made_just_now(us: Organisation, zone: s
         return Answer(body={"items": []} if is_list else kept)
 
     one = connector(ZONED, Vendor(answer), clock=Clock(), zone=zone)
-    made = next(each for each in Bench(one).tries(writes=True) if each.what == "making a ticket")
+    made = next(each for each in Bench(one).tries(writes=True) if each.what == "creating a ticket")
 
     assert made.outcome == ("fails" if said else "works")
     assert said in made.told
-    assert not said or "look at the setting “Time zone”" in made.told
+    assert not said or "Check the setting “Time zone”" in made.told
 
 
 def test_a_record_of_the_future_names_the_setting_that_is_to_blame() -> None:
@@ -91,5 +91,5 @@ def test_a_file_that_is_too_large_is_told_in_the_right_unit(limit: int, told: st
     vendor = Vendor(lambda _request: Answer(body=ticket(1)))
     change = Change(id="x", kind="file", key="1", name="dump.bin", content=b"x" * 5_100_000, visibility="")
 
-    with pytest.raises(Refused, match=f"dump.bin has 5.1 MB, Desk takes {told} at most"):
+    with pytest.raises(Refused, match=f"dump.bin has 5.1 MB; Desk accepts at most {told}"):
         connector(text, vendor).push(change)

@@ -13,7 +13,7 @@ from connectors.engine.operations.capability_check import Bench
 from connectors.kit.contract import Change
 from connectors.kit.errors import LockedOut, Missing, Refused, Unclear
 from connectors.kit.simulating import Answer, Request
-from connectors.rest import judging
+from connectors.rest import validation
 from connectors.rest.schema import BadProfile
 from hub.models import Organisation
 from tests.connectors.rest.vendor import START, Vendor, body, connector, document, ticket
@@ -64,7 +64,7 @@ created_at = "'2026-03-16T09:00:00Z'"
 """)
     one = connector(text, Vendor(lambda r: Answer(body=ticket(1, said=list(range(10_001))))))
 
-    with pytest.raises(Refused, match="a list of more than 10,000 entries"):
+    with pytest.raises(Refused, match="A list has more than 10000 entries"):
         one.notes("1")
 
 
@@ -134,7 +134,7 @@ def test_a_record_that_says_it_is_gone_is_missing_when_it_is_read() -> None:
     text = document(ticket="is_gone = \"item.state == 'deleted'\"")
     one = connector(text, Vendor(lambda r: Answer(body=ticket(1, state="deleted"))))
 
-    with pytest.raises(Missing, match="says that it is gone"):
+    with pytest.raises(Missing, match="reports that the record was deleted"):
         one.glance("1")
 
 
@@ -266,7 +266,7 @@ def test_a_conflict_without_end_is_unclear_where_something_was_written() -> None
         return Answer(status=201 if request.method == "POST" else 200, body=ticket(1, id=7), headers=(("ETag", "1"),))
 
     vendor = Vendor(answer)
-    with pytest.raises(Unclear, match="again and again"):
+    with pytest.raises(Unclear, match="changed again by somebody else"):
         connector(LINKED, vendor).push(Change(id="1", kind="note", key="1", text="hi", visibility="public"))
     assert [call.method for call in vendor.calls] == ["POST", "GET", "PATCH", "GET", "PATCH"]
 
@@ -278,7 +278,7 @@ def test_a_rule_that_says_what_409_means_goes_before_trying_again() -> None:
         return Answer(status=201 if request.method == "POST" else 200, body=ticket(1, id=7), headers=(("ETag", "1"),))
 
     one = connector(LINKED, Vendor(answer))
-    with pytest.raises(Refused, match="Desk says: status has no node 99"):
+    with pytest.raises(Refused, match="Desk reported: status has no node 99"):
         one.push(Change(id="1", kind="note", key="1", text="hi", visibility="public"))
 
 
@@ -286,9 +286,9 @@ def test_a_rule_for_errors_may_be_of_one_operation() -> None:
     rule = '[[errors]]\noperation = "get"\nstatus = [400]\nis = "missing"\nmessage = "answer.error"\n'
     one = connector(document(rest=rule), Vendor(lambda r: Answer(status=400, body={"error": "no such"})))
 
-    with pytest.raises(Missing, match="Desk says: no such"):
+    with pytest.raises(Missing, match="Desk reported: no such"):
         one.glance("1")
-    with pytest.raises(Refused, match="answered 400: error: no such"):
+    with pytest.raises(Refused, match="returned status 400: error: no such"):
         one.push(Change(id="1", kind="create", reference="TH", fields={"title": "x"}))
 
 
@@ -317,28 +317,32 @@ def test_a_part_that_is_a_file_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('title = "item.title"', 'title = "{item.title}"', "An expression stands here as it is, without { }."),
-        ('item = "answer"', 'item = "answer"\nrefuse = "x"\nmessage = "There is no such thing"', "stands in quotes"),
-        ('path = "/tickets/{key}"', 'path = "/tickets/{me.id}"', "“me” is a text; there is no “id” in it."),
-        ('{ title = "{fields.title}"', '{ title = "fields.title"', "Is {fields.title} meant?"),
-        ('since = "{since}"', "since = '{\"a\":1}'", "A brace that is meant as such is written twice"),
+        ('title = "item.title"', 'title = "{item.title}"', "Write the expression without { }."),
+        (
+            'item = "answer"',
+            'item = "answer"\nrefuse = "x"\nmessage = "There is no such thing"',
+            "Put fixed text in quotes",
+        ),
+        ('path = "/tickets/{key}"', 'path = "/tickets/{me.id}"', "“me” is text and has no “id”."),
+        ('{ title = "{fields.title}"', '{ title = "fields.title"', "Did you mean {fields.title}?"),
+        ('since = "{since}"', "since = '{\"a\":1}'", "Write {{ and }} for literal braces"),
         (
             'items = "answer.items"',
             'items = "answer.items.filter(i, i.x)"\npaging = { style = "page", size = 9 }',
-            "operations.list.items: How many there are tells where the pages end",
+            "operations.list.items: Do not filter here",
         ),
-        ("[lacks]", '[since]\nwrite = "%Q-%!"\n[lacks]', "since.write: “%Q-%!” is neither"),
-        ("[lacks]", "[limits]\nrequests = 5\n[lacks]", "limits: Say how many requests within how many seconds"),
+        ("[lacks]", '[since]\nwrite = "%Q-%!"\n[lacks]', "since.write: “%Q-%!” is not a format"),
+        ("[lacks]", "[limits]\nrequests = 5\n[lacks]", "limits: Enter both requests and seconds"),
         ("[lacks]", '[[errors]]\noperation = "gte"\nstatus = [400]\nis = "refused"\n[lacks]', "no [operations.gte]"),
         ("[lacks]", '[operations.find]\npath = "/x"\nitems = "answer"\n[lacks]', "lacks.find: There is an [operations"),
-        ('changed_at = "item.changed"', "", "ticket.changed_at: Say where it stands, or in [lacks]"),
+        ('changed_at = "item.changed"', "", "ticket.changed_at: Enter where it is, or add changed_at to [lacks]"),
     ],
 )
 def test_mistakes_are_named_in_words_that_say_what_to_do(old: str, new: str, told: str) -> None:
     text = document().replace(old, new, 1)
     assert text != document()
     with pytest.raises(BadProfile) as refused:
-        judging.read(text)
+        validation.read(text)
     assert told in str(refused.value)
 
 
@@ -358,8 +362,8 @@ def test_the_bench_does_not_call_what_was_not_kept_working(us: Organisation) -> 
 
     tried = {one.what: one for one in Bench(connector(document(), Vendor(answer))).tries(writes=True)}
 
-    made = tried["making a ticket"]
-    assert (made.outcome, "our reference" in made.told, "made twice" in made.told) == ("fails", True, True)
+    made = tried["creating a ticket"]
+    assert (made.outcome, "our reference" in made.told, "created twice" in made.told) == ("fails", True, True)
 
 
 @pytest.mark.django_db

@@ -96,7 +96,7 @@ def test_one_instant_that_fills_the_limit_is_told_and_the_rest_is_read() -> None
     assert len({key for key in seen if 100 <= int(key) < 145}) == 30
     [told] = [page.left_out for page in pages if page.left_out]
     assert told.startswith(
-        "Some records that changed at 2026-03-16 10:00:00 UTC were not listed: Freshservice shows no"
+        "Some records that changed at 2026-03-16 10:00:00 UTC were not listed. Freshservice returns no"
     )
     assert "There is nothing beyond this page." in told
 
@@ -142,7 +142,7 @@ def test_a_list_that_cannot_be_sorted_says_how_many_are_missing_and_the_poll_end
 
     assert len(seen) == 30
     assert pages[-1].left_out.startswith(
-        f"{told} that changed since 2026-03-16 09:00 UTC {were} not listed: Desk shows no"
+        f"{told} that changed since 2026-03-16 09:00 UTC {were} not listed. Desk returns no"
     )
     assert "too deep" in pages[-1].left_out
     following, pages = read(paged(total), pages[-1].cursor)  # the next poll begins anew, and gets as far

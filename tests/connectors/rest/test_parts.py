@@ -10,7 +10,7 @@ import pytest
 from connectors.kit.contract import Change
 from connectors.kit.errors import Refused
 from connectors.kit.simulating import Answer, Request
-from connectors.rest import editing, judging
+from connectors.rest import editing, validation
 from connectors.rest.schema import BadProfile
 from tests.connectors.rest.vendor import Vendor, connector, document, ticket
 
@@ -93,23 +93,23 @@ def test_parts_stand_in_the_picklist_beside_their_own() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        (", when = \"lower(item.reason) == 'supplier'\"", "", "give both, or none"),
-        (', of = "pending"', "", "give both, or none"),
-        ('of = "pending"', 'of = "waiting"', "There is no value “waiting” that this one could be a part of."),
+        (", when = \"lower(item.reason) == 'supplier'\"", "", "Enter both, or neither"),
+        (', of = "pending"', "", "Enter both, or neither"),
+        ('of = "pending"', 'of = "waiting"', "There is no value “waiting” of which this one could be a part."),
         ("[picklists.status]", "[picklists.place]", "Only a field of [ticket.fields] can have parts"),
     ],
 )
 def test_what_does_not_fit_is_named(old: str, new: str, told: str) -> None:
     assert old in PICKLIST
     with pytest.raises(BadProfile) as refused:
-        judging.read(profile(PICKLIST.replace(old, new)))
+        validation.read(profile(PICKLIST.replace(old, new)))
     assert told in str(refused.value)
 
 
 def test_a_field_without_parts_has_no_value_of_its_own_beside_it() -> None:
     whole = PICKLIST[: PICKLIST.index('  { value = "supplier"')] + "]\n"
     with pytest.raises(BadProfile, match=r"There is no “fields\.status_of”"):
-        judging.read(profile(whole))
+        validation.read(profile(whole))
 
 
 def test_the_form_of_a_profile_shows_them() -> None:

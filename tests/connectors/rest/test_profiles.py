@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from connectors.rest import given, judging, samples
+from connectors.rest import placeholders, samples, validation
 from connectors.rest import profile as profiles
 from connectors.rest.connector import Rest
-from connectors.rest.judging import judge
 from connectors.rest.schema import BadProfile, Mistake, Place, read_row
+from connectors.rest.validation import judge
 from connectors.rest.values import FUNCTIONS
 
 SHIPPED = Rest.shipped_profiles()
@@ -41,7 +41,7 @@ def leaves(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def judged(raw: dict[str, Any]) -> list[Mistake]:
     mistakes: list[Mistake] = []
-    found = read_row(profiles.Profile, Place("", mistakes, functions=FUNCTIONS), given.with_defaults(raw))
+    found = read_row(profiles.Profile, Place("", mistakes, functions=FUNCTIONS), placeholders.with_defaults(raw))
     if found is not None and not mistakes:
         judge(found, mistakes)
     return mistakes
@@ -103,30 +103,30 @@ def test_what_is_missing_is_named(key: str) -> None:
 @pytest.mark.parametrize(
     ("document", "told"),
     [
-        ("slug = ", "This is no TOML"),
+        ("slug = ", "This is not valid TOML"),
         ("x" * 200_000, "longer than"),
-        ('slug = "a"\nslug = "b"', "This is no TOML"),
+        ('slug = "a"\nslug = "b"', "This is not valid TOML"),
     ],
 )
 def test_a_text_that_is_no_profile_is_refused_in_words(document: str, told: str) -> None:
     with pytest.raises(BadProfile, match=told):
-        judging.read(document)
+        validation.read(document)
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         ('path = "/issues/{item.id"', "There is a { without a }"),
-        ('path = "/issues/{ticket.id}"', "There is no “ticket” here"),
-        ('path = "/issues/{settings.adress}"', "There is no “settings.adress”; there are: address"),
-        ('path = "/issues/{item.a.map(x, x.b.map(y, y))}"', "within another is not allowed"),
-        ("path = \"/issues/{matches(key, '(a+)+$')}\"", "Patterns (matches) are not allowed"),
+        ('path = "/issues/{ticket.id}"', "Unknown name “ticket”"),
+        ('path = "/issues/{settings.adress}"', "There is no “settings.adress”. Known names: address"),
+        ('path = "/issues/{item.a.map(x, x.b.map(y, y))}"', "cannot be nested"),
+        ("path = \"/issues/{matches(key, '(a+)+$')}\"", "Regular expressions (matches) are not allowed"),
     ],
 )
 def test_expressions_are_judged_when_saved(change: str, told: str) -> None:
     text = SHIPPED["redmine"].replace('path = "/issues/{key}.json"', change, 1)
     with pytest.raises(BadProfile) as refused:
-        judging.read(text)
+        validation.read(text)
 
     assert told in str(refused.value)
     assert str(refused.value).startswith("operations.")
@@ -136,11 +136,11 @@ def test_expressions_are_judged_when_saved(change: str, told: str) -> None:
     ("old", "new", "told"),
     [
         ("{secrets.api_key}", "{secrets.apikey}", "connect.headers.X-Redmine-API-Key: There is no “secrets.apikey”"),
-        ("{secrets.api_key}", "{settings.api_key}", "“api_key” is a secret: write {secrets.api_key}"),
-        ("{fields.title}", "{fields.titel}", "There is no “fields.titel”; there are: description"),
-        ("{change.marked}", "{change.text}", "operations.note: Nothing writes {change.marked}"),
-        ("{change.visibility == 'private'}", "{false}", "operations.note: Nothing uses {change.visibility}"),
-        ("steps.upload.upload", "steps.uplaod.upload", "There is no “steps.uplaod”; there are: upload"),
+        ("{secrets.api_key}", "{settings.api_key}", "“api_key” is a secret. Write {secrets.api_key}"),
+        ("{fields.title}", "{fields.titel}", "There is no “fields.titel”. Known names: description"),
+        ("{change.marked}", "{change.text}", "operations.note: No request writes {change.marked}"),
+        ("{change.visibility == 'private'}", "{false}", "operations.note: No request uses {change.visibility}"),
+        ("steps.upload.upload", "steps.uplaod.upload", "There is no “steps.uplaod”. Known names: upload"),
         ('wrong = "api_key"', 'wrong = "key"', "connect.wrong: There is no setting “key”"),
         (
             'picklist = "tracker"',
@@ -148,9 +148,17 @@ def test_expressions_are_judged_when_saved(change: str, told: str) -> None:
             "tracker.picklist: There is no [picklists.trackers]",
         ),
         ('insert_only = ["description"]', 'insert_only = ["details"]', "insert_only: There is no “details”"),
-        ('offset = "{offset}" }\nitems = "answer.issues"', 'x = "1" }\nitems = "answer.issues"', "uses {offset}"),
-        ('value = "{change.reference}" }]', 'value = "x" }]', "operations.create: Nothing writes {change.reference}"),
-        ("[lacks]", '[times]\nread = ["izo"]\n[lacks]', "times.read: “izo” is neither"),
+        (
+            'offset = "{offset}" }\nitems = "answer.issues"',
+            'x = "1" }\nitems = "answer.issues"',
+            "does not use {offset}",
+        ),
+        (
+            'value = "{change.reference}" }]',
+            'value = "x" }]',
+            "operations.create: No request writes {change.reference}",
+        ),
+        ("[lacks]", '[times]\nread = ["izo"]\n[lacks]', "times.read: “izo” is not a format"),
         ("[lacks]", '[times]\nzone = "Mars"\n[lacks]', "times.zone: There is no time zone “Mars”"),
         ("[lacks]", '[lacks]\nnotes = "none"', "lacks.notes: There is a [[notes]] as well"),
         ('base = "{settings.address}"', 'base = "{discovered}"', "connect.base: {discovered} needs"),
@@ -160,7 +168,7 @@ def test_names_that_lead_nowhere_are_found_when_saved(old: str, new: str, told: 
     text = SHIPPED["redmine"].replace(old, new, 1)
     assert text != SHIPPED["redmine"]
     with pytest.raises(BadProfile) as refused:
-        judging.read(text)
+        validation.read(text)
 
     assert told in str(refused.value)
 
@@ -196,5 +204,5 @@ def test_a_sample_that_is_none_is_refused_in_words(answer: str) -> None:
 def test_a_connector_on_paper_calls_nobody() -> None:
     from connectors.kit.errors import ConnectorError
 
-    with pytest.raises(ConnectorError, match="calls nobody"):
+    with pytest.raises(ConnectorError, match="makes no requests"):
         samples.on_paper(Rest.of_profile(SHIPPED["redmine"])).check()  # type: ignore[arg-type]

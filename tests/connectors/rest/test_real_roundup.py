@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.engine import profiles, registry, vault
+from connectors.engine import connection_profiles, registry, vault
 from connectors.engine.operations import compare
 from connectors.engine.operations.capability_check import Bench
 from connectors.models import Connection, Link, NoteRule, Outbound, StatusRule
@@ -113,7 +113,7 @@ def server(tracker: Tracker, settings: Any) -> Iterator[journey.Server]:
 
 @pytest.fixture
 def connection(tracker: Tracker, server: journey.Server, agent: Actor) -> Connection:
-    slug, profile = profiles.chosen("rest:roundup")
+    slug, profile = connection_profiles.chosen("rest:roundup")
     made = Connection(
         name="Roundup",
         organisation=factories.OrganisationFactory(name="Tracker Ltd"),

@@ -76,7 +76,7 @@ def test_what_was_seen_stands_there_while_it_goes_on(
     monkeypatch.setattr(Bench, "_changes", look)
     trials.run(trial_id=trial.pk)
 
-    assert "2 tried so far. Now trying: what changed within a week" in seen[0]
+    assert "2 tried so far. Now trying: changes of the last week" in seen[0]
     assert "credentials and settings" in seen[0]
     assert "hx-get" in seen[0]
 
@@ -102,7 +102,7 @@ def test_one_at_a_time_for_a_connection(made: Connection, admin_client: Client) 
     asked(made)
     page = admin_client.post(bench(made), {"try": "1", "connection": made.pk}).content.decode()
 
-    assert "is already being tried: wait until that has ended, or stop it." in page
+    assert "is already being tried. Wait until that trial has ended, or stop it." in page
     assert Trial.objects.count() == 1
 
 
@@ -127,13 +127,13 @@ def test_what_nobody_expects_ends_it_with_the_reason(made: Connection, monkeypat
 
     def away(self: Bench, *, writes: bool) -> Iterator[Tried]:
         yield Tried(what="x", outcome="works", told="", milliseconds=0)
-        raise TryLater("They cannot be reached.")
+        raise TryLater("The vendor's system cannot be reached.")
 
     monkeypatch.setattr(Bench, "tries", away)
     trials.run(trial_id=trial.pk)
 
     trial.refresh_from_db()
-    assert (trial.state, trial.why, len(trial.steps)) == ("stopped", "They cannot be reached.", 1)
+    assert (trial.state, trial.why, len(trial.steps)) == ("stopped", "The vendor's system cannot be reached.", 1)
     assert trial.ended_at is not None
     asked(made)  # the connection is free
 
@@ -148,7 +148,9 @@ def test_one_whose_worker_was_killed_is_ended_and_not_begun_again(
 
     trial.refresh_from_db()
     assert (trial.state, trial.steps, len(tenant.tickets)) == ("stopped", [], 1)
-    assert "The worker stopped in the middle. Try again." in admin_client.get(bench(made)).content.decode()
+    assert (
+        "The worker stopped before the trial had finished. Try again." in admin_client.get(bench(made)).content.decode()
+    )
     asked(made)
 
 
@@ -164,7 +166,7 @@ def test_access_is_not_tried_where_it_would_be_sent_another_way(made: Connection
         f"/admin/connectors/profile/{version.pk}/workbench/", {"try": "1", "connection": made.pk}
     ).content.decode()
 
-    assert "sends credentials in another way" in page
+    assert "sends credentials differently" in page
     assert not Trial.objects.exists()
 
 

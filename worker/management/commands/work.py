@@ -1,4 +1,4 @@
-"""Find what is due and do it: embedded in threads, with CELERY_BROKER_URL by publishing ids."""
+"""Run the jobs that are due: in threads of this process, or with CELERY_BROKER_URL by publishing their ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        # Whoever starts a worker learns at once that there is no database; one that goes away later is waited for.
+        # Fail at once if there is no database at start-up; if it goes away later, the worker waits for it.
         connection.ensure_connection()
         publish = tasks.publish if settings.CELERY_BROKER_URL else None
         dispatcher = Dispatcher(threads=settings.WORKER_THREADS, publish=publish)

@@ -1,1 +1,1 @@
-"""How an admin builds a workflow: pages over the rows of a draft, a picture of it, and its rehearsal."""
+"""The builder: admin pages that edit the rows of a draft, draw it as a graph and show its dry run."""

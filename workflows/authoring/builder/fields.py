@@ -1,4 +1,4 @@
-"""The field in which the priority matrix is entered."""
+"""The form field for the priority matrix."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from django import forms
+from django.utils.functional import lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Priority
@@ -15,7 +17,7 @@ WEIGHTS = (("1", _("high")), ("2", _("medium")), ("3", _("low")))
 
 
 class MatrixWidget(forms.MultiWidget):
-    """A table: impact down, urgency across."""
+    """A table with a row for each impact and a column for each urgency."""
 
     template_name = "admin/workflows/matrix.html"
 
@@ -32,13 +34,13 @@ class MatrixWidget(forms.MultiWidget):
 
 
 class MatrixField(forms.MultiValueField):
-    """Impact and urgency to priority, as {"1": {"1": "P1"}}; what is left out is the usual one."""
+    """Priorities by impact and urgency, as {"1": {"1": "P1"}}; empty cells are left out and mean the default."""
 
     def __init__(self, **more: Any) -> None:
         listed = [_listed(USUAL[impact][urgency]) for impact, urgency in _cells()]
         fields = [forms.ChoiceField(choices=choices, required=False) for choices in listed]
         selects = [
-            forms.Select(choices=choices, attrs={"aria-label": f"{_('impact')} {impact}, {_('urgency')} {urgency}"})
+            forms.Select(choices=choices, attrs={"aria-label": _cell_label(impact, urgency)})
             for choices, (impact, urgency) in zip(listed, _cells(), strict=True)
         ]
         super().__init__(fields, require_all_fields=False, widget=MatrixWidget(selects), **more)
@@ -56,4 +58,16 @@ def _cells() -> Iterator[tuple[str, str]]:
 
 
 def _listed(usual: str) -> list[tuple[str, Any]]:
-    return [("", _("usual: %s") % usual), *((value, value) for value in Priority.values)]
+    return [("", _default_label(usual)), *((value, value) for value in Priority.values)]
+
+
+def _default(priority: str) -> str:
+    return gettext("default: %(priority)s") % {"priority": priority}
+
+
+def _cell(impact: str, urgency: str) -> str:
+    return gettext("impact %(impact)s, urgency %(urgency)s") % {"impact": impact, "urgency": urgency}
+
+
+# Forms are made once, when they are imported; these texts are translated when a page is shown.
+_default_label, _cell_label = lazy(_default, str), lazy(_cell, str)

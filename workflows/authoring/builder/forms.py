@@ -1,4 +1,4 @@
-"""Forms made from the registries: what a kind's parameters are is said once, there."""
+"""The builder's forms. The fields of guards, actions and triggers come from their registries."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
+from django.contrib.admin.utils import label_for_field
 from django.http import QueryDict
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from hub.models import Membership, State, WorkflowVersion
+from hub.models import Membership, State, Ticket, WorkflowVersion
 from workflows.authoring.builder.fields import MatrixField
 from workflows.authoring.validation import REQUIRABLE
 from workflows.models import Escalation, Step, Transition, Trigger
@@ -22,7 +23,7 @@ Data = QueryDict | None
 
 
 def counted(data: QueryDict, name: str, *, most: int) -> int:
-    """How many rows a form says it has; a count of our own that was tampered with is none."""
+    """How many rows a form has according to its hidden count, at most `most`; 0 if that is not a number."""
     text = data.get(name, "")
     return min(int(text), most) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
@@ -32,7 +33,7 @@ def _long(rows: int = 3) -> forms.Textarea:
 
 
 class ParamForm(forms.Form):
-    """The parameters of one guard, action or trigger; each field is of the parameter's kind."""
+    """The parameters of one guard, action or trigger, each with the field of its kind."""
 
     def __init__(self, kind: Kind, version: WorkflowVersion, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -42,38 +43,41 @@ class ParamForm(forms.Form):
 
     @property
     def params(self) -> dict[str, Any]:
-        """What is kept: only what was said."""
+        """The parameters to store: only those with a value."""
         return {name: value for name, value in self.cleaned_data.items() if value not in NOTHING}
 
 
 def _slug(form: forms.Form | forms.ModelForm) -> str:  # type: ignore[type-arg]
-    """What was entered, else what the name comes to."""
+    """The identifier as entered, or made from the name."""
     return str(form.cleaned_data.get("slug") or slugify(form.cleaned_data.get("name", ""))[:50].replace("-", "_"))
 
 
 def _leave_slug_out(form: forms.ModelForm) -> None:  # type: ignore[type-arg]
+    """Make the identifier optional."""
     form.fields["slug"].required = False
-    form.fields["slug"].help_text = _("One word: its name in the API and the history. Empty: made of the name.")
+    form.fields["slug"].help_text = _(
+        "One word, used in the API and in the history. Leave empty to make it from the name."
+    )
 
 
 class TransitionForm(forms.ModelForm):  # type: ignore[type-arg]
-    """One verb."""
+    """One transition, without its guards and actions."""
 
     roles = forms.MultipleChoiceField(
-        label=_("Who may"),
+        label=_("allowed roles"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         choices=[
             *((v, n) for v, n in Membership.Role.choices if v not in ("vendor", "requester")),
             ("requester", _("the requester")),
         ],
-        help_text=_("None chosen: everybody of ours who works on tickets."),
+        help_text=_("Choose none to allow all of our people who work on tickets."),
     )
     required = forms.MultipleChoiceField(
-        label=_("Needs"),
+        label=_("required"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        choices=[(name, name) for name in REQUIRABLE],
+        choices=[(name, _("reason") if name == "reason" else label_for_field(name, Ticket)) for name in REQUIRABLE],
     )
 
     class Meta:
@@ -82,7 +86,7 @@ class TransitionForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {"sources": forms.CheckboxSelectMultiple}
 
     OF_PEOPLE = ("roles", "help")
-    """What only a verb that somebody presses has."""
+    """Fields of transitions that a person triggers; others do not have them."""
 
     def __init__(self, version: WorkflowVersion, trigger: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -100,7 +104,7 @@ class TransitionForm(forms.ModelForm):  # type: ignore[type-arg]
         slug = _slug(self)
         others = Transition.objects.filter(version=self.instance.version, slug=slug).exclude(pk=self.instance.pk)
         if others.exists():
-            raise forms.ValidationError(_("There is a verb of this name in this version."))
+            raise forms.ValidationError(_("This version already has a transition with this identifier."))
         return slug
 
 
@@ -125,13 +129,13 @@ class EscalationForm(forms.ModelForm):  # type: ignore[type-arg]
         choices = [(value, label) for value, label in Trigger.choices if value != Trigger.PERSON]
         if self.instance.pk is None:
             self.initial["trigger"] = Trigger.CLOCK
-        self.fields["trigger"] = forms.ChoiceField(label=_("Triggered by"), choices=choices)
+        self.fields["trigger"] = forms.ChoiceField(label=_("triggered by"), choices=choices)
 
     def clean_slug(self) -> str:
         slug = _slug(self)
         others = Escalation.objects.filter(version=self.instance.version, slug=slug).exclude(pk=self.instance.pk)
         if others.exists():
-            raise forms.ValidationError(_("There is an escalation of this name in this version."))
+            raise forms.ValidationError(_("This version already has an escalation with this identifier."))
         return slug
 
 
@@ -169,9 +173,9 @@ class StateForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned: dict[str, Any] = super().clean() or {}
         others = State.objects.filter(version=self.instance.version).exclude(pk=self.instance.pk)
         if others.filter(slug=cleaned.get("slug")).exists():
-            self.add_error("slug", _("There is a state of this name in this version."))
+            self.add_error("slug", _("This version already has a status with this identifier."))
         if cleaned.get("is_default") and others.filter(phase=cleaned.get("phase"), is_default=True).exists():
-            self.add_error("is_default", _("Another state is where this phase begins."))
+            self.add_error("is_default", _("Another status is already the first status of this phase."))
         return cleaned
 
 
@@ -179,7 +183,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     priority_matrix = MatrixField(
         label=_("priority matrix"),
         required=False,
-        help_text=_("What impact and urgency come to; what you leave is the usual. Tier 1 services raise it by one."),
+        help_text=_(
+            "The priority for each impact and urgency. A cell left empty uses the default. For services of tier 1, the "
+            "priority is raised by one."
+        ),
     )
 
     class Meta:
@@ -195,11 +202,11 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {"note": _long(2)}
 
 
-# -- several guards or actions below each other
+# -- lists of guards or actions
 
 
 class Block:
-    """One guard or action on a page: its kind, its form, and whether it is to be taken away."""
+    """One guard or action on a page: its kind, its form, and whether it is marked for removal."""
 
     def __init__(
         self,
@@ -242,7 +249,7 @@ class Blocks:
                 self._add(kind, number, data, {})
         wanted = data.get(f"{name}-new", "")
         if wanted in kinds:
-            # Chosen is meant, whichever button was pressed. It is shown empty; saved at once, it has to do without.
+            # A chosen kind is added whichever button was pressed: on save it is checked, otherwise shown unchecked.
             self._add(wanted, len(self.blocks), data if "save" in data else None, {})
 
     def _add(self, kind: str, number: int, data: Data, initial: Mapping[str, Any], *, is_negated: bool = False) -> None:
@@ -255,7 +262,7 @@ class Blocks:
         return [block for block in self.blocks if not block.is_removed]
 
     def is_valid(self) -> bool:
-        judged = [block.is_valid() for block in self.blocks]  # each one, so that every mistake is shown
+        judged = [block.is_valid() for block in self.blocks]  # check all of them, so that every mistake is shown
         return all(judged)
 
 

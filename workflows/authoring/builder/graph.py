@@ -1,4 +1,4 @@
-"""A workflow drawn: states by phase from left to right, verbs as arrows. Plain SVG; colours are the page's."""
+"""Lays out a workflow as a graph: statuses by phase from left to right, transitions as arrows. The page draws it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONGEST = 18
 
 @dataclass(frozen=True, kw_only=True)
 class Law:
-    """A verb of the law, drawn where an admin has made none."""
+    """A standard transition, drawn if the version has none of its own."""
 
     name: str
     slug: str
@@ -58,12 +58,12 @@ class Node:
 
 @dataclass(kw_only=True)
 class Line:
-    """One of the verbs of an arrow, and whether it can be used on the chosen ticket."""
+    """One transition of an arrow, and whether it is possible on the chosen ticket."""
 
     name: str
     trigger: str
     why_not: str | None = None
-    """None: no ticket is chosen. Empty: it can be used."""
+    """None: no ticket is chosen. Empty: it is possible."""
     y: float = 0
 
     @property
@@ -91,7 +91,7 @@ class Graph:
     nodes: list[Node]
     arrows: list[Arrow]
     anywhere: list[Line]
-    """Verbs that lead nowhere else, or on from every open state."""
+    """Transitions without a change of status, or from every open status."""
 
 
 def _short(text: str) -> str:
@@ -105,7 +105,11 @@ def drawn(
     here: int | None = None,
     why_not: Mapping[str, str] | None = None,
 ) -> Graph:
-    """The picture of a version: tickets per state, where a ticket stands, and why its verbs are shut."""
+    """The graph of a version.
+
+    `counts`: tickets by the key of their status. `here`: the key of the chosen ticket's status. `why_not`: by slug,
+    why a transition is not possible on the chosen ticket.
+    """
     nodes = _nodes(policy, counts or {}, here)
     ways: dict[tuple[int, int], list[Named]] = {}
     anywhere: list[Line] = []
@@ -129,7 +133,7 @@ def drawn(
 
 
 def _law(policy: Policy, ways: dict[tuple[int, int], list[Named]]) -> None:
-    """Where there are no verbs of an admin's own, people use those of the law between where the phases begin."""
+    """Add the standard transitions, which lead from the first status of a phase to that of another."""
     begins = {state.phase: state.pk for state in policy.states.values() if state.is_default}
     for (before, after), verb in LAW.items():
         if before in begins and after in begins:
@@ -143,18 +147,22 @@ def _key(verb: str, source: int) -> str:
 
 
 def law_says(policy: Policy, phase: str, reasons: Mapping[str, str]) -> dict[str, str]:
-    """Why the verbs of the law cannot be used, for the picture: from where the ticket stands by `reasons` (empty: it
-    can), from elsewhere because it is not there."""
+    """Why each standard transition is not possible, by its slug in the graph; empty if it is possible.
+
+    `reasons` has those of the transitions from the ticket's own `phase`; it cannot take those from another phase.
+    """
     begins = {state.phase: state.pk for state in policy.states.values() if state.is_default}
     return {
-        _key(verb, begins[before]): reasons.get(MOVES[verb].verb, "") if before == phase else _("It is not there.")
+        _key(verb, begins[before]): reasons.get(MOVES[verb].verb, "")
+        if before == phase
+        else _("The ticket is not in this status.")
         for (before, _after), verb in LAW.items()
         if before in begins
     }
 
 
 def _nodes(policy: Policy, counts: Mapping[int, int], here: int | None) -> dict[int, Node]:
-    """Left to right: new, under way, resolved, closed. Waiting below, so that ways pass between; cancelled aside."""
+    """Left to right: new, active, resolved, closed; waiting below active, with space between; cancelled below new."""
     by_phase: dict[str, list[State]] = {phase: [] for phase in COLUMN}
     for state in sorted(policy.states.values(), key=lambda state: (state.position, state.pk)):
         by_phase[state.phase].append(state)
@@ -188,19 +196,19 @@ def _line(rule: Named, why_not: Mapping[str, str] | None) -> Line:
 def _arrow(
     a: Node, b: Node, rules: list[Named], why_not: Mapping[str, str] | None, nodes: list[Node], is_both: bool
 ) -> Arrow:
-    """A curve from edge to edge, bent to one side where another one comes back."""
+    """A curve from one edge to another; `is_both`: there is an arrow in the other direction, so it bends more."""
     (ax, ay), (bx, by) = a.middle, b.middle
     length = math.hypot(bx - ax, by - ay) or 1
     nx, ny = (by - ay) / length, -(bx - ax) / length
     others = [node for node in nodes if node is not a and node is not b]
-    # The least bend that keeps clear of every other state, to this side or that.
+    # The smallest bend, to either side, that does not cross another status.
     for bend in (34 if is_both else 14 + length / 14, length / 5, -length / 5, length / 3, -length / 3, 14.0):
         cx, cy = (ax + bx) / 2 + nx * bend, (ay + by) / 2 + ny * bend
         if not any(_passes(ax, ay, cx, cy, bx, by, node) for node in others):
             break
     sx, sy = _edge(ax, ay, cx, cy)
     ex, ey = _edge(bx, by, cx, cy)
-    # Nearer to where it begins: two ways between the same states do not write over each other.
+    # Labels are nearer to the start, so that those of opposite arrows do not overlap.
     lx, ly = 0.36 * sx + 0.48 * cx + 0.16 * ex, 0.36 * sy + 0.48 * cy + 0.16 * ey
     lines = [_line(rule, why_not) for rule in rules]
     for number, line in enumerate(lines):
@@ -209,7 +217,7 @@ def _arrow(
 
 
 def _passes(ax: float, ay: float, cx: float, cy: float, bx: float, by: float, node: Node) -> bool:
-    """Whether the curve from a by way of c to b runs over a state."""
+    """Whether the quadratic curve from a to b with the control point c crosses a status."""
     for step in range(1, 20):
         t = step / 20
         x = (1 - t) ** 2 * ax + 2 * (1 - t) * t * cx + t**2 * bx
@@ -220,7 +228,7 @@ def _passes(ax: float, ay: float, cx: float, cy: float, bx: float, by: float, no
 
 
 def _edge(x: float, y: float, tx: float, ty: float) -> tuple[float, float]:
-    """Where the way from the middle of a box to a point leaves the box."""
+    """Where the line from the middle of a box to a point leaves the box."""
     dx, dy = tx - x, ty - y
     if not dx and not dy:
         return x, y

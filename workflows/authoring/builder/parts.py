@@ -1,6 +1,7 @@
-"""The pages of a version's parts: settings, states, transitions, escalations.
+"""The pages of a version's parts: settings, statuses, transitions, escalations.
 
-Besides *Save* their buttons only look: what another trigger needs, one more guard or action. Then nothing is judged.
+Buttons other than *Save* only show fields: those of another trigger, or of one more guard or action. They check
+nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hub.models import State, WorkflowVersion
 from workflows.authoring.builder.forms import (
     Blocks,
     EscalationForm,
+    ParamForm,
     SettingsForm,
     StateForm,
     StepForm,
@@ -34,33 +36,35 @@ MOST_STEPS = 12
 
 
 def settings(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page of a version's settings."""
     version = version_of(pk)
     form = SettingsForm(request.POST or None, instance=version)
     if request.method == "POST" and only_a_draft(request, version) and form.is_valid():
-        form.save(commit=False).save(update_fields=SettingsForm.Meta.fields)  # whoever publishes it sets its status
-        messages.success(request, _("The settings are kept."))
+        form.save(commit=False).save(update_fields=SettingsForm.Meta.fields)  # publishing sets the status
+        messages.success(request, _("The settings were saved."))
         return redirect(url("build", version))
     shown = wrong(form) if request.method == "POST" else []
-    return page(request, "rule", version, _("Settings of %s") % version, form=form, wrong=shown)
+    return page(request, "rule", version, _("Settings of %(version)s") % {"version": version}, form=form, wrong=shown)
 
 
 def state(request: HttpRequest, pk: int, row: str) -> HttpResponse:
+    """The page of one status."""
     version = version_of(pk)
     found = None if row == "new" else get_object_or_404(State, pk=_number(row), version=version)
     form = StateForm(version, request.POST or None, instance=found)
     if request.method == "POST" and only_a_draft(request, version):
         if "delete" in request.POST and found is not None:
-            messages.success(request, _("“%s” is deleted.") % found)
+            messages.success(request, _("“%(name)s” was deleted.") % {"name": found})
             found.delete()
             return redirect(url("build", version))
         if form.is_valid():
-            messages.success(request, _("“%s” is kept.") % form.save())
+            messages.success(request, _("“%(name)s” was saved.") % {"name": form.save()})
             return redirect(url("build", version))
     return page(
         request,
         "rule",
         version,
-        str(found or _("A new state")),
+        str(found or _("New status")),
         form=form,
         can_delete=found is not None,
         wrong=wrong(form) if request.method == "POST" else [],
@@ -68,7 +72,7 @@ def state(request: HttpRequest, pk: int, row: str) -> HttpResponse:
 
 
 def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
-    """One verb, with its guards and actions."""
+    """The page of one transition, with its guards and actions."""
     version = version_of(pk)
     found = None if row == "new" else get_object_or_404(Transition, pk=_number(row), version=version)
     data = request.POST if request.method == "POST" else None
@@ -79,7 +83,7 @@ def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
     deeds = actions(version, data, found.actions.order_by("position", "pk") if found else ())
     if data is not None and only_a_draft(request, version):
         if "delete" in data and found is not None:
-            messages.success(request, _("“%s” is deleted.") % found)
+            messages.success(request, _("“%(name)s” was deleted.") % {"name": found})
             found.delete()
             return redirect(url("build", version))
         if "save" in data and _all_valid(form, of_trigger, conditions, deeds):
@@ -90,14 +94,14 @@ def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
                 form.save_m2m()
                 _keep_guards(conditions, transition=made)
                 _keep_actions(deeds, transition=made)
-            messages.success(request, _("“%s” is kept.") % made.name)
+            messages.success(request, _("“%(name)s” was saved.") % {"name": made.name})
             return redirect(url("build", version))
     _only_look(data, form, of_trigger, conditions, deeds)
     return page(
         request,
         "rule",
         version,
-        str(found or _("A new transition")),
+        str(found or _("New transition")),
         form=form,
         trigger=of_trigger,
         guards=conditions,
@@ -108,7 +112,7 @@ def transition_page(request: HttpRequest, pk: int, row: str) -> HttpResponse:
 
 
 def escalation(request: HttpRequest, pk: int, row: str) -> HttpResponse:
-    """One escalation, with its guards and steps."""
+    """The page of one escalation, with its guards and steps."""
     version = version_of(pk)
     found = None if row == "new" else get_object_or_404(Escalation, pk=_number(row), version=version)
     data = request.POST if request.method == "POST" else None
@@ -119,45 +123,55 @@ def escalation(request: HttpRequest, pk: int, row: str) -> HttpResponse:
     steps = _steps(version, data, found)
     if data is not None and only_a_draft(request, version):
         if "delete" in data and found is not None:
-            messages.success(request, _("“%s” is deleted.") % found)
+            messages.success(request, _("“%(name)s” was deleted.") % {"name": found})
             found.delete()
             return redirect(url("build", version))
         kept = [each for each in steps if not each["is_removed"]]
-        parts = [part for each in kept for part in (each["form"], each["actions"])]
+        parts = _parts_of(kept)
         if "save" in data and _all_valid(form, of_trigger, conditions, *parts):
-            with transaction.atomic():
-                made = form.save(commit=False)
-                made.trigger_params = of_trigger.params
-                made.save()
-                _keep_guards(conditions, escalation=made)
-                made.steps.all().delete()
-                for position, each in enumerate(kept, 1):
-                    step = each["form"].save(commit=False)
-                    step.pk, step.escalation, step.position = None, made, position
-                    step.save(force_insert=True)
-                    _keep_actions(each["actions"], step=step)
-            messages.success(request, _("“%s” is kept.") % made.name)
+            made = _keep_escalation(form, of_trigger, conditions, kept)
+            messages.success(request, _("“%(name)s” was saved.") % {"name": made.name})
             return redirect(url("build", version))
-    _only_look(
-        data, form, of_trigger, conditions, *(part for each in steps for part in (each["form"], each["actions"]))
-    )
+    _only_look(data, form, of_trigger, conditions, *_parts_of(steps))
     return page(
         request,
         "rule",
         version,
-        str(found or _("A new escalation")),
+        str(found or _("New escalation")),
         form=form,
         trigger=of_trigger,
         guards=conditions,
         steps=steps,
         can_delete=found is not None,
-        wrong=wrong(form, of_trigger, conditions, *(each[part] for each in steps for part in ("form", "actions")))
-        if data is not None
-        else [],
+        wrong=wrong(form, of_trigger, conditions, *_parts_of(steps)) if data is not None else [],
     )
 
 
+@transaction.atomic
+def _keep_escalation(
+    form: EscalationForm, of_trigger: ParamForm, conditions: Blocks, steps: list[dict[str, Any]]
+) -> Escalation:
+    """Store a valid escalation with its guards and steps."""
+    made: Escalation = form.save(commit=False)
+    made.trigger_params = of_trigger.params
+    made.save()
+    _keep_guards(conditions, escalation=made)
+    made.steps.all().delete()
+    for position, each in enumerate(steps, 1):
+        step = each["form"].save(commit=False)
+        step.pk, step.escalation, step.position = None, made, position
+        step.save(force_insert=True)
+        _keep_actions(each["actions"], step=step)
+    return made
+
+
+def _parts_of(steps: list[dict[str, Any]]) -> list[Any]:
+    """The form and the actions of each step."""
+    return [part for each in steps for part in (each["form"], each["actions"])]
+
+
 def _steps(version: WorkflowVersion, data: Any, found: Escalation | None) -> list[dict[str, Any]]:
+    """The steps of the page, as entered or as stored; a new escalation starts with one step."""
     rows = list(found.steps.order_by("position", "pk")) if found is not None else []
     if data is None:
         shown = rows or [Step()]
@@ -198,7 +212,7 @@ def _steps(version: WorkflowVersion, data: Any, found: Escalation | None) -> lis
 
 
 def _number(row: str) -> int:
-    """The key in an address; what is none is the key of nothing."""
+    """The primary key in a URL; 0, which no row has, if it is not a number."""
     return int(row) if row.isascii() and row.isdigit() and len(row) < 19 else 0
 
 
@@ -208,15 +222,17 @@ def _trigger(data: Any, found: Transition | Escalation | None, *, default: str =
 
 
 def _same_trigger(data: Any, trigger: str) -> Any:
-    """What was entered for the trigger; of another one that was just chosen the fields are shown first, unless it is
-    saved: then it says what it needs."""
+    """The data to fill the trigger's fields with.
+
+    None if another trigger was just chosen, so that its fields are shown empty. On save they are checked at once.
+    """
     if data is None or "save" in data or data.get("trigger-kind", trigger) == trigger:
         return data
     return None
 
 
 def _only_look(data: Any, *parts: Any) -> None:
-    """Nothing is marked as wrong before somebody saves."""
+    """Show no errors before *Save* is pressed."""
     if data is None or "save" in data:
         return
     for part in parts:

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         vendor = Organisation.objects.filter(name=options["vendor"]).first()
         if vendor is None:
             names = ", ".join(Organisation.objects.filter(kind="vendor").values_list("name", flat=True))
-            raise CommandError(f"There is no vendor {options['vendor']!r}; there are {names or 'none'}.")
+            raise CommandError(f"There is no vendor {options['vendor']!r}. Vendors: {names or 'none'}.")
         services = list(Service.objects.filter(name__in=options["service"]))
         missing = set(options["service"]) - {service.name for service in services}
         if missing:
@@ -44,5 +44,6 @@ class Command(BaseCommand):
             made = export.export(vendor, options["folder"], audience=options["audience"], services=services, at=now())
         except (FileExistsError, NotWhole) as error:
             raise CommandError(str(error)) from error
-        told = ", ".join(f"{count} {name}" for name, count in made["counts"].items())
-        self.stdout.write(f"{told} in {options['folder']}. Check it with: verify_export {options['folder']}")
+        counts = ", ".join(f"{count} {name}" for name, count in made["counts"].items())
+        self.stdout.write(f"Exported to {options['folder']}: {counts}.")
+        self.stdout.write(f"Verify the export with: manage.py verify_export {options['folder']}")

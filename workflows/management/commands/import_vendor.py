@@ -28,24 +28,25 @@ class Command(BaseCommand):
         organisation = Organisation.objects.filter(name=options["organisation"], kind="vendor").first()
         if organisation is None:
             names = ", ".join(Organisation.objects.filter(kind="vendor").values_list("name", flat=True))
-            raise CommandError(f"There is no vendor {options['organisation']!r}; there are {names or 'none'}.")
+            raise CommandError(f"There is no vendor {options['organisation']!r}. Vendors: {names or 'none'}.")
         try:
             package = export_package.read(options["folder"])
             if options["dry_run"]:
-                self._tell(importing.preview(package), "would be")
+                self._report(importing.preview(package), is_done=False)
                 return
             found = importing.bring(package, organisation=organisation, by=None, at=now())
         except export_package.NotBrought as refused:
             lines = "\n".join(refused.wrong[: export_package.MOST_TOLD])
             raise CommandError(f"Nothing was imported; problems found: {len(refused.wrong)}.\n{lines}") from refused
-        self._tell(found, "are")
-        self.stdout.write(f"Tickets that {organisation} may now read and could not before: {found.shared}.")
+        self._report(found, is_done=True)
+        self.stdout.write(f"Tickets that {organisation} can read from now on: {found.shared}.")
 
-    def _tell(self, found: importing.Brought, are: str) -> None:
-        self.stdout.write(f"{len(found.here)} tickets exist already, {len(found.new)} {are} imported as history.")
+    def _report(self, found: importing.Brought, *, is_done: bool) -> None:
+        self.stdout.write(f"Tickets that already exist: {len(found.here)}.")
+        imported = "Tickets imported as history" if is_done else "Tickets that would be imported as history"
+        self.stdout.write(f"{imported}: {len(found.new)}.")
         if found.open:
-            told = ", ".join(found.open[: export_package.MOST_TOLD])
-            self.stdout.write(f"Still open, so not shared: {told}")
+            self.stdout.write(f"Still open, so not shared: {', '.join(found.open[: export_package.MOST_TOLD])}")
         if found.strange:
-            told = ", ".join(found.strange[: export_package.MOST_TOLD])
-            self.stdout.write(f"Left alone, because that vendor never worked on them here: {told}")
+            labels = ", ".join(found.strange[: export_package.MOST_TOLD])
+            self.stdout.write(f"Not shared, because the vendor never worked on them here: {labels}")

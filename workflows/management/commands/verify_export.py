@@ -26,4 +26,4 @@ class Command(BaseCommand):
             self.stdout.write(line)
         if wrong:
             sys.exit(1)
-        self.stdout.write("No file was changed, the ledger has no gaps, every history is complete.")
+        self.stdout.write("No file was changed, the ledger has no gaps and every history is complete.")

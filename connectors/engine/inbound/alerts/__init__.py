@@ -1,1 +1,1 @@
-"""Alerts of monitoring tools become tickets."""
+"""Turns the alerts of monitoring tools into tickets."""

@@ -1,4 +1,4 @@
-"""Reads one call of a monitoring tool: a list of alerts, each folded into what is known."""
+"""Reads one call of a monitoring tool, which is a list of alerts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hub.core.clock import now
 from hub.core.sentences import sentence
 
 MOST_AT_ONCE = 1000
-"""So many alerts of one call are taken: it has to be read before its lease ends and another worker begins."""
+"""How many alerts of one call are read, so that reading ends before the lease does."""
 
 
 def read(row: Inbound, connector: AlertConnector) -> int:
-    """Understand one call; how many alerts were in it. Each is committed by itself: taken again, it is a repeat.
+    """Read one call; returns the number of its alerts. Each is committed separately; read again, it is a repeat.
 
-    Refused where there are more than are taken at once: the first ones stand, and a person sees how many do not.
-    LeftAlone where nothing of it is an alert.
+    Refused if there are more than `MOST_AT_ONCE`: the first ones are kept, and a person sees how many are not.
+    LeftAlone if the call contains no alert.
     """
     found = connector.read_alerts(bytes(row.body))
     values = connector.values
@@ -37,19 +37,19 @@ def read(row: Inbound, connector: AlertConnector) -> int:
     if len(found) > MOST_AT_ONCE:
         raise Refused(
             sentence(
-                "%(count)s alerts came in one call. The first %(most)s were taken, the rest was left out. Set the tool "
-                "to send fewer per call (Alertmanager: max_alerts).",
+                "One call contained %(count)s alerts. Only the first %(most)s were read. Configure the tool to send "
+                "fewer per call (Alertmanager: max_alerts).",
                 count=len(found),
                 most=MOST_AT_ONCE,
             )
         )
     if not found:
-        raise LeftAlone(sentence("Its list of alerts is empty."))
+        raise LeftAlone(sentence("The call contains no alerts."))
     if all(alert.is_firing is None and not alert.said for alert in found):
         states = ", ".join(sorted({alert.state for alert in found}))[:200]
         raise LeftAlone(
             sentence(
-                "It neither begins nor ends an alert: the connection's settings give no meaning to %(states)s.",
+                "The call neither starts nor ends an alert: the settings of the connection do not map %(states)s.",
                 states=states,
             )
         )

@@ -1,4 +1,4 @@
-"""One alert and the connection it came by, and how its ticket is made and its events are recorded."""
+"""One alert with its connection, and the functions that open its ticket and record its events."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ from hub.models import ActorKind, Asset, EventKind, Priority, Service, Ticket
 
 
 class Terms(NamedTuple):
-    """What a connection says about storms and recovery."""
+    """The settings of a connection for alert storms, recovery and silence."""
 
     most: int
+    """An alert storm begins after this many new alerts within `minutes`."""
     minutes: int
     resolves: bool
+    """Whether a ticket is resolved when all its alerts have recovered and nobody has started to work on it."""
     silent_hours: int = 24
-    """After so long without a word an alert that fires is silent; 0: never."""
+    """After how many hours without news an active alert counts as silent; 0 means never."""
 
 
 class AlertContext(NamedTuple):
-    """One alert as it came, and what it came by."""
+    """One alert as it was received, with its connection."""
 
     connection: Connection
     alert: Alert
     terms: Terms
     at: datetime
+    """When it was received, in the time of the record."""
     happened_at: datetime
+    """When it began or ended, as far as the tool says; never later than `at`."""
 
     @property
     def actor(self) -> Actor:
@@ -48,6 +52,7 @@ class AlertContext(NamedTuple):
 def open_ticket(
     context: AlertContext, *, title: str, text: str, priority: str, is_of_this_alert: bool = True
 ) -> Ticket:
+    """Open a ticket; for an alert storm (not `is_of_this_alert`) without the service and asset of the alert."""
     alert = context.alert
     named = Service.objects.filter(name__iexact=alert.service).first() if alert.service and is_of_this_alert else None
     asset = Asset.objects.filter(tag__iexact=alert.asset).first() if alert.asset and is_of_this_alert else None
@@ -65,7 +70,7 @@ def open_ticket(
 
 
 def priority(context: AlertContext) -> str:
-    """What the severity means here; one without a meaning is P3, and a person is told."""
+    """The priority of the alert's severity; P3 if the severity is not mapped, which is then shown as unmapped."""
     word = context.alert.severity
     if not word:
         return str(Priority.P3)
@@ -76,6 +81,7 @@ def priority(context: AlertContext) -> str:
 
 
 def record(context: AlertContext, ticket: Ticket, kind: EventKind, words: Mapping[str, str] | None = None) -> None:
+    """Record an event of the alert on the ticket; `words` are further texts of the event."""
     history.record(
         ticket=tickets.locked(ticket),
         kind=kind,

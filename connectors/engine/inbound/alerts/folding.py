@@ -1,6 +1,6 @@
-"""One alert becomes part of a ticket: repeats are one, an end is an event.
+"""Makes one alert part of a ticket: a repeat changes nothing, and an end is an event.
 
-Everything of one alert happens under the connection's lock, so that of two calls at once one makes the ticket.
+Each alert is processed under the lock of its connection, so that two simultaneous calls open only one ticket.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from workflows.handoffs import comments
 from workflows.rules import execution
 
 TWICE = timedelta(hours=1)
-"""How far apart the two readings are of a local time that there was twice."""
+"""The distance between the two readings of a local time that occurs twice when daylight saving time ends."""
 LONGEST_SAID = 2000
 
 
 @transaction.atomic
 def fold(*, connection: Connection, alert: Alert, terms: Terms, at: datetime) -> Ticket | None:
-    """Fold one alert into what is known; the ticket it is part of, None where it ended without ever having begun."""
+    """Process one alert; returns the ticket it is part of, or None for the end of an alert that never began."""
     connection = (
         Connection.objects.select_for_update(of=("self",))
         .select_related("organisation", "service")
@@ -61,12 +61,12 @@ def _taken(context: AlertContext, state: AlertState | None) -> Ticket | None:
     if state.is_firing:
         return _repeated(context, state)
     if alert.at is not None and alert.at < state.changed_at:
-        return state.ticket.goes_on_as  # it began before it last ended: late news
+        return state.ticket.goes_on_as  # a late report: it began before it last ended
     return _began(context, state)
 
 
 def _when(alert: Alert, state: AlertState | None, at: datetime) -> datetime | None:
-    """Of a local time that there was twice the reading that fits: the one of just now, or after it last changed."""
+    """Of two readings of a local time, the one that fits: close to now, or after the alert last changed."""
     if alert.at is None or alert.or_at is None:
         return alert.at
     is_just_now = abs(at - alert.or_at) < TWICE / 2
@@ -75,7 +75,7 @@ def _when(alert: Alert, state: AlertState | None, at: datetime) -> datetime | No
 
 
 def _hear_person(context: AlertContext, ticket: Ticket) -> None:
-    """What somebody said at the tool, as of who acknowledged it there: once, for us."""
+    """Record what a person wrote in the tool, for example with an acknowledgement, once and for our people only."""
     alert = context.alert
     told = ": ".join(part for part in (alert.author, alert.said) if part)[:255]
     rows = AlertState.objects.filter(connection=context.connection, key=alert.key)
@@ -85,10 +85,10 @@ def _hear_person(context: AlertContext, ticket: Ticket) -> None:
 
 
 def _repeated(context: AlertContext, state: AlertState) -> Ticket:
-    """An active alert came again: an event if its severity or text changed, or its ticket has ended."""
+    """Process a repeat of an active alert: an event if its severity or text changed, or if its ticket has ended."""
     ticket = state.ticket.goes_on_as
     if not ticket.is_open:
-        return _began(context, state)  # somebody ended the ticket, and the alert is still active
+        return _began(context, state)  # the ticket was ended although the alert is still active
     AlertState.objects.filter(pk=state.pk).update(count=state.count + 1, **_told(context))
     if (state.severity, state.text) == (context.alert.severity[:64], context.alert.text):
         return ticket
@@ -99,7 +99,7 @@ def _repeated(context: AlertContext, state: AlertState) -> Ticket:
 
 
 def _told(context: AlertContext) -> dict[str, object]:
-    """What is stored of an active alert, as last received."""
+    """The columns of an active alert, as last received."""
     alert, hours = context.alert, context.terms.silent_hours
     return {
         "title": alert.title[:255],
@@ -112,7 +112,7 @@ def _told(context: AlertContext) -> dict[str, object]:
 
 
 def _raise(context: AlertContext, ticket: Ticket) -> None:
-    """A worse severity raises the priority, a better one never lowers it; a priority set by a person stays."""
+    """Raise the priority for a higher severity. It is never lowered, and a priority set by a person is kept."""
     wanted = priority(context)
     if not context.alert.severity or wanted >= ticket.priority:
         return
@@ -122,7 +122,7 @@ def _raise(context: AlertContext, ticket: Ticket) -> None:
             ticket=ticket, priority=wanted, reason=why, actor=context.actor, at=context.at, origin=context.origin
         )
         return
-    said = _("This would be %(wanted)s: %(reason)s. The priority was set by hand and stays %(priority)s.") % {
+    said = _("The priority would now be %(wanted)s: %(reason)s. It was set manually, so it stays %(priority)s.") % {
         "wanted": wanted,
         "reason": why,
         "priority": ticket.priority,
@@ -155,7 +155,7 @@ def _began(context: AlertContext, state: AlertState | None) -> Ticket:
 
 
 def _ticket(context: AlertContext, state: AlertState | None) -> tuple[Ticket, bool]:
-    """The ticket this alert is part of from now on, and whether one was made for it alone."""
+    """The ticket that the alert is part of from now on, and whether it was opened for this alert alone."""
     before = state.ticket.goes_on_as if state is not None else None
     if before is not None and before.is_open:
         return before, False
@@ -186,7 +186,7 @@ def _ticket(context: AlertContext, state: AlertState | None) -> tuple[Ticket, bo
 
 
 def _text(alert: Alert) -> str:
-    written = _("Time there: %(time)s") % {"time": alert.written_at} if alert.written_at else ""
+    written = _("Time at the monitoring tool: %(time)s") % {"time": alert.written_at} if alert.written_at else ""
     return "\n\n".join(part for part in (alert.text, written, alert.url) if part)
 
 
@@ -195,7 +195,7 @@ def _ended(context: AlertContext, state: AlertState) -> Ticket:
     if not state.is_firing:
         return ticket
     if context.alert.at is not None and context.alert.at < state.changed_at:
-        return ticket  # an end from before it last began
+        return ticket  # a late report: it ended before it last began
     AlertState.objects.filter(pk=state.pk).update(
         is_firing=False,
         changed_at=context.happened_at,
@@ -222,7 +222,7 @@ def _ended(context: AlertContext, state: AlertState) -> Ticket:
 
 
 def _has_begun(ticket: Ticket) -> bool:
-    """Whether a person or a vendor has begun to work on it; an alert that comes back changes the phase as well."""
+    """Whether a person or a vendor has started to work on the ticket; alerts themselves change its phase, too."""
     people = (ActorKind.PERSON, ActorKind.VENDOR)
     is_engaged = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).exclude(organisation__is_us=True).exists()
     return is_engaged or Event.objects.filter(ticket=ticket, actor_kind__in=people, kind__in=WORK).exists()
@@ -235,4 +235,4 @@ WORK = (
     EventKind.MESSAGE_ADDED,
     EventKind.LEG_OFFERED,
 )
-"""What shows that somebody works on a ticket; to merge or relate tickets does not."""
+"""Events that show that somebody works on a ticket; merging or relating tickets does not."""

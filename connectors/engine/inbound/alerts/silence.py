@@ -1,4 +1,4 @@
-"""Alerts that are active and of which nothing more is heard."""
+"""Active alerts about which nothing more is received."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SHOWN = 5
 
 
 def due(*, at: datetime, limit: int = 50) -> list[int]:
-    """Primary keys of active alerts of which nothing was received for as long as their connection allows."""
+    """Primary keys of active alerts about which nothing was received for as long as their connection allows."""
     rows = AlertState.objects.filter(is_firing=True, silent_from__lte=at)
     return list(rows.order_by("silent_from", "pk").values_list("pk", flat=True)[:limit])
 
 
 @transaction.atomic
 def report(*, alert_id: int, at: datetime) -> None:
-    """Write on the ticket that its alerts are silent: one comment for all that are due."""
+    """Write on the ticket that its alerts are silent, in one comment for all that are due."""
     found = AlertState.objects.select_related("connection__organisation", "ticket__merged_into").get(pk=alert_id)
     Connection.objects.select_for_update(of=("self",)).get(pk=found.connection_id)
     due = AlertState.objects.filter(
@@ -41,8 +41,8 @@ def report(*, alert_id: int, at: datetime) -> None:
     comments.comment(
         ticket=ticket,
         body=_(
-            "Nothing has been received about %(alerts)s since %(time)s UTC: neither a repeat nor a recovery. The "
-            "recovery may have been lost at the tool; check there whether the alert is still active."
+            "Nothing has been received about %(alerts)s since %(time)s UTC, neither a repeat nor a recovery. The "
+            "recovery may have been lost. Check in the tool whether the alert is still active."
         )
         % {"alerts": named, "time": f"{found.last_at:%Y-%m-%d %H:%M}"},
         actor=Actor(

@@ -1,4 +1,4 @@
-"""Many alerts at once become one parent ticket."""
+"""Alert storms: many alerts at once become part of one parent ticket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.models import Relation
 
 
 def current(context: AlertContext) -> AlertStorm | None:
-    """The storm that is under way, or that this alert starts; None if there is none."""
+    """The alert storm that is in progress, or that this alert starts; None if there is none."""
     since = timezone.now() - timedelta(minutes=context.terms.minutes)
     going_on = (
         AlertStorm.objects.select_related("parent")
@@ -38,8 +38,8 @@ def _begin_storm(context: AlertContext, before: list[AlertState]) -> AlertStorm:
         context,
         title=_("Alert storm from %(connection)s") % {"connection": context.connection},
         text=_(
-            "More than %(count)s new alerts within %(minutes)s minutes. Alerts that come while the storm lasts are "
-            "part of this ticket; earlier ones have child tickets."
+            "There were more than %(count)s new alerts within %(minutes)s minutes. Alerts that arrive during the storm "
+            "become part of this ticket; the earlier ones have child tickets."
         )
         % {"count": context.terms.most, "minutes": context.terms.minutes},
         priority=most,

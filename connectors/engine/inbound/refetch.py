@@ -1,4 +1,4 @@
-"""Linked records that are to be read again, whole, as they are in the vendor's system now."""
+"""Reads linked records again, completely, as they are in the vendor's system now."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hub.core.clock import now
 
 
 def due(*, at: datetime, limit: int = 50) -> list[int]:
-    """Links somebody marked to be read again."""
+    """Primary keys of links whose record has to be read again now."""
     return list(
         Link.objects.filter(
             Q(next_look_at__isnull=True) | Q(next_look_at__lte=at),
@@ -35,7 +35,7 @@ def due(*, at: datetime, limit: int = 50) -> list[int]:
 
 
 def look(*, link_id: int) -> None:
-    """Read one linked ticket as it is there now, with all its notes and files."""
+    """Read one linked record with all its notes and files."""
     at = timezone.now()
     until = at + LEASE
     claimed = Link.objects.filter(
@@ -43,7 +43,7 @@ def look(*, link_id: int) -> None:
     ).update(next_look_at=until)
     if not claimed:
         return
-    # What somebody wrote meanwhile stands: a mark to look again, or that it stands still and why.
+    # What another process writes meanwhile is kept: that the record has to be read again, or that the link is stopped.
     link = Link.objects.select_related("connection__organisation", "connection__service", "leg__ticket").get(pk=link_id)
     mine = Link.objects.filter(pk=link_id, next_look_at=until, state=link.state)
     try:
@@ -63,23 +63,23 @@ def look(*, link_id: int) -> None:
 
 
 def _look_at(link: Link, connector: TicketConnector) -> None:
-    """Read a linked ticket whole; of one that was merged there, also the status of the record that survived."""
+    """Read a linked record completely; if it was merged, also the status of the surviving record."""
     records.follow(link.connection, connector, connector.fetch(link.remote_key), is_whole=True)
     alias = Link.objects.select_related("leg__ticket").get(pk=link.pk)
     if alias.state != Link.State.ALIAS or not alias.merged_key:
         return
-    with suppress(Missing):  # where it is out of our sight, nothing of it is known
+    with suppress(Missing):  # our user may not see the surviving record
         reconcile.follow_survivor(alias=alias, remote=connector.glance(alias.merged_key), at=now())
 
 
 def mark_dirty(connection: Connection) -> int:
-    """Have every live link of a connection read again, as after its mapping changed."""
+    """Have all active links of a connection read again, for example after its mapping changed; returns their number."""
     if not issubclass(registry.kind_of(connection), TicketConnector):
         return 0
     return Link.objects.filter(connection=connection, state=Link.State.ACTIVE).update(is_dirty=True, next_look_at=None)
 
 
 def look_again(connection: Connection, keys: Sequence[str]) -> None:
-    """Read these again: they are said to be gone, and what is not there three times is believed to be."""
+    """Have these records read again, because they are reported as deleted: see `identity.MISSED_UNTIL_GONE`."""
     links = Link.objects.filter(connection=connection, remote_key__in=keys, state=Link.State.ACTIVE, is_dirty=False)
     links.update(is_dirty=True, next_look_at=None)

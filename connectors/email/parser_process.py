@@ -1,8 +1,8 @@
 """Mail is read in a separate process, which is killed if one message takes too long.
 
 Regular expressions and parsers hold Python's global lock while they run, so a thread that reads a hostile message could
-not be stopped, and no other thread could work beside it. The process is given the message and the keys for checking
-signed tags, and none of the hub's environment.
+not be stopped and would block all other threads. The process receives the message and the keys for checking signed
+tags, and none of the hub's environment.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from pathlib import Path
 from queue import Empty, LifoQueue
 
 from connectors.email.parser import Mail, Reader, held
+from hub.core.sentences import sentence
 
 LONGEST_SECONDS = 30.0
-"""For one message. The largest that is taken (40 MB) needs less than a tenth of this."""
+"""The time limit for one message. The largest message that is read (40 MB) needs less than a tenth of it."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -45,7 +46,7 @@ class Apart:
             theirs.close()
 
     def read(self, reader: Reader, raw: bytes, seconds: float) -> Mail | None:
-        """The message, understood; None where that takes longer. EOFError, ConnectionError if the process is gone."""
+        """The message as read; None if that takes longer. EOFError or ConnectionError if the process has ended."""
         self.pipe.send((reader, raw))
         if self.pipe.poll(seconds):
             return self.pipe.recv()  # type: ignore[no-any-return]
@@ -62,15 +63,16 @@ _idle: LifoQueue[Apart] = LifoQueue()
 
 
 def read(reader: Reader, raw: bytes, *, seconds: float = LONGEST_SECONDS) -> Mail:
-    """The message, understood. One that takes longer than `seconds`, or ends two processes, is held with the reason.
+    """The message as read. One that takes longer than `seconds`, or ends two processes, is held with the reason.
 
-    OSError where no process can be started.
+    OSError if no process can be started.
     """
-    for _ in range(2):  # a process may be killed for reasons that have nothing to do with the message
+    for _ in range(2):  # a process may be killed for reasons unrelated to the message
         with suppress(EOFError, ConnectionError), _one() as apart:
             mail = apart.read(reader, raw, seconds)
-            return mail or _held(raw, f"Reading it took longer than {seconds:g} seconds.")
-    return _held(raw, "The process that read it was killed, and so was the next one.")
+            why = sentence("Reading this e-mail took longer than %(seconds)s seconds.", seconds=f"{seconds:g}")
+            return mail or _held(raw, why)
+    return _held(raw, sentence("Two processes were terminated while reading this e-mail."))
 
 
 def _held(raw: bytes, why: str) -> Mail:
@@ -79,9 +81,9 @@ def _held(raw: bytes, why: str) -> Mail:
 
 @contextmanager
 def _one() -> Iterator[Apart]:
-    """An idle process, or a new one where there is none; idle again afterwards.
+    """An idle process, or a new one if there is none; idle again afterwards.
 
-    One that was interrupted is ended: the next to use it would be given the answer about this message.
+    One that was interrupted is ended, because its next user would receive the answer about this message.
     """
     try:
         apart = _idle.get_nowait()
@@ -101,16 +103,16 @@ def _one() -> Iterator[Apart]:
 
 @atexit.register
 def end_idle() -> None:
-    """End every process that reads nothing now."""
+    """End every idle process."""
     with suppress(Empty):
         while True:
             _idle.get_nowait().end()
 
 
 def serve(pipe: Connection) -> None:
-    """Read what comes until nobody is there any more.
+    """Read messages from the pipe until it is closed.
 
-    Signals are for the parent: told to stop, it waits for the message that is being read.
+    Signals are left to the parent, which waits for the message being read when it is asked to stop.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -122,7 +124,7 @@ def serve(pipe: Connection) -> None:
 
 
 def _bound() -> None:
-    """Let this process end itself after twice the time: its parent may be gone by then."""
+    """Limit the process to twice the time limit, in case its parent has ended."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
     wanted = int(used.ru_utime + used.ru_stime + 2 * LONGEST_SECONDS)

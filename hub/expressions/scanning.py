@@ -1,4 +1,4 @@
-"""Where in the text of an expression what stands: quoted texts, brackets, macros, calls, the parts of a record."""
+"""Finds quoted texts, brackets, macros, calls and the parts of a record in the source of an expression."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 MACRO = re.compile(r"\.\s*(map|filter|all|exists|exists_one)\s*\(")
 OWN = re.compile(r"\.\s*(map|filter|all|exists|exists_one)\s*\(\s*([A-Za-z_]\w*)\s*,")
-"""The name that a macro gives each entry."""
+"""A macro with the name that it gives each entry."""
 _CALL = re.compile(r"(\.\s*)?(?<!\w)([A-Za-z_]\w*)\s*\(")
 _OPENS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 
 
 def blanked(source: str) -> str:
-    """The source with every quoted text as letters: brackets and names in texts mean nothing.
+    """The source with quoted texts replaced by letters, so that brackets and names in texts are not found.
 
     >>> blanked("a + '(b)'")
     'a + xxxxx'
@@ -24,7 +24,7 @@ def blanked(source: str) -> str:
 
 
 def closing(plain: str, begins: int) -> int:
-    """Where the bracket closes that is open at `begins`; the end of the text where none does."""
+    """The position of the bracket that closes the one before `begins`; the end of the text if there is none."""
     depth = 1
     for at in range(begins, len(plain)):
         depth += _OPENS.get(plain[at], 0)
@@ -34,7 +34,7 @@ def closing(plain: str, begins: int) -> int:
 
 
 def arguments(plain: str, begins: int) -> list[tuple[int, int]]:
-    """Where each argument begins and ends, of the call whose bracket is open at `begins`.
+    """The start and end of each argument of the call whose brackets open before `begins`.
 
     >>> arguments("f(a, [b, c])", 2)
     [(2, 3), (4, 11)]
@@ -49,7 +49,7 @@ def arguments(plain: str, begins: int) -> list[tuple[int, int]]:
 
 
 def macros_deep(source: str) -> int:
-    """How deep macros lie in each other, by their brackets.
+    """How deeply macros are nested.
 
     >>> macros_deep("a.map(x, x.all(y, y))"), macros_deep("a.map(x, x).map(y, y)")
     (2, 1)
@@ -61,16 +61,17 @@ def macros_deep(source: str) -> int:
 
 @dataclass(frozen=True)
 class Call:
-    """A function that is called: by itself, or on what stands before the dot."""
+    """A call of a function, or of a method on the value before the dot."""
 
     name: str
     is_method: bool
     given: int
-    """How many values stand in its brackets."""
+    """The number of arguments in its brackets."""
 
 
 def calls(source: str) -> Iterator[Call]:
-    """
+    """All calls in an expression.
+
     >>> [(c.name, c.is_method, c.given) for c in calls("size(a.filter(t, t > 1)) + b.size()")]
     [('size', False, 1), ('filter', True, 2), ('size', True, 0)]
     """
@@ -81,7 +82,7 @@ def calls(source: str) -> Iterator[Call]:
 
 
 def parts_of(source: str, name: str) -> set[str] | None:
-    """The keys of a record that are looked at by name; None where it is looked at as a whole."""
+    """The keys of a record that the expression reads; None if it uses the record as a whole."""
     plain = QUOTED.sub("''", source)
     found = re.findall(rf"(?<![\w.]){name}(?!\w)(\.[A-Za-z_]\w*(?!\w)(?!\s*\())?", plain)
     return {each[1:] for each in found} if found and all(found) else None

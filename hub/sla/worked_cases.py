@@ -1,7 +1,7 @@
-"""Run files of worked cases through the product's own calendars and clocks.
+"""Check files of worked cases against the product's own calendars and clocks.
 
-Two formats: clock cases (calendars, clocks, events, expected states; minutes) and calendar sums
-(``between``, ``add``, ``sub``, ``due``; seconds). Both are read by their keys, not their names.
+There are two formats: clock cases (calendars, clocks, events, expected states; in minutes) and calendar
+calculations (``between``, ``add``, ``sub``, ``due``; in seconds). The format is recognised by the keys of the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MINUTE = 60
 
 @dataclass
 class Outcome:
-    """How many states were compared, every difference, and the sums on which peers disagree."""
+    """The number of states compared, all differences, and the calculations on which other tools disagree."""
 
     compared: int = 0
     differences: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class Outcome:
 
 
 def run(document: Mapping[str, Any]) -> Outcome:
-    """Compare every case of the document; raises KeyError or ValueError for a file of neither format."""
+    """Compare every case of the document. Raises KeyError or ValueError for a file in neither format."""
     known_only("the file", document, _OF_A_FILE)
     cases = document["cases"]
     is_sums = any("op" in case for case in cases)
@@ -48,10 +48,10 @@ _OF_AN_EVENT = "at type to by holder priority status clock seq received_at"
 
 
 def known_only(what: str, raw: Mapping[str, Any], keys: str) -> None:
-    """A file is read whole or not at all: ValueError names a key that means nothing here."""
+    """Raise ValueError for unknown keys, so that no part of a file is ignored."""
     unknown = sorted(set(raw) - set(keys.split()))
     if unknown:
-        raise ValueError(f"{what} has a key that is not known: {', '.join(unknown)}. Known are {keys}.")
+        raise ValueError(f"{what} has unknown keys: {', '.join(unknown)}. Use {keys}.")
 
 
 def read_calendar(raw: Mapping[str, Any], name: str = "") -> Calendar:
@@ -67,7 +67,7 @@ def read_calendar(raw: Mapping[str, Any], name: str = "") -> Calendar:
 
 
 def read_instant(text: str) -> int:
-    """``2026-03-16T08:30Z`` as Unix seconds; an instant without a zone is refused."""
+    """``2026-03-16T08:30Z`` as Unix seconds. Raises ValueError for an instant without a zone."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no zone: write Z or an offset.")
@@ -89,7 +89,7 @@ def _run_sums(document: Mapping[str, Any]) -> Outcome:
             continue
         line = f"{case['id']}: {case['op']} gave {got!r}, expected {expected!r}"
         if "contested" in case:
-            outcome.contested.append(f"{line} (peers disagree: {case['contested']})")
+            outcome.contested.append(f"{line} (other tools disagree: {case['contested']})")
         else:
             outcome.differences.append(line)
     return outcome
@@ -107,17 +107,17 @@ def _sum(calendar: Calendar, case: Mapping[str, Any]) -> tuple[Any, Any]:
     amount = int(case["seconds"])
     if case["op"] == "sub":
         if pauses:
-            raise ValueError(f"sum {case['id']}: pauses are for due, add and between only.")
+            raise ValueError(f"sum {case['id']}: pauses are only supported for due, add and between.")
         found = calendar.subtract(start, amount)
     elif case["op"] in ("add", "due"):
         found = _used_up(calendar, start, amount, pauses)
     else:
-        raise ValueError(f"sum {case['id']}: {case['op']!r} is none of between, add, due and sub.")
+        raise ValueError(f"sum {case['id']}: unknown op {case['op']!r}; use between, add, due or sub.")
     return write_instant(found), write_instant(read_instant(case["expect"]))
 
 
 def _counting(start: int, end: int, pauses: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The stretches of [start, end) in which no pause lies; pauses may overlap."""
+    """The parts of [start, end) without a pause; pauses may overlap."""
     found: list[tuple[int, int]] = []
     for from_at, to in sorted(pauses):
         if start < min(from_at, end):
@@ -127,7 +127,7 @@ def _counting(start: int, end: int, pauses: list[tuple[int, int]]) -> list[tuple
 
 
 def _used_up(calendar: Calendar, start: int, amount: int, pauses: list[tuple[int, int]]) -> int | None:
-    """When so many seconds have counted; what lies behind the last pause counts as usual."""
+    """The instant at which so many seconds have counted, leaving out the pauses."""
     last = max([start, *(to for _from_at, to in pauses)])
     for from_at, to in _counting(start, last, pauses):
         counted = calendar.elapsed(from_at, to)
@@ -200,7 +200,7 @@ def read_occurrence(raw: Mapping[str, Any], position: int) -> Occurrence:
 
 
 def write_state(state: ClockState) -> dict[str, Any]:
-    """A state in the words of the case files: minutes, and instants as text."""
+    """A state in the form of the case files: minutes, and instants as text."""
     return {
         "state": state.state.value,
         "cycle": state.cycle,
@@ -238,7 +238,7 @@ def write_state(state: ClockState) -> dict[str, Any]:
 
 
 def _norm(value: Any) -> Any:
-    """An expected value with its instants written as we write them."""
+    """An expected value with its instants in the form of `write_instant`."""
     if isinstance(value, dict):
         return {key: _norm(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Mail of theirs that belongs to a link: what answers it belongs there as well, and their desk's number is kept."""
+"""The vendor's e-mails that belong to a link: replies to them belong to it as well, and so does their ticket number."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from hub.models import Leg
 from workflows.handoffs import comments, guest_links
 
 MOST_IN_THREAD = 3
-"""So many ids of theirs stand in References: a desk looks for any of them."""
+"""How many of the vendor's Message-IDs we put into References: a help desk looks for any of them."""
 LONGEST_SHOWN = 500
 
 
 class Thread(TypedDict):
-    """What mail to them carries, so that their desk finds its ticket."""
+    """What an e-mail to the vendor contains, so that the vendor's help desk finds its ticket."""
 
     number: str
     thread: tuple[str, ...]
 
 
 def thread(link: Link) -> Thread:
-    """The last ids of theirs, the newest last: as they stand there, so none that only SMTPUTF8 could carry."""
+    """The vendor's number and last Message-IDs, the newest last; IDs that need SMTPUTF8 are omitted."""
     rows = link.heard_mail.order_by("-pk").values_list("message_id", flat=True)[:MOST_IN_THREAD]
     return Thread(number=number(link), thread=tuple(each for each in reversed(rows) if each.isascii()))
 
 
 def number(link: Link) -> str:
-    """Their desk's number as its subjects have it, the newest one; empty where it has none."""
+    """The vendor's newest ticket number, as its help desk writes it into subjects; empty if there is none."""
     return link.heard_mail.exclude(number="").order_by("-pk").values_list("number", flat=True).first() or ""
 
 
 def answered(connection: Connection, letter: ParsedMail) -> Link | None:
-    """The link of a mail of theirs that this one refers to; the newest it names counts."""
+    """The link of the newest of the vendor's e-mails that this one refers to; None if there is none."""
     if not letter.answers:
         return None
     known = HeardMail.objects.filter(link__connection=connection, message_id__in=letter.answers)
@@ -48,8 +48,8 @@ def answered(connection: Connection, letter: ParsedMail) -> Link | None:
 
 @transaction.atomic
 def remember(link: Link, letter: ParsedMail) -> bool:
-    """Keep what tells the thread, and their number; False where it is known. Only for mail proven to be theirs."""
-    # What stands in the title of a ticket of ours is no number of theirs; in one they began, it is.
+    """Store the Message-ID and the vendor's number; False if that was done before. Only for a proven sender."""
+    # A number in the title of our own ticket is not the vendor's; in a ticket that the vendor began, it is.
     title = link.leg.ticket.title if link.outbound.filter(kind=Outbound.Kind.CREATE).exists() else ""
     theirs = next((each for each in letter.numbers if each not in title), "")
     _row, is_new = HeardMail.objects.get_or_create(
@@ -61,7 +61,7 @@ def remember(link: Link, letter: ParsedMail) -> bool:
 
 
 def shown(number: str) -> str:
-    """The number without what brackets it.
+    """The number without its brackets.
 
     >>> shown("[Ticket#2026031610000042]"), shown("##RE-12##"), shown("T20260105.0001")
     ('Ticket#2026031610000042', 'RE-12', 'T20260105.0001')
@@ -71,10 +71,10 @@ def shown(number: str) -> str:
 
 @transaction.atomic
 def automatic(link: Link, letter: ParsedMail) -> None:
-    """An answer that nobody wrote moves nothing. Our own people see it, and their desk's number is kept."""
+    """Show an automatic reply to our own people and store the vendor's number; nothing else changes."""
     if not remember(link, letter):
         return
-    said = _("Automatic reply from %(who)s. It changes nothing here.\n\n%(text)s") % {
+    said = _("Automatic reply from %(who)s, which had no effect:\n\n%(text)s") % {
         "who": letter.author or letter.sender,
         "text": guest_links.concealed(letter.text)[:LONGEST_SHOWN],
     }

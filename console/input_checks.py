@@ -1,4 +1,4 @@
-"""What no page can mean, refused once for all of them: before a session is read and before a database is asked."""
+"""Rejects input that no page can process, before the session is read and before the database is queried."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponse]
 LARGEST = 2**63 - 1
-"""The largest number a key can be on either database."""
+"""The largest primary key that both databases support."""
 
 
 class SoundInputMiddleware:
-    """404 for a NUL in an address, 400 in a cookie, a header or a form: PostgreSQL holds none, SQLite finds none.
+    """Answers 404 for a NUL character in a path, and 400 for one in a cookie, a header or a form.
 
-    What still comes to nothing in the database because of what was sent (a number or a text too large) is 400 too, and
-    logged. Hooks are left alone: they are kept as they came, and a 4xx would lose them.
+    PostgreSQL cannot store NUL characters. Database errors caused by other input (a number or a text that is too
+    large) are also answered with 400, and logged. Hooks are exempt: they are stored as received, and a 4xx response
+    would lose them.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -66,10 +67,10 @@ class SoundInputMiddleware:
 
 def _comes_from_what_was_sent(error: Exception, request: HttpRequest) -> bool:
     if isinstance(error, ValueError) and "expected a number but got" in str(error):
-        # Django's admin looks the choices of a refused form up again before it looks at them (5.2, AutocompleteMixin).
+        # Django's admin looks up the choices of an invalid form without validating them (5.2, AutocompleteMixin).
         return True
     if isinstance(error, FieldDoesNotExist):
-        return "_to_field" in request.GET or "_to_field" in request.POST  # the admin takes any name for one
+        return "_to_field" in request.GET or "_to_field" in request.POST  # the admin accepts any name
     return isinstance(error, DataError | OverflowError | UnicodeEncodeError)
 
 
@@ -90,7 +91,7 @@ def _is_sound(request: HttpRequest) -> bool:
 
 
 def _clean_query(request: HttpRequest) -> None:
-    """A NUL in what is searched for is left out, as it finds nothing more or less."""
+    """Remove NUL characters from the query string; they make no difference to a search."""
     if any(_has_nul((name, *values)) for name, values in request.GET.lists()):
         clean = QueryDict(mutable=True, encoding=request.encoding)
         for name, values in request.GET.lists():

@@ -9,8 +9,9 @@ import tomllib
 from typing import Any, TypeVar
 
 from connectors.kit.contract import Limits, Setting, TicketConnector
+from hub.core.sentences import sentence
 
-from . import judging
+from . import validation
 from .profile import Profile
 from .webhooks import TakesCalls
 
@@ -18,8 +19,8 @@ Kind = TypeVar("Kind", bound=TicketConnector)
 
 
 def made(base: type[Kind], document: str) -> type[Kind]:
-    """A class for one profile, derived from `base`; ValueError names every mistake in the document."""
-    profile = judging.read(document)
+    """The class for one profile, derived from `base`; ValueError lists every mistake in the document."""
+    profile = validation.read(document)
     members: dict[str, Any] = {
         "__module__": base.__module__,
         "__doc__": profile.about,
@@ -51,25 +52,26 @@ def _limits(profile: Profile) -> Limits | None:
 
 
 def _settings(profile: Profile, where: frozenset[str]) -> tuple[Setting, ...]:
+    """The settings of a profile. Labels and help texts are translated if the message catalogue contains them."""
     return tuple(
         Setting(
             name=row.name,
-            label=row.label,
-            help=row.help,
+            label=sentence(row.label),
+            help=sentence(row.help) if row.help else "",
             is_secret=row.secret,
             is_required=row.required,
             is_address=row.name in where,
             is_long=row.long,
             default=row.default,
             picklist=row.picklist,
-            choices=tuple(row.choices.items()),
+            choices=tuple((value, sentence(label)) for value, label in row.choices.items()),
         )
         for row in profile.settings
     )
 
 
 def addresses(document: str) -> frozenset[str]:
-    """The names of settings that say where credentials are sent, and which certificate authority is trusted."""
+    """The names of the settings that decide where credentials are sent and which certificate authority is trusted."""
     connect = tomllib.loads(document).get("connect", {})
     told = [connect.get(name, "") for name in ("base", "discover", "token", "authority")]
     return frozenset(re.findall(r"settings\.(\w+)", json.dumps(told)))

@@ -1,4 +1,4 @@
-"""Which expressions may be saved, and how they are compiled."""
+"""Checks expressions before they are saved, and compiles them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 import cel
 
 from hub.core.sentences import sentence, sentences
-from hub.expressions import quick
+from hub.expressions import simple
 from hub.expressions.errors import BadExpression
 from hub.expressions.functions import length
-from hub.expressions.reading import OWN, blanked, calls, macros_deep
+from hub.expressions.scanning import OWN, blanked, calls, macros_deep
 
 Function = Callable[..., Any]
 
-# What the engine has, by how many values it takes (common-expression-language 0.10; each is tried in
-# tests/hub/test_expr.py). It compiles more than it can run: bool(…), min(…), max(…), contains(a, b) and
-# t.getHours("Europe/Berlin") are known to its parser only.
+# The engine's functions and their numbers of arguments (common-expression-language 0.10; tested in
+# tests/hub/test_expr.py). Its parser accepts more than it can run: bool(…), min(…), max(…), contains(a, b) and
+# t.getHours("Europe/Berlin").
 CALLED = {
     "size": {1},
     "string": {1},
@@ -56,7 +56,7 @@ ON_VALUES = {
     "getMilliseconds": {0},
 }
 _LENGTH = "_len"
-"""What `size` is called before the engine, whose own counts bytes; as long, so that places in messages are right."""
+"""The name given to `size` for the engine, whose own counts bytes. Of equal length, so that positions stay right."""
 _SIZE = re.compile(r"(?<!\w)size(?=\s*\()")
 _HAS = re.compile(
     r"(?<![\w.])has\s*\(\s*([A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d{1,4}\]|\[\"[^\"\\]{1,80}\"\]|\['[^'\\]{1,80}'\])*"
@@ -66,23 +66,25 @@ _HAS = re.compile(
 
 @dataclass(frozen=True)
 class Judged:
-    """An expression that may run."""
+    """A checked and compiled expression."""
 
     program: Any
     names: list[str]
     functions: dict[str, Function]
     asked: Mapping[str, tuple[str | int, ...]]
-    """Variables that stand for has(…), and the path that each asks for."""
+    """The variables that replace has(…), each with the path that it checks."""
 
 
 def judged(source: str, names: Collection[str], functions: Mapping[str, Function]) -> Judged:
-    """The expression, compiled. BadExpression for one that could not run with any values."""
+    """The compiled expression. Raises BadExpression if it could not run with any values."""
     if not source:
         raise BadExpression(sentence("The expression is empty."))
     if "matches" in source:
-        raise BadExpression(sentence("Patterns (matches) are not allowed. Use contains, startsWith or endsWith."))
+        raise BadExpression(
+            sentence("Regular expressions (matches) are not allowed. Use contains, startsWith or endsWith.")
+        )
     if macros_deep(source) > 1:
-        raise BadExpression(sentence("One of map, filter, all and exists within another is not allowed."))
+        raise BadExpression(sentence("map, filter, all and exists cannot be nested."))
     own = {name for _macro, name in OWN.findall(source)}
     put, asked = _put(source, set(names) - own)
     try:
@@ -90,28 +92,28 @@ def judged(source: str, names: Collection[str], functions: Mapping[str, Function
         used = program.references()
     except ValueError as error:
         raise BadExpression(reason_of(error)) from error
-    told = sorted(set(used["variables"]) - own - set(asked))
-    if wrong := [name for name in told if name not in names]:
+    read = sorted(set(used["variables"]) - own - set(asked))
+    if wrong := [name for name in read if name not in names]:
         raise BadExpression(unknown(wrong[0], names))
     _calls_known(source, functions)
     named = {str(steps[0]) for steps in asked.values()}
     mine = {**functions, _LENGTH: length}
     return Judged(
-        program, sorted({*told, *named}), {name: mine[name] for name in used["functions"] if name in mine}, asked
+        program, sorted({*read, *named}), {name: mine[name] for name in used["functions"] if name in mine}, asked
     )
 
 
 def _put(source: str, names: Collection[str]) -> tuple[str, dict[str, tuple[str | int, ...]]]:
-    """The source as the engine gets it, at the same places.
+    """The source for the engine, with unchanged positions, and the paths that has(…) checks.
 
-    has(…) is answered by us: the engine fails where the way to what is asked for leads through nothing.
+    has(…) is evaluated here, because the engine fails if the path leads through a missing value.
     """
     plain, put = blanked(source), list(source)
     for found in _SIZE.finditer(plain):
         put[found.start() : found.end()] = _LENGTH
     asked: dict[str, tuple[str | int, ...]] = {}
     for number, found in enumerate(_HAS.finditer(source)):
-        steps = quick.steps_of(found[1])
+        steps = simple.steps_of(found[1])
         if plain[found.start()] == "h" and steps[0] in names:
             name = f"_{number}".ljust(found.end() - found.start(), "_")
             put[found.start() : found.end()] = name
@@ -130,20 +132,20 @@ def _calls_known(source: str, functions: Mapping[str, Function]) -> None:
             names = ", ".join(sorted(functions))
             if call.is_method:
                 raise BadExpression(
-                    sentence("Values have no function .%(name)s(…). Functions: %(names)s.", name=call.name, names=names)
+                    sentence("Unknown function .%(name)s(…). Available: %(names)s.", name=call.name, names=names)
                 )
             raise BadExpression(
-                sentence("There is no function “%(name)s”. Functions: %(names)s.", name=call.name, names=names)
+                sentence("Unknown function “%(name)s”. Available: %(names)s.", name=call.name, names=names)
             )
         else:
             fits = given in takes
         if not fits and takes == {0} and call.name.startswith("get"):
-            raise BadExpression(sentence("%(name)s() takes no time zone; the result is in UTC.", name=call.name))
+            raise BadExpression(sentence("%(name)s() accepts no time zone; the result is in UTC.", name=call.name))
         if not fits:
             raise BadExpression(
                 sentences(
-                    "“%(name)s” does not take %(n)d value.",
-                    "“%(name)s” does not take %(n)d values.",
+                    "“%(name)s” does not accept %(n)d argument.",
+                    "“%(name)s” does not accept %(n)d arguments.",
                     call.given,
                     name=call.name,
                 )
@@ -155,29 +157,29 @@ def _takes(function: Function, given: int) -> bool:
         inspect.signature(function).bind(*range(given))
     except TypeError:
         return False
-    except ValueError:  # written in C, and silent about what it takes
+    except ValueError:  # a function written in C without a signature
         return True
     return True
 
 
 def unknown(name: str, names: Collection[str]) -> str:
-    return sentence("There is no “%(name)s” here. Available: %(names)s.", name=name, names=", ".join(sorted(names)))
+    return sentence("Unknown name “%(name)s”. Available: %(names)s.", name=name, names=", ".join(sorted(names)))
 
 
 def reason_of(error: Exception) -> str:
-    """What the engine reports, shortened: the place of a syntax error, or the message of a function of ours."""
+    """The engine's error in short: the position of a syntax error, or the message of one of our functions."""
     text = str(error)
     if ours := re.search(r"Python function call failed: \w+: ([^\n]+)", text):
         return ours[1].removesuffix(". Check function arguments and their types.")[:200]
     found = re.search(r"<input>:\d+:(\d+): (?:Syntax error: )?([^\n]+)", text)
     if found and "<EOF>" in found[2]:
-        return sentence("The expression ends too early. Close every bracket and complete its end.")
+        return sentence("The expression is incomplete. Check its end and its brackets.")
     if found and "token recognition" in found[2]:
         return sentence(
-            "Character %(place)s is not allowed there. Write a new line in a text as \\n (in TOML \\\\n).",
+            "Character %(place)s is not allowed. Write a line break in a text as \\n (in TOML \\\\n).",
             place=found[1],
         )
     if found:
         what = found[2].partition(" expecting ")[0][:120]
-        return sentence("At character %(place)s: %(what)s.", place=found[1], what=what)
+        return sentence("Error at character %(place)s: %(what)s.", place=found[1], what=what)
     return text.split("\n")[0][:200].replace(_LENGTH, "size")

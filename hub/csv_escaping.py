@@ -1,4 +1,4 @@
-"""Cells of a table for others: what a spreadsheet would run as a formula is text (OWASP, CSV injection)."""
+"""Cells of exported tables: text that a spreadsheet would run as a formula is escaped (OWASP, CSV injection)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BEGINNINGS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def plain(value: Cell) -> Cell | str:
-    """The value; text that begins like a formula gets an apostrophe in front. Numbers stay as they are.
+    """The value, with an apostrophe before text that begins like a formula. Numbers are unchanged.
 
     >>> plain("=1+1"), plain("@SUM(A1)"), plain("-"), plain(-5), plain("a=b")
     ("'=1+1", "'@SUM(A1)", "'-", -5, 'a=b')

@@ -1,6 +1,6 @@
-"""Which names are set in which request: one that is not set there would vanish from it in silence.
+"""Which names have a value in which request: one without a value would silently be left out of it.
 
-Also what `[defaults]` says once for every request.
+Also applies `[defaults]` to every request.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ OF_OPERATION: Mapping[str, frozenset[str]] = {
     "who": frozenset(),
     "quota": frozenset(),
 }
-"""Beside those that are always set. Operations of the author's own get what the table that names them gives."""
+"""In addition to those that always have a value. The author's own operations get those of the table that uses them."""
 DEFAULTS = ("method", "path", "query", "headers", "is_read")
 
 
 def with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The profile with what `[defaults]` says in every request that does not say otherwise.
+    """The profile with `[defaults]` applied to every request that does not define the same key.
 
     >>> with_defaults({"defaults": {"method": "POST", "query": {"v": "1"}}, "operations": {"get": {"query": {"k": "2"}}}})
     {'operations': {'get': {'query': {'v': '1', 'k': '2'}, 'method': 'POST'}}}
@@ -58,7 +58,7 @@ def with_defaults(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _filled(step: Any, defaults: Mapping[str, Any]) -> Any:
     if not isinstance(step, Mapping):
-        return step  # what is wrong with it is said where it is read
+        return step  # reported when it is read
     filled = dict(step)
     for name in DEFAULTS:
         default, own = defaults.get(name), step.get(name)
@@ -70,11 +70,11 @@ def _filled(step: Any, defaults: Mapping[str, Any]) -> Any:
 
 
 def unset(profile: Profile) -> Iterator[tuple[str, str, str]]:
-    """Place, name, and what is set there, of each name in a request that is never set in it."""
+    """Each name in a request that has no value there: its place, the name, and the names that have one."""
     for name, steps in profile.operations.items():
         there = _given(profile, name)
         if there is None:
-            continue  # an operation that nothing uses; that is said elsewhere
+            continue  # an unused operation, which is reported elsewhere
         for number, step in enumerate(steps):
             where = f"operations.{name}" if len(steps) == 1 else f"operations.{name}.{number}"
             for part, used in _used(step):

@@ -1,0 +1,74 @@
+"""What a person can do about an outbound item that is parked."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from connectors.engine import mapping, outbox
+from connectors.engine.mapping import agreement, field_names
+from connectors.models import Link, Outbound
+from hub.core.clock import now
+from hub.core.sentences import sentence
+from hub.domain.actors import Actor
+from hub.models import Leg, Message
+from hub.translation import localized
+from workflows.handoffs import briefing, comments
+
+
+@transaction.atomic
+def retry(item: Outbound) -> None:
+    """Queue a parked item again. Items for a record that the vendor merged stay parked."""
+    Outbound.objects.filter(pk=item.pk, state=Outbound.State.PARKED).exclude(link__state=Link.State.ALIAS).update(
+        state=Outbound.State.READY, attempts=0, next_attempt_at=timezone.now(), error=""
+    )
+    outbox.wake(item.link)
+
+
+@transaction.atomic
+def skip(item: Outbound, *, why: str) -> None:
+    """Skip a parked item for the given reason; the later items of its lane continue."""
+    Outbound.objects.filter(pk=item.pk, state=Outbound.State.PARKED).update(
+        state=Outbound.State.SKIPPED, done_at=timezone.now(), error=why
+    )
+    outbox.wake(item.link)
+
+
+@transaction.atomic
+def say_as_comment(item: Outbound, *, actor: Actor) -> Message:
+    """Send the content of a parked change of fields, or a note about a parked file, as a comment; skip the item.
+
+    ValueError if the item is something else or is not parked. The comment is in the active language.
+    """
+    item = Outbound.objects.select_related("link__leg__ticket", "link__connection", "attachment").get(pk=item.pk)
+    if item.state != Outbound.State.PARKED or item.kind not in (Outbound.Kind.FIELDS, Outbound.Kind.FILE):
+        raise ValueError(sentence("Only a parked change of fields or a parked file can be sent as a comment."))
+    message = comments.comment(
+        ticket=item.link.leg.ticket, body=_in_words(item), legs=[item.link.leg], actor=actor, at=now()
+    )
+    skip(item, why=sentence("Sent as a comment instead. %(error)s", error=item.error))
+    return message
+
+
+def _in_words(item: Outbound) -> str:
+    if item.is_pack:
+        return briefing.beside_description(item.link.leg.pack) or item.link.leg.brief
+    if item.attachment is not None:
+        text = _("The file %(name)s could not be attached in your system. Ask us to send it another way.")
+        return text % {"name": item.attachment.name}
+    link = item.link
+    mapped = mapping.published(link.connection)
+    ticket, leg = link.leg.ticket, Leg.objects.get(pk=link.leg_id)
+    lines = [
+        _("%(field)s: %(value)s")
+        % {
+            "field": capfirst(localized(field_names.name_of(field))),
+            "value": mapping.shown_value(field, ours),
+        }
+        for field, ours in agreement.changed_here(link, mapped, ticket, leg).items()
+    ]
+    if not lines:
+        return _("A change was made in Ticket Hub and has been reverted since.")
+    return "\n".join([_("Changed in Ticket Hub:"), *lines])
