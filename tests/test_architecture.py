@@ -6,9 +6,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.state import ProjectState
+
+from hub.management.commands.makemigrations import WithoutWords
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("hub", "workflows", "connectors", "worker", "console", "api", "fixtures")
@@ -75,3 +81,18 @@ def test_nothing_committed_names_a_registry_or_a_path_of_a_machine() -> None:
     ]
 
     assert found == []
+
+
+def _detected(**changes: Any) -> dict[str, Any]:
+    """The migrations that a change of the field `Ticket.title` leads to, by app."""
+    before, after = ProjectState.from_apps(apps), ProjectState.from_apps(apps)
+    title = after.models["hub", "ticket"].fields["title"].clone()
+    for name, value in changes.items():
+        setattr(title, name, value)
+    after.models["hub", "ticket"].fields["title"] = title
+    return WithoutWords(before, after).changes(graph=MigrationLoader(None).graph)
+
+
+def test_another_label_needs_no_migration_and_another_length_does() -> None:
+    assert _detected(verbose_name="subject", help_text="What it is about.") == {}
+    assert set(_detected(max_length=300)) == {"hub"}

@@ -271,7 +271,7 @@ def test_a_redmine_is_connected_by_its_profile_in_the_browser(
     admin.fill("API key", "guessed")
     admin.fill("ID of the reference field", "1")
     admin.press("Check and continue")
-    admin.sees("Redmine does not accept our credentials")
+    admin.sees("Redmine rejected our credentials")
     admin.fill("API key", tenant.api_key)
     admin.press("Check and continue")
     admin.sees("Access works.")
