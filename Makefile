@@ -48,6 +48,9 @@ check: $(DEV) $(FRONT) $(CATALOGUE) ## Style, prose, types, imports, migrations,
 bench: $(DEV) ## Speed, as ratios within one run (JSON and a table in var/bench)
 	@$(BIN)/python -m tests.bench
 
+profile: $(DEV) ## Where the time and the statements of one change go (ARGS="--functions 40" for the code)
+	@$(BIN)/python -m tests.bench.profile $(ARGS)
+
 mutants: $(DEV) ## Break the laws on a copy, and see that tests notice (ARGS=--all for every break)
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
@@ -96,4 +99,4 @@ $(FRONT): package-lock.json console/vendor.mjs | $(VENV)
 %.mo: %.po | $(RUNTIME)
 	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@ --locale de
 
-.PHONY: help demo test run check bench mutants screenshots messages house lock clean
+.PHONY: help demo test run check bench profile mutants screenshots messages house lock clean

@@ -39,9 +39,12 @@ def pause(connection: Connection, until: datetime, why: str) -> None:
 
 def recovered(connection: Connection) -> None:
     """Note that something was sent successfully, which ends the rest."""
-    rows = Connection.objects.filter(pk=connection.pk)
-    rows.update(last_out_at=timezone.now())
-    rows.filter(state=Connection.State.ACTIVE).update(failures=0, resting_until=None, last_error="")
+    rows, at = Connection.objects.filter(pk=connection.pk), timezone.now()
+    is_active = rows.filter(state=Connection.State.ACTIVE).update(
+        last_out_at=at, failures=0, resting_until=None, last_error=""
+    )
+    if not is_active:
+        rows.update(last_out_at=at)
 
 
 def lock_out(connection: Connection, why: str) -> None:

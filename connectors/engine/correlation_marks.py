@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
+from hub.core.read_once import read_once
 from hub.domain.tickets import us
 
 MOST_HOPS = 4
@@ -20,8 +21,9 @@ _REFERENCE = re.compile(r"TH-([0-9A-HJKMNP-TV-Z]{8})-[0-9A-HJKMNP-TV-Z]{26}")
 _TRAIL = re.compile(r"\[TH((?:@[0-9A-HJKMNP-TV-Z]{8})+)\]")
 
 
+@read_once(maxsize=1)
 def hub() -> str:
-    """The id of this hub, in eight characters."""
+    """The id of this hub, in eight characters. Raises Organisation.DoesNotExist before the first run."""
     return str(us().public_id)[-8:]
 
 

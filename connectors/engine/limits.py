@@ -2,17 +2,25 @@
 
 The counters are rows, so that every process on every machine sees them. A request over the limit is not made: it
 waits in its queue like anything else that has to be tried later.
+
+Two things keep the rows from being touched for every request. A process takes several requests off the rate limit at
+once while much of it is left, and counts them down itself. And the slot at an endpoint stays with the work on one
+record until that work is done.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from threading import Event
 
 from django.db import IntegrityError
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from connectors.kit.contract import Limits
 from connectors.kit.errors import TryLater
@@ -22,9 +30,46 @@ from hub.core.sentences import sentence
 SLICES = 60
 TURN_SECONDS = 60.0
 """After this time a slot is free again even if its process died; it is longer than any call."""
+KEPT_SECONDS = 20.0
+"""A slot is kept from one call to the next for this long; a call that begins then still ends before the slot does."""
 PATIENCE_SECONDS = 5.0
 POLL_SHARE = 0.6
 """A poll uses only this part of our share, so that the rest is free for what people are waiting for."""
+RESERVED = 10
+"""The most requests that a process takes off the rate limit at once."""
+
+
+class _Reserved:
+    """Requests that this process has counted already and not made yet, by name, for the current slice of time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.left: dict[str, tuple[int, int]] = {}
+
+    def take(self, name: str, current: int) -> bool:
+        with self.lock:
+            at, left = self.left.get(name, (current, 0))
+            if at != current or not left:
+                return False
+            self.left[name] = (current, left - 1)
+            return True
+
+    def add(self, name: str, current: int, count: int) -> None:
+        with self.lock:
+            at, left = self.left.get(name, (current, 0))
+            self.left[name] = (current, count + (left if at == current else 0))
+
+
+_reserved = _Reserved()
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """A slot that is taken: its number at the endpoint, until when, and when it was taken (Unix seconds)."""
+
+    number: int
+    until: float
+    taken_at: float
 
 
 class RateLimiter:
@@ -34,6 +79,22 @@ class RateLimiter:
         self.connection, self.limits = connection, limits
         ours = limits.share if connection.share is None else connection.share / 100
         self.most = max(1, int(limits.requests * ours * share))
+        self.reserve = f"{connection.public_id}:{self.most}"
+        """Under which name requests are reserved: what another share was reserved for is not this work's."""
+        self.kept: dict[str, _Slot] = {}
+        """Slots that this work keeps between its calls, by endpoint."""
+        self.is_keeping = False
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Keep the slots of calls made meanwhile until the end, or for `KEPT_SECONDS`."""
+        self.is_keeping = True
+        try:
+            yield
+        finally:
+            self.is_keeping = False
+            self._give_back(self.kept)
+            self.kept = {}
 
     @contextmanager
     def slot(self, path: str) -> Iterator[None]:
@@ -42,15 +103,25 @@ class RateLimiter:
         if self.limits.threads is None:
             yield
             return
-        taken = self._take(self.limits.endpoint(path)[:64])
+        endpoint = self.limits.endpoint(path)[:64]
+        taken = self.kept.pop(endpoint, None)
+        if taken is not None and time.time() - taken.taken_at > KEPT_SECONDS:
+            self._give_back({endpoint: taken})
+            taken = None
+        taken = taken or self._take(endpoint)
         try:
             yield
         finally:
-            CallSlot.objects.filter(pk=taken.pk, until=taken.until).update(until=0)
+            if self.is_keeping and endpoint not in self.kept:
+                self.kept[endpoint] = taken
+            else:
+                self._give_back({endpoint: taken})
 
     def _count(self) -> None:
         length = self.limits.seconds / SLICES
         current = int(time.time() / length)
+        if _reserved.take(self.reserve, current):
+            return
         rows = Usage.objects.filter(connection=self.connection)
         used = rows.filter(slice__gt=current - SLICES).aggregate(used=Sum("used"))["used"] or 0
         if used >= self.most:
@@ -63,32 +134,43 @@ class RateLimiter:
                 ),
                 after=max(1.0, self._until_free(current, length)),
             )
-        if not rows.filter(slice=current).update(used=F("used") + 1):
+        count = min(RESERVED, max(1, (self.most - used) // 100))
+        if not rows.filter(slice=current).update(used=F("used") + count):
             try:
-                Usage.objects.create(connection=self.connection, slice=current, used=1)
+                Usage.objects.create(connection=self.connection, slice=current, used=count)
             except IntegrityError:
-                rows.filter(slice=current).update(used=F("used") + 1)
+                rows.filter(slice=current).update(used=F("used") + count)
             rows.filter(slice__lte=current - SLICES).delete()
+        _reserved.add(self.reserve, current, count - 1)
 
     def _until_free(self, current: int, length: float) -> float:
         oldest = Usage.objects.filter(connection=self.connection, slice__gt=current - SLICES).order_by("slice").first()
         return (oldest.slice + SLICES - current) * length if oldest else length
 
-    def _take(self, endpoint: str) -> CallSlot:
+    def _take(self, endpoint: str) -> _Slot:
         """A free slot at the endpoint; waits up to `PATIENCE_SECONDS` for one."""
         pause = Event()
         end = time.monotonic() + PATIENCE_SECONDS
+        numbers = range(self.limits.threads or 1)
+        rows = CallSlot.objects.filter(connection=self.connection, endpoint=endpoint)
         while True:
             at = time.time()
-            for number in range(self.limits.threads or 1):
-                turn, _ = CallSlot.objects.get_or_create(connection=self.connection, endpoint=endpoint, number=number)
-                until = at + TURN_SECONDS
-                if CallSlot.objects.filter(pk=turn.pk, until__lte=at).update(until=until):
-                    turn.until = until
-                    return turn
+            for number in numbers:
+                if rows.filter(number=number, until__lte=at).update(until=at + TURN_SECONDS):
+                    return _Slot(number, at + TURN_SECONDS, at)
+            if missing := set(numbers) - set(rows.values_list("number", flat=True)):
+                made = [CallSlot(connection=self.connection, endpoint=endpoint, number=number) for number in missing]
+                CallSlot.objects.bulk_create(made, ignore_conflicts=True)
+                continue
             if time.monotonic() > end:
                 raise TryLater(sentence("The vendor's limit of simultaneous requests is reached."), after=5)
             pause.wait(0.05)
+
+    def _give_back(self, slots: Mapping[str, _Slot]) -> None:
+        """Free slots by their endpoints, except those that have ended and may be somebody else's."""
+        each = [Q(endpoint=endpoint, number=slot.number, until=slot.until) for endpoint, slot in slots.items()]
+        if each:
+            CallSlot.objects.filter(reduce(or_, each), connection=self.connection).update(until=0)
 
 
 def used(connection: Connection, limits: Limits) -> int:

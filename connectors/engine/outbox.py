@@ -224,15 +224,14 @@ def adopt_created(link: Link, remote: RemoteTicket) -> None:
 
 def bind(link: Link, item: Outbound, remote_key: str) -> None:
     """Bind a note or file in the vendor's system to the item that created it, and mark the item as done."""
-    Binding.objects.get_or_create(
+    made = Binding(
         link=link,
         lane=item.lane,
         remote_key=remote_key,
-        defaults={
-            "message": item.message if item.attachment_id is None else None,
-            "attachment": item.attachment,
-        },
+        message=item.message if item.attachment_id is None else None,
+        attachment=item.attachment,
     )
+    Binding.objects.bulk_create([made], ignore_conflicts=True)  # one that is bound already stays as it is
     Outbound.objects.filter(pk=item.pk).exclude(state=Outbound.State.DONE).update(
         state=Outbound.State.DONE, done_at=timezone.now(), next_attempt_at=None, remote_key=remote_key, error=""
     )

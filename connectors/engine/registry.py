@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
@@ -106,7 +106,8 @@ def _ready(connection: Connection, what: type[Connector], share: float) -> Itera
     limiter = limits.RateLimiter(connection, kind.limits, share=share) if kind.limits and connection.pk else None
     opener = _Opener(limiter)
     try:
-        yield kind(values, _ports(connection, opener, memory))
+        with limiter.keeping() if limiter else nullcontext():
+            yield kind(values, _ports(connection, opener, memory))
     finally:
         opener.sessions.close()
         if memory != known:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from django.db.models import Q
+
+from hub.core.read_once import read_once
 from hub.models import Contract, Organisation, Publication, Target, Ticket
 from hub.sla.clock_rules import ClockRule, OnChange
 
@@ -20,16 +23,20 @@ class Terms:
 
 
 def terms_for(
-    ticket: Ticket, organisations: Iterable[Organisation], contracts: Iterable[Contract] | None = None
+    ticket: Ticket,
+    organisations: Iterable[Organisation],
+    contracts: Iterable[Contract] | None = None,
+    *,
+    pinned: Iterable[Contract] | None = None,
 ) -> list[Terms]:
     """The promises that apply: the service's SLA, and the UC of every organisation engaged.
 
     A contract for the ticket's service takes precedence over one for every service. Running clocks keep the version of
-    the contract they started with.
+    the contract they started with: `pinned` are these contracts, if known.
     """
     engaged = {organisation.pk: organisation for organisation in organisations}
     found: list[Terms] = []
-    for contract in _contracts(ticket, list(engaged)) if contracts is None else contracts:
+    for contract in _contracts(ticket, engaged, pinned) if contracts is None else contracts:
         parties = [engaged[contract.organisation_id]] if contract.organisation_id in engaged else list(engaged.values())
         if contract.kind == Contract.Kind.SLA:
             parties = [ticket.owner]
@@ -37,25 +44,41 @@ def terms_for(
     return found
 
 
-def _contracts(ticket: Ticket, engaged: list[int]) -> Iterator[Contract]:
-    contracts = Contract.objects.select_related("calendar", "organisation").prefetch_related("targets__calendar")
+def _contracts(ticket: Ticket, engaged: Collection[int], pinned: Iterable[Contract] | None) -> Iterator[Contract]:
     if ticket.imported_from is not None:
-        yield from contracts.filter(history_policy__startswith=f"{ticket.imported_from.format}.").order_by("pk")
+        policies = Contract.objects.filter(history_policy__startswith=f"{ticket.imported_from.format}.")
+        yield from map(_loaded, policies.order_by("pk").values_list("public_id", flat=True))
         return
-    pinned = list(contracts.filter(clocks__ticket=ticket).distinct().order_by("pk") if ticket.pk else contracts.none())
-    yield from pinned
-    taken = {(contract.kind, contract.organisation_id) for contract in pinned}
-    candidates = contracts.filter(status=Publication.PUBLISHED, history_policy="").order_by("-version", "-pk")
-    best: dict[tuple[str, int | None], Contract] = {}
-    for contract in candidates:
-        concerns = contract.kind == Contract.Kind.SLA or contract.organisation_id in engaged
-        if not concerns or contract.service_id not in (None, ticket.service_id):
-            continue
-        key = (contract.kind, contract.organisation_id)
-        current = best.get(key)
-        if current is None or (current.service_id is None and contract.service_id is not None):
-            best[key] = contract
-    yield from (contract for key, contract in best.items() if key not in taken)
+    if pinned is None:
+        pinned = Contract.objects.filter(clocks__ticket=ticket).distinct() if ticket.pk else ()
+    taken = set()
+    for contract in sorted(pinned, key=lambda contract: contract.pk):
+        taken.add((contract.kind, contract.organisation_id))
+        yield _loaded(contract.public_id)
+    best: dict[tuple[str, int | None], tuple[str, int | None]] = {}
+    for public_id, kind, organisation, service in _candidates(ticket, engaged):
+        current = best.get((kind, organisation))
+        if current is None or (current[1] is None and service is not None):
+            best[kind, organisation] = public_id, service
+    yield from (_loaded(public_id) for key, (public_id, _service) in best.items() if key not in taken)
+
+
+def _candidates(ticket: Ticket, engaged: Collection[int]) -> Iterable[tuple[str, str, int | None, int | None]]:
+    """The contracts in force for the ticket's service and the organisations engaged, the newest versions first.
+
+    The number of other contracts does not matter: the conditions are those of an index.
+    """
+    concerns = Q(kind=Contract.Kind.SLA) | Q(organisation__in=list(engaged))
+    for_service = Q(service=None) | Q(service=ticket.service_id)
+    rows = Contract.objects.filter(concerns, for_service, status=Publication.PUBLISHED, history_policy="")
+    return rows.order_by("-version", "-pk").values_list("public_id", "kind", "organisation_id", "service_id")
+
+
+@read_once(maxsize=4096)
+def _loaded(public_id: str) -> Contract:
+    """A published contract with its targets and calendars. A published version never changes, so it is read once."""
+    rows = Contract.objects.select_related("calendar", "organisation").prefetch_related("targets__calendar")
+    return rows.get(public_id=public_id)
 
 
 def _terms(contract: Contract, party: Organisation) -> Iterator[Terms]:

@@ -156,10 +156,18 @@ def _row_types(event: Facts) -> Iterator[Occurrence]:
 
 
 def fold(
-    ticket: Ticket, events: Sequence[Facts], *, as_of: datetime, contracts: Iterable[Contract] | None = None
+    ticket: Ticket,
+    events: Sequence[Facts],
+    *,
+    as_of: datetime,
+    contracts: Iterable[Contract] | None = None,
+    pinned: Iterable[Contract] | None = None,
 ) -> list[tuple[Terms, ClockState]]:
-    """Every clock of the ticket at `as_of`, by the contracts that apply or by those given."""
-    terms = terms_for(ticket, _engaged(events), contracts)
+    """Every clock of the ticket at `as_of`, by the contracts that apply or by those given.
+
+    `pinned`: the contracts by which the ticket's clocks were started, if known.
+    """
+    terms = terms_for(ticket, _engaged(events), contracts, pinned=pinned)
     views = {_view(term) for term in terms}
     seen = {(who, minds): _ordered(events, who, minds) for who, minds in views}
     tables = _tables(terms)
@@ -205,21 +213,28 @@ def _tables(terms: Iterable[Terms]) -> dict[str, calendars.Calendar]:
     return {key: calendar_of(row) for key, row in rows.items()}
 
 
-def refold(ticket: Ticket, events: Sequence[Facts], *, as_of: datetime) -> None:
-    """Update the stored clocks from the events. A clock that has not started has no row."""
+def refold(ticket: Ticket, events: Sequence[Facts], *, as_of: datetime, is_lazy: bool = False) -> None:
+    """Update the stored clocks from the events. Clocks that have not started have no row.
+
+    With `is_lazy`, only clocks that the events changed are written: one that merely ran on since its row was written
+    keeps the row, with the `as_of` of that time, from which `hub.queries.clocks.seconds_used` counts on.
+    """
     stored = {
         (clock.contract_id, clock.target, clock.party_id, clock.cycle): clock
-        for clock in Clock.objects.filter(ticket=ticket)
+        for clock in Clock.objects.filter(ticket=ticket).select_related("calendar", "contract__calendar")
     }
-    for term, state in fold(ticket, events, as_of=as_of):
+    pinned = {clock.contract_id: clock.contract for clock in stored.values()}.values()
+    changed: list[tuple[Clock, ClockState]] = []
+    for term, state in fold(ticket, events, as_of=as_of, pinned=pinned):
         if state.state is State.NOT_STARTED:
             continue
         for row in rows_of(ticket, term, state):
             known = stored.pop((row.contract_id, row.target, row.party_id, row.cycle), None)
             row.pk = known.pk if known else None
-            if known is None or any(getattr(known, n) != getattr(row, n) for n in _COMPARED):
-                row.save()
-                _write_spans(row, state)
+            if known is None or not is_lazy or _has_changed(known, row):
+                row.save(force_insert=known is None, force_update=known is not None)
+                changed.append((row, state))
+    _write_spans(changed)
     if stored:
         Clock.objects.filter(pk__in=[clock.pk for clock in stored.values()]).delete()
 
@@ -228,13 +243,9 @@ _COMPARED = (
     "state",
     "revision",
     "goal_seconds",
-    "used_seconds",
-    "paused_seconds",
-    "as_of",
     "started_at",
     "stopped_at",
     "due_at",
-    "projected_due_at",
     "breach_at",
     "is_breached",
     "breaches",
@@ -242,6 +253,19 @@ _COMPARED = (
     "is_current",
     "calendar_id",
 )
+
+
+def _has_changed(known: Clock, row: Clock) -> bool:
+    """Whether the events changed a clock, more than that time has passed for it."""
+    if any(getattr(known, name) != getattr(row, name) for name in _COMPARED):
+        return True
+    passed = calendar_of(known.hours).elapsed(int(known.as_of.timestamp()), int(row.as_of.timestamp()))
+    runs, waits = row.state == Clock.State.ACTIVE, row.state == Clock.State.PAUSED
+    return (
+        passed < 0
+        or row.used_seconds != known.used_seconds + (passed if runs else 0)
+        or row.paused_seconds != known.paused_seconds + (passed if waits else 0)
+    )
 
 
 def rows_of(ticket: Ticket, term: Terms, state: ClockState) -> Iterator[Clock]:
@@ -304,24 +328,44 @@ def _breaches(state: ClockState, cycle: int) -> list[dict[str, int | str]]:
 
 
 def spans_of(clock: Clock, state: ClockState) -> list[Span]:
-    """The spans of the clock's cycle as unsaved rows; the last one has no end while the clock is not stopped."""
-    spans = [span for span in state.spans if span.cycle == clock.cycle]
-    runs_on = clock.is_current and state.state is not State.STOPPED
-    return [
-        Span(
-            clock=clock,
-            state=span.state.value,
-            from_at=_when(span.start),
-            until_at=None if runs_on and index == len(spans) - 1 else _when(span.end),
-        )
-        for index, span in enumerate(spans)
-        if span.end > span.start and span.state is not State.STOPPED
+    """The periods of one cycle as rows. The last one has no end while the clock is not stopped, however short it is."""
+    rows = [
+        Span(clock=clock, state=span.state.value, from_at=_when(span.start), until_at=_when(span.end))
+        for span in state.spans
+        if span.cycle == clock.cycle and span.end > span.start and span.state is not State.STOPPED
     ]
+    if clock.is_current and state.state is not State.STOPPED:
+        if rows and rows[-1].state == state.state.value and rows[-1].until_at == _when(state.as_of):
+            rows[-1].until_at = None
+        else:
+            rows.append(Span(clock=clock, state=state.state.value, from_at=_when(state.as_of)))
+    return rows
 
 
-def _write_spans(clock: Clock, state: ClockState) -> None:
-    Span.objects.filter(clock=clock).delete()
-    Span.objects.bulk_create(spans_of(clock, state))
+def _write_spans(changed: Sequence[tuple[Clock, ClockState]]) -> None:
+    """Bring the spans of these clocks up to date; of each, only those from the first difference on are written."""
+    if not changed:
+        return
+    stored: dict[int, list[Span]] = {clock.pk: [] for clock, _state in changed}
+    for span in Span.objects.filter(clock__in=list(stored)).order_by("from_at", "pk"):
+        stored[span.clock_id].append(span)
+    gone: list[int] = []
+    new: list[Span] = []
+    for clock, state in changed:
+        before, after = stored[clock.pk], spans_of(clock, state)
+        same = 0
+        while same < min(len(before), len(after)) and _same(before[same], after[same]):
+            same += 1
+        gone += [span.pk for span in before[same:]]
+        new += after[same:]
+    if gone:
+        Span.objects.filter(pk__in=gone).delete()
+    if new:
+        Span.objects.bulk_create(new)
+
+
+def _same(a: Span, b: Span) -> bool:
+    return (a.state, a.from_at, a.until_at) == (b.state, b.from_at, b.until_at)
 
 
 def _when(at: int) -> datetime:

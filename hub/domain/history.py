@@ -52,7 +52,7 @@ def record(
     )
     event.save(force_insert=True)
     _settle(ticket, event)
-    signals.event_recorded.send(sender=Event, event=event)
+    signals.announce(event)
     return event
 
 
@@ -137,7 +137,7 @@ def _settle(ticket: Ticket, event: Event) -> None:
 def _refold(ticket: Ticket, at: datetime) -> list[str]:
     events = event_loader.load(ticket)
     changed = ledger.refold(ticket, events)
-    clocks.refold(ticket, events, as_of=at)
+    clocks.refold(ticket, events, as_of=at, is_lazy=True)
     return changed
 
 

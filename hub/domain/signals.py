@@ -1,20 +1,20 @@
-"""The signal of recorded events, by which lower packages reach higher ones. Sent in the recording transaction.
+"""The receivers of recorded events, by which lower packages reach higher ones; called in the recording transaction.
 
-Receivers write rows and never use the network. Each runs in its own savepoint: a failure is stored, retried and shown
-to a person, and the event stays recorded.
+Receivers write rows and never use the network. All receivers of one event share a savepoint. If one fails, what they
+wrote is undone and the others run again, each in a savepoint of its own. The failure is stored, retried and shown to a
+person; the others' work counts, and the event stays recorded (docs/decisions/0037).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import wraps
-from typing import Any
 
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models import F
-from django.dispatch import Signal
 from django.utils import timezone
 
 from hub.core.startup_errors import in_words
@@ -22,11 +22,18 @@ from hub.models import Event, EventKind, FailedReceiver
 
 log = logging.getLogger(__name__)
 
-event_recorded = Signal()
 LEASE = timedelta(minutes=2)
 
 Receiver = Callable[[Event], None]
-_receivers: dict[str, Receiver] = {}
+
+
+@dataclass(frozen=True)
+class _Connected:
+    receiver: Receiver
+    kinds: frozenset[str]
+
+
+_receivers: dict[str, _Connected] = {}
 
 
 def reacts_to(kinds: Collection[str], *, name: str) -> Callable[[Receiver], Receiver]:
@@ -35,39 +42,63 @@ def reacts_to(kinds: Collection[str], *, name: str) -> Callable[[Receiver], Rece
 
 
 def reacts(receiver: Receiver, *, name: str, kinds: Collection[str] = frozenset(EventKind)) -> Receiver:
-    """Connect a function to recorded events; it is called in its own savepoint.
+    """Connect a function to recorded events; if another receiver fails, it is called twice for one event.
 
     `name` is stored with failures and must never change: a row whose receiver is unknown is never retried. Raises
     ValueError if the name is already in use.
     """
     if name in _receivers:
         raise ValueError(f"A receiver named “{name}” already exists.")
-    _receivers[name] = receiver
-
-    @wraps(receiver)
-    def guarded(sender: Any, event: Event, **_: Any) -> None:
-        if event.kind in kinds:
-            _run(name, event)
-
-    event_recorded.connect(guarded, weak=False, dispatch_uid=name)
+    _receivers[name] = _Connected(receiver, frozenset(kinds))
     return receiver
 
 
 def disconnect(name: str) -> None:
     """Disconnect a receiver: for tests that connect their own."""
     del _receivers[name]
-    event_recorded.disconnect(dispatch_uid=name)
+
+
+def announce(event: Event) -> None:
+    """Call the receivers of an event that was just recorded, in the order in which they were connected."""
+    names = [name for name, each in _receivers.items() if event.kind in each.kinds]
+    if len(names) > 1:
+        names = _left_after_running_together(names, event)
+    for name in names:
+        _run(name, event)
+
+
+def _left_after_running_together(names: Sequence[str], event: Event) -> list[str]:
+    """The receivers that still have to run, each by itself; none if all succeeded in one savepoint.
+
+    A receiver that failed by an error of its own has had its try. One that failed in the database may have suffered
+    from what another one did before it, and gets a try of its own.
+    """
+    name = names[0]
+    try:
+        with transaction.atomic():
+            for name in names:
+                _receivers[name].receiver(event)
+    except DatabaseError:
+        return list(names)
+    except Exception as error:
+        _failed(name, event, error)
+        return [other for other in names if other != name]
+    return []
 
 
 def _run(name: str, event: Event) -> bool:
     try:
         with transaction.atomic():
-            _receivers[name](event)
+            _receivers[name].receiver(event)
     except Exception as error:  # a failing receiver must not undo the event
-        log.exception("Receiver %s failed on event %s", name, event.pk)
-        _remember(name, event, error)
+        _failed(name, event, error)
         return False
     return True
+
+
+def _failed(name: str, event: Event, error: Exception) -> None:
+    log.error("Receiver %s failed on event %s", name, event.pk, exc_info=error)
+    _remember(name, event, error)
 
 
 def _remember(name: str, event: Event, error: Exception) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection as database
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.autotask.simulator import Injected, Simulator, Tenant
@@ -124,6 +126,52 @@ def test_a_connection_at_its_limit_rests_and_loses_nothing(link: Link, agent: Ac
     Outbound.objects.update(next_attempt_at=timezone.now())
     work()
     assert len(tenant.notes) == 1
+
+
+# -- requests are counted in advance, and slots stay with the work
+
+
+def test_a_process_counts_some_requests_in_advance_while_much_is_left(connection: Connection) -> None:
+    limits_ = Limits(requests=10_000, seconds=3600)
+    rows = CaptureQueriesContext(database)
+    with rows:
+        for _ in range(10):
+            with gate(connection, requests=10_000).slot("x"):
+                pass
+    assert limits.used(connection, limits_) == 10
+    assert len([query for query in rows.captured_queries if "UPDATE" in query["sql"] or "INSERT" in query["sql"]]) <= 3
+
+
+def test_what_was_counted_in_advance_for_people_is_not_spent_by_a_poll(connection: Connection) -> None:
+    whole = Limits(requests=10_000, seconds=3600)
+    with limits.RateLimiter(connection, whole).slot("x"):
+        pass
+    assert limits.used(connection, whole) == 10
+    with limits.RateLimiter(connection, whole, share=limits.POLL_SHARE).slot("x"):
+        pass
+    assert limits.used(connection, whole) == 20
+
+
+def test_the_work_on_one_record_keeps_its_slot_and_returns_it_at_the_end(connection: Connection) -> None:
+    narrow = gate(connection, threads=1, requests=1000, endpoint=lambda path: path)
+    with narrow.keeping():
+        for _ in range(3):
+            with narrow.slot("Tickets"):
+                pass
+            assert CallSlot.objects.get().until > 0
+    assert CallSlot.objects.get().until == 0
+
+
+def test_a_slot_that_was_kept_for_long_is_returned_before_the_next_call(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = gate(connection, threads=1, requests=1000, endpoint=lambda path: path)
+    with narrow.keeping():
+        with narrow.slot("Tickets"):
+            first = CallSlot.objects.get().until
+        monkeypatch.setattr(limits, "KEPT_SECONDS", -1.0)
+        with narrow.slot("Tickets"):
+            assert CallSlot.objects.get().until > first
 
 
 # -- hooks that heal

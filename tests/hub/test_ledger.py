@@ -14,7 +14,7 @@ from hypothesis.extra.django import TestCase
 from connectors.models import Connection
 from hub.domain import clocks, event_loader, ledger, messages, tickets
 from hub.domain.actors import Actor
-from hub.models import Clock, LedgerSegment, Organisation, Ticket, User, WaitsOn
+from hub.models import Clock, LedgerSegment, Organisation, Span, Ticket, User, WaitsOn
 from tests import factories
 from workflows.handoffs import comments, engagements, stages, vendor_status
 from workflows.handoffs import transitions as handoff_transitions
@@ -221,9 +221,16 @@ class Laws(TestCase):
         ticket = Ticket.objects.get(pk=ticket.pk)
         assert ledger.verify(ticket) == []
         before = list(Clock.objects.filter(ticket=ticket).order_by("pk").values())
+        spans = _spans(ticket)
         clocks.refold(ticket, event_loader.load(ticket), as_of=ticket.events.latest("seq").recorded_at)
         after = list(Clock.objects.filter(ticket=ticket).order_by("pk").values())
         assert [_lasting(row) for row in after] == [_lasting(row) for row in before]
+        assert _spans(ticket) == spans
+
+
+def _spans(ticket: Ticket) -> list[object]:
+    rows = Span.objects.filter(clock__ticket=ticket).order_by("clock", "from_at", "pk")
+    return list(rows.values_list("clock", "state", "from_at", "until_at"))
 
 
 def _lasting(row: dict[str, object]) -> dict[str, object]:

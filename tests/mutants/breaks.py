@@ -63,8 +63,8 @@ BREAKS = (
     Break(
         "a stopped lane stops the others",
         "connectors/engine/outbound/sender.py",
-        "rows.filter(lane=lane).first()",
-        "rows.first()",
+        "next((row for row in rows if row.lane == lane), None)",
+        "next(iter(rows), None)",
         (LANES,),
     ),
     Break(
@@ -77,8 +77,8 @@ BREAKS = (
     Break(
         "a parked item is sent automatically",
         "connectors/engine/outbound/sender.py",
-        "return item if item.state != Outbound.State.PARKED and is_due else None",
-        "return item if is_due else None",
+        "return item if item.state != Outbound.State.PARKED and _is_due(item, timezone.now()) else None",
+        "return item if _is_due(item, timezone.now()) else None",
         (LANES,),
     ),
     Break(

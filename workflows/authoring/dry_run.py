@@ -32,7 +32,7 @@ from workflows.rules.compiled import (
 )
 from workflows.rules.context import Context, fresh
 from workflows.rules.roles import MACHINE
-from workflows.rules.scheduling import clock_key, has_used, highest_passed, later, reaches
+from workflows.rules.scheduling import clock_key, has_reached, highest_passed, later, reaches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +233,8 @@ class Rehearsal:
                 )
                 percent = int(wanted.get("percent", 100))
                 found = reaches(clock, percent) if is_meant else None
-                is_outdone = has_used(clock, percent) and highest_passed(self.policy, rule, clock) > percent
+                highest = highest_passed(self.policy, rule, clock, at=past.at)
+                is_outdone = has_reached(clock, percent, at=past.at) and highest > percent
                 if found is not None and not is_outdone:
                     yield found, clock_key(rule, clock), _("%(percent)s %% of the goal") % {"percent": percent}
 

@@ -80,26 +80,22 @@ def _on_clock(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
             continue
         if of_clock.filter(key=key, state=Pending.State.WAITING).update(due_at=due):
             continue
-        is_late = has_used(clock, percent)
-        if is_late and highest_passed(policy_of(ticket.status.version), rule, clock) > percent:
+        at = event.recorded_at
+        is_late = has_reached(clock, percent, at=at)
+        if is_late and highest_passed(policy_of(ticket.status.version), rule, clock, at=at) > percent:
             continue
-        queue(rule, ticket, key=key, due_at=due, made_at=event.recorded_at, params={"late": True} if is_late else None)
+        queue(rule, ticket, key=key, due_at=due, made_at=at, params={"late": True} if is_late else None)
 
 
-def highest_passed(policy: Policy, rule: CompiledRule, clock: Clock) -> int:
-    """The highest percentage, of all rules of the workflow for this clock, that has been reached; 0 if none has."""
+def highest_passed(policy: Policy, rule: CompiledRule, clock: Clock, *, at: datetime) -> int:
+    """The highest percentage, of all rules of the workflow for this clock, reached at this time; 0 if none is."""
     wanted = [rule.trigger_params.get(name) for name in ("target", "contract")]
     levels = [
         int(each.trigger_params.get("percent", 100))
         for each in policy.set_off_by(Trigger.CLOCK)
         if [each.trigger_params.get(name) for name in ("target", "contract")] == wanted
     ]
-    return max((level for level in levels if has_used(clock, level)), default=0)
-
-
-def has_used(clock: Clock, percent: int) -> bool:
-    """Whether the clock, as last saved, has used this percentage of its goal."""
-    return 100 * clock.used_seconds >= percent * int(clock.goal_seconds or 0)
+    return max((level for level in levels if has_reached(clock, level, at=at)), default=0)
 
 
 def clocks_of(rule: CompiledRule, ticket: Ticket) -> Iterator[Clock]:

@@ -6,7 +6,7 @@ from connectors.engine import mapping
 from connectors.engine.inbound.sync_context import SyncContext, differ, settle
 from connectors.engine.mapping import NotMapped
 from connectors.kit.contract import RemoteTicket
-from connectors.models import Connection, Link, Outbound, StatusRule
+from connectors.models import Connection, Link, StatusRule
 from hub.core.sentences import sentence
 from hub.domain import tickets, unmapped
 from hub.models import Leg, Phase, Stage, Ticket
@@ -19,7 +19,7 @@ LONGEST_RESOLUTION = 5000
 
 def follow(context: SyncContext) -> None:
     """Follow every mapped field whose value is neither the agreed one nor one that we are writing now."""
-    pending = _pending(context.link)
+    pending = context.being_written
     for field in context.mapped.fields:
         theirs = context.remote.fields.get(field)
         if theirs is None:
@@ -31,17 +31,6 @@ def follow(context: SyncContext) -> None:
         if pending.get(field) == theirs:
             continue
         _FOLLOW[field](context, theirs)
-
-
-def _pending(link: Link) -> dict[str, str]:
-    """The values that are being written now: reading one of them is an echo of our own change."""
-    found: dict[str, str] = {}
-    under_way = link.outbound.filter(
-        kind__in=[Outbound.Kind.FIELDS, Outbound.Kind.CREATE], state__in=["ready", "unclear"], intent_at__isnull=False
-    )
-    for item in under_way:
-        found |= item.intent.get("fields", {})
-    return found
 
 
 def _follow_text(context: SyncContext, field: str, theirs: str) -> None:
@@ -158,7 +147,7 @@ def _agree(context: SyncContext, field: str, theirs: str) -> None:
 def keep_reference(context: SyncContext) -> None:
     """If our reference was overwritten or cleared, write it back once and show it to a person."""
     agreed = context.link.agreed.get("reference")
-    if agreed is None or context.remote.reference == agreed["theirs"] or _pending(context.link):
+    if agreed is None or context.remote.reference == agreed["theirs"] or context.being_written:
         settle(context, "reference")
         return
     differ(

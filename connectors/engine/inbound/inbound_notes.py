@@ -60,6 +60,8 @@ def notes(context: SyncContext) -> None:
     """Turn new notes into messages; the first one whose visibility is not mapped stops the lane."""
     bound = dict(context.link.bindings.filter(lane=Lane.NOTES).values_list("remote_key", "fingerprint"))
     for note in sorted(context.remote.notes or (), key=lambda note: (note.created_at, number_of(note.key))):
+        if bound.get(note.key) in ("", _fingerprint(note.text, note.visibility)):
+            continue  # it is known as it is
         if not _alone(context, note.key, partial(_note, context, note, bound)):
             return
 
@@ -68,8 +70,7 @@ def _note(context: SyncContext, note: RemoteNote, bound: Mapping[str, str]) -> b
     """Process one note; False if it stops the lane."""
     print_now = _fingerprint(note.text, note.visibility)
     if note.key in bound:
-        if bound[note.key] not in ("", print_now):
-            _correct(context, note, print_now)
+        _correct(context, note, print_now)
         return True
     if _bind_own(context, Lane.NOTES, note) or _came_home(context, note):
         return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.db import transaction
 from django.utils import timezone
 
 from connectors.engine import hook_calls, registry, texts
@@ -51,11 +50,12 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
         # The same body twice is two events: the alert became active, ended, and became active again.
         keep(connection, Inbound.Kind.HOOK, f"alert.{new_ulid()}", body, headers)
         return
-    with transaction.atomic():
-        keep(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)
-        for number, key in enumerate(hook.also, 2):
-            # A batch: each record is read separately, and the body is stored once.
-            keep(connection, Inbound.Kind.HOOK, f"{hook.delivery}.{number}", b"", headers, remote_key=key)
+    # A batch: each record is read by itself; the body is stored once.
+    rows = [_row(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)] + [
+        _row(connection, Inbound.Kind.HOOK, f"{hook.delivery}.{number}", b"", headers, remote_key=key)
+        for number, key in enumerate(hook.also, 2)
+    ]
+    Inbound.objects.bulk_create(rows, ignore_conflicts=True)  # a call that was delivered before is stored already
 
 
 def _fitting(hook: Hook) -> Hook:
@@ -78,18 +78,30 @@ def keep(
     **more: str,
 ) -> bool:
     """Store a delivery; False if it was stored before."""
+    row = _row(connection, kind, delivery, body, headers, kept_headers=kept_headers, **more)
+    given = {name: getattr(row, name) for name in ("kind", "headers", "body", "received_at", "next_attempt_at", *more)}
+    return Inbound.objects.get_or_create(connection=connection, delivery=row.delivery, defaults=given)[1]
+
+
+def _row(
+    connection: Connection,
+    kind: Inbound.Kind,
+    delivery: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    kept_headers: Mapping[str, str] | None = None,
+    **more: str,
+) -> Inbound:
     at = timezone.now()
-    _row, is_new = Inbound.objects.get_or_create(
+    return Inbound(
         connection=connection,
         delivery=delivery[:128],
-        defaults={
-            "kind": kind,
-            "headers": {name: value for name, value in headers.items() if name.lower() in KEPT_HEADERS}
-            | dict(kept_headers or {}),
-            "body": body,
-            "received_at": at,
-            "next_attempt_at": at,
-            **more,
-        },
+        kind=kind,
+        headers={name: value for name, value in headers.items() if name.lower() in KEPT_HEADERS}
+        | dict(kept_headers or {}),
+        body=body,
+        received_at=at,
+        next_attempt_at=at,
+        **more,
     )
-    return is_new

@@ -58,6 +58,24 @@ def apply(
     return link
 
 
+def is_as_heard(link: Link, remote: RemoteTicket, mapped: mapping.Mapped) -> bool:
+    """Whether a record without its notes and files says nothing that was not followed and shown before.
+
+    It may have changed since, as with every write of ours.
+    """
+    shown = (remote.number[:100], remote.assignee[:150], fields.status_label(mapped, remote)[:100])
+    return (
+        link.heard_at is not None
+        and remote.changed_at >= link.heard_at
+        and remote.fields == link.heard
+        and shown == (link.leg.remote_number, link.leg.remote_assignee, link.leg.remote_status)
+        and remote.url in ("", link.remote_url)
+        and remote.reference == link.agreed.get("reference", {}).get("theirs", remote.reference)
+        and not (remote.merged_into or remote.notes or remote.files or remote.unread)
+        and not (link.missed or link.missing_since)
+    )
+
+
 def _is_followed(link: Link, remote: RemoteTicket) -> bool:
     """Whether the record is followed: it was not merged, its link is active, and it is the one that was linked."""
     if remote.merged_into:

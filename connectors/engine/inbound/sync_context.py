@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+
+from django.db.models import Q
 
 from connectors.engine import outbox
 from connectors.engine.mapping import Mapped
 from connectors.kit.contract import RemoteTicket, Unread
-from connectors.models import Connection, Difference, Link
+from connectors.models import Connection, Difference, Link, Outbound
 from hub.domain.actors import Actor
 from hub.models import Leg, Ticket
 
@@ -34,6 +37,25 @@ class SyncContext:
     def __post_init__(self) -> None:
         self.unread.extend(self.remote.unread)
 
+    @cached_property
+    def fields_that_differ(self) -> set[str]:
+        """Fields with differences that are open, or that a person has dealt with."""
+        rows = Difference.objects.filter(Q(resolved_at=None) | Q(is_dealt_with=True), link=self.link)
+        return set(rows.values_list("field", flat=True))
+
+    @cached_property
+    def being_written(self) -> dict[str, str]:
+        """The values that are being written now: reading one of them is an echo of our own change."""
+        found: dict[str, str] = {}
+        under_way = self.link.outbound.filter(
+            kind__in=[Outbound.Kind.FIELDS, Outbound.Kind.CREATE],
+            state__in=[Outbound.State.READY, Outbound.State.UNCLEAR],
+            intent_at__isnull=False,
+        )
+        for item in under_way:
+            found |= item.intent.get("fields", {})
+        return found
+
     def actor(self, name: str = "") -> Actor:
         return Actor.vendor(self.connection.organisation, (name or self.remote.author)[:150])
 
@@ -55,6 +77,7 @@ def differ(context: SyncContext, field: str, theirs: str, why: str, *, is_correc
         resolved_at=None,
         defaults={"why": why, "heard_at": context.at},
     )
+    context.fields_that_differ.add(field)
     if is_new and is_corrected:
         context.link.agreed.pop(field, None)
         Link.objects.filter(pk=context.link.pk).update(agreed=context.link.agreed)
@@ -63,6 +86,8 @@ def differ(context: SyncContext, field: str, theirs: str, why: str, *, is_correc
 
 def settle(context: SyncContext, field: str, *, but: str | None = None) -> None:
     """Resolve the differences of a field, except that of the value `but`."""
+    if field not in context.fields_that_differ:
+        return
     rows = Difference.objects.filter(link=context.link, field=field, resolved_at=None)
     (rows.exclude(value=but) if but is not None else rows).update(resolved_at=context.at)
     dealt_with = Difference.objects.filter(link=context.link, field=field, is_dealt_with=True)

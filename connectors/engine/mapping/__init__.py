@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from connectors.engine.mapping import field_names
 from connectors.models import Connection, FieldRule, Mapping, NoteRule, PackPlace, StatusRule, ValueRule
+from hub.core.read_once import read_once
 from hub.core.sentences import sentence
 from hub.models import Leg, Phase, Publication, Stage, Ticket
 
@@ -118,8 +119,15 @@ class Mapped:
 
 def published(connection: Connection) -> Mapped:
     """The published mapping; an empty one, with which nothing is synchronised, if none is published."""
-    mapping = Mapping.objects.filter(connection=connection, status=Publication.PUBLISHED).first()
-    return Mapped(fields={}, values=(), statuses={}, notes={}) if mapping is None else of(mapping)
+    rows = Mapping.objects.filter(connection=connection, status=Publication.PUBLISHED)
+    pk = rows.values_list("pk", flat=True).first()
+    return Mapped(fields={}, values=(), statuses={}, notes={}) if pk is None else _loaded(connection.public_id, pk)
+
+
+@read_once(maxsize=1024)
+def _loaded(_connection: str, pk: int) -> Mapped:
+    """A published version never changes, so it is read once."""
+    return of(Mapping.objects.get(pk=pk))
 
 
 def of(mapping: Mapping) -> Mapped:

@@ -8,11 +8,12 @@ intent, and an unclear outcome is looked up in the vendor's system, after W + D 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, leases, mapping, outbox, registry
@@ -75,8 +76,11 @@ def send(*, link_id: int) -> int:
     try:
         with registry.ready(link.connection, OutboundConnector) as connector:
             sender = Sender(link, connector)
-            for lane in Lane:
-                settled += sender.send_lane(lane)
+            try:
+                for lane in Lane:
+                    sender.send_lane(lane)
+            finally:
+                settled = sender.settled
     except Fenced:
         return settled
     except TooMany as error:
@@ -95,36 +99,46 @@ class Sender:
     def __init__(self, link: Link, connector: OutboundConnector) -> None:
         self.link, self.connector = link, connector
         self.composer = Composer(link, connector, mapping.published(link.connection))
+        self.rows: list[Outbound] | None = None
+        """What is not settled yet, as it was last read."""
+        self.settled = 0
         self.seen: RemoteTicket | None = None
         """The vendor's record as it was read under this lease, before anything was written to it."""
 
-    def send_lane(self, lane: Lane) -> int:
-        """Send what is due in one lane; returns the number of settled items."""
-        settled = 0
-        while (item := self._head(lane)) is not None:
-            if not self._settle(item):
-                break
-            settled += 1
-        self._let_wait(lane)
-        return settled
+    def send_lane(self, lane: Lane) -> None:
+        """Send what is due of one lane, in order, and count what was settled."""
+        if self.rows is None:
+            self.rows = list(self._open_rows())
+        while (item := self._next(self.rows, lane)) is not None and self._settle(item):
+            self.settled += 1
+            self.rows.remove(item)
+        self._let_wait(self.rows, lane)
 
-    def _let_wait(self, lane: Lane) -> None:
-        """Postpone what waits behind another item; `parked_items.retry` and `skip` make it due again."""
-        at = timezone.now()
-        self.link.outbound.filter(lane=lane, state=Outbound.State.READY, next_attempt_at__lte=at).update(
-            next_attempt_at=at + BEHIND
-        )
-
-    def _head(self, lane: Lane) -> Outbound | None:
-        """The next item of the lane, if it is due: nothing overtakes a parked item or the creation of the ticket."""
+    def _open_rows(self) -> QuerySet[Outbound]:
+        """What is not settled yet on this link, in order."""
         open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]
-        rows = self.link.outbound.filter(state__in=open_states).select_related("message", "attachment").order_by("seq")
-        creation = rows.filter(kind=Outbound.Kind.CREATE).first()
-        item = creation if creation and lane == Lane.FIELDS else rows.filter(lane=lane).first()
-        if item is None or (creation is not None and item.pk != creation.pk):
-            return None
-        is_due = item.next_attempt_at is not None and item.next_attempt_at <= timezone.now()
-        return item if item.state != Outbound.State.PARKED and is_due else None
+        rows = self.link.outbound.filter(state__in=open_states).select_related("message", "attachment")
+        return rows.order_by("seq")
+
+    def _next(self, rows: list[Outbound], lane: Lane) -> Outbound | None:
+        """The next item of the lane, if it can be sent now; read again where a call has been made since it was read."""
+        item = _head(rows, lane)
+        while item is not None and self.settled:
+            fresh = self._open_rows().filter(pk=item.pk).first()
+            at = rows.index(item)
+            rows[at : at + 1] = [] if fresh is None else [fresh]
+            item = _head(rows, lane)
+            if item is fresh:
+                break
+        return item
+
+    def _let_wait(self, rows: Sequence[Outbound], lane: Lane) -> None:
+        """What stands behind a waiting item is not due before that item; `retry` and `skip` wake it."""
+        at = timezone.now()
+        if any(row.lane == lane and _is_due(row, at) for row in rows):
+            self.link.outbound.filter(lane=lane, state=Outbound.State.READY, next_attempt_at__lte=at).update(
+                next_attempt_at=at + BEHIND
+            )
 
     def _settle(self, item: Outbound) -> bool:
         """Send one item and record the result; False if it has to wait or was parked."""
@@ -163,6 +177,9 @@ class Sender:
         if not self.link.remote_key or self.seen is not None or not isinstance(self.connector, TicketConnector):
             return
         self.seen = self.connector.glance(self.link.remote_key)
+        if reconcile.is_as_heard(self.link, self.seen, self.composer.mapped):
+            identity.verify(self.link, self.seen)
+            return
         reconcile.apply(connection=self.link.connection, remote=self.seen, at=now())
         fresh = Link.objects.get(pk=self.link.pk)
         if fresh.epoch != self.link.epoch:
@@ -267,21 +284,29 @@ class Sender:
             field: (remote.fields.get(field, "") if field in sent else self._agreed_theirs(field), mine)
             for field, mine in composed.ours.items()
         }
-        self._agree(written, reference=remote.reference)
+        self._agree(written, read_back=remote, sent=sent)
 
     def _agreed_theirs(self, field: str) -> str:
         return str(self.link.agreed.get(field, {}).get("theirs", self.link.heard.get(field, "")))
 
-    def _agree(self, values: dict[str, tuple[str, str]], *, reference: str = "") -> None:
-        with transaction.atomic():
+    def _agree(
+        self,
+        values: dict[str, tuple[str, str]],
+        *,
+        read_back: RemoteTicket | None = None,
+        sent: Mapping[str, str] | None = None,
+    ) -> None:
+        with transaction.atomic(savepoint=False):
             link = Link.objects.select_for_update(of=("self",)).get(pk=self.link.pk)
             link.agreed |= {
                 field: {"theirs": _newest(link, self.link, field, theirs), "ours": mine}
                 for field, (theirs, mine) in values.items()
             }
-            if reference == link.reference:
-                link.agreed["reference"] = {"theirs": reference, "ours": reference}
-            link.save(update_fields=["agreed"])
+            if read_back is not None and read_back.reference == link.reference:
+                link.agreed["reference"] = {"theirs": link.reference, "ours": link.reference}
+            if read_back is not None and _is_echo(link, read_back, sent or {}):
+                link.heard, link.heard_at = dict(read_back.fields), read_back.changed_at
+            link.save(update_fields=["agreed", "heard", "heard_at"])
             self.link.agreed = link.agreed
             # Both sides agree again, so the differences in these fields are settled.
             Difference.objects.filter(link=link, field__in=list(values), resolved_at=None).update(resolved_at=now())
@@ -385,6 +410,28 @@ class Sender:
             written = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch).update(**changes)
         if not written:
             raise Fenced
+
+
+def _head(rows: Sequence[Outbound], lane: Lane) -> Outbound | None:
+    """The next item of the lane, if it can be sent now: nothing overtakes a parked item, or the ticket's creation."""
+    creation = next((row for row in rows if row.kind == Outbound.Kind.CREATE), None)
+    first = next((row for row in rows if row.lane == lane), None)
+    item = creation if creation is not None and lane == Lane.FIELDS else first
+    if item is None or (creation is not None and item.pk != creation.pk):
+        return None
+    return item if item.state != Outbound.State.PARKED and _is_due(item, timezone.now()) else None
+
+
+def _is_due(item: Outbound, at: datetime) -> bool:
+    return item.next_attempt_at is not None and item.next_attempt_at <= at
+
+
+def _is_echo(link: Link, read_back: RemoteTicket, sent: Mapping[str, str]) -> bool:
+    """Whether the record has exactly what was heard last and what we sent, so that there is nothing to follow.
+
+    Aliases follow the status of a record when it is heard, so a status that we sent counts as news.
+    """
+    return "status" not in sent and link.heard_at is not None and read_back.fields == link.heard | dict(sent)
 
 
 def _newest(fresh: Link, read: Link, field: str, theirs: str) -> str:

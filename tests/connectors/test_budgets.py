@@ -1,0 +1,87 @@
+"""How many statements one change of a vendor takes, from its hook to the other vendor's system.
+
+The numbers are what the code takes now: a change that needs more has to say why, and one that needs fewer lowers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from connectors.models import Connection
+from hub.models import Organisation
+from tests import factories
+from tests.bench.vendors import TwoVendors
+from workflows.handoffs import comments, engagements, stages
+
+pytestmark = pytest.mark.django_db
+
+STARTS = ("BEGIN", "COMMIT", "ROLLBACK")
+
+
+def counted(act: Callable[[], object]) -> int:
+    """Statements sent by an act; SAVEPOINT and RELEASE count, BEGIN and COMMIT do not."""
+    with CaptureQueriesContext(connection) as captured:
+        act()
+    return len([query for query in captured.captured_queries if not query["sql"].startswith(STARTS)])
+
+
+def one_change(world: TwoVendors, change: Callable[[int], None]) -> dict[str, int]:
+    found = {}
+    for number in range(3):  # the first rounds read once what never changes
+        change(number)
+        body = world.news()
+        found = {
+            "hook": counted(lambda body=body: world.call(body)),  # type: ignore[misc]
+            "read": counted(world.read),
+            "send": counted(world.send),
+        }
+    return found
+
+
+def test_a_change_of_a_field_keeps_its_budget(us: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.engine.limits.RESERVED", 1000)
+    with TwoVendors() as world:
+        assert one_change(world, world.change_title) == {"hook": 2, "read": 40, "send": 31}
+
+
+def test_a_note_keeps_its_budget(us: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.engine.limits.RESERVED", 1000)
+    with TwoVendors() as world:
+        assert one_change(world, world.add_note) == {"hook": 2, "read": 52, "send": 23}
+
+
+def test_the_number_of_contracts_organisations_and_connections_does_not_matter(
+    us: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.engine.limits.RESERVED", 1000)
+    with TwoVendors() as world:
+        few = one_change(world, world.add_note)
+        for number in range(40):
+            vendor = factories.OrganisationFactory()
+            factories.contract(vendor, kind="uc", goals={"resolve": {"P3": 3600}})
+            Connection.objects.create(name=f"Idle {number}", organisation=vendor, connector="autotask")
+
+        assert one_change(world, world.add_note) == few
+
+
+def test_what_people_do_keeps_its_budget(us: Organisation) -> None:
+    with TwoVendors() as world:
+        ticket, agent = world.ticket, world.agent
+        vendor = factories.OrganisationFactory()
+        at = ticket.opened_at
+        comments.comment(ticket=ticket, body="first", legs=[], actor=agent, at=at)
+
+        said = counted(lambda: comments.comment(ticket=ticket, body="again", legs=[], actor=agent, at=at))
+        offered: list[object] = []
+        offer = counted(
+            lambda: offered.append(
+                engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at, is_lead=False)
+            )
+        )
+        accept = counted(lambda: stages.accept(leg=offered[0], actor=agent, at=at))  # type: ignore[arg-type]
+
+    assert {"comment": said, "offer": offer, "acceptance": accept} == {"comment": 20, "offer": 52, "acceptance": 36}
