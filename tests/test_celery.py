@@ -130,7 +130,7 @@ def _offered(tmp_path: Path, processes: list[subprocess.Popen[bytes]], broker: s
     env = environment(tmp_path, broker, f"127.0.0.1:{server.server_port}")
 
     def run(*arguments: str) -> None:
-        subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, check=True, timeout=60)
+        subprocess.run([sys.executable, *arguments], cwd=ROOT, env=env, check=True, timeout=180)
 
     run("manage.py", "migrate", "-v0")
     run("-c", OFFER.replace("BASE", base))

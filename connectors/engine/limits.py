@@ -10,6 +10,7 @@ record until that work is done.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -30,8 +31,8 @@ from hub.core.sentences import sentence
 SLICES = 60
 TURN_SECONDS = 60.0
 """After this time a slot is free again even if its process died; it is longer than any call."""
-KEPT_SECONDS = 20.0
-"""A slot is kept from one call to the next for this long; a call that begins then still ends before the slot does."""
+KEPT_SECONDS = 3.0
+"""A slot is kept from one call to the next for this long, so that others get a turn soon."""
 PATIENCE_SECONDS = 5.0
 POLL_SHARE = 0.6
 """A poll uses only this part of our share, so that the rest is free for what people are waiting for."""
@@ -61,6 +62,7 @@ class _Reserved:
 
 
 _reserved = _Reserved()
+os.register_at_fork(after_in_child=_reserved.left.clear)  # what is reserved is the parent's
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,8 @@ class RateLimiter:
                 made = [CallSlot(connection=self.connection, endpoint=endpoint, number=number) for number in missing]
                 CallSlot.objects.bulk_create(made, ignore_conflicts=True)
                 continue
+            self._give_back(self.kept)  # whoever waits holds nothing that others wait for
+            self.kept = {}
             if time.monotonic() > end:
                 raise TryLater(sentence("The vendor's limit of simultaneous requests is reached."), after=5)
             pause.wait(0.05)

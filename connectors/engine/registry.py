@@ -106,7 +106,8 @@ def _ready(connection: Connection, what: type[Connector], share: float) -> Itera
     limiter = limits.RateLimiter(connection, kind.limits, share=share) if kind.limits and connection.pk else None
     opener = _Opener(limiter)
     try:
-        with limiter.keeping() if limiter else nullcontext():
+        # A poll makes many calls in a row: it keeps no slot from what people wait for.
+        with limiter.keeping() if limiter and share == 1.0 else nullcontext():
             yield kind(values, _ports(connection, opener, memory))
     finally:
         opener.sessions.close()

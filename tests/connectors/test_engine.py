@@ -678,3 +678,25 @@ def test_what_is_never_found_after_being_sent_is_parked_in_the_end(
     item = Outbound.objects.get(kind="note")
     assert (item.state, tenant.notes) == (Outbound.State.PARKED, {})
     assert "never found in the vendor's system" in item.error
+
+
+def test_a_status_that_was_refused_when_it_was_heard_is_followed_before_ours_is_sent(
+    offered: Link, simulator: Simulator, agent: Actor
+) -> None:
+    """It was heard, and shown, but never agreed: what stood in its way may be gone."""
+    simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
+    work()
+    Link.objects.update(
+        agreed={**Link.objects.get().agreed, "status": {"theirs": "1", "ours": "offered"}},
+        heard={**Link.objects.get().heard, "status": "5"},
+    )
+    simulator.tenants[DOMAIN].tickets[offered.remote_key]["status"] = 5
+    Leg.objects.update(remote_status="Complete")
+    Connection.objects.update(next_poll_at=timezone.now() + timedelta(hours=1))
+    heard_at = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
+    Link.objects.update(heard_at=heard_at)
+
+    comments.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
+    sender.send(link_id=offered.pk)
+
+    assert Leg.objects.get().stage == Stage.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from connectors.engine import leases, registry
 from connectors.engine.inbound import reconcile
 from connectors.engine.outbound import sender as outbound_sender
 from connectors.kit.contract import Change, OutboundConnector, Ports, Pushed
+from connectors.kit.errors import TryLater
 from connectors.models import Binding, Difference, FieldRule, Lane, Link, Outbound
 from hub.domain import tickets
 from hub.domain.actors import Actor
@@ -254,3 +256,24 @@ def test_a_value_of_theirs_beside_one_on_its_way_is_no_echo(offered: Link, agent
     reconcile.apply(connection=offered.connection, remote=_fetched(offered), at=now())
 
     assert Difference.objects.get().value == "Theirs"
+
+
+def test_an_item_that_was_parked_while_another_lane_was_sending_is_not_sent(offered: Link, agent: Actor) -> None:
+    """As where a hook says meanwhile that the record was merged: nothing is written to it any more."""
+    [note] = said(offered, agent, "hello")
+    connector = Telling()
+
+    def slow(change: Change) -> Pushed:
+        Outbound.objects.filter(pk=note.pk).update(state=Outbound.State.PARKED, next_attempt_at=None)
+        raise TryLater("no answer within 25 s")
+
+    tickets.edit_ticket(ticket=offered.leg.ticket, changes={"title": "Printing fails again"}, actor=agent, at=now())
+    sender = outbound_sender.Sender(offered, connector)
+    connector.push = slow  # type: ignore[method-assign]
+    sender.send_lane(Lane.FIELDS)
+    connector.push = partial(Telling.push, connector)  # type: ignore[method-assign]
+    sender.send_lane(Lane.NOTES)
+
+    assert connector.told == []
+    note.refresh_from_db()
+    assert note.state == Outbound.State.PARKED

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from hub import csv_escaping
 from hub.domain import files
 from hub.models import FOR_LATER, Attachment, Clock, Event, LedgerSegment, Leg, Message, Organisation, Service, Ticket
+from hub.queries.clocks import seconds_paused, seconds_used
 
 FORMAT = "ticket-hub-vendor-exit/1"
 AUDIENCES = ("us", "successor")
@@ -88,7 +89,9 @@ def _tables(tickets: list[Ticket], vendor: Organisation, *, is_ours: bool) -> di
         ],
     }
     if is_ours:
-        clocks = Clock.objects.filter(ticket__in=tickets, party=vendor).select_related("ticket", "contract", "party")
+        clocks = Clock.objects.filter(ticket__in=tickets, party=vendor).select_related(
+            "ticket", "contract__calendar", "calendar", "party"
+        )
         ledger = LedgerSegment.objects.filter(ticket__in=tickets).select_related("ticket", "holder", "charged_to")
         events = Event.objects.filter(ticket__in=tickets).select_related("ticket")
         found["clocks"] = [_clock(row) for row in clocks.order_by("pk")]
@@ -195,8 +198,8 @@ def _clock(clock: Clock) -> dict[str, Any]:
         "cycle": clock.cycle,
         "state": str(clock.state),
         "goal_seconds": clock.goal_seconds,
-        "used_seconds": clock.used_seconds,
-        "paused_seconds": clock.paused_seconds,
+        "used_seconds": seconds_used(clock, at=clock.ticket.changed_at),
+        "paused_seconds": seconds_paused(clock, at=clock.ticket.changed_at),
         "started_at": _iso(clock.started_at),
         "stopped_at": _iso(clock.stopped_at),
         "due_at": _iso(clock.due_at),

@@ -59,13 +59,17 @@ def apply(
 
 
 def is_as_heard(link: Link, remote: RemoteTicket, mapped: mapping.Mapped) -> bool:
-    """Whether a record without its notes and files says nothing that was not followed and shown before.
+    """Whether a record without its notes and files says nothing that was not followed, agreed and shown before.
 
-    It may have changed since, as with every write of ours.
+    It may have changed since, as with every write of ours. A value that was heard and not followed, because a rule
+    refused it or it was not mapped, is not agreed: it may be followed now.
     """
+    agreed = {name: link.agreed.get(name, {}).get("theirs") for name in mapped.fields if name in remote.fields}
     shown = (remote.number[:100], remote.assignee[:150], fields.status_label(mapped, remote)[:100])
     return (
-        link.heard_at is not None
+        link.state == Link.State.ACTIVE
+        and link.heard_at is not None
+        and all(remote.fields[name] == theirs for name, theirs in agreed.items())
         and remote.changed_at >= link.heard_at
         and remote.fields == link.heard
         and shown == (link.leg.remote_number, link.leg.remote_assignee, link.leg.remote_status)

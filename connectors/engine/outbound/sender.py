@@ -8,7 +8,7 @@ intent, and an unclear outcome is looked up in the vendor's system, after W + D 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -101,15 +101,20 @@ class Sender:
         self.composer = Composer(link, connector, mapping.published(link.connection))
         self.rows: list[Outbound] | None = None
         """What is not settled yet, as it was last read."""
+        self.is_stale = False
+        """Whether a call has been made since then: meanwhile others may have parked, bound or woken an item."""
         self.settled = 0
         self.seen: RemoteTicket | None = None
         """The vendor's record as it was read under this lease, before anything was written to it."""
 
     def send_lane(self, lane: Lane) -> None:
         """Send what is due of one lane, in order, and count what was settled."""
-        if self.rows is None:
-            self.rows = list(self._open_rows())
-        while (item := self._next(self.rows, lane)) is not None and self._settle(item):
+        if self.rows is None or self.is_stale:
+            self.rows, self.is_stale = list(self._open_rows()), False
+        while (item := self._next(self.rows, lane)) is not None:
+            self.is_stale = True
+            if not self._settle(item):
+                break
             self.settled += 1
             self.rows.remove(item)
         self._let_wait(self.rows, lane)
@@ -123,7 +128,7 @@ class Sender:
     def _next(self, rows: list[Outbound], lane: Lane) -> Outbound | None:
         """The next item of the lane, if it can be sent now; read again where a call has been made since it was read."""
         item = _head(rows, lane)
-        while item is not None and self.settled:
+        while item is not None and self.is_stale:
             fresh = self._open_rows().filter(pk=item.pk).first()
             at = rows.index(item)
             rows[at : at + 1] = [] if fresh is None else [fresh]
@@ -135,7 +140,7 @@ class Sender:
     def _let_wait(self, rows: Sequence[Outbound], lane: Lane) -> None:
         """What stands behind a waiting item is not due before that item; `retry` and `skip` wake it."""
         at = timezone.now()
-        if any(row.lane == lane and _is_due(row, at) for row in rows):
+        if self.is_stale or any(row.lane == lane and _is_due(row, at) for row in rows):
             self.link.outbound.filter(lane=lane, state=Outbound.State.READY, next_attempt_at__lte=at).update(
                 next_attempt_at=at + BEHIND
             )
@@ -177,16 +182,23 @@ class Sender:
         if not self.link.remote_key or self.seen is not None or not isinstance(self.connector, TicketConnector):
             return
         self.seen = self.connector.glance(self.link.remote_key)
-        if reconcile.is_as_heard(self.link, self.seen, self.composer.mapped):
-            identity.verify(self.link, self.seen)
-            return
-        reconcile.apply(connection=self.link.connection, remote=self.seen, at=now())
-        fresh = Link.objects.get(pk=self.link.pk)
-        if fresh.epoch != self.link.epoch:
-            raise Fenced
+        fresh = self._fresh_link()
+        if reconcile.is_as_heard(fresh, self.seen, self.composer.mapped):
+            identity.verify(fresh, self.seen)
+            Link.objects.filter(pk=fresh.pk).update(asked_at=timezone.now())
+        else:
+            reconcile.apply(connection=self.link.connection, remote=self.seen, at=now())
+            fresh = self._fresh_link()
         if fresh.state != Link.State.ACTIVE:
             raise identity.Mistaken(fresh.why)
         self.link.agreed, self.link.heard, self.link.missed = fresh.agreed, fresh.heard, fresh.missed
+
+    def _fresh_link(self) -> Link:
+        """The link as it is now; Fenced if another worker has taken it over."""
+        fresh = Link.objects.select_related("leg").get(pk=self.link.pk)
+        if fresh.epoch != self.link.epoch:
+            raise Fenced
+        return fresh
 
     def _keep_pace(self) -> None:
         """TooMany if the link was written to more often within an hour than the setting allows."""
@@ -284,29 +296,21 @@ class Sender:
             field: (remote.fields.get(field, "") if field in sent else self._agreed_theirs(field), mine)
             for field, mine in composed.ours.items()
         }
-        self._agree(written, read_back=remote, sent=sent)
+        self._agree(written, reference=remote.reference)
 
     def _agreed_theirs(self, field: str) -> str:
         return str(self.link.agreed.get(field, {}).get("theirs", self.link.heard.get(field, "")))
 
-    def _agree(
-        self,
-        values: dict[str, tuple[str, str]],
-        *,
-        read_back: RemoteTicket | None = None,
-        sent: Mapping[str, str] | None = None,
-    ) -> None:
+    def _agree(self, values: dict[str, tuple[str, str]], *, reference: str = "") -> None:
         with transaction.atomic(savepoint=False):
             link = Link.objects.select_for_update(of=("self",)).get(pk=self.link.pk)
             link.agreed |= {
                 field: {"theirs": _newest(link, self.link, field, theirs), "ours": mine}
                 for field, (theirs, mine) in values.items()
             }
-            if read_back is not None and read_back.reference == link.reference:
-                link.agreed["reference"] = {"theirs": link.reference, "ours": link.reference}
-            if read_back is not None and _is_echo(link, read_back, sent or {}):
-                link.heard, link.heard_at = dict(read_back.fields), read_back.changed_at
-            link.save(update_fields=["agreed", "heard", "heard_at"])
+            if reference == link.reference:
+                link.agreed["reference"] = {"theirs": reference, "ours": reference}
+            link.save(update_fields=["agreed"])
             self.link.agreed = link.agreed
             # Both sides agree again, so the differences in these fields are settled.
             Difference.objects.filter(link=link, field__in=list(values), resolved_at=None).update(resolved_at=now())
@@ -424,14 +428,6 @@ def _head(rows: Sequence[Outbound], lane: Lane) -> Outbound | None:
 
 def _is_due(item: Outbound, at: datetime) -> bool:
     return item.next_attempt_at is not None and item.next_attempt_at <= at
-
-
-def _is_echo(link: Link, read_back: RemoteTicket, sent: Mapping[str, str]) -> bool:
-    """Whether the record has exactly what was heard last and what we sent, so that there is nothing to follow.
-
-    Aliases follow the status of a record when it is heard, so a status that we sent counts as news.
-    """
-    return "status" not in sent and link.heard_at is not None and read_back.fields == link.heard | dict(sent)
 
 
 def _newest(fresh: Link, read: Link, field: str, theirs: str) -> str:
