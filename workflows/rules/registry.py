@@ -82,8 +82,6 @@ class GuardKind(Kind):
     """Why the condition could never hold with these parameters; empty if it can."""
     negated: Label = ""
     """The refusal if a negated guard holds; empty if the label reads well in “Not allowed while …”."""
-    needs: frozenset[str] = frozenset()
-    """Which facts beyond the ticket's own row the guard reads."""
 
 
 GUARDS: dict[str, GuardKind] = {}
