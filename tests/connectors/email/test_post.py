@@ -285,7 +285,7 @@ def test_who_is_not_the_vendor_moves_nothing_and_a_person_sees_it(offered: Offer
     _ticket, leg, mail = offered
     forged = {"Authentication_Results": "mx.evil.test; dmarc=pass header.from=vendor-a.example.test"}
     for raw, doubt in (
-        (answer(mail, "ACCEPT", sender="mallory@elsewhere.test", **GOOD), "none of the addresses"),
+        (answer(mail, "ACCEPT", sender="mallory@elsewhere.test", **GOOD), "not one of the addresses"),
         (answer(mail, "ACCEPT"), "did not verify"),
         (answer(mail, "ACCEPT", **forged), "did not verify"),
         (answer(mail, "ACCEPT", Authentication_Results="mx.northwind.example; dmarc=fail"), "did not verify"),
@@ -346,7 +346,7 @@ def test_a_new_mail_of_theirs_becomes_a_ticket_and_a_strangers_waits(connection:
     assert (ticket.title, ticket.description) == (f"Paper jam from {VENDOR}", "Tray 2")
     assert [each.name for each in ticket.attachments.all()] == ["jam.png"]
     parked = Inbound.objects.get(state="parked")
-    assert "none of the addresses" in parked.error
+    assert "not one of the addresses" in parked.error
 
 
 def test_two_mails_with_one_message_id_are_both_kept_and_one_mail_twice_is_one(
@@ -557,7 +557,7 @@ def test_an_answer_of_the_mail_server_says_what_to_do(connection: Connection, ag
     from connectors.kit.contract import Change
 
     change = Change(id="01JZZZZZZZZZZZZZZZZZZZZZZ3", kind="note", leg="01JZZZZZZZZZZZZZZZZZZZZZZ1", text="x", title="T")
-    with registry.ready(connection) as connector, pytest.raises((Refused, TryLater), match=r"mail server says: [45]"):
+    with registry.ready(connection) as connector, pytest.raises((Refused, TryLater), match=r"mail server replied: [45]"):
         connector.push(change)
     hanging = socket.create_server(("127.0.0.1", 0))
 
