@@ -14,6 +14,7 @@ from hub.core.jobs import TimedJob, register
 register(
     TimedJob(
         name="mail",
+        waiting=lambda: reading.waiting_mail(at=timezone.now()),
         due=lambda: reading.due_mail(at=timezone.now()),
         run=lambda pk: reading.read(inbound_id=pk),
         queue="mail",
@@ -21,24 +22,33 @@ register(
     ),
     TimedJob(
         name="read",
+        waiting=lambda: reading.waiting_hooks(at=timezone.now()),
         due=lambda: reading.due_hooks(at=timezone.now()),
         run=lambda pk: reading.read(inbound_id=pk),
         reads=True,
     ),
-    TimedJob(name="send", due=lambda: sender.due_links(at=timezone.now()), run=lambda pk: sender.send(link_id=pk)),
+    TimedJob(
+        name="send",
+        waiting=lambda: sender.waiting(at=timezone.now()),
+        due=lambda: sender.due_links(at=timezone.now()),
+        run=lambda pk: sender.send(link_id=pk),
+    ),
     TimedJob(
         name="look",
+        waiting=lambda: refetch.waiting(at=timezone.now()),
         due=lambda: refetch.due(at=timezone.now()),
         run=lambda pk: refetch.look(link_id=pk),
         reads=True,
     ),
     TimedJob(
         name="file",
+        waiting=lambda: awaited_files.waiting(at=timezone.now()),
         due=lambda: awaited_files.due(at=timezone.now()),
         run=lambda pk: awaited_files.fetch(awaited_id=pk),
     ),
     TimedJob(
         name="poll",
+        waiting=lambda: polling.waiting(at=timezone.now()),
         due=lambda: polling.due_connections(at=timezone.now()),
         run=lambda pk: polling.poll(connection_id=pk),
         queue="poll",
@@ -46,13 +56,20 @@ register(
     ),
     TimedJob(
         name="silent",
+        waiting=lambda: silence.waiting(at=now()),
         due=lambda: silence.due(at=now()),
         run=lambda pk: silence.report(alert_id=pk, at=now()),
     ),
     TimedJob(
         name="acknowledge",
+        waiting=lambda: alert_acknowledgements.waiting(at=timezone.now()),
         due=lambda: alert_acknowledgements.due(at=timezone.now()),
         run=lambda pk: alert_acknowledgements.send(alert_id=pk),
     ),
-    TimedJob(name="try", due=lambda: trials.due(at=timezone.now()), run=lambda pk: trials.run(trial_id=pk)),
+    TimedJob(
+        name="try",
+        waiting=lambda: trials.waiting(at=timezone.now()),
+        due=lambda: trials.due(at=timezone.now()),
+        run=lambda pk: trials.run(trial_id=pk),
+    ),
 )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from hub.core.clock import now
 from hub.core.jobs import TimedJob, register
-from hub.domain import clocks
-from hub.domain.signals import failed_receivers_due, retry_failed_receivers
-
-
-def _failed_receivers() -> Iterator[int]:
-    if failed_receivers_due():
-        yield 0
-
+from hub.domain import clocks, signals
 
 register(
-    TimedJob(name="fire", due=lambda: clocks.due_clocks(at=now()), run=lambda pk: clocks.fire(clock_id=pk, at=now())),
-    TimedJob(name="react", due=_failed_receivers, run=lambda _pk: retry_failed_receivers()),
+    TimedJob(
+        name="fire",
+        waiting=lambda: clocks.waiting(at=now()),
+        due=lambda: clocks.due_clocks(at=now()),
+        run=lambda pk: clocks.fire(clock_id=pk, at=now()),
+    ),
+    TimedJob(
+        name="react",
+        waiting=signals.waiting,
+        due=lambda: [0] if signals.waiting().exists() else [],
+        run=lambda _pk: signals.retry_failed_receivers(),
+    ),
 )

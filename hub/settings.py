@@ -35,6 +35,9 @@ CSRF_TRUSTED_ORIGINS = environment.listed("TICKETHUB_ORIGINS")
 PUBLIC_URL = environment.text("TICKETHUB_URL", "http://127.0.0.1:8000").rstrip("/")
 
 DATABASE_ADDRESS = environment.text("DATABASE_URL") or f"sqlite:///{VAR / 'hub.sqlite3'}"
+DATABASE_SESSIONS = environment.number("TICKETHUB_DATABASE_SESSIONS", 12, least=2)
+# A direct session for LISTEN and NOTIFY, which PgBouncer in transaction mode does not offer: hub/core/wakeups.py.
+LISTEN_URL = environment.text("TICKETHUB_LISTEN_URL")
 
 
 def _database() -> dict[str, Any]:
@@ -50,8 +53,13 @@ def _database() -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
         }
+        found["CONN_MAX_AGE"] = 600
     elif found["ENGINE"] == "django.db.backends.postgresql":
-        found.setdefault("OPTIONS", {})["connect_timeout"] = 10
+        # A thread takes a session from the pool for one request or job (docs/decisions/0039).
+        pool = {"min_size": 1, "max_size": DATABASE_SESSIONS, "timeout": 10, "max_idle": 600, "reconnect_timeout": 5}
+        found.setdefault("OPTIONS", {}).update(connect_timeout=10, pool=pool)
+        found["CONN_HEALTH_CHECKS"] = True  # a session that the database has closed is replaced
+        found["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode
     else:
         raise ImproperlyConfigured("DATABASE_URL names an unsupported database; use PostgreSQL or SQLite.")
     return found

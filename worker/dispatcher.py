@@ -1,7 +1,8 @@
-"""The dispatcher, which repeatedly finds the rows that are due. The rows are the queue.
+"""The dispatcher, which finds the rows that are due and has them processed. The rows are the queue.
 
-Without a broker, the jobs run in threads of this process. With a broker, only their ids are published,
-and Celery workers run the jobs. Any number of dispatchers may run, because rows are claimed.
+It looks when it is woken (`hub.core.wakeups`) and otherwise once a second: with one query for all kinds of work.
+Without a broker, the jobs run in threads of this process. With a broker, only their ids are published, and Celery
+workers run the jobs. Any number of dispatchers may run, because rows are claimed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from django.db import Error as DatabaseError
@@ -18,12 +19,21 @@ from django.db import close_old_connections, connections
 
 from connectors.engine.operations import troubles
 from connectors.models import Trouble
-from hub.core import jobs
+from hub.core import jobs, wakeups
+from hub.core.jobs import TimedJob
 from hub.core.sentences import sentence
+from worker.threads import Threads
 
 log = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 0.2
+SWEEP_SECONDS = 1.0
+"""How often the dispatcher looks for work if nothing wakes it."""
+GAP_SECONDS = 0.01
+"""The shortest time between two sweeps."""
+AGAIN_SECONDS = 0.02
+"""A row that is due again is not processed again before this time has passed."""
+IN_VAIN_SECONDS = 0.2
+"""The same for a row whose job had nothing to do, although the row was due."""
 PUBLISHED_SECONDS = 10.0
 """An id is not published again before this time has passed: its row stays due until a worker claims it."""
 WITHOUT_BROKER_SECONDS = 30.0
@@ -48,7 +58,7 @@ class Job:
 
 def due() -> Iterator[Job]:
     """All rows that are due now, of all jobs."""
-    for job in jobs.registered().values():
+    for job in jobs.with_work():
         yield from (Job(job.name, row) for row in job.due())
 
 
@@ -58,10 +68,11 @@ class Dispatcher:
     def __init__(self, *, threads: int, publish: Callable[[Job], None] | None = None) -> None:
         self.stopped = threading.Event()
         self.publish = publish
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="work")
-        self.mail_pool = ThreadPoolExecutor(MAIL_THREADS, thread_name_prefix="mail")
-        self.running: dict[Job, Future[None]] = {}
-        self.published: dict[Job, float] = {}
+        self.pool = Threads(threads, name="work")
+        self.mail_pool = Threads(MAIL_THREADS, name="mail")
+        self.running: dict[Job, Future[bool]] = {}
+        self.handed_out: dict[Job, float] = {}
+        """Until when a row is left alone although it is due, in monotonic seconds."""
         self.chores: list[Callable[[], object]] = []
         self.chores_at = 0.0
         self.lost_at: float | None = None
@@ -73,40 +84,59 @@ class Dispatcher:
         self.chores.append(chore)
 
     def run(self) -> None:
-        while not self.stopped.is_set():
-            try:
-                self.sweep()
-                self._do_chores()
-            except DatabaseError as error:
-                log.warning("The database is not responding: %s", str(error).splitlines()[0] if str(error) else "")
-                connections.close_all()
-                self.stopped.wait(2)
-            except Exception:  # last resort: no error may end the dispatcher
-                log.exception("A sweep failed")
-                self.stopped.wait(2)
-            self.stopped.wait(PAUSE_SECONDS)
+        with wakeups.listening():
+            while not self.stopped.is_set():
+                wakeups.woken.clear()
+                began = time.monotonic()
+                try:
+                    self.sweep()
+                    self._do_chores()
+                except DatabaseError as error:
+                    log.warning("The database is not responding: %s", str(error).splitlines()[0] if str(error) else "")
+                    connections.close_all()
+                    self.stopped.wait(2)
+                except Exception:  # last resort: no error may end the dispatcher
+                    log.exception("A sweep failed")
+                    self.stopped.wait(2)
+                # However much there is to do, sweeps take at most a quarter of this thread's time.
+                self.stopped.wait(max(GAP_SECONDS, 3 * (time.monotonic() - began)))
+                wakeups.woken.wait(self._until_next(time.monotonic()))
         for pool in (self.pool, self.mail_pool):
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.stop()
+
+    def _until_next(self, at: float) -> float:
+        """How many seconds may pass until the next sweep if nothing wakes the dispatcher."""
+        return max(0.0, min([SWEEP_SECONDS, *(until - at for until in self.handed_out.values())]))
 
     def sweep(self) -> int:
         """Start all jobs that are due and not running; returns the number started."""
         close_old_connections()
         at = time.monotonic()
-        self.running = {job: future for job, future in self.running.items() if not future.done()}
-        self.published = {job: when for job, when in self.published.items() if at - when < PUBLISHED_SECONDS}
+        for job, future in list(self.running.items()):
+            if future.done():
+                del self.running[job]
+                self.handed_out[job] = at + (AGAIN_SECONDS if future.result() else IN_VAIN_SECONDS)
+        self.handed_out = {job: until for job, until in self.handed_out.items() if until > at}
         started = 0
-        for job in due():
-            if job in self.running or job in self.published:
-                continue
-            if self._is_published(job, at):
-                self.published[job] = at
-            elif self.publish is None or self._is_alone(at):
-                pool = self.mail_pool if jobs.registered()[job.name].queue == "mail" else self.pool
-                self.running[job] = pool.submit(_run, job)
-            else:
-                continue
-            started += 1
+        for kind in jobs.with_work():
+            for row_id in kind.due():
+                job = Job(kind.name, row_id)
+                if job not in self.running and job not in self.handed_out:
+                    started += self._start(job, kind, at)
         return started
+
+    def _start(self, job: Job, kind: TimedJob, at: float) -> bool:
+        """Whether the job was started, here or by the broker."""
+        if self._is_published(job, at):
+            self.handed_out[job] = at + PUBLISHED_SECONDS
+            return True
+        if self.publish is None or self._is_alone(at):
+            pool = self.mail_pool if kind.queue == "mail" else self.pool
+            future = pool.submit(lambda: _run(job), is_urgent=kind.is_urgent)
+            future.add_done_callback(lambda _future: wakeups.woken.set())  # it may have made work for another job
+            self.running[job] = future
+            return True
+        return False
 
     def _is_published(self, job: Job, at: float) -> bool:
         """Whether the broker accepted the job. An unreachable broker is not tried again for a few seconds."""
@@ -145,20 +175,24 @@ class Dispatcher:
 
     def stop(self) -> None:
         self.stopped.set()
+        wakeups.woken.set()
 
 
-def run(job: Job) -> None:
-    """Run one job for one row, in this thread."""
-    jobs.registered()[job.name].run(job.row_id)
+def run(job: Job) -> bool:
+    """Run one job for one row, in this thread; False if the job says that there was nothing to do."""
+    done = jobs.registered()[job.name].run(job.row_id)
+    return done is None or bool(done)
 
 
-def _run(job: Job) -> None:
+def _run(job: Job) -> bool:
+    close_old_connections()
     try:
-        run(job)
+        return run(job)
     except Exception:  # last resort: no error may end the worker
         log.exception("%s %s failed", job.name, job.row_id)
+        return False
     finally:
-        connections.close_all()
+        close_old_connections()  # on PostgreSQL this returns the session to the pool
 
 
 def drain(*, most: int = 200) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
-from hub.core import jobs
+from hub.core import jobs, wakeups
 from hub.core.sentences import sentence
 from worker import dispatcher
 
@@ -15,6 +15,7 @@ from worker import dispatcher
 def run(*, name: str, row_id: int, **_: Any) -> None:
     """Run one job. Rows are claimed, so a task that is delivered twice does nothing the second time."""
     dispatcher.run(dispatcher.Job(name, row_id))
+    wakeups.wake()  # it may have made work for another job
 
 
 def publish(job: dispatcher.Job) -> None:

@@ -13,14 +13,40 @@ from workflows.rules import runner
 from workflows.vendor_change import switch
 
 register(
-    TimedJob(name="expire", due=lambda: expiry.due_legs(at=now()), run=lambda pk: expiry.expire(leg_id=pk, at=now())),
-    TimedJob(name="rule", due=lambda: runner.due_pending(at=now()), run=lambda pk: runner.run(pending_id=pk, at=now())),
-    TimedJob(name="triage", due=lambda: triage.due(at=now()), run=lambda pk: triage.remind(triage_id=pk, at=now())),
-    TimedJob(name="switch", due=lambda: switch.due(at=now()), run=lambda pk: switch.run(switch_id=pk, at=now())),
+    TimedJob(
+        name="expire",
+        waiting=lambda: expiry.waiting(at=now()),
+        due=lambda: expiry.due_legs(at=now()),
+        run=lambda pk: expiry.expire(leg_id=pk, at=now()),
+    ),
+    TimedJob(
+        name="rule",
+        waiting=lambda: runner.waiting(at=now()),
+        due=lambda: runner.due_pending(at=now()),
+        run=lambda pk: runner.run(pending_id=pk, at=now()),
+    ),
+    TimedJob(
+        name="triage",
+        waiting=lambda: triage.waiting(at=now()),
+        due=lambda: triage.due(at=now()),
+        run=lambda pk: triage.remind(triage_id=pk, at=now()),
+    ),
+    TimedJob(
+        name="switch",
+        waiting=lambda: switch.waiting(at=now()),
+        due=lambda: switch.due(at=now()),
+        run=lambda pk: switch.run(switch_id=pk, at=now()),
+    ),
     TimedJob(
         name="notify",
+        waiting=lambda: delivery.waiting(at=timezone.now()),
         due=lambda: delivery.due_notices(at=timezone.now()),
         run=lambda pk: delivery.send(notice_id=pk),
     ),
-    TimedJob(name="digest", due=vendor_mail.due_digests, run=lambda pk: vendor_mail.run(digest_id=pk, at=now())),
+    TimedJob(
+        name="digest",
+        waiting=lambda: vendor_mail.waiting(at=timezone.now()),
+        due=vendor_mail.due_digests,
+        run=lambda pk: vendor_mail.run(digest_id=pk, at=now()),
+    ),
 )

@@ -12,6 +12,7 @@ from connectors.engine import correlation_marks, mapping
 from connectors.engine.mapping import agreement
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Binding, Connection, Lane, Link, Outbound, PackPlace
+from hub.core import wakeups
 from hub.core.clock import now
 from hub.domain import tickets
 from hub.domain.actors import Actor
@@ -158,6 +159,7 @@ def say_again(link: Link, message: Message) -> None:
 def wake(link: Link) -> None:
     """Make everything that waits on this link due now."""
     link.outbound.filter(state=Outbound.State.READY).update(next_attempt_at=timezone.now())
+    wakeups.wake()
 
 
 def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: object) -> Outbound:
@@ -165,6 +167,7 @@ def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: object) -> Outboun
     at = timezone.now()
     if link.state == Link.State.ALIAS:
         what |= {"state": Outbound.State.PARKED, "error": link.why, "next_attempt_at": None}
+    wakeups.wake()
     return Outbound.objects.create(
         link=link,
         lane=lane,

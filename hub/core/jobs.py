@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import QuerySet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,14 +22,18 @@ class TimedJob:
 
     name: str
     """The job's name in the broker's messages. It must never change."""
+    waiting: Callable[[], QuerySet[Any]]
+    """The rows among which `due` chooses; `due` is called only if there are any. Asked often, so it needs an index."""
     due: Callable[[], Iterable[int]]
     """The primary keys of the rows that are due now, most urgent first. A job that has no rows yields 0."""
     run: Callable[[int], object]
-    """Claims and processes one row; does nothing if the row is no longer due."""
+    """Claims and processes one row; does nothing if the row is no longer due, and may then return 0 or False."""
     queue: str = "sync"
     """The broker's queue, which decides which workers take the job."""
     reads: bool = False
     """Whether the job reads input from others. Such jobs run first, so that an answer counts before a deadline."""
+    is_urgent: bool = False
+    """Whether the job does what a person has just asked for. Such a job overtakes everything else that waits."""
 
 
 _jobs: dict[str, TimedJob] = {}
@@ -39,5 +48,27 @@ def register(*jobs: TimedJob) -> None:
 
 
 def registered() -> Mapping[str, TimedJob]:
-    """All jobs by name: jobs that read first, then the others, each in the order of registration."""
-    return MappingProxyType(dict(sorted(_jobs.items(), key=lambda item: not item[1].reads)))
+    """All jobs by name: urgent jobs first, then those that read, each in the order of registration."""
+    return MappingProxyType(dict(sorted(_jobs.items(), key=lambda item: (not item[1].is_urgent, not item[1].reads))))
+
+
+def with_work() -> list[TimedJob]:
+    """The jobs that have waiting rows, found by one query for all jobs."""
+    asked: list[TimedJob] = []
+    parts: list[str] = []
+    values: list[Any] = []
+    for job in registered().values():
+        rows = job.waiting()
+        try:
+            sql, parameters = rows.query.exists().get_compiler(rows.db).as_sql()
+        except EmptyResultSet:
+            continue
+        asked.append(job)
+        parts.append(f"EXISTS ({sql})")
+        values += parameters
+    if not asked:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", values)
+        found = cursor.fetchone()
+    return [job for job, has_rows in zip(asked, found, strict=True) if has_rows]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from hub.domain.applicable_contracts import CONTESTED, Terms, terms_for
 from hub.domain.event_loader import Facts, load
@@ -381,9 +382,12 @@ def _when_known(at: int | None) -> datetime | None:
 
 def due_clocks(*, at: datetime, limit: int = 100) -> list[int]:
     """Keys of clocks whose breach has passed and is not stored yet."""
-    return list(
-        Clock.objects.filter(next_fire_at__lte=at).order_by("next_fire_at", "pk").values_list("pk", flat=True)[:limit]
-    )
+    return list(waiting(at=at).order_by("next_fire_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[Clock]:
+    """Clocks whose breach has passed and is not stored yet."""
+    return Clock.objects.filter(next_fire_at__lte=at)
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from hub.core.chunks import in_chunks
 from hub.core.sentences import sentence
 from hub.models import Attachment
 from hub.translation import Refusal
@@ -59,9 +60,9 @@ def fault(attachment: Attachment) -> str:
 def verify() -> Iterator[Broken]:
     """Every attachment whose content is missing or was changed. Each content is read once."""
     told: dict[str, str] = {}
-    for attachment in Attachment.objects.select_related("ticket").order_by("sha256", "pk").iterator(chunk_size=500):
+    for attachment in in_chunks(Attachment.objects.select_related("ticket")):
         if attachment.sha256 not in told:
-            told = {attachment.sha256: fault(attachment)}
+            told[attachment.sha256] = fault(attachment)
         if told[attachment.sha256]:
             yield Broken(attachment, told[attachment.sha256])
 

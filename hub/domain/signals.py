@@ -14,9 +14,10 @@ from datetime import timedelta
 
 from django.db import Error as DatabaseError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from hub.core import wakeups
 from hub.core.startup_errors import in_words
 from hub.models import Event, EventKind, FailedReceiver
 
@@ -65,6 +66,7 @@ def announce(event: Event) -> None:
         names = _left_after_running_together(names, event)
     for name in names:
         _run(name, event)
+    wakeups.wake()  # what the receivers queued can be done as soon as it is committed
 
 
 def _left_after_running_together(names: Sequence[str], event: Event) -> list[str]:
@@ -115,15 +117,15 @@ def _remember(name: str, event: Event, error: Exception) -> None:
         )
 
 
-def failed_receivers_due() -> bool:
-    """Whether a failed receiver is due for a retry."""
-    return FailedReceiver.objects.filter(next_attempt_at__lte=timezone.now()).exists()
+def waiting() -> QuerySet[FailedReceiver]:
+    """Failed receivers that are due for a retry."""
+    return FailedReceiver.objects.filter(next_attempt_at__lte=timezone.now())
 
 
 def retry_failed_receivers(*, limit: int = 50) -> int:
     """Call failed receivers that are due, at most `limit`. Returns how many were called."""
-    due = FailedReceiver.objects.filter(next_attempt_at__lte=timezone.now()).order_by("next_attempt_at", "pk")[:limit]
-    return sum(_retry(pk) for pk in due.values_list("pk", flat=True))
+    due = waiting().order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit]
+    return sum(_retry(pk) for pk in due)
 
 
 def retry_failed_receiver(failed: FailedReceiver) -> None:

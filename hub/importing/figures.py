@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from django.db.models import Prefetch
 
+from hub.core.chunks import in_chunks
 from hub.importing import profile as profiles
 from hub.models import Clock, Event, HistoryImport, LedgerSegment, Ticket
 
@@ -78,16 +79,12 @@ def _changed(row: Mapping[str, object]) -> list[str]:
 def tell(batch: HistoryImport) -> Iterator[Told]:
     """All tickets of one import, in the order of the log."""
     profile = profiles.parse(batch.profile)
-    tickets = (
-        Ticket.objects.filter(imported_from=batch)
-        .prefetch_related(
-            Prefetch("events", Event.objects.order_by("seq")),
-            Prefetch("ledger", LedgerSegment.objects.select_related("holder").order_by("from_at")),
-            Prefetch("clocks", Clock.objects.select_related("contract", "party").order_by("pk")),
-        )
-        .order_by("pk")
+    tickets = Ticket.objects.filter(imported_from=batch).prefetch_related(
+        Prefetch("events", Event.objects.order_by("seq")),
+        Prefetch("ledger", LedgerSegment.objects.select_related("holder").order_by("from_at")),
+        Prefetch("clocks", Clock.objects.select_related("contract", "party").order_by("pk")),
     )
-    for ticket in tickets.iterator(chunk_size=500):
+    for ticket in in_chunks(tickets):
         yield Told(ticket, profile)
 
 

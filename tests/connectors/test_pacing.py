@@ -144,7 +144,7 @@ def test_mail_that_takes_its_time_holds_up_nothing_but_mail(us: Organisation, mo
     finally:
         go_on.set()
         for pool in (working.pool, working.mail_pool):
-            pool.shutdown()
+            pool.stop()
 
 
 def test_mail_has_a_queue_of_its_own(us: Organisation) -> None:

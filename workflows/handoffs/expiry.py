@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from hub.domain.actors import Actor
@@ -13,11 +14,12 @@ from workflows.handoffs import returns, transitions
 
 def due_legs(*, at: datetime, limit: int = 50) -> list[int]:
     """Primary keys of delivered offers whose deadline has passed, oldest deadline first."""
-    return list(
-        Leg.objects.filter(stage=Stage.OFFERED, delivered_at__isnull=False, deadline_at__lte=at)
-        .order_by("deadline_at", "pk")
-        .values_list("pk", flat=True)[:limit]
-    )
+    return list(waiting(at=at).order_by("deadline_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[Leg]:
+    """Delivered offers whose deadline has passed."""
+    return Leg.objects.filter(stage=Stage.OFFERED, delivered_at__isnull=False, deadline_at__lte=at)
 
 
 def expire(*, leg_id: int, at: datetime) -> None:

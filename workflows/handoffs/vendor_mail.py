@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -68,11 +69,18 @@ def is_reached_by_mail(leg: Leg) -> bool:
 def due_digests(*, limit: int = 20) -> list[int]:
     """Primary keys of digests due now. Organisations that have got their first offer are scheduled first."""
     now = timezone.now()
-    waiting = Organisation.objects.filter(notices__kind="offer", digest__isnull=True).distinct()
-    for organisation in waiting.select_related("calendar")[:limit]:
+    new = Organisation.objects.filter(notices__kind="offer", digest__isnull=True).distinct()
+    for organisation in new.select_related("calendar")[:limit]:
         Digest.objects.get_or_create(organisation=organisation, defaults={"next_run_at": next_turn(organisation, now)})
     rows = Digest.objects.filter(next_run_at__lte=now).order_by("next_run_at", "pk")
     return list(rows.values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[Organisation]:
+    """Organisations whose digest is due, and those that have got their first offer and no digest yet."""
+    return Organisation.objects.filter(
+        Q(digest__next_run_at__lte=at) | Q(digest__isnull=True, notices__kind="offer")
+    ).distinct()
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from hub.core.sentences import sentence
@@ -127,8 +128,12 @@ def is_open(ticket: Ticket) -> Triage | None:
 
 def due(*, at: datetime, limit: int = 20) -> list[int]:
     """Primary keys of joint triages whose deadline has passed without a decision or a reminder."""
-    rows = Triage.objects.filter(decided_at=None, reminded_at=None, deadline_at__lte=at)
-    return list(rows.order_by("deadline_at", "pk").values_list("pk", flat=True)[:limit])
+    return list(waiting(at=at).order_by("deadline_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[Triage]:
+    """Joint triages whose deadline has passed without a decision or a reminder."""
+    return Triage.objects.filter(decided_at=None, reminded_at=None, deadline_at__lte=at)
 
 
 @transaction.atomic

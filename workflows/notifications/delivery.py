@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -37,12 +37,13 @@ SECONDS = 15
 
 def due_notices(*, at: datetime, limit: int = 50) -> list[int]:
     """Ids of notices to send now, in order."""
-    return list(
-        Notice.objects.filter(
-            Q(lease_until__isnull=True) | Q(lease_until__lte=at), state=Notice.State.READY, due_at__lte=at
-        )
-        .order_by("due_at", "pk")
-        .values_list("pk", flat=True)[:limit]
+    return list(waiting(at=at).order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[Notice]:
+    """Notices to send now."""
+    return Notice.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=at), state=Notice.State.READY, due_at__lte=at
     )
 
 

@@ -9,7 +9,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -53,11 +53,15 @@ class Postponed(Exception):
 
 def due_pending(*, at: datetime, limit: int = 50) -> list[int]:
     """Primary keys of the rows due at this time that no worker is running, oldest first."""
+    return list(waiting(at=at).order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[Pending]:
+    """The rows due at this time that no worker is running."""
     now = timezone.now()
-    rows = Pending.objects.filter(
+    return Pending.objects.filter(
         Q(lease_until__isnull=True) | Q(lease_until__lte=now), state=Pending.State.WAITING, due_at__lte=at
     )
-    return list(rows.order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
 
 
 def run(*, pending_id: int, at: datetime) -> None:

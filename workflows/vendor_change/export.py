@@ -19,6 +19,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from hub import csv_escaping
+from hub.core.chunks import in_chunks
 from hub.domain import files
 from hub.models import FOR_LATER, Attachment, Clock, Event, LedgerSegment, Leg, Message, Organisation, Service, Ticket
 from hub.queries.clocks import seconds_paused, seconds_used
@@ -111,8 +112,8 @@ def _messages(tickets: list[Ticket], *, is_ours: bool) -> QuerySet[Message]:
 
 def _attachments(tickets: list[Ticket], audience: str) -> Iterator[Attachment]:
     messages = Message.objects.filter(_told(audience), ticket__in=tickets)
-    rows = Attachment.objects.filter(message__in=messages).select_related("ticket", "message").order_by("pk")
-    yield from rows.iterator(chunk_size=500)
+    rows = Attachment.objects.filter(message__in=messages).select_related("ticket", "message")
+    yield from in_chunks(rows)
 
 
 def _iso(moment: datetime | None) -> str:

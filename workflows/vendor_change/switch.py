@@ -79,15 +79,19 @@ def _reason(switch: VendorSwitch) -> str:
 
 
 def due(*, at: datetime) -> list[int]:
-    """Ids of at most five vendor changes with work to do: confirmed ones whose time has come, and running ones."""
+    """Ids of at most five vendor changes with work to do."""
+    return list(waiting(at=at).order_by("effective_at", "pk").values_list("pk", flat=True)[:5])
+
+
+def waiting(*, at: datetime) -> QuerySet[VendorSwitch]:
+    """Vendor changes with work to do: confirmed ones whose time has come, and running ones."""
     items = SwitchItem.objects.filter(switch=OuterRef("pk"))
-    rows = VendorSwitch.objects.filter(
+    return VendorSwitch.objects.filter(
         state__in=[State.PLANNED, State.RUNNING], effective_at__lte=at, confirmed_at__isnull=False
     ).filter(
         # One in which only failed engagements are left waits for a person.
         Q(state=State.PLANNED) | Exists(items.filter(state="waiting")) | ~Exists(items.filter(state="failed"))
     )
-    return list(rows.order_by("effective_at", "pk").values_list("pk", flat=True)[:5])
 
 
 def run(*, switch_id: int, at: datetime, batch: int = BATCH) -> int:

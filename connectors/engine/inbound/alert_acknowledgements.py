@@ -81,10 +81,14 @@ def _queue(event: Event) -> None:
 
 def due(*, at: datetime, limit: int = 50) -> list[int]:
     """Primary keys of alerts whose acknowledgement is to be sent now."""
-    rows = AlertState.objects.filter(
+    return list(waiting(at=at).order_by("acknowledge_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[AlertState]:
+    """Alerts whose acknowledgement is to be sent now."""
+    return AlertState.objects.filter(
         acknowledgement=State.DUE, acknowledge_at__lte=at, connection__state=Connection.State.ACTIVE
     )
-    return list(rows.order_by("acknowledge_at", "pk").values_list("pk", flat=True)[:limit])
 
 
 def send(*, alert_id: int) -> None:

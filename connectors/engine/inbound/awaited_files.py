@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, registry, texts
@@ -71,8 +71,12 @@ def _failed(row: AwaitedFile, error: Exception) -> None:
 
 def due(*, at: datetime, limit: int = 20) -> list[int]:
     """Primary keys of files that are to be tried again now."""
-    rows = AwaitedFile.objects.filter(state=State.WAITING, next_attempt_at__lte=at, link__connection__state="active")
-    return list(rows.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit])
+    return list(waiting(at=at).order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[AwaitedFile]:
+    """Files that are to be tried again now."""
+    return AwaitedFile.objects.filter(state=State.WAITING, next_attempt_at__lte=at, link__connection__state="active")
 
 
 def fetch(*, awaited_id: int) -> None:

@@ -11,6 +11,7 @@ from connectors.engine.inbound import snapshots
 from connectors.kit.contract import NOT_UNDERSTOOD, AlertConnector, Hook, HookConnector
 from connectors.kit.errors import BadSignature, ConnectorError, Refused, TryLater
 from connectors.models import Connection, Inbound
+from hub.core import wakeups
 from hub.core.ids import new_ulid
 from hub.core.sentences import sentence
 
@@ -56,6 +57,7 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
         for number, key in enumerate(hook.also, 2)
     ]
     Inbound.objects.bulk_create(rows, ignore_conflicts=True)  # a call that was delivered before is stored already
+    wakeups.wake()
 
 
 def _fitting(hook: Hook) -> Hook:
@@ -80,7 +82,9 @@ def keep(
     """Store a delivery; False if it was stored before."""
     row = _row(connection, kind, delivery, body, headers, kept_headers=kept_headers, **more)
     given = {name: getattr(row, name) for name in ("kind", "headers", "body", "received_at", "next_attempt_at", *more)}
-    return Inbound.objects.get_or_create(connection=connection, delivery=row.delivery, defaults=given)[1]
+    is_new = Inbound.objects.get_or_create(connection=connection, delivery=row.delivery, defaults=given)[1]
+    wakeups.wake()
+    return is_new
 
 
 def _row(

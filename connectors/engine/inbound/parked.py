@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from connectors.models import Inbound
+from hub.core import wakeups
 from hub.core.sentences import sentence
 from hub.models import User
 
@@ -17,6 +18,7 @@ def retry(row: Inbound) -> None:
     Inbound.objects.filter(pk=row.pk, state=Inbound.State.PARKED).update(
         state=Inbound.State.NEW, attempts=0, next_attempt_at=timezone.now(), error=""
     )
+    wakeups.wake()
 
 
 def alike(row: Inbound) -> QuerySet[Inbound]:
@@ -27,6 +29,7 @@ def alike(row: Inbound) -> QuerySet[Inbound]:
 @transaction.atomic
 def retry_alike(row: Inbound) -> int:
     """Read all items again that are parked for the same reason; returns their number."""
+    wakeups.wake()
     return alike(row).update(state=Inbound.State.NEW, attempts=0, next_attempt_at=timezone.now(), error="")
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import DataError, transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, hooks, limits, registry, texts
@@ -61,16 +61,17 @@ def begin(connection: Connection) -> None:
 
 def due_connections(*, at: datetime) -> list[int]:
     """Primary keys of connections to poll now."""
-    return list(
-        Connection.objects.filter(
-            Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at),
-            Q(resting_until__isnull=True) | Q(resting_until__lte=at),
-            state=Connection.State.ACTIVE,
-            purpose=Connection.Purpose.TICKETS,
-            organisation__archived_at=None,
-        )
-        .order_by("next_poll_at", "pk")
-        .values_list("pk", flat=True)
+    return list(waiting(at=at).order_by("next_poll_at", "pk").values_list("pk", flat=True))
+
+
+def waiting(*, at: datetime) -> QuerySet[Connection]:
+    """Connections to poll now."""
+    return Connection.objects.filter(
+        Q(next_poll_at__isnull=True) | Q(next_poll_at__lte=at),
+        Q(resting_until__isnull=True) | Q(resting_until__lte=at),
+        state=Connection.State.ACTIVE,
+        purpose=Connection.Purpose.TICKETS,
+        organisation__archived_at=None,
     )
 
 

@@ -27,12 +27,22 @@ MOST_ATTEMPTS = 5
 
 def due_mail(*, at: datetime, limit: int = 100) -> list[int]:
     """Primary keys of e-mails to read now; no more from one sender than its limit allows."""
-    return pacing.in_turn(_due(at).filter(kind=Inbound.Kind.MAIL), at=at, limit=limit)
+    return pacing.in_turn(waiting_mail(at=at), at=at, limit=limit)
 
 
 def due_hooks(*, at: datetime, limit: int = 100) -> list[int]:
     """Primary keys of other rows to read now; no more from one connection than its limit allows."""
-    return pacing.in_turn(_due(at).exclude(kind=Inbound.Kind.MAIL), at=at, limit=limit)
+    return pacing.in_turn(waiting_hooks(at=at), at=at, limit=limit)
+
+
+def waiting_mail(*, at: datetime) -> QuerySet[Inbound]:
+    """E-mails that are not read yet, whatever the limits say."""
+    return _due(at).filter(kind=Inbound.Kind.MAIL)
+
+
+def waiting_hooks(*, at: datetime) -> QuerySet[Inbound]:
+    """Other rows that are not read yet, whatever the limits say."""
+    return _due(at).exclude(kind=Inbound.Kind.MAIL)
 
 
 def _due(at: datetime) -> QuerySet[Inbound]:

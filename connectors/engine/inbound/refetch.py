@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, registry, texts
@@ -20,18 +20,18 @@ from hub.core.clock import now
 
 def due(*, at: datetime, limit: int = 50) -> list[int]:
     """Primary keys of links whose record has to be read again now."""
-    return list(
-        Link.objects.filter(
-            Q(next_look_at__isnull=True) | Q(next_look_at__lte=at),
-            Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
-            is_dirty=True,
-            state__in=[Link.State.ACTIVE, Link.State.ALIAS],
-            connection__state=Connection.State.ACTIVE,
-        )
-        .exclude(remote_key="")
-        .order_by("pk")
-        .values_list("pk", flat=True)[:limit]
-    )
+    return list(waiting(at=at).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[Link]:
+    """Links whose record has to be read again now."""
+    return Link.objects.filter(
+        Q(next_look_at__isnull=True) | Q(next_look_at__lte=at),
+        Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
+        is_dirty=True,
+        state__in=[Link.State.ACTIVE, Link.State.ALIAS],
+        connection__state=Connection.State.ACTIVE,
+    ).exclude(remote_key="")
 
 
 def look(*, link_id: int) -> None:

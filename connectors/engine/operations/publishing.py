@@ -10,6 +10,7 @@ from connectors.engine.inbound import refetch
 from connectors.engine.mapping import field_names
 from connectors.engine.outbound import parked_items
 from connectors.models import Connection, FieldRule, Link, Mapping, NoteRule, StatusRule, ValueRule
+from hub.core import wakeups
 from hub.core.sentences import sentence
 from hub.models import Priority, Publication, UnmappedValue, WaitsOn
 
@@ -103,5 +104,6 @@ def resume(connection: Connection) -> None:
         last_error="",
         next_poll_at=None,
     )
+    wakeups.wake()
     for link in Link.objects.filter(connection=connection, state=Link.State.ACTIVE, outbound__state="ready").distinct():
         outbox.wake(link)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import connection_profiles, registry, texts
@@ -76,10 +76,12 @@ def stop(trial: Trial, *, by: str) -> None:
 
 def due(*, at: datetime, limit: int = 10) -> list[int]:
     """Primary keys of trials that wait for a worker, and of those whose worker was lost."""
-    is_lost = Q(state=State.RUNNING, lease_until__lte=at)
-    return list(
-        Trial.objects.filter(Q(state=State.QUEUED) | is_lost).order_by("pk").values_list("pk", flat=True)[:limit]
-    )
+    return list(waiting(at=at).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[Trial]:
+    """Trials that wait for a worker, and those whose worker was lost."""
+    return Trial.objects.filter(Q(state=State.QUEUED) | Q(state=State.RUNNING, lease_until__lte=at))
 
 
 def run(*, trial_id: int) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, leases, mapping, outbox, registry
@@ -50,21 +50,22 @@ class TooMany(Exception):
     """There were so many writes within an hour that two systems seem to react to each other."""
 
 
-def due_links(*, at: datetime, limit: int = 50) -> list[int]:
-    """Primary keys of links with something to send, a free lease and a connection that is not resting."""
-    return list(
-        Link.objects.filter(
-            Q(lease_until__isnull=True) | Q(lease_until__lte=at),
-            Q(connection__resting_until__isnull=True) | Q(connection__resting_until__lte=at),
-            connection__state=Connection.State.ACTIVE,
-            state=Link.State.ACTIVE,
-            outbound__state__in=[Outbound.State.READY, Outbound.State.UNCLEAR],
-            outbound__next_attempt_at__lte=at,
-        )
-        .distinct()
-        .order_by("pk")
-        .values_list("pk", flat=True)[:limit]
+def waiting(*, at: datetime) -> QuerySet[Outbound]:
+    """What can be sent now: on links with a free lease, over connections that are not resting."""
+    return Outbound.objects.filter(
+        Q(link__lease_until__isnull=True) | Q(link__lease_until__lte=at),
+        Q(link__connection__resting_until__isnull=True) | Q(link__connection__resting_until__lte=at),
+        link__connection__state=Connection.State.ACTIVE,
+        link__state=Link.State.ACTIVE,
+        state__in=[Outbound.State.READY, Outbound.State.UNCLEAR],
+        next_attempt_at__lte=at,
     )
+
+
+def due_links(*, at: datetime, limit: int = 50) -> list[int]:
+    """Primary keys of links with something to send, those whose turn came first."""
+    links = waiting(at=at).values("link").annotate(first=Min("next_attempt_at")).order_by("first", "link")
+    return list(links.values_list("link", flat=True)[:limit])
 
 
 def send(*, link_id: int) -> int:

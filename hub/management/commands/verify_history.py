@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
+from hub.core.chunks import in_chunks
 from hub.domain import history
 from hub.queries.named_tickets import chosen_tickets
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         tickets = events = 0
         found = []
-        for ticket in chosen_tickets(options["tickets"]).iterator(chunk_size=500):
+        for ticket in in_chunks(chosen_tickets(options["tickets"])):
             tickets, events = tickets + 1, events + ticket.last_seq
             tampering = history.verify(ticket)
             if tampering:

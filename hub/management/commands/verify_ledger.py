@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from hub.core.chunks import in_chunks
 from hub.core.clock import now
 from hub.domain import ledger
 from hub.queries.named_tickets import chosen_tickets
@@ -25,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         as_of = int(now().timestamp())
         tickets = seconds = faults = 0
-        for ticket in chosen_tickets(options["tickets"]).select_related("owner").iterator(chunk_size=500):
+        for ticket in in_chunks(chosen_tickets(options["tickets"]).select_related("owner")):
             tickets += 1
             wrong = ledger.verify(ticket)
             segments = ledger.stored(ticket)

@@ -557,7 +557,10 @@ def test_an_answer_of_the_mail_server_says_what_to_do(connection: Connection, ag
     from connectors.kit.contract import Change
 
     change = Change(id="01JZZZZZZZZZZZZZZZZZZZZZZ3", kind="note", leg="01JZZZZZZZZZZZZZZZZZZZZZZ1", text="x", title="T")
-    with registry.ready(connection) as connector, pytest.raises((Refused, TryLater), match=r"mail server replied: [45]"):
+    with (
+        registry.ready(connection) as connector,
+        pytest.raises((Refused, TryLater), match=r"mail server replied: [45]"),
+    ):
         connector.push(change)
     hanging = socket.create_server(("127.0.0.1", 0))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from connectors.models import AlertState, Connection
@@ -17,8 +18,12 @@ SHOWN = 5
 
 def due(*, at: datetime, limit: int = 50) -> list[int]:
     """Primary keys of active alerts about which nothing was received for as long as their connection allows."""
-    rows = AlertState.objects.filter(is_firing=True, silent_from__lte=at)
-    return list(rows.order_by("silent_from", "pk").values_list("pk", flat=True)[:limit])
+    return list(waiting(at=at).order_by("silent_from", "pk").values_list("pk", flat=True)[:limit])
+
+
+def waiting(*, at: datetime) -> QuerySet[AlertState]:
+    """Active alerts about which nothing was received for as long as their connection allows."""
+    return AlertState.objects.filter(is_firing=True, silent_from__lte=at)
 
 
 @transaction.atomic

@@ -1,0 +1,164 @@
+"""Database sessions: kept in a pool, replaced after a restart of the database, and shared through PgBouncer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.bench import cluster as clusters
+from tests.bench.cluster import Cluster
+from tests.conftest import need
+
+ROOT = Path(__file__).resolve().parents[2]
+
+STORY = """
+import sys, threading
+import django; django.setup()
+from django.core.management import call_command
+from django.db import connection, close_old_connections
+from tests.bench.vendors import TwoVendors
+from datetime import timedelta
+from connectors.engine import leases
+from connectors.engine.inbound import reading
+from connectors.engine.outbound import sender
+from worker.dispatcher import Dispatcher
+
+# What a worker held when the database went away is free again, and looked up, after seconds instead of minutes.
+leases.LEASE = reading.LEASE = sender.SETTLE = timedelta(seconds=3)
+
+def until(what):
+    for _ in range(600):
+        close_old_connections()
+        try:
+            if what():
+                return
+        except django.db.Error:
+            pass
+        threading.Event().wait(0.1)
+    raise SystemExit(f"not within a minute: {what.__code__.co_consts}")
+
+def arrived():
+    second = world.simulators["second"]
+    return sorted(note["description"].split("Step ")[1][0] for note in second.tenants["second.test"].notes.values()
+                  if "Step " in note["description"])
+
+def called(body):
+    try:
+        world.call(body)
+    except RuntimeError as refused:
+        assert "503" in str(refused), refused
+        return False
+    return True
+
+with TwoVendors() as world:
+    worker = Dispatcher(threads=3)
+    thread = threading.Thread(target=worker.run); thread.start()
+    try:
+        for number in range(1, 5):
+            world.add_note(number)
+            body = world.news()
+            until(lambda: called(body))
+            until(lambda: len(arrived()) >= number)
+            print("step", number, flush=True)
+            sys.stdin.readline()
+    finally:
+        worker.stop(); thread.join()
+    print("arrived", *arrived(), flush=True)
+    call_command("verify_history"); call_command("verify_ledger")
+"""
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[Cluster]:
+    need(clusters.binaries(), clusters.HOW)
+    with clusters.cluster() as made:
+        yield made
+
+
+def environment(url: str, folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "hub.settings",
+        "TICKETHUB_VAR": str(folder),
+        "TICKETHUB_LISTEN_URL": "",
+        "CELERY_BROKER_URL": "",
+        "TICKETHUB_HOSTS": "testserver",
+    }
+
+
+def migrate(url: str, folder: Path) -> None:
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment(url, folder), check=True, timeout=300
+    )
+
+
+def story(url: str, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", STORY],
+        cwd=ROOT,
+        env=environment(url, folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_everything_works_through_pgbouncer(postgresql: Cluster, tmp_path: Path) -> None:
+    """In transaction mode: no cursor outlives its transaction, nothing is prepared, and no session has a state."""
+    need(shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer"), "PgBouncer: apt-get install pgbouncer")
+    direct = postgresql.make("bounced")
+    with psycopg.connect(direct, autocommit=True) as session:
+        session.execute("ALTER DATABASE bounced SET timezone = 'Asia/Tokyo'")
+    with clusters.pgbouncer(postgresql, "bounced") as url:
+        migrate(url, tmp_path)
+        told, _ = story(url, tmp_path).communicate("\n" * 4, timeout=300)
+        assert "arrived 1 2 3 4" in told, told
+        code = (
+            "import django; django.setup()\n"
+            "from django.db import connection as c\n"
+            "from hub.models import Event\n"
+            "from hub.core.chunks import in_chunks\n"
+            "assert len(list(in_chunks(Event.objects.all(), size=3))) == Event.objects.count() > 6\n"
+            "assert len(list(Event.objects.order_by('pk').iterator(chunk_size=2))) == Event.objects.count()\n"
+            "q = c.cursor()\n"
+            "for _ in range(20):\n"
+            "    list(Event.objects.filter(pk__gt=1)[:2])\n"
+            "    q.execute('SHOW timezone'); assert q.fetchone() == ('UTC',)\n"
+            "    q.execute('SELECT count(*) FROM pg_prepared_statements'); assert q.fetchone() == (0,)\n"
+        )
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(url, tmp_path), check=True, timeout=120)
+
+
+def test_a_restart_of_the_database_loses_and_repeats_nothing(postgresql: Cluster, tmp_path: Path) -> None:
+    url = postgresql.make("restarted")
+    migrate(url, tmp_path)
+    process = story(url, tmp_path)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    told = ""
+    try:
+        for line in process.stdout:
+            told += line
+            if line.startswith("step"):
+                if line.split()[1] in "13":
+                    postgresql.stop(mode="immediate")
+                    process.stdin.write("\n")  # it goes on while the database is away
+                    process.stdin.flush()
+                    postgresql.start()
+                else:
+                    process.stdin.write("\n")
+                    process.stdin.flush()
+        assert process.wait(60) == 0, told
+    finally:
+        process.kill()
+        process.communicate()
+    assert "arrived 1 2 3 4" in told, told

@@ -1,0 +1,177 @@
+"""The worker looks when there is work, not all the time: wake-ups, the one query of a sweep, and who goes first."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from connectors.models import Connection
+from hub.core import jobs, wakeups
+from hub.models import Organisation
+from tests import factories
+from worker import dispatcher
+from worker.dispatcher import Dispatcher, Job
+from worker.threads import Threads
+
+ROOT = Path(__file__).resolve().parents[2]
+WITHIN = 10.0
+"""Seconds after which something that should happen at once counts as not happened."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_has_woken() -> Iterator[None]:
+    wakeups.woken.clear()
+    yield
+    wakeups.woken.clear()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wake_up_follows_the_commit_and_no_rollback() -> None:
+    with transaction.atomic():
+        wakeups.wake()
+        assert not wakeups.woken.is_set()
+    assert wakeups.woken.is_set()
+
+    wakeups.woken.clear()
+    with transaction.atomic():
+        wakeups.wake()
+        transaction.set_rollback(True)
+    assert not wakeups.woken.is_set()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+def test_another_process_wakes_the_worker_over_its_own_session(settings: Any) -> None:
+    settings.LISTEN_URL = _direct_url()
+    with wakeups.listening():
+        assert wakeups.woken.wait(WITHIN)  # it listens
+        wakeups.woken.clear()
+        code = (
+            "import django; django.setup()\nfrom hub.core import wakeups\nwakeups.wake()\n"
+            "import threading; threading.Event().wait(2)"  # the thread that tells ends with its process
+        )
+        env = {"TICKETHUB_LISTEN_URL": _direct_url(), "DATABASE_URL": _direct_url()}
+        _python(code, env)
+        assert wakeups.woken.wait(WITHIN)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+def test_a_lost_session_is_opened_again_and_looks_at_once(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeups, "RECONNECT_SECONDS", 0.1)
+    settings.LISTEN_URL = _direct_url()
+    with wakeups.listening():
+        assert wakeups.woken.wait(WITHIN)
+        wakeups.woken.clear()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'")
+            assert cursor.rowcount >= 1
+        assert wakeups.woken.wait(WITHIN)
+
+
+def test_a_commit_of_another_process_to_sqlite_wakes_the_worker(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "hub.sqlite3"
+    monkeypatch.setattr(wakeups, "_log_file", lambda: Path(f"{path}-wal"))
+    settings.LISTEN_URL = ""
+    opened = f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('PRAGMA journal_mode=WAL'); "
+    write = opened + "c.execute(%r); c.commit()"
+    _python(write % "CREATE TABLE t (x)", {})
+    with wakeups.listening():
+        code = (write % "INSERT INTO t VALUES (1)") + "; import threading; threading.Event().wait(1)"
+        _python(code, {})
+        assert wakeups.woken.wait(WITHIN)
+
+
+def _direct_url() -> str:
+    at = connection.settings_dict
+    return f"postgresql://{at['USER']}:{at['PASSWORD']}@{at['HOST']}:{at['PORT'] or 5432}/{at['NAME']}"
+
+
+def _python(code: str, env: dict[str, str]) -> None:
+    full = {**os.environ, "DJANGO_SETTINGS_MODULE": "hub.settings", **env}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=full, check=True, timeout=120)
+
+
+@pytest.mark.django_db
+def test_a_sweep_without_work_is_one_query(us: Organisation) -> None:
+    for number in range(5):
+        vendor = factories.OrganisationFactory()
+        Connection.objects.create(
+            name=f"Idle {number}",
+            organisation=vendor,
+            connector="autotask",
+            state="active",
+            next_poll_at=timezone.now() + timedelta(hours=1),
+        )
+    with CaptureQueriesContext(connection) as captured:
+        assert list(dispatcher.due()) == []
+    assert len(captured) == 1
+
+
+@pytest.mark.django_db
+def test_the_query_finds_exactly_the_jobs_with_rows(us: Organisation) -> None:
+    vendor = factories.OrganisationFactory()
+    made = Connection.objects.create(name="Due", organisation=vendor, connector="autotask", state="active")
+    assert [job.name for job in jobs.with_work()] == ["poll"]
+    assert list(dispatcher.due()) == [Job("poll", made.pk)]
+
+
+def test_urgent_work_overtakes_what_waits() -> None:
+    threads = Threads(1, name="test")
+    go_on, done = threading.Event(), []
+    threads.submit(lambda: go_on.wait(WITHIN))
+    for number in range(3):
+        threads.submit(lambda number=number: done.append(number) is None)  # type: ignore[misc]
+    urgent = threads.submit(lambda: done.append("urgent") is None, is_urgent=True)
+    go_on.set()
+    urgent.result(WITHIN)
+    threads.submit(lambda: True).result(WITHIN)
+    threads.stop()
+    assert done == ["urgent", 0, 1, 2]
+
+
+def test_threads_end_what_has_begun_and_drop_the_rest() -> None:
+    threads = Threads(1, name="test")
+    begun, go_on = threading.Event(), threading.Event()
+    first = threads.submit(lambda: begun.set() is None and go_on.wait(WITHIN))
+    assert begun.wait(WITHIN)
+    second = threads.submit(lambda: True)
+    ending = threading.Thread(target=threads.stop)
+    ending.start()
+    while not second.cancelled():
+        go_on.wait(0.01)
+    go_on.set()
+    ending.join(WITHIN)
+    assert (first.result(), second.cancelled(), ending.is_alive()) == (True, True, False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_is_due_in_vain_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a row that another worker holds nor one that is due again at once keeps the dispatcher busy."""
+    worker = Dispatcher(threads=1)
+    started = []
+    kind = jobs.registered()["poll"]
+    idle = jobs.TimedJob(name="poll", waiting=kind.waiting, due=lambda: [7], run=lambda pk: started.append(pk) or 0)
+    monkeypatch.setattr(jobs, "with_work", lambda: [idle])
+    monkeypatch.setattr(jobs, "registered", lambda: {"poll": idle})
+    worker.sweep()
+    worker.running[Job("poll", 7)].result(WITHIN)
+    assert wakeups.woken.wait(WITHIN)  # its end wakes the dispatcher
+
+    assert worker.sweep() == 0
+    assert Job("poll", 7) in worker.handed_out
+    assert started == [7]
+    worker.pool.stop()
