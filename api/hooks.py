@@ -1,9 +1,16 @@
-"""Webhooks called by vendors' systems. A call is answered with 2xx only after it has been committed."""
+"""Webhooks called by vendors' systems. A call is answered with 2xx only after it has been committed.
+
+Once a process knows a connection, `hub.front` hands its calls to `stored` without passing through Django's middleware,
+which serves people. Any other call takes the way through the view, with the same result.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.db import connection as database
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import Resolver404, resolve
@@ -41,12 +48,49 @@ def refused_unread(request: HttpRequest) -> HttpResponse | None:
 @require_POST
 def hook(request: HttpRequest, connection_id: str, token: str = "") -> HttpResponse:
     """Store a call: 202 stored, 401 invalid signature, 404 unknown connection, 413 body too large, 503 try again."""
+    body = request.read(settings.HOOK_BODY_LIMIT + 1)
+    if len(body) > settings.HOOK_BODY_LIMIT:
+        return HttpResponse("The body is too large.", status=413)
+    return _stored(connection_id, token, dict(request.headers), body)
+
+
+def is_known(path: str, header_names: Iterable[str]) -> bool:
+    """Whether a call to this path is read and passed to `stored`: the connection is known here, the call is signed."""
+    return hook_calls.is_known(*_named(path), header_names)
+
+
+def stored(path: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+    """Store a call outside of Django's middleware, with its answers.
+
+    The thread keeps its database session. If the database has closed the session, the call is stored over a new one.
+    """
+    connection_id, token = _named(path)
+    use = hook_calls.known(connection_id, token, headers)
     try:
-        connection = hook_calls.called(connection_id, token, request.headers)
-        body = request.read(settings.HOOK_BODY_LIMIT + 1)
-        if len(body) > settings.HOOK_BODY_LIMIT:
-            return HttpResponse("The body is too large.", status=413)
-        inbox.accept_hook(connection=connection, headers=dict(request.headers), body=body)
+        is_stored = use is not None and inbox.accept_known(use, headers, body)
+    except DatabaseError:
+        database.close()
+        is_stored = False
+    response = HttpResponse(status=202) if is_stored else _stored(connection_id, token, headers, body)
+    response["Cache-Control"] = "no-store, private"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _named(path: str) -> tuple[str, str]:
+    """The connection's id and the token in a path; the id is empty if the path has another shape."""
+    match path.split("/"):
+        case ["", "hooks", connection_id, ""]:
+            return connection_id, ""
+        case ["", "hooks", connection_id, token, ""]:
+            return connection_id, token
+    return "", ""
+
+
+def _stored(connection_id: str, token: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+    try:
+        call = hook_calls.called(connection_id, token, headers)
+        inbox.accept_hook(call=call, headers=headers, body=body)
     except hook_calls.NotLetIn as refused:
         return HttpResponse(str(refused), status=refused.status)
     except BadSignature:

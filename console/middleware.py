@@ -20,8 +20,6 @@ from hub.sla.calendars import BadCalendar, load_zone
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
-HSTS_SECONDS = 365 * 86400
-
 
 class PrivatePagesMiddleware:
     """Forbids browsers and proxies to cache pages, and behind TLS tells browsers to always use HTTPS (HSTS).
@@ -38,7 +36,7 @@ class PrivatePagesMiddleware:
             response["Cache-Control"] = "no-store, private"
         if settings.IS_BEHIND_TLS:
             # A TLS proxy sends us plain HTTP, so the scheme of the request does not matter.
-            response["Strict-Transport-Security"] = f"max-age={HSTS_SECONDS}; includeSubDomains"
+            response["Strict-Transport-Security"] = f"max-age={settings.HSTS_SECONDS}; includeSubDomains"
         return response
 
 

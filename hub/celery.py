@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
-from celery import Celery
+from celery import Celery, signals
 from django.conf import settings
 from kombu.entity import Exchange, Queue
+
+from hub.core import garbage
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hub.settings")
 
@@ -39,3 +41,8 @@ app.conf.update(
     broker_connection_timeout=4,
 )
 app.autodiscover_tasks(["worker"])
+
+
+@signals.worker_process_init.connect
+def _freeze(**_: object) -> None:
+    garbage.freeze()

@@ -174,6 +174,7 @@ SESSION_COOKIE_AGE = int(SESSION_LONGEST.total_seconds())
 PASSWORD_RESET_TIMEOUT = int(timedelta(hours=24).total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+HSTS_SECONDS = 365 * 86400
 IS_BEHIND_TLS = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_BEHIND_TLS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -201,12 +202,13 @@ PROXIES = environment.listed("TICKETHUB_PROXIES")
 EGRESS_ALLOW = environment.listed("TICKETHUB_EGRESS_ALLOW")
 WRITES_PER_LINK_PER_HOUR = environment.number("TICKETHUB_WRITES_PER_LINK_PER_HOUR", 120, least=1)
 HOOK_BODY_LIMIT = environment.number("TICKETHUB_HOOK_BODY_LIMIT", MEGABYTE, least=1024)
-# Path prefix, largest body in bytes, and the check made before a body is read: see hub/front.py.
+# Path prefix, largest body in bytes, the check made before a body is read, and who is called without Django's
+# middleware: see hub/front.py.
 BODY_RULES = (
-    (r"/hooks/", HOOK_BODY_LIMIT, "api.hooks.refused_unread"),
-    (r"/v/", 21 * MEGABYTE, "console.views.guest_link.refused_unread"),
-    (r"/admin/(?!login/)", DATA_UPLOAD_MAX_MEMORY_SIZE, "console.access.refused_unread"),
-    (r"", MEGABYTE, ""),
+    (r"/hooks/", HOOK_BODY_LIMIT, "api.hooks.refused_unread", "api.hooks"),
+    (r"/v/", 21 * MEGABYTE, "console.views.guest_link.refused_unread", ""),
+    (r"/admin/(?!login/)", DATA_UPLOAD_MAX_MEMORY_SIZE, "console.access.refused_unread", ""),
+    (r"", MEGABYTE, "", ""),
 )
 CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL")
 HOOKS_PER_MINUTE = environment.number("TICKETHUB_HOOKS_PER_MINUTE", 600, least=1)

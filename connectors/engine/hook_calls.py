@@ -1,48 +1,131 @@
-"""Calls of webhooks as they come in: which are read at all, and how many were rejected."""
+"""Calls of webhooks as they come in: which are read at all, and how many were rejected.
+
+A connection with its connector and its secrets is kept by this process for as long as its revision is the same. A call
+of a connection that is kept costs one statement: an INSERT that holds only if the revision is still the same. Any other
+call first reads the connection's state and revision.
+"""
 
 from __future__ import annotations
 
 import hmac
+import re
+import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db.models import F
 
 from connectors.engine import hooks, registry
+from connectors.engine.registry import Prepared
 from connectors.kit.contract import HookConnector
 from connectors.models import Connection
 from hub.core.sentences import sentence
 
+MOST_KEPT = 1000
+"""Connections kept by one process. Beyond that, all are read again."""
+IDS = re.compile(r"[0-9A-Za-z]{1,64}")
+CLOSED = frozenset({Connection.State.ARCHIVED, Connection.State.DRAFT})
+
 
 class NotLetIn(Exception):
-    """The call is refused with the HTTP status `status`. Only a count of such calls is kept."""
+    """The call is refused with the HTTP status `status`. Only a count of such calls is kept, by `counter` if named."""
 
-    def __init__(self, status: int, why: str) -> None:
+    def __init__(self, status: int, why: str, *, counter: str = "") -> None:
         super().__init__(why)
-        self.status = status
+        self.status, self.counter = status, counter
 
 
-def called(connection_id: str, token: str, header_names: Iterable[str]) -> Connection:
+@dataclass(frozen=True)
+class Called:
+    """The connection that a call is for."""
+
+    use: Prepared
+    has_rejected: bool
+    """Whether calls were rejected since the last one that was valid."""
+
+    @property
+    def connection(self) -> Connection:
+        """As of its current revision; its counters may be older."""
+        return self.use.connection
+
+
+class _Kept:
+    """The connections that this process keeps, by their public id, each as of one revision."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.rows: dict[str, Prepared] = {}
+
+    def get(self, connection_id: str, revision: int) -> Prepared:
+        found = self.rows.get(connection_id)
+        if found is not None and found.connection.revision == revision:
+            return found
+        use = registry.prepared(Connection.objects.select_related("profile").get(public_id=connection_id))
+        with self.lock:
+            if len(self.rows) >= MOST_KEPT:
+                self.rows.clear()
+            self.rows[connection_id] = use
+        return use
+
+
+_kept = _Kept()
+
+
+AS_KNOWN = (
+    f'EXISTS (SELECT 1 FROM "{Connection._meta.db_table}" WHERE "id" = %s AND "revision" = %s '  # noqa: S608
+    'AND "state" NOT IN (\'archived\', \'draft\') AND "rejected_hooks" = "rejected_before")'
+)
+"""SQL: whether a connection is as this process knows it, takes calls, and has no rejected calls to be forgotten."""
+
+
+def known(connection_id: str, token: str, header_names: Iterable[str]) -> Prepared | None:
+    """The connection as this process knows it, if such a call was let in then; to be used under `AS_KNOWN` only."""
+    use = _kept.rows.get(connection_id)
+    try:
+        return None if use is None else _let_in(use, token, header_names)
+    except NotLetIn:
+        return None
+
+
+def is_known(connection_id: str, token: str, header_names: Iterable[str]) -> bool:
+    """Whether `called` let such a call in when this process last read the connection, so that its body can be read.
+
+    This takes no query. Whether the call counts is decided by `called` and by its signature.
+    """
+    return known(connection_id, token, header_names) is not None
+
+
+def called(connection_id: str, token: str, header_names: Iterable[str]) -> Called:
     """The connection that a call is for, by its URL and the names of its headers; NotLetIn if it is refused.
 
     A call to an unknown URL or without a signature is thus refused before its body is read.
     """
-    if "\x00" in connection_id + token:  # PostgreSQL refuses NUL even in a query
+    if not IDS.fullmatch(connection_id) or not (token == "" or IDS.fullmatch(token)):
         raise NotLetIn(404, sentence("There is no such connection."))
-    rows = Connection.objects.filter(public_id=connection_id).select_related("profile")
-    connection = rows.exclude(state__in=[Connection.State.ARCHIVED, Connection.State.DRAFT]).first()
-    if connection is None:
+    fields = ("revision", "state", "rejected_hooks", "rejected_before")
+    row = Connection.objects.filter(public_id=connection_id).values_list(*fields).first()
+    if row is None or row[1] in CLOSED:
         raise NotLetIn(404, sentence("There is no such connection."))
-    kind = registry.kind_of(connection)
+    use = _kept.get(connection_id, row[0])
+    try:
+        return Called(_let_in(use, token, header_names), has_rejected=row[2] != row[3])
+    except NotLetIn as refused:
+        if refused.counter:
+            count(use.connection, refused.counter)
+        raise
+
+
+def _let_in(use: Prepared, token: str, header_names: Iterable[str]) -> Prepared:
+    """The connection, if its connector takes calls at this address and with these headers; NotLetIn otherwise."""
+    kind = use.kind
     if not issubclass(kind, HookConnector):
-        count(connection, "stray_hooks")
-        raise NotLetIn(404, sentence("There is no such connection."))
-    if not _is_at_its_address(kind, connection, token):
+        raise NotLetIn(404, sentence("There is no such connection."), counter="stray_hooks")
+    if not _is_at_its_address(kind, use.connection, token):
         raise NotLetIn(404, sentence("There is no such connection."))
     names = {name.lower() for name in header_names}
     if kind.signature_headers and not names & set(kind.signature_headers):
-        count(connection, "rejected_hooks")
-        raise NotLetIn(401, sentence("The call is not signed."))
-    return connection
+        raise NotLetIn(401, sentence("The call is not signed."), counter="rejected_hooks")
+    return use
 
 
 def _is_at_its_address(kind: type[HookConnector], connection: Connection, given: str) -> bool:
@@ -55,10 +138,10 @@ def count(connection: Connection, name: str) -> None:
     Connection.objects.filter(pk=connection.pk).update(**{name: F(name) + 1})
 
 
-def accepted(connection: Connection) -> None:
+def accepted(call: Called) -> None:
     """Note that a call was valid: earlier rejected calls are no longer counted against the current secret."""
-    if connection.rejected_before != connection.rejected_hooks:
-        Connection.objects.filter(pk=connection.pk).update(rejected_before=F("rejected_hooks"))
+    if call.has_rejected:
+        Connection.objects.filter(pk=call.connection.pk).update(rejected_before=F("rejected_hooks"))
 
 
 def switched_off(connection: Connection) -> None:

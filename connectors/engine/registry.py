@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from importlib import import_module
@@ -92,23 +93,42 @@ def ready(
     `what` is the class that is needed, such as `TicketConnector`; Unsupported if the connector is of another class.
     `share` is the part of our share of the vendor's rate limit that this work may use.
     """
-    return _ready(connection, what, share)
+    return _ready(prepared(connection), what, share)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A connection with its connector's class and its settings and secrets, as of one revision."""
+
+    connection: Connection
+    kind: type[Connector]
+    values: Mapping[str, str]
+
+    def ready(self, what: type[Kind], *, share: float = 1.0) -> AbstractContextManager[Kind]:
+        """Like `ready`, without unsealing the secrets again."""
+        return _ready(self, what, share)  # type: ignore[return-value]
+
+
+def prepared(connection: Connection) -> Prepared:
+    """What it takes to use a connection; UnknownConnector, or CannotUnseal if no key opens its secrets."""
+    kind = kind_of(connection)
+    defaults = {setting.name: setting.default for setting in kind.settings}
+    return Prepared(connection, kind, {**defaults, **connection.settings, **vault.unseal(connection)})
 
 
 @contextmanager
-def _ready(connection: Connection, what: type[Connector], share: float) -> Iterator[Connector]:
-    kind = kind_of(connection)
+def _ready(use: Prepared, what: type[Connector], share: float) -> Iterator[Connector]:
+    connection, kind = use.connection, use.kind
     if not issubclass(kind, what):
         raise Unsupported(sentence("%(connector)s does not support this.", connector=kind.label))
     memory: dict[str, str] = dict(connection.memory)
     known = dict(memory)
-    values = {**_defaults(connection), **connection.settings, **vault.unseal(connection)}
     limiter = limits.RateLimiter(connection, kind.limits, share=share) if kind.limits and connection.pk else None
     opener = _Opener(limiter)
     try:
         # A poll makes many calls in a row: it keeps no slot from what people wait for.
         with limiter.keeping() if limiter and share == 1.0 else nullcontext():
-            yield kind(values, _ports(connection, opener, memory))
+            yield kind(use.values, _ports(connection, opener, memory))
     finally:
         opener.sessions.close()
         if memory != known:
@@ -122,7 +142,7 @@ class _Opener:
     def __init__(self, limiter: limits.RateLimiter | None) -> None:
         self.policy = Policy.of(settings.EGRESS_ALLOW)
         self.sessions = ExitStack()
-        self.session = self.sessions.enter_context(open_session(self.policy))
+        self.session: Session | None = None
         self.throttle = limiter.slot if limiter else None
 
     def __call__(
@@ -149,6 +169,8 @@ class _Opener:
 
     def _session_for(self, certificate: str, authority: str) -> Session:
         if not certificate and not authority:
+            if self.session is None:
+                self.session = self.sessions.enter_context(open_session(self.policy))
             return self.session
         return self.sessions.enter_context(open_session(self.policy, certificate=certificate, authority=authority))
 
@@ -202,7 +224,3 @@ def _guest_link(leg_id: str) -> str:
     return (
         guest_links.address(guest_links.open_for(leg, at=now()), hub_url=settings.PUBLIC_URL) if leg is not None else ""
     )
-
-
-def _defaults(connection: Connection) -> dict[str, str]:
-    return {setting.name: setting.default for setting in kind_of(connection).settings}

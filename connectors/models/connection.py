@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
-from django.db import models
-from django.db.models import Q
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Organisation
 from hub.models.fields import PublicIdField, SentenceField
+
+CONDITION = frozenset(
+    {
+        "cursor",
+        "failures",
+        "healed_at",
+        "hook_checked_at",
+        "hook_note",
+        "key_asked_at",
+        "last_error",
+        "last_in_at",
+        "last_out_at",
+        "left_out",
+        "locked_at",
+        "next_poll_at",
+        "reading_until",
+        "rejected_before",
+        "rejected_hooks",
+        "resting_until",
+        "revision",
+        "sight_lost_at",
+        "sight_lost_why",
+        "stray_hooks",
+        "unready_hooks",
+    }
+)
+"""Fields that say how a connection fares. A change of any other field makes a new revision."""
+
+
+class ConnectionQuerySet(models.QuerySet["Connection"]):
+    """Rows whose revision counts on with every change of what a connection is, however it is made."""
+
+    def update(self, **changes: Any) -> int:
+        if not CONDITION.issuperset(changes):
+            changes["revision"] = F("revision") + 1
+        return super().update(**changes)
 
 
 class Connection(models.Model):
@@ -33,6 +72,8 @@ class Connection(models.Model):
         ASSIGNED = "assigned", _("the vendor's status means accepted, or one of the vendor's people is assigned")
 
     public_id = PublicIdField()
+    revision = models.PositiveBigIntegerField(default=0, editable=False)
+    """Counts the changes of settings, credentials and state. What a process keeps of a connection is kept by it."""
     name = models.CharField(_("name"), max_length=150, unique=True)
     organisation = models.ForeignKey(
         Organisation, models.PROTECT, related_name="connections", verbose_name=_("organisation")
@@ -96,6 +137,8 @@ class Connection(models.Model):
     last_in_at = models.DateTimeField(_("last received at"), null=True, blank=True, editable=False)
     last_out_at = models.DateTimeField(_("last sent at"), null=True, blank=True, editable=False)
 
+    objects = ConnectionQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("connection")
         verbose_name_plural = _("connections")
@@ -116,6 +159,17 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **more: Any) -> None:
+        fields = None if update_fields is None else set(update_fields)
+        if fields is not None and CONDITION.issuperset(fields):
+            super().save(*args, update_fields=fields, **more)
+            return
+        if fields is None and not self._state.adding:
+            fields = {field.name for field in self._meta.concrete_fields if not field.primary_key} - {"revision"}
+        with transaction.atomic():
+            super().save(*args, update_fields=fields, **more)
+            type(self)._base_manager.filter(pk=self.pk).update(revision=F("revision") + 1)
 
 
 class Usage(models.Model):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import models
-from django.db.models import Q
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from hub.models import Publication
@@ -37,3 +39,9 @@ class Profile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} v{self.version}"
+
+    def save(self, *args: Any, **more: Any) -> None:
+        """Save, and let every process read again what it keeps of the connections with this profile."""
+        with transaction.atomic():
+            super().save(*args, **more)
+            self.connections.update(revision=F("revision") + 1)

@@ -25,7 +25,7 @@ from django.db import connection, transaction
 log = logging.getLogger(__name__)
 
 CHANNEL = "tickethub_work"
-COALESCE_SECONDS = 0.005
+COALESCE_SECONDS = 0.01
 """Wake-ups within this time become one."""
 LOG_SECONDS = 0.02
 """How often the write-ahead log of SQLite is looked at; this takes no query."""

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 
 from django.utils import timezone
 
-from connectors.engine import hook_calls, registry, texts
+from connectors.engine import hook_calls, texts
+from connectors.engine.hook_calls import Called
 from connectors.engine.inbound import snapshots
+from connectors.engine.registry import Prepared
 from connectors.kit.contract import NOT_UNDERSTOOD, AlertConnector, Hook, HookConnector
 from connectors.kit.errors import BadSignature, ConnectorError, Refused, TryLater
 from connectors.models import Connection, Inbound
 from hub.core import wakeups
 from hub.core.ids import new_ulid
+from hub.core.rows import insert_if, insert_once
 from hub.core.sentences import sentence
 
 KEPT_HEADERS = ("content-type", "user-agent")
@@ -23,9 +26,10 @@ class LeftAlone(Exception):
     """What was received is ignored; the message says why."""
 
 
-def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: bytes) -> None:
+def accept_hook(*, call: Called, headers: Mapping[str, str], body: bytes) -> None:
     """Store a webhook call; it is committed when this returns. On BadSignature or TryLater, only a counter changes."""
-    with registry.ready(connection, HookConnector) as connector:
+    connection = call.connection
+    with call.use.ready(HookConnector) as connector:
         try:
             hook = _fitting(connector.read_hook(headers, body))
         except BadSignature:
@@ -46,7 +50,7 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
                 error=texts.storable(sentence("The call could not be read: %(reason)s", reason=str(error)))[:500],
             )
             return
-    hook_calls.accepted(connection)
+    hook_calls.accepted(call)
     if isinstance(connector, AlertConnector):
         # The same body twice is two events: the alert became active, ended, and became active again.
         keep(connection, Inbound.Kind.HOOK, f"alert.{new_ulid()}", body, headers)
@@ -56,8 +60,29 @@ def accept_hook(*, connection: Connection, headers: Mapping[str, str], body: byt
         _row(connection, Inbound.Kind.HOOK, f"{hook.delivery}.{number}", b"", headers, remote_key=key)
         for number, key in enumerate(hook.also, 2)
     ]
-    Inbound.objects.bulk_create(rows, ignore_conflicts=True)  # a call that was delivered before is stored already
+    insert_once(rows)  # a call that was delivered before is stored already
     wakeups.wake()
+
+
+def accept_known(use: Prepared, headers: Mapping[str, str], body: bytes) -> bool:
+    """Store a call with one statement, if the connection is as this process knows it; whether it was stored.
+
+    If not, nothing has happened: the connection has changed, or the call is invalid, a batch, or stored already.
+    """
+    try:
+        with use.ready(HookConnector) as connector:
+            hook = _fitting(connector.read_hook(headers, body))
+    except (ConnectorError, *NOT_UNDERSTOOD):
+        return False
+    if hook.also:
+        return False
+    delivery = f"alert.{new_ulid()}" if isinstance(connector, AlertConnector) else hook.delivery
+    key = "" if isinstance(connector, AlertConnector) else hook.key
+    row = _row(use.connection, Inbound.Kind.HOOK, delivery, body, headers, remote_key=key)
+    if not insert_if(row, hook_calls.AS_KNOWN, [use.connection.pk, use.connection.revision]):
+        return False
+    wakeups.wake()
+    return True
 
 
 def _fitting(hook: Hook) -> Hook:

@@ -11,6 +11,7 @@ from django.db import connection
 
 from connectors.engine.inbound.listening import Listeners
 from connectors.engine.operations import troubles
+from hub.core import garbage
 from worker import tasks
 from worker.dispatcher import Dispatcher
 
@@ -28,5 +29,6 @@ class Command(BaseCommand):
         dispatcher.every_minute(troubles.Clock().look)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: dispatcher.stop())
+        garbage.freeze()
         dispatcher.run()
         listeners.stop()
