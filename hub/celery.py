@@ -43,6 +43,6 @@ app.conf.update(
 app.autodiscover_tasks(["worker"])
 
 
-@signals.worker_process_init.connect
+@signals.worker_process_init.connect  # type: ignore[untyped-decorator]
 def _freeze(**_: object) -> None:
     garbage.freeze()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from hub.core.clock import now
 from hub.core.jobs import TimedJob, register
-from hub.domain import clocks, signals
+from hub.domain import due_clocks, signals
 
 register(
     TimedJob(
         name="fire",
-        waiting=lambda: clocks.waiting(at=now()),
-        due=lambda: clocks.due_clocks(at=now()),
-        run=lambda pk: clocks.fire(clock_id=pk, at=now()),
+        waiting=lambda: due_clocks.waiting(at=now()),
+        due=lambda: [0] if due_clocks.waiting(at=now()).exists() else [],
+        run=lambda _pk: due_clocks.fire(at=now()),
     ),
     TimedJob(
         name="react",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.models import Q
 
 from hub.core.read_once import read_once
-from hub.models import Contract, Organisation, Publication, Target, Ticket
+from hub.models import Clock, Contract, Organisation, Publication, Target, Ticket
 from hub.sla.clock_rules import ClockRule, OnChange
 
 
@@ -22,21 +23,11 @@ class Terms:
     rule: ClockRule
 
 
-def terms_for(
-    ticket: Ticket,
-    organisations: Iterable[Organisation],
-    contracts: Iterable[Contract] | None = None,
-    *,
-    pinned: Iterable[Contract] | None = None,
-) -> list[Terms]:
-    """The promises that apply: the service's SLA, and the UC of every organisation engaged.
-
-    A contract for the ticket's service takes precedence over one for every service. Running clocks keep the version of
-    the contract they started with: `pinned` are these contracts, if known.
-    """
+def terms_for(ticket: Ticket, organisations: Iterable[Organisation], contracts: Iterable[Contract]) -> list[Terms]:
+    """What these contracts promise for the ticket and the organisations engaged."""
     engaged = {organisation.pk: organisation for organisation in organisations}
     found: list[Terms] = []
-    for contract in _contracts(ticket, engaged, pinned) if contracts is None else contracts:
+    for contract in contracts:
         parties = [engaged[contract.organisation_id]] if contract.organisation_id in engaged else list(engaged.values())
         if contract.kind == Contract.Kind.SLA:
             parties = [ticket.owner]
@@ -44,34 +35,86 @@ def terms_for(
     return found
 
 
-def _contracts(ticket: Ticket, engaged: Collection[int], pinned: Iterable[Contract] | None) -> Iterator[Contract]:
-    if ticket.imported_from is not None:
-        policies = Contract.objects.filter(history_policy__startswith=f"{ticket.imported_from.format}.")
-        yield from map(_loaded, policies.order_by("pk").values_list("public_id", flat=True))
-        return
-    if pinned is None:
-        pinned = Contract.objects.filter(clocks__ticket=ticket).distinct() if ticket.pk else ()
+def contracts_for(
+    tickets: Sequence[Ticket],
+    engaged: Mapping[int, Collection[Organisation]],
+    pinned: Mapping[int, Mapping[int, Contract]] | None = None,
+) -> dict[int, list[Contract]]:
+    """The contracts that apply to each ticket: the service's SLA, and the UC of every organisation engaged.
+
+    A contract for the ticket's service takes precedence over one for every service. Running clocks keep the version of
+    the contract they started with: `pinned` are these contracts by ticket, if known.
+    """
+    ours = [ticket for ticket in tickets if ticket.imported_from_id is None]
+    candidates = _candidates(ours, engaged)
+    pinned = _pinned(ours) if pinned is None else pinned
+    return {
+        ticket.pk: list(
+            _policies(ticket)
+            if ticket.imported_from is not None
+            else _in_force(ticket, engaged[ticket.pk], pinned.get(ticket.pk, {}), candidates)
+        )
+        for ticket in tickets
+    }
+
+
+def _policies(ticket: Ticket) -> Iterator[Contract]:
+    assert ticket.imported_from is not None
+    rows = Contract.objects.filter(history_policy__startswith=f"{ticket.imported_from.format}.")
+    yield from map(_loaded, rows.order_by("pk").values_list("public_id", flat=True))
+
+
+def _pinned(tickets: Sequence[Ticket]) -> dict[int, dict[int, Contract]]:
+    found: dict[int, dict[int, Contract]] = {}
+    stored = [ticket for ticket in tickets if ticket.pk]
+    for clock in Clock.objects.filter(ticket__in=stored).select_related("contract") if stored else ():
+        found.setdefault(clock.ticket_id, {})[clock.contract_id] = clock.contract
+    return found
+
+
+class _Candidate(NamedTuple):
+    public_id: str
+    kind: str
+    organisation_id: int | None
+    service_id: int | None
+
+
+def _in_force(
+    ticket: Ticket,
+    engaged: Collection[Organisation],
+    pinned: Mapping[int, Contract],
+    candidates: Sequence[_Candidate],
+) -> Iterator[Contract]:
     taken = set()
-    for contract in sorted(pinned, key=lambda contract: contract.pk):
+    for _pk, contract in sorted(pinned.items()):
         taken.add((contract.kind, contract.organisation_id))
         yield _loaded(contract.public_id)
-    best: dict[tuple[str, int | None], tuple[str, int | None]] = {}
-    for public_id, kind, organisation, service in _candidates(ticket, engaged):
-        current = best.get((kind, organisation))
-        if current is None or (current[1] is None and service is not None):
-            best[kind, organisation] = public_id, service
-    yield from (_loaded(public_id) for key, (public_id, _service) in best.items() if key not in taken)
+    parties = {organisation.pk for organisation in engaged}
+    best: dict[tuple[str, int | None], _Candidate] = {}
+    for each in candidates:
+        concerns = each.kind == Contract.Kind.SLA or each.organisation_id in parties
+        if not concerns or each.service_id not in (None, ticket.service_id):
+            continue
+        current = best.get((each.kind, each.organisation_id))
+        if current is None or (current.service_id is None and each.service_id is not None):
+            best[each.kind, each.organisation_id] = each
+    yield from (_loaded(each.public_id) for key, each in best.items() if key not in taken)
 
 
-def _candidates(ticket: Ticket, engaged: Collection[int]) -> Iterable[tuple[str, str, int | None, int | None]]:
-    """The contracts in force for the ticket's service and the organisations engaged, the newest versions first.
+def _candidates(tickets: Sequence[Ticket], engaged: Mapping[int, Collection[Organisation]]) -> Sequence[_Candidate]:
+    """The contracts in force for the tickets' services and the organisations engaged, the newest versions first.
 
     The number of other contracts does not matter: the conditions are those of an index.
     """
-    concerns = Q(kind=Contract.Kind.SLA) | Q(organisation__in=list(engaged))
-    for_service = Q(service=None) | Q(service=ticket.service_id)
+    if not tickets:
+        return ()
+    parties = {organisation.pk for ticket in tickets for organisation in engaged[ticket.pk]}
+    services = {ticket.service_id for ticket in tickets if ticket.service_id is not None}
+    concerns = Q(kind=Contract.Kind.SLA) | Q(organisation__in=parties)
+    for_service = Q(service=None) | Q(service__in=services)
     rows = Contract.objects.filter(concerns, for_service, status=Publication.PUBLISHED, history_policy="")
-    return rows.order_by("-version", "-pk").values_list("public_id", "kind", "organisation_id", "service_id")
+    found = rows.order_by("-version", "-pk").values_list("public_id", "kind", "organisation_id", "service_id")
+    return [_Candidate(*row) for row in found]
 
 
 @read_once(maxsize=4096)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-from django.db.models import QuerySet
-
-from hub.domain.applicable_contracts import CONTESTED, Terms, terms_for
-from hub.domain.event_loader import Facts, load
+from hub.domain.applicable_contracts import CONTESTED, Terms, contracts_for, terms_for
+from hub.domain.event_loader import Facts
 from hub.domain.organisations import organisations_of
 from hub.domain.ticket_state import TicketFacts
-from hub.models import Calendar, Clock, Contract, EventKind, Organisation, Phase, Span, Ticket
+from hub.models import Calendar, Contract, EventKind, Phase, Ticket
 from hub.queries.calendars import calendar_of
 from hub.sla import calendars, clocks
 from hub.sla.clock_rules import RESOLVE, Occurrence
-from hub.sla.clock_states import ClockState, State
+from hub.sla.clock_states import ClockState
 
 
 def occurrences(events: Sequence[Facts], perspective: str, *, minds_disputes: bool = False) -> list[Occurrence]:
@@ -162,28 +159,51 @@ def fold(
     *,
     as_of: datetime,
     contracts: Iterable[Contract] | None = None,
-    pinned: Iterable[Contract] | None = None,
 ) -> list[tuple[Terms, ClockState]]:
-    """Every clock of the ticket at `as_of`, by the contracts that apply or by those given.
+    """Every clock of the ticket at `as_of`, by the contracts that apply or by those given."""
+    if contracts is None:
+        [(_ticket, folded)] = fold_all([ticket], {ticket.pk: events}, as_of=as_of)
+        return folded
+    engaged = sorted(organisations_of(_engaged(events)).values(), key=lambda organisation: organisation.pk)
+    return _folded(terms_for(ticket, engaged, contracts), events, as_of)
 
-    `pinned`: the contracts by which the ticket's clocks were started, if known.
+
+def fold_all(
+    tickets: Sequence[Ticket],
+    events: Mapping[int, Sequence[Facts]],
+    *,
+    as_of: datetime,
+    pinned: Mapping[int, Mapping[int, Contract]] | None = None,
+) -> list[tuple[Ticket, list[tuple[Terms, ClockState]]]]:
+    """Every clock of each ticket at `as_of`, by the contracts that apply; events by the tickets' primary keys.
+
+    `pinned`: the contracts by which each ticket's clocks were started, if known.
     """
-    terms = terms_for(ticket, _engaged(events), contracts, pinned=pinned)
+    names = {ticket.pk: _engaged(events[ticket.pk]) for ticket in tickets}
+    organisations = organisations_of({name for each in names.values() for name in each})
+    engaged = {
+        ticket.pk: sorted(
+            (organisations[name] for name in names[ticket.pk] if name in organisations),
+            key=lambda organisation: organisation.pk,
+        )
+        for ticket in tickets
+    }
+    applicable = contracts_for(tickets, engaged, pinned)
+    return [
+        (
+            ticket,
+            _folded(terms_for(ticket, engaged[ticket.pk], applicable[ticket.pk]), events[ticket.pk], as_of),
+        )
+        for ticket in tickets
+    ]
+
+
+def _folded(terms: Sequence[Terms], events: Sequence[Facts], as_of: datetime) -> list[tuple[Terms, ClockState]]:
     views = {_view(term) for term in terms}
     seen = {(who, minds): _ordered(events, who, minds) for who, minds in views}
     tables = _tables(terms)
-    return [
-        (
-            term,
-            clocks.fold(
-                term.rule,
-                seen[_view(term)],
-                as_of=int(as_of.timestamp()),
-                calendars=tables,
-            ),
-        )
-        for term in terms
-    ]
+    until = int(as_of.timestamp())
+    return [(term, clocks.fold(term.rule, seen[_view(term)], as_of=until, calendars=tables)) for term in terms]
 
 
 def _view(term: Terms) -> tuple[str, bool]:
@@ -197,13 +217,13 @@ def _ordered(events: Sequence[Facts], perspective: str, minds_disputes: bool) ->
     return sorted(found, key=lambda occurrence: occurrence[:2])
 
 
-def _engaged(events: Sequence[Facts]) -> list[Organisation]:
-    names = {
+def _engaged(events: Sequence[Facts]) -> set[str]:
+    """Public ids of the organisations that the events engage."""
+    return {
         str(event.payload["organisation"])
         for event in events
         if event.kind.startswith("leg.") or event.kind == EventKind.HISTORY_ROW
     }
-    return sorted(organisations_of(names).values(), key=lambda organisation: organisation.pk)
 
 
 def _tables(terms: Iterable[Terms]) -> dict[str, calendars.Calendar]:
@@ -212,189 +232,3 @@ def _tables(terms: Iterable[Terms]) -> dict[str, calendars.Calendar]:
         rows[str(term.contract.calendar_id)] = term.contract.calendar
         rows |= {str(t.calendar_id): t.calendar for t in term.contract.targets.all() if t.calendar is not None}
     return {key: calendar_of(row) for key, row in rows.items()}
-
-
-def refold(ticket: Ticket, events: Sequence[Facts], *, as_of: datetime, is_lazy: bool = False) -> None:
-    """Update the stored clocks from the events. Clocks that have not started have no row.
-
-    With `is_lazy`, only clocks that the events changed are written: one that merely ran on since its row was written
-    keeps the row, with the `as_of` of that time, from which `hub.queries.clocks.seconds_used` counts on.
-    """
-    stored = {
-        (clock.contract_id, clock.target, clock.party_id, clock.cycle): clock
-        for clock in Clock.objects.filter(ticket=ticket).select_related("calendar", "contract__calendar")
-    }
-    pinned = {clock.contract_id: clock.contract for clock in stored.values()}.values()
-    changed: list[tuple[Clock, ClockState]] = []
-    for term, state in fold(ticket, events, as_of=as_of, pinned=pinned):
-        if state.state is State.NOT_STARTED:
-            continue
-        for row in rows_of(ticket, term, state):
-            known = stored.pop((row.contract_id, row.target, row.party_id, row.cycle), None)
-            row.pk = known.pk if known else None
-            if known is None or not is_lazy or _has_changed(known, row):
-                row.save(force_insert=known is None, force_update=known is not None)
-                changed.append((row, state))
-    _write_spans(changed)
-    if stored:
-        Clock.objects.filter(pk__in=[clock.pk for clock in stored.values()]).delete()
-
-
-_COMPARED = (
-    "state",
-    "revision",
-    "goal_seconds",
-    "started_at",
-    "stopped_at",
-    "due_at",
-    "breach_at",
-    "is_breached",
-    "breaches",
-    "next_fire_at",
-    "is_current",
-    "calendar_id",
-)
-
-
-def _has_changed(known: Clock, row: Clock) -> bool:
-    """Whether the events changed a clock, more than that time has passed for it."""
-    if any(getattr(known, name) != getattr(row, name) for name in _COMPARED):
-        return True
-    passed = calendar_of(known.hours).elapsed(int(known.as_of.timestamp()), int(row.as_of.timestamp()))
-    runs, waits = row.state == Clock.State.ACTIVE, row.state == Clock.State.PAUSED
-    return (
-        passed < 0
-        or row.used_seconds != known.used_seconds + (passed if runs else 0)
-        or row.paused_seconds != known.paused_seconds + (passed if waits else 0)
-    )
-
-
-def rows_of(ticket: Ticket, term: Terms, state: ClockState) -> Iterator[Clock]:
-    """The state as unsaved rows: one per previous cycle, and one for the current cycle."""
-    for past in state.previous_cycles:
-        yield Clock(
-            ticket=ticket,
-            contract=term.contract,
-            target=term.target,
-            party=term.party,
-            cycle=past.cycle,
-            is_current=False,
-            state=Clock.State.STOPPED,
-            goal_seconds=past.goal,
-            used_seconds=past.elapsed,
-            as_of=_when(past.ended_at),
-            stopped_at=_when(past.ended_at),
-            is_breached=past.breached,
-            breaches=_breaches(state, past.cycle),
-        )
-    yield _current_row(ticket, term, state)
-
-
-def _current_row(ticket: Ticket, term: Terms, state: ClockState) -> Clock:
-    fires_at = None if state.breached or state.state is not State.ACTIVE else state.breach_at
-    return Clock(
-        ticket=ticket,
-        contract=term.contract,
-        target=term.target,
-        party=term.party,
-        calendar_id=int(state.calendar),
-        cycle=state.cycle,
-        state=Clock.State.CANCELLED if _was_cancelled(ticket, state) else state.state.value,
-        revision=state.revision,
-        goal_seconds=state.goal,
-        used_seconds=state.elapsed,
-        paused_seconds=state.paused,
-        as_of=_when(state.as_of),
-        started_at=_when_known(state.started_at),
-        stopped_at=_when_known(state.stopped_at),
-        due_at=_when_known(state.due_at),
-        projected_due_at=_when_known(state.projected_due_at),
-        breach_at=_when_known(state.breach_at),
-        is_breached=state.breached,
-        breaches=_breaches(state, state.cycle),
-        next_fire_at=_when_known(fires_at),
-    )
-
-
-def _was_cancelled(ticket: Ticket, state: ClockState) -> bool:
-    return ticket.phase == Phase.CANCELLED and state.state is State.STOPPED
-
-
-def _breaches(state: ClockState, cycle: int) -> list[dict[str, int | str]]:
-    return [
-        {"revision": b.revision, "at": b.at, "cause": b.cause, "goal": b.goal}
-        for b in state.breaches
-        if b.cycle == cycle
-    ]
-
-
-def spans_of(clock: Clock, state: ClockState) -> list[Span]:
-    """The periods of one cycle as rows. The last one has no end while the clock is not stopped, however short it is."""
-    rows = [
-        Span(clock=clock, state=span.state.value, from_at=_when(span.start), until_at=_when(span.end))
-        for span in state.spans
-        if span.cycle == clock.cycle and span.end > span.start and span.state is not State.STOPPED
-    ]
-    if clock.is_current and state.state is not State.STOPPED:
-        if rows and rows[-1].state == state.state.value and rows[-1].until_at == _when(state.as_of):
-            rows[-1].until_at = None
-        else:
-            rows.append(Span(clock=clock, state=state.state.value, from_at=_when(state.as_of)))
-    return rows
-
-
-def _write_spans(changed: Sequence[tuple[Clock, ClockState]]) -> None:
-    """Bring the spans of these clocks up to date; of each, only those from the first difference on are written."""
-    if not changed:
-        return
-    stored: dict[int, list[Span]] = {clock.pk: [] for clock, _state in changed}
-    for span in Span.objects.filter(clock__in=list(stored)).order_by("from_at", "pk"):
-        stored[span.clock_id].append(span)
-    gone: list[int] = []
-    new: list[Span] = []
-    for clock, state in changed:
-        before, after = stored[clock.pk], spans_of(clock, state)
-        same = 0
-        while same < min(len(before), len(after)) and _same(before[same], after[same]):
-            same += 1
-        gone += [span.pk for span in before[same:]]
-        new += after[same:]
-    if gone:
-        Span.objects.filter(pk__in=gone).delete()
-    if new:
-        Span.objects.bulk_create(new)
-
-
-def _same(a: Span, b: Span) -> bool:
-    return (a.state, a.from_at, a.until_at) == (b.state, b.from_at, b.until_at)
-
-
-def _when(at: int) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
-
-
-def _when_known(at: int | None) -> datetime | None:
-    return None if at is None else _when(at)
-
-
-# -- clocks that are due
-
-
-def due_clocks(*, at: datetime, limit: int = 100) -> list[int]:
-    """Keys of clocks whose breach has passed and is not stored yet."""
-    return list(waiting(at=at).order_by("next_fire_at", "pk").values_list("pk", flat=True)[:limit])
-
-
-def waiting(*, at: datetime) -> QuerySet[Clock]:
-    """Clocks whose breach has passed and is not stored yet."""
-    return Clock.objects.filter(next_fire_at__lte=at)
-
-
-@transaction.atomic
-def fire(*, clock_id: int, at: datetime) -> None:
-    """Fold the ticket's clocks up to `at`, so that breaches are stored with their exact time."""
-    ticket_id = Clock.objects.filter(pk=clock_id).values_list("ticket_id", flat=True).first()
-    if ticket_id is None:
-        return
-    ticket = Ticket.objects.select_for_update(of=("self",)).select_related("owner").get(pk=ticket_id)
-    refold(ticket, load(ticket), as_of=at)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db import models, transaction
 
-from hub.domain import clocks, event_loader, ledger, signals
+from hub.domain import clock_rows, event_loader, ledger, signals
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Message, Ticket
 
@@ -137,7 +137,7 @@ def _settle(ticket: Ticket, event: Event) -> None:
 def _refold(ticket: Ticket, at: datetime) -> list[str]:
     events = event_loader.load(ticket)
     changed = ledger.refold(ticket, events)
-    clocks.refold(ticket, events, as_of=at, is_lazy=True)
+    clock_rows.refold(ticket, events, as_of=at, is_lazy=True)
     return changed
 
 

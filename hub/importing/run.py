@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from hub.domain import clocks, history, ledger, numbers, tickets
+from hub.domain import clock_rows, clocks, history, ledger, numbers, tickets
 from hub.domain.actors import Actor
 from hub.domain.event_loader import Facts
 from hub.importing.profile import UNKNOWN_CLASS, Policy, Profile
@@ -132,7 +132,7 @@ class Importer:
         LedgerSegment.objects.bulk_create(segments, batch_size=1000)
         Clock.objects.bulk_create([clock for clock, _state in clocks_of], batch_size=1000)
         Span.objects.bulk_create(
-            [span for clock, state in clocks_of for span in clocks.spans_of(clock, state)], batch_size=1000
+            [span for clock, state in clocks_of for span in clock_rows.spans_of(clock, state)], batch_size=1000
         )
         self._remember_unmapped()
 
@@ -144,7 +144,7 @@ class Importer:
                 as_of = max(as_of, ticket.closed_at)
             for term, state in clocks.fold(ticket, facts, as_of=as_of, contracts=[contract]):
                 if state.state is not ClockPhase.NOT_STARTED:
-                    for clock in clocks.rows_of(ticket, term, state):
+                    for clock in clock_rows.rows_of(ticket, term, state):
                         clock.next_fire_at = None
                         yield clock, state
 

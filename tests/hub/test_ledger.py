@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from connectors.models import Connection
-from hub.domain import clocks, event_loader, ledger, messages, tickets
+from hub.domain import clock_rows, event_loader, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, LedgerSegment, Organisation, Span, Ticket, User, WaitsOn
 from tests import factories
@@ -222,7 +222,7 @@ class Laws(TestCase):
         assert ledger.verify(ticket) == []
         before = list(Clock.objects.filter(ticket=ticket).order_by("pk").values())
         spans = _spans(ticket)
-        clocks.refold(ticket, event_loader.load(ticket), as_of=ticket.events.latest("seq").recorded_at)
+        clock_rows.refold(ticket, event_loader.load(ticket), as_of=ticket.events.latest("seq").recorded_at)
         after = list(Clock.objects.filter(ticket=ticket).order_by("pk").values())
         assert [_lasting(row) for row in after] == [_lasting(row) for row in before]
         assert _spans(ticket) == spans

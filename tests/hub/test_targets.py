@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from hub.domain import clocks, event_loader, history, messages, tickets
+from hub.domain import clock_rows, event_loader, history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Clock, Contract, Leg, Organisation, Target, Ticket
 from hub.queries import tickets as questions
@@ -41,7 +41,7 @@ def engaged(ticket: Ticket, vendor: Organisation, agent: Actor, at: datetime) ->
 
 def cycles(ticket: Ticket, target: str, at: datetime) -> list[tuple[str, int]]:
     """State and minutes used of every cycle, the oldest first."""
-    clocks.refold(ticket, event_loader.load(ticket), as_of=at)
+    clock_rows.refold(ticket, event_loader.load(ticket), as_of=at)
     rows = Clock.objects.filter(ticket=ticket, target=target).order_by("cycle")
     return [(row.state, row.used_seconds // 60) for row in rows]
 

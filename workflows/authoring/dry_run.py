@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from hub.core.clock import now
-from hub.domain import clocks, event_loader
+from hub.domain import clock_rows, clocks, event_loader
 from hub.domain.event_loader import Facts
 from hub.domain.ticket_state import TicketFacts
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, State, Ticket, WorkflowVersion
@@ -89,7 +89,7 @@ def _clocks(ticket: Ticket, events: list[Facts], at: datetime) -> list[Clock]:
     found = []
     for term, state in clocks.fold(ticket, events, as_of=at):
         if state.state.value != Clock.State.NOT_STARTED:
-            found += [clock for clock in clocks.rows_of(ticket, term, state) if clock.is_current]
+            found += [clock for clock in clock_rows.rows_of(ticket, term, state) if clock.is_current]
     return found
 
 
