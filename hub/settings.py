@@ -214,6 +214,10 @@ CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL")
 HOOKS_PER_MINUTE = environment.number("TICKETHUB_HOOKS_PER_MINUTE", 600, least=1)
 MAILS_PER_MINUTE = environment.number("TICKETHUB_MAILS_PER_MINUTE", 30, least=1)
 WORKER_THREADS = environment.number("TICKETHUB_WORKER_THREADS", 4, least=1)
+# SQLite has one writer at a time, so more calls at once would only wait for each other.
+CALL_THREADS = environment.number(
+    "TICKETHUB_CALL_THREADS", WORKER_THREADS if DATABASE_ADDRESS.startswith("sqlite") else 50, least=1
+)
 
 # The hub's own mail: notices, digests, and offers to organisations without a system.
 MAIL_URL = environment.text("TICKETHUB_MAIL_URL")

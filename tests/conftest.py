@@ -40,7 +40,7 @@ def need(found: object, reason: str) -> None:
 
 _PUBLISHED = re.compile(
     r'^(INSERT INTO|UPDATE|DELETE FROM) "(connectors_(mapping|fieldrule|valuerule|statusrule|noterule)'
-    r'|hub_(contract|target|calendar|organisation))"'
+    r'|hub_(contract|target|calendar|organisation|state|workflowversion)|workflows_(transition|escalation))"'
 )
 
 

@@ -10,17 +10,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 
+from connectors.engine import limits
 from connectors.engine.operations import troubles
 from connectors.models import Trouble
 from hub.core import jobs, wakeups
-from hub.core.jobs import TimedJob
+from hub.core.jobs import Due, TimedJob
 from hub.core.sentences import sentence
 from worker.threads import Threads
 
@@ -38,6 +40,8 @@ PUBLISHED_SECONDS = 10.0
 """An id is not published again before this time has passed: its row stays due until a worker claims it."""
 WITHOUT_BROKER_SECONDS = 30.0
 """How long the broker may be unreachable before the dispatcher runs the jobs itself."""
+REFILL = 25
+"""While more jobs than this wait for a thread, no further rows of the same kind are asked for."""
 MAIL_THREADS = 2
 """Mail has threads of its own, so that a message that takes long delays only other mail."""
 ASK_BROKER_SECONDS = 5.0
@@ -65,12 +69,16 @@ def due() -> Iterator[Job]:
 class Dispatcher:
     """Starts jobs that are due until it is stopped; each row at most once at a time in this process."""
 
-    def __init__(self, *, threads: int, publish: Callable[[Job], None] | None = None) -> None:
+    def __init__(self, *, threads: int, calls: int = 4, publish: Callable[[Job], None] | None = None) -> None:
+        """`threads` jobs run at once that only use the database, and `calls` jobs that call other systems."""
         self.stopped = threading.Event()
         self.publish = publish
         self.pool = Threads(threads, name="work")
         self.mail_pool = Threads(MAIL_THREADS, name="mail")
+        self.call_pool = Threads(calls, name="call")
         self.running: dict[Job, Future[bool]] = {}
+        self.called: dict[Job, int] = {}
+        """Of the running jobs those that call a system, with its connection."""
         self.handed_out: dict[Job, float] = {}
         """Until when a row is left alone although it is due, in monotonic seconds."""
         self.chores: list[Callable[[], object]] = []
@@ -84,12 +92,13 @@ class Dispatcher:
         self.chores.append(chore)
 
     def run(self) -> None:
-        with wakeups.listening():
+        with wakeups.listening(), limits.passing_slots_on():
             while not self.stopped.is_set():
                 wakeups.woken.clear()
                 began = time.monotonic()
                 try:
                     self.sweep()
+                    limits.give_back_idle()
                     self._do_chores()
                 except DatabaseError as error:
                     log.warning("The database is not responding: %s", str(error).splitlines()[0] if str(error) else "")
@@ -101,7 +110,7 @@ class Dispatcher:
                 # However much there is to do, sweeps take at most a quarter of this thread's time.
                 self.stopped.wait(max(GAP_SECONDS, 3 * (time.monotonic() - began)))
                 wakeups.woken.wait(self._until_next(time.monotonic()))
-        for pool in (self.pool, self.mail_pool):
+        for pool in (self.pool, self.mail_pool, self.call_pool):
             pool.stop()
 
     def _until_next(self, at: float) -> float:
@@ -115,24 +124,46 @@ class Dispatcher:
         for job, future in list(self.running.items()):
             if future.done():
                 del self.running[job]
+                self.called.pop(job, None)
                 self.handed_out[job] = at + (AGAIN_SECONDS if future.result() else IN_VAIN_SECONDS)
         self.handed_out = {job: until for job, until in self.handed_out.items() if until > at}
         started = 0
         for kind in jobs.with_work():
+            if kind.calls is not None and self.publish is None:
+                started += self._start_calls(kind, kind.calls, at)
+                continue
             for row_id in kind.due():
-                job = Job(kind.name, row_id)
-                if job not in self.running and job not in self.handed_out:
-                    started += self._start(job, kind, at)
+                started += self._start(Job(kind.name, row_id), kind, at)
         return started
 
-    def _start(self, job: Job, kind: TimedJob, at: float) -> bool:
-        """Whether the job was started, here or by the broker."""
+    def _start_calls(self, kind: TimedJob, due: Callable[[Collection[int]], Sequence[Due]], at: float) -> int:
+        """Start jobs that call other systems, so many for each system that the others get their turn."""
+        started, full, limit_reached = 0, set[int](), True
+        while limit_reached and self.call_pool.waits < REFILL:
+            limit_reached = False
+            in_flight = Counter(self.called.values())
+            for call in due(full):
+                job = Job(kind.name, call.row_id)
+                if in_flight[call.system] >= call.most:
+                    limit_reached |= call.system not in full
+                    full.add(call.system)
+                elif self._start(job, kind, at, is_urgent=call.is_urgent):
+                    self.called[job] = call.system
+                    in_flight[call.system] += 1
+                    started += 1
+        return started
+
+    def _start(self, job: Job, kind: TimedJob, at: float, *, is_urgent: bool = False) -> bool:
+        """Whether the job was started, here or by the broker. One that runs is not started again."""
+        if job in self.running or job in self.handed_out:
+            return False
         if self._is_published(job, at):
             self.handed_out[job] = at + PUBLISHED_SECONDS
             return True
         if self.publish is None or self._is_alone(at):
-            pool = self.mail_pool if kind.queue == "mail" else self.pool
-            future = pool.submit(lambda: _run(job), is_urgent=kind.is_urgent)
+            calling = self.pool if kind.calls is None else self.call_pool
+            pool = self.mail_pool if kind.queue == "mail" else calling
+            future = pool.submit(lambda: _run(job), is_urgent=is_urgent)
             future.add_done_callback(lambda _future: wakeups.woken.set())  # it may have made work for another job
             self.running[job] = future
             return True

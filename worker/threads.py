@@ -39,6 +39,11 @@ class Threads:
             self.threads[-1].start()
         return future
 
+    @property
+    def waits(self) -> int:
+        """About how many calls have not begun."""
+        return self.waiting.qsize()
+
     def stop(self) -> None:
         """Let what has begun end, cancel the rest, and end the threads."""
         while True:

@@ -23,6 +23,10 @@ def rest(failures: int) -> timedelta:
     return min(timedelta(minutes=2 ** max(failures - 1, 0)), LONGEST_REST)
 
 
+NOTED_EVERY = timedelta(seconds=5)
+"""How often a success is noted while there are only successes."""
+
+
 def probe(failures: int) -> timedelta:
     """How long to wait after that many attempts without an answer: 15, 30, 60, 60 … seconds.
 
@@ -38,8 +42,12 @@ def pause(connection: Connection, until: datetime, why: str) -> None:
 
 
 def recovered(connection: Connection) -> None:
-    """Note that something was sent successfully, which ends the rest."""
+    """Note that something was sent successfully, which ends the rest; at most every few seconds."""
     rows, at = Connection.objects.filter(pk=connection.pk), timezone.now()
+    noted = connection.last_out_at
+    if noted is not None and at - noted < NOTED_EVERY and not (connection.failures or connection.resting_until):
+        return
+    connection.last_out_at, connection.failures, connection.resting_until = at, 0, None
     is_active = rows.filter(state=Connection.State.ACTIVE).update(
         last_out_at=at, failures=0, resting_until=None, last_error=""
     )

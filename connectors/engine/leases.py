@@ -32,13 +32,15 @@ def release(link: Link) -> None:
     Link.objects.filter(pk=link.pk, epoch=link.epoch).update(lease_until=None)
 
 
-def hold(link: Link, *, with_ticket: bool = False) -> None:
-    """Lock the link in this transaction; Fenced if the lease is no longer ours.
+def hold(link: Link, *, with_ticket: bool = False) -> Link:
+    """Lock the link in this transaction and read it again; Fenced if the lease is no longer ours.
 
     `with_ticket` locks the ticket as well, if it will be changed. A ticket is always locked before its links, as a
     person's change locks it before anything is queued; the other order could end in a deadlock.
     """
     if with_ticket:
         tickets.locked(link.leg.ticket)
-    if not Link.objects.select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch).exists():
+    held = Link.objects.select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch).first()
+    if held is None:
         raise Fenced
+    return held

@@ -3,9 +3,10 @@
 The counters are rows, so that every process on every machine sees them. A request over the limit is not made: it
 waits in its queue like anything else that has to be tried later.
 
-Two things keep the rows from being touched for every request. A process takes several requests off the rate limit at
-once while much of it is left, and counts them down itself. And the slot at an endpoint stays with the work on one
-record until that work is done.
+Three things keep the rows from being touched for every request. A process takes several requests off the rate limit at
+once while much of it is left, and counts them down itself. The slot at an endpoint stays with the work on one record
+until that work is done. And a worker passes up to half of an endpoint's slots on from record to record, for a few
+seconds; the other half is always there for other processes.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ TURN_SECONDS = 60.0
 KEPT_SECONDS = 3.0
 """A slot is kept from one call to the next for this long, so that others get a turn soon."""
 PATIENCE_SECONDS = 5.0
+IDLE_SECONDS = 0.5
+"""A slot that nobody in this process has used for this long is given back."""
 POLL_SHARE = 0.6
 """A poll uses only this part of our share, so that the rest is free for what people are waiting for."""
 RESERVED = 10
@@ -74,6 +77,59 @@ class _Slot:
     taken_at: float
 
 
+class _Passed:
+    """Slots that this process passes on from the work on one record to the next, by connection and endpoint."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.is_on = False
+        self.slots: dict[tuple[int, str], list[tuple[_Slot, float]]] = {}
+
+    def take(self, connection_id: int, endpoint: str) -> _Slot | None:
+        with self.lock:
+            slots = self.slots.get((connection_id, endpoint))
+            return slots.pop()[0] if slots else None
+
+    def put(self, connection_id: int, endpoint: str, slot: _Slot, *, most: int) -> bool:
+        """Whether the slot is kept for the next record."""
+        at = time.time()
+        with self.lock:
+            slots = self.slots.setdefault((connection_id, endpoint), [])
+            if not self.is_on or len(slots) >= most or at - slot.taken_at > KEPT_SECONDS:
+                return False
+            slots.append((slot, at))
+            return True
+
+    def idle(self, *, since: float) -> list[tuple[int, str, _Slot]]:
+        """Take out the slots that nobody has used since then."""
+        with self.lock:
+            found = [(*key, slot) for key, slots in self.slots.items() for slot, at in slots if at <= since]
+            self.slots = {key: [each for each in slots if each[1] > since] for key, slots in self.slots.items()}
+        return found
+
+
+_passed = _Passed()
+os.register_at_fork(after_in_child=_passed.slots.clear)  # what is taken is the parent's
+
+
+@contextmanager
+def passing_slots_on() -> Iterator[None]:
+    """Let the worker pass slots on from record to record; it calls `give_back_idle` at least once a second."""
+    _passed.is_on = True
+    try:
+        yield
+    finally:
+        _passed.is_on = False
+        give_back_idle(seconds=0)
+
+
+def give_back_idle(*, seconds: float = IDLE_SECONDS) -> None:
+    """Give back the slots that nobody in this process has used for this long."""
+    for connection_id, endpoint, slot in _passed.idle(since=time.time() - seconds):
+        rows = CallSlot.objects.filter(connection=connection_id, endpoint=endpoint, number=slot.number)
+        rows.filter(until=slot.until).update(until=0)
+
+
 class RateLimiter:
     """Admits the calls of one connection; `share` is the part of our share that this work may use."""
 
@@ -95,8 +151,10 @@ class RateLimiter:
             yield
         finally:
             self.is_keeping = False
-            self._give_back(self.kept)
-            self.kept = {}
+            kept, self.kept = self.kept, {}
+            most = (self.limits.threads or 0) // 2
+            pk = self.connection.pk
+            self._give_back({name: slot for name, slot in kept.items() if not _passed.put(pk, name, slot, most=most)})
 
     @contextmanager
     def slot(self, path: str) -> Iterator[None]:
@@ -107,6 +165,8 @@ class RateLimiter:
             return
         endpoint = self.limits.endpoint(path)[:64]
         taken = self.kept.pop(endpoint, None)
+        if taken is None and self.is_keeping:
+            taken = _passed.take(self.connection.pk, endpoint)
         if taken is not None and time.time() - taken.taken_at > KEPT_SECONDS:
             self._give_back({endpoint: taken})
             taken = None

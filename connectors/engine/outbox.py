@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -14,10 +15,11 @@ from connectors.kit.contract import RemoteTicket
 from connectors.models import Binding, Connection, Lane, Link, Outbound, PackPlace
 from hub.core import wakeups
 from hub.core.clock import now
+from hub.core.rows import insert_once
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.domain.signals import reacts_to
-from hub.models import OPEN_STAGES, Event, EventKind, Leg, Message
+from hub.models import OPEN_STAGES, ActorKind, Event, EventKind, Leg, Message
 from workflows.handoffs import briefing, stages, vendor_mail
 
 FIELDS_KINDS = frozenset(
@@ -42,20 +44,24 @@ FIELDS_KINDS = frozenset(
 @reacts_to(FIELDS_KINDS | {EventKind.LEG_OFFERED, EventKind.MESSAGE_ADDED, EventKind.ATTACHMENT_ADDED}, name="outbox")
 def queue(event: Event) -> None:
     """Queue what an event means for every linked organisation except the one it came from."""
-    kind, payload = event.kind, event.payload
+    kind, payload, is_urgent = event.kind, event.payload, _is_urgent(event)
     if kind == EventKind.LEG_OFFERED:
         _engage(event)
     elif kind == EventKind.MESSAGE_ADDED:
-        for link in _links_of_legs(payload["legs"], event.origin):
-            message = Message.objects.get(public_id=payload["message"])
-            _add(link, Lane.NOTES, Outbound.Kind.NOTE, message=message)
-        _mail_those_without_a_system(event)
+        links = list(Link.objects.filter(leg__public_id__in=payload["legs"]).select_related("connection"))
+        wanted = _to_be_told(links, event.origin)
+        message = Message.objects.get(public_id=payload["message"]) if wanted else None
+        for link in wanted:
+            _add(link, Lane.NOTES, Outbound.Kind.NOTE, message=message, is_urgent=is_urgent)
+        if len(links) < len(set(payload["legs"])):
+            _mail_those_without_a_system(event)
     elif kind == EventKind.ATTACHMENT_ADDED:
         message = Message.objects.get(public_id=payload["message"])
         legs = [leg.public_id for leg in message.legs.all()]
-        for link in _links_of_legs(legs, event.origin):
+        links = list(Link.objects.filter(leg__public_id__in=legs).select_related("connection"))
+        for link in _to_be_told(links, event.origin):
             attachment = message.attachments.get(public_id=payload["attachment"])
-            _add(link, Lane.FILES, Outbound.Kind.FILE, message=message, attachment=attachment)
+            _add(link, Lane.FILES, Outbound.Kind.FILE, message=message, attachment=attachment, is_urgent=is_urgent)
     elif kind in FIELDS_KINDS:
         if kind in (EventKind.LEG_RECALLED, EventKind.LEG_EXPIRED):
             _mail_that_it_is_over(event)
@@ -65,7 +71,12 @@ def queue(event: Event) -> None:
             .select_related("connection", "leg__ticket")
         ):
             if link.connection.public_id != event.origin and _has_news(link):
-                queue_fields(link)
+                queue_fields(link, is_urgent=is_urgent)
+
+
+def _is_urgent(event: Event) -> bool:
+    """Whether a person did it, who may wait for the vendor to see it."""
+    return event.actor_kind == ActorKind.PERSON
 
 
 def _engage(event: Event) -> None:
@@ -85,12 +96,13 @@ def _engage(event: Event) -> None:
             vendor_mail.offered(leg, at=event.recorded_at)
         return
     link = Link.objects.create(leg=leg, connection=connection, reference=correlation_marks.reference(leg.public_id))
-    _add(link, Lane.FIELDS, Outbound.Kind.CREATE)
+    is_urgent = _is_urgent(event)
+    _add(link, Lane.FIELDS, Outbound.Kind.CREATE, is_urgent=is_urgent)
     where = mapping.published(connection).pack
     if where == PackPlace.NOTE and briefing.beside_description(leg.pack):
-        _add(link, Lane.NOTES, Outbound.Kind.NOTE)
+        _add(link, Lane.NOTES, Outbound.Kind.NOTE, is_urgent=is_urgent)
     elif where == PackPlace.FILE:
-        _add(link, Lane.FILES, Outbound.Kind.FILE)
+        _add(link, Lane.FILES, Outbound.Kind.FILE, is_urgent=is_urgent)
 
 
 def _mail_that_it_is_over(event: Event) -> None:
@@ -110,13 +122,9 @@ def _mail_those_without_a_system(event: Event) -> None:
             vendor_mail.said(leg, message, at=event.recorded_at)
 
 
-def _links_of_legs(legs: Iterable[str], origin: str) -> list[Link]:
-    return list(
-        Link.objects.filter(leg__public_id__in=list(legs))
-        .exclude(state=Link.State.ARCHIVED)
-        .exclude(connection__public_id=origin)
-        .select_related("connection")
-    )
+def _to_be_told(links: Iterable[Link], origin: str) -> list[Link]:
+    """The links that are not archived, except those of the connection that the news came from."""
+    return [link for link in links if link.state != Link.State.ARCHIVED and link.connection.public_id != origin]
 
 
 def _has_news(link: Link) -> bool:
@@ -124,17 +132,12 @@ def _has_news(link: Link) -> bool:
     if not link.agreed:
         return False
     mapped = mapping.published(link.connection)
-    ticket, leg = link.leg.ticket, Leg.objects.get(pk=link.leg_id)
-    return bool(agreement.changed_here(link, mapped, ticket, leg))
+    return bool(agreement.changed_here(link, mapped, link.leg.ticket, link.leg))
 
 
-def queue_fields(link: Link) -> None:
+def queue_fields(link: Link, *, is_urgent: bool = False) -> None:
     """Queue a change of fields, unless one is waiting: its content is decided when it is sent."""
-    waiting = Outbound.objects.filter(
-        link=link, kind=Outbound.Kind.FIELDS, state=Outbound.State.READY, intent_at__isnull=True
-    )
-    if not waiting.exists():
-        _add(link, Lane.FIELDS, Outbound.Kind.FIELDS)
+    _add(link, Lane.FIELDS, Outbound.Kind.FIELDS, is_urgent=is_urgent)
 
 
 @transaction.atomic
@@ -162,20 +165,33 @@ def wake(link: Link) -> None:
     wakeups.wake()
 
 
-def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: object) -> Outbound:
-    Link.objects.filter(pk=link.pk).update(last_seq=F("last_seq") + 1)
+def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: Any) -> None:
+    """Queue one item; of changes of fields, only one waits on a link."""
     at = timezone.now()
     if link.state == Link.State.ALIAS:
         what |= {"state": Outbound.State.PARKED, "error": link.why, "next_attempt_at": None}
+    values = {"next_attempt_at": at} | what
+    item = Outbound(link=link, lane=lane, kind=kind, seq=_next_seq(link), queued_at=at, **values)
+    if not insert_once([item]) and not _is_waiting(link):
+        raise IntegrityError(f"Number {item.seq} is used twice on {link}.")
     wakeups.wake()
-    return Outbound.objects.create(
-        link=link,
-        lane=lane,
-        kind=kind,
-        seq=Link.objects.values_list("last_seq", flat=True).get(pk=link.pk),
-        queued_at=at,
-        **({"next_attempt_at": at} | what),
-    )
+
+
+def _is_waiting(link: Link) -> bool:
+    """Whether a change of fields waits on the link; no second one can."""
+    rows = Outbound.objects.filter(link=link, kind=Outbound.Kind.FIELDS, state=Outbound.State.READY)
+    return rows.filter(intent_at__isnull=True).exists()
+
+
+def _next_seq(link: Link) -> int:
+    """The next number on the link. Numbers may be left out, and are never used twice."""
+    known = link.last_seq
+    if not Link.objects.filter(pk=link.pk, last_seq=known).update(last_seq=known + 1):
+        # Others have queued something since the link was read; the row is locked from here on.
+        Link.objects.filter(pk=link.pk).update(last_seq=F("last_seq") + 1)
+        known = Link.objects.values_list("last_seq", flat=True).get(pk=link.pk) - 1
+    link.last_seq = known + 1
+    return link.last_seq
 
 
 # -- what it became in the vendor's system
@@ -226,7 +242,7 @@ def adopt_created(link: Link, remote: RemoteTicket) -> None:
 
 
 def bind(link: Link, item: Outbound, remote_key: str) -> None:
-    """Bind a note or file in the vendor's system to the item that created it, and mark the item as done."""
+    """Bind a note or file in the vendor's system to the item that created it."""
     made = Binding(
         link=link,
         lane=item.lane,
@@ -234,7 +250,12 @@ def bind(link: Link, item: Outbound, remote_key: str) -> None:
         message=item.message if item.attachment_id is None else None,
         attachment=item.attachment,
     )
-    Binding.objects.bulk_create([made], ignore_conflicts=True)  # one that is bound already stays as it is
+    insert_once([made])  # one that is bound already stays as it is
+
+
+def found_there(link: Link, item: Outbound, remote_key: str) -> None:
+    """Bind a note or file that was found in the vendor's system to the item that created it, which is done then."""
+    bind(link, item, remote_key)
     Outbound.objects.filter(pk=item.pk).exclude(state=Outbound.State.DONE).update(
         state=Outbound.State.DONE, done_at=timezone.now(), next_attempt_at=None, remote_key=remote_key, error=""
     )

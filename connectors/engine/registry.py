@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from connectors.kit.errors import Unsupported
 from connectors.kit.http import TOTAL_SECONDS, Explain, Http
 from connectors.models import Connection
 from hub import redaction
+from hub.core import sessions
 from hub.core.clock import now
 from hub.core.sentences import sentence
 from hub.egress import Policy, dial, open_session
@@ -34,6 +36,10 @@ from workflows.handoffs import guest_links
 
 GROUP = "tickethub.connectors"
 Kind = TypeVar("Kind", bound=Connector)
+
+
+CALLS_AT_ONCE = 10
+"""How many calls one process makes to one system at once, unless the vendor allows fewer."""
 
 
 class UnknownConnector(Exception):
@@ -96,6 +102,13 @@ def ready(
     return _ready(prepared(connection), what, share)
 
 
+def calls_at_once(slug: str) -> int:
+    """How many calls one process makes at once to a system with this connector."""
+    kind = connectors_by_slug().get(slug)
+    threads = kind.limits.threads if kind is not None and kind.limits is not None else None
+    return min(CALLS_AT_ONCE, threads or CALLS_AT_ONCE)
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A connection with its connector's class and its settings and secrets, as of one revision."""
@@ -143,7 +156,7 @@ class _Opener:
         self.policy = Policy.of(settings.EGRESS_ALLOW)
         self.sessions = ExitStack()
         self.session: Session | None = None
-        self.throttle = limiter.slot if limiter else None
+        self.limiter = limiter
 
     def __call__(
         self,
@@ -164,8 +177,15 @@ class _Opener:
             explain=explain,
             session=self._session_for(certificate, authority),
             seconds=seconds,
-            throttle=self.throttle,
+            throttle=self._call,
         )
+
+    @contextmanager
+    def _call(self, path: str) -> Iterator[None]:
+        """One call: within the vendor's limits, and without a database session."""
+        with self.limiter.slot(path) if self.limiter else nullcontext():
+            sessions.release()
+            yield
 
     def _session_for(self, certificate: str, authority: str) -> Session:
         if not certificate and not authority:
@@ -184,11 +204,16 @@ def _ports(connection: Connection, opener: _Opener, memory: dict[str, str]) -> P
         keep_secret=lambda name, value: vault.keep(connection, name, value),
         may_ask_for_key=lambda: _may_ask_for_key(connection),
         hide=lambda secret: redaction.know([secret]),
-        connect=lambda host, port, seconds: dial(opener.policy, host, port, seconds),
+        connect=lambda host, port, seconds: _dialled(opener.policy, host, port, seconds),
         keys=tuple(str(key).encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)),
         hub=correlation_marks.hub(),
         guest_link=_guest_link,
     )
+
+
+def _dialled(policy: Policy, host: str, port: int, seconds: float) -> socket.socket:
+    sessions.release()
+    return dial(policy, host, port, seconds)
 
 
 @transaction.atomic

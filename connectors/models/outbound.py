@@ -45,6 +45,8 @@ class Outbound(models.Model):
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     next_attempt_at = models.DateTimeField(null=True)
     error = SentenceField(_("reason"), blank=True)
+    is_urgent = models.BooleanField(default=False)
+    """Whether a person has just asked for it. It goes before everything else that waits, except on its own link."""
     queued_at = models.DateTimeField()
     done_at = models.DateTimeField(_("delivered at"), null=True)
     remote_key = models.CharField(_("vendor's key"), max_length=100, blank=True)
@@ -66,7 +68,9 @@ class Outbound(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["next_attempt_at"], condition=Q(state__in=["ready", "unclear"]), name="outbound_next_to_send"
+                fields=["-is_urgent", "next_attempt_at"],
+                condition=Q(state__in=["ready", "unclear"]),
+                name="outbound_next_to_send",
             ),
             models.Index(fields=["state"], condition=Q(state="parked"), name="outbound_parked"),
         ]

@@ -6,14 +6,26 @@ finds the rows that are due, and its function claims one, so that a row handed o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
+
+
+class Due(NamedTuple):
+    """A row that is due, for a job that calls other systems."""
+
+    row_id: int
+    system: int
+    """The connection whose system is called."""
+    most: int
+    """How many calls one process makes to this system at once."""
+    is_urgent: bool = False
+    """Whether a person waits for it. Such a row overtakes everything else that waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +44,8 @@ class TimedJob:
     """The broker's queue, which decides which workers take the job."""
     reads: bool = False
     """Whether the job reads input from others. Such jobs run first, so that an answer counts before a deadline."""
-    is_urgent: bool = False
-    """Whether the job does what a person has just asked for. Such a job overtakes everything else that waits."""
+    calls: Callable[[Collection[int]], Sequence[Due]] | None = None
+    """For a job that calls other systems: the rows that are due, except those of the connections given."""
 
 
 _jobs: dict[str, TimedJob] = {}
@@ -48,8 +60,8 @@ def register(*jobs: TimedJob) -> None:
 
 
 def registered() -> Mapping[str, TimedJob]:
-    """All jobs by name: urgent jobs first, then those that read, each in the order of registration."""
-    return MappingProxyType(dict(sorted(_jobs.items(), key=lambda item: (not item[1].is_urgent, not item[1].reads))))
+    """All jobs by name: jobs that read first, then the others, each in the order of registration."""
+    return MappingProxyType(dict(sorted(_jobs.items(), key=lambda item: not item[1].reads)))
 
 
 def with_work() -> list[TimedJob]:

@@ -10,20 +10,20 @@ from django.db import connection
 from django.db.models import Field, Model
 
 
-def insert_once(rows: Sequence[Model]) -> None:
-    """Store new rows of one model; rows that a unique constraint knows already are left out.
+def insert_once(rows: Sequence[Model]) -> int:
+    """Store new rows of one model, without those that a unique constraint knows already; returns how many were stored.
 
     Outside of a transaction they are committed when this returns: one round trip, where `bulk_create` takes three. No
     signals are sent, and primary keys are not set.
     """
     if not rows:
-        return
+        return 0
     into, fields = _insert_into(type(rows[0]))
     places = ", ".join(["(" + ", ".join(["%s"] * len(fields)) + ")"] * len(rows))
+    values = [value for row in rows for value in _values(row, fields)]
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"{into} VALUES {places} ON CONFLICT DO NOTHING", [value for row in rows for value in _values(row, fields)]
-        )
+        cursor.execute(f"{into} VALUES {places} ON CONFLICT DO NOTHING", values)
+        return int(cursor.rowcount)
 
 
 def insert_if(row: Model, condition: str, parameters: Sequence[str | int]) -> bool:

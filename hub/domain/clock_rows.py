@@ -8,18 +8,31 @@ from datetime import UTC, datetime
 from hub.domain import clocks
 from hub.domain.applicable_contracts import Terms
 from hub.domain.event_loader import Facts
+from hub.domain.organisations import Organisations
 from hub.models import Clock, Contract, Phase, Span, Ticket
 from hub.queries.calendars import calendar_of
 from hub.sla.clock_states import ClockState, State
 
 
-def refold(ticket: Ticket, events: Sequence[Facts], *, as_of: datetime, is_lazy: bool = False) -> None:
+def refold(
+    ticket: Ticket,
+    events: Sequence[Facts],
+    *,
+    as_of: datetime,
+    is_lazy: bool = False,
+    organisations: Organisations | None = None,
+) -> None:
     """Update the stored clocks of one ticket; see `refold_all`."""
-    refold_all([ticket], {ticket.pk: events}, as_of=as_of, is_lazy=is_lazy)
+    refold_all([ticket], {ticket.pk: events}, as_of=as_of, is_lazy=is_lazy, organisations=organisations)
 
 
 def refold_all(
-    tickets: Sequence[Ticket], events: Mapping[int, Sequence[Facts]], *, as_of: datetime, is_lazy: bool = False
+    tickets: Sequence[Ticket],
+    events: Mapping[int, Sequence[Facts]],
+    *,
+    as_of: datetime,
+    is_lazy: bool = False,
+    organisations: Organisations | None = None,
 ) -> None:
     """Update the stored clocks of tickets from their events, by the tickets' primary keys.
 
@@ -32,7 +45,8 @@ def refold_all(
     for clock in stored.values():
         pinned[clock.ticket_id][clock.contract_id] = clock.contract
     changed: list[tuple[Clock, ClockState]] = []
-    for ticket, folded in clocks.fold_all(tickets, events, as_of=as_of, pinned=pinned):
+    organisations = organisations or Organisations()
+    for ticket, folded in clocks.fold_all(tickets, events, organisations, as_of=as_of, pinned=pinned):
         for term, state in folded:
             if state.state is State.NOT_STARTED:
                 continue

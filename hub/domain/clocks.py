@@ -8,7 +8,7 @@ from typing import Any
 
 from hub.domain.applicable_contracts import CONTESTED, Terms, contracts_for, terms_for
 from hub.domain.event_loader import Facts
-from hub.domain.organisations import organisations_of
+from hub.domain.organisations import Organisations, organisations_of
 from hub.domain.ticket_state import TicketFacts
 from hub.models import Calendar, Contract, EventKind, Phase, Ticket
 from hub.queries.calendars import calendar_of
@@ -162,7 +162,7 @@ def fold(
 ) -> list[tuple[Terms, ClockState]]:
     """Every clock of the ticket at `as_of`, by the contracts that apply or by those given."""
     if contracts is None:
-        [(_ticket, folded)] = fold_all([ticket], {ticket.pk: events}, as_of=as_of)
+        [(_ticket, folded)] = fold_all([ticket], {ticket.pk: events}, Organisations(), as_of=as_of)
         return folded
     engaged = sorted(organisations_of(_engaged(events)).values(), key=lambda organisation: organisation.pk)
     return _folded(terms_for(ticket, engaged, contracts), events, as_of)
@@ -171,6 +171,7 @@ def fold(
 def fold_all(
     tickets: Sequence[Ticket],
     events: Mapping[int, Sequence[Facts]],
+    known: Organisations,
     *,
     as_of: datetime,
     pinned: Mapping[int, Mapping[int, Contract]] | None = None,
@@ -180,7 +181,7 @@ def fold_all(
     `pinned`: the contracts by which each ticket's clocks were started, if known.
     """
     names = {ticket.pk: _engaged(events[ticket.pk]) for ticket in tickets}
-    organisations = organisations_of({name for each in names.values() for name in each})
+    organisations = known.of({name for each in names.values() for name in each})
     engaged = {
         ticket.pk: sorted(
             (organisations[name] for name in names[ticket.pk] if name in organisations),

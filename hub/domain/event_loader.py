@@ -43,6 +43,12 @@ class Facts(NamedTuple):
     is_from_vendor: bool
 
 
+def organisations_in(events: Iterable[Facts]) -> set[str]:
+    """Public ids of the organisations that the events name: the owner, and those engaged."""
+    named = {event.payload.get(name) for event in events for name in ("owner", "organisation")}
+    return {str(name) for name in named if name}
+
+
 def load(ticket: Ticket) -> list[Facts]:
     """The ticket's events of the kinds in FOLDED, in the order in which they occurred."""
     return load_all([ticket])[ticket.pk]

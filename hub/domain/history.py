@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from django.db import models, transaction
 
 from hub.domain import clock_rows, event_loader, ledger, signals
 from hub.domain.actors import Actor
+from hub.domain.organisations import Organisations
 from hub.models import Event, EventKind, Message, Ticket
 
 Payload = Mapping[str, Any]
@@ -31,13 +32,14 @@ def record(
     origin: str = "",
     texts: Mapping[str, str] | None = None,
     body: str | None = None,
+    saving: Collection[str] = (),
 ) -> Event:
     """Write one event, re-fold ledger and clocks if the event affects them, and call the receivers.
 
     The caller holds the row lock of `ticket`, because the event gets the next number of the ticket's chain. If
     `occurred_at` is later than `at`, `at` is used, and the payload keeps the original as `clamped_from`. `texts` are
     what people wrote: they can be erased, and the chain covers their salted digests. `body` is covered like them but
-    is stored in the Message.
+    is stored in the Message. `saving` names fields of the ticket that the caller has set and not saved.
     """
     event = build(
         ticket=ticket,
@@ -51,7 +53,7 @@ def record(
         body=body,
     )
     event.save(force_insert=True)
-    _settle(ticket, event)
+    _settle(ticket, event, saving)
     signals.announce(event)
     return event
 
@@ -122,9 +124,9 @@ def one_fold() -> Iterator[None]:
         _postponed.reset(token)
 
 
-def _settle(ticket: Ticket, event: Event) -> None:
+def _settle(ticket: Ticket, event: Event, saving: Collection[str]) -> None:
     """Save the chain head, and re-fold ledger and clocks if the event affects them."""
-    changed = ["last_seq", "chain_head", "changed_at"]
+    changed = ["last_seq", "chain_head", "changed_at", *saving]
     if event.kind in event_loader.FOLDED:
         postponed = _postponed.get()
         if postponed is None:
@@ -135,9 +137,11 @@ def _settle(ticket: Ticket, event: Event) -> None:
 
 
 def _refold(ticket: Ticket, at: datetime) -> list[str]:
-    events = event_loader.load(ticket)
-    changed = ledger.refold(ticket, events)
-    clock_rows.refold(ticket, events, as_of=at, is_lazy=True)
+    events, organisations = event_loader.load(ticket), Organisations()
+    organisations.of(event_loader.organisations_in(events))  # all at once
+    changed = ledger.refold(ticket, events, organisations)
+    ticket.owner = organisations.by_pk(ticket.owner_id) or ticket.owner
+    clock_rows.refold(ticket, events, as_of=at, is_lazy=True, organisations=organisations)
     return changed
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 
 from hub.domain.event_loader import Facts, load
-from hub.domain.organisations import organisations_of
+from hub.domain.organisations import Organisations
 from hub.domain.ticket_state import TicketFacts
 from hub.models import LedgerSegment, Organisation, Ticket
 from hub.sla import ledger as sums
@@ -56,12 +56,12 @@ def fold(ticket: Ticket, events: Sequence[Facts]) -> list[Segment]:
     return sums.segments([*first, *found], ends_at=ends_at)
 
 
-def refold(ticket: Ticket, events: Sequence[Facts]) -> list[str]:
+def refold(ticket: Ticket, events: Sequence[Facts], organisations: Organisations | None = None) -> list[str]:
     """Update the stored segments from the events; only those from the first difference on are written.
 
     Sets the ticket's holder. Returns the names of the ticket's fields to save.
     """
-    rows = rows_of(ticket, events)
+    rows = rows_of(ticket, events, organisations or Organisations())
     stored = list(LedgerSegment.objects.filter(ticket=ticket).order_by("from_at"))
     same = 0
     while same < min(len(stored), len(rows)) and _same(stored[same], rows[same]):
@@ -73,11 +73,11 @@ def refold(ticket: Ticket, events: Sequence[Facts]) -> list[str]:
     return _show_holder(ticket, rows)
 
 
-def rows_of(ticket: Ticket, events: Sequence[Facts]) -> list[LedgerSegment]:
+def rows_of(ticket: Ticket, events: Sequence[Facts], organisations: Organisations | None = None) -> list[LedgerSegment]:
     """The ticket's segments as unsaved rows."""
     wanted = fold(ticket, events)
-    organisations = organisations_of(segment.holder for segment in wanted)
-    return [_row(ticket, segment, organisations) for segment in wanted]
+    holders = (organisations or Organisations()).of(segment.holder for segment in wanted)
+    return [_row(ticket, segment, holders) for segment in wanted]
 
 
 def _show_holder(ticket: Ticket, rows: Sequence[LedgerSegment]) -> list[str]:

@@ -70,7 +70,8 @@ def say(
         recorded_at=at,
         supersedes=supersedes,
     )
-    message.legs.set(audience)
+    through = Message.legs.through
+    through.objects.bulk_create([through(message=message, leg=leg) for leg in audience])
     _record_added(message, audience, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
     return message
 

@@ -11,3 +11,21 @@ def organisations_of(public_ids: Iterable[str]) -> dict[str, Organisation]:
     """The organisations with these public ids; unknown ids are left out."""
     found = Organisation.objects.in_bulk(list(set(public_ids)), field_name="public_id")
     return dict(found)
+
+
+class Organisations:
+    """The organisations that one piece of work needs, each read once."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Organisation] = {}
+
+    def of(self, public_ids: Iterable[str]) -> dict[str, Organisation]:
+        """Like `organisations_of`; only those that were not needed before are read."""
+        wanted = set(public_ids)
+        if missing := wanted - set(self.known):
+            self.known |= organisations_of(missing)
+        return {name: self.known[name] for name in wanted if name in self.known}
+
+    def by_pk(self, pk: int) -> Organisation | None:
+        """One of those that were read already."""
+        return next((each for each in self.known.values() if each.pk == pk), None)

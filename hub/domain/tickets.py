@@ -167,9 +167,9 @@ def edit_ticket(
         return ticket
     for name, (_before, after) in changed.items():
         setattr(ticket, name, after)
-    ticket.save(update_fields=list(changed))
     history.record(
         ticket=ticket,
+        saving=list(changed),
         kind=EventKind.TICKET_EDITED,
         payload={
             "changed": {name: [_named(b), _named(a)] for name, (b, a) in changed.items() if name not in TEXTS},

@@ -58,7 +58,7 @@ def test_a_valid_call_forgets_the_rejected_ones_before(connection: Connection) -
 
 
 @pytest.mark.postgresql
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_session_that_the_database_has_closed_costs_no_call(connection: Connection) -> None:
     assert call(connection, 1) == 202
     database.ensure_connection()

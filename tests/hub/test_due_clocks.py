@@ -87,7 +87,7 @@ def test_a_ticket_that_fails_is_left_out_and_tried_later(
 
 
 @pytest.mark.postgresql
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_ticket_that_is_being_changed_is_not_waited_for(breaching: list[Ticket], at: datetime) -> None:
     locked, go_on = threading.Event(), threading.Event()
 

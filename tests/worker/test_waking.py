@@ -36,7 +36,7 @@ def _nothing_has_woken() -> Iterator[None]:
     wakeups.woken.clear()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_wake_up_follows_the_commit_and_no_rollback() -> None:
     with transaction.atomic():
         wakeups.wake()
@@ -50,7 +50,7 @@ def test_a_wake_up_follows_the_commit_and_no_rollback() -> None:
     assert not wakeups.woken.is_set()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.postgresql
 def test_another_process_wakes_the_worker_over_its_own_session(settings: Any) -> None:
     settings.LISTEN_URL = _direct_url()
@@ -66,7 +66,7 @@ def test_another_process_wakes_the_worker_over_its_own_session(settings: Any) ->
         assert wakeups.woken.wait(WITHIN)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.postgresql
 def test_a_lost_session_is_opened_again_and_looks_at_once(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wakeups, "RECONNECT_SECONDS", 0.1)
@@ -158,7 +158,7 @@ def test_threads_end_what_has_begun_and_drop_the_rest() -> None:
     assert (first.result(), second.cancelled(), ending.is_alive()) == (True, True, False)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_row_that_is_due_in_vain_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a row that another worker holds nor one that is due again at once keeps the dispatcher busy."""
     worker = Dispatcher(threads=1)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hub.core.read_once import read_once
 from hub.domain.event_loader import FOLDED
 from hub.domain.signals import reacts_to
-from hub.models import ActorKind, Calendar, Clock, Event, EventKind, Organisation, Ticket
+from hub.models import ActorKind, Calendar, Clock, Event, EventKind, Organisation, State, Ticket, WorkflowVersion
 from hub.queries.calendars import calendar_of
 from hub.queries.clocks import seconds_used
 from workflows.models import Pending, Trigger
@@ -22,12 +23,37 @@ OWN = frozenset({EventKind.RULE_ACTED, EventKind.ESCALATED, EventKind.ESCALATION
 """Kinds of events that rules themselves record; they trigger nothing."""
 
 
+TRIGGERS = (Trigger.EVENT, Trigger.TIMER, Trigger.CLOCK, Trigger.SILENCE)
+
+
+def _can_be_set_off(status_id: int) -> bool:
+    """Whether the workflow version of a status has rules that events trigger; a draft, which can change, may have."""
+    try:
+        return _has_rules(status_id)
+    except _IsDraft:
+        return True
+
+
+class _IsDraft(Exception):
+    """The version can still change."""
+
+
+@read_once(maxsize=4096)
+def _has_rules(status_id: int) -> bool:
+    version = State.objects.select_related("version").get(pk=status_id).version
+    if not version.fingerprint or version.status == WorkflowVersion.Status.DRAFT:
+        raise _IsDraft
+    return bool(policy_of(version).set_off_by(*TRIGGERS))
+
+
 @reacts_to(frozenset(EventKind) - OWN - {EventKind.HISTORY_ROW}, name="rules")
 def set_off(event: Event) -> None:
     """Schedule the rules of the ticket's workflow version that this event triggers."""
+    if not _can_be_set_off(event.ticket.status_id):
+        return
     ticket = Ticket.objects.select_related("status__version", "service").get(pk=event.ticket_id)
-    rules = policy_of(ticket.status.version).set_off_by(Trigger.EVENT, Trigger.TIMER, Trigger.CLOCK, Trigger.SILENCE)
-    if ticket.is_history or not rules:
+    rules = policy_of(ticket.status.version).set_off_by(*TRIGGERS)
+    if ticket.is_history:
         return
     for rule in rules:
         _QUEUE[rule.trigger](rule, ticket, event)

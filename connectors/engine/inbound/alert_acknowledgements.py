@@ -6,6 +6,7 @@ shows it to a person if the tool refuses it. Nothing else of the connection wait
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -18,6 +19,7 @@ from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import AlertConnector
 from connectors.kit.errors import ConnectorError, TryLater, Unclear
 from connectors.models import AlertState, Connection
+from hub.core.jobs import Due
 from hub.core.sentences import sentence
 from hub.domain.signals import reacts_to
 from hub.models import ActorKind, Event, EventKind, Phase, Ticket
@@ -82,6 +84,13 @@ def _queue(event: Event) -> None:
 def due(*, at: datetime, limit: int = 50) -> list[int]:
     """Primary keys of alerts whose acknowledgement is to be sent now."""
     return list(waiting(at=at).order_by("acknowledge_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def due_calls(*, at: datetime, without: Collection[int], limit: int = 100) -> list[Due]:
+    """The same with the connections that are called, except some connections."""
+    rows = waiting(at=at).exclude(connection__in=without).order_by("acknowledge_at", "pk")
+    found = rows.values_list("pk", "connection", "connection__connector")[:limit]
+    return [Due(pk, system, registry.calls_at_once(slug), is_urgent=True) for pk, system, slug in found]
 
 
 def waiting(*, at: datetime) -> QuerySet[AlertState]:

@@ -5,7 +5,7 @@ A file that cannot be fetched holds up nothing else: the notes and the status of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -19,6 +19,7 @@ from connectors.kit.contract import NOT_UNDERSTOOD, MailConnector, RemoteFile, R
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import AwaitedFile, Link
 from hub.core.clock import now
+from hub.core.jobs import Due
 from hub.core.sentences import sentence
 from hub.domain import messages
 from hub.domain.actors import Actor
@@ -72,6 +73,13 @@ def _failed(row: AwaitedFile, error: Exception) -> None:
 def due(*, at: datetime, limit: int = 20) -> list[int]:
     """Primary keys of files that are to be tried again now."""
     return list(waiting(at=at).order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit])
+
+
+def due_calls(*, at: datetime, without: Collection[int], limit: int = 100) -> list[Due]:
+    """The same with the connections that are called, except some connections."""
+    rows = waiting(at=at).exclude(link__connection__in=without).order_by("next_attempt_at", "pk")
+    found = rows.values_list("pk", "link__connection", "link__connection__connector")[:limit]
+    return [Due(pk, system, registry.calls_at_once(slug)) for pk, system, slug in found]
 
 
 def waiting(*, at: datetime) -> QuerySet[AwaitedFile]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from connectors.engine import correlation_marks, leases, mapping, outbox
 from connectors.engine.inbound import inbound_notes
@@ -23,12 +24,18 @@ from hub.models import Message
 FIELD = "duplicate"
 
 
-def other_link(connection: Connection, remote: RemoteTicket) -> Link | None:
-    """The link with the reference of this record that is bound to another record; None if there is none."""
-    if not remote.reference.startswith(correlation_marks.prefix()):
-        return None
-    rows = Link.objects.filter(connection=connection, reference=remote.reference).exclude(remote_key="")
-    return rows.exclude(remote_key=remote.key).first()
+def links_of(connection: Connection, remote: RemoteTicket) -> tuple[Link | None, Link | None]:
+    """The link of this record, and the link with the record's reference that is bound to another record."""
+    is_ours = remote.reference.startswith(correlation_marks.prefix())
+    same = Q(remote_key=remote.key) | Q(reference=remote.reference) if is_ours else Q(remote_key=remote.key)
+    rows = Link.objects.select_related("leg__ticket").filter(same, connection=connection).exclude(remote_key="")
+    own = other = None
+    for link in rows.order_by("pk"):
+        if link.remote_key == remote.key:
+            own = own or link
+        else:
+            other = other or link
+    return own, other
 
 
 def search(connection: Connection, connector: TicketConnector, *, since: datetime) -> int:

@@ -9,7 +9,7 @@ from connectors.kit.contract import RemoteTicket
 from connectors.models import Connection, Link, StatusRule
 from hub.core.sentences import sentence
 from hub.domain import tickets, unmapped
-from hub.models import Leg, Phase, Stage, Ticket
+from hub.models import Leg, Phase, Stage
 from workflows.handoffs import guest_links, stages, vendor_status
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.lifecycle import transitions
@@ -54,7 +54,7 @@ def _follow_text(context: SyncContext, field: str, theirs: str) -> None:
         )
         return
     theirs = guest_links.concealed(theirs)
-    tickets.edit_ticket(
+    context.ticket = tickets.edit_ticket(
         ticket=context.ticket,
         changes={field: theirs[:255] if field == "title" else theirs},
         actor=context.actor(),
@@ -139,8 +139,7 @@ _FOLLOW = {
 
 
 def _agree(context: SyncContext, field: str, theirs: str) -> None:
-    ticket = Ticket.objects.get(pk=context.ticket.pk)
-    context.link.agreed[field] = {"theirs": theirs, "ours": mapping.ours(ticket, context.leg, field)}
+    context.link.agreed[field] = {"theirs": theirs, "ours": mapping.ours(context.ticket, context.leg, field)}
     settle(context, field)
 
 

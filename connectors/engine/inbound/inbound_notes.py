@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from connectors.engine import correlation_marks, mapping, outbox, texts
 from connectors.engine.inbound import snapshots
-from connectors.engine.inbound.sync_context import Contents, SyncContext, differ, settle
+from connectors.engine.inbound.sync_context import Bound, Contents, SyncContext, differ, settle
 from connectors.engine.mapping import NotMapped
 from connectors.kit.contract import NOT_UNDERSTOOD, RemoteFile, RemoteNote, RemoteTicket, Unread
 from connectors.models import AwaitedFile, Binding, Connection, Lane, Link, NoteRule, Outbound
@@ -58,15 +58,15 @@ def take_notes(*, link: Link, remote: RemoteTicket, at: datetime) -> None:
 
 def notes(context: SyncContext) -> None:
     """Turn new notes into messages; the first one whose visibility is not mapped stops the lane."""
-    bound = dict(context.link.bindings.filter(lane=Lane.NOTES).values_list("remote_key", "fingerprint"))
+    bound = context.bound[Lane.NOTES]
     for note in sorted(context.remote.notes or (), key=lambda note: (note.created_at, number_of(note.key))):
-        if bound.get(note.key) in ("", _fingerprint(note.text, note.visibility)):
+        if note.key in bound and bound[note.key].fingerprint in ("", _fingerprint(note.text, note.visibility)):
             continue  # it is known as it is
         if not _alone(context, note.key, partial(_note, context, note, bound)):
             return
 
 
-def _note(context: SyncContext, note: RemoteNote, bound: Mapping[str, str]) -> bool:
+def _note(context: SyncContext, note: RemoteNote, bound: Mapping[str, Bound]) -> bool:
     """Process one note; False if it stops the lane."""
     print_now = _fingerprint(note.text, note.visibility)
     if note.key in bound:
@@ -92,7 +92,7 @@ def _note(context: SyncContext, note: RemoteNote, bound: Mapping[str, str]) -> b
 
 def files(context: SyncContext, contents: Contents) -> None:
     """Turn new files into messages with an attachment; those whose content was not fetched wait."""
-    bound = set(context.link.bindings.filter(lane=Lane.FILES).values_list("remote_key", flat=True))
+    bound = context.bound[Lane.FILES]
     for file in sorted(context.remote.files or (), key=lambda file: (file.created_at, number_of(file.key))):
         if file.key not in bound and not _alone(context, file.key, partial(_file, context, file, contents)):
             return
@@ -209,10 +209,9 @@ def withdrawn(context: SyncContext) -> None:
     if any(not each.key for each in context.unread):
         return  # one of these may be the note that is missing
     there = {note.key for note in context.remote.notes or ()} | {each.key for each in context.unread}
-    bound = context.link.bindings.filter(lane=Lane.NOTES, message__isnull=False, message__withdrawn_at=None)
-    theirs = bound.filter(message__author_organisation=context.leg.organisation).select_related("message")
-    gone = [binding for binding in theirs.exclude(fingerprint="") if binding.remote_key not in there]
-    context.link.bindings.filter(remote_key__in=there, gone_at__isnull=False).update(gone_at=None)
+    gone = _not_there(context, there)
+    if any(each.is_gone for lane in context.bound.values() for each in lane.values()):
+        context.link.bindings.filter(remote_key__in=there, gone_at__isnull=False).update(gone_at=None)
     if len(gone) > MOST_GONE:
         why = sentence("%(count)s of the vendor's notes are no longer visible to us; our copies stay.", count=len(gone))
         differ(context, "notes", str(len(gone)), why)
@@ -226,6 +225,16 @@ def withdrawn(context: SyncContext) -> None:
             Link.objects.filter(pk=context.link.pk).update(is_dirty=True, next_look_at=look_at)
         elif at - binding.gone_at >= GONE_AFTER:
             _withdraw(context, binding)
+
+
+def _not_there(context: SyncContext, there: Collection[str]) -> list[Binding]:
+    """The vendor's own notes that were bound, are not withdrawn, and are missing in the record."""
+    missing = [key for key, each in context.bound[Lane.NOTES].items() if each.fingerprint and key not in there]
+    if not missing:
+        return []
+    bound = context.link.bindings.filter(lane=Lane.NOTES, message__isnull=False, message__withdrawn_at=None)
+    theirs = bound.filter(remote_key__in=missing, message__author_organisation=context.leg.organisation)
+    return list(theirs.exclude(fingerprint="").select_related("message"))
 
 
 def _withdraw(context: SyncContext, binding: Binding) -> None:
@@ -264,7 +273,7 @@ def _bind_own(context: SyncContext, lane: Lane, record: RemoteNote | RemoteFile)
     item = context.link.outbound.filter(public_id=operation, lane=lane).first() if operation else None
     if item is None or item.remote_key not in ("", record.key):
         return False
-    outbox.bind(context.link, item, record.key)
+    outbox.found_there(context.link, item, record.key)
     return True
 
 

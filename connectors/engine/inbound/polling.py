@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -28,6 +28,7 @@ from connectors.kit.contract import (
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, TryLater, Unsupported
 from connectors.models import Connection, Inbound, Link
 from hub.core.ids import new_ulid
+from hub.core.jobs import Due
 from hub.core.sentences import sentence
 from hub.models import OPEN_STAGES
 
@@ -62,6 +63,12 @@ def begin(connection: Connection) -> None:
 def due_connections(*, at: datetime) -> list[int]:
     """Primary keys of connections to poll now."""
     return list(waiting(at=at).order_by("next_poll_at", "pk").values_list("pk", flat=True))
+
+
+def due_calls(*, at: datetime, without: Collection[int]) -> list[Due]:
+    """The same; each is polled by one worker at a time."""
+    rows = waiting(at=at).exclude(pk__in=without).order_by("next_poll_at", "pk")
+    return [Due(pk, pk, registry.CALLS_AT_ONCE) for pk in rows.values_list("pk", flat=True)]
 
 
 def waiting(*, at: datetime) -> QuerySet[Connection]:

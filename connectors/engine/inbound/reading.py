@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, registry, texts
@@ -16,6 +17,7 @@ from connectors.engine.leases import LEASE
 from connectors.kit.contract import AlertConnector, MailConnector, TicketConnector
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import Connection, Inbound
+from hub.core.jobs import Due
 from hub.core.sentences import sentence
 from hub.core.startup_errors import in_words
 from hub.domain import messages
@@ -33,6 +35,23 @@ def due_mail(*, at: datetime, limit: int = 100) -> list[int]:
 def due_hooks(*, at: datetime, limit: int = 100) -> list[int]:
     """Primary keys of other rows to read now; no more from one connection than its limit allows."""
     return pacing.in_turn(waiting_hooks(at=at), at=at, limit=limit)
+
+
+def due_calls(*, at: datetime, without: Collection[int]) -> list[Due]:
+    """Rows to read that are no e-mails, with the connections that are called, except some connections.
+
+    Alerts of one connection are read by one worker at a time, because their order counts.
+    """
+    rows = waiting_hooks(at=at).exclude(connection__in=without)
+    keys = pacing.in_turn(rows, at=at, limit=100)
+    fields = ("connection", "connection__connector", "connection__purpose")
+    systems = {pk: rest for pk, *rest in Inbound.objects.filter(pk__in=keys).values_list("pk", *fields)}
+    calls = []
+    for pk in (pk for pk in keys if pk in systems):
+        system, slug, purpose = systems[pk]
+        most = 1 if purpose == Connection.Purpose.ALERTS else registry.calls_at_once(slug)
+        calls.append(Due(pk, system, most))
+    return calls
 
 
 def waiting_mail(*, at: datetime) -> QuerySet[Inbound]:
@@ -57,11 +76,16 @@ def _due(at: datetime) -> QuerySet[Inbound]:
 
 def read(*, inbound_id: int) -> None:
     """Read one row; for a monitoring tool, all waiting rows in the order of arrival."""
-    alerting = Connection.objects.filter(inbound=inbound_id, purpose=Connection.Purpose.ALERTS).first()
-    if alerting is not None:
-        _read_in_order(alerting)
+    row = _row(inbound_id)
+    if row.connection.purpose == Connection.Purpose.ALERTS:
+        _read_in_order(row.connection)
     else:
-        _read(inbound_id)
+        _read(row)
+
+
+def _row(inbound_id: int) -> Inbound:
+    rows = Inbound.objects.select_related("connection__organisation", "connection__service", "connection__profile")
+    return rows.get(pk=inbound_id)
 
 
 MOST_IN_ORDER = 200
@@ -80,19 +104,19 @@ def _read_in_order(connection: Connection) -> None:
         waiting = Inbound.objects.filter(connection=connection, state=Inbound.State.NEW).order_by("pk")
         allowed = pacing.left(pacing.Source(connection.pk, Inbound.Kind.HOOK, ""), pacing.begun(at=at))
         for pk in waiting.values_list("pk", flat=True)[: min(MOST_IN_ORDER, allowed or 0)]:
-            _read(pk)
+            _read(_row(pk))
     finally:
         Connection.objects.filter(pk=connection.pk, reading_until=until).update(reading_until=None)
 
 
-def _read(inbound_id: int) -> None:
+def _read(row: Inbound) -> None:
     at = timezone.now()
-    claimed = Inbound.objects.filter(
-        Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk=inbound_id, state=Inbound.State.NEW
-    ).update(lease_until=at + LEASE, attempts=F("attempts") + 1, begun_at=at)
-    if not claimed:
+    free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
+    # The number of attempts proves that nobody has claimed the row since it was loaded.
+    claimed = Inbound.objects.filter(free, pk=row.pk, state=Inbound.State.NEW, attempts=row.attempts)
+    if not claimed.update(lease_until=at + LEASE, attempts=row.attempts + 1, begun_at=at):
         return
-    row = Inbound.objects.select_related("connection__organisation", "connection__service").get(pk=inbound_id)
+    row.attempts += 1
     if row.attempts > MOST_ATTEMPTS and not row.error:
         # The worker died each time while it read this row, so it is parked and nothing else waits for it.
         _end(

@@ -28,23 +28,24 @@ def apply(
     at: datetime,
     contents: Contents | None = None,
     is_whole: bool = False,
+    known: Link | None = None,
 ) -> Link | None:
     """Follow a record; returns its link, or None if it is neither linked nor imported.
 
-    `is_whole` says that all notes were read, so that a missing one was deleted by the vendor. The records of an
-    archived organisation are not followed.
+    `is_whole` says that all notes were read, so that a missing one was deleted by the vendor. `known` is the record's
+    link with its engagement and ticket, if it was looked up before. The records of an archived organisation are not
+    followed.
     """
     if connection.organisation.archived_at is not None:
         return None
-    link = _link(connection, remote) or adoption.adopt(connection, remote, at)
+    link = known or _link(connection, remote) or adoption.adopt(connection, remote, at)
     if link is None:
         return None
     ticket = _locked(link.leg.ticket)
-    link = Link.objects.select_for_update(of=("self",)).select_related("connection__organisation").get(pk=link.pk)
+    link = _locked_link(link.pk)
     if not _is_followed(link, remote):
         return link
-    leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
-    context = SyncContext(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
+    context = _context(link, ticket, remote, at)
     notes(context)
     if is_whole:
         withdrawn(context)
@@ -126,25 +127,35 @@ _HEARD = ("agreed", "heard", "heard_at", "born_at", "remote_url")
 def follow_survivor(*, alias: Link, remote: RemoteTicket, at: datetime) -> None:
     """Follow the status of the surviving record with the engagement of a merged one, and nothing else."""
     ticket = _locked(alias.leg.ticket)
-    link = Link.objects.select_for_update(of=("self",)).select_related("connection__organisation").get(pk=alias.pk)
+    link = _locked_link(alias.pk)
     if link.state != Link.State.ALIAS or remote.is_foreign:
         return
     if remote.merged_into:  # merged once more
         aliases.begin(link, replace(remote, key=link.remote_key))
         return
-    leg = Leg.objects.select_related("organisation", "ticket").get(pk=link.leg_id)
-    context = SyncContext(link, leg, ticket, link.connection, mapping.published(link.connection), remote, at)
+    context = _context(link, ticket, remote, at)
     theirs = remote.fields.get("status", "")
     if link.agreed.get("status", {}).get("theirs") != theirs:
         fields.follow_status(context, theirs)
         link.save(update_fields=["agreed"])
-    Leg.objects.filter(pk=leg.pk).update(remote_status=fields.status_label(context.mapped, remote)[:100])
+    Leg.objects.filter(pk=link.leg_id).update(remote_status=fields.status_label(context.mapped, remote)[:100])
 
 
 def _locked(ticket: Ticket) -> Ticket:
     """The ticket, locked in a fixed order with the one it was merged into, to which late notes go."""
     both = Ticket.objects.select_for_update().filter(pk__in=[ticket.pk, ticket.merged_into_id or ticket.pk])
     return next(row for row in both.order_by("pk") if row.pk == ticket.pk)
+
+
+def _locked_link(pk: int) -> Link:
+    """The link, locked and read after its ticket was locked, with everything that is needed to follow its record."""
+    rows = Link.objects.select_for_update(of=("self",))
+    return rows.select_related("connection__organisation", "leg__organisation").get(pk=pk)
+
+
+def _context(link: Link, ticket: Ticket, remote: RemoteTicket, at: datetime) -> SyncContext:
+    link.leg.ticket = ticket
+    return SyncContext(link, link.leg, ticket, link.connection, mapping.published(link.connection), remote, at)
 
 
 def is_of_interest(connection: Connection, remote: RemoteTicket) -> bool:

@@ -22,12 +22,14 @@ def follow(
     connection: Connection, connector: TicketConnector, remote: RemoteTicket, *, is_whole: bool = False
 ) -> Link | None:
     """Update our ticket to a record that was read; `is_whole` if it has all its notes."""
-    doubled = duplicates.other_link(connection, remote)
+    known, doubled = duplicates.links_of(connection, remote)
     if doubled is not None:
         duplicates.settle(doubled, connector, connector.fetch(remote.key))
         return doubled
     contents, failed = awaited_files.contents(connector, remote, inbound_notes.unread_files(connection, remote))
-    link = reconcile.apply(connection=connection, remote=remote, at=now(), contents=contents, is_whole=is_whole)
+    link = reconcile.apply(
+        connection=connection, remote=remote, at=now(), contents=contents, is_whole=is_whole, known=known
+    )
     if link is not None:
         awaited_files.remember(link, failed.values())
     return link

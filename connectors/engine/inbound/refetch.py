@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -16,11 +16,19 @@ from connectors.kit.contract import TicketConnector
 from connectors.kit.errors import ConnectorError, Missing
 from connectors.models import Connection, Link
 from hub.core.clock import now
+from hub.core.jobs import Due
 
 
 def due(*, at: datetime, limit: int = 50) -> list[int]:
     """Primary keys of links whose record has to be read again now."""
     return list(waiting(at=at).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def due_calls(*, at: datetime, without: Collection[int], limit: int = 100) -> list[Due]:
+    """The same with the connections that are called, except some connections."""
+    rows = waiting(at=at).exclude(connection__in=without).order_by("pk")
+    found = rows.values_list("pk", "connection", "connection__connector")[:limit]
+    return [Due(pk, system, registry.calls_at_once(slug)) for pk, system, slug in found]
 
 
 def waiting(*, at: datetime) -> QuerySet[Link]:

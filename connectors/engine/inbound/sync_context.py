@@ -6,18 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 from django.db.models import Q
 
 from connectors.engine import outbox
 from connectors.engine.mapping import Mapped
 from connectors.kit.contract import RemoteTicket, Unread
-from connectors.models import Connection, Difference, Link, Outbound
+from connectors.models import Connection, Difference, Lane, Link, Outbound
 from hub.domain.actors import Actor
 from hub.models import Leg, Ticket
 
 Contents = Mapping[str, bytes]
 """The contents of new files by key, fetched before the transaction began."""
+
+
+class Bound(NamedTuple):
+    """A note or file that is bound on a link."""
+
+    fingerprint: str
+    is_gone: bool
+    """Whether the record was read without it."""
 
 
 @dataclass
@@ -42,6 +51,15 @@ class SyncContext:
         """Fields with differences that are open, or that a person has dealt with."""
         rows = Difference.objects.filter(Q(resolved_at=None) | Q(is_dealt_with=True), link=self.link)
         return set(rows.values_list("field", flat=True))
+
+    @cached_property
+    def bound(self) -> dict[str, dict[str, Bound]]:
+        """The vendor's notes and files that were bound when the record was read, by lane and key."""
+        found: dict[str, dict[str, Bound]] = {lane: {} for lane in Lane}
+        rows = self.link.bindings.values_list("lane", "remote_key", "fingerprint", "gone_at")
+        for lane, key, fingerprint, gone_at in rows:
+            found[lane][key] = Bound(fingerprint, is_gone=gone_at is not None)
+        return found
 
     @cached_property
     def being_written(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from connectors.kit.errors import Refused
 from connectors.models import Binding, Lane, Link, Outbound
 from hub.core.sentences import sentence
 from hub.domain import files
-from hub.models import ActorKind, Leg, Message, Ticket
+from hub.models import ActorKind, Leg, Message
 from workflows.handoffs import briefing
 
 
@@ -39,22 +39,23 @@ class Composer:
     def __init__(self, link: Link, connector: OutboundConnector, mapped: Mapped) -> None:
         self.link, self.connector, self.mapped = link, connector, mapped
 
-    def compose(self, item: Outbound, *, place: str) -> Composed:
+    def compose(self, item: Outbound, *, place: str, leg: Leg | None = None) -> Composed:
         """The change to send. NotMapped if a value has no counterpart, Refused if the item cannot be sent.
 
-        `place` is the queue in which the record lies, or in which it will be created.
+        `place` is the queue in which the record lies, or in which it will be created. `leg` is the engagement with its
+        ticket, if it was just read.
         """
         if item.is_pack:
             return self._pack(item)
         if item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE):
             return self._text(item)
-        return self._fields(item, place)
+        return self._fields(item, place, leg)
 
     # -- fields
 
-    def _fields(self, item: Outbound, place: str) -> Composed:
-        leg = Leg.objects.select_related("organisation").get(pk=self.link.leg_id)
-        ticket = Ticket.objects.get(pk=leg.ticket_id)
+    def _fields(self, item: Outbound, place: str, leg: Leg | None) -> Composed:
+        leg = leg or Leg.objects.select_related("organisation", "ticket").get(pk=self.link.leg_id)
+        ticket = leg.ticket
         is_insert = item.kind == Outbound.Kind.CREATE
         ours = {
             field: mine

@@ -8,7 +8,8 @@ intent, and an unclear outcome is looked up in the vendor's system, after W + D 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -27,8 +28,10 @@ from connectors.kit.contract import Change, OutboundConnector, Pushed, RemoteTic
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.models import Attempt, Connection, Difference, Lane, Link, Outbound
 from hub.core.clock import now
+from hub.core.jobs import Due
 from hub.core.sentences import sentence
 from hub.domain.actors import Actor
+from hub.models import Leg
 from workflows.handoffs import stages
 
 SEND_WITHIN = timedelta(seconds=10)
@@ -46,6 +49,10 @@ PACE = timedelta(hours=1)
 """The time over which writes on one link are counted."""
 
 
+ASKED_EVERY = timedelta(seconds=30)
+"""How often it is noted that a record was read and says nothing new."""
+
+
 class TooMany(Exception):
     """There were so many writes within an hour that two systems seem to react to each other."""
 
@@ -60,6 +67,16 @@ def waiting(*, at: datetime) -> QuerySet[Outbound]:
         state__in=[Outbound.State.READY, Outbound.State.UNCLEAR],
         next_attempt_at__lte=at,
     )
+
+
+def due_calls(*, at: datetime, without: Collection[int], limit: int = 100) -> list[Due]:
+    """Links with something to send, what people wait for first; except those of some connections."""
+    rows = waiting(at=at).exclude(link__connection__in=without).order_by("-is_urgent", "next_attempt_at", "pk")
+    found = rows.values_list("link", "link__connection", "link__connection__connector", "is_urgent")
+    calls: dict[int, Due] = {}
+    for link, system, slug, is_urgent in found[:limit]:
+        calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), is_urgent))
+    return list(calls.values())
 
 
 def due_links(*, at: datetime, limit: int = 50) -> list[int]:
@@ -107,6 +124,8 @@ class Sender:
         self.settled = 0
         self.seen: RemoteTicket | None = None
         """The vendor's record as it was read under this lease, before anything was written to it."""
+        self.leg: Leg | None = None
+        """The engagement with its ticket, if nothing can have changed since it was read."""
 
     def send_lane(self, lane: Lane) -> None:
         """Send what is due of one lane, in order, and count what was settled."""
@@ -118,12 +137,16 @@ class Sender:
                 break
             self.settled += 1
             self.rows.remove(item)
+        if self.is_stale:
+            self.rows, self.is_stale = list(self._open_rows()), False
         self._let_wait(self.rows, lane)
 
     def _open_rows(self) -> QuerySet[Outbound]:
         """What is not settled yet on this link, in order."""
         open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]
-        rows = self.link.outbound.filter(state__in=open_states).select_related("message", "attachment")
+        rows = self.link.outbound.filter(state__in=open_states).select_related(
+            "message__author_organisation", "attachment"
+        )
         return rows.order_by("seq")
 
     def _next(self, rows: list[Outbound], lane: Lane) -> Outbound | None:
@@ -141,7 +164,7 @@ class Sender:
     def _let_wait(self, rows: Sequence[Outbound], lane: Lane) -> None:
         """What stands behind a waiting item is not due before that item; `retry` and `skip` wake it."""
         at = timezone.now()
-        if self.is_stale or any(row.lane == lane and _is_due(row, at) for row in rows):
+        if any(row.lane == lane and _is_due(row, at) for row in rows):
             self.link.outbound.filter(lane=lane, state=Outbound.State.READY, next_attempt_at__lte=at).update(
                 next_attempt_at=at + BEHIND
             )
@@ -153,7 +176,8 @@ class Sender:
             if item.intent_at is not None and not self._look_up(item):
                 return item.state == Outbound.State.DONE
             self._see()
-            composed = self.composer.compose(item, place=self._place())
+            composed = self.composer.compose(item, place=self._place(), leg=self.leg)
+            self.leg = None
             if composed.is_empty:
                 self._agree({field: (self._agreed_theirs(field), mine) for field, mine in composed.ours.items()})
                 self._finish(item, Outbound.State.DONE)
@@ -186,17 +210,19 @@ class Sender:
         fresh = self._fresh_link()
         if reconcile.is_as_heard(fresh, self.seen, self.composer.mapped):
             identity.verify(fresh, self.seen)
-            Link.objects.filter(pk=fresh.pk).update(asked_at=timezone.now())
+            if fresh.asked_at is None or timezone.now() - fresh.asked_at > ASKED_EVERY:
+                Link.objects.filter(pk=fresh.pk).update(asked_at=timezone.now())
         else:
             reconcile.apply(connection=self.link.connection, remote=self.seen, at=now())
             fresh = self._fresh_link()
         if fresh.state != Link.State.ACTIVE:
             raise identity.Mistaken(fresh.why)
         self.link.agreed, self.link.heard, self.link.missed = fresh.agreed, fresh.heard, fresh.missed
+        self.leg = fresh.leg
 
     def _fresh_link(self) -> Link:
         """The link as it is now; Fenced if another worker has taken it over."""
-        fresh = Link.objects.select_related("leg").get(pk=self.link.pk)
+        fresh = Link.objects.select_related("leg__ticket", "leg__organisation").get(pk=self.link.pk)
         if fresh.epoch != self.link.epoch:
             raise Fenced
         return fresh
@@ -275,44 +301,60 @@ class Sender:
     def _complete(self, item: Outbound, composed: Composed, pushed: Pushed) -> None:
         is_text = item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE)
         with transaction.atomic():
-            leases.hold(self.link, with_ticket=not is_text)
+            held: Link | None = leases.hold(self.link, with_ticket=not is_text)
             if is_text:
                 outbox.bind(self.link, item, pushed.key)
             else:
                 assert pushed.ticket is not None
                 if item.kind == Outbound.Kind.CREATE:
                     outbox.created(self.link, pushed.ticket)
-                self._agree_read_back(composed, pushed.ticket)
+                    held = None
+                self._agree_read_back(composed, pushed.ticket, held)
             self._finish(item, Outbound.State.DONE, remote_key=pushed.key)
-            at = now()
-            if item.kind == Outbound.Kind.FIELDS:
-                stages.confirm_reached(
-                    leg=self.link.leg, actor=Actor.system("delivery"), at=at, origin=self.link.connection.public_id
-                )
+            if (
+                item.kind == Outbound.Kind.FIELDS
+                and Leg.objects.filter(pk=self.link.leg_id, is_unreached=True).exists()
+            ):
+                origin = self.link.connection.public_id
+                stages.confirm_reached(leg=self.link.leg, actor=Actor.system("delivery"), at=now(), origin=origin)
 
-    def _agree_read_back(self, composed: Composed, remote: RemoteTicket) -> None:
+    def _agree_read_back(self, composed: Composed, remote: RemoteTicket, held: Link | None) -> None:
         """After a write, the agreed value is the one that was read back, not the one that was sent."""
         sent = composed.change.fields
         written = {
             field: (remote.fields.get(field, "") if field in sent else self._agreed_theirs(field), mine)
             for field, mine in composed.ours.items()
         }
-        self._agree(written, reference=remote.reference)
+        heard = {field: remote.fields[field] for field in sent if field in remote.fields and field != "status"}
+        self._agree(written, reference=remote.reference, heard=heard, held=held)
 
     def _agreed_theirs(self, field: str) -> str:
         return str(self.link.agreed.get(field, {}).get("theirs", self.link.heard.get(field, "")))
 
-    def _agree(self, values: dict[str, tuple[str, str]], *, reference: str = "") -> None:
+    def _agree(
+        self,
+        values: Mapping[str, tuple[str, str]],
+        *,
+        reference: str = "",
+        heard: Mapping[str, str] | None = None,
+        held: Link | None = None,
+    ) -> None:
+        """Agree these fields by name (theirs, ours); `heard` are those that the vendor's answer shows as written.
+
+        `held` is the link if it is locked already.
+        """
         with transaction.atomic(savepoint=False):
-            link = Link.objects.select_for_update(of=("self",)).get(pk=self.link.pk)
+            link = held or Link.objects.select_for_update(of=("self",)).get(pk=self.link.pk)
             link.agreed |= {
                 field: {"theirs": _newest(link, self.link, field, theirs), "ours": mine}
                 for field, (theirs, mine) in values.items()
             }
             if reference == link.reference:
                 link.agreed["reference"] = {"theirs": reference, "ours": reference}
-            link.save(update_fields=["agreed"])
-            self.link.agreed = link.agreed
+            # A value that was heard in answer to our own write needs no following when the record is read next.
+            link.heard |= heard or {}
+            link.save(update_fields=["agreed", "heard"])
+            self.link.agreed, self.link.heard = link.agreed, link.heard
             # Both sides agree again, so the differences in these fields are settled.
             Difference.objects.filter(link=link, field__in=list(values), resolved_at=None).update(resolved_at=now())
 
@@ -406,8 +448,9 @@ class Sender:
     def _write(self, item: Outbound, *, only: str = "", **changes: object) -> None:
         """Change the item if the lease is still ours, and if its state is still `only`; Fenced otherwise."""
         rows = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch)
+        may_wait_again = changes.get("intent_at", item) is None and changes.get("state") != Outbound.State.DONE
         try:
-            with transaction.atomic():
+            with transaction.atomic() if may_wait_again else nullcontext():
                 written = (rows.filter(state=only) if only else rows).update(**changes)
         except IntegrityError:
             # Another change of fields is waiting already, and will send what this one had to send.

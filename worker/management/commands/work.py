@@ -23,7 +23,7 @@ class Command(BaseCommand):
         # Fail at once if there is no database at start-up; if it goes away later, the worker waits for it.
         connection.ensure_connection()
         publish = tasks.publish if settings.CELERY_BROKER_URL else None
-        dispatcher = Dispatcher(threads=settings.WORKER_THREADS, publish=publish)
+        dispatcher = Dispatcher(threads=settings.WORKER_THREADS, calls=settings.CALL_THREADS, publish=publish)
         listeners = Listeners()
         dispatcher.every_minute(listeners.refresh)
         dispatcher.every_minute(troubles.Clock().look)
