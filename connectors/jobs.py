@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from connectors.engine.inbound import alert_acknowledgements, awaited_files, polling, reading, refetch
 from connectors.engine.inbound.alerts import silence
@@ -14,6 +15,9 @@ from hub.core.jobs import TimedJob, register
 register(
     TimedJob(
         name="mail",
+        label=_("E-mails to read"),
+        since="next_attempt_at",
+        connection="connection",
         waiting=lambda: reading.waiting_mail(at=timezone.now()),
         due=lambda: reading.due_mail(at=timezone.now()),
         run=lambda pk: reading.read(inbound_id=pk),
@@ -22,6 +26,9 @@ register(
     ),
     TimedJob(
         name="read",
+        label=_("Changes to read"),
+        since="next_attempt_at",
+        connection="connection",
         waiting=lambda: reading.waiting_hooks(at=timezone.now()),
         due=lambda: reading.due_hooks(at=timezone.now()),
         calls=lambda without: reading.due_calls(at=timezone.now(), without=without),
@@ -30,6 +37,9 @@ register(
     ),
     TimedJob(
         name="send",
+        label=_("Changes to send"),
+        since="next_attempt_at",
+        connection="link__connection",
         waiting=lambda: sender.waiting(at=timezone.now()),
         due=lambda: sender.due_links(at=timezone.now()),
         calls=lambda without: sender.due_calls(at=timezone.now(), without=without),
@@ -37,6 +47,9 @@ register(
     ),
     TimedJob(
         name="look",
+        label=_("Records to read again"),
+        since="next_look_at",
+        connection="connection",
         waiting=lambda: refetch.waiting(at=timezone.now()),
         due=lambda: refetch.due(at=timezone.now()),
         calls=lambda without: refetch.due_calls(at=timezone.now(), without=without),
@@ -45,6 +58,9 @@ register(
     ),
     TimedJob(
         name="file",
+        label=_("Files to download"),
+        since="next_attempt_at",
+        connection="link__connection",
         waiting=lambda: awaited_files.waiting(at=timezone.now()),
         due=lambda: awaited_files.due(at=timezone.now()),
         calls=lambda without: awaited_files.due_calls(at=timezone.now(), without=without),
@@ -52,6 +68,9 @@ register(
     ),
     TimedJob(
         name="poll",
+        label=_("Connections to poll"),
+        since="next_poll_at",
+        connection="pk",
         waiting=lambda: polling.waiting(at=timezone.now()),
         due=lambda: polling.due_connections(at=timezone.now()),
         calls=lambda without: polling.due_calls(at=timezone.now(), without=without),
@@ -61,12 +80,19 @@ register(
     ),
     TimedJob(
         name="silent",
+        label=_("Silent alerts to report"),
+        since="silent_from",
+        connection="connection",
+        clock=now,
         waiting=lambda: silence.waiting(at=now()),
         due=lambda: silence.due(at=now()),
         run=lambda pk: silence.report(alert_id=pk, at=now()),
     ),
     TimedJob(
         name="acknowledge",
+        label=_("Alerts to acknowledge"),
+        since="acknowledge_at",
+        connection="connection",
         waiting=lambda: alert_acknowledgements.waiting(at=timezone.now()),
         due=lambda: alert_acknowledgements.due(at=timezone.now()),
         calls=lambda without: alert_acknowledgements.due_calls(at=timezone.now(), without=without),
@@ -74,6 +100,9 @@ register(
     ),
     TimedJob(
         name="try",
+        label=_("Connection tests to run"),
+        since="asked_at",
+        connection="connection",
         waiting=lambda: trials.waiting(at=timezone.now()),
         due=lambda: trials.due(at=timezone.now()),
         run=lambda pk: trials.run(trial_id=pk),

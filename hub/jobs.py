@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from hub.core.clock import now
 from hub.core.jobs import TimedJob, register
 from hub.domain import due_clocks, signals
@@ -9,12 +11,17 @@ from hub.domain import due_clocks, signals
 register(
     TimedJob(
         name="fire",
+        label=_("Breaches to record"),
+        since="next_fire_at",
+        clock=now,
         waiting=lambda: due_clocks.waiting(at=now()),
         due=lambda: [0] if due_clocks.waiting(at=now()).exists() else [],
         run=lambda _pk: due_clocks.fire(at=now()),
     ),
     TimedJob(
         name="react",
+        label=_("Failed receivers to retry"),
+        since="next_attempt_at",
         waiting=signals.waiting,
         due=lambda: [0] if signals.waiting().exists() else [],
         run=lambda _pk: signals.retry_failed_receivers(),

@@ -56,7 +56,7 @@ def _database() -> dict[str, Any]:
         found["CONN_MAX_AGE"] = 600
     elif found["ENGINE"] == "django.db.backends.postgresql":
         # A thread takes a session from the pool for one request or job (docs/decisions/0039).
-        pool = {"min_size": 1, "max_size": DATABASE_SESSIONS, "timeout": 10, "max_idle": 600, "reconnect_timeout": 5}
+        pool = {"min_size": 1, "max_size": DATABASE_SESSIONS, "timeout": 5, "max_idle": 600, "reconnect_timeout": 3}
         found.setdefault("OPTIONS", {}).update(connect_timeout=10, pool=pool)
         found["CONN_HEALTH_CHECKS"] = True  # a session that the database has closed is replaced
         found["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode
@@ -232,6 +232,7 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     # A bounce detector that fails on a message is not an error of ours; the next detector is tried.
-    "loggers": {"flufl.bounce": {"level": "CRITICAL"}},
+    # What the pool of database sessions warns about is reported by whoever needed a session.
+    "loggers": {"flufl.bounce": {"level": "CRITICAL"}, "psycopg.pool": {"level": "ERROR"}},
     "root": {"handlers": ["stderr"], "level": environment.text("TICKETHUB_LOG_LEVEL", "WARNING").upper()},
 }

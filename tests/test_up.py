@@ -48,6 +48,7 @@ def test_what_is_wrong_is_one_sentence(tmp_path: Path, command: str, env: dict[s
     assert done.stderr.startswith(said)
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    assert "couldn't get a connection" not in done.stderr  # the pool's words, which say nothing
 
 
 def test_keys_are_made_once_for_their_owner_only(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ SWEEP_SECONDS = 1.0
 """How often the dispatcher looks for work if nothing wakes it."""
 GAP_SECONDS = 0.01
 """The shortest time between two sweeps."""
+MOST_GAP_SECONDS = 0.25
+"""The longest time without a sweep while there is work, however long a sweep takes."""
 AGAIN_SECONDS = 0.02
 """A row that is due again is not processed again before this time has passed."""
 IN_VAIN_SECONDS = 0.2
@@ -108,7 +110,7 @@ class Dispatcher:
                     log.exception("A sweep failed")
                     self.stopped.wait(2)
                 # However much there is to do, sweeps take at most a quarter of this thread's time.
-                self.stopped.wait(max(GAP_SECONDS, 3 * (time.monotonic() - began)))
+                self.stopped.wait(min(MOST_GAP_SECONDS, max(GAP_SECONDS, 3 * (time.monotonic() - began))))
                 wakeups.woken.wait(self._until_next(time.monotonic()))
         for pool in (self.pool, self.mail_pool, self.call_pool):
             pool.stop()

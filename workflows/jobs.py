@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from hub.core.clock import now
 from hub.core.jobs import TimedJob, register
@@ -15,36 +16,52 @@ from workflows.vendor_change import switch
 register(
     TimedJob(
         name="expire",
+        label=_("Offers to expire"),
+        since="deadline_at",
+        clock=now,
         waiting=lambda: expiry.waiting(at=now()),
         due=lambda: expiry.due_legs(at=now()),
         run=lambda pk: expiry.expire(leg_id=pk, at=now()),
     ),
     TimedJob(
         name="rule",
+        label=_("Rules to run"),
+        since="due_at",
+        clock=now,
         waiting=lambda: runner.waiting(at=now()),
         due=lambda: runner.due_pending(at=now()),
         run=lambda pk: runner.run(pending_id=pk, at=now()),
     ),
     TimedJob(
         name="triage",
+        label=_("Joint triages to remind of"),
+        since="deadline_at",
+        clock=now,
         waiting=lambda: triage.waiting(at=now()),
         due=lambda: triage.due(at=now()),
         run=lambda pk: triage.remind(triage_id=pk, at=now()),
     ),
     TimedJob(
         name="switch",
+        label=_("Vendor changes to continue"),
+        since="effective_at",
+        clock=now,
         waiting=lambda: switch.waiting(at=now()),
         due=lambda: switch.due(at=now()),
         run=lambda pk: switch.run(switch_id=pk, at=now()),
     ),
     TimedJob(
         name="notify",
+        label=_("Notices to send"),
+        since="due_at",
         waiting=lambda: delivery.waiting(at=timezone.now()),
         due=lambda: delivery.due_notices(at=timezone.now()),
         run=lambda pk: delivery.send(notice_id=pk),
     ),
     TimedJob(
         name="digest",
+        label=_("Digests to send"),
+        since="digest__next_run_at",
         waiting=lambda: vendor_mail.waiting(at=timezone.now()),
         due=vendor_mail.due_digests,
         run=lambda pk: vendor_mail.run(digest_id=pk, at=now()),

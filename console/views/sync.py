@@ -23,6 +23,7 @@ from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.domain.signals import retry_failed_receiver
 from hub.models import FailedReceiver
+from hub.queries.backlog import backlogs
 from hub.translation import localized
 from workflows.models import FailedAction, Notice, Pending
 from workflows.notifications import delivery
@@ -33,11 +34,15 @@ from workflows.rules.execution import ActionRefused
 @require_safe
 @workers_only
 def sync(request: HttpRequest) -> HttpResponse:
+    connections = list(Connection.objects.select_related("organisation").order_by("name"))
+    by_pk = {connection.pk: connection for connection in connections}
+    waiting = [(backlog, by_pk.get(backlog.connection_id or 0)) for backlog in backlogs()]
     context = {
+        "waiting": waiting,
         "stuck": sync_issues.stuck(),
         "may_force": differences.may_force(person(request)),
         "held_back": pacing.held_back(),
-        "connections": Connection.objects.select_related("organisation").order_by("name"),
+        "connections": connections,
         "page": "sync",
         "cursor": live_cursor(person(request)),
     }

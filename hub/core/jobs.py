@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.functional import Promise
 
 
 class Due(NamedTuple):
@@ -40,6 +43,14 @@ class TimedJob:
     """The primary keys of the rows that are due now, most urgent first. A job that has no rows yields 0."""
     run: Callable[[int], object]
     """Claims and processes one row; does nothing if the row is no longer due, and may then return 0 or False."""
+    label: Promise | str
+    """What the work is called on pages."""
+    since: str
+    """The field of `waiting` rows since when a row is due."""
+    connection: str = ""
+    """The field of `waiting` rows that names the connection; empty if the work belongs to none."""
+    clock: Callable[[], datetime] = timezone.now
+    """The time that `since` is compared with: system time, or the time of the record (`hub.core.clock.now`)."""
     queue: str = "sync"
     """The broker's queue, which decides which workers take the job."""
     reads: bool = False

@@ -24,8 +24,21 @@ def as_sentences() -> Iterator[None]:
         sys.exit(f"Wrong setting: {error}")
     except OperationalError as error:
         # Database libraries report the address and several reasons on separate lines; the first line is enough.
-        reason = str(error).strip().splitlines()[0]
+        reason = _why_not_connected(error).strip().splitlines()[0]
         sys.exit(f"The database cannot be used: {reason} - check DATABASE_URL and that the server is running.")
+
+
+def _why_not_connected(error: Exception) -> str:
+    """The database's own words; the pool of sessions only says that it has waited for one."""
+    from django.db import connection
+
+    if not connection.settings_dict["OPTIONS"].get("pool"):
+        return str(error)
+    try:
+        connection.Database.connect(**connection.get_connection_params()).close()
+    except connection.Database.Error as reason:
+        return str(reason)
+    return str(error)
 
 
 def in_words(error: Exception) -> str:

@@ -46,6 +46,8 @@ class Vendors:
         self.changed = threading.Condition()
         kind = TimedJob(
             name="send",
+            label="Changes to send",
+            since="next_poll_at",
             waiting=Connection.objects.all,
             due=lambda: [each.row_id for each in self.waiting],
             calls=self.calls,

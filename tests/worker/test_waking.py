@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -164,7 +165,7 @@ def test_a_row_that_is_due_in_vain_is_left_alone_for_a_while(monkeypatch: pytest
     worker = Dispatcher(threads=1)
     started = []
     kind = jobs.registered()["poll"]
-    idle = jobs.TimedJob(name="poll", waiting=kind.waiting, due=lambda: [7], run=lambda pk: started.append(pk) or 0)
+    idle = dataclasses.replace(kind, due=lambda: [7], calls=None, run=lambda pk: started.append(pk) or 0)
     monkeypatch.setattr(jobs, "with_work", lambda: [idle])
     monkeypatch.setattr(jobs, "registered", lambda: {"poll": idle})
     worker.sweep()
