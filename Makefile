@@ -46,7 +46,7 @@ check: $(DEV) $(FRONT) $(CATALOGUE) ## Style, prose, types, imports, migrations,
 	@$(BIN)/mypy hub workflows connectors worker console api fixtures
 
 bench: $(DEV) ## Speed, as ratios within one run (JSON and a table in var/bench)
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(ONLY)
 
 profile: $(DEV) ## Where the time and the statements of one change go (ARGS="--functions 40" for the code)
 	@$(BIN)/python -m tests.bench.profile $(ARGS)

@@ -22,6 +22,7 @@ from connectors.engine.inbound import inbox
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.errors import BadSignature, TryLater
 from connectors.models import Connection
+from hub.core.ids import new_ulid
 
 NOT_NOW = (CannotUnseal, registry.UnknownConnector, DatabaseError)
 """Errors on our side that may be temporary: the caller should try again later."""
@@ -51,7 +52,7 @@ def hook(request: HttpRequest, connection_id: str, token: str = "") -> HttpRespo
     body = request.read(settings.HOOK_BODY_LIMIT + 1)
     if len(body) > settings.HOOK_BODY_LIMIT:
         return HttpResponse("The body is too large.", status=413)
-    return _stored(connection_id, token, dict(request.headers), body)
+    return _stored(connection_id, token, dict(request.headers), body, call_id=new_ulid())
 
 
 def is_known(path: str, header_names: Iterable[str]) -> bool:
@@ -64,17 +65,25 @@ def stored(path: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
 
     The thread keeps its database session. If the database has closed the session, the call is stored over a new one.
     """
-    connection_id, token = _named(path)
-    use = hook_calls.known(connection_id, token, headers)
-    try:
-        is_stored = use is not None and inbox.accept_known(use, headers, body)
-    except DatabaseError:
-        database.close()
-        is_stored = False
-    response = HttpResponse(status=202) if is_stored else _stored(connection_id, token, headers, body)
+    response = _stored_directly(*_named(path), headers, body)
     response["Cache-Control"] = "no-store, private"
     response["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _stored_directly(connection_id: str, token: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+    call_id = new_ulid()
+    use = hook_calls.known(connection_id, token, headers)
+    try:
+        if use is not None and inbox.accept_known(use, headers, body, call_id=call_id):
+            return HttpResponse(status=202)
+    except BadSignature:
+        return _unsigned()
+    except TryLater as error:
+        return _try_again(seconds=int(error.after or 30))
+    except DatabaseError:
+        database.close()
+    return _stored(connection_id, token, headers, body, call_id=call_id)
 
 
 def _named(path: str) -> tuple[str, str]:
@@ -87,19 +96,23 @@ def _named(path: str) -> tuple[str, str]:
     return "", ""
 
 
-def _stored(connection_id: str, token: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+def _stored(connection_id: str, token: str, headers: Mapping[str, str], body: bytes, *, call_id: str) -> HttpResponse:
     try:
         call = hook_calls.called(connection_id, token, headers)
-        inbox.accept_hook(call=call, headers=headers, body=body)
+        inbox.accept_hook(call=call, headers=headers, body=body, call_id=call_id)
     except hook_calls.NotLetIn as refused:
         return HttpResponse(str(refused), status=refused.status)
     except BadSignature:
-        return HttpResponse("The signature is invalid.", status=401)
+        return _unsigned()
     except TryLater as error:
         return _try_again(seconds=int(error.after or 30))
     except NOT_NOW:
         return _try_again()
     return HttpResponse(status=202)
+
+
+def _unsigned() -> HttpResponse:
+    return HttpResponse("The signature is invalid.", status=401)
 
 
 def _try_again(*, seconds: int = 30) -> HttpResponse:

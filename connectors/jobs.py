@@ -43,6 +43,7 @@ register(
         waiting=lambda: sender.waiting(at=timezone.now()),
         due=lambda: sender.due_links(at=timezone.now()),
         calls=lambda without: sender.due_calls(at=timezone.now(), without=without),
+        is_for_people=True,
         run=lambda pk: sender.send(link_id=pk),
     ),
     TimedJob(
@@ -96,6 +97,7 @@ register(
         waiting=lambda: alert_acknowledgements.waiting(at=timezone.now()),
         due=lambda: alert_acknowledgements.due(at=timezone.now()),
         calls=lambda without: alert_acknowledgements.due_calls(at=timezone.now(), without=without),
+        is_for_people=True,
         run=lambda pk: alert_acknowledgements.send(alert_id=pk),
     ),
     TimedJob(

@@ -17,5 +17,5 @@ class HubConfig(AppConfig):
 
         redaction.install()
         redaction.know(str(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS, *settings.SEAL_KEYS))
-        for address in (settings.DATABASE_ADDRESS, settings.CELERY_BROKER_URL, settings.MAIL_URL):
+        for address in (settings.DATABASE_ADDRESS, settings.LISTEN_URL, settings.CELERY_BROKER_URL, settings.MAIL_URL):
             redaction.know_address(address)

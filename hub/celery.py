@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from celery import Celery, signals
 from django.conf import settings
@@ -40,6 +41,8 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_timeout=4,
 )
+# Celery would close the pool of database sessions before and after each task; the task returns its session itself.
+app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize // 2
 app.autodiscover_tasks(["worker"])
 
 

@@ -167,7 +167,7 @@ def _direct(direct: Direct, path: str, headers: Mapping[str, str], body: bytes) 
     try:
         response = direct.stored(path, headers, body)
     except Exception:  # as in Django: an error of ours is logged, and the caller tries again
-        log.exception("A call to %s failed", path[:64])
+        log.exception("A call to %s failed", path)
         response = HttpResponse("The call could not be processed.", status=500)
     if settings.IS_BEHIND_TLS:
         response["Strict-Transport-Security"] = f"max-age={settings.HSTS_SECONDS}; includeSubDomains"

@@ -35,7 +35,8 @@ CSRF_TRUSTED_ORIGINS = environment.listed("TICKETHUB_ORIGINS")
 PUBLIC_URL = environment.text("TICKETHUB_URL", "http://127.0.0.1:8000").rstrip("/")
 
 DATABASE_ADDRESS = environment.text("DATABASE_URL") or f"sqlite:///{VAR / 'hub.sqlite3'}"
-DATABASE_SESSIONS = environment.number("TICKETHUB_DATABASE_SESSIONS", 12, least=2)
+WEB_THREADS = environment.number("TICKETHUB_WEB_THREADS", 4, least=1)
+DATABASE_SESSIONS = max(environment.number("TICKETHUB_DATABASE_SESSIONS", 12, least=2), WEB_THREADS + 2)
 # A direct session for LISTEN and NOTIFY, which PgBouncer in transaction mode does not offer: hub/core/wakeups.py.
 LISTEN_URL = environment.text("TICKETHUB_LISTEN_URL")
 
@@ -57,7 +58,9 @@ def _database() -> dict[str, Any]:
     elif found["ENGINE"] == "django.db.backends.postgresql":
         # A thread takes a session from the pool for one request or job (docs/decisions/0039).
         pool = {"min_size": 1, "max_size": DATABASE_SESSIONS, "timeout": 5, "max_idle": 600, "reconnect_timeout": 3}
-        found.setdefault("OPTIONS", {}).update(connect_timeout=10, pool=pool)
+        # A host that is gone without a word is noticed within seconds, not after the kernel's quarter of an hour.
+        alive = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+        found.setdefault("OPTIONS", {}).update(connect_timeout=10, pool=pool, **alive)
         found["CONN_HEALTH_CHECKS"] = True  # a session that the database has closed is replaced
         found["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode
     else:
@@ -195,7 +198,6 @@ CONTENT_SECURITY_POLICY = {
 }
 MEGABYTE = 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * MEGABYTE
-WEB_THREADS = environment.number("TICKETHUB_WEB_THREADS", 4, least=1)
 PROXIES = environment.listed("TICKETHUB_PROXIES")
 
 # Private and loopback addresses that the installation may call.

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from connectors.engine import limits
 from connectors.engine.operations import troubles
 from connectors.models import Trouble
 from hub.core import jobs, wakeups
-from hub.core.jobs import Due, TimedJob
+from hub.core.jobs import TimedJob
 from hub.core.sentences import sentence
 from worker.threads import Threads
 
@@ -43,11 +43,15 @@ PUBLISHED_SECONDS = 10.0
 WITHOUT_BROKER_SECONDS = 30.0
 """How long the broker may be unreachable before the dispatcher runs the jobs itself."""
 REFILL = 25
-"""While more jobs than this wait for a thread, no further rows of the same kind are asked for."""
+"""While more jobs of a kind than this wait for a thread, only urgent rows of the kind are asked for."""
 MAIL_THREADS = 2
 """Mail has threads of its own, so that a message that takes long delays only other mail."""
 ASK_BROKER_SECONDS = 5.0
 """How often an unreachable broker is tried again."""
+
+
+Lane = tuple[int, str]
+"""A connection, and what is counted of the calls to its system: see `Due.lane`."""
 
 
 class NoBroker(Exception):
@@ -79,8 +83,9 @@ class Dispatcher:
         self.mail_pool = Threads(MAIL_THREADS, name="mail")
         self.call_pool = Threads(calls, name="call")
         self.running: dict[Job, Future[bool]] = {}
-        self.called: dict[Job, int] = {}
-        """Of the running jobs those that call a system, with its connection."""
+        self.called: dict[Job, Lane] = {}
+        """Of the running jobs those that call other systems."""
+        self.turn = 0
         self.handed_out: dict[Job, float] = {}
         """Until when a row is left alone although it is due, in monotonic seconds."""
         self.chores: list[Callable[[], object]] = []
@@ -94,26 +99,35 @@ class Dispatcher:
         self.chores.append(chore)
 
     def run(self) -> None:
-        with wakeups.listening(), limits.passing_slots_on():
-            while not self.stopped.is_set():
-                wakeups.woken.clear()
-                began = time.monotonic()
-                try:
-                    self.sweep()
-                    limits.give_back_idle()
-                    self._do_chores()
-                except DatabaseError as error:
-                    log.warning("The database is not responding: %s", str(error).splitlines()[0] if str(error) else "")
-                    connections.close_all()
-                    self.stopped.wait(2)
-                except Exception:  # last resort: no error may end the dispatcher
-                    log.exception("A sweep failed")
-                    self.stopped.wait(2)
-                # However much there is to do, sweeps take at most a quarter of this thread's time.
-                self.stopped.wait(min(MOST_GAP_SECONDS, max(GAP_SECONDS, 3 * (time.monotonic() - began))))
-                wakeups.woken.wait(self._until_next(time.monotonic()))
-        for pool in (self.pool, self.mail_pool, self.call_pool):
-            pool.stop()
+        try:
+            with wakeups.listening(), limits.passing_slots_on():
+                while not self.stopped.is_set():
+                    self._look()
+        finally:
+            pools = (self.pool, self.mail_pool, self.call_pool)
+            for pool in pools:
+                pool.cancel()
+            for pool in pools:
+                pool.stop()
+
+    def _look(self) -> None:
+        """Sweep once, and wait until there may be something to do again."""
+        wakeups.woken.clear()
+        began = time.monotonic()
+        try:
+            self.sweep()
+            limits.give_back_idle()
+            self._do_chores()
+        except DatabaseError as error:
+            log.warning("The database is not responding: %s", str(error).splitlines()[0] if str(error) else "")
+            connections.close_all()
+            self.stopped.wait(2)
+        except Exception:  # last resort: no error may end the dispatcher
+            log.exception("A sweep failed")
+            self.stopped.wait(2)
+        # However much there is to do, sweeps take at most a quarter of this thread's time.
+        self.stopped.wait(min(MOST_GAP_SECONDS, max(GAP_SECONDS, 3 * (time.monotonic() - began))))
+        wakeups.woken.wait(self._until_next(time.monotonic()))
 
     def _until_next(self, at: float) -> float:
         """How many seconds may pass until the next sweep if nothing wakes the dispatcher."""
@@ -129,29 +143,45 @@ class Dispatcher:
                 self.called.pop(job, None)
                 self.handed_out[job] = at + (AGAIN_SECONDS if future.result() else IN_VAIN_SECONDS)
         self.handed_out = {job: until for job, until in self.handed_out.items() if until > at}
-        started = 0
-        for kind in jobs.with_work():
-            if kind.calls is not None and self.publish is None:
-                started += self._start_calls(kind, kind.calls, at)
-                continue
-            for row_id in kind.due():
-                started += self._start(Job(kind.name, row_id), kind, at)
+        kinds = jobs.with_work()
+        is_here = self.publish is None or self._is_alone(at)
+        calling = [kind for kind in kinds if kind.calls is not None and is_here]
+        started = self._start_calls(calling, at) if calling else 0
+        for kind in kinds:
+            if kind not in calling:
+                started += sum(self._start(Job(kind.name, row_id), kind, at) for row_id in kind.due())
         return started
 
-    def _start_calls(self, kind: TimedJob, due: Callable[[Collection[int]], Sequence[Due]], at: float) -> int:
-        """Start jobs that call other systems, so many for each system that the others get their turn."""
-        started, full, limit_reached = 0, set[int](), True
-        while limit_reached and self.call_pool.waits < REFILL:
-            limit_reached = False
-            in_flight = Counter(self.called.values())
-            for call in due(full):
-                job = Job(kind.name, call.row_id)
-                if in_flight[call.system] >= call.most:
-                    limit_reached |= call.system not in full
+    def _start_calls(self, kinds: Sequence[TimedJob], at: float) -> int:
+        """Start jobs that call other systems: first what people wait for, then the kinds in turn."""
+        self.turn += 1
+        first = self.turn % len(kinds)
+        kinds = [*kinds[first:], *kinds[:first]]  # each sweep another kind gets the places that have become free
+        in_flight = Counter(self.called.values())
+        waits = Counter(job.name for job, future in self.running.items() if not future.running())
+        started = 0
+        for is_urgent in (True, False):
+            for kind in kinds:
+                if kind.is_for_people if is_urgent else waits[kind.name] < REFILL:
+                    started += self._start_kind(kind, in_flight, at, only_urgent=is_urgent)
+        return started
+
+    def _start_kind(self, kind: TimedJob, in_flight: Counter[Lane], at: float, *, only_urgent: bool) -> int:
+        """Start jobs of one kind, so many for each system that the others get their turn."""
+        assert kind.calls is not None
+        started, full, is_limited = 0, set[int](), True
+        while is_limited:
+            is_limited = False
+            for call in kind.calls(full):
+                if only_urgent and not call.is_urgent:
+                    break
+                lane, job = (call.system, call.lane), Job(kind.name, call.row_id)
+                if in_flight[lane] >= call.most:
+                    is_limited |= call.system not in full
                     full.add(call.system)
                 elif self._start(job, kind, at, is_urgent=call.is_urgent):
-                    self.called[job] = call.system
-                    in_flight[call.system] += 1
+                    self.called[job] = lane
+                    in_flight[lane] += 1
                     started += 1
         return started
 
@@ -160,7 +190,8 @@ class Dispatcher:
         if job in self.running or job in self.handed_out:
             return False
         if self._is_published(job, at):
-            self.handed_out[job] = at + PUBLISHED_SECONDS
+            # Row 0 stands for whatever is due of a kind, and more may be due at once.
+            self.handed_out[job] = at + (PUBLISHED_SECONDS if job.row_id else SWEEP_SECONDS)
             return True
         if self.publish is None or self._is_alone(at):
             calling = self.pool if kind.calls is None else self.call_pool

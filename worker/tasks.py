@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import shared_task
+from django.db import close_old_connections
 
 from hub.core import jobs, wakeups
 from hub.core.sentences import sentence
@@ -14,8 +15,11 @@ from worker import dispatcher
 @shared_task(acks_late=True, ignore_result=True)  # type: ignore[untyped-decorator]
 def run(*, name: str, row_id: int, **_: Any) -> None:
     """Run one job. Rows are claimed, so a task that is delivered twice does nothing the second time."""
-    dispatcher.run(dispatcher.Job(name, row_id))
-    wakeups.wake()  # it may have made work for another job
+    try:
+        dispatcher.run(dispatcher.Job(name, row_id))
+        wakeups.wake()  # it may have made work for another job
+    finally:
+        close_old_connections()  # on PostgreSQL this returns the session to the pool
 
 
 def publish(job: dispatcher.Job) -> None:

@@ -39,18 +39,17 @@ class Threads:
             self.threads[-1].start()
         return future
 
-    @property
-    def waits(self) -> int:
-        """About how many calls have not begun."""
-        return self.waiting.qsize()
-
-    def stop(self) -> None:
-        """Let what has begun end, cancel the rest, and end the threads."""
+    def cancel(self) -> None:
+        """Cancel what has not begun."""
         while True:
             try:
                 self.waiting.get_nowait().future.cancel()
             except queue.Empty:
-                break
+                return
+
+    def stop(self) -> None:
+        """Let what has begun end, cancel the rest, and end the threads."""
+        self.cancel()
         for _thread in self.threads:
             self.waiting.put(_Entry(LAST, next(self.numbers), Future(), None))
         for thread in self.threads:

@@ -81,10 +81,18 @@ AS_KNOWN = (
 def known(connection_id: str, token: str, header_names: Iterable[str]) -> Prepared | None:
     """The connection as this process knows it, if such a call was let in then; to be used under `AS_KNOWN` only."""
     use = _kept.rows.get(connection_id)
+    if token and not IDS.fullmatch(token):
+        return None
     try:
         return None if use is None else _let_in(use, token, header_names)
     except NotLetIn:
         return None
+
+
+def is_current(use: Prepared) -> bool:
+    """Whether the connection is still as this process knows it, and takes calls."""
+    rows = Connection.objects.filter(pk=use.connection.pk, revision=use.connection.revision)
+    return rows.exclude(state__in=CLOSED).exists()
 
 
 def is_known(connection_id: str, token: str, header_names: Iterable[str]) -> bool:

@@ -35,12 +35,16 @@ def release(link: Link) -> None:
 def hold(link: Link, *, with_ticket: bool = False) -> Link:
     """Lock the link in this transaction and read it again; Fenced if the lease is no longer ours.
 
+    With its ticket locked, the link that is returned also has its engagement and ticket as they are now.
+
     `with_ticket` locks the ticket as well, if it will be changed. A ticket is always locked before its links, as a
     person's change locks it before anything is queued; the other order could end in a deadlock.
     """
-    if with_ticket:
-        tickets.locked(link.leg.ticket)
-    held = Link.objects.select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch).first()
+    ticket = tickets.locked(link.leg.ticket) if with_ticket else None
+    rows = Link.objects.select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch)
+    held = (rows.select_related("leg__organisation") if with_ticket else rows).first()
     if held is None:
         raise Fenced
+    if ticket is not None:
+        held.leg.ticket = ticket
     return held

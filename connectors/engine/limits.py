@@ -15,18 +15,19 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from threading import Event
 
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError
 from django.db.models import F, Q, Sum
 
 from connectors.kit.contract import Limits
 from connectors.kit.errors import TryLater
 from connectors.models import CallSlot, Connection, Usage
+from hub.core import sessions
 from hub.core.sentences import sentence
 
 SLICES = 60
@@ -109,7 +110,7 @@ class _Passed:
 
 
 _passed = _Passed()
-os.register_at_fork(after_in_child=_passed.slots.clear)  # what is taken is the parent's
+os.register_at_fork(after_in_child=lambda: _passed.slots.clear())  # what is taken is the parent's
 
 
 @contextmanager
@@ -120,7 +121,8 @@ def passing_slots_on() -> Iterator[None]:
         yield
     finally:
         _passed.is_on = False
-        give_back_idle(seconds=0)
+        with suppress(DatabaseError):  # slots end by themselves
+            give_back_idle(seconds=0)
 
 
 def give_back_idle(*, seconds: float = IDLE_SECONDS) -> None:
@@ -228,6 +230,7 @@ class RateLimiter:
             self.kept = {}
             if time.monotonic() > end:
                 raise TryLater(sentence("The vendor's limit of simultaneous requests is reached."), after=5)
+            sessions.release()
             pause.wait(0.05)
 
     def _give_back(self, slots: Mapping[str, _Slot]) -> None:

@@ -172,15 +172,20 @@ def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: Any) -> None:
         what |= {"state": Outbound.State.PARKED, "error": link.why, "next_attempt_at": None}
     values = {"next_attempt_at": at} | what
     item = Outbound(link=link, lane=lane, kind=kind, seq=_next_seq(link), queued_at=at, **values)
-    if not insert_once([item]) and not _is_waiting(link):
-        raise IntegrityError(f"Number {item.seq} is used twice on {link}.")
+    if kind == Outbound.Kind.FIELDS:
+        # If the one that waited is being sent by now, this one is not in vain any more.
+        if not insert_once([item]) and not _joins_waiting(item) and not insert_once([item]):
+            raise IntegrityError(f"A change of fields could not be queued on {link}.")
+    else:
+        item.save(force_insert=True)
     wakeups.wake()
 
 
-def _is_waiting(link: Link) -> bool:
-    """Whether a change of fields waits on the link; no second one can."""
-    rows = Outbound.objects.filter(link=link, kind=Outbound.Kind.FIELDS, state=Outbound.State.READY)
-    return rows.filter(intent_at__isnull=True).exists()
+def _joins_waiting(item: Outbound) -> bool:
+    """Whether a change of fields waits on the link already, which sends this one's values as well, as urgently."""
+    rows = Outbound.objects.filter(link=item.link, kind=Outbound.Kind.FIELDS, state=Outbound.State.READY)
+    waiting = rows.filter(intent_at__isnull=True)
+    return bool(waiting.update(is_urgent=True)) if item.is_urgent else waiting.exists()
 
 
 def _next_seq(link: Link) -> int:

@@ -165,8 +165,10 @@ class Connection(models.Model):
         if fields is not None and CONDITION.issuperset(fields):
             super().save(*args, update_fields=fields, **more)
             return
-        if fields is None and not self._state.adding:
-            fields = {field.name for field in self._meta.concrete_fields if not field.primary_key} - {"revision"}
+        is_new = self._state.adding or self.pk is None or bool(more.get("force_insert"))
+        if fields is None and not is_new:
+            loaded = [field for field in self._meta.concrete_fields if field.attname not in self.get_deferred_fields()]
+            fields = {field.name for field in loaded if not field.primary_key} - {"revision"}
         with transaction.atomic():
             super().save(*args, update_fields=fields, **more)
             type(self)._base_manager.filter(pk=self.pk).update(revision=F("revision") + 1)

@@ -26,7 +26,9 @@ class Due(NamedTuple):
     system: int
     """The connection whose system is called."""
     most: int
-    """How many calls one process makes to this system at once."""
+    """How many such jobs one process runs for this system at once."""
+    lane: str = "in"
+    """What `most` counts: jobs that read do not keep those from running that write."""
     is_urgent: bool = False
     """Whether a person waits for it. Such a row overtakes everything else that waits."""
 
@@ -57,6 +59,8 @@ class TimedJob:
     """Whether the job reads input from others. Such jobs run first, so that an answer counts before a deadline."""
     calls: Callable[[Collection[int]], Sequence[Due]] | None = None
     """For a job that calls other systems: the rows that are due, except those of the connections given."""
+    is_for_people: bool = False
+    """Whether its rows can be urgent. Urgent rows come first in what `calls` returns."""
 
 
 _jobs: dict[str, TimedJob] = {}

@@ -30,13 +30,14 @@ def as_sentences() -> Iterator[None]:
 
 def _why_not_connected(error: Exception) -> str:
     """The database's own words; the pool of sessions only says that it has waited for one."""
+    import psycopg
     from django.db import connection
 
     if not connection.settings_dict["OPTIONS"].get("pool"):
         return str(error)
     try:
-        connection.Database.connect(**connection.get_connection_params()).close()
-    except connection.Database.Error as reason:
+        psycopg.connect(**connection.get_connection_params()).close()
+    except psycopg.Error as reason:
         return str(reason)
     return str(error)
 

@@ -10,8 +10,7 @@ import logging
 import time
 from datetime import datetime, timedelta
 
-from django.db import Error as DatabaseError
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 
 from hub.domain import clock_rows, event_loader
@@ -52,8 +51,8 @@ def _fire_together(ticket_ids: list[int], at: datetime) -> None:
     """Fire the clocks of these tickets in one transaction. If that fails, each ticket is tried alone."""
     try:
         _fold(ticket_ids, at)
-    except DatabaseError:
-        raise
+    except (OperationalError, InterfaceError):
+        raise  # the database is away or overloaded, whatever the ticket
     except Exception as error:
         if len(ticket_ids) == 1:
             log.error("The clocks of ticket %s could not be folded", ticket_ids[0], exc_info=error)
@@ -67,4 +66,6 @@ def _fire_together(ticket_ids: list[int], at: datetime) -> None:
 def _fold(ticket_ids: list[int], at: datetime) -> None:
     rows = Ticket.objects.select_for_update(of=("self",), skip_locked=True).filter(pk__in=ticket_ids)
     tickets = list(rows.select_related("owner").order_by("pk"))  # one that is being changed is folded with the change
-    clock_rows.refold_all(tickets, event_loader.load_all(tickets), as_of=at)
+    # A ticket may have been changed since the sweep began; its newest event must be within the fold.
+    as_of = max([at, *(ticket.changed_at for ticket in tickets)])
+    clock_rows.refold_all(tickets, event_loader.load_all(tickets), as_of=as_of)

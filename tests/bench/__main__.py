@@ -2,6 +2,7 @@
 
     make bench                                  on SQLite
     DATABASE_URL=postgresql://… make bench      on PostgreSQL, where the floor of the import is COPY
+    make bench ONLY=path                        the path of a change, on a PostgreSQL cluster of its own
 
 Writes var/bench/bench.json and var/bench/bench.md.
 """
@@ -113,6 +114,10 @@ def table(found: list[Measured], counted: list[Counted]) -> str:
 
 
 def main() -> None:
+    if sys.argv[1:] == ["path"]:
+        from tests.bench import path
+
+        sys.exit(path.main())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     import django
 

@@ -22,7 +22,7 @@ from connectors.kit.simulating import QuietServer
 from connectors.models import Connection, Inbound, Link, Outbound
 from hub.domain import tickets
 from hub.domain.actors import Actor
-from hub.models import Organisation, Workflow
+from hub.models import Contract, Organisation, Workflow
 from tests import factories
 from worker import dispatcher
 from workflows.handoffs import engagements
@@ -41,10 +41,13 @@ def now() -> datetime:
 
 
 class TwoVendors:
-    """A ticket that two vendors work on, each in a simulated Autotask; `contracts` are published besides theirs."""
+    """A ticket that two vendors work on, each in a simulated Autotask; `contracts` are published besides theirs.
 
-    def __init__(self, *, contracts: int = 0) -> None:
-        self.contracts = contracts
+    `name` tells several such worlds in one database apart.
+    """
+
+    def __init__(self, *, contracts: int = 0, name: str = "") -> None:
+        self.contracts, self.name = contracts, name
         self.stack = ExitStack()
         self.numbers = count(1)
 
@@ -52,7 +55,8 @@ class TwoVendors:
         us = Organisation.objects.filter(is_us=True).first() or factories.UsFactory()
         self.agent = Actor.person(factories.member("agent", us), us)
         Workflow.objects.get_or_create(name="Standard", defaults={"is_default": True})
-        factories.contract(us, kind="sla", goals=GOALS)
+        if not Contract.objects.filter(kind="sla", organisation=us).exists():
+            factories.contract(us, kind="sla", goals=GOALS)
         for _ in range(self.contracts):
             factories.contract(factories.OrganisationFactory(), kind="uc", goals=GOALS)
         self.ticket = tickets.open_ticket(title="VPN down", priority="P3", actor=self.agent, at=now())
@@ -63,7 +67,7 @@ class TwoVendors:
         self.stack.close()
 
     def _engage(self, name: str) -> Link:
-        vendor = factories.OrganisationFactory(name=f"Vendor {name}")
+        vendor = factories.OrganisationFactory(name=f"Vendor {name}{self.name}")
         factories.contract(vendor, kind="uc", goals=GOALS)
         made = self._connection(name, vendor)
         leg = engagements.offer(
@@ -96,7 +100,7 @@ class TwoVendors:
         )
         self.simulators = {**self.simulators, name: simulator}
         made = Connection.objects.create(
-            name=f"Autotask of {name}",
+            name=f"Autotask of {name}{self.name}",
             organisation=vendor,
             connector="autotask",
             state=Connection.State.ACTIVE,

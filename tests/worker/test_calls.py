@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.utils import timezone
 
+from connectors.autotask.simulator import Tenant
+from connectors.engine.limits import _Slot
 from connectors.engine.outbound import sender
+from connectors.engine.outbound.sender import Sender
 from connectors.kit.http import Http
 from connectors.models import Connection, Link, Outbound
 from hub.core import jobs, wakeups
@@ -110,6 +114,75 @@ def test_what_a_person_waits_for_overtakes_the_backlog(monkeypatch: pytest.Monke
         worker.call_pool.stop()
 
 
+def kind(name: str, rows: list[Due], ran: list[int], **more: Any) -> TimedJob:
+    def calls(without: Collection[int]) -> list[Due]:
+        return [each for each in rows if each.system not in without and each.row_id not in ran]
+
+    return TimedJob(
+        name=name,
+        label=name,
+        since="pk",
+        waiting=Connection.objects.all,
+        due=list,
+        calls=calls,
+        run=lambda pk: ran.append(pk) is None,
+        **more,
+    )
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_is_read_does_not_keep_a_system_from_being_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog of records to read, first in every sweep and more than the system may be called at once."""
+    worker, ran = Dispatcher(threads=1, calls=4), list[int]()
+    reads = kind("look", [Due(row, 1, 2) for row in range(60)], ran, reads=True)
+    sends = kind("send", [Due(100, 1, 2, "out"), Due(101, 2, 2, "out")], ran, is_for_people=True)
+    kinds = {each.name: each for each in (reads, sends)}
+    monkeypatch.setattr(jobs, "with_work", lambda: list(kinds.values()))
+    monkeypatch.setattr(jobs, "registered", lambda: kinds)
+    worker.sweep()
+    worker.call_pool.stop()
+    assert {100, 101} <= {job.row_id for job in worker.running}
+    assert len(worker.running) == 4
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_backlog_of_one_kind_leaves_room_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty systems, of which each has records to read; the one thread is busy."""
+    worker, ran, go_on = Dispatcher(threads=1, calls=1), list[int](), threading.Event()
+    worker.call_pool.submit(lambda: go_on.wait(WITHIN))
+    reads = kind("look", [Due(row, row, 2) for row in range(60)], ran, reads=True)
+    sends = kind("send", [Due(100, 99, 2, "out")], ran, is_for_people=True)
+    kinds = {each.name: each for each in (reads, sends)}
+    monkeypatch.setattr(jobs, "with_work", lambda: list(kinds.values()))
+    monkeypatch.setattr(jobs, "registered", lambda: kinds)
+    try:
+        worker.sweep()
+        waiting = Counter(job.name for job in worker.running)
+        sends_of = [Due(row, 99, 9, "out", is_urgent=True) for row in range(200, 202)]
+        kinds["send"] = kind("send", sends_of, ran, is_for_people=True)
+        worker.sweep()
+        assert waiting == {"look": 60, "send": 1}
+        assert {200, 201} <= {job.row_id for job in worker.running}
+    finally:
+        go_on.set()
+        worker.call_pool.stop()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_worker_ends_although_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Dispatcher(threads=1)
+    worker.pool.submit(lambda: True).result(WITHIN)
+
+    def gone(**_: Any) -> None:
+        raise DatabaseError("gone")
+
+    monkeypatch.setattr("connectors.engine.limits.CallSlot.objects.filter", gone)
+    monkeypatch.setattr("connectors.engine.limits._passed.idle", lambda **_: [(1, "", _Slot(1, 0.0, 0.0))])
+    worker.stop()
+    worker.run()
+    assert worker.pool.threads == []
+
+
 @pytest.fixture
 def offered(connection: Connection, agent: Actor) -> list[Ticket]:
     """Tickets that the vendor has."""
@@ -160,4 +233,24 @@ def test_no_session_is_held_during_a_call(
     dispatcher.drain()
     assert held
     assert not any(held)
+    assert not Outbound.objects.filter(state="ready").exists()
+
+
+@pytest.mark.django_db
+def test_what_is_edited_while_a_change_is_sent_is_sent_next(
+    offered: list[Ticket], connection: Connection, agent: Actor, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between composing and the intent: nothing is queued then, because a change of fields is waiting."""
+    ticket, intend = offered[0], Sender._intend
+
+    def late(self: Sender, *more: Any) -> None:
+        monkeypatch.setattr(Sender, "_intend", intend)
+        tickets.edit_ticket(ticket=ticket, changes={"title": "Second"}, actor=agent, at=now())
+        intend(self, *more)
+
+    monkeypatch.setattr(Sender, "_intend", late)
+    tickets.edit_ticket(ticket=ticket, changes={"title": "First"}, actor=agent, at=now())
+    dispatcher.drain()
+    record = Link.objects.get(leg__ticket=ticket).remote_key
+    assert tenant.tickets[record]["title"] == "Second"
     assert not Outbound.objects.filter(state="ready").exists()

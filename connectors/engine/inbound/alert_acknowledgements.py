@@ -90,7 +90,7 @@ def due_calls(*, at: datetime, without: Collection[int], limit: int = 100) -> li
     """The same with the connections that are called, except some connections."""
     rows = waiting(at=at).exclude(connection__in=without).order_by("acknowledge_at", "pk")
     found = rows.values_list("pk", "connection", "connection__connector")[:limit]
-    return [Due(pk, system, registry.calls_at_once(slug), is_urgent=True) for pk, system, slug in found]
+    return [Due(pk, system, registry.calls_at_once(slug), lane="out", is_urgent=True) for pk, system, slug in found]
 
 
 def waiting(*, at: datetime) -> QuerySet[AlertState]:

@@ -172,6 +172,11 @@ def status_label(mapped: mapping.Mapped, remote: RemoteTicket) -> str:
     return mapped.label("status", theirs) if theirs in mapped.statuses else remote.status_label or theirs
 
 
+def priority_label(mapped: mapping.Mapped, remote: RemoteTicket) -> str:
+    """The vendor's priority as people read it."""
+    return mapped.label("priority", remote.fields.get("priority", ""))
+
+
 def describe(context: SyncContext) -> None:
     """Store what pages show about the record beside the engagement."""
     remote, leg, mapped = context.remote, context.leg, context.mapped
@@ -180,7 +185,7 @@ def describe(context: SyncContext) -> None:
         "remote_number": remote.number[:100],
         "remote_assignee": remote.assignee[:150],
         "remote_status": status_label(mapped, remote)[:100],
-        "remote_priority": mapped.label("priority", remote.fields.get("priority", ""))[:100],
+        "remote_priority": priority_label(mapped, remote)[:100],
     }
     changed = {name: value for name, value in wanted.items() if getattr(leg, name) != value}
     if changed:

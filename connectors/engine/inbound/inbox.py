@@ -14,7 +14,6 @@ from connectors.kit.contract import NOT_UNDERSTOOD, AlertConnector, Hook, HookCo
 from connectors.kit.errors import BadSignature, ConnectorError, Refused, TryLater
 from connectors.models import Connection, Inbound
 from hub.core import wakeups
-from hub.core.ids import new_ulid
 from hub.core.rows import insert_if, insert_once
 from hub.core.sentences import sentence
 
@@ -26,8 +25,11 @@ class LeftAlone(Exception):
     """What was received is ignored; the message says why."""
 
 
-def accept_hook(*, call: Called, headers: Mapping[str, str], body: bytes) -> None:
-    """Store a webhook call; it is committed when this returns. On BadSignature or TryLater, only a counter changes."""
+def accept_hook(*, call: Called, headers: Mapping[str, str], body: bytes, call_id: str) -> None:
+    """Store a webhook call; it is committed when this returns. On BadSignature or TryLater, only a counter changes.
+
+    `call_id` is new for every call: the same alert twice is two events, and one call that is stored twice is one.
+    """
     connection = call.connection
     with call.use.ready(HookConnector) as connector:
         try:
@@ -53,7 +55,7 @@ def accept_hook(*, call: Called, headers: Mapping[str, str], body: bytes) -> Non
     hook_calls.accepted(call)
     if isinstance(connector, AlertConnector):
         # The same body twice is two events: the alert became active, ended, and became active again.
-        keep(connection, Inbound.Kind.HOOK, f"alert.{new_ulid()}", body, headers)
+        keep(connection, Inbound.Kind.HOOK, f"alert.{call_id}", body, headers)
         return
     # A batch: each record is read by itself; the body is stored once.
     rows = [_row(connection, Inbound.Kind.HOOK, hook.delivery, body, headers, remote_key=hook.key)] + [
@@ -64,19 +66,25 @@ def accept_hook(*, call: Called, headers: Mapping[str, str], body: bytes) -> Non
     wakeups.wake()
 
 
-def accept_known(use: Prepared, headers: Mapping[str, str], body: bytes) -> bool:
+def accept_known(use: Prepared, headers: Mapping[str, str], body: bytes, *, call_id: str) -> bool:
     """Store a call with one statement, if the connection is as this process knows it; whether it was stored.
 
-    If not, nothing has happened: the connection has changed, or the call is invalid, a batch, or stored already.
+    If not, nothing has happened: the connection has changed, or the call cannot be read, is a batch, or is stored
+    already. Raises BadSignature or TryLater, counted, like `accept_hook`, if the connection has not changed.
     """
     try:
         with use.ready(HookConnector) as connector:
             hook = _fitting(connector.read_hook(headers, body))
+    except (BadSignature, TryLater) as error:
+        if not hook_calls.is_current(use):
+            return False
+        hook_calls.count(use.connection, "rejected_hooks" if isinstance(error, BadSignature) else "unready_hooks")
+        raise
     except (ConnectorError, *NOT_UNDERSTOOD):
         return False
     if hook.also:
         return False
-    delivery = f"alert.{new_ulid()}" if isinstance(connector, AlertConnector) else hook.delivery
+    delivery = f"alert.{call_id}" if isinstance(connector, AlertConnector) else hook.delivery
     key = "" if isinstance(connector, AlertConnector) else hook.key
     row = _row(use.connection, Inbound.Kind.HOOK, delivery, body, headers, remote_key=key)
     if not insert_if(row, hook_calls.AS_KNOWN, [use.connection.pk, use.connection.revision]):

@@ -49,8 +49,10 @@ def due_calls(*, at: datetime, without: Collection[int]) -> list[Due]:
     calls = []
     for pk in (pk for pk in keys if pk in systems):
         system, slug, purpose = systems[pk]
-        most = 1 if purpose == Connection.Purpose.ALERTS else registry.calls_at_once(slug)
-        calls.append(Due(pk, system, most))
+        if purpose == Connection.Purpose.ALERTS:
+            calls.append(Due(pk, system, 1, "alerts"))
+        else:
+            calls.append(Due(pk, system, registry.calls_at_once(slug)))
     return calls
 
 
@@ -74,13 +76,12 @@ def _due(at: datetime) -> QuerySet[Inbound]:
     )
 
 
-def read(*, inbound_id: int) -> None:
-    """Read one row; for a monitoring tool, all waiting rows in the order of arrival."""
+def read(*, inbound_id: int) -> bool:
+    """Read one row, or all that wait if their order counts, as with alerts; False if another worker does it."""
     row = _row(inbound_id)
     if row.connection.purpose == Connection.Purpose.ALERTS:
-        _read_in_order(row.connection)
-    else:
-        _read(row)
+        return _read_in_order(row.connection)
+    return _read(row)
 
 
 def _row(inbound_id: int) -> Inbound:
@@ -91,7 +92,7 @@ def _row(inbound_id: int) -> Inbound:
 MOST_IN_ORDER = 200
 
 
-def _read_in_order(connection: Connection) -> None:
+def _read_in_order(connection: Connection) -> bool:
     """Read the alerts of a connection one after the other: a recovery that is read before its alert would be lost."""
     at = timezone.now()
     until = at + LEASE
@@ -99,7 +100,7 @@ def _read_in_order(connection: Connection) -> None:
         Q(reading_until__isnull=True) | Q(reading_until__lte=at), pk=connection.pk
     ).update(reading_until=until)
     if not claimed:
-        return
+        return False
     try:
         waiting = Inbound.objects.filter(connection=connection, state=Inbound.State.NEW).order_by("pk")
         allowed = pacing.left(pacing.Source(connection.pk, Inbound.Kind.HOOK, ""), pacing.begun(at=at))
@@ -107,15 +108,16 @@ def _read_in_order(connection: Connection) -> None:
             _read(_row(pk))
     finally:
         Connection.objects.filter(pk=connection.pk, reading_until=until).update(reading_until=None)
+    return True
 
 
-def _read(row: Inbound) -> None:
+def _read(row: Inbound) -> bool:
     at = timezone.now()
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
     # The number of attempts proves that nobody has claimed the row since it was loaded.
     claimed = Inbound.objects.filter(free, pk=row.pk, state=Inbound.State.NEW, attempts=row.attempts)
     if not claimed.update(lease_until=at + LEASE, attempts=row.attempts + 1, begun_at=at):
-        return
+        return False
     row.attempts += 1
     if row.attempts > MOST_ATTEMPTS and not row.error:
         # The worker died each time while it read this row, so it is parked and nothing else waits for it.
@@ -124,7 +126,7 @@ def _read(row: Inbound) -> None:
             Inbound.State.PARKED,
             sentence("Reading was started %(count)s times and never finished.", count=MOST_ATTEMPTS),
         )
-        return
+        return True
     try:
         found = _understood(row)
     except TryLater as error:
@@ -148,6 +150,7 @@ def _read(row: Inbound) -> None:
             _postpone(row, TryLater(in_words(error)))
     else:
         _end(row, Inbound.State.DONE if found else Inbound.State.IGNORED, "")
+    return True
 
 
 def _understood(row: Inbound) -> object:

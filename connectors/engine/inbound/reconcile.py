@@ -66,14 +66,22 @@ def is_as_heard(link: Link, remote: RemoteTicket, mapped: mapping.Mapped) -> boo
     refused it or it was not mapped, is not agreed: it may be followed now.
     """
     agreed = {name: link.agreed.get(name, {}).get("theirs") for name in mapped.fields if name in remote.fields}
-    shown = (remote.number[:100], remote.assignee[:150], fields.status_label(mapped, remote)[:100])
+    shown = (
+        remote.number[:100],
+        remote.assignee[:150],
+        fields.status_label(mapped, remote)[:100],
+        fields.priority_label(mapped, remote)[:100],
+        "",  # a title is shown beside ours only while it is not agreed
+    )
+    leg = link.leg
+    is_shown = (leg.remote_number, leg.remote_assignee, leg.remote_status, leg.remote_priority, leg.remote_title)
     return (
         link.state == Link.State.ACTIVE
         and link.heard_at is not None
         and all(remote.fields[name] == theirs for name, theirs in agreed.items())
         and remote.changed_at >= link.heard_at
         and remote.fields == link.heard
-        and shown == (link.leg.remote_number, link.leg.remote_assignee, link.leg.remote_status)
+        and shown == is_shown
         and remote.url in ("", link.remote_url)
         and remote.reference == link.agreed.get("reference", {}).get("theirs", remote.reference)
         and not (remote.merged_into or remote.notes or remote.files or remote.unread)

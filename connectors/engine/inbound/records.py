@@ -27,6 +27,8 @@ def follow(
         duplicates.settle(doubled, connector, connector.fetch(remote.key))
         return doubled
     contents, failed = awaited_files.contents(connector, remote, inbound_notes.unread_files(connection, remote))
+    if contents or failed:
+        known = None  # files were fetched, which takes time: the link is looked up again
     link = reconcile.apply(
         connection=connection, remote=remote, at=now(), contents=contents, is_whole=is_whole, known=known
     )

@@ -20,7 +20,7 @@ from django.utils import timezone
 from connectors.engine import backoff, leases, mapping, outbox, registry
 from connectors.engine.inbound import identity, reconcile
 from connectors.engine.leases import Fenced
-from connectors.engine.mapping import NotMapped
+from connectors.engine.mapping import NotMapped, agreement
 from connectors.engine.outbound import lookup, refusals
 from connectors.engine.outbound.composition import Composed, Composer
 from connectors.engine.vault import CannotUnseal
@@ -75,7 +75,7 @@ def due_calls(*, at: datetime, without: Collection[int], limit: int = 100) -> li
     found = rows.values_list("link", "link__connection", "link__connection__connector", "is_urgent")
     calls: dict[int, Due] = {}
     for link, system, slug, is_urgent in found[:limit]:
-        calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), is_urgent))
+        calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out", is_urgent))
     return list(calls.values())
 
 
@@ -179,8 +179,7 @@ class Sender:
             composed = self.composer.compose(item, place=self._place(), leg=self.leg)
             self.leg = None
             if composed.is_empty:
-                self._agree({field: (self._agreed_theirs(field), mine) for field, mine in composed.ours.items()})
-                self._finish(item, Outbound.State.DONE)
+                self._agree_as_it_is(item, composed)
                 return True
             self._complete(item, composed, self._push(item, composed))
         except Missing as error:
@@ -210,8 +209,11 @@ class Sender:
         fresh = self._fresh_link()
         if reconcile.is_as_heard(fresh, self.seen, self.composer.mapped):
             identity.verify(fresh, self.seen)
-            if fresh.asked_at is None or timezone.now() - fresh.asked_at > ASKED_EVERY:
-                Link.objects.filter(pk=fresh.pk).update(asked_at=timezone.now())
+            is_newer = fresh.heard_at is not None and self.seen.changed_at > fresh.heard_at
+            if is_newer or fresh.asked_at is None or timezone.now() - fresh.asked_at > ASKED_EVERY:
+                # A snapshot that was taken before and is followed late says nothing new.
+                heard_at = self.seen.changed_at if is_newer else fresh.heard_at
+                Link.objects.filter(pk=fresh.pk).update(asked_at=timezone.now(), heard_at=heard_at)
         else:
             reconcile.apply(connection=self.link.connection, remote=self.seen, at=now())
             fresh = self._fresh_link()
@@ -301,62 +303,66 @@ class Sender:
     def _complete(self, item: Outbound, composed: Composed, pushed: Pushed) -> None:
         is_text = item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE)
         with transaction.atomic():
-            held: Link | None = leases.hold(self.link, with_ticket=not is_text)
+            held = leases.hold(self.link, with_ticket=not is_text)
             if is_text:
                 outbox.bind(self.link, item, pushed.key)
             else:
                 assert pushed.ticket is not None
                 if item.kind == Outbound.Kind.CREATE:
                     outbox.created(self.link, pushed.ticket)
-                    held = None
+                    held = leases.hold(self.link, with_ticket=True)
                 self._agree_read_back(composed, pushed.ticket, held)
             self._finish(item, Outbound.State.DONE, remote_key=pushed.key)
-            if (
-                item.kind == Outbound.Kind.FIELDS
-                and Leg.objects.filter(pk=self.link.leg_id, is_unreached=True).exists()
-            ):
+            if item.kind == Outbound.Kind.FIELDS and held.leg.is_unreached:
                 origin = self.link.connection.public_id
                 stages.confirm_reached(leg=self.link.leg, actor=Actor.system("delivery"), at=now(), origin=origin)
+            if not is_text:
+                self._queue_what_is_left(held)
 
-    def _agree_read_back(self, composed: Composed, remote: RemoteTicket, held: Link | None) -> None:
+    def _agree_as_it_is(self, item: Outbound, composed: Composed) -> None:
+        """Settle an item with nothing to send, because both sides agree by now."""
+        with transaction.atomic():
+            held = leases.hold(self.link, with_ticket=True)
+            self._agree({field: (self._agreed_theirs(field), mine) for field, mine in composed.ours.items()}, held=held)
+            held.save(update_fields=["agreed"])
+            self._finish(item, Outbound.State.DONE)
+            self._queue_what_is_left(held)
+
+    def _queue_what_is_left(self, held: Link) -> None:
+        """Queue what was changed here while the item was composed and sent; it was not queued, as the item waited."""
+        changed = agreement.changed_here(held, self.composer.mapped, held.leg.ticket, held.leg)
+        if changed.keys() - self.connector.insert_only:
+            outbox.queue_fields(held)
+
+    def _agree_read_back(self, composed: Composed, remote: RemoteTicket, held: Link) -> None:
         """After a write, the agreed value is the one that was read back, not the one that was sent."""
         sent = composed.change.fields
         written = {
             field: (remote.fields.get(field, "") if field in sent else self._agreed_theirs(field), mine)
             for field, mine in composed.ours.items()
         }
-        heard = {field: remote.fields[field] for field in sent if field in remote.fields and field != "status"}
-        self._agree(written, reference=remote.reference, heard=heard, held=held)
+        self._agree(written, reference=remote.reference, held=held)
+        # What is heard in answer to our own write needs no following when the record is read next.
+        held.heard |= {field: remote.fields[field] for field in sent if field in remote.fields and field != "status"}
+        if held.heard == remote.fields and held.heard_at is not None:
+            held.heard_at = max(held.heard_at, remote.changed_at)
+        held.save(update_fields=["agreed", "heard", "heard_at"])
+        self.link.heard = held.heard
 
     def _agreed_theirs(self, field: str) -> str:
         return str(self.link.agreed.get(field, {}).get("theirs", self.link.heard.get(field, "")))
 
-    def _agree(
-        self,
-        values: Mapping[str, tuple[str, str]],
-        *,
-        reference: str = "",
-        heard: Mapping[str, str] | None = None,
-        held: Link | None = None,
-    ) -> None:
-        """Agree these fields by name (theirs, ours); `heard` are those that the vendor's answer shows as written.
-
-        `held` is the link if it is locked already.
-        """
-        with transaction.atomic(savepoint=False):
-            link = held or Link.objects.select_for_update(of=("self",)).get(pk=self.link.pk)
-            link.agreed |= {
-                field: {"theirs": _newest(link, self.link, field, theirs), "ours": mine}
-                for field, (theirs, mine) in values.items()
-            }
-            if reference == link.reference:
-                link.agreed["reference"] = {"theirs": reference, "ours": reference}
-            # A value that was heard in answer to our own write needs no following when the record is read next.
-            link.heard |= heard or {}
-            link.save(update_fields=["agreed", "heard"])
-            self.link.agreed, self.link.heard = link.agreed, link.heard
-            # Both sides agree again, so the differences in these fields are settled.
-            Difference.objects.filter(link=link, field__in=list(values), resolved_at=None).update(resolved_at=now())
+    def _agree(self, values: Mapping[str, tuple[str, str]], *, reference: str = "", held: Link) -> None:
+        """Agree these fields by name (theirs, ours). `held` is the locked link; the caller saves it."""
+        held.agreed |= {
+            field: {"theirs": _newest(held, self.link, field, theirs), "ours": mine}
+            for field, (theirs, mine) in values.items()
+        }
+        if reference == held.reference:
+            held.agreed["reference"] = {"theirs": reference, "ours": reference}
+        self.link.agreed = held.agreed
+        # Both sides agree again, so the differences in these fields are settled.
+        Difference.objects.filter(link=held, field__in=list(values), resolved_at=None).update(resolved_at=now())
 
     def _failed(self, item: Outbound, error: ConnectorError) -> bool:
         """Handle an error by its class; True if the lane can continue."""

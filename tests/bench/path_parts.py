@@ -1,0 +1,265 @@
+"""The rows of `make bench ONLY=path`; each part measures the hub and its floor in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+
+import psycopg
+import requests
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from connectors.autotask.webhooks import signature
+from connectors.engine import limits, vault
+from connectors.models import Connection, Inbound
+from hub.domain import due_clocks, tickets
+from hub.models import Clock
+from tests import factories
+from tests.bench import path
+from tests.bench.path import Cpu, Row
+from tests.bench.vendors import SECRET, TwoVendors, now
+from workflows.handoffs import engagements, stages
+
+ROUNDS = 3
+
+
+def intake(url: str, _folder: str) -> Iterator[Row]:
+    """Signed calls over keep-alive connections, a tenth of them delivered twice."""
+    if not factories.UsFactory._meta.model.objects.filter(is_us=True).exists():
+        factories.UsFactory()
+    made = Connection.objects.create(
+        name="Intake", organisation=factories.OrganisationFactory(), connector="autotask", state="paused"
+    )
+    vault.seal(made, {"hook_secret": SECRET})
+    made.save()
+    script = _insert(made)
+    for size, connections in ((1_000, 8), (1_000, 32), (50_000, 8)):
+        ratios, rates, floors, cpus = [], [], [], []
+        with path.web() as (port, process):
+            asyncio.run(path.load(port, _calls(made, port, 64, size), 16))  # both workers know the connection
+            for _ in range(ROUNDS):
+                calls = _calls(made, port, 1000, size)
+                cpu, began = Cpu(url, [process.pid]), time.perf_counter()
+                asyncio.run(path.load(port, calls, connections))
+                rates.append(len(calls) / (time.perf_counter() - began))
+                cpus.append(1000 * cpu.used() / len(calls))
+                floors.append(path.pgbench(url, script.replace("SIZE", str(size)), clients=connections, seconds=3))
+                ratios.append(rates[-1] / floors[-1])
+        yield Row(
+            f"hook intake, {size // 1000} kB, {connections} connections, two web workers",
+            f"{path.median(rates):,.0f}/s, CPU {path.median(cpus):.2f} ms each",
+            f"pgbench, the same INSERT: {path.median(floors):,.0f}/s",
+            f"0.2 of the floor ({path.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f})",
+            path.median(ratios) >= 0.2,
+        )
+    Inbound.objects.all().delete()
+
+
+def _calls(made: Connection, port: int, count: int, size: int) -> list[bytes]:
+    first = Inbound.objects.count() + 1
+    numbers = [first + number - (number % 10 == 9) for number in range(count)]
+    return [_call(made, port, number, size) for number in numbers]
+
+
+def _call(made: Connection, port: int, number: int, size: int) -> bytes:
+    change = {"Action": "Update", "Guid": "g", "EntityType": "Ticket", "Id": 7, "SequenceNumber": number}
+    body = json.dumps(change | {"pad": "x" * (size - 100)}).encode()
+    lines = (
+        f"POST /hooks/{made.public_id}/ HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        f"X-Hook-Signature: {signature(SECRET, body)}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    )
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+def _insert(made: Connection) -> str:
+    table = Inbound._meta.db_table
+    return (
+        "\\set number random(1, 2000000000)\n"
+        f"INSERT INTO {table} (connection_id, kind, delivery, headers, body, state, received_at, attempts, "
+        "next_attempt_at, error, remote_key, sender) VALUES "
+        f"({made.pk}, 'hook', 'f.' || :number || '.' || random(), '{{}}', decode(repeat('78', SIZE), 'hex'), 'new', "
+        "now(), 0, now(), '', '7', '') ON CONFLICT DO NOTHING;\n"
+    )
+
+
+def one_change(url: str, _folder: str) -> Iterator[Row]:
+    """A change of a title, read and sent in this thread; the vendors' own CPU is not counted."""
+    with TwoVendors(contracts=250, name=" one") as world, limits.passing_slots_on():
+        for number in range(3):
+            _through(world, number)
+        with CaptureQueriesContext(database) as captured:
+            _through(world, 3)
+        sent = [q for q in captured.captured_queries if not q["sql"].startswith(("BEGIN", "COMMIT"))]
+        count, backend = 100, _backend()
+        began, before = time.thread_time(), path.cpu_seconds(backend)
+        for number in range(count):
+            _through(world, 10 + number)
+        ours, theirs = time.thread_time() - began, path.cpu_seconds(backend) - before
+    yield Row(
+        "one change of a title, read and sent: statements",
+        f"{len(sent) - 3}",  # the hook's two, and the bench's own look for the row
+        "–",
+        "45",
+        len(sent) - 3 <= 45,
+    )
+    yield Row(
+        "one change of a title, from intake to sending: CPU",
+        f"{1000 * ours / count:.1f} ms hub + {1000 * theirs / count:.1f} ms PostgreSQL",
+        "–",
+        "a fifth of 602caa8's, measured beside it",
+        None,
+    )
+
+
+def _through(world: TwoVendors, number: int) -> None:
+    world.change_title(number)
+    world.call(world.news())
+    world.read()
+    world.send()
+
+
+def _backend() -> int:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def end_to_end(url: str, _folder: str) -> Iterator[Row]:
+    """From the hook's request to the other vendor's record, with web server and worker as processes."""
+    with TwoVendors(name=" e2e") as world, path.web() as (port, server):
+        egress = [simulator.base.removeprefix("http://") for simulator in world.simulators.values()]
+        with path.worker(egress) as process, requests.Session() as http:
+            number = 0
+            for _ in range(5):
+                number += 1
+                _arrives(world, http, port, number)
+            for rate, count in ((1, 15), (5, 60)):
+                floor = path.hop_floor(url, egress[1])
+                cpu, taken = Cpu(url, [server.pid, process.pid]), []
+                for _ in range(count):
+                    began = time.perf_counter()
+                    number += 1
+                    taken.append(_arrives(world, http, port, number))
+                    path.until(lambda began=began, rate=rate: time.perf_counter() - began >= 1 / rate)  # type: ignore[misc]
+                p50, p95, least = path.median(taken), path.percentile(taken, 0.95), path.median(floor)
+                yield Row(
+                    f"end to end, {rate} a second",
+                    f"p50 {1000 * p50:.0f} ms, p95 {1000 * p95:.0f} ms, CPU {1000 * cpu.used() / count:.0f} ms each",
+                    f"three commits and one call: {1000 * least:.2f} ms",
+                    f"80 and 160 times the floor ({p50 / least:.0f} and {p95 / least:.0f})",
+                    p50 <= 80 * least and p95 <= 160 * least,
+                )
+
+
+def _arrives(world: TwoVendors, http: requests.Session, port: int, number: int) -> float:
+    """Seconds from the call until the other vendor has the title."""
+    world.change_title(number)
+    record = world.links[1].remote_key
+    there = world.simulators["second"].tenants["second.test"].tickets
+    began = time.perf_counter()
+    _post(world, http, port)
+    return path.until(lambda: there[record]["title"] == f"VPN down, step {number}") - began
+
+
+def _post(world: TwoVendors, http: requests.Session, port: int) -> None:
+    body = world.news()
+    headers = {"X-Hook-Signature": signature(SECRET, body), "Content-Type": "application/json"}
+    url = f"http://127.0.0.1:{port}/hooks/{world.links[0].connection.public_id}/"
+    answer = http.post(url, data=body, headers=headers, timeout=30)
+    if answer.status_code != 202:
+        raise RuntimeError(f"The hook was answered with {answer.status_code}.")
+
+
+def sustained(url: str, _folder: str) -> Iterator[Row]:
+    """Changes of five vendors that come faster than they can be passed on to five others."""
+    count = 40
+    with ExitStack() as stack:
+        worlds = [stack.enter_context(TwoVendors(name=f" {number}")) for number in range(5)]
+        egress = [each.base.removeprefix("http://") for world in worlds for each in world.simulators.values()]
+        port, server = stack.enter_context(path.web())
+        process, http = stack.enter_context(path.worker(egress)), stack.enter_context(requests.Session())
+        for world in worlds:
+            _arrives(world, http, port, 0)
+        cpu, began = Cpu(url, [server.pid, process.pid]), time.perf_counter()
+        for number in range(1, count + 1):
+            for world in worlds:
+                world.add_note(number)
+                _post(world, http, port)
+        total = count * len(worlds)
+        path.until(lambda: sum(_notes(world) for world in worlds) >= total)
+        rate = total / (time.perf_counter() - began)
+        used = 1000 * cpu.used() / total
+    yield Row("sustained, five vendors", f"{rate:.0f} changes/s, CPU {used:.0f} ms each", "–", "40/s", rate >= 40)
+
+
+def _notes(world: TwoVendors) -> int:
+    notes = world.simulators["second"].tenants["second.test"].notes.values()
+    return sum("Step " in note["description"] for note in list(notes))
+
+
+def breaches(url: str, _folder: str) -> Iterator[Row]:
+    """Clocks that fall due at the same time."""
+    with TwoVendors(name=" due") as world:
+        vendor = world.links[0].connection.organisation
+        Connection.objects.filter(organisation=vendor).update(state=Connection.State.ARCHIVED)
+        opened = now() - timedelta(days=30)
+        for number in range(750):
+            ticket = tickets.open_ticket(title=f"Due {number}", priority="P3", actor=world.agent, at=opened)
+            leg = engagements.offer(ticket=ticket, organisation=vendor, actor=world.agent, at=opened)
+            stages.accept(leg=leg, actor=world.agent, at=opened)
+        at, count = now(), due_clocks.waiting(at=now()).count()
+        began = time.perf_counter()
+        while due_clocks.fire(at=at):
+            pass
+        rate = count / (time.perf_counter() - began)
+        missed = Clock.objects.filter(is_breached=False, next_fire_at__lte=at).count()
+    yield Row(f"{count} clocks due at once", f"{rate:,.0f}/s", "–", "600/s, none left", rate >= 600 and not missed)
+
+
+def idle(url: str, _folder: str) -> Iterator[Row]:
+    """Five connections and nothing to do."""
+    Connection.objects.update(state=Connection.State.ARCHIVED)
+    for number in range(5):
+        Connection.objects.create(
+            name=f"Idle {number}",
+            organisation=factories.OrganisationFactory(),
+            connector="autotask",
+            state="active",
+            next_poll_at=timezone.now() + timedelta(hours=1),
+        )
+    seconds = 20.0
+    with path.web(workers=1) as (_port, server), path.worker(()) as process:
+        path.until(lambda: time.perf_counter() > ready, seconds=60) if (ready := time.perf_counter() + 8) else None
+        cpu, before, began = Cpu(url, [server.pid, process.pid]), _counted(url), time.perf_counter()
+        path.until(lambda: time.perf_counter() - began >= seconds)
+        used, after = cpu.used() / seconds, _counted(url)
+    statements = (after[0] - before[0]) / seconds
+    sessions = after[1] - before[1] - 3  # the bench's own
+    yield Row(
+        "idle hub, five connections",
+        f"{100 * used:.1f} % of a core, {statements:.1f} statements/s, {max(0, sessions)} new sessions",
+        "–",
+        "1 %, 3 statements/s, no session",
+        used <= 0.01 and statements <= 3 and sessions <= 0,
+    )
+
+
+def _counted(url: str) -> tuple[int, int]:
+    """Transactions and sessions of the database so far."""
+    with psycopg.connect(url, autocommit=True) as session:
+        query = "SELECT xact_commit + xact_rollback, sessions FROM pg_stat_database WHERE datname = current_database()"
+        row = session.execute(query).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+PARTS: Sequence[Callable[[str, str], Iterator[Row]]] = (intake, one_change, end_to_end, sustained, breaches, idle)
