@@ -57,6 +57,9 @@ class Inbound(models.Model):
             models.Index(fields=["next_attempt_at", "id"], condition=Q(state="new"), name="inbound_next_to_read"),
             models.Index(fields=["connection", "remote_key", "id"], condition=Q(kind="poll"), name="inbound_last_read"),
             models.Index(fields=["begun_at"], condition=~Q(kind="poll"), name="inbound_begun"),
+            models.Index(
+                fields=["connection", "remote_key"], condition=Q(kind="hook", state="new"), name="inbound_calls_waiting"
+            ),
         ]
 
     def __str__(self) -> str:

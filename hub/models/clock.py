@@ -41,6 +41,7 @@ class Clock(models.Model):
     stopped_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     projected_due_at = models.DateTimeField(null=True)
+    """When the goal is reached if the clock runs on from `as_of`."""
     breach_at = models.DateTimeField(null=True)
     is_breached = models.BooleanField(default=False)
     breaches = models.JSONField(default=list)

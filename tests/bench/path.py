@@ -85,6 +85,7 @@ def _prepare(url: str, folder: str) -> None:
         TICKETHUB_VAR=folder,
         DJANGO_SETTINGS_MODULE="hub.settings",
         CELERY_BROKER_URL="",
+        TICKETHUB_HOSTS="127.0.0.1,testserver",
         TICKETHUB_HOOKS_PER_MINUTE="1000000",
         TICKETHUB_WRITES_PER_LINK_PER_HOUR="1000000",
     )

@@ -12,18 +12,23 @@ from django.test.utils import CaptureQueriesContext
 from api import hooks
 from connectors.autotask.webhooks import signature
 from connectors.engine import backoff, connection_profiles, hook_calls, vault
+from connectors.engine.inbound import reading, records
 from connectors.engine.operations import publishing
-from connectors.models import Connection, Inbound, Profile
+from connectors.models import Connection, Inbound, Link, Profile
 from connectors.models.connection import CONDITION
+from hub.core.clock import now
+from hub.domain import tickets
 from hub.models import Organisation
 from tests.connectors.rest.vendor import document
+from worker import dispatcher
+from workflows.handoffs import engagements
 
 pytestmark = pytest.mark.django_db
 
 
-def call(connection: Connection, number: int, *, secret: str = "hook-secret") -> int:
+def call(connection: Connection, number: int, *, secret: str = "hook-secret", key: str = "7") -> int:
     body = json.dumps(
-        {"Action": "Update", "Guid": "g", "EntityType": "Ticket", "Id": 7, "SequenceNumber": number}
+        {"Action": "Update", "Guid": "g", "EntityType": "Ticket", "Id": int(key), "SequenceNumber": number}
     ).encode()
     headers = {"X-Hook-Signature": signature(secret, body), "Content-Type": "application/json"}
     return hooks.stored(f"/hooks/{connection.public_id}/", headers, body).status_code
@@ -159,3 +164,33 @@ def test_every_field_is_either_condition_or_counted() -> None:
     names = {field.name for field in Connection._meta.concrete_fields}
     assert names >= CONDITION
     assert names - CONDITION >= {"state", "settings", "sealed", "memory", "connector", "profile", "public_id", "share"}
+
+
+def test_one_fetch_covers_all_calls_about_the_record_that_waited(
+    connection: Connection, simulator: Any, tenant: Any, agent: Any
+) -> None:
+    """Ten calls of a storm are one fetch; a call that arrives during the fetch is read by itself."""
+    ticket = tickets.open_ticket(title="Storm", actor=agent, at=now())
+    engagements.offer(ticket=ticket, organisation=connection.organisation, actor=agent, at=now())
+    dispatcher.drain()
+    key = Link.objects.get(leg__ticket=ticket).remote_key
+    for number in range(10):
+        assert call(connection, number, key=key) == 202
+    fetched = []
+    read = records.read
+
+    def watched(row: Inbound, system: Any) -> Any:
+        fetched.append(row.pk)
+        found = read(row, system)
+        if len(fetched) == 1:
+            assert call(connection, 99, key=key) == 202
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "read", watched)
+        first = Inbound.objects.filter(kind="hook").order_by("pk").values_list("pk", flat=True)
+        reading.read(inbound_id=first[0])
+        assert Inbound.objects.filter(kind="hook", state="new").count() == 1
+        dispatcher.drain()
+    assert len(fetched) == 2
+    assert set(Inbound.objects.filter(kind="hook").values_list("state", flat=True)) == {"done"}

@@ -105,15 +105,15 @@ BREAKS = (
     Break(
         "an unfenced write of a result",
         "connectors/engine/outbound/sender.py",
-        "leases.hold(self.link, with_ticket=not is_text)",
-        "pass",
+        "held = leases.hold(self.link, with_ticket=not is_text)",
+        "held = self.link",
         (LANES,),
     ),
     Break(
         "leases.hold ignores the epoch",
         "connectors/engine/leases.py",
-        'select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch).exists()',
-        'select_for_update(of=("self",)).filter(pk=link.pk).exists()',
+        'select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch)',
+        'select_for_update(of=("self",)).filter(pk=link.pk)',
         (LANES,),
     ),
     # -- what comes in

@@ -119,6 +119,7 @@ def _read(row: Inbound) -> bool:
     if not claimed.update(lease_until=at + LEASE, attempts=row.attempts + 1, begun_at=at):
         return False
     row.attempts += 1
+    alike = _calls_about_the_same(row)
     if row.attempts > MOST_ATTEMPTS and not row.error:
         # The worker died each time while it read this row, so it is parked and nothing else waits for it.
         _end(
@@ -149,8 +150,18 @@ def _read(row: Inbound) -> bool:
         else:
             _postpone(row, TryLater(in_words(error)))
     else:
-        _end(row, Inbound.State.DONE if found else Inbound.State.IGNORED, "")
+        _end(row, Inbound.State.DONE if found else Inbound.State.IGNORED, "", also=alike)
     return True
+
+
+def _calls_about_the_same(row: Inbound) -> list[int]:
+    """Other calls about the record that wait by now: the record is fetched after them, and says what they announce."""
+    if row.kind != Inbound.Kind.HOOK or not row.remote_key:
+        return []
+    rows = Inbound.objects.filter(
+        connection=row.connection_id, remote_key=row.remote_key, kind=Inbound.Kind.HOOK, state=Inbound.State.NEW
+    )
+    return list(rows.exclude(pk=row.pk).values_list("pk", flat=True))
 
 
 def _understood(row: Inbound) -> object:
@@ -165,10 +176,13 @@ def _understood(row: Inbound) -> object:
         return records.read(row, system)
 
 
-def _end(row: Inbound, state: Inbound.State, error: str) -> None:
+def _end(row: Inbound, state: Inbound.State, error: str, *, also: Collection[int] = ()) -> None:
     Inbound.objects.filter(pk=row.pk).update(
         state=state, error=texts.storable(error), next_attempt_at=None, lease_until=None
     )
+    if also:
+        waiting = Inbound.objects.filter(pk__in=also, state=Inbound.State.NEW, lease_until=None)
+        waiting.update(state=state, next_attempt_at=None, begun_at=timezone.now())
 
 
 def _postpone(row: Inbound, error: TryLater) -> None:

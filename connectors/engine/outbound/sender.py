@@ -131,12 +131,19 @@ class Sender:
         """Send what is due of one lane, in order, and count what was settled."""
         if self.rows is None or self.is_stale:
             self.rows, self.is_stale = list(self._open_rows()), False
-        while (item := self._next(self.rows, lane)) is not None:
-            self.is_stale = True
-            if not self._settle(item):
+        can_go_on = True
+        while can_go_on:
+            item = self._next(self.rows, lane)
+            if item is not None:
+                self.is_stale = True
+                can_go_on = self._settle(item)
+                if can_go_on:
+                    self.settled += 1
+                    self.rows.remove(item)
+            elif self.is_stale:  # something may have been queued meanwhile
+                self.rows, self.is_stale = list(self._open_rows()), False
+            else:
                 break
-            self.settled += 1
-            self.rows.remove(item)
         if self.is_stale:
             self.rows, self.is_stale = list(self._open_rows()), False
         self._let_wait(self.rows, lane)
@@ -209,11 +216,8 @@ class Sender:
         fresh = self._fresh_link()
         if reconcile.is_as_heard(fresh, self.seen, self.composer.mapped):
             identity.verify(fresh, self.seen)
-            is_newer = fresh.heard_at is not None and self.seen.changed_at > fresh.heard_at
-            if is_newer or fresh.asked_at is None or timezone.now() - fresh.asked_at > ASKED_EVERY:
-                # A snapshot that was taken before and is followed late says nothing new.
-                heard_at = self.seen.changed_at if is_newer else fresh.heard_at
-                Link.objects.filter(pk=fresh.pk).update(asked_at=timezone.now(), heard_at=heard_at)
+            if fresh.asked_at is None or timezone.now() - fresh.asked_at > ASKED_EVERY:
+                Link.objects.filter(pk=fresh.pk).update(asked_at=timezone.now())
         else:
             reconcile.apply(connection=self.link.connection, remote=self.seen, at=now())
             fresh = self._fresh_link()
