@@ -86,6 +86,8 @@ class Dispatcher:
         self.called: dict[Job, Lane] = {}
         """Of the running jobs those that call other systems."""
         self.turn = 0
+        self.in_vain = 0
+        """How many sweeps in a row were woken and found nothing to start."""
         self.handed_out: dict[Job, float] = {}
         """Until when a row is left alone although it is due, in monotonic seconds."""
         self.chores: list[Callable[[], object]] = []
@@ -112,10 +114,12 @@ class Dispatcher:
 
     def _look(self) -> None:
         """Sweep once, and wait until there may be something to do again."""
+        is_woken = wakeups.woken.is_set()
         wakeups.woken.clear()
         began = time.monotonic()
         try:
-            self.sweep()
+            started = self.sweep()
+            self.in_vain = 0 if started or not is_woken else min(self.in_vain + 1, 5)
             limits.give_back_idle()
             self._do_chores()
         except DatabaseError as error:
@@ -125,8 +129,10 @@ class Dispatcher:
         except Exception:  # last resort: no error may end the dispatcher
             log.exception("A sweep failed")
             self.stopped.wait(2)
-        # However much there is to do, sweeps take at most a quarter of this thread's time.
-        self.stopped.wait(min(MOST_GAP_SECONDS, max(GAP_SECONDS, 3 * (time.monotonic() - began))))
+        # However much there is to do, sweeps take at most a quarter of this thread's time; and less while commits
+        # that make no work for us wake it, such as those of an import.
+        gap = max(GAP_SECONDS * 2**self.in_vain, 3 * (time.monotonic() - began))
+        self.stopped.wait(min(MOST_GAP_SECONDS, gap))
         wakeups.woken.wait(self._until_next(time.monotonic()))
 
     def _until_next(self, at: float) -> float:
