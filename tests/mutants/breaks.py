@@ -116,6 +116,27 @@ BREAKS = (
         'select_for_update(of=("self",)).filter(pk=link.pk)',
         (LANES,),
     ),
+    Break(
+        "an edit made while a change is sent is forgotten",
+        "connectors/engine/outbound/sender.py",
+        "            if not is_text:\n                self._queue_what_is_left(held)",
+        "",
+        ("tests/worker/test_calls.py",),
+    ),
+    Break(
+        "a system that hangs takes every thread",
+        "worker/dispatcher.py",
+        "if in_flight[lane] >= call.most:",
+        "if False:",
+        ("tests/worker/test_calls.py",),
+    ),
+    Break(
+        "a call is let in with the secrets of an older revision",
+        "connectors/engine/hook_calls.py",
+        "found.connection.revision == revision",
+        "revision >= 0",
+        ("tests/connectors/test_intake.py",),
+    ),
     # -- what comes in
     Break(
         "an old snapshot is applied over a newer one",
