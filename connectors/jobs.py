@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from connectors.engine.inbound import alert_acknowledgements, awaited_files, polling, reading, refetch
 from connectors.engine.inbound.alerts import silence
 from connectors.engine.operations import trials
-from connectors.engine.outbound import sender
+from connectors.engine.outbound import due_items, sender
 from hub.core.clock import now
 from hub.core.jobs import TimedJob, register
 
@@ -40,9 +40,9 @@ register(
         label=_("Changes to send"),
         since="next_attempt_at",
         connection="link__connection",
-        waiting=lambda: sender.waiting(at=timezone.now()),
-        due=lambda: sender.due_links(at=timezone.now()),
-        calls=lambda without: sender.due_calls(at=timezone.now(), without=without),
+        waiting=lambda: due_items.waiting(at=timezone.now()),
+        due=lambda: due_items.due_links(at=timezone.now()),
+        calls=lambda without: due_items.due_calls(at=timezone.now(), without=without),
         is_for_people=True,
         run=lambda pk: sender.send(link_id=pk),
     ),

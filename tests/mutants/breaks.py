@@ -62,7 +62,7 @@ BREAKS = (
     # -- lanes
     Break(
         "a stopped lane stops the others",
-        "connectors/engine/outbound/sender.py",
+        "connectors/engine/outbound/due_items.py",
         "next((row for row in rows if row.lane == lane), None)",
         "next(iter(rows), None)",
         (LANES,),
@@ -76,9 +76,9 @@ BREAKS = (
     ),
     Break(
         "a parked item is sent automatically",
-        "connectors/engine/outbound/sender.py",
-        "return item if item.state != Outbound.State.PARKED and _is_due(item, timezone.now()) else None",
-        "return item if _is_due(item, timezone.now()) else None",
+        "connectors/engine/outbound/due_items.py",
+        "return item if item.state != Outbound.State.PARKED and is_due(item, timezone.now()) else None",
+        "return item if is_due(item, timezone.now()) else None",
         (LANES,),
     ),
     Break(
@@ -119,7 +119,7 @@ BREAKS = (
     Break(
         "an edit made while a change is sent is forgotten",
         "connectors/engine/outbound/sender.py",
-        "            if not is_text:\n                self._queue_what_is_left(held)",
+        "            if not is_text:\n                self.agreement.queue_what_is_left(held)",
         "",
         ("tests/worker/test_calls.py",),
     ),

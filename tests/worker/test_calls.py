@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from connectors.autotask.simulator import Tenant
 from connectors.engine.limits import _Slot
-from connectors.engine.outbound import sender
+from connectors.engine.outbound import due_items
 from connectors.engine.outbound.sender import Sender
 from connectors.kit.http import Http
 from connectors.models import Connection, Link, Outbound
@@ -209,11 +209,11 @@ def test_a_comment_of_a_person_is_sent_before_older_work(
     old = timezone.now() - timedelta(hours=1)
     Outbound.objects.filter(state="ready", is_urgent=False).update(next_attempt_at=old)
 
-    calls = sender.due_calls(at=timezone.now(), without=())
+    calls = due_items.due_calls(at=timezone.now(), without=())
     links = [Link.objects.get(leg__ticket=ticket).pk for ticket in (third, first, second)]
     assert [(call.row_id, call.is_urgent) for call in calls] == [(links[0], True), (links[1], False), (links[2], False)]
     assert {(call.system, call.most) for call in calls} == {(connection.pk, 2)}  # Autotask allows two threads
-    assert sender.due_calls(at=timezone.now(), without=[connection.pk]) == []
+    assert due_items.due_calls(at=timezone.now(), without=[connection.pk]) == []
 
 
 @pytest.mark.postgresql

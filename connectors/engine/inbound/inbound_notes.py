@@ -158,7 +158,7 @@ def tell_unread(context: SyncContext, *, is_whole: bool) -> None:
         if is_whole:
             settle(context, "unread")
         return
-    named = {texts.storable(each.key)[:LONGEST_NAMED] or _short_name(each) for each in context.unread}
+    named = {texts.storable(each.key)[:LONGEST_NAMED] or _digest_of(each.raw) for each in context.unread}
     why = texts.storable(context.unread[0].why)
     differ(
         context,
@@ -168,9 +168,8 @@ def tell_unread(context: SyncContext, *, is_whole: bool) -> None:
     )
 
 
-def _short_name(unread: Unread) -> str:
-    """The beginning of its digest, for a record whose key cannot be read either."""
-    return f"({snapshots.digest(unread.raw.encode('utf-8', 'replace'))[:8]})"
+def _digest_of(raw: str) -> str:
+    return f"({snapshots.digest(raw.encode('utf-8', 'replace'))[:8]})"
 
 
 def _not_taken(context: SyncContext, file: RemoteFile, audience: str) -> None:

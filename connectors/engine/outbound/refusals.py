@@ -11,7 +11,7 @@ from itertools import takewhile
 from django.utils import timezone
 
 from connectors.kit.contract import Connector
-from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Refused
+from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Refused, Unsupported
 from connectors.models import Attempt, Connection, Link, Outbound
 from hub.core.sentences import sentence
 
@@ -54,3 +54,19 @@ def _in_a_row(connection: Connection) -> list[tuple[int, int]]:
     rows = rows if locked_at is None else rows.filter(began_at__gt=locked_at)
     newest = rows.order_by("-pk").values_list("outcome", "outbound", "outbound__link")[:MOST]
     return [(item, link) for _outcome, item, link in takewhile(lambda row: row[0] == Forbidden.__name__, newest)]
+
+
+def pack_not_taken(item: Outbound, error: Unsupported) -> str:
+    """Why the hand-off pack is parked if the vendor's system has no place for it."""
+    values = {"vendor": item.link.leg.organisation, "reason": str(error)}
+    if item.kind == Outbound.Kind.FILE:
+        return sentence(
+            "The system of %(vendor)s does not accept the hand-off pack as a file: %(reason)s Send this pack as a "
+            "comment or manually, and choose another place for the pack in the mapping.",
+            **values,
+        )
+    return sentence(
+        "The system of %(vendor)s does not accept the hand-off pack as a note: %(reason)s Send this pack manually "
+        "and skip it here, and choose another place for the pack in the mapping.",
+        **values,
+    )

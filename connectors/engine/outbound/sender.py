@@ -8,27 +8,27 @@ intent, and an unclear outcome is looked up in the vendor's system, after W + D 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, leases, mapping, outbox, registry
 from connectors.engine.inbound import identity, reconcile
 from connectors.engine.leases import Fenced
-from connectors.engine.mapping import NotMapped, agreement
-from connectors.engine.outbound import lookup, refusals
+from connectors.engine.mapping import NotMapped
+from connectors.engine.outbound import due_items, lookup, refusals
+from connectors.engine.outbound.agreed_values import Agreement
 from connectors.engine.outbound.composition import Composed, Composer
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Change, OutboundConnector, Pushed, RemoteTicket, TicketConnector
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
-from connectors.models import Attempt, Connection, Difference, Lane, Link, Outbound
+from connectors.models import Attempt, Connection, Lane, Link, Outbound
 from hub.core.clock import now
-from hub.core.jobs import Due
 from hub.core.sentences import sentence
 from hub.domain.actors import Actor
 from hub.models import Leg
@@ -55,34 +55,6 @@ ASKED_EVERY = timedelta(seconds=30)
 
 class TooMany(Exception):
     """There were so many writes within an hour that two systems seem to react to each other."""
-
-
-def waiting(*, at: datetime) -> QuerySet[Outbound]:
-    """What can be sent now: on links with a free lease, over connections that are not resting."""
-    return Outbound.objects.filter(
-        Q(link__lease_until__isnull=True) | Q(link__lease_until__lte=at),
-        Q(link__connection__resting_until__isnull=True) | Q(link__connection__resting_until__lte=at),
-        link__connection__state=Connection.State.ACTIVE,
-        link__state=Link.State.ACTIVE,
-        state__in=[Outbound.State.READY, Outbound.State.UNCLEAR],
-        next_attempt_at__lte=at,
-    )
-
-
-def due_calls(*, at: datetime, without: Collection[int], limit: int = 100) -> list[Due]:
-    """Links with something to send, what people wait for first; except those of some connections."""
-    rows = waiting(at=at).exclude(link__connection__in=without).order_by("-is_urgent", "next_attempt_at", "pk")
-    found = rows.values_list("link", "link__connection", "link__connection__connector", "is_urgent")
-    calls: dict[int, Due] = {}
-    for link, system, slug, is_urgent in found[:limit]:
-        calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out", is_urgent))
-    return list(calls.values())
-
-
-def due_links(*, at: datetime, limit: int = 50) -> list[int]:
-    """Primary keys of links with something to send, those whose turn came first."""
-    links = waiting(at=at).values("link").annotate(first=Min("next_attempt_at")).order_by("first", "link")
-    return list(links.values_list("link", flat=True)[:limit])
 
 
 def send(*, link_id: int) -> int:
@@ -117,6 +89,7 @@ class Sender:
     def __init__(self, link: Link, connector: OutboundConnector) -> None:
         self.link, self.connector = link, connector
         self.composer = Composer(link, connector, mapping.published(link.connection))
+        self.agreement = Agreement(link, self.composer.mapped, connector.insert_only)
         self.rows: list[Outbound] | None = None
         """What is not settled yet, as it was last read."""
         self.is_stale = False
@@ -158,12 +131,12 @@ class Sender:
 
     def _next(self, rows: list[Outbound], lane: Lane) -> Outbound | None:
         """The next item of the lane, if it can be sent now; read again where a call has been made since it was read."""
-        item = _head(rows, lane)
+        item = due_items.head(rows, lane)
         while item is not None and self.is_stale:
             fresh = self._open_rows().filter(pk=item.pk).first()
             at = rows.index(item)
             rows[at : at + 1] = [] if fresh is None else [fresh]
-            item = _head(rows, lane)
+            item = due_items.head(rows, lane)
             if item is fresh:
                 break
         return item
@@ -171,7 +144,7 @@ class Sender:
     def _let_wait(self, rows: Sequence[Outbound], lane: Lane) -> None:
         """What stands behind a waiting item is not due before that item; `retry` and `skip` wake it."""
         at = timezone.now()
-        if any(row.lane == lane and _is_due(row, at) for row in rows):
+        if any(row.lane == lane and due_items.is_due(row, at) for row in rows):
             self.link.outbound.filter(lane=lane, state=Outbound.State.READY, next_attempt_at__lte=at).update(
                 next_attempt_at=at + BEHIND
             )
@@ -315,58 +288,21 @@ class Sender:
                 if item.kind == Outbound.Kind.CREATE:
                     outbox.created(self.link, pushed.ticket)
                     held = leases.hold(self.link, with_ticket=True)
-                self._agree_read_back(composed, pushed.ticket, held)
+                self.agreement.read_back(composed, pushed.ticket, held)
             self._finish(item, Outbound.State.DONE, remote_key=pushed.key)
             if item.kind == Outbound.Kind.FIELDS and held.leg.is_unreached:
                 origin = self.link.connection.public_id
                 stages.confirm_reached(leg=self.link.leg, actor=Actor.system("delivery"), at=now(), origin=origin)
             if not is_text:
-                self._queue_what_is_left(held)
+                self.agreement.queue_what_is_left(held)
 
     def _agree_as_it_is(self, item: Outbound, composed: Composed) -> None:
         """Settle an item with nothing to send, because both sides agree by now."""
         with transaction.atomic():
             held = leases.hold(self.link, with_ticket=True)
-            self._agree({field: (self._agreed_theirs(field), mine) for field, mine in composed.ours.items()}, held=held)
-            held.save(update_fields=["agreed"])
+            self.agreement.as_it_is(composed, held)
             self._finish(item, Outbound.State.DONE)
-            self._queue_what_is_left(held)
-
-    def _queue_what_is_left(self, held: Link) -> None:
-        """Queue what was changed here while the item was composed and sent; it was not queued, as the item waited."""
-        changed = agreement.changed_here(held, self.composer.mapped, held.leg.ticket, held.leg)
-        if changed.keys() - self.connector.insert_only:
-            outbox.queue_fields(held)
-
-    def _agree_read_back(self, composed: Composed, remote: RemoteTicket, held: Link) -> None:
-        """After a write, the agreed value is the one that was read back, not the one that was sent."""
-        sent = composed.change.fields
-        written = {
-            field: (remote.fields.get(field, "") if field in sent else self._agreed_theirs(field), mine)
-            for field, mine in composed.ours.items()
-        }
-        self._agree(written, reference=remote.reference, held=held)
-        # What is heard in answer to our own write needs no following when the record is read next.
-        held.heard |= {field: remote.fields[field] for field in sent if field in remote.fields and field != "status"}
-        if held.heard == remote.fields and held.heard_at is not None:
-            held.heard_at = max(held.heard_at, remote.changed_at)
-        held.save(update_fields=["agreed", "heard", "heard_at"])
-        self.link.heard = held.heard
-
-    def _agreed_theirs(self, field: str) -> str:
-        return str(self.link.agreed.get(field, {}).get("theirs", self.link.heard.get(field, "")))
-
-    def _agree(self, values: Mapping[str, tuple[str, str]], *, reference: str = "", held: Link) -> None:
-        """Agree these fields by name (theirs, ours). `held` is the locked link; the caller saves it."""
-        held.agreed |= {
-            field: {"theirs": _newest(held, self.link, field, theirs), "ours": mine}
-            for field, (theirs, mine) in values.items()
-        }
-        if reference == held.reference:
-            held.agreed["reference"] = {"theirs": reference, "ours": reference}
-        self.link.agreed = held.agreed
-        # Both sides agree again, so the differences in these fields are settled.
-        Difference.objects.filter(link=held, field__in=list(values), resolved_at=None).update(resolved_at=now())
+            self.agreement.queue_what_is_left(held)
 
     def _failed(self, item: Outbound, error: ConnectorError) -> bool:
         """Handle an error by its class; True if the lane can continue."""
@@ -384,7 +320,7 @@ class Sender:
             backoff.lock_out(connection, str(error))
             return False
         if isinstance(error, Unsupported) and item.is_pack:
-            self._park(item, self._pack_not_taken(item, error))  # if it were skipped, nobody would notice
+            self._park(item, refusals.pack_not_taken(item, error))  # if it were skipped, nobody would notice
             return False
         if isinstance(error, Unsupported):
             self._finish(item, Outbound.State.SKIPPED, error=str(error))
@@ -398,20 +334,6 @@ class Sender:
             return False
         self._park(item, str(error))
         return False
-
-    def _pack_not_taken(self, item: Outbound, error: Unsupported) -> str:
-        values = {"vendor": self.link.leg.organisation, "reason": str(error)}
-        if item.kind == Outbound.Kind.FILE:
-            return sentence(
-                "The system of %(vendor)s does not accept the hand-off pack as a file: %(reason)s Send this pack as a "
-                "comment or manually, and choose another place for the pack in the mapping.",
-                **values,
-            )
-        return sentence(
-            "The system of %(vendor)s does not accept the hand-off pack as a note: %(reason)s Send this pack manually "
-            "and skip it here, and choose another place for the pack in the mapping.",
-            **values,
-        )
 
     def _gone(self, item: Outbound, error: Missing) -> bool:
         """The record was not found: try again a few times, then stop the link."""
@@ -468,23 +390,3 @@ class Sender:
             written = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch).update(**changes)
         if not written:
             raise Fenced
-
-
-def _head(rows: Sequence[Outbound], lane: Lane) -> Outbound | None:
-    """The next item of the lane, if it can be sent now: nothing overtakes a parked item, or the ticket's creation."""
-    creation = next((row for row in rows if row.kind == Outbound.Kind.CREATE), None)
-    first = next((row for row in rows if row.lane == lane), None)
-    item = creation if creation is not None and lane == Lane.FIELDS else first
-    if item is None or (creation is not None and item.pk != creation.pk):
-        return None
-    return item if item.state != Outbound.State.PARKED and _is_due(item, timezone.now()) else None
-
-
-def _is_due(item: Outbound, at: datetime) -> bool:
-    return item.next_attempt_at is not None and item.next_attempt_at <= at
-
-
-def _newest(fresh: Link, read: Link, field: str, theirs: str) -> str:
-    """The vendor's value of a field that was not written; a value that was received meanwhile takes precedence."""
-    known, before = fresh.agreed.get(field, {}).get("theirs"), read.agreed.get(field, {}).get("theirs")
-    return str(known) if theirs == before and known is not None else theirs
