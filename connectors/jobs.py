@@ -45,6 +45,7 @@ register(
         calls=lambda without: due_items.due_calls(at=timezone.now(), without=without),
         is_for_people=True,
         run=lambda pk: sender.send(link_id=pk),
+        run_all=lambda pks: sender.send_all(link_ids=pks),
     ),
     TimedJob(
         name="look",

@@ -22,7 +22,7 @@ from connectors.engine import limits
 from connectors.engine.operations import troubles
 from connectors.models import Trouble
 from hub.core import jobs, wakeups
-from hub.core.jobs import TimedJob
+from hub.core.jobs import Due, TimedJob
 from hub.core.sentences import sentence
 from worker.threads import Threads
 
@@ -181,32 +181,51 @@ class Dispatcher:
             for call in kind.calls(full):
                 if only_urgent and not call.is_urgent:
                     break
-                lane, job = (call.system, call.lane), Job(kind.name, call.row_id)
+                lane = (call.system, call.lane)
                 if in_flight[lane] >= call.most:
                     is_limited |= call.system not in full
                     full.add(call.system)
-                elif self._start(job, kind, at, is_urgent=call.is_urgent):
+                elif job := self._start_call(kind, call, at):
                     self.called[job] = lane
                     in_flight[lane] += 1
                     started += 1
         return started
 
+    def _start_call(self, kind: TimedJob, call: Due, at: float) -> Job | None:
+        """The job that was started for those rows of the call that do not run already; None if all do."""
+        jobs_left = [Job(kind.name, row_id) for row_id in (call.row_id, *call.others)]
+        jobs_left = [job for job in jobs_left if not self._is_taken(job)]
+        if not jobs_left:
+            return None
+        if len(jobs_left) == 1 or kind.run_all is None or self.publish is not None:
+            started = [job for job in jobs_left if self._start(job, kind, at, is_urgent=call.is_urgent)]
+            return started[0] if started else None
+        future = self._submit(kind, lambda: _run_all(jobs_left), is_urgent=call.is_urgent)
+        self.running |= dict.fromkeys(jobs_left, future)
+        return jobs_left[0]
+
+    def _is_taken(self, job: Job) -> bool:
+        return job in self.running or job in self.handed_out
+
     def _start(self, job: Job, kind: TimedJob, at: float, *, is_urgent: bool = False) -> bool:
         """Whether the job was started, here or by the broker. One that runs is not started again."""
-        if job in self.running or job in self.handed_out:
+        if self._is_taken(job):
             return False
         if self._is_published(job, at):
             # Row 0 stands for whatever is due of a kind, and more may be due at once.
             self.handed_out[job] = at + (PUBLISHED_SECONDS if job.row_id else SWEEP_SECONDS)
             return True
         if self.publish is None or self._is_alone(at):
-            calling = self.pool if kind.calls is None else self.call_pool
-            pool = self.mail_pool if kind.queue == "mail" else calling
-            future = pool.submit(lambda: _run(job), is_urgent=is_urgent)
-            future.add_done_callback(lambda _future: wakeups.woken.set())  # it may have made work for another job
-            self.running[job] = future
+            self.running[job] = self._submit(kind, lambda: _run_all([job]), is_urgent=is_urgent)
             return True
         return False
+
+    def _submit(self, kind: TimedJob, call: Callable[[], bool], *, is_urgent: bool) -> Future[bool]:
+        calling = self.pool if kind.calls is None else self.call_pool
+        pool = self.mail_pool if kind.queue == "mail" else calling
+        future = pool.submit(call, is_urgent=is_urgent)
+        future.add_done_callback(lambda _future: wakeups.woken.set())  # it may have made work for another job
+        return future
 
     def _is_published(self, job: Job, at: float) -> bool:
         """Whether the broker accepted the job. An unreachable broker is not tried again for a few seconds."""
@@ -254,12 +273,18 @@ def run(job: Job) -> bool:
     return done is None or bool(done)
 
 
-def _run(job: Job) -> bool:
+def _run_all(together: Sequence[Job]) -> bool:
+    """Run one job, or several of one kind together; False if there was nothing to do."""
     close_old_connections()
     try:
-        return run(job)
+        if len(together) == 1:
+            return run(together[0])
+        run_all = jobs.registered()[together[0].name].run_all
+        assert run_all is not None
+        done = run_all([job.row_id for job in together])
+        return done is None or bool(done)
     except Exception:  # last resort: no error may end the worker
-        log.exception("%s %s failed", job.name, job.row_id)
+        log.exception("%s failed", ", ".join(f"{job.name} {job.row_id}" for job in together))
         return False
     finally:
         close_old_connections()  # on PostgreSQL this returns the session to the pool

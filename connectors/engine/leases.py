@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -28,8 +32,25 @@ def claim(link_id: int) -> Link | None:
     return Link.objects.select_related("connection__organisation", "leg__ticket", "leg__organisation").get(pk=link_id)
 
 
-def release(link: Link) -> None:
-    Link.objects.filter(pk=link.pk, epoch=link.epoch).update(lease_until=None)
+@transaction.atomic
+def claim_all(link_ids: Collection[int]) -> list[Link]:
+    """Lease those of the links that are free, with two statements however many there are."""
+    at = timezone.now()
+    free = Link.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk__in=link_ids, state=Link.State.ACTIVE
+    ).select_for_update(of=("self",), skip_locked=True)
+    links = list(free.select_related("connection__organisation", "leg__ticket", "leg__organisation").order_by("pk"))
+    Link.objects.filter(pk__in=[link.pk for link in links]).update(lease_until=at + LEASE, epoch=F("epoch") + 1)
+    for link in links:
+        link.lease_until, link.epoch = at + LEASE, link.epoch + 1
+    return links
+
+
+def release(*links: Link) -> None:
+    """End the leases, except those that have ended and may be somebody else's."""
+    if links:
+        mine = reduce(or_, (Q(pk=link.pk, epoch=link.epoch) for link in links))
+        Link.objects.filter(mine).update(lease_until=None)
 
 
 def hold(link: Link, *, with_ticket: bool = False) -> Link:

@@ -31,6 +31,8 @@ class Due(NamedTuple):
     """What `most` counts: jobs that read do not keep those from running that write."""
     is_urgent: bool = False
     """Whether a person waits for it. Such a row overtakes everything else that waits."""
+    others: tuple[int, ...] = ()
+    """More rows of the same system that are run together with this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ class TimedJob:
     """Whether the job reads input from others. Such jobs run first, so that an answer counts before a deadline."""
     calls: Callable[[Collection[int]], Sequence[Due]] | None = None
     """For a job that calls other systems: the rows that are due, except those of the connections given."""
+    run_all: Callable[[Sequence[int]], object] | None = None
+    """Like `run`, for the rows of one `Due` that has others."""
     is_for_people: bool = False
     """Whether its rows can be urgent. Urgent rows come first in what `calls` returns."""
 

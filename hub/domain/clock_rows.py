@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from hub.domain import clocks
 from hub.domain.applicable_contracts import Terms
+from hub.domain.checkpoints import Story
 from hub.domain.event_loader import Facts
 from hub.domain.organisations import Organisations
 from hub.models import Clock, Contract, Phase, Span, Ticket
@@ -22,31 +23,31 @@ def refold(
     is_lazy: bool = False,
     organisations: Organisations | None = None,
 ) -> None:
-    """Update the stored clocks of one ticket; see `refold_all`."""
-    refold_all([ticket], {ticket.pk: events}, as_of=as_of, is_lazy=is_lazy, organisations=organisations)
+    """Update the stored clocks of one ticket from all its events; see `refold_all`."""
+    refold_all([Story(ticket, events)], as_of=as_of, is_lazy=is_lazy, organisations=organisations)
 
 
 def refold_all(
-    tickets: Sequence[Ticket],
-    events: Mapping[int, Sequence[Facts]],
+    stories: Sequence[Story],
     *,
     as_of: datetime,
     is_lazy: bool = False,
     organisations: Organisations | None = None,
 ) -> None:
-    """Update the stored clocks of tickets from their events, by the tickets' primary keys.
+    """Update the stored clocks of tickets from their events.
 
     Clocks that have not started have no row. With `is_lazy`, only clocks that the events changed are written: one that
     merely ran on since its row was written keeps the row, with the `as_of` of that time, from which
     `hub.queries.clocks.seconds_used` counts on. The number of statements does not depend on the number of tickets.
     """
+    tickets = [story.ticket for story in stories]
     stored = _stored(tickets)
     pinned: dict[int, dict[int, Contract]] = {ticket.pk: {} for ticket in tickets}
     for clock in stored.values():
         pinned[clock.ticket_id][clock.contract_id] = clock.contract
     changed: list[tuple[Clock, ClockState]] = []
     organisations = organisations or Organisations()
-    for ticket, folded in clocks.fold_all(tickets, events, organisations, as_of=as_of, pinned=pinned):
+    for ticket, folded in clocks.fold_all(stories, organisations, as_of=as_of, pinned=pinned):
         for term, state in folded:
             if state.state is State.NOT_STARTED:
                 continue

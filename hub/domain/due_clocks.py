@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 
-from hub.domain import clock_rows, event_loader
+from hub.domain import checkpoints, clock_rows
 from hub.models import Clock, Ticket
 
 log = logging.getLogger(__name__)
@@ -68,4 +68,5 @@ def _fold(ticket_ids: list[int], at: datetime) -> None:
     tickets = list(rows.select_related("owner").order_by("pk"))  # one that is being changed is folded with the change
     # A ticket may have been changed since the sweep began; its newest event must be within the fold.
     as_of = max([at, *(ticket.changed_at for ticket in tickets)])
-    clock_rows.refold_all(tickets, event_loader.load_all(tickets), as_of=as_of)
+    stories = checkpoints.stories(tickets, [checkpoints.CLOCKS])
+    clock_rows.refold_all(list(stories.values()), as_of=as_of)

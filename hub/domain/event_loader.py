@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+from django.db.models import Q
 
 from hub.models import ActorKind, Event, EventKind, Ticket
 
@@ -54,10 +56,16 @@ def load(ticket: Ticket) -> list[Facts]:
     return load_all([ticket])[ticket.pk]
 
 
-def load_all(tickets: Iterable[Ticket]) -> dict[int, list[Facts]]:
-    """The same for many tickets, by their primary keys, with one query."""
+def load_all(tickets: Iterable[Ticket], *, since: Mapping[int, int] | None = None) -> dict[int, list[Facts]]:
+    """The same for many tickets, by their primary keys, with one query.
+
+    `since`: the lowest `seq` that is wanted, for tickets of which not all events are.
+    """
     found: dict[int, list[Facts]] = {ticket.pk: [] for ticket in tickets}
-    rows = Event.objects.filter(ticket__in=list(found), kind__in=FOLDED).values_list(
+    wanted = Q(ticket__in=[pk for pk in found if pk not in (since or {})])
+    for pk, seq in (since or {}).items():
+        wanted |= Q(ticket=pk, seq__gte=seq)
+    rows = Event.objects.filter(wanted, kind__in=FOLDED).values_list(
         "ticket_id", "occurred_at", "seq", "kind", "payload", "recorded_at", "actor_kind"
     )
     for ticket_id, o, seq, kind, payload, r, actor in rows:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db import models, transaction
 
-from hub.domain import clock_rows, event_loader, ledger, signals
+from hub.domain import checkpoints, clock_rows, event_loader, ledger, signals
 from hub.domain.actors import Actor
 from hub.domain.organisations import Organisations
 from hub.models import Event, EventKind, Message, Ticket
@@ -137,11 +137,12 @@ def _settle(ticket: Ticket, event: Event, saving: Collection[str]) -> None:
 
 
 def _refold(ticket: Ticket, at: datetime) -> list[str]:
-    events, organisations = event_loader.load(ticket), Organisations()
-    organisations.of(event_loader.organisations_in(events))  # all at once
-    changed = ledger.refold(ticket, events, organisations)
+    story, organisations = checkpoints.stories([ticket])[ticket.pk], Organisations()
+    organisations.of(story.organisations())  # all at once
+    changed = ledger.refold(story, organisations)
     ticket.owner = organisations.by_pk(ticket.owner_id) or ticket.owner
-    clock_rows.refold(ticket, events, as_of=at, is_lazy=True, organisations=organisations)
+    clock_rows.refold_all([story], as_of=at, is_lazy=True, organisations=organisations)
+    story.save()
     return changed
 
 

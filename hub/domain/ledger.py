@@ -2,67 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from heapq import heappop, heappush
+from typing import Any
 
+from hub.domain.checkpoints import LEDGER, Story
 from hub.domain.event_loader import Facts, load
 from hub.domain.organisations import Organisations
 from hub.domain.ticket_state import TicketFacts
 from hub.models import LedgerSegment, Organisation, Ticket
 from hub.sla import ledger as sums
-from hub.sla.ledger import Charge, LedgerChange, Segment
+from hub.sla.ledger import Charge, LedgerChange, Segment, Segments
 
 
-def changes(events: Sequence[Facts]) -> Iterator[LedgerChange]:
-    """Every change of the holder or the charged party.
+class _Fold:
+    """The segments of one ticket while its events pass; it can be saved and continued later.
 
     If an action in a vendor's system changed the holder, the time until the hub recorded it is transport and charged
     to the hub: the new holder could not know.
     """
-    facts = TicketFacts()
-    unlearned: list[tuple[int, int]] = []
-    holder = ""
-    for event in events:
-        while unlearned and unlearned[0][0] <= event.at:
-            yield _change(heappop(unlearned)[0], facts, bool(unlearned))
-        facts.apply(event.kind, event.payload)
-        ball = facts.ball()
-        if event.is_from_vendor and holder and ball.holder != holder and event.learned_at > event.at:
-            heappush(unlearned, (event.learned_at, event.seq))
-        holder = ball.holder
-        yield _change(event.at, facts, bool(unlearned))
-    while unlearned:
-        yield _change(heappop(unlearned)[0], facts, bool(unlearned))
+
+    def __init__(self, ticket: Ticket, saved: Mapping[str, Any] | None = None) -> None:
+        self.opened_at = int(ticket.opened_at.timestamp())
+        self.ends_at: int | None = None
+        """Imported history ends with its last row."""
+        self.held_since: int | None = None
+        """Since when the holder of the first segment has held the ticket, if that was before the segment."""
+        self.facts = TicketFacts()
+        self.unlearned: list[tuple[int, int]] = []
+        self.holder = ""
+        self.joined = Segments()
+        if saved is not None:
+            self._continue(saved)
+        elif ticket.is_history:
+            owner, self.ends_at = ticket.owner.public_id, self.opened_at
+            self.joined.add(LedgerChange(self.opened_at, owner, Charge.HOLDER, owner, "unrecorded"))
+
+    def take(self, events: Iterable[Facts]) -> None:
+        """Let the events pass, in order of time."""
+        for event in events:
+            while self.unlearned and self.unlearned[0][0] <= event.at:
+                self._change(heappop(self.unlearned)[0])
+            self.facts.apply(event.kind, event.payload)
+            ball = self.facts.ball()
+            is_new = bool(self.holder) and ball.holder != self.holder
+            if event.is_from_vendor and is_new and event.learned_at > event.at:
+                heappush(self.unlearned, (event.learned_at, event.seq))
+            self.holder = ball.holder
+            self._change(event.at)
+            if self.ends_at is not None:
+                self.ends_at = max(self.ends_at, event.at)
+
+    def segments(self) -> list[Segment]:
+        """The segments, or those from the last one before the checkpoint on; the fold has ended then."""
+        while self.unlearned:
+            self._change(heappop(self.unlearned)[0])
+        return self.joined.until(self.ends_at)
+
+    def _change(self, at: int) -> None:
+        """The holder or the charged party may have changed."""
+        ball, at = self.facts.ball(), max(at, self.opened_at)
+        if self.unlearned and ball.charge is not Charge.NOBODY:
+            self.joined.add(LedgerChange(at, ball.holder, Charge.HUB, "", "transport"))
+        else:
+            self.joined.add(LedgerChange(at, *ball))
+
+    def saved(self) -> dict[str, Any]:
+        """The state as plain JSON."""
+        found = self.joined.found
+        return {
+            "facts": self.facts.saved(),
+            "unlearned": list(self.unlearned),
+            "holder": self.holder,
+            "found": found[-1:],
+            "current": self.joined.current,
+            "held_since": _held_since([*found], self.held_since) if found else None,
+        }
+
+    def _continue(self, saved: Mapping[str, Any]) -> None:
+        def charged(change: list[Any], charge: int) -> list[Any]:
+            return [*change[:charge], Charge(change[charge]), *change[charge + 1 :]]
+
+        self.facts = TicketFacts.continued(saved["facts"])
+        self.unlearned = [(at, seq) for at, seq in saved["unlearned"]]
+        self.holder, self.held_since = saved["holder"], saved["held_since"]
+        current = saved["current"]
+        self.joined = Segments(
+            [Segment(*charged(each, 3)) for each in saved["found"]],
+            LedgerChange(*charged(current, 2)) if current else None,
+        )
 
 
-def _change(at: int, facts: TicketFacts, is_unlearned: bool) -> LedgerChange:
-    ball = facts.ball()
-    if is_unlearned and ball.charge is not Charge.NOBODY:
-        return LedgerChange(at, ball.holder, Charge.HUB, "", "transport")
-    return LedgerChange(at, *ball)
+def _held_since(found: Sequence[Segment], before: int | None) -> int:
+    """Since when the holder of the last segment has held the ticket; `before`, since when that of the first."""
+    since = found[-1].start
+    for segment in reversed(found):
+        if segment.holder != found[-1].holder:
+            return since
+        since = segment.start
+    return since if before is None else before
 
 
 def fold(ticket: Ticket, events: Sequence[Facts]) -> list[Segment]:
-    """The ticket's segments from `opened_at` on. Imported history ends with its last row."""
-    opened_at = int(ticket.opened_at.timestamp())
-    ends_at = None
-    first: list[LedgerChange] = []
-    if ticket.is_history:
-        ends_at = max([event.at for event in events], default=opened_at)
-        owner = ticket.owner.public_id
-        first = [LedgerChange(opened_at, owner, Charge.HOLDER, owner, "unrecorded")]
-    found = (turn if turn.at > opened_at else turn._replace(at=opened_at) for turn in changes(events))
-    return sums.segments([*first, *found], ends_at=ends_at)
+    """The ticket's segments from `opened_at` on, from all its events."""
+    folded = _Fold(ticket)
+    folded.take(events)
+    return folded.segments()
 
 
-def refold(ticket: Ticket, events: Sequence[Facts], organisations: Organisations | None = None) -> list[str]:
-    """Update the stored segments from the events; only those from the first difference on are written.
+def refold(story: Story, organisations: Organisations) -> list[str]:
+    """Update the stored segments of a ticket from its events; only those from the first difference on are written.
 
     Sets the ticket's holder. Returns the names of the ticket's fields to save.
     """
-    rows = rows_of(ticket, events, organisations or Organisations())
-    stored = list(LedgerSegment.objects.filter(ticket=ticket).order_by("from_at"))
+    ticket, part = story.ticket, story.part(LEDGER)
+    folded = _Fold(ticket, part.saved)
+    if part.early:
+        folded.take(part.early)
+        story.keep(LEDGER, part, folded.saved())
+    folded.take(part.late)
+    segments = folded.segments()
+    if not segments:
+        return []
+    _write(ticket, _rows(ticket, segments, organisations), is_whole=part.saved is None)
+    ticket.holder = organisations.of([segments[-1].holder])[segments[-1].holder]
+    ticket.held_since = _when(_held_since(segments, folded.held_since))
+    ticket.hold_reason = segments[-1].reason
+    return ["holder", "held_since", "hold_reason"]
+
+
+def _write(ticket: Ticket, rows: Sequence[LedgerSegment], *, is_whole: bool) -> None:
+    known = LedgerSegment.objects.filter(ticket=ticket)
+    stored = list((known if is_whole else known.filter(from_at__gte=rows[0].from_at)).order_by("from_at"))
     same = 0
     while same < min(len(stored), len(rows)) and _same(stored[same], rows[same]):
         same += 1
@@ -70,27 +142,16 @@ def refold(ticket: Ticket, events: Sequence[Facts], organisations: Organisations
     if gone:
         LedgerSegment.objects.filter(pk__in=gone).delete()
     LedgerSegment.objects.bulk_create(rows[same:])
-    return _show_holder(ticket, rows)
 
 
-def rows_of(ticket: Ticket, events: Sequence[Facts], organisations: Organisations | None = None) -> list[LedgerSegment]:
-    """The ticket's segments as unsaved rows."""
-    wanted = fold(ticket, events)
-    holders = (organisations or Organisations()).of(segment.holder for segment in wanted)
-    return [_row(ticket, segment, holders) for segment in wanted]
+def rows_of(ticket: Ticket, events: Sequence[Facts]) -> list[LedgerSegment]:
+    """The ticket's segments as unsaved rows, from all its events."""
+    return _rows(ticket, fold(ticket, events), Organisations())
 
 
-def _show_holder(ticket: Ticket, rows: Sequence[LedgerSegment]) -> list[str]:
-    if not rows:
-        return []
-    last = rows[-1]
-    since = last.from_at
-    for row in reversed(rows):
-        if row.holder_id != last.holder_id:
-            break
-        since = row.from_at
-    ticket.holder, ticket.held_since, ticket.hold_reason = last.holder, since, last.reason
-    return ["holder", "held_since", "hold_reason"]
+def _rows(ticket: Ticket, segments: Sequence[Segment], organisations: Organisations) -> list[LedgerSegment]:
+    named = organisations.of(name for each in segments for name in (each.holder, each.charged_to) if name)
+    return [_row(ticket, segment, named) for segment in segments]
 
 
 def _row(ticket: Ticket, segment: Segment, organisations: dict[str, Organisation]) -> LedgerSegment:

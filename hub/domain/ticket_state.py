@@ -6,8 +6,8 @@ Nothing here reads the database or the current time. Organisations are given by 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple, Self
 
 from hub.models.event import EventKind
 from hub.models.leg import ENGAGED_STAGES, OPEN_STAGES, Stage, WaitsOn
@@ -59,6 +59,18 @@ class TicketFacts:
     """Joint triage is open."""
     recorded: Ball | None = None
     """The holder of imported history, as its rows record it; no rule applies."""
+
+    def saved(self) -> dict[str, Any]:
+        """The state as plain JSON, from which `continued` goes on. Raises ValueError for imported history."""
+        if self.recorded is not None:
+            raise ValueError("Imported history is folded as a whole.")
+        return asdict(self)
+
+    @classmethod
+    def continued(cls, saved: Mapping[str, Any]) -> Self:
+        """The state as it was saved."""
+        legs = {key: LegFacts(**(leg | {"stage": Stage(leg["stage"])})) for key, leg in saved["legs"].items()}
+        return cls(**({**saved, "legs": legs}))
 
     def apply(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Advance the state by one event."""

@@ -2,6 +2,7 @@
 
 from .asset import Asset
 from .calendar import Calendar
+from .checkpoint import Checkpoint
 from .clock import Clock, Span
 from .contract import Contract
 from .event import ActorKind, Event, EventKind
@@ -29,6 +30,7 @@ __all__ = [
     "Asset",
     "Attachment",
     "Calendar",
+    "Checkpoint",
     "Clock",
     "Colour",
     "Contract",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -55,3 +57,8 @@ class ClockRule:
     repeats: bool = False
     levels: tuple[int, ...] = ()
     """Percentages of the goal for which instants are calculated."""
+
+    def digest(self) -> str:
+        """The same for equal rules, in every process."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=sorted).encode()).hexdigest()

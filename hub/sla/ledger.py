@@ -50,21 +50,39 @@ def segments(changes: Iterable[LedgerChange], *, ends_at: int | None = None) -> 
     >>> [s[:3] for s in segments([us, us._replace(at=5), us._replace(at=9, holder="vendor")], ends_at=20)]
     [(0, 9, 'us'), (9, 20, 'vendor')]
     """
-    found: list[Segment] = []
-    current: LedgerChange | None = None
-    for turn in changes:
-        if current is not None and turn[1:] == current[1:]:
-            continue
-        if current is not None and turn.at > current.at:
-            found.append(Segment(current.at, turn.at, *current[1:]))
-        if current is not None and turn.at <= current.at:
-            turn = turn._replace(at=current.at)
-            if found and Segment(found[-1].start, None, *turn[1:]) == found[-1]._replace(end=None):
-                turn = turn._replace(at=found.pop().start)
-        current = turn
-    if current is not None and (ends_at is None or ends_at > current.at):
-        found.append(Segment(current.at, ends_at, *current[1:]))
-    return found
+    joined = Segments()
+    for change in changes:
+        joined.add(change)
+    return joined.until(ends_at)
+
+
+class Segments:
+    """Joins changes to segments, one after the other in order of time."""
+
+    def __init__(self, found: Iterable[Segment] = (), current: LedgerChange | None = None) -> None:
+        """`found` and `current` continue what was joined before; of `found`, the last segment is enough."""
+        self.found = list(found)
+        self.current = current
+
+    def add(self, change: LedgerChange) -> None:
+        current = self.current
+        if current is not None and change[1:] == current[1:]:
+            return
+        if current is not None and change.at > current.at:
+            self.found.append(Segment(current.at, change.at, *current[1:]))
+        if current is not None and change.at <= current.at:
+            change = change._replace(at=current.at)
+            last = self.found[-1] if self.found else None
+            if last and Segment(last.start, None, *change[1:]) == last._replace(end=None):
+                change = change._replace(at=self.found.pop().start)
+        self.current = change
+
+    def until(self, ends_at: int | None = None) -> list[Segment]:
+        """The segments so far; the last one is running, or ends at `ends_at`."""
+        current = self.current
+        if current is None or (ends_at is not None and ends_at <= current.at):
+            return self.found
+        return [*self.found, Segment(current.at, ends_at, *current[1:])]
 
 
 class Unbalanced(NamedTuple):

@@ -69,7 +69,7 @@ BREAKS = (
     ),
     Break(
         "a parked item is overtaken",
-        "connectors/engine/outbound/sender.py",
+        "connectors/engine/outbound/due_items.py",
         "open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]",
         "open_states = [Outbound.State.READY, Outbound.State.UNCLEAR]",
         (LANES,),

@@ -18,7 +18,9 @@ from django.utils.translation import gettext as _
 
 from hub.domain import files, history, ledger, messages, numbers, sharing, tickets
 from hub.domain.actors import Actor
+from hub.domain.checkpoints import Story
 from hub.domain.event_loader import FOLDED, Facts
+from hub.domain.organisations import Organisations
 from hub.models import (
     Attachment,
     Event,
@@ -201,7 +203,8 @@ class _Bringer:
             for event in events
             if event.kind in FOLDED
         ]
-        ticket.save(update_fields=["last_seq", "chain_head", "changed_at", *ledger.refold(ticket, folded)])
+        held = ledger.refold(Story(ticket, folded), Organisations())
+        ticket.save(update_fields=["last_seq", "chain_head", "changed_at", *held])
 
     def _turns(self, row: Row) -> Iterator[_Fact]:
         """Who held the ticket when, as far as the package shows: the vendor while engaged, we at all other times."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
@@ -11,6 +12,9 @@ from django.utils import timezone
 from connectors.engine import registry
 from connectors.models import Connection, Lane, Link, Outbound
 from hub.core.jobs import Due
+
+MOST_TOGETHER = 10
+"""The most links that one job claims at once."""
 
 
 def waiting(*, at: datetime) -> QuerySet[Outbound]:
@@ -25,14 +29,59 @@ def waiting(*, at: datetime) -> QuerySet[Outbound]:
     )
 
 
+def unsettled() -> QuerySet[Outbound]:
+    """What is not settled yet, in order, with what it takes to compose it."""
+    open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]
+    rows = Outbound.objects.filter(state__in=open_states)
+    return rows.select_related("message__author_organisation", "attachment").order_by("link", "seq")
+
+
+def of_links(links: Sequence[Link]) -> dict[int, list[Outbound]]:
+    """What is not settled yet on these links, in order, by the links' primary keys."""
+    found: dict[int, list[Outbound]] = {link.pk: [] for link in links}
+    for item in unsettled().filter(link__in=list(found)):
+        found[item.link_id].append(item)
+    return found
+
+
 def due_calls(*, at: datetime, without: Collection[int], limit: int = 100) -> list[Due]:
-    """Links with something to send, what people wait for first; except those of some connections."""
-    rows = waiting(at=at).exclude(link__connection__in=without).order_by("-is_urgent", "next_attempt_at", "pk")
-    found = rows.values_list("link", "link__connection", "link__connection__connector", "is_urgent")
+    """Links with something to send, what people wait for first; except those of some connections.
+
+    Where more links of a system are due than calls can be made to it at once, several links are one call.
+    """
+    rows = waiting(at=at).exclude(link__connection__in=without)
+    named = rows.order_by("-is_urgent", "next_attempt_at", "pk").values_list("link", *_SYSTEM, "is_urgent")[:limit]
+    first = list(named)
     calls: dict[int, Due] = {}
-    for link, system, slug, is_urgent in found[:limit]:
+    for link, system, slug, is_urgent in first:
         calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out", is_urgent))
-    return list(calls.values())
+    if len(first) == limit and len(calls) < limit // 4:  # the queues of a few links hide those behind them
+        for link, system, slug in _behind(rows)[:limit]:
+            calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out"))
+    return _together(list(calls.values()))
+
+
+def _behind(rows: QuerySet[Outbound]) -> Any:
+    """The links of these rows, those whose turn came first."""
+    links = rows.values("link", *_SYSTEM).annotate(first=Min("next_attempt_at")).order_by("first", "link")
+    return links.values_list("link", *_SYSTEM)
+
+
+_SYSTEM = ("link__connection", "link__connection__connector")
+
+
+def _together(calls: Sequence[Due]) -> list[Due]:
+    """The calls, urgent ones first; those that must wait for each other anyway are made one call."""
+    found = [call for call in calls if call.is_urgent]
+    by_system: dict[int, list[Due]] = {}
+    for call in calls:
+        if not call.is_urgent:
+            by_system.setdefault(call.system, []).append(call)
+    for each in by_system.values():
+        size = min(MOST_TOGETHER, max(1, len(each) // each[0].most))
+        for first, *others in (each[at : at + size] for at in range(0, len(each), size)):
+            found.append(first._replace(others=tuple(other.row_id for other in others)))
+    return found
 
 
 def due_links(*, at: datetime, limit: int = 50) -> list[int]:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -24,6 +23,7 @@ from connectors.engine.mapping import NotMapped
 from connectors.engine.outbound import due_items, lookup, refusals
 from connectors.engine.outbound.agreed_values import Agreement
 from connectors.engine.outbound.composition import Composed, Composer
+from connectors.engine.outbound.pace import Pace, TooMany
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import Change, OutboundConnector, Pushed, RemoteTicket, TicketConnector
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
@@ -45,56 +45,86 @@ SETTLE = SEND_WITHIN + EFFECT_WITHIN + FOUND_WITHIN + timedelta(seconds=1)
 BEHIND = timedelta(seconds=30)
 """How long items behind a waiting one wait before they are considered again."""
 MOST_ATTEMPTS = 8
-PACE = timedelta(hours=1)
-"""The time over which writes on one link are counted."""
-
-
+TOGETHER_SECONDS = 2.0
+"""So long a job goes on to the next of its links; those that are left are taken up by another."""
 ASKED_EVERY = timedelta(seconds=30)
 """How often it is noted that a record was read and says nothing new."""
 
 
-class TooMany(Exception):
-    """There were so many writes within an hour that two systems seem to react to each other."""
+_TEXTS = (Outbound.Kind.NOTE, Outbound.Kind.FILE)
+
+
+class Overtaken(Exception):
+    """The item was changed by somebody else after it was read."""
 
 
 def send(*, link_id: int) -> int:
     """Send what is due on one link, lane by lane and in order; returns the number of settled items."""
     link = leases.claim(link_id)
-    if link is None:
+    return _send_on([] if link is None else [link])
+
+
+def send_all(*, link_ids: Sequence[int]) -> int:
+    """The same for several links of one connection, one link after the other."""
+    return _send_on(leases.claim_all(link_ids)) if len(link_ids) > 1 else send(link_id=link_ids[0])
+
+
+def _send_on(links: Sequence[Link]) -> int:
+    """Send on these links while their leases are held; a link that was not begun is free again afterwards."""
+    if not links:
         return 0
-    settled = 0
+    settled, until, connection = 0, time.monotonic() + TOGETHER_SECONDS, links[0].connection
+    rows, held = due_items.of_links(links), list(links)
     try:
-        with registry.ready(link.connection, OutboundConnector) as connector:
-            sender = Sender(link, connector)
-            try:
-                for lane in Lane:
-                    sender.send_lane(lane)
-            finally:
-                settled = sender.settled
+        with registry.ready(connection, OutboundConnector) as connector:
+            for link in links:
+                if settled and time.monotonic() > until:
+                    break
+                held.remove(link)  # after an unexpected error, its lease ends by itself
+                sender = Sender(link, connector, rows[link.pk])
+                if _send_lanes(sender):
+                    held.append(link)
+                settled += sender.settled
+                if sender.is_connection_down:
+                    break
+    except (CannotUnseal, registry.UnknownConnector) as error:
+        backoff.lock_out(connection, str(error))
+    finally:
+        leases.release(*held)
+    return settled
+
+
+def _send_lanes(sender: Sender) -> bool:
+    """Send the lanes of one link, or stop the link; False if another worker has taken it over."""
+    link = sender.link
+    try:
+        for lane in Lane:
+            sender.send_lane(lane)
     except Fenced:
-        return settled
+        return False
     except TooMany as error:
-        Link.objects.filter(pk=link_id, epoch=link.epoch).update(state=Link.State.PAUSED, why=str(error))
+        Link.objects.filter(pk=link.pk, epoch=link.epoch).update(state=Link.State.PAUSED, why=str(error))
     except identity.Mistaken as error:
         identity.quarantine(link, str(error))
-    except (CannotUnseal, registry.UnknownConnector) as error:
-        backoff.lock_out(link.connection, str(error))
-    leases.release(link)
-    return settled
+    return True
 
 
 class Sender:
     """Sends on one link while its lease is held."""
 
-    def __init__(self, link: Link, connector: OutboundConnector) -> None:
+    def __init__(self, link: Link, connector: OutboundConnector, rows: list[Outbound] | None = None) -> None:
+        """`rows` is what is not settled yet on the link, if it was just read."""
         self.link, self.connector = link, connector
         self.composer = Composer(link, connector, mapping.published(link.connection))
         self.agreement = Agreement(link, self.composer.mapped, connector.insert_only)
-        self.rows: list[Outbound] | None = None
+        self.rows = rows
         """What is not settled yet, as it was last read."""
         self.is_stale = False
         """Whether a call has been made since then: meanwhile others may have parked, bound or woken an item."""
         self.settled = 0
+        self.pace = Pace(link)
+        self.is_connection_down = False
+        """Whether the connection rests or was stopped, so that no other link can be sent on either."""
         self.seen: RemoteTicket | None = None
         """The vendor's record as it was read under this lease, before anything was written to it."""
         self.leg: Leg | None = None
@@ -109,7 +139,11 @@ class Sender:
             item = self._next(self.rows, lane)
             if item is not None:
                 self.is_stale = True
-                can_go_on = self._settle(item)
+                try:
+                    can_go_on = self._settle(item)
+                except Overtaken:
+                    self.rows, self.is_stale = list(self._open_rows()), False
+                    continue
                 if can_go_on:
                     self.settled += 1
                     self.rows.remove(item)
@@ -123,16 +157,15 @@ class Sender:
 
     def _open_rows(self) -> QuerySet[Outbound]:
         """What is not settled yet on this link, in order."""
-        open_states = [Outbound.State.READY, Outbound.State.UNCLEAR, Outbound.State.PARKED]
-        rows = self.link.outbound.filter(state__in=open_states).select_related(
-            "message__author_organisation", "attachment"
-        )
-        return rows.order_by("seq")
+        return due_items.unsettled().filter(link=self.link)
 
     def _next(self, rows: list[Outbound], lane: Lane) -> Outbound | None:
-        """The next item of the lane, if it can be sent now; read again where a call has been made since it was read."""
+        """The next item of the lane, if it can be sent now; read again where a call has been made since it was read.
+
+        A new note or file is not read again: its intent is stored only if the item is as it was read.
+        """
         item = due_items.head(rows, lane)
-        while item is not None and self.is_stale:
+        while item is not None and self.is_stale and (item.intent_at is not None or item.kind not in _TEXTS):
             fresh = self._open_rows().filter(pk=item.pk).first()
             at = rows.index(item)
             rows[at : at + 1] = [] if fresh is None else [fresh]
@@ -161,7 +194,7 @@ class Sender:
             if composed.is_empty:
                 self._agree_as_it_is(item, composed)
                 return True
-            self._complete(item, composed, self._push(item, composed))
+            self._complete(item, composed, self._push(item, composed), began)
         except Missing as error:
             self._note_attempt(item, began, type(error).__name__, str(error))
             return self._gone(item, error)
@@ -171,7 +204,6 @@ class Sender:
         except NotMapped as error:
             self._park(item, str(error))
             return False
-        self._note_attempt(item, began, "ok", "")
         backoff.recovered(self.link.connection)
         return True
 
@@ -206,25 +238,8 @@ class Sender:
             raise Fenced
         return fresh
 
-    def _keep_pace(self) -> None:
-        """TooMany if the link was written to more often within an hour than the setting allows."""
-        since = timezone.now() - PACE
-        if self.link.paced_from is not None:
-            since = max(since, self.link.paced_from)
-        written = Attempt.objects.filter(
-            outbound__link=self.link, began_at__gte=since, outcome__in=["ok", Unclear.__name__]
-        ).count()
-        if written >= settings.WRITES_PER_LINK_PER_HOUR:
-            raise TooMany(
-                sentence(
-                    "The record was written to %(count)s times within an hour. Two systems may be reacting to each "
-                    "other. The queue is kept. Check the ticket on both sides, then resume the synchronisation.",
-                    count=written,
-                )
-            )
-
     def _push(self, item: Outbound, composed: Composed) -> Pushed:
-        self._keep_pace()
+        self.pace.keep()
         if item.kind == Outbound.Kind.CREATE:
             made = lookup.made(self.link, self.connector)
             if made is not None:
@@ -240,7 +255,10 @@ class Sender:
         item.intent_at = timezone.now()
         change = composed.change
         item.intent = {"fields": dict(change.fields), "ours": composed.ours, "reference": change.reference}
-        self._write(item, intent_at=item.intent_at, intent=item.intent)
+        rows = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch, state=item.state, intent_at=None)
+        if not rows.update(intent_at=item.intent_at, intent=item.intent):
+            self._fresh_link()  # Fenced if that is the reason
+            raise Overtaken
 
     def _look_up(self, item: Outbound) -> bool:
         """Look up an item that may have been sent; True if it has not arrived and can be sent again now."""
@@ -277,8 +295,8 @@ class Sender:
 
     # -- how it ended
 
-    def _complete(self, item: Outbound, composed: Composed, pushed: Pushed) -> None:
-        is_text = item.kind in (Outbound.Kind.NOTE, Outbound.Kind.FILE)
+    def _complete(self, item: Outbound, composed: Composed, pushed: Pushed, began: datetime | None = None) -> None:
+        is_text = item.kind in _TEXTS
         with transaction.atomic():
             held = leases.hold(self.link, with_ticket=not is_text)
             if is_text:
@@ -295,6 +313,8 @@ class Sender:
                 stages.confirm_reached(leg=self.link.leg, actor=Actor.system("delivery"), at=now(), origin=origin)
             if not is_text:
                 self.agreement.queue_what_is_left(held)
+            if began is not None:
+                self._note_attempt(item, began, "ok", "")
 
     def _agree_as_it_is(self, item: Outbound, composed: Composed) -> None:
         """Settle an item with nothing to send, because both sides agree by now."""
@@ -317,6 +337,7 @@ class Sender:
         # The request was definitely refused and had no effect, so nothing has to be looked up.
         self._write(item, intent_at=None, intent={})
         if isinstance(error, LockedOut):
+            self.is_connection_down = True
             backoff.lock_out(connection, str(error))
             return False
         if isinstance(error, Unsupported) and item.is_pack:
@@ -328,6 +349,7 @@ class Sender:
         assert isinstance(error, Refused)
         fault = refusals.of_connection(self.link, self.connector) if isinstance(error, Forbidden) else ""
         if fault:
+            self.is_connection_down = True
             with transaction.atomic():
                 refusals.put_back(connection)
                 backoff.lock_out(connection, sentence("%(fault)s %(error)s", fault=fault, error=str(error)))
@@ -358,6 +380,7 @@ class Sender:
             return
         wait = timedelta(seconds=error.after) if error.after else backoff.probe(attempts)
         until = timezone.now() + wait
+        self.is_connection_down = True
         self._write(item, intent_at=None, intent={}, attempts=attempts, next_attempt_at=until, error=str(error))
         backoff.pause(connection, until, str(error))
 

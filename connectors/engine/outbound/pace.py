@@ -1,0 +1,48 @@
+"""How often one record may be written to: beyond that, two systems seem to react to each other."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from connectors.kit.errors import Unclear
+from connectors.models import Attempt, Link
+from hub.core.sentences import sentence
+
+PACE = timedelta(hours=1)
+"""The time over which writes on one link are counted."""
+
+
+class TooMany(Exception):
+    """There were so many writes within an hour that two systems seem to react to each other."""
+
+
+class Pace:
+    """Counts the writes on one link; read once per lease, because only the holder of the lease writes."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.written: int | None = None
+
+    def keep(self) -> None:
+        """Count one more write; TooMany if there were more within an hour than the setting allows."""
+        if self.written is None:
+            self.written = self._count()
+        if self.written >= settings.WRITES_PER_LINK_PER_HOUR:
+            raise TooMany(
+                sentence(
+                    "The record was written to %(count)s times within an hour. Two systems may be reacting to each "
+                    "other. The queue is kept. Check the ticket on both sides, then resume the synchronisation.",
+                    count=self.written,
+                )
+            )
+        self.written += 1
+
+    def _count(self) -> int:
+        since = timezone.now() - PACE
+        if self.link.paced_from is not None:
+            since = max(since, self.link.paced_from)
+        attempts = Attempt.objects.filter(outbound__link=self.link, began_at__gte=since)
+        return attempts.filter(outcome__in=["ok", Unclear.__name__]).count()

@@ -1,0 +1,136 @@
+"""Where folds start. A long ticket is not folded from its first event for every change: its folds keep checkpoints.
+
+A checkpoint is a cache of the state after all but the newest events. It may be deleted at any time. An event that
+occurred before the end of a checkpoint makes it invalid, and the fold starts from the beginning, as do
+`verify_ledger` and every repair (docs/decisions/0043).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hub import sla
+from hub.domain import event_loader
+from hub.domain.event_loader import Facts
+from hub.models import Checkpoint, EventKind, Ticket
+
+LONG = 60
+"""More events than this after the last checkpoint, and the next one is kept."""
+NEWEST = 20
+"""So many events are never in a checkpoint: what vendors report late usually belongs between these."""
+
+LEDGER, CLOCKS = Checkpoint.Fold.LEDGER, Checkpoint.Fold.CLOCKS
+
+
+class Part(NamedTuple):
+    """What one fold starts from, and the events after it."""
+
+    saved: Mapping[str, Any] | None
+    """The state to continue; None at the beginning."""
+    early: Sequence[Facts]
+    """The events up to the next checkpoint; none if no checkpoint is due."""
+    late: Sequence[Facts]
+
+
+class Story:
+    """The events of one ticket as far as its folds need them."""
+
+    def __init__(
+        self, ticket: Ticket, events: Sequence[Facts], checkpoints: Mapping[str, Checkpoint] | None = None
+    ) -> None:
+        """`events` are all, in order of time, or with checkpoints those that no checkpoint covers."""
+        self.ticket, self.events = ticket, events
+        self.checkpoints = checkpoints or {}
+        self.kept: list[Checkpoint] = []
+
+    def part(self, fold: str) -> Part:
+        """Where this fold starts: at its checkpoint, if there is one and no later event belongs before its end."""
+        checkpoint = self.checkpoints.get(fold)
+        if checkpoint is None:
+            return self.whole()
+        end = int(checkpoint.occurred_at.timestamp()), checkpoint.seq
+        after = [event for event in self.events if event[:2] > end]
+        if any(event.seq > checkpoint.covered_seq for event in self.events if event[:2] <= end):
+            return self.whole()
+        return _split(checkpoint.state, after)
+
+    def whole(self) -> Part:
+        """The fold from the first event on."""
+        if self.checkpoints:
+            self.events, self.checkpoints = event_loader.load(self.ticket), {}
+        return _split(None, self.events)
+
+    def engaged(self) -> set[str]:
+        """Public ids of the organisations that were ever engaged."""
+        legs = [leg for each in self.checkpoints.values() for leg in each.state["facts"]["legs"].values()]
+        return {leg["organisation"] for leg in legs} | {
+            str(event.payload["organisation"])
+            for event in self.events
+            if event.kind.startswith("leg.") or event.kind == EventKind.HISTORY_ROW
+        }
+
+    def organisations(self) -> set[str]:
+        """Public ids of the organisations that the folds will need: the owner, and those named by events."""
+        owners = {each.state["facts"]["owner"] for each in self.checkpoints.values()}
+        return self.engaged() | owners | event_loader.organisations_in(self.events)
+
+    def keep(self, fold: str, part: Part, state: Mapping[str, Any]) -> None:
+        """Remember the state after the early events as the next checkpoint; `save` stores it."""
+        last = part.early[-1]
+        self.kept.append(
+            Checkpoint(
+                ticket=self.ticket,
+                fold=fold,
+                occurred_at=datetime.fromtimestamp(last.at, UTC),
+                seq=last.seq,
+                covered_seq=self.ticket.last_seq,
+                next_seq=min(event.seq for event in part.late),
+                rules=rules(),
+                state=state,
+            )
+        )
+
+    def save(self) -> None:
+        """Store the checkpoints that were kept. The caller holds the row lock of the ticket."""
+        if self.kept:
+            names = ["occurred_at", "seq", "covered_seq", "next_seq", "rules", "state"]
+            Checkpoint.objects.bulk_create(
+                self.kept, update_conflicts=True, unique_fields=["ticket", "fold"], update_fields=names
+            )
+
+
+def _split(saved: Mapping[str, Any] | None, events: Sequence[Facts]) -> Part:
+    """A checkpoint becomes due with more than LONG events. Imported history never changes and needs none."""
+    if len(events) <= LONG or any(event.kind == EventKind.HISTORY_ROW for event in events):
+        return Part(saved, (), events)
+    return Part(saved, events[:-NEWEST], events[-NEWEST:])
+
+
+def stories(tickets: Iterable[Ticket], folds: Collection[str] = (LEDGER, CLOCKS)) -> dict[int, Story]:
+    """The stories of tickets by their primary keys, for these folds, with at most two queries."""
+    tickets = list(tickets)
+    kept: dict[int, dict[str, Checkpoint]] = {}
+    if long := [ticket.pk for ticket in tickets if ticket.last_seq > LONG]:
+        for row in Checkpoint.objects.filter(ticket__in=long, fold__in=folds, rules=rules()):
+            kept.setdefault(row.ticket_id, {})[row.fold] = row
+    kept = {pk: rows for pk, rows in kept.items() if len(rows) == len(folds)}
+    since = {pk: min(row.next_seq for row in rows.values()) for pk, rows in kept.items()}
+    events = event_loader.load_all(tickets, since=since)
+    return {ticket.pk: Story(ticket, events[ticket.pk], kept.get(ticket.pk)) for ticket in tickets}
+
+
+@lru_cache(maxsize=1)
+def rules() -> str:
+    """A digest of the code that folds: after an upgrade that changes it, no earlier checkpoint counts."""
+    here = Path(__file__).parent
+    names = ("checkpoints", "clocks", "event_loader", "ledger", "occurrences", "ticket_state")
+    files = [*(here / f"{name}.py" for name in names), *sorted(Path(sla.__file__).parent.glob("*.py"))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
