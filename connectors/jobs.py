@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from connectors.engine.inbound import alert_acknowledgements, awaited_files, polling, reading, refetch
 from connectors.engine.inbound.alerts import silence
 from connectors.engine.operations import trials
 from connectors.engine.outbound import due_items, sender
-from hub.core.clock import now
+from hub.core.clock import now, system
 from hub.core.jobs import TimedJob, register
 
 register(
@@ -18,8 +17,8 @@ register(
         label=_("E-mails to read"),
         since="next_attempt_at",
         connection="connection",
-        waiting=lambda: reading.waiting_mail(at=timezone.now()),
-        due=lambda: reading.due_mail(at=timezone.now()),
+        waiting=lambda: reading.waiting_mail(at=system()),
+        due=lambda: reading.due_mail(at=system()),
         run=lambda pk: reading.read(inbound_id=pk),
         queue="mail",
         reads=True,
@@ -29,9 +28,9 @@ register(
         label=_("Changes to read"),
         since="next_attempt_at",
         connection="connection",
-        waiting=lambda: reading.waiting_hooks(at=timezone.now()),
-        due=lambda: reading.due_hooks(at=timezone.now()),
-        calls=lambda without: reading.due_calls(at=timezone.now(), without=without),
+        waiting=lambda: reading.waiting_hooks(at=system()),
+        due=lambda: reading.due_hooks(at=system()),
+        calls=lambda without: reading.due_calls(at=system(), without=without),
         run=lambda pk: reading.read(inbound_id=pk),
         reads=True,
     ),
@@ -40,9 +39,9 @@ register(
         label=_("Changes to send"),
         since="next_attempt_at",
         connection="link__connection",
-        waiting=lambda: due_items.waiting(at=timezone.now()),
-        due=lambda: due_items.due_links(at=timezone.now()),
-        calls=lambda without: due_items.due_calls(at=timezone.now(), without=without),
+        waiting=lambda: due_items.waiting(at=system()),
+        due=lambda: due_items.due_links(at=system()),
+        calls=lambda without: due_items.due_calls(at=system(), without=without),
         is_for_people=True,
         run=lambda pk: sender.send(link_id=pk),
         run_all=lambda pks: sender.send_all(link_ids=pks),
@@ -52,9 +51,9 @@ register(
         label=_("Records to read again"),
         since="next_look_at",
         connection="connection",
-        waiting=lambda: refetch.waiting(at=timezone.now()),
-        due=lambda: refetch.due(at=timezone.now()),
-        calls=lambda without: refetch.due_calls(at=timezone.now(), without=without),
+        waiting=lambda: refetch.waiting(at=system()),
+        due=lambda: refetch.due(at=system()),
+        calls=lambda without: refetch.due_calls(at=system(), without=without),
         run=lambda pk: refetch.look(link_id=pk),
         reads=True,
     ),
@@ -63,9 +62,9 @@ register(
         label=_("Files to download"),
         since="next_attempt_at",
         connection="link__connection",
-        waiting=lambda: awaited_files.waiting(at=timezone.now()),
-        due=lambda: awaited_files.due(at=timezone.now()),
-        calls=lambda without: awaited_files.due_calls(at=timezone.now(), without=without),
+        waiting=lambda: awaited_files.waiting(at=system()),
+        due=lambda: awaited_files.due(at=system()),
+        calls=lambda without: awaited_files.due_calls(at=system(), without=without),
         run=lambda pk: awaited_files.fetch(awaited_id=pk),
     ),
     TimedJob(
@@ -73,9 +72,9 @@ register(
         label=_("Connections to poll"),
         since="next_poll_at",
         connection="pk",
-        waiting=lambda: polling.waiting(at=timezone.now()),
-        due=lambda: polling.due_connections(at=timezone.now()),
-        calls=lambda without: polling.due_calls(at=timezone.now(), without=without),
+        waiting=lambda: polling.waiting(at=system()),
+        due=lambda: polling.due_connections(at=system()),
+        calls=lambda without: polling.due_calls(at=system(), without=without),
         run=lambda pk: polling.poll(connection_id=pk),
         queue="poll",
         reads=True,
@@ -95,9 +94,9 @@ register(
         label=_("Alerts to acknowledge"),
         since="acknowledge_at",
         connection="connection",
-        waiting=lambda: alert_acknowledgements.waiting(at=timezone.now()),
-        due=lambda: alert_acknowledgements.due(at=timezone.now()),
-        calls=lambda without: alert_acknowledgements.due_calls(at=timezone.now(), without=without),
+        waiting=lambda: alert_acknowledgements.waiting(at=system()),
+        due=lambda: alert_acknowledgements.due(at=system()),
+        calls=lambda without: alert_acknowledgements.due_calls(at=system(), without=without),
         is_for_people=True,
         run=lambda pk: alert_acknowledgements.send(alert_id=pk),
     ),
@@ -106,8 +105,8 @@ register(
         label=_("Connection tests to run"),
         since="asked_at",
         connection="connection",
-        waiting=lambda: trials.waiting(at=timezone.now()),
-        due=lambda: trials.due(at=timezone.now()),
+        waiting=lambda: trials.waiting(at=system()),
+        due=lambda: trials.due(at=system()),
         run=lambda pk: trials.run(trial_id=pk),
     ),
 )

@@ -165,20 +165,24 @@ class Dispatcher:
         kinds = [*kinds[first:], *kinds[:first]]  # each sweep another kind gets the places that have become free
         in_flight = Counter(self.called.values())
         waits = Counter(job.name for job, future in self.running.items() if not future.running())
-        started = 0
+        started, known = 0, dict[str, Sequence[Due]]()
         for is_urgent in (True, False):
             for kind in kinds:
                 if kind.is_for_people if is_urgent else waits[kind.name] < REFILL:
-                    started += self._start_kind(kind, in_flight, at, only_urgent=is_urgent)
+                    if kind.name not in known and kind.calls is not None:
+                        known[kind.name] = kind.calls(())
+                    started += self._start_kind(kind, known[kind.name], in_flight, at, only_urgent=is_urgent)
         return started
 
-    def _start_kind(self, kind: TimedJob, in_flight: Counter[Lane], at: float, *, only_urgent: bool) -> int:
+    def _start_kind(
+        self, kind: TimedJob, calls: Sequence[Due], in_flight: Counter[Lane], at: float, *, only_urgent: bool
+    ) -> int:
         """Start jobs of one kind, so many for each system that the others get their turn."""
         assert kind.calls is not None
         started, full, is_limited = 0, set[int](), True
         while is_limited:
             is_limited = False
-            for call in kind.calls(full):
+            for call in calls:
                 if only_urgent and not call.is_urgent:
                     break
                 lane = (call.system, call.lane)
@@ -189,6 +193,7 @@ class Dispatcher:
                     self.called[job] = lane
                     in_flight[lane] += 1
                     started += 1
+            calls = kind.calls(full) if is_limited else ()
         return started
 
     def _start_call(self, kind: TimedJob, call: Due, at: float) -> Job | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from hub.core.clock import now
+from hub.core.clock import now, system
 from hub.core.jobs import TimedJob, register
 from workflows.handoffs import expiry, vendor_mail
 from workflows.lifecycle import triage
@@ -54,15 +53,15 @@ register(
         name="notify",
         label=_("Notices to send"),
         since="due_at",
-        waiting=lambda: delivery.waiting(at=timezone.now()),
-        due=lambda: delivery.due_notices(at=timezone.now()),
+        waiting=lambda: delivery.waiting(at=system()),
+        due=lambda: delivery.due_notices(at=system()),
         run=lambda pk: delivery.send(notice_id=pk),
     ),
     TimedJob(
         name="digest",
         label=_("Digests to send"),
         since="digest__next_run_at",
-        waiting=lambda: vendor_mail.waiting(at=timezone.now()),
+        waiting=lambda: vendor_mail.waiting(at=system()),
         due=vendor_mail.due_digests,
         run=lambda pk: vendor_mail.run(digest_id=pk, at=now()),
     ),

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 from django.utils import timezone
@@ -87,8 +91,42 @@ def _lapse(path: str) -> TimeLapse:
     return known[1]
 
 
+class Times(NamedTuple):
+    """The two times by which work is due."""
+
+    record: datetime
+    system: datetime
+
+
+_standing: ContextVar[Times | None] = ContextVar("standing", default=None)
+
+
+@contextmanager
+def standing(times: Times) -> Iterator[None]:
+    """Let both clocks stand at these times, for a query that is compiled and not run (`hub.core.compiled`)."""
+    token = _standing.set(times)
+    try:
+        yield
+    finally:
+        _standing.reset(token)
+
+
+def system() -> datetime:
+    """The system time, by which leases, retries and limits are counted: aware, UTC."""
+    stands = _standing.get()
+    return timezone.now() if stands is None else stands.system
+
+
+def times() -> Times:
+    """Both times now."""
+    return Times(now(), system())
+
+
 def now() -> datetime:
     """The current time of the record: aware, UTC, whole seconds."""
+    stands = _standing.get()
+    if stands is not None:
+        return stands.record
     real = timezone.now()
     if settings.TIME_LAPSE:
         real = datetime.fromtimestamp(_lapse(settings.TIME_LAPSE).at(real.timestamp()), UTC)

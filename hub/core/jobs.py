@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.functional import Promise
+
+from hub.core import clock as clocks
+from hub.core.compiled import Compiled
 
 
 class Due(NamedTuple):
@@ -42,7 +45,10 @@ class TimedJob:
     name: str
     """The job's name in the broker's messages. It must never change."""
     waiting: Callable[[], QuerySet[Any]]
-    """The rows among which `due` chooses; `due` is called only if there are any. Asked often, so it needs an index."""
+    """The rows among which `due` chooses; `due` is called only if there are any. Asked often, so it needs an index.
+
+    The query is compiled once per process: it reads the time from `hub.core.clock` and nothing else that changes.
+    """
     due: Callable[[], Iterable[int]]
     """The primary keys of the rows that are due now, most urgent first. A job that has no rows yields 0."""
     run: Callable[[int], object]
@@ -53,7 +59,7 @@ class TimedJob:
     """The field of `waiting` rows since when a row is due."""
     connection: str = ""
     """The field of `waiting` rows that names the connection; empty if the work belongs to none."""
-    clock: Callable[[], datetime] = timezone.now
+    clock: Callable[[], datetime] = clocks.system
     """The time that `since` is compared with: system time, or the time of the record (`hub.core.clock.now`)."""
     queue: str = "sync"
     """The broker's queue, which decides which workers take the job."""
@@ -85,21 +91,28 @@ def registered() -> Mapping[str, TimedJob]:
 
 def with_work() -> list[TimedJob]:
     """The jobs that have waiting rows, found by one query for all jobs."""
-    asked: list[TimedJob] = []
-    parts: list[str] = []
-    values: list[Any] = []
-    for job in registered().values():
-        rows = job.waiting()
-        try:
-            sql, parameters = rows.query.exists().get_compiler(rows.db).as_sql()
-        except EmptyResultSet:
-            continue
-        asked.append(job)
-        parts.append(f"EXISTS ({sql})")
-        values += parameters
+    asked = tuple(registered().values())
     if not asked:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(parts)}", values)
-        found = cursor.fetchone()
+    [found] = _which(asked, connection.vendor).rows()
     return [job for job, has_rows in zip(asked, found, strict=True) if has_rows]
+
+
+@lru_cache(maxsize=8)
+def _which(asked: tuple[TimedJob, ...], _vendor: str) -> Compiled:
+    """The query that says of each job whether it has waiting rows."""
+
+    def build() -> tuple[str, Sequence[Any]]:
+        parts: list[str] = []
+        values: list[Any] = []
+        for job in asked:
+            rows = job.waiting()
+            try:
+                sql, parameters = rows.query.exists().get_compiler(rows.db).as_sql()
+            except EmptyResultSet:
+                sql, parameters = "SELECT 1 WHERE 1 = 0", ()
+            parts.append(f"EXISTS ({sql})")
+            values += parameters
+        return f"SELECT {', '.join(parts)}", values
+
+    return Compiled(build)

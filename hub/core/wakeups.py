@@ -54,6 +54,8 @@ class _Notifier:
         self.asked = threading.Event()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
+        self.session = 0
+        """The server's number of the session that notifies."""
 
     def tell(self) -> None:
         self.asked.set()
@@ -72,6 +74,7 @@ class _Notifier:
         while True:
             try:
                 with _session() as session:
+                    self.session = session.info.backend_pid
                     while True:
                         self.asked.wait()
                         pause.wait(COALESCE_SECONDS)
@@ -113,8 +116,9 @@ def _listen(stopped: threading.Event) -> None:
                 session.execute(f"LISTEN {CHANNEL}")
                 woken.set()  # what was committed before the session stood
                 while not stopped.is_set():
-                    for _notice in session.notifies(timeout=1):
-                        woken.set()
+                    for notice in session.notifies(timeout=1):
+                        if notice.pid != _notifier.session:  # our own: `woken` was set before it was sent
+                            woken.set()
         except psycopg.Error as error:
             log.warning("No wake-ups for now, the sweep finds the work: %s", type(error).__name__)
             stopped.wait(RECONNECT_SECONDS)

@@ -18,6 +18,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from hub.core import wakeups
+from hub.core.clock import system
 from hub.core.startup_errors import in_words
 from hub.models import Event, EventKind, FailedReceiver
 
@@ -119,7 +120,7 @@ def _remember(name: str, event: Event, error: Exception) -> None:
 
 def waiting() -> QuerySet[FailedReceiver]:
     """Failed receivers that are due for a retry."""
-    return FailedReceiver.objects.filter(next_attempt_at__lte=timezone.now())
+    return FailedReceiver.objects.filter(next_attempt_at__lte=system())
 
 
 def retry_failed_receivers(*, limit: int = 50) -> int:

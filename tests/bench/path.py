@@ -46,23 +46,39 @@ class Row:
 
 
 def main() -> int:
+    from tests.bench import before
+
+    try:
+        old = before.before()
+    except before.Missing as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    size = 10 if os.environ.get("SIZE") == "full" else 1
+    rows: list[Row] = []
     with ExitStack() as stack:
         url = os.environ.get("DATABASE_URL") or stack.enter_context(_own_database())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tickethub-path-"))
         _prepare(url, folder)
-        from tests.bench import path_parts
-
-        rows: list[Row] = []
-        for part in path_parts.PARTS:
-            for row in part(url, folder):
-                rows.append(row)
-                sys.stdout.write(row.line() + "\n")
-                sys.stdout.flush()
+        for row in _rows(url, folder, old, before.today(), size):
+            rows.append(row)
+            sys.stdout.write(row.line() + "\n")
+            sys.stdout.flush()
     out = ROOT / "var" / "bench"
     out.mkdir(parents=True, exist_ok=True)
     (out / "path.md").write_text(table(rows))
     sys.stdout.write(f"\nWritten to {out / 'path.md'}.\n")
     return int(any(row.is_met is False for row in rows))
+
+
+def _rows(url: str, folder: str, old: Any, today: Any, size: int) -> Iterator[Row]:
+    from tests.bench import path_compared, path_parts
+
+    pair = path_compared.Pair(old, today, url, folder, size)
+    urls = pair.prepare()
+    for part in path_compared.PARTS:
+        yield from part(pair, urls)
+    for each in path_parts.PARTS:
+        yield from each(url, folder)
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -176,6 +192,30 @@ def until(holds: Callable[[], Any], *, seconds: float = 120.0) -> float:
             raise RuntimeError(f"Not within {seconds:.0f} seconds.")
         pause.wait(0.001)
     return time.perf_counter()
+
+
+# -- one change
+
+
+def arrives(world: Any, http: requests.Session, port: int, number: int) -> float:
+    """Seconds from the call until the other vendor has the title."""
+    world.change_title(number)
+    record = world.links[1].remote_key
+    there = world.simulators["second"].tenants["second.test"].tickets
+    began = time.perf_counter()
+    post(world, http, port)
+    return until(lambda: there[record]["title"] == f"VPN down, step {number}") - began
+
+
+def post(world: Any, http: requests.Session, port: int) -> None:
+    from tests.bench.build import signature
+
+    body = world.news()
+    headers = {"X-Hook-Signature": signature(SECRET, body), "Content-Type": "application/json"}
+    url = f"http://127.0.0.1:{port}/hooks/{world.links[0].connection.public_id}/"
+    answer = http.post(url, data=body, headers=headers, timeout=30)
+    if answer.status_code != 202:
+        raise RuntimeError(f"The hook was answered with {answer.status_code}.")
 
 
 # -- load

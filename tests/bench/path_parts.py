@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from datetime import timedelta
 
 import psycopg
@@ -92,31 +91,19 @@ def _insert(made: Connection) -> str:
 
 
 def one_change(url: str, _folder: str) -> Iterator[Row]:
-    """A change of a title, read and sent in this thread; the vendors' own CPU is not counted."""
+    """A change of a title, read and sent in this thread."""
     with TwoVendors(contracts=250, name=" one") as world, limits.passing_slots_on():
         for number in range(3):
             _through(world, number)
         with CaptureQueriesContext(database) as captured:
             _through(world, 3)
         sent = [q for q in captured.captured_queries if not q["sql"].startswith(("BEGIN", "COMMIT"))]
-        count, backend = 100, _backend()
-        began, before = time.thread_time(), path.cpu_seconds(backend)
-        for number in range(count):
-            _through(world, 10 + number)
-        ours, theirs = time.thread_time() - began, path.cpu_seconds(backend) - before
     yield Row(
         "one change of a title, read and sent: statements",
         f"{len(sent) - 3}",  # the hook's two, and the bench's own look for the row
         "–",
         "45",
         len(sent) - 3 <= 45,
-    )
-    yield Row(
-        "one change of a title, from intake to sending: CPU",
-        f"{1000 * ours / count:.1f} ms hub + {1000 * theirs / count:.1f} ms PostgreSQL",
-        "–",
-        "a fifth of 602caa8's, measured beside it",
-        None,
     )
 
 
@@ -127,12 +114,6 @@ def _through(world: TwoVendors, number: int) -> None:
     world.send()
 
 
-def _backend() -> int:
-    with database.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        return int(cursor.fetchone()[0])
-
-
 def end_to_end(url: str, _folder: str) -> Iterator[Row]:
     """From the hook's request to the other vendor's record, with web server and worker as processes."""
     with TwoVendors(name=" e2e") as world, path.web() as (port, server):
@@ -141,14 +122,14 @@ def end_to_end(url: str, _folder: str) -> Iterator[Row]:
             number = 0
             for _ in range(5):
                 number += 1
-                _arrives(world, http, port, number)
+                path.arrives(world, http, port, number)
             for rate, count in ((1, 15), (5, 60)):
                 floor = path.hop_floor(url, egress[1])
                 cpu, taken = Cpu(url, [server.pid, process.pid]), []
                 for _ in range(count):
                     began = time.perf_counter()
                     number += 1
-                    taken.append(_arrives(world, http, port, number))
+                    taken.append(path.arrives(world, http, port, number))
                     path.until(lambda began=began, rate=rate: time.perf_counter() - began >= 1 / rate)  # type: ignore[misc]
                 p50, p95, least = path.median(taken), path.percentile(taken, 0.95), path.median(floor)
                 yield Row(
@@ -158,52 +139,6 @@ def end_to_end(url: str, _folder: str) -> Iterator[Row]:
                     f"80 and 160 times the floor ({p50 / least:.0f} and {p95 / least:.0f})",
                     p50 <= 80 * least and p95 <= 160 * least,
                 )
-
-
-def _arrives(world: TwoVendors, http: requests.Session, port: int, number: int) -> float:
-    """Seconds from the call until the other vendor has the title."""
-    world.change_title(number)
-    record = world.links[1].remote_key
-    there = world.simulators["second"].tenants["second.test"].tickets
-    began = time.perf_counter()
-    _post(world, http, port)
-    return path.until(lambda: there[record]["title"] == f"VPN down, step {number}") - began
-
-
-def _post(world: TwoVendors, http: requests.Session, port: int) -> None:
-    body = world.news()
-    headers = {"X-Hook-Signature": signature(SECRET, body), "Content-Type": "application/json"}
-    url = f"http://127.0.0.1:{port}/hooks/{world.links[0].connection.public_id}/"
-    answer = http.post(url, data=body, headers=headers, timeout=30)
-    if answer.status_code != 202:
-        raise RuntimeError(f"The hook was answered with {answer.status_code}.")
-
-
-def sustained(url: str, _folder: str) -> Iterator[Row]:
-    """Changes of five vendors that come faster than they can be passed on to five others."""
-    count = 40
-    with ExitStack() as stack:
-        worlds = [stack.enter_context(TwoVendors(name=f" {number}")) for number in range(5)]
-        egress = [each.base.removeprefix("http://") for world in worlds for each in world.simulators.values()]
-        port, server = stack.enter_context(path.web())
-        process, http = stack.enter_context(path.worker(egress)), stack.enter_context(requests.Session())
-        for world in worlds:
-            _arrives(world, http, port, 0)
-        cpu, began = Cpu(url, [server.pid, process.pid]), time.perf_counter()
-        for number in range(1, count + 1):
-            for world in worlds:
-                world.add_note(number)
-                _post(world, http, port)
-        total = count * len(worlds)
-        path.until(lambda: sum(_notes(world) for world in worlds) >= total)
-        rate = total / (time.perf_counter() - began)
-        used = 1000 * cpu.used() / total
-    yield Row("sustained, five vendors", f"{rate:.0f} changes/s, CPU {used:.0f} ms each", "–", "40/s", rate >= 40)
-
-
-def _notes(world: TwoVendors) -> int:
-    notes = world.simulators["second"].tenants["second.test"].notes.values()
-    return sum("Step " in note["description"] for note in list(notes))
 
 
 def breaches(url: str, _folder: str) -> Iterator[Row]:
@@ -264,4 +199,4 @@ def _counted(url: str) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-PARTS: Sequence[Callable[[str, str], Iterator[Row]]] = (one_change, end_to_end, sustained, breaches, idle, intake)
+PARTS: Sequence[Callable[[str, str], Iterator[Row]]] = (one_change, end_to_end, breaches, idle, intake)

@@ -14,18 +14,14 @@ from django.conf import settings
 from django.test import Client, override_settings
 
 from connectors.autotask.simulator import Simulator, Tenant
-from connectors.autotask.webhooks import signature
 from connectors.engine import vault
-from connectors.engine.inbound import reading
-from connectors.engine.outbound import sender
 from connectors.kit.simulating import QuietServer
 from connectors.models import Connection, Inbound, Link, Outbound
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Contract, Organisation, Workflow
 from tests import factories
-from worker import dispatcher
-from workflows.handoffs import engagements
+from tests.bench.build import dispatcher, engagements, reading, sender, signature
 
 SECRET = "hook-secret"
 GOALS = {"resolve": {"P1": 4 * 3600, "P2": 8 * 3600, "P3": 72 * 3600}}

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from hub.core.clock import system
 from hub.core.sentences import sentence
 from hub.core.startup_errors import in_words
 from hub.domain import history, tickets
@@ -58,7 +58,7 @@ def due_pending(*, at: datetime, limit: int = 50) -> list[int]:
 
 def waiting(*, at: datetime) -> QuerySet[Pending]:
     """The rows due at this time that no worker is running."""
-    now = timezone.now()
+    now = system()
     return Pending.objects.filter(
         Q(lease_until__isnull=True) | Q(lease_until__lte=now), state=Pending.State.WAITING, due_at__lte=at
     )
@@ -66,7 +66,7 @@ def waiting(*, at: datetime) -> QuerySet[Pending]:
 
 def run(*, pending_id: int, at: datetime) -> None:
     """Run one due row under its ticket's lock and save the outcome in the row. An error is retried, then parked."""
-    now = timezone.now()
+    now = system()
     claimed = Pending.objects.filter(
         Q(lease_until__isnull=True) | Q(lease_until__lte=now), pk=pending_id, state=Pending.State.WAITING
     ).update(lease_until=now + LEASE, attempts=F("attempts") + 1)

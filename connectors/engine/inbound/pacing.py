@@ -6,10 +6,10 @@ records are not limited, since we decide when to poll.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet, Window
@@ -17,6 +17,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from connectors.models import Connection, Inbound
+from hub.core import clock, compiled
 
 WINDOW = timedelta(minutes=1)
 
@@ -51,9 +52,21 @@ def most(kind: str) -> int | None:
 
 def begun(*, at: datetime) -> dict[Source, int]:
     """How many items of each source were started within the last minute."""
+    return {Source(*source): count for *source, count in _counted(at)}
+
+
+def begun_now() -> dict[Source, int]:
+    """The same now, without compiling the query again."""
+    return {Source(*source): count for *source, count in compiled.run(_counted_now)}
+
+
+def _counted_now() -> QuerySet[Inbound, tuple[Any, ...]]:
+    return _counted(clock.system())
+
+
+def _counted(at: datetime) -> QuerySet[Inbound, tuple[Any, ...]]:
     rows = Inbound.objects.filter(begun_at__gt=at - WINDOW, kind__in=[Inbound.Kind.MAIL, Inbound.Kind.HOOK])
-    counted = rows.order_by().values_list("connection_id", "kind", "sender").annotate(count=Count("pk"))
-    return {Source(connection_id, kind, sender): count for connection_id, kind, sender, count in counted}
+    return rows.order_by().values_list("connection_id", "kind", "sender").annotate(count=Count("pk"))
 
 
 def left(source: Source, spent: Mapping[Source, int]) -> int | None:
@@ -68,14 +81,24 @@ def in_turn(rows: QuerySet[Inbound], *, at: datetime, limit: int) -> list[int]:
     for source in spent:
         if left(source, spent) == 0:
             rows = rows.exclude(_of(source))
+    return [pk for pk, *_rest in allowed(turns(rows)[:limit], spent)]
+
+
+def turns(rows: QuerySet[Inbound], *more: str) -> QuerySet[Inbound, tuple[Any, ...]]:
+    """Due rows, the first of each source, then the second of each: primary key, turn, source, and more fields."""
     each = Window(RowNumber(), partition_by=[F("connection_id"), F("kind"), F("sender")], order_by="pk")
-    turns = rows.annotate(turn=each).order_by("turn", "pk").values_list("pk", "turn", "connection_id", "kind", "sender")
-    found = []
-    for pk, turn, connection_id, kind, sender in turns[:limit]:
-        allowed = left(Source(connection_id, kind, sender), spent)
-        if allowed is None or turn <= allowed:
-            found.append(pk)
-    return found
+    named = rows.annotate(turn=each).order_by("turn", "pk")
+    return named.values_list("pk", "turn", "connection_id", "kind", "sender", *more)
+
+
+def allowed(found: Iterable[tuple[Any, ...]], spent: Mapping[Source, int]) -> list[tuple[Any, ...]]:
+    """Those of the rows of `turns` that their sources' limits allow now."""
+    kept = []
+    for row in found:
+        more = left(Source(*row[2:5]), spent)
+        if more is None or row[1] <= more:
+            kept.append(row)
+    return kept
 
 
 def held_back(connection: Connection | None = None) -> list[HeldBack]:

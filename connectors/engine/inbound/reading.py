@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -17,6 +18,7 @@ from connectors.engine.leases import LEASE
 from connectors.kit.contract import AlertConnector, MailConnector, TicketConnector
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import Connection, Inbound
+from hub.core import clock, compiled
 from hub.core.jobs import Due
 from hub.core.sentences import sentence
 from hub.core.startup_errors import in_words
@@ -42,18 +44,29 @@ def due_calls(*, at: datetime, without: Collection[int]) -> list[Due]:
 
     Alerts of one connection are read by one worker at a time, because their order counts.
     """
-    rows = waiting_hooks(at=at).exclude(connection__in=without)
-    keys = pacing.in_turn(rows, at=at, limit=100)
-    fields = ("connection", "connection__connector", "connection__purpose")
-    systems = {pk: rest for pk, *rest in Inbound.objects.filter(pk__in=keys).values_list("pk", *fields)}
+    spent = pacing.begun_now()
+    if without or any(pacing.left(source, spent) == 0 for source in spent):
+        keys = pacing.in_turn(waiting_hooks(at=at).exclude(connection__in=without), at=at, limit=MOST_CALLS)
+        order = {pk: place for place, pk in enumerate(keys)}
+        rows = sorted(pacing.turns(Inbound.objects.filter(pk__in=keys), *_SYSTEM), key=lambda row: order[row[0]])
+    else:
+        rows = pacing.allowed(compiled.run(_first_calls), spent)
     calls = []
-    for pk in (pk for pk in keys if pk in systems):
-        system, slug, purpose = systems[pk]
+    for pk, _turn, system, _kind, _sender, slug, purpose in rows:
         if purpose == Connection.Purpose.ALERTS:
             calls.append(Due(pk, system, 1, "alerts"))
         else:
             calls.append(Due(pk, system, registry.calls_at_once(slug)))
     return calls
+
+
+_SYSTEM = ("connection__connector", "connection__purpose")
+MOST_CALLS = 100
+"""The most rows that one sweep looks at."""
+
+
+def _first_calls() -> QuerySet[Inbound, tuple[Any, ...]]:
+    return pacing.turns(waiting_hooks(at=clock.system()), *_SYSTEM)[:MOST_CALLS]
 
 
 def waiting_mail(*, at: datetime) -> QuerySet[Inbound]:

@@ -11,8 +11,11 @@ from django.utils import timezone
 
 from connectors.engine import registry
 from connectors.models import Connection, Lane, Link, Outbound
+from hub.core import clock, compiled
 from hub.core.jobs import Due
 
+MOST_CALLS = 100
+"""The most items that one sweep looks at."""
 MOST_TOGETHER = 10
 """The most links that one job claims at once."""
 
@@ -44,21 +47,30 @@ def of_links(links: Sequence[Link]) -> dict[int, list[Outbound]]:
     return found
 
 
-def due_calls(*, at: datetime, without: Collection[int], limit: int = 100) -> list[Due]:
+def due_calls(*, at: datetime, without: Collection[int], limit: int = MOST_CALLS) -> list[Due]:
     """Links with something to send, what people wait for first; except those of some connections.
 
     Where more links of a system are due than calls can be made to it at once, several links are one call.
     """
     rows = waiting(at=at).exclude(link__connection__in=without)
-    named = rows.order_by("-is_urgent", "next_attempt_at", "pk").values_list("link", *_SYSTEM, "is_urgent")[:limit]
-    first = list(named)
+    first = list(_named(rows)[:limit]) if without or limit != MOST_CALLS else compiled.run(_first_calls)
     calls: dict[int, Due] = {}
     for link, system, slug, is_urgent in first:
-        calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out", is_urgent))
+        calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out", bool(is_urgent)))
     if len(first) == limit and len(calls) < limit // 4:  # the queues of a few links hide those behind them
         for link, system, slug in _behind(rows)[:limit]:
             calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out"))
     return _together(list(calls.values()))
+
+
+def _first_calls() -> QuerySet[Outbound, tuple[Any, ...]]:
+    return _named(waiting(at=clock.system()))[:MOST_CALLS]
+
+
+def _named(rows: QuerySet[Outbound]) -> QuerySet[Outbound, tuple[Any, ...]]:
+    """The link of each row, its system, and whether a person waits, most urgent first."""
+    in_order = rows.order_by("-is_urgent", "next_attempt_at", "pk")
+    return in_order.values_list("link", *_SYSTEM, "is_urgent")
 
 
 def _behind(rows: QuerySet[Outbound]) -> Any:
