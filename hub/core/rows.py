@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Field, Model
 
 
@@ -38,6 +38,41 @@ def insert_if(row: Model, condition: str, parameters: Sequence[str | int]) -> bo
             f"{into} SELECT {places} WHERE {condition} ON CONFLICT DO NOTHING", [*_values(row, fields), *parameters]
         )
         return bool(cursor.rowcount == 1)
+
+
+LOADED_TOGETHER = 1000
+"""The most rows in one statement where there is no COPY."""
+
+
+def load(rows: Sequence[Model]) -> None:
+    """Store many new rows of one model and set their primary keys; on PostgreSQL with COPY. No signals are sent.
+
+    Raises IntegrityError if a constraint does not allow one of them.
+    """
+    if not rows:
+        return
+    model = type(rows[0])
+    if connection.vendor != "postgresql":
+        model._default_manager.bulk_create(rows, batch_size=LOADED_TOGETHER)
+        return
+    quote, key = connection.ops.quote_name, model._meta.pk
+    assert key is not None
+    fields = tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+    columns = ", ".join(quote(str(field.column)) for field in (key, *fields))
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+            [model._meta.db_table, key.column, len(rows)],
+        )
+        for row, (number,) in zip(rows, cursor.fetchall(), strict=True):
+            row.pk = number
+        text = f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN"
+        # An error of COPY comes from psycopg itself, past Django's cursor.
+        with connection.wrap_database_errors, cursor.copy(text) as copy:
+            for row in rows:
+                copy.write_row([row.pk, *_values(row, fields)])
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias
 
 
 @cache

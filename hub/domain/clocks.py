@@ -10,7 +10,7 @@ from hub.domain.applicable_contracts import CONTESTED, Terms, contracts_for, ter
 from hub.domain.checkpoints import CLOCKS, Story
 from hub.domain.event_loader import Facts
 from hub.domain.occurrences import Observer, View
-from hub.domain.organisations import Organisations, organisations_of
+from hub.domain.organisations import Organisations
 from hub.domain.ticket_state import TicketFacts
 from hub.models import Calendar, Contract, Ticket
 from hub.queries.calendars import calendar_of
@@ -25,13 +25,14 @@ def fold(
     *,
     as_of: datetime,
     contracts: Iterable[Contract] | None = None,
+    known: Organisations | None = None,
 ) -> list[tuple[Terms, ClockState]]:
     """Every clock of the ticket at `as_of`, from all its events, by the contracts that apply or by those given."""
-    story = Story(ticket, events)
+    story, known = Story(ticket, events), known or Organisations()
     if contracts is None:
-        [(_ticket, folded)] = fold_all([story], Organisations(), as_of=as_of)
+        [(_ticket, folded)] = fold_all([story], known, as_of=as_of)
         return folded
-    engaged = sorted(organisations_of(story.engaged()).values(), key=lambda organisation: organisation.pk)
+    engaged = sorted(known.of(story.engaged()).values(), key=lambda organisation: organisation.pk)
     return _folded(story, terms_for(ticket, engaged, contracts), as_of)
 
 

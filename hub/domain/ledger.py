@@ -144,9 +144,9 @@ def _write(ticket: Ticket, rows: Sequence[LedgerSegment], *, is_whole: bool) -> 
     LedgerSegment.objects.bulk_create(rows[same:])
 
 
-def rows_of(ticket: Ticket, events: Sequence[Facts]) -> list[LedgerSegment]:
+def rows_of(ticket: Ticket, events: Sequence[Facts], known: Organisations | None = None) -> list[LedgerSegment]:
     """The ticket's segments as unsaved rows, from all its events."""
-    return _rows(ticket, fold(ticket, events), Organisations())
+    return _rows(ticket, fold(ticket, events), known or Organisations())
 
 
 def _rows(ticket: Ticket, segments: Sequence[Segment], organisations: Organisations) -> list[LedgerSegment]:

@@ -19,9 +19,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from hub.core.rows import load
 from hub.domain import clock_rows, clocks, history, ledger, numbers, tickets
 from hub.domain.actors import Actor
 from hub.domain.event_loader import Facts
+from hub.domain.organisations import Organisations
 from hub.importing.profile import UNKNOWN_CLASS, Policy, Profile
 from hub.importing.rows import Reject, Row, files, read
 from hub.models import (
@@ -35,7 +37,6 @@ from hub.models import (
     Organisation,
     Phase,
     Publication,
-    Span,
     Target,
     Team,
     Ticket,
@@ -94,6 +95,7 @@ class Importer:
         self.organisations: dict[str, Organisation] = {}
         self.teams: dict[tuple[int, str], Team] = {}
         self.states = {phase: tickets.first_state(phase) for phase in Phase}
+        self.known = Organisations()
         self.contracts = list(_contracts(batch.format))
         self.unmapped: Counter[tuple[str, str]] = Counter()
 
@@ -118,22 +120,20 @@ class Importer:
         made = [
             self._ticket(story, number) for story, number in zip(chunk, numbers.take("ticket", len(chunk)), strict=True)
         ]
-        Ticket.objects.bulk_create([ticket for ticket, _events in made])
+        load([ticket for ticket, _events in made])
         for ticket, events in made:
             for event in events:
                 event.ticket = ticket
-        Event.objects.bulk_create([event for _ticket, events in made for event in events], batch_size=1000)
+        load([event for _ticket, events in made for event in events])
         segments: list[LedgerSegment] = []
         clocks_of: list[tuple[Clock, ClockState]] = []
         for ticket, events in made:
             facts = [_facts(event) for event in events]
-            segments += ledger.rows_of(ticket, facts)
+            segments += ledger.rows_of(ticket, facts, self.known)
             clocks_of += self._clocks(ticket, facts)
-        LedgerSegment.objects.bulk_create(segments, batch_size=1000)
-        Clock.objects.bulk_create([clock for clock, _state in clocks_of], batch_size=1000)
-        Span.objects.bulk_create(
-            [span for clock, state in clocks_of for span in clock_rows.spans_of(clock, state)], batch_size=1000
-        )
+        load(segments)
+        load([clock for clock, _state in clocks_of])
+        load([span for clock, state in clocks_of for span in clock_rows.spans_of(clock, state)])
         self._remember_unmapped()
 
     def _clocks(self, ticket: Ticket, facts: Sequence[Facts]) -> Iterator[tuple[Clock, ClockState]]:
@@ -142,7 +142,8 @@ class Importer:
             as_of = ticket.changed_at
             if "close" in contract.rules.get("stop_on", ()) and ticket.closed_at:
                 as_of = max(as_of, ticket.closed_at)
-            for term, state in clocks.fold(ticket, facts, as_of=as_of, contracts=[contract]):
+            folded = clocks.fold(ticket, facts, as_of=as_of, contracts=[contract], known=self.known)
+            for term, state in folded:
                 if state.state is not ClockPhase.NOT_STARTED:
                     for clock in clock_rows.rows_of(ticket, term, state):
                         clock.next_fire_at = None

@@ -59,6 +59,7 @@ def measure(
     floor: Side,
     *,
     before: Callable[[], object] = lambda: None,
+    between: Callable[[], object] = lambda: None,
     rounds: int = ROUNDS,
 ) -> Measured:
     """The hub's time as a multiple of the floor's in each round; the median and its range.
@@ -71,6 +72,7 @@ def measure(
     for _ in range(rounds):
         before()
         took, cpu, operations = _time(hub)
+        between()
         floor_took, floor_used, floor_operations = _time(floor)
         ratios.append((took / operations) / (floor_took / floor_operations))
         hub_times.append(took / operations)

@@ -176,7 +176,8 @@ def due_clocks(tickets: int) -> Found:
     due = Clock.objects.filter(next_fire_at__lte=at).count()
     began = time.perf_counter()
     fire_due_clocks(at)
-    return {"clocks": due, "rate": due / (time.perf_counter() - began)}
+    seconds, left = time.perf_counter() - began, Clock.objects.filter(is_breached=False, next_fire_at__lte=at).count()
+    return {"clocks": due, "rate": due / seconds, "left": left}
 
 
 def outbox(links: int, each: int, systems: int = 1, pause_ms: int = 0, hangs: int = 0) -> Found:

@@ -79,13 +79,18 @@ def now() -> datetime:
 
 
 def clone(count: int) -> None:
-    """So many more tickets like one that was opened, with their events, segments and clocks, by SQL."""
+    """So many more tickets like one that was opened."""
     world = World()
-    model = tickets.open_ticket(title="Cloned", service=world.service, actor=world.actor, at=now())
+    copy(tickets.open_ticket(title="Cloned", service=world.service, actor=world.actor, at=now()), count)
+
+
+def copy(model: Ticket, count: int) -> None:
+    """So many copies of a ticket, with its events, segments and clocks, by SQL."""
     with database.cursor() as cursor:
-        cursor.execute("SELECT max(id) FROM hub_ticket")
-        first = cursor.fetchone()[0] + 1
-        _copy(cursor, "hub_ticket", model.pk, count, {"id": f"{first} + n", "number": f"{first + 10_000_000} + n"})
+        cursor.execute("SELECT max(id), greatest(max(number), 10000000) FROM hub_ticket")  # beside those of open_ticket
+        last, number = cursor.fetchone()
+        first = last + 1
+        _copy(cursor, "hub_ticket", model.pk, count, {"id": f"{first} + n", "number": f"{number + 1} + n"})
         for table in COPIED:
             _copy(cursor, table, model.pk, count, {"ticket_id": f"{first} + n"})
         cursor.execute(f"SELECT setval(pg_get_serial_sequence('hub_ticket', 'id'), {first + count})")
@@ -130,14 +135,20 @@ def add_events(ticket: Ticket, count: int) -> None:
 
 
 def overdue(count: int) -> None:
-    """Tickets with an engagement whose two clocks have breached, not stored yet."""
+    """So many tickets with an engagement, whose two clocks have breached and are not stored yet."""
     world, opened = World(), now() - timedelta(days=30)
     vendor = factories.OrganisationFactory()
     factories.contract(vendor, kind="uc", goals=GOALS)
-    for number in range(count):
-        ticket = tickets.open_ticket(title=f"Due {number}", priority="P3", actor=world.actor, at=opened)
-        leg = engagements.offer(ticket=ticket, organisation=vendor, actor=world.actor, at=opened)
-        stages.accept(leg=leg, actor=world.actor, at=opened)
+    ticket = tickets.open_ticket(title="Due", priority="P3", actor=world.actor, at=opened)
+    leg = engagements.offer(ticket=ticket, organisation=vendor, actor=world.actor, at=opened)
+    stages.accept(leg=leg, actor=world.actor, at=opened)
+    copy(ticket, count - 1)
+
+
+def overdue_copies(actor: Actor, count: int) -> None:
+    """So many tickets whose clocks have breached, by SQL."""
+    opened = now() - timedelta(days=30)
+    copy(tickets.open_ticket(title="Cloned due", priority="P3", actor=actor, at=opened), count)
 
 
 # -- vendors that take everything at once
@@ -209,7 +220,7 @@ def _queue(name: str, links: int, each: int) -> None:
     factories.mapping(made)
     model = tickets.open_ticket(title="Queue", priority="P3", actor=world.actor, at=now())
     messages = [comments.comment(ticket=model, body=f"{n}", actor=world.actor, at=now()) for n in range(each)]
-    first = Ticket.objects.order_by("-number").values_list("number", flat=True)[0] + 1
+    first = max(10_000_000, Ticket.objects.order_by("-number").values_list("number", flat=True)[0]) + 1
     copies = [_bare(model, first + number) for number in range(links)]
     Ticket.objects.bulk_create(copies)
     legs = [

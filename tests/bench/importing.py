@@ -39,9 +39,11 @@ def entry() -> Measured:
             )
             stories = read_stories(source, profile, lambda reject: None)
             Importer(batch=batch, profile=profile, at=now()).run(stories, lambda *_: None)
+            return TICKETS
+
+        def keep() -> None:
             kept.update({table: _take(table) for table in TABLES})
             _empty()
-            return TICKETS
 
         def floor() -> int:
             with transaction.atomic():
@@ -52,7 +54,7 @@ def entry() -> Measured:
         name = (
             "COPY of the resulting rows" if connection.vendor == "postgresql" else "executemany of the resulting rows"
         )
-        return measure("history import: tickets", hub, name, floor, before=_empty)
+        return measure("history import: tickets", hub, name, floor, before=_empty, between=keep)
 
 
 Rows = bytes | tuple[list[str], list[tuple[object, ...]]]

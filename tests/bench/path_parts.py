@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -11,19 +12,21 @@ from datetime import timedelta
 import psycopg
 import requests
 from django.db import connection as database
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.autotask.webhooks import signature
 from connectors.engine import limits, vault
-from connectors.models import Connection, Inbound
+from connectors.models import Connection, Inbound, Outbound
 from hub.domain import due_clocks, tickets
+from hub.domain.actors import Actor
 from hub.models import Clock
 from tests import factories
-from tests.bench import path
+from tests.bench import dataset, path
 from tests.bench.path import Cpu, Row
 from tests.bench.vendors import SECRET, TwoVendors, now
-from workflows.handoffs import engagements, stages
+from workflows.handoffs import engagements
 
 ROUNDS = 3
 
@@ -141,23 +144,94 @@ def end_to_end(url: str, _folder: str) -> Iterator[Row]:
                 )
 
 
-def breaches(url: str, _folder: str) -> Iterator[Row]:
-    """Clocks that fall due at the same time."""
-    with TwoVendors(name=" due") as world:
-        vendor = world.links[0].connection.organisation
-        Connection.objects.filter(organisation=vendor).update(state=Connection.State.ARCHIVED)
-        opened = now() - timedelta(days=30)
-        for number in range(750):
-            ticket = tickets.open_ticket(title=f"Due {number}", priority="P3", actor=world.agent, at=opened)
-            leg = engagements.offer(ticket=ticket, organisation=vendor, actor=world.agent, at=opened)
-            stages.accept(leg=leg, actor=world.agent, at=opened)
-        at, count = now(), due_clocks.waiting(at=now()).count()
-        began = time.perf_counter()
-        while due_clocks.fire(at=at):
-            pass
-        rate = count / (time.perf_counter() - began)
-        missed = Clock.objects.filter(is_breached=False, next_fire_at__lte=at).count()
-    yield Row(f"{count} clocks due at once", f"{rate:,.0f}/s", "–", "600/s, none left", rate >= 600 and not missed)
+def hand_offs(url: str, _folder: str) -> Iterator[Row]:
+    """Offers to a vendor while a worker stores thousands of breaches."""
+    us = factories.UsFactory._meta.model.objects.get(is_us=True)
+    agent, vendor = Actor.person(factories.member("agent", us), us), factories.OrganisationFactory()
+
+    def offers(most: int, goes_on: Callable[[], bool]) -> list[float]:
+        taken: list[float] = []
+        while len(taken) < most and goes_on():
+            ticket = tickets.open_ticket(title="Hand-off", priority="P3", actor=agent, at=now())
+            began = time.perf_counter()
+            engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
+            taken.append(time.perf_counter() - began)
+        return taken
+
+    alone = path.median(offers(30, lambda: True))
+    dataset.overdue_copies(agent, 3000)
+    with path.worker(()):
+        due = due_clocks.waiting(at=now())
+        path.until(lambda: Clock.objects.filter(is_breached=True, ticket__title="Cloned due").exists())
+        during = offers(200, due.exists)
+    if not during:
+        raise RuntimeError("The breaches were stored before the first offer.")
+    times = path.median(during) / alone
+    yield Row(
+        "an offer while breaches are stored",
+        f"{1000 * path.median(during):.0f} ms ({len(during)} offers)",
+        f"{1000 * alone:.0f} ms without",
+        f"2 times: {times:.1f}",
+        times <= 2,
+    )
+
+
+def backlog(url: str, folder: str) -> Iterator[Row]:
+    """Calls that have piled up while no worker ran; meanwhile a person reads the board."""
+    size = 10 if os.environ.get("SIZE") == "full" else 1
+    with TwoVendors(name=" backlog") as world, path.web(workers=1) as (port, _server), requests.Session() as person:
+        keys = world.multiply(300)
+        egress = [each.base.removeprefix("http://") for each in world.simulators.values()]
+        made, at = world.links[0].connection, timezone.now()
+        records = world.simulators["first"].tenants["first.test"].tickets
+        for key in keys:
+            records[key] = records[key] | {
+                "title": "Changed meanwhile",
+                "lastActivityDate": f"{now():%Y-%m-%dT%H:%M:%SZ}",
+            }
+        Inbound.objects.bulk_create(
+            Inbound(connection=made, kind="hook", delivery=f"b.{n}", body=world.news_of(keys[n % 300]), headers={},
+                    state="new", received_at=at, next_attempt_at=at, remote_key=keys[n % 300])
+            for n in range(10_000 * size)
+        )  # fmt: skip
+        browser = Client()
+        browser.force_login(world.agent_user)
+        person.cookies.set("sessionid", browser.cookies["sessionid"].value)
+
+        def page() -> float:
+            began = time.perf_counter()
+            person.get(f"http://127.0.0.1:{port}/", timeout=60).raise_for_status()
+            return time.perf_counter() - began
+
+        before = path.percentile([page() for _ in range(40)], 0.95)
+        waiting = Inbound.objects.filter(connection=made, state="new")
+        unsent = Outbound.objects.filter(link__connection=world.links[1].connection, state="ready")
+        with path.worker(egress) as process:
+            began = time.perf_counter()
+            path.until(lambda: waiting.count() < 9_000 * size)
+            memory, pages = [path.memory_mb(process.pid)], []
+            while waiting.exists() or unsent.exists():
+                pages.append(page())
+                memory.append(path.memory_mb(process.pid))
+            seconds = time.perf_counter() - began
+        there = world.simulators["second"].tenants["second.test"].tickets
+        arrived = sum(there[key]["title"] == "Changed meanwhile" for key in keys)
+    during = path.percentile(pages, 0.95)
+    growth = max(memory) / memory[0]
+    yield Row(
+        f"a backlog of {10_000 * size:,} calls about 300 records",
+        f"{10_000 * size / seconds:.0f} calls and {300 / seconds:.0f} records a second",
+        f"{arrived} of 300 arrived",
+        f"40 calls a second; memory flat: {growth:.2f} times",
+        10_000 * size / seconds >= 40 and growth < 1.2 and arrived == 300,
+    )
+    yield Row(
+        "the board meanwhile, p95",
+        f"{1000 * during:.0f} ms",
+        f"{1000 * before:.0f} ms without",
+        f"1.5 times: {during / before:.1f}",
+        during <= 1.5 * before,
+    )
 
 
 def idle(url: str, _folder: str) -> Iterator[Row]:
@@ -199,4 +273,11 @@ def _counted(url: str) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-PARTS: Sequence[Callable[[str, str], Iterator[Row]]] = (one_change, end_to_end, breaches, idle, intake)
+PARTS: Sequence[Callable[[str, str], Iterator[Row]]] = (
+    one_change,
+    end_to_end,
+    hand_offs,
+    backlog,
+    idle,
+    intake,
+)

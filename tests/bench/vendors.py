@@ -19,7 +19,7 @@ from connectors.kit.simulating import QuietServer
 from connectors.models import Connection, Inbound, Link, Outbound
 from hub.domain import tickets
 from hub.domain.actors import Actor
-from hub.models import Contract, Organisation, Workflow
+from hub.models import Contract, Leg, Organisation, Ticket, Workflow
 from tests import factories
 from tests.bench.build import dispatcher, engagements, reading, sender, signature
 
@@ -36,6 +36,15 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+def _copy(row: Any, **changes: Any) -> Any:
+    """A copy of a row that is not saved, with an id of its own."""
+    fields = {each.attname: getattr(row, each.attname) for each in row._meta.concrete_fields}
+    kept = {name: value for name, value in fields.items() if name not in ("id", "public_id")}
+    for name in changes:
+        kept.pop(row._meta.get_field(name).attname, None)
+    return type(row)(**kept, **changes)
+
+
 class TwoVendors:
     """A ticket that two vendors work on, each in a simulated Autotask; `contracts` are published besides theirs.
 
@@ -49,7 +58,8 @@ class TwoVendors:
 
     def __enter__(self) -> Self:
         us = Organisation.objects.filter(is_us=True).first() or factories.UsFactory()
-        self.agent = Actor.person(factories.member("agent", us), us)
+        self.agent_user = factories.member("agent", us)
+        self.agent = Actor.person(self.agent_user, us)
         Workflow.objects.get_or_create(name="Standard", defaults={"is_default": True})
         if not Contract.objects.filter(kind="sla", organisation=us).exists():
             factories.contract(us, kind="sla", goals=GOALS)
@@ -118,6 +128,33 @@ class TwoVendors:
             rules.filter(field="title").update(direction="both", authority="theirs")
         return made
 
+    def multiply(self, count: int) -> list[str]:
+        """So many more tickets with an engagement and a record at both vendors; the keys of the first one's records."""
+        first = max(10_000_000, Ticket.objects.order_by("-number").values_list("number", flat=True)[0]) + 1
+        tickets = Ticket.objects.bulk_create(_copy(self.ticket, number=first + n) for n in range(count))
+        keys: list[str] = []
+        for link in self.links:
+            link.refresh_from_db()
+            legs = Leg.objects.bulk_create(_copy(link.leg, ticket=ticket) for ticket in tickets)
+            at = next(name for name, made in self.simulators.items() if made.base in str(link.connection.settings))
+            records = self.simulators[at].tenants[f"{at}.test"].tickets
+            links = []
+            for number, leg in enumerate(legs):
+                key, reference = str(900_000 + number), f"{link.reference}.{number}"
+                records[key] = {**records[link.remote_key], "id": int(key), "externalID": reference}
+                links.append(
+                    _copy(
+                        link,
+                        leg=leg,
+                        remote_key=key,
+                        reference=reference,
+                        agreed=link.agreed | {"reference": {"ours": reference, "theirs": reference}},
+                    )
+                )
+            Link.objects.bulk_create(links)
+            keys = keys or [each.remote_key for each in links]
+        return keys
+
     # -- one change
 
     def change_title(self, number: int) -> None:
@@ -134,6 +171,11 @@ class TwoVendors:
     def news(self) -> bytes:
         """The body of the first vendor's next hook."""
         change = {"Action": "Update", "Guid": "g", "EntityType": "Ticket", "Id": int(self.links[0].remote_key)}
+        return json.dumps(change | {"SequenceNumber": next(self.numbers)}).encode()
+
+    def news_of(self, key: str) -> bytes:
+        """The body of a hook about another record of the first vendor."""
+        change = {"Action": "Update", "Guid": "g", "EntityType": "Ticket", "Id": int(key)}
         return json.dumps(change | {"SequenceNumber": next(self.numbers)}).encode()
 
     def call(self, body: bytes) -> None:

@@ -57,17 +57,47 @@ def called(body):
         return False
     return True
 
+def halted(owner, name):
+    # Stop before the function is called for the first time from now on, until a line says go on.
+    real, left = getattr(owner, name), [name]
+    def stopping(*args, **more):
+        if left:
+            print("at", left.pop(), flush=True)
+            sys.stdin.readline()
+        return real(*args, **more)
+    setattr(owner, name, stopping)
+
+def points():
+    from connectors.engine.inbound import reconcile
+    from hub.domain import history
+    yield reading, "_understood"        # claimed, not fetched
+    yield history, "_settle"            # an event is written, and not committed
+    yield reconcile, "_save"            # everything is followed, and not committed
+    yield sender.Sender, "_intend"      # leased and composed
+    yield sender.Sender, "_push"        # the vendor's record was read
+    yield sender.Sender, "_complete"    # the vendor has it, and we have not stored it
+    yield sender.Sender, "_finish"      # the outcome is being stored
+    yield leases, "release"             # done, and still leased
+
+if sys.argv[1:] == ["halting"]:
+    STEPS = list(points())
+else:
+    STEPS = [None] * 4
+
 with TwoVendors() as world:
     worker = Dispatcher(threads=3)
     thread = threading.Thread(target=worker.run); thread.start()
     try:
-        for number in range(1, 5):
+        for number, point in enumerate(STEPS, 1):
+            if point:
+                halted(*point)
             world.add_note(number)
             body = world.news()
             until(lambda: called(body))
             until(lambda: len(arrived()) >= number)
-            print("step", number, flush=True)
-            sys.stdin.readline()
+            if not point:
+                print("step", number, flush=True)
+                sys.stdin.readline()
     finally:
         worker.stop(); thread.join()
     print("arrived", *arrived(), flush=True)
@@ -100,9 +130,9 @@ def migrate(url: str, folder: Path) -> None:
     )
 
 
-def story(url: str, folder: Path) -> subprocess.Popen[str]:
+def story(url: str, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", STORY],
+        [sys.executable, "-c", STORY, *arguments],
         cwd=ROOT,
         env=environment(url, folder),
         stdin=subprocess.PIPE,
@@ -162,3 +192,28 @@ def test_a_restart_of_the_database_loses_and_repeats_nothing(postgresql: Cluster
         process.kill()
         process.communicate()
     assert "arrived 1 2 3 4" in told, told
+
+
+def test_a_restart_in_the_middle_of_each_step_loses_and_repeats_nothing(postgresql: Cluster, tmp_path: Path) -> None:
+    """The database goes away at once, as in a crash, while the worker stands at each point of a change's way."""
+    url = postgresql.make("halted")
+    migrate(url, tmp_path)
+    process = story(url, tmp_path, "halting")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    told, stood = "", []
+    try:
+        for line in process.stdout:
+            told += line
+            if line.startswith("at "):
+                stood.append(line.split()[1])
+                postgresql.stop(mode="immediate")
+                postgresql.start()
+                process.stdin.write("\n")
+                process.stdin.flush()
+        assert process.wait(60) == 0, told
+    finally:
+        process.kill()
+        process.communicate()
+    assert stood == ["_understood", "_settle", "_save", "_intend", "_push", "_complete", "_finish", "release"], told
+    assert "arrived 1 2 3 4 5 6 7 8" in told, told
