@@ -69,6 +69,7 @@ register(
     ),
     TimedJob(
         name="poll",
+        by_time=True,
         label=_("Connections to poll"),
         since="next_poll_at",
         connection="pk",
@@ -81,6 +82,7 @@ register(
     ),
     TimedJob(
         name="silent",
+        by_time=True,
         label=_("Silent alerts to report"),
         since="silent_from",
         connection="connection",

@@ -11,6 +11,7 @@ from hub.domain import due_clocks, signals
 register(
     TimedJob(
         name="fire",
+        by_time=True,
         label=_("Breaches to record"),
         since="next_fire_at",
         clock=now,

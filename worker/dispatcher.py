@@ -86,6 +86,8 @@ class Dispatcher:
         self.called: dict[Job, Lane] = {}
         """Of the running jobs those that call other systems."""
         self.turn = 0
+        self.swept_at = -SWEEP_SECONDS
+        """When all kinds of work were looked for, in monotonic seconds."""
         self.in_vain = 0
         """How many sweeps in a row were woken and found nothing to start."""
         self.handed_out: dict[Job, float] = {}
@@ -137,7 +139,8 @@ class Dispatcher:
 
     def _until_next(self, at: float) -> float:
         """How many seconds may pass until the next sweep if nothing wakes the dispatcher."""
-        return max(0.0, min([SWEEP_SECONDS, *(until - at for until in self.handed_out.values())]))
+        whole = self.swept_at + SWEEP_SECONDS - at
+        return max(0.0, min([whole, *(until - at for until in self.handed_out.values())]))
 
     def sweep(self) -> int:
         """Start all jobs that are due and not running; returns the number started."""
@@ -149,7 +152,10 @@ class Dispatcher:
                 self.called.pop(job, None)
                 self.handed_out[job] = at + (AGAIN_SECONDS if future.result() else IN_VAIN_SECONDS)
         self.handed_out = {job: until for job, until in self.handed_out.items() if until > at}
-        kinds = jobs.with_work()
+        if at - self.swept_at >= SWEEP_SECONDS:
+            self.swept_at, kinds = at, jobs.with_work()
+        else:  # woken in between
+            kinds = jobs.with_work(by_time=False)
         is_here = self.publish is None or self._is_alone(at)
         calling = [kind for kind in kinds if kind.calls is not None and is_here]
         started = self._start_calls(calling, at) if calling else 0

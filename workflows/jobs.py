@@ -15,6 +15,7 @@ from workflows.vendor_change import switch
 register(
     TimedJob(
         name="expire",
+        by_time=True,
         label=_("Offers to expire"),
         since="deadline_at",
         clock=now,
@@ -33,6 +34,7 @@ register(
     ),
     TimedJob(
         name="triage",
+        by_time=True,
         label=_("Joint triages to remind of"),
         since="deadline_at",
         clock=now,
@@ -42,6 +44,7 @@ register(
     ),
     TimedJob(
         name="switch",
+        by_time=True,
         label=_("Vendor changes to continue"),
         since="effective_at",
         clock=now,
@@ -59,6 +62,7 @@ register(
     ),
     TimedJob(
         name="digest",
+        by_time=True,
         label=_("Digests to send"),
         since="digest__next_run_at",
         waiting=lambda: vendor_mail.waiting(at=system()),

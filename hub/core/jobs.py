@@ -65,6 +65,8 @@ class TimedJob:
     """The broker's queue, which decides which workers take the job."""
     reads: bool = False
     """Whether the job reads input from others. Such jobs run first, so that an answer counts before a deadline."""
+    by_time: bool = False
+    """Whether time alone makes its rows due: a wake-up is no reason to look for them, the sweep of each second is."""
     calls: Callable[[Collection[int]], Sequence[Due]] | None = None
     """For a job that calls other systems: the rows that are due, except those of the connections given."""
     run_all: Callable[[Sequence[int]], object] | None = None
@@ -89,9 +91,9 @@ def registered() -> Mapping[str, TimedJob]:
     return MappingProxyType(dict(sorted(_jobs.items(), key=lambda item: not item[1].reads)))
 
 
-def with_work() -> list[TimedJob]:
-    """The jobs that have waiting rows, found by one query for all jobs."""
-    asked = tuple(registered().values())
+def with_work(*, by_time: bool = True) -> list[TimedJob]:
+    """The jobs that have waiting rows, found by one query; without `by_time` only those that a commit can make due."""
+    asked = tuple(job for job in registered().values() if by_time or not job.by_time)
     if not asked:
         return []
     [found] = _which(asked, connection.vendor).rows()

@@ -1,6 +1,8 @@
 """The path of a change, from a vendor's hook to the other vendor's system: real processes, PostgreSQL, loopback.
 
     make bench ONLY=path
+    SIZE=full make bench ONLY=path      ten times the load
+    ROUNDS=2 make bench ONLY=path       instead of five
 
 The hub and a floor are measured in the same run, and each row says whether its goal is met. Without DATABASE_URL, a
 cluster of its own is started and removed. Exit status 1 if a goal is missed.
@@ -73,7 +75,7 @@ def main() -> int:
 def _rows(url: str, folder: str, old: Any, today: Any, size: int) -> Iterator[Row]:
     from tests.bench import path_compared, path_parts
 
-    pair = path_compared.Pair(old, today, url, folder, size)
+    pair = path_compared.Pair(old, today, url, folder, size, rounds=int(os.environ.get("ROUNDS", "5")))
     urls = pair.prepare()
     for part in path_compared.PARTS:
         yield from part(pair, urls)

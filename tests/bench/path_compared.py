@@ -27,7 +27,7 @@ class Pair:
     folder: str
     size: int
     """1, or 10 for `SIZE=full`."""
-    rounds: int = 5
+    rounds: int
 
     def database(self, name: str, *, like: str = "") -> str:
         """The URL of a new database, empty or a copy of another."""
@@ -76,7 +76,7 @@ def changes(pair: Pair, urls: tuple[str, str]) -> Iterator[Row]:
         f"a fifth of 602caa8's: {_ratio(shares)}",
         path.median(shares) <= 0.2,
     )
-    found = list(pair.turns("sustained", [4, 1], [40 * pair.size, 2], urls, rounds=3))
+    found = list(pair.turns("sustained", [4, 1], [40 * pair.size, 2], urls, rounds=min(3, pair.rounds)))
     rates = [now["rate"] for _then, now in found]
     times = [now["rate"] / then["rate"] for then, now in found]
     yield Row(

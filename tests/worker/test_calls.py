@@ -57,7 +57,7 @@ class Vendors:
             calls=self.calls,
             run=self.run,
         )
-        monkeypatch.setattr(jobs, "with_work", lambda: [kind])
+        monkeypatch.setattr(jobs, "with_work", lambda **_more: [kind])
         monkeypatch.setattr(jobs, "registered", lambda: {"send": kind})
 
     def calls(self, without: Collection[int]) -> list[Due]:
@@ -137,7 +137,7 @@ def test_what_is_read_does_not_keep_a_system_from_being_written_to(monkeypatch: 
     reads = kind("look", [Due(row, 1, 2) for row in range(60)], ran, reads=True)
     sends = kind("send", [Due(100, 1, 2, "out"), Due(101, 2, 2, "out")], ran, is_for_people=True)
     kinds = {each.name: each for each in (reads, sends)}
-    monkeypatch.setattr(jobs, "with_work", lambda: list(kinds.values()))
+    monkeypatch.setattr(jobs, "with_work", lambda **_more: list(kinds.values()))
     monkeypatch.setattr(jobs, "registered", lambda: kinds)
     worker.sweep()
     worker.call_pool.stop()
@@ -153,7 +153,7 @@ def test_a_backlog_of_one_kind_leaves_room_for_the_others(monkeypatch: pytest.Mo
     reads = kind("look", [Due(row, row, 2) for row in range(60)], ran, reads=True)
     sends = kind("send", [Due(100, 99, 2, "out")], ran, is_for_people=True)
     kinds = {each.name: each for each in (reads, sends)}
-    monkeypatch.setattr(jobs, "with_work", lambda: list(kinds.values()))
+    monkeypatch.setattr(jobs, "with_work", lambda **_more: list(kinds.values()))
     monkeypatch.setattr(jobs, "registered", lambda: kinds)
     try:
         worker.sweep()

@@ -166,7 +166,7 @@ def test_a_row_that_is_due_in_vain_is_left_alone_for_a_while(monkeypatch: pytest
     started = []
     kind = jobs.registered()["poll"]
     idle = dataclasses.replace(kind, due=lambda: [7], calls=None, run=lambda pk: started.append(pk) or 0)
-    monkeypatch.setattr(jobs, "with_work", lambda: [idle])
+    monkeypatch.setattr(jobs, "with_work", lambda **_more: [idle])
     monkeypatch.setattr(jobs, "registered", lambda: {"poll": idle})
     worker.sweep()
     worker.running[Job("poll", 7)].result(WITHIN)
@@ -176,3 +176,27 @@ def test_a_row_that_is_due_in_vain_is_left_alone_for_a_while(monkeypatch: pytest
     assert Job("poll", 7) in worker.handed_out
     assert started == [7]
     worker.pool.stop()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_wake_up_looks_only_for_what_a_commit_can_make_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All kinds are looked for once a second, however often the dispatcher is woken."""
+    asked: list[bool] = []
+    monkeypatch.setattr(jobs, "with_work", lambda *, by_time=True: asked.append(by_time) or [])
+    worker = Dispatcher(threads=1)
+    for _ in range(3):
+        worker.sweep()
+    worker.swept_at -= dispatcher.SWEEP_SECONDS
+    worker.sweep()
+    assert asked == [True, False, False, True]
+
+
+@pytest.mark.django_db
+def test_what_becomes_due_by_time_is_found_by_the_whole_sweep_alone(us: Organisation) -> None:
+    vendor = factories.OrganisationFactory()
+    Connection.objects.create(name="Due", organisation=vendor, connector="autotask", state="active")
+    assert [job.name for job in jobs.with_work()] == ["poll"]
+    assert jobs.with_work(by_time=False) == []
+    assert {job.name for job in jobs.registered().values() if not job.by_time} == {
+        "mail", "read", "send", "look", "file", "acknowledge", "try", "rule", "notify", "react",
+    }  # fmt: skip
