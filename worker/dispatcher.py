@@ -151,6 +151,8 @@ class Dispatcher:
                 del self.running[job]
                 self.called.pop(job, None)
                 self.handed_out[job] = at + (AGAIN_SECONDS if future.result() else IN_VAIN_SECONDS)
+                if future.result() and (kind := jobs.registered().get(job.name)) and kind.by_time:
+                    self.swept_at = at - SWEEP_SECONDS  # there may be more of what was processed in part
         self.handed_out = {job: until for job, until in self.handed_out.items() if until > at}
         if at - self.swept_at >= SWEEP_SECONDS:
             self.swept_at, kinds = at, jobs.with_work()
@@ -170,7 +172,7 @@ class Dispatcher:
         first = self.turn % len(kinds)
         kinds = [*kinds[first:], *kinds[:first]]  # each sweep another kind gets the places that have become free
         in_flight = Counter(self.called.values())
-        waits = Counter(job.name for job, future in self.running.items() if not future.running())
+        waits = Counter(job.name for job in self.called if not self.running[job].running())
         started, known = 0, dict[str, Sequence[Due]]()
         for is_urgent in (True, False):
             for kind in kinds:
@@ -195,25 +197,24 @@ class Dispatcher:
                 if in_flight[lane] >= call.most:
                     is_limited |= call.system not in full
                     full.add(call.system)
-                elif job := self._start_call(kind, call, at):
-                    self.called[job] = lane
-                    in_flight[lane] += 1
-                    started += 1
+                else:
+                    for job in self._start_call(kind, call, at):
+                        self.called[job] = lane
+                        in_flight[lane] += 1
+                        started += 1
             calls = kind.calls(full) if is_limited else ()
         return started
 
-    def _start_call(self, kind: TimedJob, call: Due, at: float) -> Job | None:
-        """The job that was started for those rows of the call that do not run already; None if all do."""
+    def _start_call(self, kind: TimedJob, call: Due, at: float) -> list[Job]:
+        """The jobs that run here now for those rows of the call that did not run already; one for all its rows."""
         jobs_left = [Job(kind.name, row_id) for row_id in (call.row_id, *call.others)]
         jobs_left = [job for job in jobs_left if not self._is_taken(job)]
-        if not jobs_left:
-            return None
-        if len(jobs_left) == 1 or kind.run_all is None or self.publish is not None:
+        if len(jobs_left) <= 1 or kind.run_all is None or self.publish is not None:
             started = [job for job in jobs_left if self._start(job, kind, at, is_urgent=call.is_urgent)]
-            return started[0] if started else None
+            return [job for job in started if job in self.running]  # not those that the broker took
         future = self._submit(kind, lambda: _run_all(jobs_left), is_urgent=call.is_urgent)
         self.running |= dict.fromkeys(jobs_left, future)
-        return jobs_left[0]
+        return jobs_left[:1]
 
     def _is_taken(self, job: Job) -> bool:
         return job in self.running or job in self.handed_out

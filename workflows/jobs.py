@@ -44,7 +44,6 @@ register(
     ),
     TimedJob(
         name="switch",
-        by_time=True,
         label=_("Vendor changes to continue"),
         since="effective_at",
         clock=now,

@@ -34,7 +34,7 @@ def claim(link_id: int) -> Link | None:
 
 @transaction.atomic
 def claim_all(link_ids: Collection[int]) -> list[Link]:
-    """Lease those of the links that are free, with two statements however many there are."""
+    """Lease those of the links that are free, in their order, with two statements however many there are."""
     at = timezone.now()
     free = Link.objects.filter(
         Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk__in=link_ids, state=Link.State.ACTIVE
@@ -43,7 +43,8 @@ def claim_all(link_ids: Collection[int]) -> list[Link]:
     Link.objects.filter(pk__in=[link.pk for link in links]).update(lease_until=at + LEASE, epoch=F("epoch") + 1)
     for link in links:
         link.lease_until, link.epoch = at + LEASE, link.epoch + 1
-    return links
+    order = {pk: place for place, pk in enumerate(link_ids)}
+    return sorted(links, key=lambda link: order[link.pk])
 
 
 def release(*links: Link) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,8 +55,8 @@ class _Notifier:
         self.asked = threading.Event()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
-        self.session = 0
-        """The server's number of the session that notifies."""
+        self.name = secrets.token_hex(8)
+        """By which this process knows its own notifications."""
 
     def tell(self) -> None:
         self.asked.set()
@@ -74,12 +75,11 @@ class _Notifier:
         while True:
             try:
                 with _session() as session:
-                    self.session = session.info.backend_pid
                     while True:
                         self.asked.wait()
                         pause.wait(COALESCE_SECONDS)
                         self.asked.clear()
-                        session.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+                        session.execute("SELECT pg_notify(%s, %s)", [CHANNEL, self.name])
             except psycopg.Error as error:
                 log.warning("Workers are not woken for now, the sweep finds the work: %s", type(error).__name__)
                 pause.wait(RECONNECT_SECONDS)
@@ -117,7 +117,7 @@ def _listen(stopped: threading.Event) -> None:
                 woken.set()  # what was committed before the session stood
                 while not stopped.is_set():
                     for notice in session.notifies(timeout=1):
-                        if notice.pid != _notifier.session:  # our own: `woken` was set before it was sent
+                        if notice.payload != _notifier.name:  # our own: `woken` was set before it was sent
                             woken.set()
         except psycopg.Error as error:
             log.warning("No wake-ups for now, the sweep finds the work: %s", type(error).__name__)

@@ -1,20 +1,21 @@
 """Where folds start. A long ticket is not folded from its first event for every change: its folds keep checkpoints.
 
-A checkpoint is a cache of the state after all but the newest events. It may be deleted at any time. An event that
-occurred before the end of a checkpoint makes it invalid, and the fold starts from the beginning, as do
-`verify_ledger` and every repair (docs/decisions/0043).
+A checkpoint is a cache of the state after all but the newest events. It may be deleted at any time: the next fold
+starts from the beginning then, and compares all stored rows. An event that is recorded later and belongs before the end
+of a checkpoint makes it invalid. `verify_ledger` always folds all events (docs/decisions/0043).
 """
 
 from __future__ import annotations
 
 import hashlib
+import zoneinfo
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hub import sla
+import hub
 from hub.domain import event_loader
 from hub.domain.event_loader import Facts
 from hub.models import Checkpoint, EventKind, Ticket
@@ -48,10 +49,13 @@ class Story:
         self.checkpoints = checkpoints or {}
         self.kept: list[Checkpoint] = []
 
-    def part(self, fold: str) -> Part:
-        """Where this fold starts: at its checkpoint, if there is one and no later event belongs before its end."""
+    def part(self, fold: str, *, until: int | None = None) -> Part:
+        """Where this fold starts: at its checkpoint, if there is one and no later event belongs before its end.
+
+        `until`: the fold goes no further than this (Unix seconds), so no checkpoint that ends later can be used.
+        """
         checkpoint = self.checkpoints.get(fold)
-        if checkpoint is None:
+        if checkpoint is None or (until is not None and int(checkpoint.occurred_at.timestamp()) > until):
             return self.whole()
         end = int(checkpoint.occurred_at.timestamp()), checkpoint.seq
         after = [event for event in self.events if event[:2] > end]
@@ -67,7 +71,7 @@ class Story:
 
     def engaged(self) -> set[str]:
         """Public ids of the organisations that were ever engaged."""
-        legs = [leg for each in self.checkpoints.values() for leg in each.state["facts"]["legs"].values()]
+        legs = [leg for each in self.checkpoints.values() for _key, leg in each.state["facts"]["legs"]]
         return {leg["organisation"] for leg in legs} | {
             str(event.payload["organisation"])
             for event in self.events
@@ -90,18 +94,20 @@ class Story:
                 seq=last.seq,
                 covered_seq=self.ticket.last_seq,
                 next_seq=min(event.seq for event in part.late),
-                rules=rules(),
+                rules=RULES,
                 state=state,
             )
         )
 
-    def save(self) -> None:
-        """Store the checkpoints that were kept. The caller holds the row lock of the ticket."""
-        if self.kept:
-            names = ["occurred_at", "seq", "covered_seq", "next_seq", "rules", "state"]
-            Checkpoint.objects.bulk_create(
-                self.kept, update_conflicts=True, unique_fields=["ticket", "fold"], update_fields=names
-            )
+
+def save(told: Iterable[Story]) -> None:
+    """Store the checkpoints that were kept, with one statement. The caller holds the row locks of the tickets."""
+    kept = [checkpoint for story in told for checkpoint in story.kept]
+    if kept:
+        names = ["occurred_at", "seq", "covered_seq", "next_seq", "rules", "state"]
+        Checkpoint.objects.bulk_create(
+            kept, update_conflicts=True, unique_fields=["ticket", "fold"], update_fields=names
+        )
 
 
 def _split(saved: Mapping[str, Any] | None, events: Sequence[Facts]) -> Part:
@@ -116,7 +122,7 @@ def stories(tickets: Iterable[Ticket], folds: Collection[str] = (LEDGER, CLOCKS)
     tickets = list(tickets)
     kept: dict[int, dict[str, Checkpoint]] = {}
     if long := [ticket.pk for ticket in tickets if ticket.last_seq > LONG]:
-        for row in Checkpoint.objects.filter(ticket__in=long, fold__in=folds, rules=rules()):
+        for row in Checkpoint.objects.filter(ticket__in=long, fold__in=folds, rules=RULES):
             kept.setdefault(row.ticket_id, {})[row.fold] = row
     kept = {pk: rows for pk, rows in kept.items() if len(rows) == len(folds)}
     since = {pk: min(row.next_seq for row in rows.values()) for pk, rows in kept.items()}
@@ -124,13 +130,30 @@ def stories(tickets: Iterable[Ticket], folds: Collection[str] = (LEDGER, CLOCKS)
     return {ticket.pk: Story(ticket, events[ticket.pk], kept.get(ticket.pk)) for ticket in tickets}
 
 
-@lru_cache(maxsize=1)
-def rules() -> str:
-    """A digest of the code that folds: after an upgrade that changes it, no earlier checkpoint counts."""
-    here = Path(__file__).parent
-    names = ("checkpoints", "clocks", "event_loader", "ledger", "occurrences", "ticket_state")
-    files = [*(here / f"{name}.py" for name in names), *sorted(Path(sla.__file__).parent.glob("*.py"))]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
+FOLDING = (
+    *(
+        f"domain/{name}.py"
+        for name in ("checkpoints", "clocks", "event_loader", "ledger", "occurrences", "ticket_state")
+    ),
+    *(f"models/{name}.py" for name in ("calendar", "event", "leg", "workflow")),
+    "queries/calendars.py",
+    "sla/*.py",
+)
+"""The files of `hub` that decide what a fold gives."""
+
+
+def _rules() -> str:
+    """A digest of the code that folds and of the time zones: if either changes, no earlier checkpoint counts."""
+    home, digest = Path(hub.__file__).parent, hashlib.sha256()
+    for pattern in FOLDING:
+        for file in sorted(home.glob(pattern)):
+            digest.update(file.read_bytes())
+    for folder in zoneinfo.TZPATH:
+        zones = Path(folder) / "tzdata.zi"
+        digest.update(zones.read_bytes() if zones.is_file() else b"")
+    digest.update(version("tzdata").encode())
     return digest.hexdigest()
+
+
+RULES = _rules()
+"""Made when the process starts, from the files that it runs."""

@@ -66,7 +66,8 @@ def fold_all(
 
 
 def _folded(story: Story, terms: Sequence[Terms], as_of: datetime) -> list[tuple[Terms, ClockState]]:
-    part, until = story.part(CLOCKS), int(as_of.timestamp())
+    until = int(as_of.timestamp())
+    part = story.part(CLOCKS, until=until)
     if part.saved is not None and not _Fold.can_continue(terms, part.saved):
         part = story.whole()
     folded = _Fold(terms, part.saved)
@@ -95,11 +96,11 @@ class _Fold:
     @staticmethod
     def can_continue(terms: Iterable[Terms], saved: Mapping[str, Any]) -> bool:
         """Whether each clock was folded by the same rule then, or cannot have started before."""
-        engaged = {leg["organisation"] for leg in saved["facts"]["legs"].values()}
+        engaged = {leg["organisation"] for _key, leg in saved["facts"]["legs"]}
         for term in terms:
             run, who = saved["runs"].get(term.rule.id), term.party.public_id
             if run is None:
-                can_start_only_now = who not in engaged and all(key.endswith(f":{who}") for key in term.rule.start_on)
+                can_start_only_now = who not in engaged and term.rule.start_on <= {f"handoff:{who}", f"accept:{who}"}
                 if not can_start_only_now:
                     return False
             elif run["rule"] != term.rule.digest():

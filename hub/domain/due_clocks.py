@@ -70,3 +70,4 @@ def _fold(ticket_ids: list[int], at: datetime) -> None:
     as_of = max([at, *(ticket.changed_at for ticket in tickets)])
     stories = checkpoints.stories(tickets, [checkpoints.CLOCKS])
     clock_rows.refold_all(list(stories.values()), as_of=as_of)
+    checkpoints.save(stories.values())

@@ -142,7 +142,7 @@ def _refold(ticket: Ticket, at: datetime) -> list[str]:
     changed = ledger.refold(story, organisations)
     ticket.owner = organisations.by_pk(ticket.owner_id) or ticket.owner
     clock_rows.refold_all([story], as_of=at, is_lazy=True, organisations=organisations)
-    story.save()
+    checkpoints.save([story])
     return changed
 
 

@@ -77,7 +77,7 @@ class _Fold:
             "holder": self.holder,
             "found": found[-1:],
             "current": self.joined.current,
-            "held_since": _held_since([*found], self.held_since) if found else None,
+            "held_since": _held_since(found, self.held_since) if found else None,
         }
 
     def _continue(self, saved: Mapping[str, Any]) -> None:

@@ -64,12 +64,12 @@ class TicketFacts:
         """The state as plain JSON, from which `continued` goes on. Raises ValueError for imported history."""
         if self.recorded is not None:
             raise ValueError("Imported history is folded as a whole.")
-        return asdict(self)
+        return asdict(self) | {"legs": [[key, asdict(leg)] for key, leg in self.legs.items()]}  # JSON keeps their order
 
     @classmethod
     def continued(cls, saved: Mapping[str, Any]) -> Self:
         """The state as it was saved."""
-        legs = {key: LegFacts(**(leg | {"stage": Stage(leg["stage"])})) for key, leg in saved["legs"].items()}
+        legs = {key: LegFacts(**(leg | {"stage": Stage(leg["stage"])})) for key, leg in saved["legs"]}
         return cls(**({**saved, "legs": legs}))
 
     def apply(self, kind: str, payload: Mapping[str, Any]) -> None:

@@ -21,11 +21,11 @@ class Checkpoint(models.Model):
     """When the newest event in it occurred; with `seq`, its place in the order of time."""
     seq = models.IntegerField()
     covered_seq = models.IntegerField()
-    """The ticket's newest event when this was kept. A later one that belongs before `occurred_at` makes it invalid."""
+    """The ticket's newest event when this was kept. A later one that belongs before the end makes this invalid."""
     next_seq = models.IntegerField()
     """No event that is not in it has a lower number."""
     rules = models.CharField(max_length=64)
-    """A digest of the code that folded; see `hub.domain.checkpoints.rules`."""
+    """A digest of the code that folded; see `hub.domain.checkpoints.RULES`."""
     state = models.JSONField()
 
     class Meta:

@@ -70,8 +70,8 @@ class ClockRun:
         counted = self.calendar.elapsed(start, to)
         goal = self.goal
         if goal is not None and self.used <= goal < self.used + counted:
-            passed = self.calendar.add(start, goal - self.used)
-            beyond = None if passed is None else self.calendar.next_open(passed)
+            passed = self.calendar.add(start, goal - self.used, limit=to)
+            beyond = None if passed is None else self.calendar.next_open(passed, limit=to)
             assert beyond is not None  # counted seconds beyond the goal lie in [start, to)
             self._breach(beyond, "time")
         self.used += counted
@@ -242,7 +242,7 @@ class ClockRun:
             calendar = self.calendars[piece.calendar]
             counted = calendar.elapsed(piece.start, piece.end)
             if before + counted >= amount:
-                return calendar.add(piece.start, amount - before)
+                return calendar.add(piece.start, amount - before, limit=piece.end)
             before += counted
         start = as_of if self.stopped_at is None else self.stopped_at
         return self.calendar.add(start, amount - before, limit=start + HORIZON)

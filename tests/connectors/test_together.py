@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -25,6 +26,11 @@ from tests.connectors.test_engine import now, work
 from workflows.handoffs import comments, engagements
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _however_slow_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "TOGETHER_SECONDS", 1000.0)
 
 
 @pytest.fixture
@@ -177,13 +183,15 @@ def test_long_queues_hide_no_link_behind_them(links: list[Link], agent: Actor) -
 def test_links_share_a_job_only_if_they_would_wait_for_each_other() -> None:
     def calls(count: int, most: int) -> list[tuple[int, ...]]:
         due = [Due(row, 1, most, "out") for row in range(count)]
-        return [(call.row_id, *call.others) for call in due_items._together(due)]
+        return [(call.row_id, *call.others) for call in due_items._together(due, Counter(range(count)))]
 
     assert calls(3, 10) == [(0,), (1,), (2,)]
     assert calls(6, 3) == [(0, 1), (2, 3), (4, 5)]
     assert max(len(call) for call in calls(500, 10)) == due_items.MOST_TOGETHER
     urgent = Due(7, 1, 1, "out", is_urgent=True)
-    assert due_items._together([Due(1, 1, 1), urgent, Due(2, 1, 1)])[0] == urgent
+    assert due_items._together([Due(1, 1, 1), urgent, Due(2, 1, 1)], Counter())[0] == urgent
+    long = due_items._together([Due(1, 1, 1), Due(2, 1, 1), Due(3, 1, 1)], {1: 1, 2: 99, 3: 1})
+    assert sorted((call.row_id, *call.others) for call in long) == [(1, 3), (2,)]
 
 
 def test_lanes_keep_their_order_within_one_lease(links: list[Link], tenant: Tenant, agent: Actor) -> None:
@@ -198,3 +206,25 @@ def test_lanes_keep_their_order_within_one_lease(links: list[Link], tenant: Tena
             working.send_lane(lane)
             sent.append(f"{lane} {working.settled}")
     assert sent == ["fields 1", "notes 3", "files 3"]
+
+
+def test_a_link_stopped_while_it_waits_is_left_out(
+    links: list[Link], tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Link.objects.filter(pk=links[1].pk)
+    _before_note(monkeypatch, links[0], lambda: stop.update(state=Link.State.PAUSED, why="by a person"))
+    assert send(links) == 6
+    assert [len(said(tenant, link)) for link in links] == [2, 0, 2, 2]
+    assert not Link.objects.exclude(lease_until=None).exists()
+
+
+def test_a_connector_that_cannot_be_made_is_not_tried_at_once_again(
+    links: list[Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: Any, **_more: Any) -> None:
+        raise TypeError("a plug-in's mistake")
+
+    monkeypatch.setattr(sender.registry, "ready", broken)
+    with pytest.raises(TypeError):
+        send(links)
+    assert Link.objects.exclude(lease_until=None).count() == len(links)

@@ -98,8 +98,8 @@ BREAKS = (
     Break(
         "an unfenced write of an item",
         "connectors/engine/outbound/sender.py",
-        "rows = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch)",
-        "rows = Outbound.objects.filter(pk=item.pk)",
+        "link__in=Link.objects.filter(pk=self.link.pk, epoch=self.link.epoch)",
+        "link=self.link",
         (LANES,),
     ),
     Break(

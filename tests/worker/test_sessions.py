@@ -101,6 +101,8 @@ with TwoVendors() as world:
     finally:
         worker.stop(); thread.join()
     print("arrived", *arrived(), flush=True)
+    from hub.models import Ticket
+    until(lambda: Ticket.objects.exists())  # the database may just have been restarted
     call_command("verify_history"); call_command("verify_ledger")
 """
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import registry
@@ -18,6 +19,8 @@ MOST_CALLS = 100
 """The most items that one sweep looks at."""
 MOST_TOGETHER = 10
 """The most links that one job claims at once."""
+FEW_ITEMS = 3
+"""The most items on a link that is claimed together with others."""
 
 
 def waiting(*, at: datetime) -> QuerySet[Outbound]:
@@ -55,12 +58,14 @@ def due_calls(*, at: datetime, without: Collection[int], limit: int = MOST_CALLS
     rows = waiting(at=at).exclude(link__connection__in=without)
     first = list(_named(rows)[:limit]) if without or limit != MOST_CALLS else compiled.run(_first_calls)
     calls: dict[int, Due] = {}
+    counts = Counter(link for link, *_rest in first)
     for link, system, slug, is_urgent in first:
         calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out", bool(is_urgent)))
     if len(first) == limit and len(calls) < limit // 4:  # the queues of a few links hide those behind them
-        for link, system, slug in _behind(rows)[:limit]:
+        for link, system, slug, count in _behind(rows)[:limit]:
+            counts[link] = count
             calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out"))
-    return _together(list(calls.values()))
+    return _together(list(calls.values()), counts)
 
 
 def _first_calls() -> QuerySet[Outbound, tuple[Any, ...]]:
@@ -74,20 +79,25 @@ def _named(rows: QuerySet[Outbound]) -> QuerySet[Outbound, tuple[Any, ...]]:
 
 
 def _behind(rows: QuerySet[Outbound]) -> Any:
-    """The links of these rows, those whose turn came first."""
-    links = rows.values("link", *_SYSTEM).annotate(first=Min("next_attempt_at")).order_by("first", "link")
-    return links.values_list("link", *_SYSTEM)
+    """The links of these rows with their systems and their number of rows, those whose turn came first."""
+    links = rows.values("link", *_SYSTEM).annotate(first=Min("next_attempt_at"), count=Count("pk"))
+    return links.order_by("first", "link").values_list("link", *_SYSTEM, "count")
 
 
 _SYSTEM = ("link__connection", "link__connection__connector")
 
 
-def _together(calls: Sequence[Due]) -> list[Due]:
-    """The calls, urgent ones first; those that must wait for each other anyway are made one call."""
+def _together(calls: Sequence[Due], counts: Mapping[int, int]) -> list[Due]:
+    """The calls, urgent ones first; those that must wait for each other anyway are made one call.
+
+    A link with more than a few items is a call of its own: the others would wait for all of them.
+    """
     found = [call for call in calls if call.is_urgent]
     by_system: dict[int, list[Due]] = {}
     for call in calls:
-        if not call.is_urgent:
+        if not call.is_urgent and counts[call.row_id] > FEW_ITEMS:
+            found.append(call)
+        elif not call.is_urgent:
             by_system.setdefault(call.system, []).append(call)
     for each in by_system.values():
         size = min(MOST_TOGETHER, max(1, len(each) // each[0].most))

@@ -26,10 +26,14 @@ class Pace:
         self.link = link
         self.written: int | None = None
 
-    def keep(self) -> None:
-        """Count one more write; TooMany if there were more within an hour than the setting allows."""
+    def count(self) -> None:
+        """Count one more write."""
+        self.written = (self.written or 0) + 1
+
+    def check(self) -> None:
+        """TooMany if one more write within an hour would be more than the setting allows."""
         if self.written is None:
-            self.written = self._count()
+            self.written = self._counted()
         if self.written >= settings.WRITES_PER_LINK_PER_HOUR:
             raise TooMany(
                 sentence(
@@ -38,9 +42,8 @@ class Pace:
                     count=self.written,
                 )
             )
-        self.written += 1
 
-    def _count(self) -> int:
+    def _counted(self) -> int:
         since = timezone.now() - PACE
         if self.link.paced_from is not None:
             since = max(since, self.link.paced_from)

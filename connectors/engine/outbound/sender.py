@@ -45,7 +45,7 @@ SETTLE = SEND_WITHIN + EFFECT_WITHIN + FOUND_WITHIN + timedelta(seconds=1)
 BEHIND = timedelta(seconds=30)
 """How long items behind a waiting one wait before they are considered again."""
 MOST_ATTEMPTS = 8
-TOGETHER_SECONDS = 2.0
+TOGETHER_SECONDS = 0.5
 """So long a job goes on to the next of its links; those that are left are taken up by another."""
 ASKED_EVERY = timedelta(seconds=30)
 """How often it is noted that a record was read and says nothing new."""
@@ -74,39 +74,51 @@ def _send_on(links: Sequence[Link]) -> int:
     if not links:
         return 0
     settled, until, connection = 0, time.monotonic() + TOGETHER_SECONDS, links[0].connection
-    rows, held = due_items.of_links(links), list(links)
+    held = list(links)
     try:
+        rows = due_items.of_links(links)
         with registry.ready(connection, OutboundConnector) as connector:
-            for link in links:
-                if settled and time.monotonic() > until:
+            for number, link in enumerate(links):
+                if number and time.monotonic() > until:
                     break
+                if number and not _may_go_on(link):
+                    continue
                 held.remove(link)  # after an unexpected error, its lease ends by itself
                 sender = Sender(link, connector, rows[link.pk])
-                if _send_lanes(sender):
-                    held.append(link)
+                _send_lanes(sender)
+                held.append(link)
                 settled += sender.settled
                 if sender.is_connection_down:
                     break
     except (CannotUnseal, registry.UnknownConnector) as error:
         backoff.lock_out(connection, str(error))
+    except Exception:
+        if len(held) == len(links):
+            held.clear()  # nothing was begun, and trying again at once would not help
+        raise
     finally:
         leases.release(*held)
     return settled
 
 
-def _send_lanes(sender: Sender) -> bool:
-    """Send the lanes of one link, or stop the link; False if another worker has taken it over."""
+def _may_go_on(link: Link) -> bool:
+    """Whether the link, which has waited for others, and its connection are still active."""
+    active = Link.objects.filter(pk=link.pk, epoch=link.epoch, state=Link.State.ACTIVE)
+    return active.filter(connection__state=Connection.State.ACTIVE).exists()
+
+
+def _send_lanes(sender: Sender) -> None:
+    """Send the lanes of one link, or stop the link; nothing more is written if another worker has taken it over."""
     link = sender.link
     try:
         for lane in Lane:
             sender.send_lane(lane)
     except Fenced:
-        return False
+        pass
     except TooMany as error:
         Link.objects.filter(pk=link.pk, epoch=link.epoch).update(state=Link.State.PAUSED, why=str(error))
     except identity.Mistaken as error:
         identity.quarantine(link, str(error))
-    return True
 
 
 class Sender:
@@ -239,7 +251,7 @@ class Sender:
         return fresh
 
     def _push(self, item: Outbound, composed: Composed) -> Pushed:
-        self.pace.keep()
+        self.pace.check()
         if item.kind == Outbound.Kind.CREATE:
             made = lookup.made(self.link, self.connector)
             if made is not None:
@@ -255,10 +267,11 @@ class Sender:
         item.intent_at = timezone.now()
         change = composed.change
         item.intent = {"fields": dict(change.fields), "ours": composed.ours, "reference": change.reference}
-        rows = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch, state=item.state, intent_at=None)
+        rows = self._mine(item).filter(state=item.state, intent_at=None)
         if not rows.update(intent_at=item.intent_at, intent=item.intent):
             self._fresh_link()  # Fenced if that is the reason
             raise Overtaken
+        self.pace.count()
 
     def _look_up(self, item: Outbound) -> bool:
         """Look up an item that may have been sent; True if it has not arrived and can be sent again now."""
@@ -291,6 +304,7 @@ class Sender:
         self._write(
             item, only=item.state, intent_at=None, intent={}, state=Outbound.State.READY, attempts=item.attempts
         )
+        item.state = Outbound.State.READY
         return True
 
     # -- how it ended
@@ -400,9 +414,13 @@ class Sender:
             said=said[:1000],
         )
 
+    def _mine(self, item: Outbound) -> QuerySet[Outbound]:
+        """The item, if the lease is still ours. Without a join, PostgreSQL checks an item again that was locked."""
+        return Outbound.objects.filter(pk=item.pk, link__in=Link.objects.filter(pk=self.link.pk, epoch=self.link.epoch))
+
     def _write(self, item: Outbound, *, only: str = "", **changes: object) -> None:
         """Change the item if the lease is still ours, and if its state is still `only`; Fenced otherwise."""
-        rows = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch)
+        rows = self._mine(item)
         may_wait_again = changes.get("intent_at", item) is None and changes.get("state") != Outbound.State.DONE
         try:
             with transaction.atomic() if may_wait_again else nullcontext():
@@ -410,6 +428,6 @@ class Sender:
         except IntegrityError:
             # Another change of fields is waiting already, and will send what this one had to send.
             changes |= {"state": Outbound.State.SKIPPED, "next_attempt_at": None, "intent_at": None}
-            written = Outbound.objects.filter(pk=item.pk, link__epoch=self.link.epoch).update(**changes)
+            written = self._mine(item).update(**changes)
         if not written:
             raise Fenced
