@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from connectors.engine.inbound import alert_acknowledgements, awaited_files, polling, reading, refetch
 from connectors.engine.inbound.alerts import silence
 from connectors.engine.operations import trials
-from connectors.engine.outbound import due_items, sender
+from connectors.engine.outbound import due_items, sending
 from hub.core.clock import now, system
 from hub.core.jobs import TimedJob, register
 
@@ -43,8 +43,8 @@ register(
         due=lambda: due_items.due_links(at=system()),
         calls=lambda without: due_items.due_calls(at=system(), without=without),
         is_for_people=True,
-        run=lambda pk: sender.send(link_id=pk),
-        run_all=lambda pks: sender.send_all(link_ids=pks),
+        run=lambda pk: sending.send(link_id=pk),
+        run_all=lambda pks: sending.send_all(link_ids=pks),
     ),
     TimedJob(
         name="look",

@@ -12,9 +12,8 @@ IS_BEFORE = find_spec("connectors.engine.outbound") is None
 if IS_BEFORE:
     from connectors.autotask.wire import signature
 
-    from connectors.engine import dispatcher
+    from connectors.engine import dispatcher, sending
     from connectors.engine import inbox as reading
-    from connectors.engine import sending as sender
     from hub.domain import clocks
     from workflows import conversations as comments
     from workflows import firing
@@ -23,13 +22,13 @@ if IS_BEFORE:
 else:
     from connectors.autotask.webhooks import signature
     from connectors.engine.inbound import reading
-    from connectors.engine.outbound import sender
+    from connectors.engine.outbound import sending
     from hub.domain import due_clocks
     from worker import dispatcher
     from workflows.handoffs import comments, engagements, stages
     from workflows.rules import execution as firing
 
-__all__ = ["comments", "dispatcher", "engagements", "firing", "reading", "sender", "signature", "stages"]
+__all__ = ["comments", "dispatcher", "engagements", "firing", "reading", "sending", "signature", "stages"]
 
 
 def fire_due_clocks(at: datetime) -> None:

@@ -31,6 +31,16 @@ def make(contracts: int, count: int) -> None:
     factories.ServiceFactory(name="Bench", tier=1)
     Workflow.objects.get_or_create(name="Standard", defaults={"is_default": True})
     factories.contract(us, kind="sla", goals=GOALS)
+    publish_workflow(team)
+    factories.OrganisationFactory(name="Bench vendor")
+    factories.member("agent", us, email="bench@example.test")
+    add_contracts(contracts)
+    if count:
+        clone(count)
+
+
+def publish_workflow(team: Team) -> None:
+    """A workflow with the transition `take`: three guards and four actions."""
     guards = [
         guard("priority_in", priorities=["P1", "P2", "P3"]),
         guard("service_tier", most=2),
@@ -43,11 +53,6 @@ def make(contracts: int, count: int) -> None:
         act("comment", text="{ticket.label} is ours"),
     ]
     published(rule("take", ["new"], "working", guards=guards, actions=actions))
-    factories.OrganisationFactory(name="Bench vendor")
-    factories.member("agent", us, email="bench@example.test")
-    add_contracts(contracts)
-    if count:
-        clone(count)
 
 
 def add_contracts(count: int) -> None:

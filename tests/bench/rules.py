@@ -18,7 +18,7 @@ from hub.domain.actors import Actor
 from hub.models import Organisation, Team, Ticket, Workflow
 from tests import factories
 from tests.bench.__main__ import Counted, Measured, measure
-from tests.workflows.building import act, guard, published, rule
+from tests.bench.dataset import publish_workflow
 from workflows.handoffs import comments
 from workflows.lifecycle import transitions
 from workflows.rules import execution, verbs
@@ -35,24 +35,7 @@ def entries() -> tuple[list[Measured], list[Counted]]:
     actor, team = Actor.person(user, us), Team.objects.create(organisation=us, name="First line")
     service = factories.ServiceFactory(tier=1)
     Workflow.objects.get_or_create(name="Standard", defaults={"is_default": True})
-    published(
-        rule(
-            "take",
-            ["new"],
-            "working",
-            guards=[
-                guard("priority_in", priorities=["P1", "P2", "P3"]),
-                guard("service_tier", most=2),
-                guard("fields_filled", fields=["service"]),
-            ],
-            actions=[
-                act("set_priority", priority="P1"),
-                act("assign_team", team=team.public_id),
-                act("set_field", field="urgency", value="1"),
-                act("comment", text="{ticket.label} is ours"),
-            ],
-        )
-    )
+    publish_workflow(team)
     numbers = count()
 
     def made() -> list[Ticket]:

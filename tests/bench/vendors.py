@@ -21,7 +21,7 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Contract, Leg, Organisation, Ticket, Workflow
 from tests import factories
-from tests.bench.build import dispatcher, engagements, reading, sender, signature
+from tests.bench.build import dispatcher, engagements, reading, sending, signature
 
 SECRET = "hook-secret"
 GOALS = {"resolve": {"P1": 4 * 3600, "P2": 8 * 3600, "P3": 72 * 3600}}
@@ -197,6 +197,6 @@ class TwoVendors:
 
     def send(self) -> None:
         """Send to the second vendor what the change means for it."""
-        if sender.send(link_id=self.links[1].pk) != 1:
+        if sending.send(link_id=self.links[1].pk) != 1:
             waiting = list(Outbound.objects.filter(link=self.links[1]).values_list("kind", "state", "error"))
             raise RuntimeError(f"One item should have been sent; the queue holds {waiting}.")

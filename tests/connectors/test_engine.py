@@ -18,7 +18,7 @@ from connectors.autotask.webhooks import signature
 from connectors.engine import correlation_marks, registry, vault
 from connectors.engine.inbound import polling, reading, reconcile, refetch
 from connectors.engine.operations import compare, publishing
-from connectors.engine.outbound import parked_items, sender
+from connectors.engine.outbound import parked_items, sender, sending
 from connectors.kit.contract import Change, Ports, Pushed, RemoteTicket, TicketConnector
 from connectors.models import (
     Binding,
@@ -649,7 +649,7 @@ def test_two_workers_on_one_link_say_it_once(connection: Connection, agent: Acto
     def worker() -> None:
         together.wait()
         try:
-            sender.send(link_id=link_id)
+            sending.send(link_id=link_id)
         finally:
             database.close()
 
@@ -697,6 +697,6 @@ def test_a_status_that_was_refused_when_it_was_heard_is_followed_before_ours_is_
     Link.objects.update(heard_at=heard_at)
 
     comments.comment(ticket=offered.leg.ticket, body="hello", legs=[offered.leg], actor=agent, at=now())
-    sender.send(link_id=offered.pk)
+    sending.send(link_id=offered.pk)
 
     assert Leg.objects.get().stage == Stage.DONE

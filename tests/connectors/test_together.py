@@ -15,7 +15,7 @@ from django.utils import timezone
 from connectors.autotask.connector import Autotask
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.engine import leases
-from connectors.engine.outbound import due_items, sender
+from connectors.engine.outbound import due_items, sending
 from connectors.engine.outbound.sender import Sender
 from connectors.kit.contract import Change, Pushed
 from connectors.models import Connection, FieldRule, Lane, Link, Outbound
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _however_slow_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "TOGETHER_SECONDS", 1000.0)
+    monkeypatch.setattr(sending, "TOGETHER_SECONDS", 1000.0)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def said(tenant: Tenant, link: Link) -> list[str]:
 
 
 def send(links: list[Link]) -> int:
-    return sender.send_all(link_ids=[link.pk for link in links])
+    return sending.send_all(link_ids=[link.pk for link in links])
 
 
 def test_each_link_is_sent_in_its_order(links: list[Link], tenant: Tenant) -> None:
@@ -117,7 +117,7 @@ def test_a_system_that_is_down_is_asked_once_and_the_links_are_free(
 
 
 def test_a_long_turn_ends_and_leaves_the_rest_to_others(links: list[Link], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "TOGETHER_SECONDS", 0.0)
+    monkeypatch.setattr(sending, "TOGETHER_SECONDS", 0.0)
     assert send(links) == 2
     assert not Link.objects.exclude(lease_until=None).exists()
 
@@ -200,7 +200,7 @@ def test_lanes_keep_their_order_within_one_lease(links: list[Link], tenant: Tena
     [link] = leases.claim_all([links[0].pk])
     rows = due_items.of_links([link])[link.pk]
     assert [row.lane for row in rows] == [Lane.NOTES, Lane.NOTES, Lane.FIELDS]
-    with sender.registry.ready(link.connection, sender.OutboundConnector) as connector:
+    with sending.registry.ready(link.connection, sending.OutboundConnector) as connector:
         working = Sender(link, connector, rows)
         for lane in Lane:
             working.send_lane(lane)
@@ -224,7 +224,7 @@ def test_a_connector_that_cannot_be_made_is_not_tried_at_once_again(
     def broken(*_args: Any, **_more: Any) -> None:
         raise TypeError("a plug-in's mistake")
 
-    monkeypatch.setattr(sender.registry, "ready", broken)
+    monkeypatch.setattr(sending.registry, "ready", broken)
     with pytest.raises(TypeError):
         send(links)
     assert Link.objects.exclude(lease_until=None).count() == len(links)

@@ -1,4 +1,4 @@
-"""Sends what is due on a link exactly once, and settles sends whose outcome is unclear.
+"""Sends the items of one link exactly once, in order, and settles sends whose outcome is unclear.
 
 No vendor has idempotency keys. Therefore the intent is saved before every send, nothing is sent later than W after its
 intent, and an unclear outcome is looked up in the vendor's system, after W + D + L, before anything is sent again
@@ -16,15 +16,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from connectors.engine import backoff, leases, mapping, outbox, registry
+from connectors.engine import backoff, leases, mapping, outbox
 from connectors.engine.inbound import identity, reconcile
 from connectors.engine.leases import Fenced
 from connectors.engine.mapping import NotMapped
 from connectors.engine.outbound import due_items, lookup, refusals
 from connectors.engine.outbound.agreed_values import Agreement
 from connectors.engine.outbound.composition import Composed, Composer
-from connectors.engine.outbound.pace import Pace, TooMany
-from connectors.engine.vault import CannotUnseal
+from connectors.engine.outbound.pace import Pace
 from connectors.kit.contract import Change, OutboundConnector, Pushed, RemoteTicket, TicketConnector
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.models import Attempt, Connection, Lane, Link, Outbound
@@ -45,8 +44,6 @@ SETTLE = SEND_WITHIN + EFFECT_WITHIN + FOUND_WITHIN + timedelta(seconds=1)
 BEHIND = timedelta(seconds=30)
 """How long items behind a waiting one wait before they are considered again."""
 MOST_ATTEMPTS = 8
-TOGETHER_SECONDS = 0.5
-"""So long a job goes on to the next of its links; those that are left are taken up by another."""
 ASKED_EVERY = timedelta(seconds=30)
 """How often it is noted that a record was read and says nothing new."""
 
@@ -56,69 +53,6 @@ _TEXTS = (Outbound.Kind.NOTE, Outbound.Kind.FILE)
 
 class Overtaken(Exception):
     """The item was changed by somebody else after it was read."""
-
-
-def send(*, link_id: int) -> int:
-    """Send what is due on one link, lane by lane and in order; returns the number of settled items."""
-    link = leases.claim(link_id)
-    return _send_on([] if link is None else [link])
-
-
-def send_all(*, link_ids: Sequence[int]) -> int:
-    """The same for several links of one connection, one link after the other."""
-    return _send_on(leases.claim_all(link_ids)) if len(link_ids) > 1 else send(link_id=link_ids[0])
-
-
-def _send_on(links: Sequence[Link]) -> int:
-    """Send on these links while their leases are held; a link that was not begun is free again afterwards."""
-    if not links:
-        return 0
-    settled, until, connection = 0, time.monotonic() + TOGETHER_SECONDS, links[0].connection
-    held = list(links)
-    try:
-        rows = due_items.of_links(links)
-        with registry.ready(connection, OutboundConnector) as connector:
-            for number, link in enumerate(links):
-                if number and time.monotonic() > until:
-                    break
-                if number and not _may_go_on(link):
-                    continue
-                held.remove(link)  # after an unexpected error, its lease ends by itself
-                sender = Sender(link, connector, rows[link.pk])
-                _send_lanes(sender)
-                held.append(link)
-                settled += sender.settled
-                if sender.is_connection_down:
-                    break
-    except (CannotUnseal, registry.UnknownConnector) as error:
-        backoff.lock_out(connection, str(error))
-    except Exception:
-        if len(held) == len(links):
-            held.clear()  # nothing was begun, and trying again at once would not help
-        raise
-    finally:
-        leases.release(*held)
-    return settled
-
-
-def _may_go_on(link: Link) -> bool:
-    """Whether the link, which has waited for others, and its connection are still active."""
-    active = Link.objects.filter(pk=link.pk, epoch=link.epoch, state=Link.State.ACTIVE)
-    return active.filter(connection__state=Connection.State.ACTIVE).exists()
-
-
-def _send_lanes(sender: Sender) -> None:
-    """Send the lanes of one link, or stop the link; nothing more is written if another worker has taken it over."""
-    link = sender.link
-    try:
-        for lane in Lane:
-            sender.send_lane(lane)
-    except Fenced:
-        pass
-    except TooMany as error:
-        Link.objects.filter(pk=link.pk, epoch=link.epoch).update(state=Link.State.PAUSED, why=str(error))
-    except identity.Mistaken as error:
-        identity.quarantine(link, str(error))
 
 
 class Sender:
