@@ -13,7 +13,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from connectors.engine import limits
-from connectors.models import Connection
+from connectors.engine.outbound import parked_items
+from connectors.models import Connection, Outbound
 from hub.models import Organisation
 from tests import factories
 from tests.bench.vendors import TwoVendors
@@ -57,6 +58,20 @@ def test_a_note_keeps_its_budget(us: Organisation, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("connectors.engine.limits.KEPT_SECONDS", 1000)  # however slow the machine is
     with TwoVendors() as world:
         assert one_change(world, world.add_note) == {"hook": 2, "read": 37, "send": 16}
+
+
+def test_no_update_finds_its_rows_through_another_table(us: Organisation) -> None:
+    """PostgreSQL does not check such rows again after waiting for a lock, so a condition on them would not hold."""
+    with TwoVendors() as world, CaptureQueriesContext(connection) as captured:
+        one_change(world, world.change_title)
+        one_change(world, world.add_note)
+        item = Outbound.objects.filter(link=world.links[1], kind="note").latest("pk")
+        for change in (parked_items.retry, lambda each: parked_items.skip(each, why="Done by phone.")):
+            Outbound.objects.filter(pk=item.pk).update(state="parked")
+            change(item)
+    updates = [query["sql"] for query in captured.captured_queries if query["sql"].startswith("UPDATE")]
+    assert len(updates) > 30
+    assert [sql for sql in updates if " JOIN " in sql] == []
 
 
 def test_the_number_of_contracts_organisations_and_connections_does_not_matter(

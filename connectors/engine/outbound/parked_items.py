@@ -21,7 +21,9 @@ from workflows.handoffs import briefing, comments
 @transaction.atomic
 def retry(item: Outbound) -> None:
     """Queue a parked item again. Items for a record that the vendor merged stay parked."""
-    Outbound.objects.filter(pk=item.pk, state=Outbound.State.PARKED).exclude(link__state=Link.State.ALIAS).update(
+    # Without a join, PostgreSQL checks again that the item is parked, after waiting for somebody who skips it.
+    merged = Link.objects.filter(pk=item.link_id, state=Link.State.ALIAS)
+    Outbound.objects.filter(pk=item.pk, state=Outbound.State.PARKED).exclude(link__in=merged).update(
         state=Outbound.State.READY, attempts=0, next_attempt_at=timezone.now(), error=""
     )
     outbox.wake(item.link)
