@@ -24,6 +24,7 @@ from connectors.models import Trouble
 from hub.core import jobs, wakeups
 from hub.core.jobs import Due, TimedJob
 from hub.core.sentences import sentence
+from hub.egress import kept
 from worker.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Dispatcher:
 
     def run(self) -> None:
         try:
-            with wakeups.listening(), limits.passing_slots_on():
+            with wakeups.listening(), limits.passing_slots_on(), kept.on():
                 while not self.stopped.is_set():
                     self._look()
         finally:
@@ -123,6 +124,7 @@ class Dispatcher:
             started = self.sweep()
             self.in_vain = 0 if started or not is_woken else min(self.in_vain + 1, 5)
             limits.give_back_idle()
+            kept.close_idle()
             self._do_chores()
         except DatabaseError as error:
             log.warning("The database is not responding: %s", str(error).splitlines()[0] if str(error) else "")

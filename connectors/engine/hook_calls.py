@@ -13,13 +13,16 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from connectors.engine import hooks, registry
 from connectors.engine.registry import Prepared
 from connectors.kit.contract import HookConnector
 from connectors.models import Connection
+from connectors.models.connection import CONDITION
+from hub.core import statements
 from hub.core.sentences import sentence
+from hub.core.statements import Change
 
 MOST_KEPT = 1000
 """Connections kept by one process. Beyond that, all are read again."""
@@ -91,8 +94,13 @@ def known(connection_id: str, token: str, header_names: Iterable[str]) -> Prepar
 
 def is_current(use: Prepared) -> bool:
     """Whether the connection is still as this process knows it, and takes calls."""
-    rows = Connection.objects.filter(pk=use.connection.pk, revision=use.connection.revision)
-    return rows.exclude(state__in=CLOSED).exists()
+    return bool(_as_known(use.connection.pk, use.connection.revision))
+
+
+@statements.select
+def _as_known(connection_id: int, revision: int) -> QuerySet[Connection, int]:
+    rows = Connection.objects.filter(pk=connection_id, revision=revision).exclude(state__in=CLOSED)
+    return rows.values_list("pk", flat=True)
 
 
 def is_known(connection_id: str, token: str, header_names: Iterable[str]) -> bool:
@@ -110,8 +118,7 @@ def called(connection_id: str, token: str, header_names: Iterable[str]) -> Calle
     """
     if not IDS.fullmatch(connection_id) or not (token == "" or IDS.fullmatch(token)):
         raise NotLetIn(404, sentence("There is no such connection."))
-    fields = ("revision", "state", "rejected_hooks", "rejected_before")
-    row = Connection.objects.filter(public_id=connection_id).values_list(*fields).first()
+    row = _state_of.first(connection_id)
     if row is None or row[1] in CLOSED:
         raise NotLetIn(404, sentence("There is no such connection."))
     use = _kept.get(connection_id, row[0])
@@ -121,6 +128,13 @@ def called(connection_id: str, token: str, header_names: Iterable[str]) -> Calle
         if refused.counter:
             count(use.connection, refused.counter)
         raise
+
+
+@statements.select
+def _state_of(connection_id: str) -> QuerySet[Connection, tuple[int, str, int, int]]:
+    """The revision, the state and the two counters of a connection, by its public id."""
+    rows = Connection.objects.filter(public_id=connection_id)
+    return rows.values_list("revision", "state", "rejected_hooks", "rejected_before")
 
 
 def _let_in(use: Prepared, token: str, header_names: Iterable[str]) -> Prepared:
@@ -143,7 +157,27 @@ def _is_at_its_address(kind: type[HookConnector], connection: Connection, given:
 
 def count(connection: Connection, name: str) -> None:
     """Count one more call of which nothing else is kept; `name` is a counter of the connection."""
-    Connection.objects.filter(pk=connection.pk).update(**{name: F(name) + 1})
+    {"rejected_hooks": _rejected, "stray_hooks": _stray, "unready_hooks": _unready}[name](connection.pk)
+
+
+@statements.update
+def _rejected(connection_id: int) -> Change:
+    return _one_more(connection_id, "rejected_hooks")
+
+
+@statements.update
+def _stray(connection_id: int) -> Change:
+    return _one_more(connection_id, "stray_hooks")
+
+
+@statements.update
+def _unready(connection_id: int) -> Change:
+    return _one_more(connection_id, "unready_hooks")
+
+
+def _one_more(connection_id: int, name: str) -> Change:
+    assert name in CONDITION  # a counter makes no new revision
+    return Change(QuerySet(Connection).filter(pk=connection_id), {name: F(name) + 1})
 
 
 def accepted(call: Called) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from connectors.models import Link
+from hub.core import statements
+from hub.core.statements import Change
 from hub.domain import tickets
 
 LEASE = timedelta(seconds=120)
@@ -24,12 +26,20 @@ class Fenced(Exception):
 def claim(link_id: int) -> Link | None:
     """Lease the link for two minutes; None if another worker has it or it is stopped."""
     at = timezone.now()
-    claimed = Link.objects.filter(
-        Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk=link_id, state=Link.State.ACTIVE
-    ).update(lease_until=at + LEASE, epoch=F("epoch") + 1)
-    if not claimed:
-        return None
-    return Link.objects.select_related("connection__organisation", "leg__ticket", "leg__organisation").get(pk=link_id)
+    return _leased.one(link_id) if _claimed(link_id, at, at + LEASE) else None
+
+
+@statements.update
+def _claimed(link_id: int, at: datetime, until: datetime) -> Change:
+    free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
+    rows = Link.objects.filter(free, pk=link_id, state=Link.State.ACTIVE)
+    return Change(rows, {"lease_until": until, "epoch": F("epoch") + 1})
+
+
+@statements.select
+def _leased(link_id: int) -> QuerySet[Link]:
+    rows = Link.objects.select_related("connection__organisation", "leg__ticket", "leg__organisation")
+    return rows.filter(pk=link_id)
 
 
 @transaction.atomic
@@ -49,9 +59,16 @@ def claim_all(link_ids: Collection[int]) -> list[Link]:
 
 def release(*links: Link) -> None:
     """End the leases, except those that have ended and may be somebody else's."""
-    if links:
+    if len(links) == 1:
+        _released(links[0].pk, links[0].epoch)
+    elif links:
         mine = reduce(or_, (Q(pk=link.pk, epoch=link.epoch) for link in links))
         Link.objects.filter(mine).update(lease_until=None)
+
+
+@statements.update
+def _released(link_id: int, epoch: int) -> Change:
+    return Change(Link.objects.filter(pk=link_id, epoch=epoch), {"lease_until": None})
 
 
 def hold(link: Link, *, with_ticket: bool = False) -> Link:
@@ -63,10 +80,23 @@ def hold(link: Link, *, with_ticket: bool = False) -> Link:
     person's change locks it before anything is queued; the other order could end in a deadlock.
     """
     ticket = tickets.locked(link.leg.ticket) if with_ticket else None
-    rows = Link.objects.select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch)
-    held = (rows.select_related("leg__organisation") if with_ticket else rows).first()
+    held = (_held if ticket is None else _held_with_leg).first(link.pk, link.epoch)
     if held is None:
         raise Fenced
     if ticket is not None:
         held.leg.ticket = ticket
     return held
+
+
+@statements.select
+def _held(link_id: int, epoch: int) -> QuerySet[Link]:
+    return _ours(link_id, epoch)
+
+
+@statements.select
+def _held_with_leg(link_id: int, epoch: int) -> QuerySet[Link]:
+    return _ours(link_id, epoch).select_related("leg__organisation")
+
+
+def _ours(link_id: int, epoch: int) -> QuerySet[Link]:
+    return Link.objects.select_for_update(of=("self",)).filter(pk=link_id, epoch=epoch)

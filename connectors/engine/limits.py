@@ -17,18 +17,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from threading import Event
 
 from django.db import DatabaseError, IntegrityError
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from connectors.kit.contract import Limits
 from connectors.kit.errors import TryLater
 from connectors.models import CallSlot, Connection, Usage
-from hub.core import sessions
+from hub.core import sessions, statements
 from hub.core.sentences import sentence
+from hub.core.statements import Change
 
 SLICES = 60
 TURN_SECONDS = 60.0
@@ -186,8 +185,7 @@ class RateLimiter:
         current = int(time.time() / length)
         if _reserved.take(self.reserve, current):
             return
-        rows = Usage.objects.filter(connection=self.connection)
-        used = rows.filter(slice__gt=current - SLICES).aggregate(used=Sum("used"))["used"] or 0
+        used = _used.first(self.connection.pk, current - SLICES) or 0
         if used >= self.most:
             raise TryLater(
                 sentence(
@@ -199,12 +197,12 @@ class RateLimiter:
                 after=max(1.0, self._until_free(current, length)),
             )
         count = min(RESERVED, max(1, (self.most - used) // 100))
-        if not rows.filter(slice=current).update(used=F("used") + count):
+        if not _counted(self.connection.pk, current, count):
             try:
                 Usage.objects.create(connection=self.connection, slice=current, used=count)
             except IntegrityError:
-                rows.filter(slice=current).update(used=F("used") + count)
-            rows.filter(slice__lte=current - SLICES).delete()
+                _counted(self.connection.pk, current, count)
+            Usage.objects.filter(connection=self.connection, slice__lte=current - SLICES).delete()
         _reserved.add(self.reserve, current, count - 1)
 
     def _until_free(self, current: int, length: float) -> float:
@@ -220,7 +218,7 @@ class RateLimiter:
         while True:
             at = time.time()
             for number in numbers:
-                if rows.filter(number=number, until__lte=at).update(until=at + TURN_SECONDS):
+                if _taken(self.connection.pk, endpoint, number, at, at + TURN_SECONDS):
                     return _Slot(number, at + TURN_SECONDS, at)
             if missing := set(numbers) - set(rows.values_list("number", flat=True)):
                 made = [CallSlot(connection=self.connection, endpoint=endpoint, number=number) for number in missing]
@@ -235,13 +233,54 @@ class RateLimiter:
 
     def _give_back(self, slots: Mapping[str, _Slot]) -> None:
         """Free slots by their endpoints, except those that have ended and may be somebody else's."""
-        each = [Q(endpoint=endpoint, number=slot.number, until=slot.until) for endpoint, slot in slots.items()]
-        if each:
-            CallSlot.objects.filter(reduce(or_, each), connection=self.connection).update(until=0)
+        given = [(endpoint, slot.number, slot.until) for endpoint, slot in slots.items()]
+        for at in range(0, len(given), _FEW):
+            one, two, three = statements.padded(given[at : at + _FEW], _FEW)
+            _freed(self.connection.pk, *one, *two, *three)
 
 
 def used(connection: Connection, limits: Limits) -> int:
     """How many requests we made within the last window of the limit."""
     current = int(time.time() / (limits.seconds / SLICES))
-    rows = Usage.objects.filter(connection=connection, slice__gt=current - SLICES)
-    return rows.aggregate(used=Sum("used"))["used"] or 0
+    return _used.first(connection.pk, current - SLICES) or 0
+
+
+@statements.select
+def _used(connection_id: int, after: int) -> QuerySet[Usage, int]:
+    """How many requests were made in the slices of time after this one; no row if there were none."""
+    rows = Usage.objects.filter(connection=connection_id, slice__gt=after).values("connection")
+    return rows.annotate(sum=Sum("used")).values_list("sum", flat=True)
+
+
+@statements.update
+def _counted(connection_id: int, current: int, count: int) -> Change:
+    return Change(Usage.objects.filter(connection=connection_id, slice=current), {"used": F("used") + count})
+
+
+@statements.update
+def _taken(connection_id: int, endpoint: str, number: int, at: float, until: float) -> Change:
+    rows = CallSlot.objects.filter(connection=connection_id, endpoint=endpoint, number=number, until__lte=at)
+    return Change(rows, {"until": until})
+
+
+_FEW = 3
+"""How many slots are freed with one statement: the work on one record seldom calls more endpoints."""
+
+
+@statements.update
+def _freed(
+    connection_id: int,
+    first_endpoint: str,
+    first_number: int,
+    first_until: float,
+    second_endpoint: str,
+    second_number: int,
+    second_until: float,
+    third_endpoint: str,
+    third_number: int,
+    third_until: float,
+) -> Change:
+    first = Q(endpoint=first_endpoint, number=first_number, until=first_until)
+    second = Q(endpoint=second_endpoint, number=second_number, until=second_until)
+    third = Q(endpoint=third_endpoint, number=third_number, until=third_until)
+    return Change(CallSlot.objects.filter(first | second | third, connection=connection_id), {"until": 0.0})

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from connectors.engine import correlation_marks, mapping
 from connectors.engine.mapping import agreement
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Binding, Connection, Lane, Link, Outbound, PackPlace
-from hub.core import wakeups
+from hub.core import statements, wakeups
 from hub.core.clock import now
-from hub.core.rows import insert_once
+from hub.core.rows import insert, insert_once
+from hub.core.statements import Change
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.domain.signals import reacts_to
@@ -48,9 +49,9 @@ def queue(event: Event) -> None:
     if kind == EventKind.LEG_OFFERED:
         _engage(event)
     elif kind == EventKind.MESSAGE_ADDED:
-        links = list(Link.objects.filter(leg__public_id__in=payload["legs"]).select_related("connection"))
+        links = _of_legs(payload["legs"])
         wanted = _to_be_told(links, event.origin)
-        message = Message.objects.get(public_id=payload["message"]) if wanted else None
+        message = _message.one(payload["message"]) if wanted else None
         for link in wanted:
             _add(link, Lane.NOTES, Outbound.Kind.NOTE, message=message, is_urgent=is_urgent)
         if len(links) < len(set(payload["legs"])):
@@ -58,20 +59,43 @@ def queue(event: Event) -> None:
     elif kind == EventKind.ATTACHMENT_ADDED:
         message = Message.objects.get(public_id=payload["message"])
         legs = [leg.public_id for leg in message.legs.all()]
-        links = list(Link.objects.filter(leg__public_id__in=legs).select_related("connection"))
+        links = _of_legs(legs)
         for link in _to_be_told(links, event.origin):
             attachment = message.attachments.get(public_id=payload["attachment"])
             _add(link, Lane.FILES, Outbound.Kind.FILE, message=message, attachment=attachment, is_urgent=is_urgent)
     elif kind in FIELDS_KINDS:
         if kind in (EventKind.LEG_RECALLED, EventKind.LEG_EXPIRED):
             _mail_that_it_is_over(event)
-        for link in (
-            Link.objects.filter(leg__ticket_id=event.ticket_id)
-            .exclude(state__in=[Link.State.ARCHIVED, Link.State.ALIAS])
-            .select_related("connection", "leg__ticket")
-        ):
+        for link in _followed(event.ticket_id):
             if link.connection.public_id != event.origin and _has_news(link):
                 queue_fields(link, is_urgent=is_urgent)
+
+
+def _of_legs(public_ids: Sequence[str]) -> list[Link]:
+    """The links of these engagements."""
+    if 0 < len(public_ids) <= _FEW:
+        return _of_few_legs(*statements.padded(public_ids, _FEW))
+    return list(Link.objects.filter(leg__public_id__in=public_ids).select_related("connection"))
+
+
+_FEW = 4
+
+
+@statements.select
+def _of_few_legs(one: str, two: str, three: str, four: str) -> QuerySet[Link]:
+    return Link.objects.filter(leg__public_id__in=[one, two, three, four]).select_related("connection")
+
+
+@statements.select
+def _message(public_id: str) -> QuerySet[Message]:
+    return Message.objects.filter(public_id=public_id)
+
+
+@statements.select
+def _followed(ticket_id: int) -> QuerySet[Link]:
+    """The links of a ticket that are neither archived nor of a record that was merged."""
+    links = Link.objects.filter(leg__ticket=ticket_id).exclude(state__in=[Link.State.ARCHIVED, Link.State.ALIAS])
+    return links.select_related("connection", "leg__ticket")
 
 
 def _is_urgent(event: Event) -> bool:
@@ -177,7 +201,7 @@ def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: Any) -> None:
         if not insert_once([item]) and not _joins_waiting(item) and not insert_once([item]):
             raise IntegrityError(f"A change of fields could not be queued on {link}.")
     else:
-        item.save(force_insert=True)
+        insert(item)
     wakeups.wake()
 
 
@@ -191,12 +215,17 @@ def _joins_waiting(item: Outbound) -> bool:
 def _next_seq(link: Link) -> int:
     """The next number on the link. Numbers may be left out, and are never used twice."""
     known = link.last_seq
-    if not Link.objects.filter(pk=link.pk, last_seq=known).update(last_seq=known + 1):
+    if not _numbered(link.pk, known, known + 1):
         # Others have queued something since the link was read; the row is locked from here on.
         Link.objects.filter(pk=link.pk).update(last_seq=F("last_seq") + 1)
         known = Link.objects.values_list("last_seq", flat=True).get(pk=link.pk) - 1
     link.last_seq = known + 1
     return link.last_seq
+
+
+@statements.update
+def _numbered(link_id: int, known: int, following: int) -> Change:
+    return Change(Link.objects.filter(pk=link_id, last_seq=known), {"last_seq": following})
 
 
 # -- what it became in the vendor's system

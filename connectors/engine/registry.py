@@ -30,7 +30,7 @@ from hub import redaction
 from hub.core import sessions
 from hub.core.clock import now
 from hub.core.sentences import sentence
-from hub.egress import Policy, dial, open_session
+from hub.egress import Policy, dial, kept, open_session
 from hub.models import Leg
 from workflows.handoffs import guest_links
 
@@ -137,13 +137,13 @@ def _ready(use: Prepared, what: type[Connector], share: float) -> Iterator[Conne
     memory: dict[str, str] = dict(connection.memory)
     known = dict(memory)
     limiter = limits.RateLimiter(connection, kind.limits, share=share) if kind.limits and connection.pk else None
-    opener = _Opener(limiter)
+    opener = _Opener(limiter, connection.pk)
     try:
         # A poll makes many calls in a row: it keeps no slot from what people wait for.
         with limiter.keeping() if limiter and share == 1.0 else nullcontext():
             yield kind(use.values, _ports(connection, opener, memory))
     finally:
-        opener.sessions.close()
+        opener.close()
         if memory != known:
             connection.memory = memory
             _learn(connection, known, memory)
@@ -152,11 +152,22 @@ def _ready(use: Prepared, what: type[Connector], share: float) -> Iterator[Conne
 class _Opener:
     """Opens HTTP sessions for one connector, under our egress policy and within the vendor's rate limit."""
 
-    def __init__(self, limiter: limits.RateLimiter | None) -> None:
+    def __init__(self, limiter: limits.RateLimiter | None, connection_id: int | None) -> None:
         self.policy = Policy.of(settings.EGRESS_ALLOW)
+        self.key = (connection_id, self.policy)
+        """What a session may be kept for. Those with a certificate of their own are not kept."""
         self.sessions = ExitStack()
         self.session: Session | None = None
+        self.is_kept = False
+        """Whether an earlier piece of work has used the session."""
         self.limiter = limiter
+
+    def close(self) -> None:
+        self.sessions.close()
+        if self.session is not None and self.key[0] is not None:
+            kept.put(self.key, self.session)
+        elif self.session is not None:
+            self.session.close()
 
     def __call__(
         self,
@@ -178,6 +189,7 @@ class _Opener:
             session=self._session_for(certificate, authority),
             seconds=seconds,
             throttle=self._call,
+            is_kept=self.is_kept,
         )
 
     @contextmanager
@@ -190,7 +202,10 @@ class _Opener:
     def _session_for(self, certificate: str, authority: str) -> Session:
         if not certificate and not authority:
             if self.session is None:
-                self.session = self.sessions.enter_context(open_session(self.policy))
+                self.session = kept.take(self.key)
+                self.is_kept = self.session is not None
+            if self.session is None:
+                self.session = open_session(self.policy)
             return self.session
         return self.sessions.enter_context(open_session(self.policy, certificate=certificate, authority=authority))
 

@@ -72,7 +72,10 @@ class Http:
         session: requests.Session | None = None,
         throttle: Throttle | None = None,
         seconds: float = TOTAL_SECONDS,
+        is_kept: bool = False,
     ) -> None:
+        """`is_kept` says that the session was used before: the vendor's system may have closed its connections."""
+        self.is_kept = is_kept
         self.base = base.rstrip("/")
         self.host = urlsplit(base).netloc
         self.policy = policy
@@ -170,12 +173,17 @@ class Http:
                 stream=True,
                 **what,
             )
-            return answer, _read(answer, deadline)
+            content = _read(answer, deadline)
+            self.is_kept = False
+            return answer, content
         except EgressDenied as error:
             raise Refused(str(error)) from error
         except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
             raise TryLater(UNREACHABLE) from error
         except requests.ConnectionError as error:
+            if self.is_kept and not is_write and _was_closed(error):
+                self.is_kept = False
+                return self._sent(method, url, is_write, **what)
             raise _lost(error, is_write) from error
         except (requests.RequestException, ReadTimeoutError, ProtocolError, TimeoutError) as error:
             raise _unanswered(is_write) from error
@@ -297,6 +305,12 @@ def _lost(error: requests.ConnectionError, is_write: bool) -> ConnectorError:
     if isinstance(reason, ProtocolError):
         return _unanswered(is_write)
     return TryLater(UNREACHABLE)
+
+
+def _was_closed(error: requests.ConnectionError) -> bool:
+    """Whether the connection was closed before anything of a response arrived."""
+    reason = error.args[0] if error.args else None
+    return isinstance(reason, ProtocolError) and isinstance(reason.args[-1], ConnectionError)
 
 
 def _unanswered(is_write: bool, why: Sentence = NO_RESPONSE) -> ConnectorError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Field, Model
 
 
@@ -40,6 +40,35 @@ def insert_if(row: Model, condition: str, parameters: Sequence[str | int]) -> bo
         return bool(cursor.rowcount == 1)
 
 
+def insert(row: Model) -> None:
+    """Store one new row and set its primary key, with one statement. No signals are sent.
+
+    Raises IntegrityError if a constraint does not allow the row, and ValueError if it is stored already.
+    """
+    if not row._state.adding:
+        raise ValueError(f"{row!r} is stored already.")
+    into, fields = _insert_into(type(row))
+    places = ", ".join(["%s"] * len(fields))
+    returning = connection.ops.quote_name(str(_key_of(type(row)).column))
+    with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+        cursor.execute(f"{into} VALUES ({places}) RETURNING {returning}", _values(row, fields))
+        [row.pk] = cursor.fetchone()
+    row._state.adding, row._state.db = False, connection.alias
+
+
+def save(row: Model, names: Iterable[str]) -> None:
+    """Store these fields of a row that is in the database, as `Model.save(update_fields=…)` does. No signals are sent.
+
+    Raises DatabaseError if the row is gone.
+    """
+    text, fields = _update_of(type(row), tuple(dict.fromkeys(names)))
+    values = [field.get_db_prep_save(field.pre_save(row, False), connection) for field in fields]
+    with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
+        cursor.execute(text, [*values, row.pk])
+        if cursor.rowcount != 1:
+            raise DatabaseError(f"{row!r} is not in the database any more.")
+
+
 LOADED_TOGETHER = 1000
 """The most rows in one statement where there is no COPY."""
 
@@ -55,8 +84,7 @@ def load(rows: Sequence[Model]) -> None:
     if connection.vendor != "postgresql":
         model._default_manager.bulk_create(rows, batch_size=LOADED_TOGETHER)
         return
-    quote, key = connection.ops.quote_name, model._meta.pk
-    assert key is not None
+    quote, key = connection.ops.quote_name, _key_of(model)
     fields = tuple(field for field in model._meta.concrete_fields if not field.primary_key)
     columns = ", ".join(quote(str(field.column)) for field in (key, *fields))
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
@@ -81,6 +109,21 @@ def _insert_into(model: type[Model]) -> tuple[str, tuple[Field[Any, Any], ...]]:
     quote = connection.ops.quote_name
     names = ", ".join(quote(str(field.column)) for field in fields)
     return f"INSERT INTO {quote(model._meta.db_table)} ({names})", fields
+
+
+@cache
+def _update_of(model: type[Model], names: tuple[str, ...]) -> tuple[str, tuple[Field[Any, Any], ...]]:
+    fields = tuple(cast("Field[Any, Any]", model._meta.get_field(name)) for name in names)
+    quote = connection.ops.quote_name
+    table, key = quote(model._meta.db_table), quote(str(_key_of(model).column))
+    places = ", ".join(f"{quote(str(field.column))} = %s" for field in fields)
+    return f"UPDATE {table} " + f"SET {places} WHERE {key} = %s", fields
+
+
+def _key_of(model: type[Model]) -> Field[Any, Any]:
+    key = model._meta.pk
+    assert key is not None
+    return key
 
 
 def _values(row: Model, fields: Sequence[Field[Any, Any]]) -> list[Any]:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from hub.core import statements
 from hub.core.read_once import read_once
 from hub.models import Clock, Contract, Organisation, Publication, Target, Ticket
 from hub.sla.clock_rules import ClockRule, OnChange
@@ -110,11 +111,27 @@ def _candidates(tickets: Sequence[Ticket], engaged: Mapping[int, Collection[Orga
         return ()
     parties = {organisation.pk for ticket in tickets for organisation in engaged[ticket.pk]}
     services = {ticket.service_id for ticket in tickets if ticket.service_id is not None}
-    concerns = Q(kind=Contract.Kind.SLA) | Q(organisation__in=parties)
-    for_service = Q(service=None) | Q(service__in=services)
-    rows = Contract.objects.filter(concerns, for_service, status=Publication.PUBLISHED, history_policy="")
-    found = rows.order_by("-version", "-pk").values_list("public_id", "kind", "organisation_id", "service_id")
+    if len(services) <= 1 and 0 < len(parties) <= _FEW:
+        found: Iterable[_Row] = _for_few(*services or {0}, *statements.padded(sorted(parties), _FEW))
+    else:
+        found = _published(services, parties)
     return [_Candidate(*row) for row in found]
+
+
+_Row = tuple[str, str, int | None, int | None]
+_FEW = 4
+
+
+@statements.select
+def _for_few(service_id: int, one: int, two: int, three: int, four: int) -> QuerySet[Contract, _Row]:
+    return _published([service_id], [one, two, three, four])
+
+
+def _published(services: Iterable[int], parties: Iterable[int]) -> QuerySet[Contract, _Row]:
+    concerns = Q(kind=Contract.Kind.SLA) | Q(organisation__pk__in=parties)
+    for_service = Q(service=None) | Q(service__pk__in=services)
+    rows = Contract.objects.filter(concerns, for_service, status=Publication.PUBLISHED, history_policy="")
+    return rows.order_by("-version", "-pk").values_list("public_id", "kind", "organisation_id", "service_id")
 
 
 @read_once(maxsize=4096)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from django.db.models import QuerySet
+
+from hub.core import statements
 from hub.domain import clocks
 from hub.domain.applicable_contracts import Terms
 from hub.domain.checkpoints import Story
@@ -70,8 +73,17 @@ def _key(clock: Clock) -> _Key:
 
 
 def _stored(tickets: Sequence[Ticket]) -> dict[_Key, Clock]:
-    rows = Clock.objects.filter(ticket__in=tickets).select_related("calendar", "contract__calendar")
-    return {_key(clock): clock for clock in rows}
+    found = _of_one(tickets[0].pk) if len(tickets) == 1 else _with_hours(Clock.objects.filter(ticket__in=tickets))
+    return {_key(clock): clock for clock in found}
+
+
+@statements.select
+def _of_one(ticket_id: int) -> QuerySet[Clock]:
+    return _with_hours(Clock.objects.filter(ticket=ticket_id))
+
+
+def _with_hours(rows: QuerySet[Clock]) -> QuerySet[Clock]:
+    return rows.select_related("calendar", "contract__calendar")
 
 
 def _write(rows: Sequence[Clock]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from hub.core import statements
 from hub.models import ActorKind, Event, EventKind, Ticket
 
 FOLDED = frozenset(EventKind) - {
@@ -62,15 +64,31 @@ def load_all(tickets: Iterable[Ticket], *, since: Mapping[int, int] | None = Non
     `since`: the lowest `seq` that is wanted, for tickets of which not all events are.
     """
     found: dict[int, list[Facts]] = {ticket.pk: [] for ticket in tickets}
-    wanted = Q(ticket__in=[pk for pk in found if pk not in (since or {})])
-    for pk, seq in (since or {}).items():
-        wanted |= Q(ticket=pk, seq__gte=seq)
-    rows = Event.objects.filter(wanted, kind__in=FOLDED).values_list(
-        "ticket_id", "occurred_at", "seq", "kind", "payload", "recorded_at", "actor_kind"
-    )
-    for ticket_id, o, seq, kind, payload, r, actor in rows:
+    for ticket_id, o, seq, kind, payload, r, actor in _rows(list(found), since or {}):
         is_from_vendor = actor == ActorKind.VENDOR
         found[ticket_id].append(Facts(int(o.timestamp()), seq, kind, payload, int(r.timestamp()), is_from_vendor))
     for facts in found.values():
         facts.sort(key=lambda fact: fact[:2])
     return found
+
+
+_Row = tuple[int, datetime, int, str, dict[str, object], datetime, str]
+
+
+def _rows(tickets: Sequence[int], since: Mapping[int, int]) -> Iterable[_Row]:
+    if len(tickets) == 1:
+        return _of_one(tickets[0], since.get(tickets[0], 0))
+    wanted = Q(ticket__in=[pk for pk in tickets if pk not in since])
+    for pk, seq in since.items():
+        wanted |= Q(ticket=pk, seq__gte=seq)
+    return _facts_in(Event.objects.filter(wanted))
+
+
+@statements.select
+def _of_one(ticket_id: int, since: int) -> QuerySet[Event, _Row]:
+    return _facts_in(Event.objects.filter(ticket=ticket_id, seq__gte=since))
+
+
+def _facts_in(events: QuerySet[Event]) -> QuerySet[Event, _Row]:
+    names = ("ticket_id", "occurred_at", "seq", "kind", "payload", "recorded_at", "actor_kind")
+    return events.filter(kind__in=FOLDED).values_list(*names)

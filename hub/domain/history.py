@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db import models, transaction
 
+from hub.core.rows import insert, save
 from hub.domain import checkpoints, clock_rows, event_loader, ledger, signals
 from hub.domain.actors import Actor
 from hub.domain.organisations import Organisations
@@ -52,7 +53,7 @@ def record(
         texts=texts,
         body=body,
     )
-    event.save(force_insert=True)
+    insert(event)
     _settle(ticket, event, saving)
     signals.announce(event)
     return event
@@ -119,7 +120,7 @@ def one_fold() -> Iterator[None]:
         yield
         for pk, at in (_postponed.get() or {}).items():
             ticket = Ticket.objects.select_related("owner").get(pk=pk)
-            ticket.save(update_fields=_refold(ticket, at))
+            save(ticket, _refold(ticket, at))
     finally:
         _postponed.reset(token)
 
@@ -133,7 +134,7 @@ def _settle(ticket: Ticket, event: Event, saving: Collection[str]) -> None:
             changed += _refold(ticket, event.recorded_at)
         else:
             postponed[ticket.pk] = event.recorded_at
-    ticket.save(update_fields=changed)
+    save(ticket, changed)
 
 
 def _refold(ticket: Ticket, at: datetime) -> list[str]:

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any
 
+from django.db.models import QuerySet
+
+from hub.core import statements
 from hub.domain.checkpoints import LEDGER, Story
 from hub.domain.event_loader import Facts, load
 from hub.domain.organisations import Organisations
@@ -133,8 +136,7 @@ def refold(story: Story, organisations: Organisations) -> list[str]:
 
 
 def _write(ticket: Ticket, rows: Sequence[LedgerSegment], *, is_whole: bool) -> None:
-    known = LedgerSegment.objects.filter(ticket=ticket)
-    stored = list((known if is_whole else known.filter(from_at__gte=rows[0].from_at)).order_by("from_at"))
+    stored = _stored(ticket.pk) if is_whole else _stored_since(ticket.pk, rows[0].from_at)
     same = 0
     while same < min(len(stored), len(rows)) and _same(stored[same], rows[same]):
         same += 1
@@ -142,6 +144,16 @@ def _write(ticket: Ticket, rows: Sequence[LedgerSegment], *, is_whole: bool) -> 
     if gone:
         LedgerSegment.objects.filter(pk__in=gone).delete()
     LedgerSegment.objects.bulk_create(rows[same:])
+
+
+@statements.select
+def _stored(ticket_id: int) -> QuerySet[LedgerSegment]:
+    return LedgerSegment.objects.filter(ticket=ticket_id).order_by("from_at")
+
+
+@statements.select
+def _stored_since(ticket_id: int, since: datetime) -> QuerySet[LedgerSegment]:
+    return LedgerSegment.objects.filter(ticket=ticket_id, from_at__gte=since).order_by("from_at")
 
 
 def rows_of(ticket: Ticket, events: Sequence[Facts], known: Organisations | None = None) -> list[LedgerSegment]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from hub.core.rows import insert, insert_once
 from hub.core.sentences import sentence
 from hub.domain import files, history, tickets
 from hub.domain.actors import Actor
@@ -59,7 +60,7 @@ def say(
     ticket = tickets.locked(ticket)
     audience = list(legs)
     _check(ticket, body, audience)
-    message = Message.objects.create(
+    message = Message(
         ticket=ticket,
         **_author(ticket, actor, requester, author_name),
         body=body,
@@ -70,8 +71,9 @@ def say(
         recorded_at=at,
         supersedes=supersedes,
     )
+    insert(message)
     through = Message.legs.through
-    through.objects.bulk_create([through(message=message, leg=leg) for leg in audience])
+    insert_once([through(message=message, leg=leg) for leg in audience])
     _record_added(message, audience, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
     return message
 

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from hub.core import statements
 from hub.core.sentences import sentence
 from hub.domain import history, numbers
 from hub.domain.actors import Actor
@@ -59,7 +61,15 @@ def state_of(ticket: Ticket, phase: Phase) -> State:
 
 def locked(ticket: Ticket) -> Ticket:
     """The ticket, read again with a row lock. Must be called in a transaction."""
-    return Ticket.objects.select_for_update().get(pk=ticket.pk)
+    found = _locked.first(ticket.pk)
+    if found is None:
+        raise Ticket.DoesNotExist
+    return found
+
+
+@statements.select
+def _locked(ticket_id: int) -> QuerySet[Ticket]:
+    return Ticket.objects.select_for_update().filter(pk=ticket_id)
 
 
 @transaction.atomic

@@ -5,8 +5,9 @@ address with the original host name (Host header and TLS SNI). Proxies from the 
 used and redirects are not followed. The rules are in docs/security.md.
 """
 
+from .keep_alive import kept
 from .policy import EgressDenied, Policy
 from .session import open_session
 from .sockets import dial
 
-__all__ = ["EgressDenied", "Policy", "dial", "open_session"]
+__all__ = ["EgressDenied", "Policy", "dial", "kept", "open_session"]

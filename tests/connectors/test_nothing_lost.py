@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.engine import registry
-from connectors.engine.inbound import awaited_files, inbound_notes, polling, reconcile, refetch, snapshots
+from connectors.engine.inbound import awaited_files, inbound_notes, polling, reconcile, refetch, snapshots, withdrawals
 from connectors.engine.operations import compare, troubles
 from connectors.kit.contract import RemoteTicket
 from connectors.models import AwaitedFile, Binding, Connection, Difference, Link, Mapping, Outbound, Trouble
@@ -56,7 +56,7 @@ def test_hearing_saves_no_column_that_others_move(
 ) -> None:
     """Between reading the link and saving it another process moves the column; its value stands afterwards."""
     moved: Any = {"last_seq": 77, "is_dirty": True}.get(column, timezone.now() + timedelta(days=3))
-    real = inbound_notes.withdrawn
+    real = withdrawals.withdrawn
 
     def meanwhile(sight: Any) -> None:
         real(sight)
@@ -192,7 +192,7 @@ def test_a_note_that_they_deleted_is_marked_so_here(
     refetch.mark_dirty(offered.connection)
     work()
     assert Message.objects.get(body="wrong ticket").withdrawn_at is None  # once may be a fault of theirs
-    Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - inbound_notes.GONE_AFTER)
+    Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - withdrawals.GONE_AFTER)
     refetch.mark_dirty(offered.connection)
     work()
 
@@ -215,7 +215,7 @@ def test_a_note_and_a_file_that_make_no_sense_stop_nothing_else_of_their_ticket(
     simulator.act(DOMAIN, "note", ticket=offered.remote_key, by="501", text="third", publish=4)
     simulator.act(DOMAIN, "set", ticket=offered.remote_key, by="501", status=8)
     for _ in range(2):
-        Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - inbound_notes.GONE_AFTER)
+        Binding.objects.exclude(gone_at=None).update(gone_at=timezone.now() - withdrawals.GONE_AFTER)
         refetch.mark_dirty(offered.connection)
         work()
 

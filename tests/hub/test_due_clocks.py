@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,11 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _however_slow_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due_clocks, "AT_ONCE_SECONDS", 1000.0)
 
 
 @pytest.fixture
@@ -45,6 +51,15 @@ def test_all_are_fired_in_batches_at_their_exact_time(breaching: list[Ticket], a
 def folded(ticket: Ticket, at: datetime) -> Any:
     [(_terms, state)] = clocks.fold(ticket, event_loader.load(ticket), as_of=at)
     return state
+
+
+def test_other_work_gets_its_turn_between_two_batches(
+    breaching: list[Ticket], at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(due_clocks, "AT_ONCE_SECONDS", 1.0)
+    monkeypatch.setattr(due_clocks, "time", SimpleNamespace(monotonic=iter([0.0, 0.5, 1.5]).__next__))
+    assert due_clocks.fire(at=at + 9 * HOUR) == due_clocks.BATCH
+    assert due_clocks.waiting(at=at + 9 * HOUR).count() == 60 - due_clocks.BATCH
 
 
 def test_only_those_that_are_due_fire(breaching: list[Ticket], at: datetime) -> None:

@@ -97,9 +97,9 @@ BREAKS = (
     ),
     Break(
         "an unfenced write of an item",
-        "connectors/engine/outbound/sender.py",
-        "link__in=Link.objects.filter(pk=self.link.pk, epoch=self.link.epoch)",
-        "link=self.link",
+        "connectors/engine/outbound/item_writes.py",
+        "link__in=Link.objects.filter(pk=link_id, epoch=epoch)",
+        "link=link_id",
         (LANES,),
     ),
     Break(
@@ -112,8 +112,8 @@ BREAKS = (
     Break(
         "leases.hold ignores the epoch",
         "connectors/engine/leases.py",
-        'select_for_update(of=("self",)).filter(pk=link.pk, epoch=link.epoch)',
-        'select_for_update(of=("self",)).filter(pk=link.pk)',
+        'select_for_update(of=("self",)).filter(pk=link_id, epoch=epoch)',
+        'select_for_update(of=("self",)).filter(pk=link_id)',
         (LANES,),
     ),
     Break(

@@ -76,7 +76,7 @@ def points():
     yield sender.Sender, "_intend"      # leased and composed
     yield sender.Sender, "_push"        # the vendor's record was read
     yield sender.Sender, "_complete"    # the vendor has it, and we have not stored it
-    yield sender.Sender, "_finish"      # the outcome is being stored
+    yield sender.Sender, "_arrive"      # the outcome is being stored
     yield leases, "release"             # done, and still leased
 
 if sys.argv[1:] == ["halting"]:
@@ -217,5 +217,5 @@ def test_a_restart_in_the_middle_of_each_step_loses_and_repeats_nothing(postgres
     finally:
         process.kill()
         process.communicate()
-    assert stood == ["_understood", "_settle", "_save", "_intend", "_push", "_complete", "_finish", "release"], told
+    assert stood == ["_understood", "_settle", "_save", "_intend", "_push", "_complete", "_arrive", "release"], told
     assert "arrived 1 2 3 4 5 6 7 8" in told, told

@@ -10,13 +10,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from connectors.engine import correlation_marks, leases, mapping, outbox
 from connectors.engine.inbound import inbound_notes
 from connectors.kit.contract import Change, RemoteTicket, TicketConnector
 from connectors.kit.errors import TryLater
 from connectors.models import Binding, Connection, Difference, Lane, Link, Outbound, StatusRule
+from hub.core import statements
 from hub.core.clock import now
 from hub.core.sentences import sentence
 from hub.models import Message
@@ -27,15 +28,28 @@ FIELD = "duplicate"
 def links_of(connection: Connection, remote: RemoteTicket) -> tuple[Link | None, Link | None]:
     """The link of this record, and the link with the record's reference that is bound to another record."""
     is_ours = remote.reference.startswith(correlation_marks.prefix())
-    same = Q(remote_key=remote.key) | Q(reference=remote.reference) if is_ours else Q(remote_key=remote.key)
-    rows = Link.objects.select_related("leg__ticket").filter(same, connection=connection).exclude(remote_key="")
+    key, reference = remote.key, remote.reference
+    found = _with_reference(connection.pk, key, reference) if is_ours else _with_key(connection.pk, key)
     own = other = None
-    for link in rows.order_by("pk"):
+    for link in found:
         if link.remote_key == remote.key:
             own = own or link
         else:
             other = other or link
     return own, other
+
+
+@statements.select
+def _with_key(connection_id: int, key: str) -> QuerySet[Link]:
+    rows = Link.objects.select_related("leg__ticket").filter(connection=connection_id, remote_key=key)
+    return rows.exclude(remote_key="").order_by("pk")
+
+
+@statements.select
+def _with_reference(connection_id: int, key: str, reference: str) -> QuerySet[Link]:
+    same = Q(remote_key=key) | Q(reference=reference)
+    rows = Link.objects.select_related("leg__ticket").filter(same, connection=connection_id)
+    return rows.exclude(remote_key="").order_by("pk")
 
 
 def search(connection: Connection, connector: TicketConnector, *, since: datetime) -> int:

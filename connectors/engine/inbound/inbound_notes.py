@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import DataError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,6 +18,8 @@ from connectors.engine.inbound.sync_context import Bound, Contents, SyncContext,
 from connectors.engine.mapping import NotMapped
 from connectors.kit.contract import NOT_UNDERSTOOD, RemoteFile, RemoteNote, RemoteTicket, Unread
 from connectors.models import AwaitedFile, Binding, Connection, Lane, Link, NoteRule, Outbound
+from hub.core import statements
+from hub.core.rows import insert
 from hub.core.sentences import sentence
 from hub.core.startup_errors import in_words
 from hub.domain import messages, tickets, unmapped
@@ -79,13 +82,15 @@ def _note(context: SyncContext, note: RemoteNote, bound: Mapping[str, Bound]) ->
         return False
     if note.text.strip():
         message = _say(context, note.text, note.author, note.created_at, audience)
-        Binding.objects.create(
-            link=context.link,
-            lane=Lane.NOTES,
-            remote_key=note.key,
-            message=message,
-            fingerprint=print_now,
-            hops="@".join(correlation_marks.hops_in(note.mark)[: correlation_marks.MOST_HOPS + 1]),
+        insert(
+            Binding(
+                link=context.link,
+                lane=Lane.NOTES,
+                remote_key=note.key,
+                message=message,
+                fingerprint=print_now,
+                hops="@".join(correlation_marks.hops_in(note.mark)[: correlation_marks.MOST_HOPS + 1]),
+            )
         )
     return True
 
@@ -198,66 +203,6 @@ def _not_taken(context: SyncContext, file: RemoteFile, audience: str) -> None:
     )
 
 
-GONE_AFTER = timedelta(seconds=20)
-MOST_GONE = 3
-"""If more notes are gone at once, the vendor has a fault, or our user's permissions were reduced."""
-
-
-def withdrawn(context: SyncContext) -> None:
-    """Withdraw the messages of notes that are missing twice in a row, and so were deleted by the vendor."""
-    if any(not each.key for each in context.unread):
-        return  # one of these may be the note that is missing
-    there = {note.key for note in context.remote.notes or ()} | {each.key for each in context.unread}
-    gone = _not_there(context, there)
-    if any(each.is_gone for lane in context.bound.values() for each in lane.values()):
-        context.link.bindings.filter(remote_key__in=there, gone_at__isnull=False).update(gone_at=None)
-    if len(gone) > MOST_GONE:
-        why = sentence("%(count)s of the vendor's notes are no longer visible to us; our copies stay.", count=len(gone))
-        differ(context, "notes", str(len(gone)), why)
-        return
-    settle(context, "notes")
-    at = timezone.now()
-    for binding in gone:
-        if binding.gone_at is None:
-            Binding.objects.filter(pk=binding.pk).update(gone_at=at)
-            look_at = at + GONE_AFTER
-            Link.objects.filter(pk=context.link.pk).update(is_dirty=True, next_look_at=look_at)
-        elif at - binding.gone_at >= GONE_AFTER:
-            _withdraw(context, binding)
-
-
-def _not_there(context: SyncContext, there: Collection[str]) -> list[Binding]:
-    """The vendor's own notes that were bound, are not withdrawn, and are missing in the record."""
-    missing = [key for key, each in context.bound[Lane.NOTES].items() if each.fingerprint and key not in there]
-    if not missing:
-        return []
-    bound = context.link.bindings.filter(lane=Lane.NOTES, message__isnull=False, message__withdrawn_at=None)
-    theirs = bound.filter(remote_key__in=missing, message__author_organisation=context.leg.organisation)
-    return list(theirs.exclude(fingerprint="").select_related("message"))
-
-
-def _withdraw(context: SyncContext, binding: Binding) -> None:
-    """Withdraw a message, and write a correction for everybody who may have read it."""
-    before = binding.message
-    assert before is not None
-    actor = context.actor(before.author_name)
-    messages.withdraw(
-        message=before, reason=_("deleted by the vendor"), actor=actor, at=context.at, origin=context.origin
-    )
-    said = messages.say(
-        ticket=before.ticket,
-        body=_("(This message was deleted by its author.)"),
-        actor=actor,
-        at=context.at,
-        author_name=before.author_name,
-        is_for_requester=before.is_for_requester,
-        legs=list(before.legs.all()),
-        origin=context.origin,
-        supersedes=before,
-    )
-    Binding.objects.filter(pk=binding.pk).update(message=said, fingerprint="")
-
-
 def _bind_own(context: SyncContext, lane: Lane, record: RemoteNote | RemoteFile) -> bool:
     """Bind a note or file to our own item if our user wrote it and its mark is that of an item not bound yet.
 
@@ -318,7 +263,7 @@ def _say(context: SyncContext, text: str, author: str, created_at: datetime, aud
     legs: list[Leg] = []
     is_told = audience != NoteRule.Audience.US and _may_travel(context.ticket)
     if is_told:
-        legs = list(Leg.objects.filter(ticket=context.ticket, stage__in=OPEN_STAGES).exclude(pk=context.leg.pk))
+        legs = [leg for leg in _open_legs(context.ticket.pk) if leg.pk != context.leg.pk]
     return messages.say(
         ticket=context.ticket,
         body=text,
@@ -331,6 +276,11 @@ def _say(context: SyncContext, text: str, author: str, created_at: datetime, aud
         occurred_at=min(created_at, context.at),
         origin=context.origin,
     )
+
+
+@statements.select
+def _open_legs(ticket_id: int) -> QuerySet[Leg]:
+    return Leg.objects.filter(ticket=ticket_id, stage__in=OPEN_STAGES)
 
 
 def _said_later(

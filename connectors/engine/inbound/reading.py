@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, registry, texts
@@ -18,10 +18,11 @@ from connectors.engine.leases import LEASE
 from connectors.kit.contract import AlertConnector, MailConnector, TicketConnector
 from connectors.kit.errors import ConnectorError, LockedOut, Missing, TryLater
 from connectors.models import Connection, Inbound
-from hub.core import clock, compiled
+from hub.core import clock, compiled, statements
 from hub.core.jobs import Due
 from hub.core.sentences import sentence
 from hub.core.startup_errors import in_words
+from hub.core.statements import Change
 from hub.domain import messages
 
 log = logging.getLogger(__name__)
@@ -91,15 +92,16 @@ def _due(at: datetime) -> QuerySet[Inbound]:
 
 def read(*, inbound_id: int) -> bool:
     """Read one row, or all that wait if their order counts, as with alerts; False if another worker does it."""
-    row = _row(inbound_id)
+    row = _row.one(inbound_id)
     if row.connection.purpose == Connection.Purpose.ALERTS:
         return _read_in_order(row.connection)
     return _read(row)
 
 
-def _row(inbound_id: int) -> Inbound:
+@statements.select
+def _row(inbound_id: int) -> QuerySet[Inbound]:
     rows = Inbound.objects.select_related("connection__organisation", "connection__service", "connection__profile")
-    return rows.get(pk=inbound_id)
+    return rows.filter(pk=inbound_id)
 
 
 MOST_IN_ORDER = 200
@@ -118,7 +120,7 @@ def _read_in_order(connection: Connection) -> bool:
         waiting = Inbound.objects.filter(connection=connection, state=Inbound.State.NEW).order_by("pk")
         allowed = pacing.left(pacing.Source(connection.pk, Inbound.Kind.HOOK, ""), pacing.begun(at=at))
         for pk in waiting.values_list("pk", flat=True)[: min(MOST_IN_ORDER, allowed or 0)]:
-            _read(_row(pk))
+            _read(_row.one(pk))
     finally:
         Connection.objects.filter(pk=connection.pk, reading_until=until).update(reading_until=None)
     return True
@@ -126,10 +128,7 @@ def _read_in_order(connection: Connection) -> bool:
 
 def _read(row: Inbound) -> bool:
     at = timezone.now()
-    free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
-    # The number of attempts proves that nobody has claimed the row since it was loaded.
-    claimed = Inbound.objects.filter(free, pk=row.pk, state=Inbound.State.NEW, attempts=row.attempts)
-    if not claimed.update(lease_until=at + LEASE, attempts=row.attempts + 1, begun_at=at):
+    if not _claimed(row.pk, row.attempts, at, at + LEASE):
         return False
     row.attempts += 1
     alike = _calls_about_the_same(row)
@@ -167,14 +166,27 @@ def _read(row: Inbound) -> bool:
     return True
 
 
+@statements.update
+def _claimed(row_id: int, attempts: int, at: datetime, until: datetime) -> Change:
+    """Lease a row. The number of attempts proves that nobody has claimed the row since it was loaded."""
+    free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
+    rows = Inbound.objects.filter(free, pk=row_id, state=Inbound.State.NEW, attempts=attempts)
+    return Change(rows, {"lease_until": until, "attempts": F("attempts") + 1, "begun_at": at})
+
+
 def _calls_about_the_same(row: Inbound) -> list[int]:
     """Other calls about the record that wait by now: the record is fetched after them, and says what they announce."""
     if row.kind != Inbound.Kind.HOOK or not row.remote_key:
         return []
+    return [pk for pk in _waiting_calls(row.connection_id, row.remote_key) if pk != row.pk]
+
+
+@statements.select
+def _waiting_calls(connection_id: int, remote_key: str) -> QuerySet[Inbound, int]:
     rows = Inbound.objects.filter(
-        connection=row.connection_id, remote_key=row.remote_key, kind=Inbound.Kind.HOOK, state=Inbound.State.NEW
+        connection=connection_id, remote_key=remote_key, kind=Inbound.Kind.HOOK, state=Inbound.State.NEW
     )
-    return list(rows.exclude(pk=row.pk).values_list("pk", flat=True))
+    return rows.values_list("pk", flat=True)
 
 
 def _understood(row: Inbound) -> object:
@@ -190,12 +202,16 @@ def _understood(row: Inbound) -> object:
 
 
 def _end(row: Inbound, state: Inbound.State, error: str, *, also: Collection[int] = ()) -> None:
-    Inbound.objects.filter(pk=row.pk).update(
-        state=state, error=texts.storable(error), next_attempt_at=None, lease_until=None
-    )
+    _ended(row.pk, state, texts.storable(error))
     if also:
         waiting = Inbound.objects.filter(pk__in=also, state=Inbound.State.NEW, lease_until=None)
         waiting.update(state=state, next_attempt_at=None, begun_at=timezone.now())
+
+
+@statements.update
+def _ended(row_id: int, state: Inbound.State, error: str) -> Change:
+    rows = Inbound.objects.filter(pk=row_id)
+    return Change(rows, {"state": state, "error": error, "next_attempt_at": None, "lease_until": None})
 
 
 def _postpone(row: Inbound, error: TryLater) -> None:

@@ -9,14 +9,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import mapping, outbox
 from connectors.engine.inbound import absences, adoption, aliases, fields, identity
-from connectors.engine.inbound.inbound_notes import files, notes, tell_unread, withdrawn
+from connectors.engine.inbound.inbound_notes import files, notes, tell_unread
 from connectors.engine.inbound.sync_context import Contents, SyncContext
+from connectors.engine.inbound.withdrawals import withdrawn
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Connection, Link
+from hub.core import statements
+from hub.core.rows import save
 from hub.models import Leg, Ticket
 
 
@@ -42,7 +46,7 @@ def apply(
     if link is None:
         return None
     ticket = _locked(link.leg.ticket)
-    link = _locked_link(link.pk)
+    link = _locked_link.one(link.pk)
     if not _is_followed(link, remote):
         return link
     context = _context(link, ticket, remote, at)
@@ -123,7 +127,7 @@ def _save(link: Link, remote: RemoteTicket) -> None:
     link.born_at, link.missed, link.missing_since = link.born_at or remote.created_at, 0, None
     link.asked_at = timezone.now()
     # Only these columns: other processes write the sequence numbers and the lease.
-    link.save(update_fields=[*_HEARD, "missed", "missing_since", "asked_at"])
+    save(link, [*_HEARD, "missed", "missing_since", "asked_at"])
     if was_missing:
         absences.is_there_again(link.connection_id)
 
@@ -135,7 +139,7 @@ _HEARD = ("agreed", "heard", "heard_at", "born_at", "remote_url")
 def follow_survivor(*, alias: Link, remote: RemoteTicket, at: datetime) -> None:
     """Follow the status of the surviving record with the engagement of a merged one, and nothing else."""
     ticket = _locked(alias.leg.ticket)
-    link = _locked_link(alias.pk)
+    link = _locked_link.one(alias.pk)
     if link.state != Link.State.ALIAS or remote.is_foreign:
         return
     if remote.merged_into:  # merged once more
@@ -151,14 +155,21 @@ def follow_survivor(*, alias: Link, remote: RemoteTicket, at: datetime) -> None:
 
 def _locked(ticket: Ticket) -> Ticket:
     """The ticket, locked in a fixed order with the one it was merged into, to which late notes go."""
-    both = Ticket.objects.select_for_update().filter(pk__in=[ticket.pk, ticket.merged_into_id or ticket.pk])
-    return next(row for row in both.order_by("pk") if row.pk == ticket.pk)
+    both = _locked_both(ticket.pk, ticket.merged_into_id or ticket.pk)
+    return next(row for row in both if row.pk == ticket.pk)
 
 
-def _locked_link(pk: int) -> Link:
+@statements.select
+def _locked_both(ticket_id: int, other_id: int) -> QuerySet[Ticket]:
+    both = Q(pk=ticket_id) | Q(pk=other_id)
+    return Ticket.objects.select_for_update().filter(both).order_by("pk")
+
+
+@statements.select
+def _locked_link(link_id: int) -> QuerySet[Link]:
     """The link, locked and read after its ticket was locked, with everything that is needed to follow its record."""
-    rows = Link.objects.select_for_update(of=("self",))
-    return rows.select_related("connection__organisation", "leg__organisation").get(pk=pk)
+    links = Link.objects.select_for_update(of=("self",))
+    return links.select_related("connection__organisation", "leg__organisation").filter(pk=link_id)
 
 
 def _context(link: Link, ticket: Ticket, remote: RemoteTicket, at: datetime) -> SyncContext:

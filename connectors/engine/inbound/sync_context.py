@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from connectors.engine import outbox
 from connectors.engine.mapping import Mapped
 from connectors.kit.contract import RemoteTicket, Unread
-from connectors.models import Connection, Difference, Lane, Link, Outbound
+from connectors.models import Binding, Connection, Difference, Lane, Link, Outbound
+from hub.core import statements
 from hub.domain.actors import Actor
 from hub.models import Leg, Ticket
 
@@ -49,15 +50,13 @@ class SyncContext:
     @cached_property
     def fields_that_differ(self) -> set[str]:
         """Fields with differences that are open, or that a person has dealt with."""
-        rows = Difference.objects.filter(Q(resolved_at=None) | Q(is_dealt_with=True), link=self.link)
-        return set(rows.values_list("field", flat=True))
+        return set(_fields_that_differ(self.link.pk))
 
     @cached_property
     def bound(self) -> dict[str, dict[str, Bound]]:
         """The vendor's notes and files that were bound when the record was read, by lane and key."""
         found: dict[str, dict[str, Bound]] = {lane: {} for lane in Lane}
-        rows = self.link.bindings.values_list("lane", "remote_key", "fingerprint", "gone_at")
-        for lane, key, fingerprint, gone_at in rows:
+        for lane, key, fingerprint, gone_at in _bound(self.link.pk):
             found[lane][key] = Bound(fingerprint, is_gone=gone_at is not None)
         return found
 
@@ -65,13 +64,8 @@ class SyncContext:
     def being_written(self) -> dict[str, str]:
         """The values that are being written now: reading one of them is an echo of our own change."""
         found: dict[str, str] = {}
-        under_way = self.link.outbound.filter(
-            kind__in=[Outbound.Kind.FIELDS, Outbound.Kind.CREATE],
-            state__in=[Outbound.State.READY, Outbound.State.UNCLEAR],
-            intent_at__isnull=False,
-        )
-        for item in under_way:
-            found |= item.intent.get("fields", {})
+        for intent in _intents(self.link.pk):
+            found |= intent.get("fields", {})
         return found
 
     def actor(self, name: str = "") -> Actor:
@@ -80,6 +74,29 @@ class SyncContext:
     @property
     def origin(self) -> str:
         return str(self.connection.public_id)
+
+
+@statements.select
+def _fields_that_differ(link_id: int) -> QuerySet[Difference, str]:
+    rows = Difference.objects.filter(Q(resolved_at=None) | Q(is_dealt_with=True), link=link_id)
+    return rows.values_list("field", flat=True)
+
+
+@statements.select
+def _bound(link_id: int) -> QuerySet[Binding, tuple[str, str, str, datetime | None]]:
+    return Binding.objects.filter(link=link_id).values_list("lane", "remote_key", "fingerprint", "gone_at")
+
+
+@statements.select
+def _intents(link_id: int) -> QuerySet[Outbound, dict[str, Any]]:
+    """What is being written of the fields, in order."""
+    under_way = Outbound.objects.filter(
+        link=link_id,
+        kind__in=[Outbound.Kind.FIELDS, Outbound.Kind.CREATE],
+        state__in=[Outbound.State.READY, Outbound.State.UNCLEAR],
+        intent_at__isnull=False,
+    )
+    return under_way.order_by("seq").values_list("intent", flat=True)
 
 
 def differ(context: SyncContext, field: str, theirs: str, why: str, *, is_corrected: bool = False) -> None:

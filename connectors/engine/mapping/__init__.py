@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from connectors.engine.mapping import field_names
 from connectors.models import Connection, FieldRule, Mapping, NoteRule, PackPlace, StatusRule, ValueRule
+from hub.core import statements
 from hub.core.read_once import read_once
 from hub.core.sentences import sentence
 from hub.models import Leg, Phase, Publication, Stage, Ticket
@@ -119,9 +122,14 @@ class Mapped:
 
 def published(connection: Connection) -> Mapped:
     """The published mapping; an empty one, with which nothing is synchronised, if none is published."""
-    rows = Mapping.objects.filter(connection=connection, status=Publication.PUBLISHED)
-    pk = rows.values_list("pk", flat=True).first()
+    pk = _published.first(connection.pk)
     return Mapped(fields={}, values=(), statuses={}, notes={}) if pk is None else _loaded(connection.public_id, pk)
+
+
+@statements.select
+def _published(connection_id: int) -> QuerySet[Mapping, int]:
+    rows = Mapping.objects.filter(connection=connection_id, status=Publication.PUBLISHED)
+    return rows.values_list("pk", flat=True)
 
 
 @read_once(maxsize=1024)

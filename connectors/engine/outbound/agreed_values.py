@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from connectors.engine import outbox
 from connectors.engine.mapping import Mapped, agreement
 from connectors.engine.outbound.composition import Composed
 from connectors.kit.contract import RemoteTicket
 from connectors.models import Difference, Link
+from hub.core import statements
 from hub.core.clock import now
+from hub.core.rows import save
+from hub.core.statements import Change
 
 
 class Agreement:
@@ -21,7 +25,7 @@ class Agreement:
     def as_it_is(self, composed: Composed, held: Link) -> None:
         """Both sides agree by now, without a write."""
         self._agree({field: (self._agreed_theirs(field), mine) for field, mine in composed.ours.items()}, held=held)
-        held.save(update_fields=["agreed"])
+        save(held, ["agreed"])
 
     def queue_what_is_left(self, held: Link) -> None:
         """Queue what was changed here while the item was composed and sent; it was not queued, as the item waited."""
@@ -41,7 +45,7 @@ class Agreement:
         held.heard |= {field: remote.fields[field] for field in sent if field in remote.fields and field != "status"}
         if held.heard == remote.fields and held.heard_at is not None:
             held.heard_at = max(held.heard_at, remote.changed_at)
-        held.save(update_fields=["agreed", "heard", "heard_at"])
+        save(held, ["agreed", "heard", "heard_at"])
         self.link.heard = held.heard
 
     def _agreed_theirs(self, field: str) -> str:
@@ -57,7 +61,19 @@ class Agreement:
             held.agreed["reference"] = {"theirs": reference, "ours": reference}
         self.link.agreed = held.agreed
         # Both sides agree again, so the differences in these fields are settled.
-        Difference.objects.filter(link=held, field__in=list(values), resolved_at=None).update(resolved_at=now())
+        fields = list(values)
+        for at in range(0, len(fields), _FEW):
+            _settled(held.pk, now(), *statements.padded(fields[at : at + _FEW], _FEW))
+
+
+_FEW = 6
+"""How many fields are settled with one statement."""
+
+
+@statements.update
+def _settled(link_id: int, at: datetime, one: str, two: str, three: str, four: str, five: str, six: str) -> Change:
+    open_ones = Difference.objects.filter(link=link_id, resolved_at=None)
+    return Change(open_ones.filter(field__in=[one, two, three, four, five, six]), {"resolved_at": at})
 
 
 def _newest(fresh: Link, read: Link, field: str, theirs: str) -> str:

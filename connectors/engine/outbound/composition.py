@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from connectors.engine import correlation_marks, mapping
@@ -13,6 +14,7 @@ from connectors.engine.mapping import Mapped, agreement
 from connectors.kit.contract import Change, OutboundConnector, TicketConnector
 from connectors.kit.errors import Refused
 from connectors.models import Binding, Lane, Link, Outbound
+from hub.core import statements
 from hub.core.sentences import sentence
 from hub.domain import files
 from hub.models import ActorKind, Leg, Message
@@ -162,10 +164,14 @@ class Composer:
 
     def _hops_of(self, message: Message) -> list[str]:
         """The hubs that a message came through; Refused if there are too many."""
-        bindings = Binding.objects.filter(message=message).exclude(hops="")
-        hops = next((found.split("@") for found in bindings.values_list("hops", flat=True)), [])
+        hops = next((found.split("@") for found in _hops(message.pk)), [])
         if len(hops) >= correlation_marks.MOST_HOPS:
             raise Refused(
                 sentence("This message came through %(count)s other hubs and is not forwarded again.", count=len(hops))
             )
         return hops
+
+
+@statements.select
+def _hops(message_id: int) -> QuerySet[Binding, str]:
+    return Binding.objects.filter(message=message_id).exclude(hops="").values_list("hops", flat=True)

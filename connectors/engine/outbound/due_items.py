@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from connectors.engine import registry
 from connectors.models import Connection, Lane, Link, Outbound
-from hub.core import clock, compiled
+from hub.core import clock, compiled, statements
 from hub.core.jobs import Due
 
 MOST_CALLS = 100
@@ -42,10 +42,22 @@ def unsettled() -> QuerySet[Outbound]:
     return rows.select_related("message__author_organisation", "attachment").order_by("link", "seq")
 
 
+@statements.select
+def of_link(link_id: int) -> QuerySet[Outbound]:
+    """What is not settled yet on this link, in order."""
+    return unsettled().filter(link=link_id)
+
+
+@statements.select
+def item_of(link_id: int, item_id: int) -> QuerySet[Outbound]:
+    """The item of the link, if it is not settled yet."""
+    return unsettled().filter(link=link_id, pk=item_id)
+
+
 def of_links(links: Sequence[Link]) -> dict[int, list[Outbound]]:
     """What is not settled yet on these links, in order, by the links' primary keys."""
     found: dict[int, list[Outbound]] = {link.pk: [] for link in links}
-    for item in unsettled().filter(link__in=list(found)):
+    for item in of_link(links[0].pk) if len(links) == 1 else unsettled().filter(link__in=list(found)):
         found[item.link_id].append(item)
     return found
 
@@ -55,13 +67,16 @@ def due_calls(*, at: datetime, without: Collection[int], limit: int = MOST_CALLS
 
     Where more links of a system are due than calls can be made to it at once, several links are one call.
     """
-    rows = waiting(at=at).exclude(link__connection__in=without)
-    first = list(_named(rows)[:limit]) if without or limit != MOST_CALLS else compiled.run(_first_calls)
+    if without or limit != MOST_CALLS:
+        first = list(_named(waiting(at=at).exclude(link__connection__in=without))[:limit])
+    else:
+        first = compiled.run(_first_calls)
     calls: dict[int, Due] = {}
     counts = Counter(link for link, *_rest in first)
     for link, system, slug, is_urgent in first:
         calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out", bool(is_urgent)))
     if len(first) == limit and len(calls) < limit // 4:  # the queues of a few links hide those behind them
+        rows = waiting(at=at).exclude(link__connection__in=without)
         for link, system, slug, count in _behind(rows)[:limit]:
             counts[link] = count
             calls.setdefault(link, Due(link, system, registry.calls_at_once(slug), "out"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from connectors.kit.errors import Unclear
 from connectors.models import Attempt, Link
+from hub.core import statements
 from hub.core.sentences import sentence
 
 PACE = timedelta(hours=1)
@@ -47,5 +49,12 @@ class Pace:
         since = timezone.now() - PACE
         if self.link.paced_from is not None:
             since = max(since, self.link.paced_from)
-        attempts = Attempt.objects.filter(outbound__link=self.link, began_at__gte=since)
-        return attempts.filter(outcome__in=["ok", Unclear.__name__]).count()
+        return _writes.first(self.link.pk, since) or 0
+
+
+@statements.select
+def _writes(link_id: int, since: datetime) -> QuerySet[Attempt, int]:
+    """How often the link was written to since then, without what was refused; no row if it was not."""
+    attempts = Attempt.objects.filter(outbound__link=link_id, began_at__gte=since)
+    written = attempts.filter(outcome__in=["ok", Unclear.__name__]).order_by().values("outbound__link")
+    return written.annotate(count=Count("pk")).values_list("count", flat=True)

@@ -13,14 +13,13 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, leases, mapping, outbox
 from connectors.engine.inbound import identity, reconcile
 from connectors.engine.leases import Fenced
 from connectors.engine.mapping import NotMapped
-from connectors.engine.outbound import due_items, lookup, refusals
+from connectors.engine.outbound import due_items, item_writes, lookup, refusals
 from connectors.engine.outbound.agreed_values import Agreement
 from connectors.engine.outbound.composition import Composed, Composer
 from connectors.engine.outbound.pace import Pace
@@ -28,6 +27,7 @@ from connectors.kit.contract import Change, OutboundConnector, Pushed, RemoteTic
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.models import Attempt, Connection, Lane, Link, Outbound
 from hub.core.clock import now
+from hub.core.rows import insert
 from hub.core.sentences import sentence
 from hub.domain.actors import Actor
 from hub.models import Leg
@@ -79,7 +79,7 @@ class Sender:
     def send_lane(self, lane: Lane) -> None:
         """Send what is due of one lane, in order, and count what was settled."""
         if self.rows is None or self.is_stale:
-            self.rows, self.is_stale = list(self._open_rows()), False
+            self.rows, self.is_stale = due_items.of_link(self.link.pk), False
         can_go_on = True
         while can_go_on:
             item = self._next(self.rows, lane)
@@ -88,22 +88,18 @@ class Sender:
                 try:
                     can_go_on = self._settle(item)
                 except Overtaken:
-                    self.rows, self.is_stale = list(self._open_rows()), False
+                    self.rows, self.is_stale = due_items.of_link(self.link.pk), False
                     continue
                 if can_go_on:
                     self.settled += 1
                     self.rows.remove(item)
             elif self.is_stale:  # something may have been queued meanwhile
-                self.rows, self.is_stale = list(self._open_rows()), False
+                self.rows, self.is_stale = due_items.of_link(self.link.pk), False
             else:
                 break
         if self.is_stale:
-            self.rows, self.is_stale = list(self._open_rows()), False
+            self.rows, self.is_stale = due_items.of_link(self.link.pk), False
         self._let_wait(self.rows, lane)
-
-    def _open_rows(self) -> QuerySet[Outbound]:
-        """What is not settled yet on this link, in order."""
-        return due_items.unsettled().filter(link=self.link)
 
     def _next(self, rows: list[Outbound], lane: Lane) -> Outbound | None:
         """The next item of the lane, if it can be sent now; read again where a call has been made since it was read.
@@ -112,7 +108,7 @@ class Sender:
         """
         item = due_items.head(rows, lane)
         while item is not None and self.is_stale and (item.intent_at is not None or item.kind not in _TEXTS):
-            fresh = self._open_rows().filter(pk=item.pk).first()
+            fresh = due_items.item_of.first(self.link.pk, item.pk)
             at = rows.index(item)
             rows[at : at + 1] = [] if fresh is None else [fresh]
             item = due_items.head(rows, lane)
@@ -168,7 +164,7 @@ class Sender:
         if reconcile.is_as_heard(fresh, self.seen, self.composer.mapped):
             identity.verify(fresh, self.seen)
             if fresh.asked_at is None or timezone.now() - fresh.asked_at > ASKED_EVERY:
-                Link.objects.filter(pk=fresh.pk).update(asked_at=timezone.now())
+                item_writes.asked(fresh.pk, timezone.now())
         else:
             reconcile.apply(connection=self.link.connection, remote=self.seen, at=now())
             fresh = self._fresh_link()
@@ -179,7 +175,7 @@ class Sender:
 
     def _fresh_link(self) -> Link:
         """The link as it is now; Fenced if another worker has taken it over."""
-        fresh = Link.objects.select_related("leg__ticket", "leg__organisation").get(pk=self.link.pk)
+        fresh = item_writes.link_now.one(self.link.pk)
         if fresh.epoch != self.link.epoch:
             raise Fenced
         return fresh
@@ -201,8 +197,7 @@ class Sender:
         item.intent_at = timezone.now()
         change = composed.change
         item.intent = {"fields": dict(change.fields), "ours": composed.ours, "reference": change.reference}
-        rows = self._mine(item).filter(state=item.state, intent_at=None)
-        if not rows.update(intent_at=item.intent_at, intent=item.intent):
+        if not item_writes.intend(*self._named(item), item.state, item.intent_at, item.intent):
             self._fresh_link()  # Fenced if that is the reason
             raise Overtaken
         self.pace.count()
@@ -255,7 +250,7 @@ class Sender:
                     outbox.created(self.link, pushed.ticket)
                     held = leases.hold(self.link, with_ticket=True)
                 self.agreement.read_back(composed, pushed.ticket, held)
-            self._finish(item, Outbound.State.DONE, remote_key=pushed.key)
+            self._arrive(item, pushed.key)
             if item.kind == Outbound.Kind.FIELDS and held.leg.is_unreached:
                 origin = self.link.connection.public_id
                 stages.confirm_reached(leg=self.link.leg, actor=Actor.system("delivery"), at=now(), origin=origin)
@@ -335,33 +330,40 @@ class Sender:
     def _park(self, item: Outbound, why: str) -> None:
         self._write(item, state=Outbound.State.PARKED, error=why, next_attempt_at=None, intent_at=None, intent={})
 
-    def _finish(self, item: Outbound, state: Outbound.State, **more: str) -> None:
-        self._write(item, state=state, done_at=timezone.now(), next_attempt_at=None, **({"error": ""} | more))
+    def _finish(self, item: Outbound, state: Outbound.State, *, error: str = "") -> None:
+        if not item_writes.finish(*self._named(item), state, timezone.now(), error):
+            raise Fenced
+
+    def _arrive(self, item: Outbound, remote_key: str) -> None:
+        if not item_writes.arrive(*self._named(item), timezone.now(), remote_key):
+            raise Fenced
+
+    def _named(self, item: Outbound) -> tuple[int, int, int]:
+        """The item, under the lease of this link."""
+        return item.pk, self.link.pk, self.link.epoch
 
     def _note_attempt(self, item: Outbound, began: datetime, outcome: str, said: str) -> None:
-        Attempt.objects.create(
-            outbound=item,
-            epoch=self.link.epoch,
-            began_at=began,
-            ended_at=timezone.now(),
-            outcome=outcome,
-            said=said[:1000],
+        insert(
+            Attempt(
+                outbound=item,
+                epoch=self.link.epoch,
+                began_at=began,
+                ended_at=timezone.now(),
+                outcome=outcome,
+                said=said[:1000],
+            )
         )
-
-    def _mine(self, item: Outbound) -> QuerySet[Outbound]:
-        """The item, if the lease is still ours. Without a join, PostgreSQL checks an item again that was locked."""
-        return Outbound.objects.filter(pk=item.pk, link__in=Link.objects.filter(pk=self.link.pk, epoch=self.link.epoch))
 
     def _write(self, item: Outbound, *, only: str = "", **changes: object) -> None:
         """Change the item if the lease is still ours, and if its state is still `only`; Fenced otherwise."""
-        rows = self._mine(item)
+        mine = item_writes.mine(*self._named(item))
         may_wait_again = changes.get("intent_at", item) is None and changes.get("state") != Outbound.State.DONE
         try:
             with transaction.atomic() if may_wait_again else nullcontext():
-                written = (rows.filter(state=only) if only else rows).update(**changes)
+                written = (mine.filter(state=only) if only else mine).update(**changes)
         except IntegrityError:
             # Another change of fields is waiting already, and will send what this one had to send.
             changes |= {"state": Outbound.State.SKIPPED, "next_attempt_at": None, "intent_at": None}
-            written = self._mine(item).update(**changes)
+            written = mine.update(**changes)
         if not written:
             raise Fenced
