@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, cast
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Field, Model
 
 
@@ -62,7 +62,7 @@ def save(row: Model, names: Iterable[str]) -> None:
     Raises DatabaseError if the row is gone.
     """
     text, fields = _update_of(type(row), tuple(dict.fromkeys(names)))
-    values = [field.get_db_prep_save(field.pre_save(row, False), connection) for field in fields]
+    values = _values(row, fields, is_new=False)
     with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
         cursor.execute(text, [*values, row.pk])
         if cursor.rowcount != 1:
@@ -126,5 +126,30 @@ def _key_of(model: type[Model]) -> Field[Any, Any]:
     return key
 
 
-def _values(row: Model, fields: Sequence[Field[Any, Any]]) -> list[Any]:
-    return [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+def _values(row: Model, fields: Sequence[Field[Any, Any]], *, is_new: bool = True) -> list[Any]:
+    return [
+        getattr(row, field.attname)
+        if _is_passed_on(field)
+        else field.get_db_prep_save(field.pre_save(row, is_new), connection)
+        for field in fields
+    ]
+
+
+_NUMBERS = {
+    models.AutoField,
+    models.BigAutoField,
+    models.BigIntegerField,
+    models.BooleanField,
+    models.FloatField,
+    models.IntegerField,
+    models.PositiveBigIntegerField,
+    models.PositiveIntegerField,
+    models.PositiveSmallIntegerField,
+    models.SmallIntegerField,
+}
+
+
+@cache
+def _is_passed_on(field: Field[Any, Any]) -> bool:
+    """Whether the database gets the attribute as it is: a number, or a key that is one."""
+    return type(field.target_field if type(field) is models.ForeignKey else field) in _NUMBERS

@@ -51,35 +51,29 @@ class Given(Expression):
     def __init__(self, name: str, output_field: Field[Any, Any]) -> None:
         super().__init__(output_field=output_field)
         self.name = name
-        self.is_stored = False
-        """Whether it is a value to store, which may be NULL; a comparison with NULL would never hold."""
+        self.stored_in: Field[Any, Any] | None = None
+        """The field that gets the value, and says how; None if the value is compared or part of an expression."""
 
     def __bool__(self) -> bool:
         if sys._getframe(1).f_globals["__name__"].startswith("django."):
             return True  # Django asks whether there is an expression at all
         raise TypeError(f"A compiled statement cannot depend on the value of “{self.name}”.")
 
-    def resolve_expression(
-        self,
-        query: Any = None,
-        allow_joins: bool = True,
-        reuse: Any = None,
-        summarize: bool = False,
-        for_save: bool = False,
-    ) -> Given:
-        resolved: Given = super().resolve_expression(query, allow_joins, reuse, summarize, for_save)
-        resolved.is_stored = for_save
-        return resolved
-
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
 
+    def kept_in(self, field: Field[Any, Any]) -> Given:
+        """The same parameter as the new value of a field."""
+        stored: Given = self.copy()
+        stored.stored_in = field
+        return stored
+
     def filled(self, value: Any) -> Any:
         """The value as the database gets it. Raises ValueError for None where it would be compared."""
+        if self.stored_in is not None:
+            return self.stored_in.get_db_prep_save(value, connection)
         if value is None:
-            if not self.is_stored:
-                raise ValueError(f"“{self.name}” is compared and cannot be None.")
-            return None
+            raise ValueError(f"“{self.name}” is not stored as it is, and cannot be None.")
         return self.output_field.get_db_prep_value(value, connection)
 
 
@@ -211,6 +205,10 @@ def _compiled(built: QuerySet[Any, Any] | Change) -> _Text:
             raise TypeError("An update of these rows does more than a statement can.")
         query: Any = built.rows.query.chain(UpdateQuery)
         query.add_update_values(dict(built.values))
+        query.values = [
+            (field, model, value.kept_in(field) if isinstance(value, Given) else value)
+            for field, model, value in query.values
+        ]
         query.clear_ordering(force=True)
         if query.related_updates:
             raise TypeError("A compiled update changes one table only.")

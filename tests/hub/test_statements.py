@@ -20,6 +20,7 @@ import connectors.engine
 import hub.domain
 from connectors.models import Connection, Link
 from hub.core import rows, statements
+from hub.core.sentences import sentence
 from hub.core.statements import Change, Given
 from hub.domain import tickets
 from hub.domain.actors import Actor
@@ -38,7 +39,7 @@ SAMPLES: dict[type[Any], Any] = {
     models.BooleanField: True,
     models.BigIntegerField: 4711,
     models.FloatField: 17.25,
-    models.CharField: "a text",
+    models.CharField: sentence("%(count)s records", count=3),  # which a SentenceField stores in its own way
     models.DateTimeField: datetime(2026, 3, 16, 9, 30, 15, 250, tzinfo=UTC),
     models.JSONField: {"fields": {"title": "VPN down"}},
 }
@@ -114,7 +115,7 @@ def test_an_update_counts_rows_and_takes_none_as_a_value(at: datetime) -> None:
 
 
 def test_none_is_not_compared() -> None:
-    with pytest.raises(ValueError, match="“at” is compared and cannot be None"):
+    with pytest.raises(ValueError, match="“at” is not stored as it is, and cannot be None"):
         in_order(None, "vendor")  # type: ignore[arg-type]
 
 
