@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
@@ -44,17 +44,28 @@ def _leased(link_id: int) -> QuerySet[Link]:
 
 @transaction.atomic
 def claim_all(link_ids: Collection[int]) -> list[Link]:
-    """Lease those of the links that are free, in their order, with two statements however many there are."""
+    """Lease those of a few links (`statements.is_few`) that are free, in their order, with two statements."""
     at = timezone.now()
-    free = Link.objects.filter(
-        Q(lease_until__isnull=True) | Q(lease_until__lte=at), pk__in=link_ids, state=Link.State.ACTIVE
-    ).select_for_update(of=("self",), skip_locked=True)
-    links = list(free.select_related("connection__organisation", "leg__ticket", "leg__organisation").order_by("pk"))
-    Link.objects.filter(pk__in=[link.pk for link in links]).update(lease_until=at + LEASE, epoch=F("epoch") + 1)
+    links = _free(list(link_ids), at)
+    if links:
+        _claimed_all([link.pk for link in links], at + LEASE)
     for link in links:
         link.lease_until, link.epoch = at + LEASE, link.epoch + 1
     order = {pk: place for place, pk in enumerate(link_ids)}
     return sorted(links, key=lambda link: order[link.pk])
+
+
+@statements.select
+def _free(link_ids: Sequence[int], at: datetime) -> QuerySet[Link]:
+    free = Q(lease_until__isnull=True) | Q(lease_until__lte=at)
+    rows = Link.objects.filter(free, pk__in=link_ids, state=Link.State.ACTIVE)
+    rows = rows.select_for_update(of=("self",), skip_locked=True)
+    return rows.select_related("connection__organisation", "leg__ticket", "leg__organisation").order_by("pk")
+
+
+@statements.update
+def _claimed_all(link_ids: Sequence[int], until: datetime) -> Change:
+    return Change(Link.objects.filter(pk__in=link_ids), {"lease_until": until, "epoch": F("epoch") + 1})
 
 
 def release(*links: Link) -> None:

@@ -234,8 +234,8 @@ class RateLimiter:
     def _give_back(self, slots: Mapping[str, _Slot]) -> None:
         """Free slots by their endpoints, except those that have ended and may be somebody else's."""
         given = [(endpoint, slot.number, slot.until) for endpoint, slot in slots.items()]
-        for at in range(0, len(given), _FEW):
-            one, two, three = statements.padded(given[at : at + _FEW], _FEW)
+        for at in range(0, len(given), _FREED):
+            one, two, three = (given[at : at + _FREED] * _FREED)[:_FREED]
             _freed(self.connection.pk, *one, *two, *three)
 
 
@@ -263,7 +263,7 @@ def _taken(connection_id: int, endpoint: str, number: int, at: float, until: flo
     return Change(rows, {"until": until})
 
 
-_FEW = 3
+_FREED = 3
 """How many slots are freed with one statement: the work on one record seldom calls more endpoints."""
 
 

@@ -73,17 +73,14 @@ def queue(event: Event) -> None:
 
 def _of_legs(public_ids: Sequence[str]) -> list[Link]:
     """The links of these engagements."""
-    if 0 < len(public_ids) <= _FEW:
-        return _of_few_legs(*statements.padded(public_ids, _FEW))
+    if statements.is_few(public_ids):
+        return _of_few_legs(public_ids)
     return list(Link.objects.filter(leg__public_id__in=public_ids).select_related("connection"))
 
 
-_FEW = 4
-
-
 @statements.select
-def _of_few_legs(one: str, two: str, three: str, four: str) -> QuerySet[Link]:
-    return Link.objects.filter(leg__public_id__in=[one, two, three, four]).select_related("connection")
+def _of_few_legs(public_ids: Sequence[str]) -> QuerySet[Link]:
+    return Link.objects.filter(leg__public_id__in=public_ids).select_related("connection")
 
 
 @statements.select

@@ -10,14 +10,15 @@ its text and the way its rows become objects are kept:
 
     link = _with_connection.first(link.pk)
 
-Such a function cannot look at its parameters, and their annotations say how they are passed to the database.
+Such a function cannot look at its parameters, and their annotations say how they are passed to the database. A
+parameter annotated as a sequence takes a few values (`is_few`), for a condition with `__in`.
 """
 
 from __future__ import annotations
 
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
@@ -48,9 +49,10 @@ _FIELDS: Mapping[type, type[Field[Any, Any]]] = {
 class Given(Expression):
     """The place of a parameter. It has no value while the statement is built, so nothing can depend on it."""
 
-    def __init__(self, name: str, output_field: Field[Any, Any]) -> None:
+    def __init__(self, name: str, output_field: Field[Any, Any], place: int | None = None) -> None:
         super().__init__(output_field=output_field)
-        self.name = name
+        self.name, self.place = name, place
+        """`place` is the index in a list of values."""
         self.stored_in: Field[Any, Any] | None = None
         """The field that gets the value, and says how; None if the value is compared or part of an expression."""
 
@@ -68,8 +70,13 @@ class Given(Expression):
         stored.stored_in = field
         return stored
 
-    def filled(self, value: Any) -> Any:
-        """The value as the database gets it. Raises ValueError for None where it would be compared."""
+    def of(self, given: Mapping[str, Any]) -> Any:
+        """The value as the database gets it, out of those given. Raises ValueError for None where it is compared."""
+        value = given[self.name]
+        if self.place is not None:
+            if not is_few(value):
+                raise ValueError(f"“{self.name}” has {len(value)} values; 1 to {MOST} are possible.")
+            value = value[min(self.place, len(value) - 1)]
         if self.stored_in is not None:
             return self.stored_in.get_db_prep_save(value, connection)
         if value is None:
@@ -106,10 +113,10 @@ class Statement(Generic[P, Row]):
         ALL.append(self)
 
     @cached_property
-    def places(self) -> dict[str, Given]:
-        """A placeholder for each parameter. Raises TypeError if its annotation names no known type."""
+    def places(self) -> dict[str, Given | list[Given]]:
+        """A placeholder for each parameter, or several. Raises TypeError if its annotation names no known type."""
         hints = typing.get_type_hints(self.build)
-        return {name: Given(name, _field_for(hints[name], name)) for name in signature(self.build).parameters}
+        return {name: _places_for(hints[name], name) for name in signature(self.build).parameters}
 
     def text(self) -> _Text:
         """The statement for the database in use; compiled when it is first needed."""
@@ -124,8 +131,7 @@ class Statement(Generic[P, Row]):
         if text.is_locking and not connection.in_atomic_block:
             raise transaction.TransactionManagementError("Rows can be locked within a transaction only.")
         given = dict(zip(self.places, args, strict=False)) | kwargs
-        filled = [each.filled(given[each.name]) if isinstance(each, Given) else each for each in text.parameters]
-        cursor.execute(text.sql, filled)
+        cursor.execute(text.sql, [each.of(given) if isinstance(each, Given) else each for each in text.parameters])
         return text
 
 
@@ -176,12 +182,20 @@ def update(build: Callable[P, Change]) -> Update[P]:
     return Update(build)
 
 
-T = TypeVar("T")
+MOST = 10
+"""The most values in a list that is a parameter; there must be one at least. Places that are left repeat the last."""
 
 
-def padded(values: Sequence[T], size: int) -> list[T]:
-    """The values with the last one repeated, for a statement with this number of places. There must be one."""
-    return [*values, *[values[-1]] * (size - len(values))]
+def _places_for(hint: Any, name: str) -> Given | list[Given]:
+    if typing.get_origin(hint) is Sequence:
+        field = _field_for(typing.get_args(hint)[0], name)
+        return [Given(name, field, place) for place in range(MOST)]
+    return Given(name, _field_for(hint, name))
+
+
+def is_few(values: Sized) -> bool:
+    """Whether a statement takes these values as a list."""
+    return 0 < len(values) <= MOST
 
 
 def _field_for(hint: Any, name: str) -> Field[Any, Any]:

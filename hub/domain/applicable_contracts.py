@@ -111,20 +111,20 @@ def _candidates(tickets: Sequence[Ticket], engaged: Mapping[int, Collection[Orga
         return ()
     parties = {organisation.pk for ticket in tickets for organisation in engaged[ticket.pk]}
     services = {ticket.service_id for ticket in tickets if ticket.service_id is not None}
-    if len(services) <= 1 and 0 < len(parties) <= _FEW:
-        found: Iterable[_Row] = _for_few(*services or {0}, *statements.padded(sorted(parties), _FEW))
+    parties, services = parties or {0}, services or {0}  # no row has this key
+    if statements.is_few(parties) and statements.is_few(services):
+        found: Iterable[_Row] = _for_few(sorted(services), sorted(parties))
     else:
         found = _published(services, parties)
     return [_Candidate(*row) for row in found]
 
 
 _Row = tuple[str, str, int | None, int | None]
-_FEW = 4
 
 
 @statements.select
-def _for_few(service_id: int, one: int, two: int, three: int, four: int) -> QuerySet[Contract, _Row]:
-    return _published([service_id], [one, two, three, four])
+def _for_few(services: Sequence[int], parties: Sequence[int]) -> QuerySet[Contract, _Row]:
+    return _published(services, parties)
 
 
 def _published(services: Iterable[int], parties: Iterable[int]) -> QuerySet[Contract, _Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db.models import QuerySet
 
@@ -13,17 +13,14 @@ from hub.models import Organisation
 def organisations_of(public_ids: Iterable[str]) -> dict[str, Organisation]:
     """The organisations with these public ids; unknown ids are left out."""
     wanted = sorted(set(public_ids))
-    if 0 < len(wanted) <= _FEW:
-        return {each.public_id: each for each in _few(*statements.padded(wanted, _FEW))}
+    if statements.is_few(wanted):
+        return {each.public_id: each for each in _few(wanted)}
     return dict(Organisation.objects.in_bulk(wanted, field_name="public_id"))
 
 
-_FEW = 4
-
-
 @statements.select
-def _few(one: str, two: str, three: str, four: str) -> QuerySet[Organisation]:
-    return Organisation.objects.filter(public_id__in=[one, two, three, four]).order_by()
+def _few(public_ids: Sequence[str]) -> QuerySet[Organisation]:
+    return Organisation.objects.filter(public_id__in=public_ids).order_by()
 
 
 class Organisations:

@@ -226,7 +226,6 @@ def set_priority(
     if ticket.priority == priority:
         return ticket
     before, ticket.priority = ticket.priority, priority
-    ticket.save(update_fields=["priority"])
     history.record(
         ticket=ticket,
         kind=EventKind.PRIORITY_CHANGED,
@@ -235,6 +234,7 @@ def set_priority(
         at=at,
         occurred_at=occurred_at,
         origin=origin,
+        saving=["priority"],
     )
     return ticket
 
@@ -250,9 +250,15 @@ def set_status(
             sentence("The status “%(status)s” is not in the phase of %(label)s.", status=status, label=ticket.label)
         )
     before, ticket.status = ticket.status.slug, status
-    ticket.save(update_fields=["status"])
-    payload = {"verb": verb, "before": before, "after": status.slug, "reason": reason}
-    history.record(ticket=ticket, kind=EventKind.STATUS_CHANGED, payload=payload, actor=actor, at=at, origin=origin)
+    history.record(
+        ticket=ticket,
+        kind=EventKind.STATUS_CHANGED,
+        payload={"verb": verb, "before": before, "after": status.slug, "reason": reason},
+        actor=actor,
+        at=at,
+        origin=origin,
+        saving=["status"],
+    )
     return ticket
 
 
@@ -273,13 +279,19 @@ def assign(
     ticket.assignee = assignee or ticket.assignee
     if before == (ticket.team_id, ticket.assignee_id):
         return ticket
-    ticket.save(update_fields=["team", "assignee"])
-    payload = {
-        "team": team.public_id if team else "",
-        "assignee": assignee.public_id if assignee else "",
-        "to": str(assignee or team),
-    }
-    history.record(ticket=ticket, kind=EventKind.TICKET_ASSIGNED, payload=payload, actor=actor, at=at, origin=origin)
+    history.record(
+        ticket=ticket,
+        kind=EventKind.TICKET_ASSIGNED,
+        payload={
+            "team": team.public_id if team else "",
+            "assignee": assignee.public_id if assignee else "",
+            "to": str(assignee or team),
+        },
+        actor=actor,
+        at=at,
+        origin=origin,
+        saving=["team", "assignee"],
+    )
     return ticket
 
 

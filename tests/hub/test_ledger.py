@@ -202,6 +202,7 @@ class Laws(TestCase):
     """Whatever is done in whatever order: the ledger sums, and folding again changes nothing."""
 
     @example([("offer", 0, 0), ("wait_us", 0, 0), ("parallel", 1, 0)])
+    @example([("offer", 0, 0), ("return", 0, 0), ("parallel", 1, 0)])
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5000), st.integers(0, 600)), max_size=16))
     def test_every_second_has_one_holder_and_one_charge(self, steps: list[tuple[str, int, int]]) -> None:
@@ -235,8 +236,9 @@ def _spans(ticket: Ticket) -> list[object]:
 
 
 def _lasting(row: dict[str, object]) -> dict[str, object]:
-    """What holds whenever the row was written. The rest is as of `as_of`, also when a paused clock would be due."""
-    moving = {"as_of", "used_seconds", "paused_seconds"} | ({"projected_due_at"} if row["state"] == "paused" else set())
+    """What holds whenever the row was written. The rest is as of `as_of`, also when a clock that waits would be due."""
+    is_waiting = row["state"] in (Clock.State.PAUSED, Clock.State.IDLE)
+    moving = {"as_of", "used_seconds", "paused_seconds"} | ({"projected_due_at"} if is_waiting else set())
     return {name: value for name, value in row.items() if name not in moving}
 
 

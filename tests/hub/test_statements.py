@@ -114,6 +114,22 @@ def test_an_update_counts_rows_and_takes_none_as_a_value(at: datetime) -> None:
     assert archive("no such kind", at) == 0
 
 
+@statements.select
+def among(names: Sequence[str]) -> QuerySet[Organisation, str]:
+    return Organisation.objects.filter(name__in=names).order_by("name").values_list("name", flat=True)
+
+
+def test_a_few_values_are_a_list() -> None:
+    for number in range(12):
+        factories.OrganisationFactory(name=f"V{number:02}")
+    assert among(["V03"]) == ["V03"]
+    assert among(["V03", "V05", "V99"]) == ["V03", "V05"]
+    assert among([f"V{number:02}" for number in range(10)]) == [f"V{number:02}" for number in range(10)]
+    assert [statements.is_few(range(size)) for size in (0, 1, 10, 11)] == [False, True, True, False]
+    with pytest.raises(ValueError, match="11 values"):
+        among([f"V{number:02}" for number in range(11)])
+
+
 def test_none_is_not_compared() -> None:
     with pytest.raises(ValueError, match="“at” is not stored as it is, and cannot be None"):
         in_order(None, "vendor")  # type: ignore[arg-type]
@@ -189,12 +205,19 @@ def test_every_statement_has_the_text_that_its_queryset_has() -> None:
     for statement in found:
         with transaction.atomic():
             text = statement.text()
-            values = {name: SAMPLES[type(given.output_field)] for name, given in statement.places.items()}
+            values = {name: sample(given) for name, given in statement.places.items()}
             sql, parameters = django_text(statement.build(**values))  # type: ignore[call-arg]
-        filled = [each.filled(values[each.name]) if isinstance(each, Given) else each for each in text.parameters]
+        filled = [each.of(values) if isinstance(each, Given) else each for each in text.parameters]
         name = f"{statement.build.__module__}.{statement.__name__}"
         assert plain(text.sql) == plain(sql), name
         assert sorted(map(shown, filled)) == sorted(map(shown, distinct(parameters, filled))), name
+
+
+def sample(given: Given | list[Given]) -> Any:
+    """A value for a parameter; for a list of values, one that fits."""
+    if isinstance(given, list):
+        return [SAMPLES[type(given[0].output_field)]]
+    return SAMPLES[type(given.output_field)]
 
 
 def django_text(built: QuerySet[Any, Any] | Change) -> tuple[str, Sequence[Any]]:

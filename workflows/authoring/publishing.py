@@ -162,7 +162,6 @@ def _move(pk: int, version: WorkflowVersion, targets: Mapping[int, State | None]
     if target is None or ticket.status.version_id != version.pk or target.phase != ticket.phase:
         return False
     before, ticket.status = ticket.status, target
-    ticket.save(update_fields=["status"])
     payload = {"before": str(before.version), "after": str(target.version), "status": target.slug}
-    history.record(ticket=ticket, kind=EventKind.VERSION_MOVED, payload=payload, actor=actor, at=at)
+    history.record(ticket=ticket, kind=EventKind.VERSION_MOVED, payload=payload, actor=actor, at=at, saving=["status"])
     return True

@@ -28,8 +28,14 @@ def declare(*, ticket: Ticket, is_major: bool, actor: Actor, at: datetime) -> Ti
             _("%(ticket)s is no longer open; only an open ticket can be a major incident.") % {"ticket": ticket.label}
         )
     ticket.is_major = is_major
-    ticket.save(update_fields=["is_major"])
-    history.record(ticket=ticket, kind=EventKind.MAJOR_CHANGED, payload={"is_major": int(is_major)}, actor=actor, at=at)
+    history.record(
+        ticket=ticket,
+        kind=EventKind.MAJOR_CHANGED,
+        payload={"is_major": int(is_major)},
+        actor=actor,
+        at=at,
+        saving=["is_major"],
+    )
     return ticket
 
 

@@ -70,7 +70,6 @@ def move(
     before = str(ticket.phase)
     status = status or tickets.state_of(ticket, MOVES[name].leads_to)
     _call(ticket, name, status=status, at=at)
-    ticket.save(update_fields=["phase", "status", "resolved_at", "closed_at"])
     history.record(
         ticket=ticket,
         kind=EventKind.TICKET_MOVED,
@@ -79,6 +78,7 @@ def move(
         at=at,
         occurred_at=occurred_at,
         origin=origin,
+        saving=["phase", "status", "resolved_at", "closed_at"],
     )
     if not ticket.is_open:
         ticket = triage.ended(ticket=ticket, actor=actor, at=at)

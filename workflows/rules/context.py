@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
-from django.db.models import Count
+from django.db.models import Count, ForeignKey, QuerySet
 
+from hub.core import statements
 from hub.models import OPEN_STAGES, Attachment, Clock, Leg, Message, Person, Relation, Ticket
 from hub.queries.clocks import seconds_used
 from hub.queries.tickets import OPEN
@@ -136,10 +137,19 @@ RELATED = ("status__version", "service", "requester__organisation", "holder", "o
 def _legs(tickets: Sequence[Ticket]) -> dict[int, list[Leg]]:
     rows = {ticket.pk: ticket for ticket in tickets}
     found: dict[int, list[Leg]] = {pk: [] for pk in rows}
-    for leg in Leg.objects.filter(ticket__in=list(rows)).select_related("organisation").order_by("number"):
+    for leg in _legs_of_one(*rows) if len(rows) == 1 else _in_order(Leg.objects.filter(ticket__in=list(rows))):
         leg.ticket = rows[leg.ticket_id]
         found[leg.ticket_id].append(leg)
     return found
+
+
+@statements.select
+def _legs_of_one(ticket_id: int) -> QuerySet[Leg]:
+    return _in_order(Leg.objects.filter(ticket=ticket_id))
+
+
+def _in_order(legs: QuerySet[Leg]) -> QuerySet[Leg]:
+    return legs.select_related("organisation").order_by("number")
 
 
 def _clocks(tickets: Sequence[Ticket]) -> dict[int, list[Clock]]:
@@ -183,7 +193,27 @@ def context(ticket: Ticket, *, at: datetime, reason: str = "", given: Mapping[st
 
 def fresh(ticket: Ticket) -> Ticket:
     """The ticket, read again with its `RELATED` rows."""
-    return Ticket.objects.select_related(*RELATED).get(pk=ticket.pk)
+    return _fresh.one(ticket.pk)
+
+
+def again(ticket: Ticket) -> Ticket:
+    """The ticket, read again without its `RELATED` rows: those that it still refers to are those of `ticket`."""
+    found = _alone.one(ticket.pk)
+    for name in RELATED:
+        field = cast("ForeignKey[Any, Any]", Ticket._meta.get_field(name.partition("__")[0]))
+        if field.is_cached(ticket) and getattr(found, field.attname) == getattr(ticket, field.attname):
+            field.set_cached_value(found, field.get_cached_value(ticket))
+    return found
+
+
+@statements.select
+def _alone(ticket_id: int) -> QuerySet[Ticket]:
+    return Ticket.objects.filter(pk=ticket_id)
+
+
+@statements.select
+def _fresh(ticket_id: int) -> QuerySet[Ticket]:
+    return Ticket.objects.select_related(*RELATED).filter(pk=ticket_id)
 
 
 def all_done(legs: Iterable[Leg]) -> bool:

@@ -28,7 +28,7 @@ from workflows.models import FailedAction, Trigger
 from workflows.notifications import notify
 from workflows.notifications.notify import Told
 from workflows.rules.compiled import CompiledAction, CompiledTransition, Policy, policy_of
-from workflows.rules.context import Context, context, fresh
+from workflows.rules.context import Context, again, context, fresh
 from workflows.rules.registry import ACTIONS
 from workflows.rules.roles import MACHINE, roles
 from workflows.rules.verbs import why_not
@@ -199,9 +199,10 @@ def _offer_to_default(outcome: Outcome, public_id: str, seen: Context, execution
 
 def run(outcome: Outcome, actions: Iterable[CompiledAction], seen: Context, execution: Execution) -> None:
     """Perform the actions of a rule in order. A failed action does not stop the others; a person is notified of it."""
+    ticket = seen.ticket
     for each in actions:
-        # Each action sees the ticket as the previous one has left it.
-        now = Context(fresh(seen.ticket), at=execution.at, reason=seen.reason, given=seen.given)
+        ticket = again(ticket)  # each action sees the ticket as the previous one has left it
+        now = Context(ticket, at=execution.at, reason=seen.reason, given=seen.given)
         try:
             outcome.done.append(each.kind.do(now, each.params, execution))
         except (ActionRefused, MoveRefused, tickets.NotEditable, messages.NotSaid) as refused:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
+
+from hub.core import statements
 from hub.domain.actors import Actor
 from hub.models import ActorKind, Membership, Ticket, User
 
@@ -16,8 +19,13 @@ def roles(actor: Actor, ticket: Ticket) -> frozenset[str]:
         return frozenset({MACHINE})
     if actor.kind == ActorKind.VENDOR:
         return frozenset({str(Membership.Role.VENDOR)})
-    user = User.objects.filter(public_id=actor.id).first() if actor.kind == ActorKind.PERSON else None
+    user = _user.first(actor.id) if actor.kind == ActorKind.PERSON else None
     return roles_on(user, ticket) if user is not None else frozenset()
+
+
+@statements.select
+def _user(public_id: str) -> QuerySet[User]:
+    return User.objects.filter(public_id=public_id)
 
 
 def roles_on(user: User, ticket: Ticket) -> frozenset[str]:

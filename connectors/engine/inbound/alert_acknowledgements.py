@@ -19,6 +19,7 @@ from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import AlertConnector
 from connectors.kit.errors import ConnectorError, TryLater, Unclear
 from connectors.models import AlertState, Connection
+from hub.core import statements
 from hub.core.jobs import Due
 from hub.core.sentences import sentence
 from hub.domain.signals import reacts_to
@@ -64,12 +65,12 @@ def fires_on_a_ticket_under_way(ticket: Ticket) -> None:
 
 def _queue(event: Event) -> None:
     """Make the acknowledgement of every active alert of the ticket due that was not acknowledged yet."""
-    ticket = Ticket.objects.get(pk=event.ticket_id).goes_on_as
+    ticket = _with_survivor.one(event.ticket_id).goes_on_as
     if not ticket.is_open:
         return
-    of_it = Q(ticket=ticket) | Q(ticket__merged_into=ticket)
-    rows = AlertState.objects.filter(of_it, is_firing=True, acknowledgement="").select_related("connection")
-    wanted = [row.pk for row in rows if row.connection.settings.get("acknowledge") == BEGUN]
+    wanted = [row.pk for row in _unacknowledged(ticket.pk) if row.connection.settings.get("acknowledge") == BEGUN]
+    if not wanted:
+        return
     who = dict.fromkeys(part for part in (event.actor_name, str(event.actor_organisation or "")) if part)
     text = _("%(ticket)s: %(people)s is working on this.") % {"ticket": ticket.label, "people": ", ".join(who)}
     AlertState.objects.filter(pk__in=wanted).update(
@@ -79,6 +80,17 @@ def _queue(event: Event) -> None:
         acknowledge_said="",
         acknowledge_text=text[:255],
     )
+
+
+@statements.select
+def _with_survivor(ticket_id: int) -> QuerySet[Ticket]:
+    return Ticket.objects.select_related("merged_into").filter(pk=ticket_id)
+
+
+@statements.select
+def _unacknowledged(ticket_id: int) -> QuerySet[AlertState]:
+    of_it = Q(ticket=ticket_id) | Q(ticket__merged_into=ticket_id)
+    return AlertState.objects.filter(of_it, is_firing=True, acknowledgement="").select_related("connection")
 
 
 def due(*, at: datetime, limit: int = 50) -> list[int]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TypedDict
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from connectors.kit.contract import ParsedMail
 from connectors.models import Connection, HeardMail, Link, Outbound
+from hub.core import statements
 from hub.core.clock import now
 from hub.domain.actors import Actor
 from hub.models import Leg
@@ -28,13 +30,25 @@ class Thread(TypedDict):
 
 def thread(link: Link) -> Thread:
     """The vendor's number and last Message-IDs, the newest last; IDs that need SMTPUTF8 are omitted."""
-    rows = link.heard_mail.order_by("-pk").values_list("message_id", flat=True)[:MOST_IN_THREAD]
-    return Thread(number=number(link), thread=tuple(each for each in reversed(rows) if each.isascii()))
+    newest = reversed(_newest(link.pk))
+    return Thread(number=number(link), thread=tuple(each for each in newest if each.isascii()))
+
+
+@statements.select
+def _newest(link_id: int) -> QuerySet[HeardMail, str]:
+    rows = HeardMail.objects.filter(link=link_id).order_by("-pk")
+    return rows.values_list("message_id", flat=True)[:MOST_IN_THREAD]
 
 
 def number(link: Link) -> str:
     """The vendor's newest ticket number, as its help desk writes it into subjects; empty if there is none."""
-    return link.heard_mail.exclude(number="").order_by("-pk").values_list("number", flat=True).first() or ""
+    return _number.first(link.pk) or ""
+
+
+@statements.select
+def _number(link_id: int) -> QuerySet[HeardMail, str]:
+    rows = HeardMail.objects.filter(link=link_id).exclude(number="").order_by("-pk")
+    return rows.values_list("number", flat=True)[:1]
 
 
 def answered(connection: Connection, letter: ParsedMail) -> Link | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from connectors.engine import outbox
@@ -61,19 +61,16 @@ class Agreement:
             held.agreed["reference"] = {"theirs": reference, "ours": reference}
         self.link.agreed = held.agreed
         # Both sides agree again, so the differences in these fields are settled.
-        fields = list(values)
-        for at in range(0, len(fields), _FEW):
-            _settled(held.pk, now(), *statements.padded(fields[at : at + _FEW], _FEW))
-
-
-_FEW = 6
-"""How many fields are settled with one statement."""
+        if statements.is_few(values):
+            _settled(held.pk, now(), list(values))
+        elif values:
+            Difference.objects.filter(link=held, field__in=list(values), resolved_at=None).update(resolved_at=now())
 
 
 @statements.update
-def _settled(link_id: int, at: datetime, one: str, two: str, three: str, four: str, five: str, six: str) -> Change:
-    open_ones = Difference.objects.filter(link=link_id, resolved_at=None)
-    return Change(open_ones.filter(field__in=[one, two, three, four, five, six]), {"resolved_at": at})
+def _settled(link_id: int, at: datetime, fields: Sequence[str]) -> Change:
+    open_ones = Difference.objects.filter(link=link_id, field__in=fields, resolved_at=None)
+    return Change(open_ones, {"resolved_at": at})
 
 
 def _newest(fresh: Link, read: Link, field: str, theirs: str) -> str:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from connectors.engine import correlation_marks, mapping
 from connectors.engine.inbound import linked_mail
 from connectors.engine.mapping import Mapped, agreement
-from connectors.kit.contract import Change, OutboundConnector, TicketConnector
+from connectors.kit.contract import Change, MailConnector, OutboundConnector
 from connectors.kit.errors import Refused
 from connectors.models import Binding, Lane, Link, Outbound
 from hub.core import statements
@@ -94,7 +94,7 @@ class Composer:
 
     def _thread(self) -> dict[str, Any]:
         """For an e-mail: by what the vendor's help desk finds the ticket."""
-        return {} if isinstance(self.connector, TicketConnector) else dict(linked_mail.thread(self.link))
+        return dict(linked_mail.thread(self.link)) if isinstance(self.connector, MailConnector) else {}
 
     def _fitting(self, field: str, theirs: str | None) -> str | None:
         """The vendor's value, cut to the length limit; a description also carries the mark of the hubs passed."""
@@ -137,7 +137,7 @@ class Composer:
         assert message is not None
         visibility = self.mapped.visibility(
             is_for_requester=message.is_for_requester,
-            is_for_vendor_alone=not message.is_for_later_legs and message.legs.count() == 1,
+            is_for_vendor_alone=not message.is_for_later_legs and len(_addressed(message.pk)) == 1,
         )
         about = f"{message.author_organisation}, {message.author_name}".rstrip(", ")
         mark = correlation_marks.sign(item.public_id, hops=self._hops_of(message))
@@ -164,12 +164,19 @@ class Composer:
 
     def _hops_of(self, message: Message) -> list[str]:
         """The hubs that a message came through; Refused if there are too many."""
-        hops = next((found.split("@") for found in _hops(message.pk)), [])
+        # A message that was written here came through no other hub.
+        hops = next((found.split("@") for found in _hops(message.pk)), []) if message.origin else []
         if len(hops) >= correlation_marks.MOST_HOPS:
             raise Refused(
                 sentence("This message came through %(count)s other hubs and is not forwarded again.", count=len(hops))
             )
         return hops
+
+
+@statements.select
+def _addressed(message_id: int) -> QuerySet[Any, int]:
+    """The engagements that a message is addressed to."""
+    return Message.legs.through.objects.filter(message=message_id).values_list("leg", flat=True)
 
 
 @statements.select

@@ -54,10 +54,15 @@ def item_of(link_id: int, item_id: int) -> QuerySet[Outbound]:
     return unsettled().filter(link=link_id, pk=item_id)
 
 
+@statements.select
+def _of_few(links: Sequence[int]) -> QuerySet[Outbound]:
+    return unsettled().filter(link__pk__in=links)
+
+
 def of_links(links: Sequence[Link]) -> dict[int, list[Outbound]]:
-    """What is not settled yet on these links, in order, by the links' primary keys."""
+    """What is not settled yet on these links, in order, by the links' primary keys; at most `MOST_TOGETHER` links."""
     found: dict[int, list[Outbound]] = {link.pk: [] for link in links}
-    for item in of_link(links[0].pk) if len(links) == 1 else unsettled().filter(link__in=list(found)):
+    for item in of_link(links[0].pk) if len(links) == 1 else _of_few(list(found)):
         found[item.link_id].append(item)
     return found
 

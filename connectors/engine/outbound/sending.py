@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
+
 from connectors.engine import backoff, leases, registry
 from connectors.engine.inbound import identity
 from connectors.engine.leases import Fenced
@@ -14,6 +16,7 @@ from connectors.engine.outbound.sender import Sender
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import OutboundConnector
 from connectors.models import Connection, Lane, Link
+from hub.core import statements
 
 TOGETHER_SECONDS = 0.5
 """How long a job goes on to its next link; the links that are left are taken up by other jobs."""
@@ -64,8 +67,13 @@ def _send_on(links: Sequence[Link]) -> int:
 
 def _may_go_on(link: Link) -> bool:
     """Whether the link, which has waited for others, and its connection are still active."""
-    active = Link.objects.filter(pk=link.pk, epoch=link.epoch, state=Link.State.ACTIVE)
-    return active.filter(connection__state=Connection.State.ACTIVE).exists()
+    return bool(_active(link.pk, link.epoch))
+
+
+@statements.select
+def _active(link_id: int, epoch: int) -> QuerySet[Link, int]:
+    active = Link.objects.filter(pk=link_id, epoch=epoch, state=Link.State.ACTIVE)
+    return active.filter(connection__state=Connection.State.ACTIVE).values_list("pk", flat=True)
 
 
 def _send_lanes(sender: Sender) -> None:
