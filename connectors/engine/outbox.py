@@ -105,12 +105,8 @@ def _engage(event: Event) -> None:
 
     For any other organisation the engagement counts as delivered at once, and is offered by e-mail.
     """
-    leg = Leg.objects.select_related("organisation", "ticket").get(public_id=event.payload["leg"])
-    connection = Connection.objects.filter(
-        organisation=leg.organisation,
-        purpose=Connection.Purpose.TICKETS,
-        state__in=[Connection.State.ACTIVE, Connection.State.LOCKED_OUT],
-    ).first()
+    leg = _leg.one(event.payload["leg"])
+    connection = _live.first(leg.organisation_id)
     if connection is None:
         stages.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=event.recorded_at)
         if not leg.organisation.is_us:
@@ -128,19 +124,45 @@ def _engage(event: Event) -> None:
 
 def _mail_that_it_is_over(event: Event) -> None:
     """E-mail an organisation that was offered the ticket by e-mail, and has no record of it, that this has ended."""
-    leg = Leg.objects.select_related("organisation", "ticket").get(public_id=event.payload["leg"])
+    leg = _leg.one(event.payload["leg"])
     if not hasattr(leg, "link") and not leg.organisation.is_us and vendor_mail.is_reached_by_mail(leg):
         vendor_mail.withdrawn(leg, at=event.recorded_at)
 
 
 def _mail_those_without_a_system(event: Event) -> None:
     """E-mail a message to the organisations that were offered the ticket by e-mail, to the same address."""
-    legs = Leg.objects.filter(public_id__in=event.payload["legs"], stage__in=OPEN_STAGES, link__isnull=True)
-    theirs = legs.exclude(organisation=event.actor_organisation_id).exclude(organisation__is_us=True)
-    for leg in theirs.select_related("organisation", "ticket"):
-        if vendor_mail.is_reached_by_mail(leg):
+    named = event.payload["legs"]
+    for leg in _few_without_a_system(named) if statements.is_few(named) else _without_a_system(named):
+        is_theirs = leg.organisation_id != event.actor_organisation_id and not leg.organisation.is_us
+        if is_theirs and vendor_mail.is_reached_by_mail(leg):
             message = Message.objects.select_related("author_organisation").get(public_id=event.payload["message"])
             vendor_mail.said(leg, message, at=event.recorded_at)
+
+
+@statements.select
+def _few_without_a_system(public_ids: Sequence[str]) -> QuerySet[Leg]:
+    return _without_a_system(public_ids)
+
+
+def _without_a_system(public_ids: Sequence[str]) -> QuerySet[Leg]:
+    """Those of the engagements that are open and have no record in a system that is connected."""
+    legs = Leg.objects.filter(public_id__in=public_ids, stage__in=OPEN_STAGES, link__isnull=True)
+    return legs.select_related("organisation", "ticket")
+
+
+@statements.select
+def _leg(public_id: str) -> QuerySet[Leg]:
+    return Leg.objects.select_related("organisation", "ticket").filter(public_id=public_id)
+
+
+@statements.select
+def _live(organisation_id: int) -> QuerySet[Connection]:
+    """The connections over which tickets are sent to an organisation."""
+    return Connection.objects.filter(
+        organisation=organisation_id,
+        purpose=Connection.Purpose.TICKETS,
+        state__in=[Connection.State.ACTIVE, Connection.State.LOCKED_OUT],
+    ).order_by("pk")
 
 
 def _to_be_told(links: Iterable[Link], origin: str) -> list[Link]:

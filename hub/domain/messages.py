@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
+from hub.core import statements
 from hub.core.rows import insert, insert_once
 from hub.core.sentences import sentence
 from hub.domain import files, history, tickets
@@ -225,4 +227,9 @@ def sees(organisation: Organisation, message: Message) -> bool:
 
 
 def _user(actor: Actor) -> User | None:
-    return User.objects.filter(public_id=actor.id).first() if actor.kind == ActorKind.PERSON else None
+    return _with_id.first(actor.id) if actor.kind == ActorKind.PERSON else None
+
+
+@statements.select
+def _with_id(public_id: str) -> QuerySet[User]:
+    return User.objects.filter(public_id=public_id)

@@ -56,7 +56,13 @@ def first_state(phase: Phase, *, service: Service | None = None) -> State:
 
 def state_of(ticket: Ticket, phase: Phase) -> State:
     """The initial status of a phase in the ticket's own workflow version."""
-    return State.objects.get(version=ticket.status.version_id, phase=phase, is_default=True)
+    return _default_status.one(ticket.status_id, phase)
+
+
+@statements.select
+def _default_status(status_id: int, phase: str) -> QuerySet[State]:
+    """The initial status of a phase in the version of this status."""
+    return State.objects.filter(version__states=status_id, phase=phase, is_default=True)
 
 
 def locked(ticket: Ticket) -> Ticket:

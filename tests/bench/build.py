@@ -23,6 +23,7 @@ else:
     from connectors.autotask.webhooks import signature
     from connectors.engine.inbound import reading
     from connectors.engine.outbound import sending
+    from hub.core import sessions
     from hub.domain import due_clocks
     from worker import dispatcher
     from workflows.handoffs import comments, engagements, stages
@@ -40,6 +41,12 @@ def fire_due_clocks(at: datetime) -> None:
     else:
         while due_clocks.fire(at=at):
             pass
+
+
+def give_back_session() -> None:
+    """Give the database session back before a call to a vendor's system, as every connector's call does today."""
+    if not IS_BEFORE:
+        sessions.release()
 
 
 def working_dispatcher(*, calls: int) -> Any:

@@ -17,7 +17,7 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Organisation, Service, Team, Ticket, Workflow
 from tests import factories
-from tests.bench.build import IS_BEFORE, comments, engagements, stages
+from tests.bench.build import IS_BEFORE, comments, engagements, give_back_session, stages
 from tests.workflows.building import act, guard, published, rule
 
 GOALS = {"resolve": {"P1": 4 * 3600, "P2": 8 * 3600, "P3": 72 * 3600}}
@@ -187,6 +187,7 @@ def instant_vendors(
         keeps_records = False  # as a 602caa8 connector says that there is nothing to read
 
         def push(self, change: Any) -> Any:
+            give_back_session()
             if change.key.startswith("hangs"):
                 _go_on.wait(300)
                 return contract.Pushed(key=change.id)

@@ -10,10 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any, Unpack
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from hub.core import statements
+from hub.core.rows import insert
 from hub.core.sentences import sentence, sentences
+from hub.core.statements import Change
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Message, Organisation, Phase, Stage, Ticket
@@ -196,8 +199,8 @@ def _may_be_engaged(ticket: Ticket, organisation: Organisation) -> None:
         )
     if organisation.archived_at is not None:
         raise HandoffRefused(sentence("%(name)s is archived and takes no tickets.", name=organisation))
-    open_legs = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES)
-    if open_legs.filter(organisation=organisation).exists():
+    engaged = _engaged(ticket.pk)
+    if organisation.pk in engaged:
         raise HandoffRefused(
             sentence(
                 "%(name)s is already engaged on this ticket; make that engagement the leading one instead.",
@@ -205,7 +208,7 @@ def _may_be_engaged(ticket: Ticket, organisation: Organisation) -> None:
             )
         )
     most = ticket.status.version.most_organisations
-    if open_legs.count() >= most:
+    if len(engaged) >= most:
         raise HandoffRefused(
             sentences(
                 "Only %(most)d organisation may be engaged at the same time; recall it first.",
@@ -216,19 +219,36 @@ def _may_be_engaged(ticket: Ticket, organisation: Organisation) -> None:
         )
 
 
+@statements.select
+def _engaged(ticket_id: int) -> QuerySet[Leg, int]:
+    """The organisation of each open engagement."""
+    return Leg.objects.filter(ticket=ticket_id, stage__in=OPEN_STAGES).values_list("organisation_id", flat=True)
+
+
+@statements.select
+def _last_number(ticket_id: int) -> QuerySet[Leg, int]:
+    return Leg.objects.filter(ticket=ticket_id).order_by("-number").values_list("number", flat=True)[:1]
+
+
 def _new_leg(ticket: Ticket, organisation: Organisation, **facts: Any) -> Leg:
     """A new engagement, given by the ticket's owner: a ticket that a vendor returns comes back to us first."""
-    number = (Leg.objects.filter(ticket=ticket).aggregate(last=Max("number"))["last"] or 0) + 1
-    return Leg.objects.create(
+    leg = Leg(
         ticket=ticket,
         organisation=organisation,
         given_by=ticket.owner,
-        number=number,
+        number=(_last_number.first(ticket.pk) or 0) + 1,
         priority=ticket.priority,
         **facts,
     )
+    insert(leg)
+    return leg
 
 
 def _take_lead(ticket: Ticket) -> None:
     """Take the lead from the engagement that has it, before another one gets it."""
-    Leg.objects.filter(ticket=ticket, is_lead=True).update(is_lead=False)
+    _without_lead(ticket.pk)
+
+
+@statements.update
+def _without_lead(ticket_id: int) -> Change:
+    return Change(Leg.objects.filter(ticket=ticket_id, is_lead=True), {"is_lead": False})

@@ -14,8 +14,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from hub.core import statements
+from hub.core.rows import insert
 from hub.core.sentences import sentence
 from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
@@ -90,9 +93,23 @@ def is_open(guest_link: GuestLink, *, at: datetime) -> bool:
 @transaction.atomic
 def open_for(leg: Leg, *, at: datetime) -> GuestLink:
     """The engagement's open guest link, or a new one."""
-    Leg.objects.select_for_update().get(pk=leg.pk)
-    known = GuestLink.objects.filter(leg=leg, revoked_at=None, expires_at__gt=at).order_by("-pk").first()
-    return known or GuestLink.objects.create(leg=leg, made_at=at, expires_at=at + LASTS)
+    _locked.one(leg.pk)
+    known = _open.first(leg.pk, at)
+    if known is not None:
+        return known
+    made = GuestLink(leg=leg, made_at=at, expires_at=at + LASTS)
+    insert(made)
+    return made
+
+
+@statements.select
+def _locked(leg_id: int) -> QuerySet[Leg, int]:
+    return Leg.objects.select_for_update().filter(pk=leg_id).values_list("pk", flat=True)
+
+
+@statements.select
+def _open(leg_id: int, at: datetime) -> QuerySet[GuestLink]:
+    return GuestLink.objects.filter(leg=leg_id, revoked_at=None, expires_at__gt=at).order_by("-pk")[:1]
 
 
 @transaction.atomic

@@ -7,9 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Required, TypedDict, Unpack
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _lazy
 from django_fsm import can_proceed
 
+from hub.core import statements
+from hub.core.rows import save
 from hub.core.sentences import sentence
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
@@ -100,7 +103,7 @@ def change_stage(
     if why := why_not(leg, verb):
         raise HandoffRefused(why)
     change(leg)
-    leg.save()
+    save(leg, _CHANGED)
     if execution.occurred_at is not None and execution.occurred_at < leg.offered_at:
         # Nobody can act before the offer: the vendor's clock is slow, and the fold would miss the event.
         execution = replace(execution, occurred_at=leg.offered_at)
@@ -108,12 +111,20 @@ def change_stage(
     return leg
 
 
+_CHANGED = [field.name for field in Leg._meta.concrete_fields if not field.primary_key]
+
+
 def locked(leg: Leg) -> Leg:
     """The engagement, read again under the ticket's lock; `leg.ticket` is the locked row."""
     ticket = tickets.locked(Ticket(pk=leg.ticket_id))
-    found = Leg.objects.select_related("organisation").get(pk=leg.pk)
+    found = _with_organisation.one(leg.pk)
     found.ticket = ticket
     return found
+
+
+@statements.select
+def _with_organisation(leg_id: int) -> QuerySet[Leg]:
+    return Leg.objects.select_related("organisation").filter(pk=leg_id)
 
 
 def record(

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _lazy
 from django_fsm import can_proceed
 
+from hub.core import statements
 from hub.core.sentences import sentence
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
@@ -177,12 +179,17 @@ def roll_up(
     No change if the ticket is in that phase already. This never resolves a ticket.
     """
     ticket = tickets.locked(ticket)
-    lead = Leg.objects.filter(ticket=ticket, is_lead=True).first()
+    lead = _leading.first(ticket.pk)
     if lead is None or not ticket.is_open:
         return
     name = _verb_to_follow(lead, ticket)
     if name:
         move(ticket=ticket, name=name, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
+
+
+@statements.select
+def _leading(ticket_id: int) -> QuerySet[Leg]:
+    return Leg.objects.filter(ticket=ticket_id, is_lead=True)
 
 
 def _verb_to_follow(lead: Leg, ticket: Ticket) -> str:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from hub.core import statements
 from hub.core.sentences import sentence
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
@@ -105,7 +106,7 @@ def ended(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
 
     After the ticket is reopened, a new joint triage can start.
     """
-    found = Triage.objects.filter(ticket=ticket, decided_at=None).first()
+    found = _undecided.first(ticket.pk)
     if found is None:
         return ticket
     decide(
@@ -116,6 +117,11 @@ def ended(*, ticket: Ticket, actor: Actor, at: datetime) -> Ticket:
         at=at,
     )
     return Ticket.objects.get(pk=ticket.pk)
+
+
+@statements.select
+def _undecided(ticket_id: int) -> QuerySet[Triage]:
+    return Triage.objects.filter(ticket=ticket_id, decided_at=None)
 
 
 def is_open(ticket: Ticket) -> Triage | None:
