@@ -93,6 +93,8 @@ class Dispatcher:
         """How many sweeps in a row were woken and found nothing to start."""
         self.handed_out: dict[Job, float] = {}
         """Until when a row is left alone although it is due, in monotonic seconds."""
+        self.has_failed = False
+        """Whether the last sweep failed in the database."""
         self.chores: list[Callable[[], object]] = []
         self.chores_at = 0.0
         self.lost_at: float | None = None
@@ -122,16 +124,22 @@ class Dispatcher:
         began = time.monotonic()
         try:
             started = self.sweep()
+            self.has_failed = False
             self.in_vain = 0 if started or not is_woken else min(self.in_vain + 1, 5)
             limits.give_back_idle()
             kept.close_idle()
             self._do_chores()
         except DatabaseError as error:
-            log.warning("The database is not responding: %s", str(error).splitlines()[0] if str(error) else "")
             connections.close_all()
+            if not self.has_failed:
+                # The session that was kept since the last sweep may be closed by now: a new one is tried at once.
+                self.has_failed, self.swept_at = True, 0.0
+                return
+            log.warning("The database is not responding: %s", str(error).splitlines()[0] if str(error) else "")
             self.stopped.wait(2)
         except Exception:  # last resort: no error may end the dispatcher
             log.exception("A sweep failed")
+            connections.close_all()
             self.stopped.wait(2)
         # However much there is to do, sweeps take at most a quarter of this thread's time; and less while commits
         # that make no work for us wake it, such as those of an import.
@@ -146,7 +154,6 @@ class Dispatcher:
 
     def sweep(self) -> int:
         """Start all jobs that are due and not running; returns the number started."""
-        close_old_connections()
         at = time.monotonic()
         for job, future in list(self.running.items()):
             if future.done():
@@ -273,6 +280,8 @@ class Dispatcher:
         if time.monotonic() < self.chores_at:
             return
         self.chores_at = time.monotonic() + 60
+        # Between two sweeps the dispatcher keeps its session: to check it each time would double the idle hub's work.
+        close_old_connections()
         for chore in self.chores:
             chore()
 

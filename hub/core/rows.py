@@ -61,7 +61,10 @@ def save(row: Model, names: Iterable[str]) -> None:
 
     Raises DatabaseError if the row is gone.
     """
-    text, fields = _update_of(type(row), tuple(dict.fromkeys(names)))
+    named = tuple(dict.fromkeys(names))
+    if not named:
+        return
+    text, fields = _update_of(type(row), named)
     values = _values(row, fields, is_new=False)
     with transaction.mark_for_rollback_on_error(connection.alias), connection.cursor() as cursor:
         cursor.execute(text, [*values, row.pk])

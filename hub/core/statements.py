@@ -26,6 +26,7 @@ from inspect import signature
 from types import NoneType, UnionType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, connection, models, transaction
 from django.db.models import Expression, Field, Model, QuerySet
 from django.db.models.query import FlatValuesListIterable, ModelIterable, ValuesListIterable, get_related_populators
@@ -151,10 +152,10 @@ class Select(Statement[P, Row]):
         return found[0] if found else None
 
     def one(self, *args: P.args, **kwargs: P.kwargs) -> Row:
-        """The only row now. Raises LookupError if there is none, or more than one."""
+        """The only row now. Raises ObjectDoesNotExist if there is none, or more than one."""
         found = self(*args, **kwargs)
         if len(found) != 1:
-            raise LookupError(f"{len(found)} rows were found by “{self.__name__}”, not 1.")
+            raise ObjectDoesNotExist(f"{len(found)} rows were found by “{self.__name__}”, not 1.")
         return found[0]
 
 

@@ -60,7 +60,7 @@ def say(
     NotSaid if the ticket cannot have the message.
     """
     ticket = tickets.locked(ticket)
-    audience = list(legs)
+    audience = list(dict.fromkeys(legs))
     _check(ticket, body, audience)
     message = Message(
         ticket=ticket,

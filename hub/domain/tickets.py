@@ -69,7 +69,7 @@ def locked(ticket: Ticket) -> Ticket:
     """The ticket, read again with a row lock. Must be called in a transaction."""
     found = _locked.first(ticket.pk)
     if found is None:
-        raise Ticket.DoesNotExist
+        raise Ticket.DoesNotExist(f"The ticket with the key {ticket.pk} does not exist any more.")
     return found
 
 

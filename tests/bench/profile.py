@@ -112,7 +112,7 @@ def measure(rounds: int, contracts: int, *, most: int, functions: int) -> str:
 
     with TwoVendors(contracts=contracts) as world:
         steps = {name: Step(name) for name in ("hook", "read: title", "send: title", "read: note", "send: note")}
-        profiler = cProfile.Profile()
+        profiler = cProfile.Profile(time.thread_time)  # what this thread computes, without waiting for answers
         for number in range(-2, 2 * rounds):
             observed = timed if number % 2 else watched
             for what, change in (("title", world.change_title), ("note", world.add_note)):
@@ -131,8 +131,37 @@ def measure(rounds: int, contracts: int, *, most: int, functions: int) -> str:
         shown = table(list(steps.values()), rounds, most=most)
     if functions:
         stats = pstats.Stats(profiler, stream=sys.stderr)
+        shown += "\n" + shares(stats)
         stats.sort_stats("cumulative").print_stats("(?:api|connectors|console|hub|worker|workflows)/", functions)
     return shown
+
+
+KINDS = {
+    "calls to the vendors' systems: requests, urllib3": [("connectors/kit/http.py", "_sent")],
+    "sending statements: Django's cursor, the driver": [("db/backends/utils.py", "execute")],
+    "writing statements: Django's querysets and compiler": [
+        ("models/sql/compiler.py", "as_sql"),
+        ("models/query.py", "_filter_or_exclude"),
+    ],
+    "rows into objects": [("hub/core/statements.py", "made")],
+}
+"""Functions, by file and name; what little they have in common counts twice."""
+
+
+def shares(stats: pstats.Stats) -> str:
+    """The part of the CPU time that each kind of work takes, as cProfile sees it."""
+    times = {key: row[3] for key, row in stats.stats.items()}  # type: ignore[attr-defined]
+    whole: float = stats.total_tt  # type: ignore[attr-defined]
+    lines, rest = ["| kind of work | part of the CPU time |", "|---|---|"], 1.0
+    for kind, functions in KINDS.items():
+        found = sum(
+            seconds
+            for (file, _line, name), seconds in times.items()
+            if any(file.endswith(end) and name == function for end, function in functions)
+        )
+        lines.append(f"| {kind} | {100 * found / whole:.0f} % |")
+        rest -= found / whole
+    return "\n".join([*lines, f"| everything else: the hub's own code | {100 * rest:.0f} % |"]) + "\n"
 
 
 def main() -> None:

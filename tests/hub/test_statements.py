@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, IntegrityError, connection, models, transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.db.models.sql import UpdateQuery
@@ -85,7 +86,7 @@ def test_the_rows_are_those_of_the_queryset(at: datetime) -> None:
         assert in_order.first(until, "vendor") == (anew[0] if anew else None)
     assert counted("vendor") == [("vendor", 4)]
     assert in_order(at, "no such kind") == []
-    with pytest.raises(LookupError, match="4 rows were found by “in_order”"):
+    with pytest.raises(ObjectDoesNotExist, match="4 rows were found by “in_order”"):
         in_order.one(at + timedelta(hours=9), "vendor")
 
 
@@ -276,6 +277,7 @@ def test_fields_are_saved_and_no_others(us: Organisation, at: datetime) -> None:
     fresh = Organisation.objects.get(pk=row.pk)
     assert (fresh.name, fresh.archived_at, fresh.contact_name) == ("Initrode", at, "Milton")
 
+    rows.save(row, [])  # nothing to do, as with `save(update_fields=[])`
     Organisation.objects.filter(pk=row.pk).delete()
     with pytest.raises(DatabaseError, match="not in the database any more"), transaction.atomic():
         rows.save(row, ["name"])

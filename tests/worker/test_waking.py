@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -120,6 +121,39 @@ def test_a_sweep_without_work_is_one_query(us: Organisation) -> None:
     with CaptureQueriesContext(connection) as captured:
         assert list(dispatcher.due()) == []
     assert len(captured) == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_an_idle_hub_costs_one_transaction_a_sweep(us: Organisation) -> None:
+    """The dispatcher keeps its session from sweep to sweep; taking one from the pool sends a statement to check it."""
+    worker = Dispatcher(threads=1)
+    worker._do_chores()
+    worker.sweep()
+    taken = connection.pool.get_stats()["requests_num"]  # type: ignore[attr-defined]
+    for _ in range(3):
+        worker.sweep()
+        worker._do_chores()
+    assert connection.pool.get_stats()["requests_num"] == taken  # type: ignore[attr-defined]
+    worker.chores_at = 0.0
+    worker._do_chores()  # once a minute it goes back
+    assert connection.connection is None
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_session_that_ended_between_two_sweeps_costs_no_pause(us: Organisation) -> None:
+    worker = Dispatcher(threads=1)
+    worker.stopped.wait = lambda _seconds: pytest.fail("It pauses.")  # type: ignore[assignment, method-assign]
+    worker.sweep()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [number] = cursor.fetchone()
+    with psycopg.connect(_direct_url(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [number])
+    worker._look()
+    assert worker.has_failed
+    assert worker.sweep() == 0  # over a new session
 
 
 @pytest.mark.django_db
