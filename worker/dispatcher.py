@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
 from connectors.engine import limits
 from connectors.engine.operations import troubles
@@ -93,8 +93,6 @@ class Dispatcher:
         """How many sweeps in a row were woken and found nothing to start."""
         self.handed_out: dict[Job, float] = {}
         """Until when a row is left alone although it is due, in monotonic seconds."""
-        self.has_failed = False
-        """Whether the last sweep failed in the database."""
         self.chores: list[Callable[[], object]] = []
         self.chores_at = 0.0
         self.lost_at: float | None = None
@@ -123,19 +121,14 @@ class Dispatcher:
         wakeups.woken.clear()
         began = time.monotonic()
         try:
-            started = self.sweep()
-            self.has_failed = False
+            started = self._swept()
             self.in_vain = 0 if started or not is_woken else min(self.in_vain + 1, 5)
             limits.give_back_idle()
             kept.close_idle()
             self._do_chores()
         except DatabaseError as error:
+            log.warning("The database is not responding: %s", _first_line(error))
             connections.close_all()
-            if not self.has_failed:
-                # The session that was kept since the last sweep may be closed by now: a new one is tried at once.
-                self.has_failed, self.swept_at = True, 0.0
-                return
-            log.warning("The database is not responding: %s", str(error).splitlines()[0] if str(error) else "")
             self.stopped.wait(2)
         except Exception:  # last resort: no error may end the dispatcher
             log.exception("A sweep failed")
@@ -151,6 +144,16 @@ class Dispatcher:
         """How many seconds may pass until the next sweep if nothing wakes the dispatcher."""
         whole = self.swept_at + SWEEP_SECONDS - at
         return max(0.0, min([whole, *(until - at for until in self.handed_out.values())]))
+
+    def _swept(self) -> int:
+        """Sweep; once more over a new session if the one that was kept since the last sweep has ended meanwhile."""
+        try:
+            return self.sweep()
+        except (OperationalError, InterfaceError) as error:
+            log.info("The dispatcher's database session has ended: %s", _first_line(error))
+            connections.close_all()
+            self.swept_at = 0.0
+            return self.sweep()
 
     def sweep(self) -> int:
         """Start all jobs that are due and not running; returns the number started."""
@@ -288,6 +291,10 @@ class Dispatcher:
     def stop(self) -> None:
         self.stopped.set()
         wakeups.woken.set()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")
 
 
 def run(job: Job) -> bool:

@@ -46,7 +46,7 @@ def _leased(link_id: int) -> QuerySet[Link]:
 def claim_all(link_ids: Collection[int]) -> list[Link]:
     """Lease those of a few links (`statements.is_few`) that are free, in their order, with two statements."""
     at = timezone.now()
-    links = _free(list(link_ids), at)
+    links = _free(list(link_ids), at) if link_ids else []
     if links:
         _claimed_all([link.pk for link in links], at + LEASE)
     for link in links:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -160,12 +161,14 @@ class _Opener:
         self.session: Session | None = None
         self.is_kept = False
         """Whether an earlier piece of work has used the session."""
+        self.opened_at = self.used_at = time.monotonic()
+        """When the session was opened, and when the last call ended."""
         self.limiter = limiter
 
     def close(self) -> None:
         self.sessions.close()
         if self.session is not None and self.key[0] is not None:
-            kept.put(self.key, self.session)
+            kept.put(self.key, self.session, opened_at=self.opened_at, used_at=self.used_at)
         elif self.session is not None:
             self.session.close()
 
@@ -198,12 +201,14 @@ class _Opener:
         with self.limiter.slot(path) if self.limiter else nullcontext():
             sessions.release()
             yield
+            self.used_at = time.monotonic()
 
     def _session_for(self, certificate: str, authority: str) -> Session:
         if not certificate and not authority:
             if self.session is None:
                 self.session = kept.take(self.key)
                 self.is_kept = self.session is not None
+                self.opened_at = getattr(self.session, "opened_at", self.opened_at)
             if self.session is None:
                 self.session = open_session(self.policy)
             return self.session

@@ -74,7 +74,10 @@ class Http:
         seconds: float = TOTAL_SECONDS,
         is_kept: bool = False,
     ) -> None:
-        """`is_kept` says that the session was used before: the vendor's system may have closed its connections."""
+        """`is_kept` says that the session was used before: the vendor's system may have closed its connections.
+
+        A write then opens a new connection, and a read that gets no answer is repeated over a new one.
+        """
         self.is_kept = is_kept
         self.base = base.rstrip("/")
         self.host = urlsplit(base).netloc
@@ -150,17 +153,27 @@ class Http:
         plain = data[1] if data else None if body is None else json.dumps(body)
         # Files are requested uncompressed: the length of a compressed one does not show whether it is complete.
         as_it_is = {} if is_json else {"Accept-Encoding": "identity"}
-        with self.throttle(path):
-            answer, content = self._sent(
-                method,
-                url,
-                is_write,
-                params=dict(params or {}),
-                data=form[0] if form else plain,
-                files={file_field: form[1]} if form else None,
-                headers={**as_it_is, **self.headers, **kind, **(headers or {})},
-            )
+        what = {
+            "params": dict(params or {}),
+            "data": form[0] if form else plain,
+            "files": {file_field: form[1]} if form else None,
+            "headers": {**as_it_is, **self.headers, **kind, **(headers or {})},
+        }
+        if is_write and self.is_kept:  # a write must not fail because the connection was closed meanwhile
+            self._open_anew()
+        try:
+            with self.throttle(path):
+                answer, content = self._sent(method, url, is_write, **what)
+        except _WasClosed:
+            self._open_anew()
+            with self.throttle(path):
+                answer, content = self._sent(method, url, is_write, **what)
         return self._understood(answer, content, is_write, is_json, may_be_empty, judge)
+
+    def _open_anew(self) -> None:
+        """Close the connections that were kept; the next request opens a new one."""
+        self.session.close()
+        self.is_kept = False
 
     def _sent(self, method: str, url: str, is_write: bool, **what: Any) -> tuple[requests.Response, bytes]:
         deadline = time.monotonic() + self.seconds
@@ -179,11 +192,12 @@ class Http:
         except EgressDenied as error:
             raise Refused(str(error)) from error
         except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
+            if self.is_kept and isinstance(error, requests.exceptions.SSLError):
+                raise _WasClosed from error
             raise TryLater(UNREACHABLE) from error
         except requests.ConnectionError as error:
-            if self.is_kept and not is_write and _was_closed(error):
-                self.is_kept = False
-                return self._sent(method, url, is_write, **what)
+            if self.is_kept and _was_closed(error):
+                raise _WasClosed from error
             raise _lost(error, is_write) from error
         except (requests.RequestException, ReadTimeoutError, ProtocolError, TimeoutError) as error:
             raise _unanswered(is_write) from error
@@ -305,6 +319,10 @@ def _lost(error: requests.ConnectionError, is_write: bool) -> ConnectorError:
     if isinstance(reason, ProtocolError):
         return _unanswered(is_write)
     return TryLater(UNREACHABLE)
+
+
+class _WasClosed(Exception):
+    """A kept connection had been closed by the vendor's system when it was used again."""
 
 
 def _was_closed(error: requests.ConnectionError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from types import NoneType
 from typing import Any, cast
 
 from django.db import DatabaseError, connection, models, transaction
@@ -131,19 +132,17 @@ def _key_of(model: type[Model]) -> Field[Any, Any]:
 
 def _values(row: Model, fields: Sequence[Field[Any, Any]], *, is_new: bool = True) -> list[Any]:
     return [
-        getattr(row, field.attname)
-        if _is_passed_on(field)
+        value
+        if type(value := getattr(row, field.attname)) in _passed_on(field)
         else field.get_db_prep_save(field.pre_save(row, is_new), connection)
         for field in fields
     ]
 
 
-_NUMBERS = {
+_WHOLE_NUMBERS = {
     models.AutoField,
     models.BigAutoField,
     models.BigIntegerField,
-    models.BooleanField,
-    models.FloatField,
     models.IntegerField,
     models.PositiveBigIntegerField,
     models.PositiveIntegerField,
@@ -153,6 +152,7 @@ _NUMBERS = {
 
 
 @cache
-def _is_passed_on(field: Field[Any, Any]) -> bool:
-    """Whether the database gets the attribute as it is: a number, or a key that is one."""
-    return type(field.target_field if type(field) is models.ForeignKey else field) in _NUMBERS
+def _passed_on(field: Field[Any, Any]) -> tuple[type[Any], ...]:
+    """The types of values that the database gets as they are: numbers, and keys that are numbers."""
+    kind = type(field.target_field if type(field) is models.ForeignKey else field)
+    return (int, NoneType) if kind in _WHOLE_NUMBERS else (bool, NoneType) if kind is models.BooleanField else ()

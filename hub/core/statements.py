@@ -47,6 +47,10 @@ _FIELDS: Mapping[type, type[Field[Any, Any]]] = {
 """The field that passes a parameter of this type to the database."""
 
 
+class Misused(Exception):
+    """A statement was called with a value that it cannot take. This is a fault of the caller, whatever was read."""
+
+
 class Given(Expression):
     """The place of a parameter. It has no value while the statement is built, so nothing can depend on it."""
 
@@ -72,16 +76,16 @@ class Given(Expression):
         return stored
 
     def of(self, given: Mapping[str, Any]) -> Any:
-        """The value as the database gets it, out of those given. Raises ValueError for None where it is compared."""
+        """The value as the database gets it, out of those given. Raises Misused for None where it is compared."""
         value = given[self.name]
         if self.place is not None:
             if not is_few(value):
-                raise ValueError(f"“{self.name}” has {len(value)} values; 1 to {MOST} are possible.")
+                raise Misused(f"“{self.name}” has {len(value)} values; 1 to {MOST} are possible.")
             value = value[min(self.place, len(value) - 1)]
         if self.stored_in is not None:
             return self.stored_in.get_db_prep_save(value, connection)
         if value is None:
-            raise ValueError(f"“{self.name}” is not stored as it is, and cannot be None.")
+            raise Misused(f"“{self.name}” is not stored as it is, and cannot be None.")
         return self.output_field.get_db_prep_value(value, connection)
 
 

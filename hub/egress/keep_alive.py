@@ -14,6 +14,8 @@ from contextlib import contextmanager
 
 import requests
 
+LONGEST_SECONDS = 60.0
+"""How long a session is used at all: then the host's address is looked up, and checked, again."""
 IDLE_SECONDS = 4.0
 """How long an idle session is kept. Servers close idle connections after 5 seconds or more (Node.js, Apache)."""
 
@@ -25,6 +27,7 @@ class Kept:
         self.lock = threading.Lock()
         self.is_on = False
         self.sessions: dict[Hashable, list[tuple[requests.Session, float]]] = {}
+        """With the time of the last response, in monotonic seconds."""
 
     def take(self, key: Hashable) -> requests.Session | None:
         """A session that was used lately, or None."""
@@ -38,12 +41,13 @@ class Kept:
                 session.close()
         return None
 
-    def put(self, key: Hashable, session: requests.Session) -> None:
-        """Keep the session for the next piece of work, or close it."""
+    def put(self, key: Hashable, session: requests.Session, *, opened_at: float, used_at: float) -> None:
+        """Keep the session for the next piece of work, or close it. `used_at` is the time of the last response."""
         session.cookies.clear()
         with self.lock:
-            if self.is_on:
-                self.sessions.setdefault(key, []).append((session, time.monotonic()))
+            if self.is_on and time.monotonic() - opened_at < LONGEST_SECONDS:
+                session.opened_at = opened_at  # type: ignore[attr-defined]
+                self.sessions.setdefault(key, []).append((session, used_at))
                 return
         session.close()
 

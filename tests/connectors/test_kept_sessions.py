@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import requests
 
 from connectors.engine import registry
 from connectors.kit.contract import Connector
@@ -119,12 +120,43 @@ def test_a_read_over_one_that_the_system_has_closed_is_repeated(system: System, 
     assert (system.connections, len(system.cookies)) == (2, 2)
 
 
-def test_a_write_is_never_repeated(system: System, keeping: None) -> None:
+def test_a_write_goes_first_over_a_new_connection_and_is_never_repeated(system: System, keeping: None) -> None:
     row = connection()
     ask(row, system.url, "/1")
-    with pytest.raises(Unclear), registry.ready(row, Connector) as connector:
-        connector.ports.open_http(base=system.url, headers={}).write("POST", "/first", {})
-    assert (system.connections, len(system.cookies)) == (1, 1)
+    with registry.ready(row, Connector) as connector:
+        http = connector.ports.open_http(base=system.url, headers={})
+        http.write("POST", "/first", {})
+        assert (system.connections, len(system.cookies)) == (2, 2)
+        with pytest.raises(Unclear):
+            http.write("POST", "/first", {})
+    assert (system.connections, len(system.cookies)) == (2, 2)
+
+
+def test_a_read_over_tls_that_was_torn_down_is_repeated(
+    system: System, keeping: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = connection()
+    ask(row, system.url, "/1")
+    real, failures = requests.Session.request, [requests.exceptions.SSLError("EOF occurred in violation of protocol")]
+
+    def torn(session: requests.Session, *args: Any, **kwargs: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(session, *args, **kwargs)
+
+    monkeypatch.setattr(requests.Session, "request", torn)
+    ask(row, system.url, "/2")
+    assert (system.connections, len(system.cookies)) == (2, 2)
+
+
+def test_none_is_used_for_longer_than_a_minute(system: System, keeping: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host's address is looked up and checked again from time to time."""
+    row = connection()
+    ask(row, system.url, "/1")
+    monkeypatch.setattr("hub.egress.keep_alive.LONGEST_SECONDS", 0.0)
+    ask(row, system.url, "/2")
+    assert system.connections == 1
+    assert not any(kept.sessions.values())
 
 
 def test_a_read_is_repeated_only_over_a_kept_connection(system: System, keeping: None) -> None:

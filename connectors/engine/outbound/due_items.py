@@ -17,7 +17,7 @@ from hub.core.jobs import Due
 
 MOST_CALLS = 100
 """The most items that one sweep looks at."""
-MOST_TOGETHER = 10
+MOST_TOGETHER = statements.MOST
 """The most links that one job claims at once."""
 FEW_ITEMS = 3
 """The most items on a link that is claimed together with others."""
