@@ -154,7 +154,7 @@ def test_a_result_is_written_only_while_the_link_is_held(
 
     connector.push = push  # type: ignore[method-assign]
     sender = outbound_sender.Sender(offered, connector)
-    monkeypatch.setattr(sender, "_finish", lambda *_args, **_more: None)
+    monkeypatch.setattr(sender, "_arrive", lambda *_args, **_more: None)
     with pytest.raises(leases.Fenced):
         sender.send_lane(Lane.NOTES)
 
