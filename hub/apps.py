@@ -14,6 +14,7 @@ class HubConfig(AppConfig):
     def ready(self) -> None:
         # The Celery app has to exist before a task is published, or Celery's default app would take the task.
         from hub import celery, checks, jobs  # noqa: F401
+        from hub.core import sessions  # noqa: F401
 
         redaction.install()
         redaction.know(str(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS, *settings.SEAL_KEYS))

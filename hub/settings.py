@@ -9,6 +9,7 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from cryptography.fernet import Fernet
@@ -40,6 +41,19 @@ DATABASE_SESSIONS = max(environment.number("TICKETHUB_DATABASE_SESSIONS", 12, le
 # A direct session for LISTEN and NOTIFY, which PgBouncer in transaction mode does not offer: hub/core/wakeups.py.
 LISTEN_URL = environment.text("TICKETHUB_LISTEN_URL")
 
+PREPARED_PER_SESSION = 300
+"""How many statements a PostgreSQL session keeps prepared; a worker uses about two hundred."""
+
+
+def _is_direct() -> bool:
+    """Whether DATABASE_URL leads to PostgreSQL itself and not to a pooler: a direct session names the same place."""
+    places = [urlsplit(url) for url in (DATABASE_ADDRESS, LISTEN_URL)]
+    try:
+        there, direct = ((place.hostname, place.port or 5432, place.path) for place in places)
+    except ValueError:  # a port that is no number
+        return False
+    return there == direct
+
 
 def _database() -> dict[str, Any]:
     try:
@@ -61,6 +75,8 @@ def _database() -> dict[str, Any]:
         # A host that is gone without a word is noticed within seconds, not after the kernel's quarter of an hour.
         alive = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
         found.setdefault("OPTIONS", {}).update(connect_timeout=10, pool=pool, **alive)
+        if environment.flag("TICKETHUB_PREPARED_STATEMENTS", _is_direct()):  # docs/decisions/0048
+            found["OPTIONS"].update(server_side_binding=True, prepare_threshold=3)
         found["CONN_HEALTH_CHECKS"] = True  # a session that the database has closed is replaced
         found["DISABLE_SERVER_SIDE_CURSORS"] = True  # PgBouncer in transaction mode
     else:

@@ -43,6 +43,10 @@ PUBLISHED_SECONDS = 10.0
 """An id is not published again before this time has passed: its row stays due until a worker claims it."""
 WITHOUT_BROKER_SECONDS = 30.0
 """How long the broker may be unreachable before the dispatcher runs the jobs itself."""
+SOON_SECONDS = 0.2
+"""A job's end leads to a sweep after this time at the latest; what the job committed has usually led to one before."""
+MANY = 20
+"""A list of this many due rows may not be the whole list, so the end of a job leads to a sweep at once."""
 REFILL = 25
 """While more jobs of a kind than this wait for a thread, only urgent rows of the kind are asked for."""
 MAIL_THREADS = 2
@@ -93,6 +97,10 @@ class Dispatcher:
         """How many sweeps in a row were woken and found nothing to start."""
         self.handed_out: dict[Job, float] = {}
         """Until when a row is left alone although it is due, in monotonic seconds."""
+        self.left_alone: set[Job] = set()
+        """The rows that were due in the last sweep although they had just been processed."""
+        self.is_short = False
+        """Whether the last sweep left work that can start as soon as a job ends."""
         self.chores: list[Callable[[], object]] = []
         self.chores_at = 0.0
         self.lost_at: float | None = None
@@ -138,12 +146,14 @@ class Dispatcher:
         # that make no work for us wake it, such as those of an import.
         gap = max(GAP_SECONDS * 2**self.in_vain, 3 * (time.monotonic() - began))
         self.stopped.wait(min(MOST_GAP_SECONDS, gap))
-        wakeups.woken.wait(self._until_next(time.monotonic()))
+        while not wakeups.woken.wait(min(SOON_SECONDS, self._until_next(time.monotonic()))):
+            if self._until_next(time.monotonic()) <= 0 or any(job.done() for job in self.running.values()):
+                return
 
     def _until_next(self, at: float) -> float:
         """How many seconds may pass until the next sweep if nothing wakes the dispatcher."""
-        whole = self.swept_at + SWEEP_SECONDS - at
-        return max(0.0, min([whole, *(until - at for until in self.handed_out.values())]))
+        again = [self.handed_out[job] for job in self.left_alone if job in self.handed_out]
+        return max(0.0, min([self.swept_at + SWEEP_SECONDS, *again]) - at)
 
     def _swept(self) -> int:
         """Sweep; once more over a new session if the one that was kept since the last sweep has ended meanwhile."""
@@ -166,6 +176,7 @@ class Dispatcher:
                 if future.result() and (kind := jobs.registered().get(job.name)) and kind.by_time:
                     self.swept_at = at - SWEEP_SECONDS  # there may be more of what was processed in part
         self.handed_out = {job: until for job, until in self.handed_out.items() if until > at}
+        self.left_alone, self.is_short = set(), False
         if at - self.swept_at >= SWEEP_SECONDS:
             self.swept_at, kinds = at, jobs.with_work()
         else:  # woken in between
@@ -175,7 +186,9 @@ class Dispatcher:
         started = self._start_calls(calling, at) if calling else 0
         for kind in kinds:
             if kind not in calling:
-                started += sum(self._start(Job(kind.name, row_id), kind, at) for row_id in kind.due())
+                rows = list(kind.due())
+                self.is_short |= len(rows) >= MANY
+                started += sum(self._start(Job(kind.name, row_id), kind, at) for row_id in rows)
         return started
 
     def _start_calls(self, kinds: Sequence[TimedJob], at: float) -> int:
@@ -188,6 +201,7 @@ class Dispatcher:
         started, known = 0, dict[str, Sequence[Due]]()
         for is_urgent in (True, False):
             for kind in kinds:
+                self.is_short |= waits[kind.name] >= REFILL
                 if kind.is_for_people if is_urgent else waits[kind.name] < REFILL:
                     if kind.name not in known and kind.calls is not None:
                         known[kind.name] = kind.calls(())
@@ -200,6 +214,7 @@ class Dispatcher:
         """Start jobs of one kind, so many for each system that the others get their turn."""
         assert kind.calls is not None
         started, full, is_limited = 0, set[int](), True
+        self.is_short |= len(calls) >= MANY
         while is_limited:
             is_limited = False
             for call in calls:
@@ -209,6 +224,7 @@ class Dispatcher:
                 if in_flight[lane] >= call.most:
                     is_limited |= call.system not in full
                     full.add(call.system)
+                    self.is_short = True
                 else:
                     for job in self._start_call(kind, call, at):
                         self.called[job] = lane
@@ -229,7 +245,14 @@ class Dispatcher:
         return jobs_left[:1]
 
     def _is_taken(self, job: Job) -> bool:
-        return job in self.running or job in self.handed_out
+        """Whether the row's job runs or has just run. The row is due all the same, so it is looked at again."""
+        if job in self.running:
+            self.is_short = True
+            return True
+        if job in self.handed_out:
+            self.left_alone.add(job)
+            return True
+        return False
 
     def _start(self, job: Job, kind: TimedJob, at: float, *, is_urgent: bool = False) -> bool:
         """Whether the job was started, here or by the broker. One that runs is not started again."""
@@ -248,8 +271,13 @@ class Dispatcher:
         calling = self.pool if kind.calls is None else self.call_pool
         pool = self.mail_pool if kind.queue == "mail" else calling
         future = pool.submit(call, is_urgent=is_urgent)
-        future.add_done_callback(lambda _future: wakeups.woken.set())  # it may have made work for another job
+        future.add_done_callback(lambda _future: self._wake_after(kind))
         return future
+
+    def _wake_after(self, kind: TimedJob) -> None:
+        """Sweep at once after a job if it was in the way of another, or may have left rows that are due by time."""
+        if self.is_short or kind.by_time:
+            wakeups.woken.set()
 
     def _is_published(self, job: Job, at: float) -> bool:
         """Whether the broker accepted the job. An unreachable broker is not tried again for a few seconds."""

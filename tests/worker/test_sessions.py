@@ -121,6 +121,7 @@ def environment(url: str, folder: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "hub.settings",
         "TICKETHUB_VAR": str(folder),
         "TICKETHUB_LISTEN_URL": "",
+        "TICKETHUB_PREPARED_STATEMENTS": "",
         "CELERY_BROKER_URL": "",
         "TICKETHUB_HOSTS": "testserver",
     }
@@ -219,3 +220,23 @@ def test_a_restart_in_the_middle_of_each_step_loses_and_repeats_nothing(postgres
         process.communicate()
     assert stood == ["_understood", "_settle", "_save", "_intend", "_push", "_complete", "_arrive", "release"], told
     assert "arrived 1 2 3 4 5 6 7 8" in told, told
+
+
+def test_a_direct_session_keeps_its_statements_prepared(postgresql: Cluster, tmp_path: Path) -> None:
+    """More than psycopg's own hundred, and after a change of a table the next process prepares them anew."""
+    url = postgresql.make("prepared")
+    migrate(url, tmp_path)
+    code = (
+        "import django; django.setup()\n"
+        "from django.db import connection as c\n"
+        "from hub.models import Ticket\n"
+        "for most in range(1, 151):\n"
+        "    for _ in range(5):\n"
+        "        assert list(Ticket.objects.filter(pk__gt=most)[:most]) == []\n"
+        "with c.cursor() as q:\n"
+        "    q.execute('SELECT count(*) FROM pg_prepared_statements')\n"
+        "    [found] = q.fetchone()\n"
+        "assert 140 < found <= 300, found\n"
+    )
+    direct = {**environment(url, tmp_path), "TICKETHUB_LISTEN_URL": url}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=direct, check=True, timeout=120)

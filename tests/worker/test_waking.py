@@ -238,3 +238,79 @@ def test_what_becomes_due_by_time_is_found_by_the_whole_sweep_alone(us: Organisa
     assert {job.name for job in jobs.registered().values() if not job.by_time} == {
         "mail", "read", "send", "look", "file", "acknowledge", "try", "rule", "notify", "react", "switch",
     }  # fmt: skip
+
+
+class _Rows:
+    """Rows of one kind of work; what a job does with its row is up to the test."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *due: int) -> None:
+        self.due, self.begun = list(due), list[int]()
+        self.changed = threading.Condition()
+        self.then: dict[int, Any] = {}
+        kind = dataclasses.replace(jobs.registered()["rule"], due=lambda: list(self.due), run=self.run)
+        monkeypatch.setattr(jobs, "with_work", lambda **_more: [kind])
+        monkeypatch.setattr(jobs, "registered", lambda: {"rule": kind})
+
+    def run(self, row: int) -> int:
+        self.due.remove(row)
+        self.then.get(row, lambda: None)()
+        with self.changed:
+            self.begun.append(row)
+            self.changed.notify_all()
+        return 1
+
+    def until(self, *rows: int) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.begun == list(rows), WITHIN), self.begun
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_a_job_leaves_behind_is_found_soon_though_nothing_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting for the whole sweep: rows that were hidden while the job held their record."""
+    monkeypatch.setattr(dispatcher, "SWEEP_SECONDS", 1000.0)
+    rows = _Rows(monkeypatch, 1)
+    rows.then[1] = lambda: rows.due.append(2)
+    worker = Dispatcher(threads=1)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        rows.until(1, 2)
+    finally:
+        worker.stop()
+        thread.join(WITHIN)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_end_of_a_job_wakes_the_dispatcher_only_if_the_job_was_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, worker = _Rows(monkeypatch, 1), Dispatcher(threads=1)
+    begun, go_on = threading.Event(), threading.Event()
+    worker.sweep()
+    rows.until(1)
+    worker.running[Job("rule", 1)].result(WITHIN)
+    worker.pool.stop()
+    assert not wakeups.woken.is_set()
+
+    rows.due.append(3)
+    rows.then[3] = lambda: begun.set() is None and go_on.wait(WITHIN)
+    worker.sweep()
+    assert begun.wait(WITHIN)
+    rows.due.append(3)
+    worker.sweep()
+    assert worker.is_short
+    go_on.set()
+    assert wakeups.woken.wait(WITHIN)
+    worker.pool.stop()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_row_that_is_due_again_at_once_is_waited_for_and_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, worker = _Rows(monkeypatch, 1, 2), Dispatcher(threads=2)
+    rows.then[1] = lambda: rows.due.append(1)
+    worker.sweep()
+    for job in list(worker.running.values()):
+        job.result(WITHIN)
+    worker.sweep()
+    assert worker.left_alone == {Job("rule", 1)}
+    assert Job("rule", 2) in worker.handed_out
+    assert worker._until_next(worker.handed_out[Job("rule", 1)]) == 0.0
+    worker.pool.stop()
