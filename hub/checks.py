@@ -28,7 +28,7 @@ def seal_keys_can_be_used(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database, deploy=True)
 def production_runs_on_postgresql(**_: Any) -> list[CheckMessage]:
-    if settings.DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    if not settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
         return [
             Error(
                 "SQLite is not suitable for production.",

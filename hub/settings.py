@@ -70,6 +70,7 @@ def _database() -> dict[str, Any]:
         }
         found["CONN_MAX_AGE"] = 600
     elif found["ENGINE"] == "django.db.backends.postgresql":
+        found["ENGINE"] = "hub.core.postgresql"
         # A thread takes a session from the pool for one request or job (docs/decisions/0039).
         pool = {"min_size": 1, "max_size": DATABASE_SESSIONS, "timeout": 5, "max_idle": 600, "reconnect_timeout": 3}
         # A host that is gone without a word is noticed within seconds, not after the kernel's quarter of an hour.
