@@ -14,8 +14,10 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
+from hub.core.clock import now
 from hub.models import User
 from hub.queries import permissions
+from hub.queries.filter_fields import Reader
 
 View = Callable[..., HttpResponse]
 
@@ -23,6 +25,12 @@ View = Callable[..., HttpResponse]
 def person(request: HttpRequest) -> User:
     """The user who is logged in. Only for views behind login_required."""
     return cast(User, request.user)
+
+
+def reader_of(request: HttpRequest) -> Reader:
+    """For whom a page with lists and numbers is made, and as of when. Only for views behind login_required."""
+    user = person(request)
+    return Reader(user_id=user.pk, at=now(), known=permissions.known_organisations(user))
 
 
 def workers_only(view: View) -> View:

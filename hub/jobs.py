@@ -1,4 +1,4 @@
-"""The timed jobs of the record: breaches of clocks, and retries of failed receivers."""
+"""The timed jobs of the record: breaches of clocks, retries of failed receivers, and the search index."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from hub.core.clock import now
 from hub.core.jobs import TimedJob, register
 from hub.domain import due_clocks, signals
+from hub.search import indexing
 
 register(
     TimedJob(
@@ -26,5 +27,15 @@ register(
         waiting=signals.waiting,
         due=lambda: [0] if signals.waiting().exists() else [],
         run=lambda _pk: signals.retry_failed_receivers(),
+    ),
+    TimedJob(
+        name="index",
+        by_time=True,  # once a second, for all tickets together
+        label=_("Texts to index"),
+        since="changed_at",
+        clock=now,
+        waiting=indexing.waiting,
+        due=lambda: [0] if indexing.waiting().exists() else [],
+        run=lambda _pk: indexing.index(),
     ),
 )

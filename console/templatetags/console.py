@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from urllib.parse import urlencode
+from typing import Any
 
 from django import template
+from django.http import QueryDict
+from django.template import Context
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from hub.models import User
-from hub.queries import permissions
+from console.rows.columns import Column
+from console.rows.tickets import TicketRow
+from hub.models import SavedView, SearchEntry, User
+from hub.queries import permissions, saved_views
 from hub.queries.board import Number
+from hub.queries.sorting import SORTS, Order
 from hub.queries.tickets import Related
 from hub.queries.timeline import RELATED
+from hub.search.finding import Hit
 from workflows.models import Notice
 
 register = template.Library()
@@ -26,6 +34,12 @@ NO_BREAK = "\u00a0"
 def unread(user: User) -> int:
     """The number of unread notices of this person."""
     return Notice.objects.filter(user=user, channel="console", read_at=None).count()
+
+
+@register.simple_tag
+def pinned(user: User) -> list[SavedView]:
+    """The views in this person's navigation."""
+    return list(saved_views.pinned(user)[: saved_views.MOST_PINNED])
 
 
 @register.filter
@@ -40,6 +54,29 @@ def looks(user: User) -> bool:
     return permissions.sees_everything(user)
 
 
+@register.filter
+def cell(row: TicketRow, column: Column) -> Any:
+    """What a column says of a row."""
+    return column.value(row)
+
+
+@register.filter
+def where_found(hit: Hit) -> str:
+    """Which text of a ticket was found."""
+    at = date_format(localtime(hit.at), "MOMENT_FORMAT") if hit.at is not None else ""
+    if hit.kind == SearchEntry.Kind.MESSAGE and hit.author:
+        return gettext("Message from %(author)s, %(at)s:") % {"author": hit.author, "at": at}
+    if hit.kind == SearchEntry.Kind.MESSAGE:
+        return gettext("Message of %(at)s:") % {"at": at}
+    return str(FOUND_IN.get(hit.kind, ""))
+
+
+FOUND_IN: dict[str, Promise | str] = {
+    SearchEntry.Kind.TICKET: _("Description:"),
+    SearchEntry.Kind.REQUESTER: _("Requester:"),
+    SearchEntry.Kind.NUMBER: _("Vendor's number:"),
+    SearchEntry.Kind.ATTACHMENT: _("Attachment:"),
+}
 REASONS = {
     "to_assign": _("to assign"),
     "to_accept": _("to accept"),
@@ -139,8 +176,24 @@ def charge_class(value: str) -> str:
     return CHARGES.get(value, "charge-holder")
 
 
+@register.inclusion_tag("console/_sorted_head.html", takes_context=True)
+def sorted_head(context: Context, column: Column) -> dict[str, object]:
+    """The head of a column, with a link if the list can be sorted by it."""
+    order: Order | None = context.get("order")
+    slug = column.sort
+    head: dict[str, object] = {"label": column.label, "is_number": column.is_number}
+    if order is None or slug not in {each.slug for each in context["sorts"]}:
+        return head
+    is_here = order.sort.slug == slug
+    natural = f"-{slug}" if SORTS[slug].falls else slug
+    sort = order.turned if is_here else natural
+    direction = ("descending" if order.is_descending else "ascending") if is_here else ""
+    query = QueryDict(context["kept"], mutable=True)
+    query["sort"] = sort
+    return {**head, "url": f"?{query.urlencode(safe=',')}", "direction": direction}
+
+
 @register.simple_tag
 def opens(number: Number) -> str:
-    """The URL of the ticket list behind a number on the board."""
-    query = {name.replace("text", "q"): value for name, value in asdict(number.filters).items() if value}
-    return f"{reverse('console:tickets')}?{urlencode(query)}"
+    """The URL of the ticket list behind a number."""
+    return f"{reverse('console:tickets')}?{number.filters.query}"

@@ -10,8 +10,7 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.http import require_safe
 
 from connectors.queries import deliveries, sync_issues
-from console.access import person
-from hub.core.clock import now
+from console.access import person, reader_of
 from hub.models import Event, User
 from hub.queries import board as questions
 from hub.queries import permissions
@@ -22,11 +21,11 @@ from hub.queries import permissions
 def board(request: HttpRequest) -> HttpResponse:
     """Breached clocks, the next ones, current holders, and sync issues."""
     user = person(request)
-    at = now()
+    reader = reader_of(request)
     context = {
-        "board": questions.board(permissions.visible_tickets(user), at=at, of=permissions.known_organisations(user)),
+        "board": questions.board(permissions.visible_tickets(user), reader),
         "stuck": sync_issues.stuck(most=8)[:8] if permissions.sees_everything(user) else [],
-        "at": at,
+        "at": reader.at,
         "page": "board",
         "cursor": live_cursor(user),
     }

@@ -1,32 +1,45 @@
-"""The ticket list with search and filters."""
+"""The ticket list with search, filters and sorting."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_naive
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from console.access import person
-from console.rows.tickets import ticket_rows
+from console.access import person, reader_of
+from console.rows import columns
+from console.rows.chips import chips
+from console.rows.columns import Column
+from console.rows.tickets import found_rows, ticket_rows
 from console.views.board import live_cursor
-from hub.core.clock import now
-from hub.models import Organisation, Priority
-from hub.queries import permissions
+from console.views.saved_views import shown_view
+from hub.models import Ticket, User
+from hub.queries import choices, permissions, sorting
 from hub.queries import tickets as questions
+from hub.queries.filter_fields import FIELDS, Reader, allowed
+from hub.queries.filters import Condition, Filters, parsed
+from hub.search import finding
 
 PAGE = 50
+MOST_COUNTED = 999
 SHOWS = [
     ("open", _("Open")),
     ("breached", _("Breached")),
+    ("at_risk", _("At risk")),
     ("unassigned", _("To assign")),
     ("to_verify", _("To verify")),
     ("waiting", _("Waiting")),
+    ("without_clock", _("Without a clock")),
     ("ended", _("Ended")),
     ("all", _("All")),
     ("history", _("Imported")),
@@ -37,48 +50,177 @@ SHOWS = [
 @require_safe
 @login_required
 def ticket_list(request: HttpRequest) -> HttpResponse:
-    """A page of the tickets that the user may see, most recently changed first."""
-    filters, user, at = _filters(request.GET), person(request), now()
-    known = permissions.known_organisations(user)
-    holders = _holders(known)
-    found = questions.listed(permissions.visible_tickets(user), filters, at=at, of=known)
-    page = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    """A page of the tickets that the user may see and that match the filters; or of what a search finds among them."""
+    user, reader, asked = person(request), reader_of(request), request.GET
+    text, filters = _text(asked), filters_of(asked)
+    if "how" in asked:
+        return redirect(f"{request.path}?{_chosen(asked, filters)}")
+    order = sorting.order(asked.get("sort", "-changed"), reader)
+    tickets = permissions.visible_tickets(user)
+    shown_as = ShownAs(user=user, reader=reader, columns=columns.chosen(",".join(asked.getlist("columns")), reader))
+    own = _kept(asked, text, order, shown_as)
+    view = f"view={asked['view'][:26]}" if asked.get("view", "").isalnum() else ""
+    kept = "&".join(part for part in (own, view) if part)
     shown = {
-        "tickets": page,
-        "rows": ticket_rows(page, user=user, known=known, at=at),
+        **(_found(asked, text, filters, shown_as) if text else _listed(asked, filters, order, shown_as)),
+        **_filter_panel(asked, filters, tickets, reader),
+        **shown_view(request, filters, own),
+        "text": text,
         "filters": filters,
-        "party": holders.filter(public_id=filters.party).first() if filters.party else None,
-        "without_party": _without(request.GET, "page", "party"),
+        "chips": chips(filters, reader, kept=kept),
+        "kept": f"{filters.query}&{kept}" if kept else filters.query,
+        "kept_fields": [*filters.parameters(), *_parameters(kept)],
+        "other_fields": _parameters(kept),
+        "column_query": urlencode([each for each in _parameters(kept) if each[0] == "columns"], safe=","),
         "shows": SHOWS,
-        "holders": holders,
-        "priorities": Priority.values,
-        "kept": _without(request.GET, "page"),
+        "columns": shown_as.columns,
+        "offered": columns.offered(reader),
+        "show_rest": [each for each in [*filters.parameters(), *_parameters(kept)] if each[0] != "show"],
         "page": "tickets",
         "cursor": live_cursor(user),
     }
     return render(request, "console/tickets.html", shown)
 
 
-def _filters(asked: QueryDict) -> questions.Filters:
-    text = asked.get("q", "").replace("\x00", "").strip()[:100]
-    return questions.Filters(
-        # A search without a filter includes ended and imported tickets.
-        show=asked.get("show", "any" if text else "open"),
-        text=text,
-        holder=asked.get("holder", ""),
-        priority=asked.get("priority", ""),
-        party=asked.get("party", ""),
+def filters_of(asked: QueryDict) -> Filters:
+    """The filters in a query string. A search without a filter includes ended and imported tickets."""
+    joined = {name: ",".join(values) for name, values in asked.lists()}
+    return parsed(joined, fields=list(FIELDS), show="any" if _text(asked) else "open")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownAs:
+    """Who looks at a list, and with which columns."""
+
+    user: User
+    reader: Reader
+    columns: Sequence[Column]
+
+    @property
+    def needs(self) -> set[str]:
+        return {column.needs for column in self.columns if column.needs}
+
+    @property
+    def relations(self) -> set[str]:
+        return {column.relation for column in self.columns if column.relation}
+
+
+def _kept(asked: QueryDict, text: str, order: sorting.Order, shown_as: ShownAs) -> str:
+    """What the query string has besides the filters."""
+    kept = {"q": text} if text else {"sort": order.text} if "sort" in asked else {}
+    if not columns.is_default(shown_as.columns, shown_as.reader):
+        kept["columns"] = ",".join(column.slug for column in shown_as.columns)
+    return urlencode(kept, safe=",")
+
+
+def _listed(asked: QueryDict, filters: Filters, order: sorting.Order, shown_as: ShownAs) -> dict[str, Any]:
+    """A page of all tickets that match the filters."""
+    user, reader = shown_as.user, shown_as.reader
+    found = questions.narrowed(permissions.visible_tickets(user), filters, reader)
+    page = sorting.page(
+        questions.with_relations(found, *shown_as.relations),
+        order,
+        reader,
+        size=PAGE,
+        after=asked.get("after", ""),
+        before=asked.get("before", ""),
     )
+    return {
+        "rows": ticket_rows(page.rows, reader, user=user, needs=shown_as.needs),
+        "listed": page,
+        "count": min(total := sorting.counted(found, most=MOST_COUNTED), MOST_COUNTED),
+        "is_capped": total > MOST_COUNTED,
+        "order": order,
+        "sorts": [
+            each for each in sorting.SORTS.values() if reader.known is None or each.slug in sorting.FOR_EVERYBODY
+        ],
+        "is_later": bool(asked.get("after") or asked.get("before")),
+    }
 
 
-def _holders(known: Collection[int] | None) -> QuerySet[Organisation]:
-    found = Organisation.objects.exclude(kind=Organisation.Kind.CUSTOMER).order_by("name")
-    return found if known is None else found.filter(pk__in=known)
+def _found(asked: QueryDict, text: str, filters: Filters, shown_as: ShownAs) -> dict[str, Any]:
+    """A page of search results, among the tickets that match the filters."""
+    user, reader, narrowed = shown_as.user, shown_as.reader, None
+    if filters != Filters(show="any"):
+        narrowed = questions.narrowed(permissions.visible_tickets(user), filters, reader)
+    found = finding.find(user, text, tickets=narrowed, after=_place(asked.get("after", "")))
+    return {
+        "found": found,
+        "rows": found_rows(found, reader, user=user, needs=shown_as.needs, relations=shown_as.relations),
+        "after": f"{found.next.at.isoformat()},{found.next.entry}" if found.next is not None else "",
+        "is_later": bool(asked.get("after")),
+    }
 
 
-def _without(asked: QueryDict, *names: str) -> str:
-    """The query string without these parameters."""
-    kept = asked.copy()
-    for name in names:
-        kept.pop(name, None)
-    return kept.urlencode()
+def _filter_panel(asked: QueryDict, filters: Filters, tickets: QuerySet[Ticket], reader: Reader) -> dict[str, Any]:
+    """The fields to filter by; and of the one that is being edited, its values with the tickets each would show."""
+    fields = allowed(reader)
+    name = asked.get("edit", "").removesuffix(".not")
+    group, _dot, slug = name.rpartition(".")
+    field = fields.get(slug)
+    if field is None or (group and not (group.isascii() and group.isdecimal() and len(group) == 1)):
+        return {"fields": list(fields.values()), "field": None}
+    prefix = f"{group}." if group else ""
+    edited = [each for each in filters.conditions if each.name.removesuffix(".not") == f"{prefix}{slug}"]
+    rest = filters.without(f"{prefix}{slug}").without(f"{prefix}{slug}.not")
+    values = {value for each in edited for value in each.values}
+    found = choices.choices(
+        questions.narrowed(tickets, rest, reader), field, reader, text=asked.get("choice", "").strip()[:50]
+    )
+    known = {choice.value for choice in found}
+    missing = [value for value in values if value not in known]
+    labels = field.labels(missing, reader)
+    return {
+        "fields": list(fields.values()),
+        "field": field,
+        "field_name": f"{prefix}{slug}",
+        "field_is_not": any(each.is_not for each in edited),
+        "field_values": values,
+        "field_choices": [
+            *(choices.Choice(value=value, label=labels.get(value, value)) for value in missing),
+            *found,
+        ],
+        "field_rest": rest.parameters(),
+        "field_rest_has_conditions": bool(rest.conditions) and not edited,
+        "choice": asked.get("choice", ""),
+    }
+
+
+def _chosen(asked: QueryDict, filters: Filters) -> str:
+    """The query string of the list after a choice in the panel of a filter."""
+    name = asked.get("edit", "").removesuffix(".not")
+    rest = filters.without(name).without(f"{name}.not")
+    values = [*asked.getlist("value"), *_days(asked)]
+    if asked["how"] == "or" and values:
+        found, chosen = rest.either(Condition(field=name, values=tuple(values))), []
+    else:
+        found = rest
+        chosen = [(f"{name}.not" if asked["how"] == "not" else name, ",".join(values))] if values else []
+    more = [(each, ",".join(asked.getlist(each))) for each in ("q", "sort", "columns", "view") if asked.get(each)]
+    return urlencode([*found.parameters(), *chosen, *more], safe=",")
+
+
+def _days(asked: QueryDict) -> list[str]:
+    """The range of days that was entered, if any."""
+    first, last = asked.get("from", "").strip(), asked.get("to", "").strip()
+    return [f"{first}..{last}"] if first or last else []
+
+
+def _parameters(query: str) -> list[tuple[str, str]]:
+    return parse_qsl(query, keep_blank_values=True)
+
+
+def _place(asked: str) -> finding.Place | None:
+    """Where a page of results begins; None for the first page, and for anything that is no place."""
+    at, _comma, entry = asked.partition(",")
+    try:
+        moment = parse_datetime(at)
+    except ValueError:
+        return None
+    if moment is None or is_naive(moment) or not (entry.isascii() and entry.isdecimal() and len(entry) < 19):
+        return None
+    return finding.Place(at=moment, entry=int(entry))
+
+
+def _text(asked: Mapping[str, str]) -> str:
+    return asked.get("q", "").replace("\x00", "").strip()[:200]

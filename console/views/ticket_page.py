@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from connectors.queries.alerts import alerts_of
@@ -31,8 +31,14 @@ from workflows.models import EscalationRun, FailedAction
 @require_safe
 @login_required
 def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
-    """The timeline, the engagements, the clocks and ledger, and the actions available to the user."""
+    """The timeline, the engagements, the clocks and ledger, and the actions available to the user.
+
+    `/tickets/TH-1401/` leads to the page of the ticket with this number.
+    """
     user = person(request)
+    if public_id.upper().startswith("TH") and (number := questions.our_number(public_id)) is not None:
+        known = permissions.visible_tickets(user).filter(number=number).first()
+        return redirect(known or permissions.get_ticket_for(user, public_id))
     ticket = permissions.get_ticket_for(user, public_id)
     at = now()
     everything = permissions.sees_everything(user)

@@ -18,6 +18,7 @@ from hub.domain import checkpoints, clock_rows, event_loader, ledger, signals
 from hub.domain.actors import Actor
 from hub.domain.organisations import Organisations
 from hub.models import Event, EventKind, Message, Ticket
+from hub.search import indexing
 
 Payload = Mapping[str, Any]
 
@@ -128,6 +129,9 @@ def one_fold() -> Iterator[None]:
 def _settle(ticket: Ticket, event: Event, saving: Collection[str]) -> None:
     """Save the chain head, and re-fold ledger and clocks if the event affects them."""
     changed = ["last_seq", "chain_head", "changed_at", *saving]
+    if event.kind in SEARCHED:
+        ticket.is_indexed = False
+        changed.append("is_indexed")
     if event.kind in event_loader.FOLDED:
         postponed = _postponed.get()
         if postponed is None:
@@ -146,6 +150,20 @@ def _refold(ticket: Ticket, at: datetime) -> list[str]:
     checkpoints.save([story])
     return changed
 
+
+SEARCHED = frozenset(
+    {
+        EventKind.TICKET_OPENED,
+        EventKind.TICKET_EDITED,
+        EventKind.LEG_BORN,
+        EventKind.LEG_DELIVERED,
+        EventKind.MESSAGE_ADDED,
+        EventKind.MESSAGE_WITHDRAWN,
+        EventKind.ATTACHMENT_ADDED,
+        EventKind.TEXTS_ERASED,
+    }
+)
+"""Events after which a ticket may be found by other texts."""
 
 ERASED = "(erased)"
 """The body of a message whose text was erased."""
@@ -168,6 +186,7 @@ def erase(*, ticket: Ticket, events: Sequence[int], reason: str, actor: Actor, a
         ticket=ticket, public_id__in=[each.payload["message"] for each in found.values() if "body" in each.digests]
     )
     rows.update(body=ERASED)
+    indexing.forget(ticket)
     # Bypasses the model, which refuses every change: this is the only change of an event that the database allows.
     models.QuerySet(Event).filter(pk__in=[event.pk for event in found.values()]).update(texts={}, salt="")
     payload = {"events": sorted(found), "reason": reason}

@@ -13,6 +13,8 @@ from .leg import ENGAGED_STAGES, OPEN_STAGES, Leg, ReasonCode, Stage, WaitsOn
 from .message import FOR_LATER, Attachment, Message
 from .organisation import Organisation, Person, Site, Team
 from .publication import Publication
+from .saved_view import SavedView, ViewPreference
+from .search import SearchEntry, SearchWord
 from .sequence import Sequence
 from .service import Service
 from .share import HistoryShare
@@ -51,6 +53,9 @@ __all__ = [
     "Publication",
     "ReasonCode",
     "Relation",
+    "SavedView",
+    "SearchEntry",
+    "SearchWord",
     "Sequence",
     "Service",
     "Site",
@@ -62,6 +67,7 @@ __all__ = [
     "Ticket",
     "UnmappedValue",
     "User",
+    "ViewPreference",
     "WaitsOn",
     "Workflow",
     "WorkflowVersion",

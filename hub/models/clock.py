@@ -43,6 +43,8 @@ class Clock(models.Model):
     projected_due_at = models.DateTimeField(null=True)
     """When the goal is reached if the clock runs on from `as_of`."""
     breach_at = models.DateTimeField(null=True)
+    risk_at = models.DateTimeField(null=True)
+    """From when a running clock that has not breached is at risk."""
     is_breached = models.BooleanField(default=False)
     breaches = models.JSONField(default=list)
     next_fire_at = models.DateTimeField(null=True)
@@ -64,6 +66,7 @@ class Clock(models.Model):
             models.Index(fields=["next_fire_at"], condition=Q(next_fire_at__isnull=False), name="clock_next_to_fire"),
             models.Index(fields=["is_current", "state", "due_at"], name="clock_by_state_and_due"),
             models.Index(fields=["is_breached", "is_current"], name="clock_breached"),
+            models.Index(fields=["risk_at"], condition=Q(risk_at__isnull=False), name="clock_at_risk"),
         ]
 
     def __str__(self) -> str:

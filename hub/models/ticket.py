@@ -110,6 +110,8 @@ class Ticket(models.Model):
     )
     source_number = models.CharField(_("number in the source system"), max_length=64, blank=True, editable=False)
     raw = models.JSONField(_("raw values"), default=dict, blank=True, editable=False)
+    is_indexed = models.BooleanField(default=False, editable=False)
+    """Whether the search index has the current texts; see `hub.search.indexing`."""
 
     class Meta:
         verbose_name = _("ticket")
@@ -135,6 +137,7 @@ class Ticket(models.Model):
             models.Index(fields=["phase", "-changed_at"], name="ticket_by_phase_and_change"),
             models.Index(fields=["holder", "phase"], name="ticket_by_holder_and_phase"),
             models.Index(fields=["-changed_at", "-id"], name="ticket_by_change"),
+            models.Index(fields=["id"], condition=Q(is_indexed=False), name="ticket_to_index"),
         ]
 
     def __str__(self) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import Count, QuerySet
 
 from hub.models import Clock, Contract, Organisation, Ticket
-from hub.queries.tickets import IN_STATE, Badge, Filters, badge, late_clocks, narrowed
+from hub.queries.clock_states import late_clocks
+from hub.queries.filter_fields import Reader
+from hub.queries.filters import Filters
+from hub.queries.tickets import IN_STATE, Badge, badge, narrowed
 
 SHOWN = 10
 
@@ -42,20 +44,18 @@ class Board:
     unassigned: Number
     to_verify: Number
     breached_tickets: Number
+    at_risk: Number
+    without_clock: Number
     breached: Sequence[Badge]
     next: Sequence[Badge]
     held: Sequence[Held]
 
 
-def board(tickets: QuerySet[Ticket], *, at: datetime, of: Collection[int] | None = None) -> Board:
-    """Everything the board shows of these tickets at `at`, in a fixed number of queries.
-
-    `of` limits clocks and holders to these organisations: a vendor sees only its own.
-    """
-    live = narrowed(tickets, Filters(), at=at, of=of)
+def board(tickets: QuerySet[Ticket], reader: Reader) -> Board:
+    """Everything the board shows of these tickets, in a fixed number of queries; a vendor sees only its own clocks."""
+    live, at, of = narrowed(tickets, Filters(), reader), reader.at, reader.known
     names = ("open", "waiting", "unassigned", "to_verify")
     counts = live.aggregate(**{name: Count("pk", filter=IN_STATE[name]) for name in names})
-    breached = Filters(show="breached")
     shown = ("ticket__holder", "contract__calendar", "calendar", "party")
     late = late_clocks(at=at, of=of).filter(ticket__in=live.values("pk"))
     coming = Clock.objects.filter(
@@ -70,11 +70,17 @@ def board(tickets: QuerySet[Ticket], *, at: datetime, of: Collection[int] | None
         coming = coming.filter(party__in=of, contract__kind=Contract.Kind.UC)
     return Board(
         **{name: Number(filters=Filters(show=name), count=counts[name]) for name in names},
-        breached_tickets=Number(filters=breached, count=narrowed(tickets, breached, at=at, of=of).count()),
+        breached_tickets=_number(tickets, Filters(show="breached"), reader),
+        at_risk=_number(tickets, Filters(show="at_risk"), reader),
+        without_clock=_number(tickets, Filters(show="without_clock"), reader),
         breached=[badge(c, at=at) for c in late.select_related(*shown).order_by("-breach_at", "pk")[:SHOWN]],
         next=[badge(c, at=at) for c in coming.select_related(*shown).order_by("due_at", "pk")[:SHOWN]],
         held=_held(live if of is None else live.filter(holder__in=of), late),
     )
+
+
+def _number(tickets: QuerySet[Ticket], filters: Filters, reader: Reader) -> Number:
+    return Number(filters=filters, count=narrowed(tickets, filters, reader).count())
 
 
 def _held(live: QuerySet[Ticket], late: QuerySet[Clock]) -> list[Held]:
@@ -85,8 +91,8 @@ def _held(live: QuerySet[Ticket], late: QuerySet[Clock]) -> list[Held]:
     held = [
         Held(
             organisation=each,
-            held=Number(filters=Filters(holder=each.public_id), count=counts.get(pk, 0)),
-            breached=Number(filters=Filters(show="breached", party=each.public_id), count=breached.get(pk, 0)),
+            held=Number(filters=Filters().where(holder=each.public_id), count=counts.get(pk, 0)),
+            breached=Number(filters=Filters().where(party=each.public_id), count=breached.get(pk, 0)),
             percent=100 * counts.get(pk, 0) / most,
         )
         for pk, each in organisations.items()

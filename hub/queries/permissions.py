@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 
 from hub.models import FOR_LATER, HistoryShare, Leg, Membership, Message, Organisation, Ticket, User
@@ -64,9 +64,13 @@ def visible_tickets(user: User) -> QuerySet[Ticket]:
     """The tickets this person may read."""
     if sees_everything(user):
         return Ticket.objects.all()
-    vendors = _vendors(user)
-    theirs = Q(pk__in=Leg.objects.filter(organisation__in=vendors).values("ticket"))
-    return Ticket.objects.filter(theirs | Q(pk__in=_shared(vendors).values("ticket")) | Q(requester__user=user))
+    return Ticket.objects.filter(takes_part(user) | Q(pk__in=_shared(_vendors(user)).values("ticket")))
+
+
+def takes_part(user: User) -> Q:
+    """The tickets that this person requested or that were handed to their organisation; not a predecessor's tickets."""
+    theirs = Q(pk__in=Leg.objects.filter(organisation__in=_vendors(user)).values("ticket"))
+    return theirs | Q(requester__user=user)
 
 
 def _shared(organisations: list[int]) -> QuerySet[HistoryShare]:
@@ -102,20 +106,26 @@ def get_ticket_for(user: User, public_id: str) -> Ticket:
 
 def visible_messages(user: User, ticket: Ticket) -> QuerySet[Message]:
     """The messages of a ticket that this person may read."""
-    messages = Message.objects.filter(ticket=ticket)
+    return readable_messages(user).filter(ticket=ticket)
+
+
+def readable_messages(user: User) -> QuerySet[Message]:
+    """The messages of all tickets that this person may read."""
     if sees_everything(user):
-        return messages
+        return Message.objects.all()
     vendors = _vendors(user)
     told = Q(legs__organisation__in=vendors) | Q(author_organisation__in=vendors)
-    if ticket.requester is not None and ticket.requester.user_id == user.pk:
-        told |= Q(is_for_requester=True)
-    shared = _shared(vendors).filter(ticket=ticket).order_by("-shared_at").first()
-    if shared is not None:
-        told |= FOR_LATER & Q(recorded_at__lte=shared.shared_at)
-    return messages.filter(told).distinct()
+    told |= Q(ticket__requester__user=user, is_for_requester=True)
+    shared = _shared(vendors).filter(ticket=OuterRef("ticket"), shared_at__gte=OuterRef("recorded_at"))
+    return Message.objects.filter(told | (FOR_LATER & Exists(shared))).distinct()
 
 
 def visible_legs(user: User, ticket: Ticket) -> QuerySet[Leg]:
     """The engagements of a ticket that this person may see: all for us, its own for a vendor, none for a requester."""
-    legs = Leg.objects.filter(ticket=ticket)
+    return readable_legs(user).filter(ticket=ticket)
+
+
+def readable_legs(user: User) -> QuerySet[Leg]:
+    """The engagements on all tickets that this person may see."""
+    legs = Leg.objects.all()
     return legs if sees_everything(user) else legs.filter(organisation__in=_vendors(user))

@@ -3,63 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from hub.models import Clock, Contract, LedgerSegment, Leg, Organisation, Phase, Relation, Ticket
+from hub.models import Clock, Contract, LedgerSegment, Organisation, Phase, Relation, Ticket
+from hub.queries import filter_fields
 from hub.queries.calendars import calendar_of
+from hub.queries.clock_states import current_clocks, late_clocks, soon_clocks
 from hub.queries.clocks import seconds_used
+from hub.queries.filter_fields import Reader
+from hub.queries.filters import Filters
 
 OPEN = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """The filters of a list of tickets; every number on the board opens a list with one of them."""
-
-    show: str = "open"
-    text: str = ""
-    holder: str = ""
-    priority: str = ""
-    party: str = ""
-    """For ``breached``: public id of the party of the clock, which need not be the current holder."""
+def with_relations(tickets: QuerySet[Ticket], *more: str) -> QuerySet[Ticket]:
+    """The tickets with what a row of a list shows."""
+    return tickets.select_related("status", "holder", "service", *more)
 
 
-def listed(
-    tickets: QuerySet[Ticket], filters: Filters, *, at: datetime, of: Collection[int] | None = None
-) -> QuerySet[Ticket]:
-    """The tickets that match, latest change first, with the relations a row shows."""
-    found = narrowed(tickets, filters, at=at, of=of).select_related("status", "holder", "service")
-    return found.order_by("-changed_at", "-pk")
-
-
-def narrowed(
-    tickets: QuerySet[Ticket], filters: Filters, *, at: datetime, of: Collection[int] | None = None
-) -> QuerySet[Ticket]:
-    """The tickets that match the filters, for both the numbers of the board and the lists.
-
-    `of` limits filters to clocks, record numbers and holders of these organisations, so that a search reveals nothing
-    about others.
-    """
-    found = _shown(tickets, filters, at, of)
-    if filters.text:
-        found = found.filter(_matching(filters.text, of))
-    if filters.holder:
-        found = found.filter(holder__public_id=filters.holder)
-        found = found if of is None else found.filter(holder__in=of)
-    if filters.priority:
-        found = found.filter(priority=filters.priority)
+def first_due(tickets: Iterable[Ticket], reader: Reader) -> dict[int, Badge]:
+    """By ticket, the running clock that is due first, of those this reader may know."""
+    rows = current_clocks(of=reader.known).filter(ticket__in=[ticket.pk for ticket in tickets])
+    rows = rows.filter(state=Clock.State.ACTIVE, due_at__isnull=False)
+    found: dict[int, Badge] = {}
+    for clock in rows.select_related("contract__calendar", "calendar", "party").order_by("due_at", "pk"):
+        if clock.ticket_id not in found:
+            found[clock.ticket_id] = badge(clock, at=reader.at)
     return found
 
 
-def late_clocks(*, at: datetime, of: Collection[int] | None = None) -> QuerySet[Clock]:
-    """Clocks that are breached at `at` and have not ended; `of` limits them to UC clocks of these parties."""
-    rows = Clock.objects.filter(Q(is_breached=True) | Q(breach_at__lte=at), is_current=True)
-    rows = rows.exclude(state__in=[Clock.State.STOPPED, Clock.State.CANCELLED])
-    return rows if of is None else rows.filter(party__in=of, contract__kind=Contract.Kind.UC)
+def narrowed(tickets: QuerySet[Ticket], filters: Filters, reader: Reader) -> QuerySet[Ticket]:
+    """The tickets that match the filters, for both the numbers on pages and the lists that they open.
+
+    Filters concern only clocks and holders that the reader may know, so that a list reveals nothing about others.
+    """
+    found = _shown(tickets, filters.show, reader)
+    return found.filter(filter_fields.matching(filters, reader)) if filters.conditions else found
 
 
 IN_STATE: dict[str, Q] = {
@@ -73,24 +56,24 @@ IN_STATE: dict[str, Q] = {
 """The values of `Filters.show` that depend on the ticket's row alone, for board and list."""
 
 
-def _shown(found: QuerySet[Ticket], filters: Filters, at: datetime, of: Collection[int] | None) -> QuerySet[Ticket]:
-    if filters.show == "any":
+def _shown(found: QuerySet[Ticket], show: str, reader: Reader) -> QuerySet[Ticket]:
+    if show == "any":
         return found
-    if filters.show == "history":
+    if show == "history":
         return found.filter(imported_from__isnull=False)
     found = found.filter(imported_from__isnull=True)
-    if filters.show == "breached":
-        late = late_clocks(at=at, of=of).filter(ticket=OuterRef("pk"))
-        late = late.filter(party__public_id=filters.party) if filters.party else late
-        return found.filter(Exists(late), phase__in=OPEN)
-    return found.filter(IN_STATE.get(filters.show, IN_STATE["open"]))
+    clocks = {"breached": late_clocks, "at_risk": soon_clocks}.get(show)
+    if clocks is not None:
+        theirs = clocks(at=reader.at, of=reader.known).filter(ticket=OuterRef("pk"))
+        return found.filter(Exists(theirs), phase__in=OPEN)
+    if show == "without_clock":
+        return found.filter(~Exists(Clock.objects.filter(ticket=OuterRef("pk"))), phase__in=OPEN)
+    return found.filter(IN_STATE.get(show, IN_STATE["open"]))
 
 
 _OUR_NUMBER = re.compile(r"(?:TH)?[-\s]*([0-9]{1,17})", re.IGNORECASE)
 _AROUND = "[](){}<>#:;,.\"' \t"
 """Characters that people write around a number."""
-LEAST_OF_A_NUMBER = 3
-"""The shortest text that is searched as a part of a number."""
 
 
 def our_number(text: str) -> int | None:
@@ -103,26 +86,13 @@ def our_number(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _matching(text: str, of: Collection[int] | None) -> Q:
-    """Tickets with this number, or with the text in the title, a vendor's number or the number in the source system."""
-    bare = text.strip(_AROUND)
-    how = "icontains" if len(bare) >= LEAST_OF_A_NUMBER else "iexact"
-    theirs = Leg.objects.filter(**{f"remote_number__{how}": bare}).exclude(remote_number="")
-    theirs = theirs if of is None else theirs.filter(organisation__in=of)
-    imported = Q(**{f"source_number__{how}": bare}) & ~Q(source_number="")
-    matching = Q(title__icontains=text) | Q(pk__in=theirs.values("ticket")) | imported
-    matching = Q(pk__in=Ticket.objects.filter(matching).values("pk"))
-    number = our_number(text)
-    return matching if number is None else matching | Q(number=number)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Badge:
     """One clock as shown to a person at an instant; seconds are business seconds."""
 
     clock: Clock
     state: str
-    """``breached``, ``soon`` (at least SOON of the goal used), ``running``, ``paused``, ``idle``, ``met`` or
+    """``breached``, ``soon`` (at risk, see `hub.queries.clock_states`), ``running``, ``paused``, ``idle``, ``met`` or
     ``cancelled``."""
     used: int
     goal: int | None
@@ -138,10 +108,6 @@ class Badge:
         return max(0, self.used - (self.goal or 0))
 
 
-SOON = 0.75
-"""The part of the goal from which a running clock is shown as ``soon``."""
-
-
 def badge(clock: Clock, *, at: datetime) -> Badge:
     """A clock at `at`: the state stored with the last event, plus the time a running clock has counted since."""
     used, goal = seconds_used(clock, at=at), clock.goal_seconds
@@ -151,7 +117,7 @@ def badge(clock: Clock, *, at: datetime) -> Badge:
     elif clock.state == Clock.State.STOPPED:
         state = "met"
     elif clock.state == Clock.State.ACTIVE:
-        state = "soon" if goal is not None and used >= SOON * goal else "running"
+        state = "soon" if clock.risk_at is not None and clock.risk_at <= at else "running"
     else:
         state = clock.state
     return Badge(clock=clock, state=state, used=used, goal=goal, due_at=clock.due_at)

@@ -214,6 +214,7 @@ class ClockRun:
             due_at=due_at,
             projected_due_at=projected,
             breach_at=self._breach_at(due_at, as_of),
+            risk_at=self._risk_at(as_of),
             levels={level: self._level(level, as_of) for level in self.rule.levels},
             spans=tuple(self.spans),
             calendar=self.calendar_key,
@@ -225,6 +226,11 @@ class ClockRun:
         if due_at is None or self.state is not State.ACTIVE:
             return None
         return self.calendar.next_open(max(due_at, as_of), limit=as_of + HORIZON)
+
+    def _risk_at(self, as_of: int) -> int | None:
+        if self.goal is None or self.state is not State.ACTIVE or self._is_beyond():
+            return None
+        return self._reached(at_risk_from(self.goal), as_of)
 
     def _level(self, percent: int, as_of: int) -> int | None:
         if self.goal is None:
@@ -289,6 +295,15 @@ _PLAIN = (
     "stopped_at",
 )
 """What of a run is JSON as it stands."""
+
+
+def at_risk_from(goal: int) -> int:
+    """The seconds used from which a clock is at risk: three quarters of the goal, or all but the last hour if earlier.
+
+    >>> at_risk_from(8 * 3600) / 3600, at_risk_from(2 * 3600) / 3600, at_risk_from(1800)
+    (6.0, 1.0, 0)
+    """
+    return min(-(-goal * 3 // 4), max(0, goal - 3600))
 
 
 def _join(pieces: list[Piece], piece: Piece) -> None:

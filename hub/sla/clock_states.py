@@ -64,6 +64,8 @@ class ClockState:
     due_at: int | None = None
     projected_due_at: int | None = None
     breach_at: int | None = None
+    risk_at: int | None = None
+    """From when a running clock is at risk: see `hub.sla.clock_runs.at_risk_from`."""
     levels: Mapping[int, int | None] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
     calendar: str = ""

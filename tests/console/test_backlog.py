@@ -39,6 +39,7 @@ def test_the_oldest_row_of_each_connection_counts(connection: Connection, agent:
     assert found == [
         ("Changes to send", connection.pk, 2, 7),
         ("Connections to poll", connection.pk, 1, 3),
+        ("Texts to index", None, 2, 0),
     ]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import datetime
 
 import pytest
 from django.test import Client
 
-from hub.domain import tickets
+from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import HistoryImport, Leg, Organisation, Ticket
+from hub.search import indexing
 from tests import factories
 from tests.console.test_pages import log_in
 from workflows.handoffs import engagements
@@ -29,6 +32,7 @@ def ticket(us: Organisation, agent: Actor, at: datetime) -> Ticket:
 
 
 def found(client: Client, text: str, **more: str) -> list[str]:
+    indexing.index()
     page = client.get("/tickets/", {"q": text, **more}).content.decode()
     return [ticket.title for ticket in Ticket.objects.order_by("pk") if ticket.get_absolute_url() in page]
 
@@ -63,6 +67,58 @@ def test_a_vendors_number_is_found_whole_and_in_part(us: Organisation, ticket: T
 @pytest.mark.parametrize("text", ["42", "%", "_", "T2026%", "[]", "#", "TH-", "TH-99999999999999999999", "1001a"])
 def test_what_is_no_number_finds_none_by_chance(us: Organisation, ticket: Ticket, text: str) -> None:
     assert found(log_in(factories.member("manager", us)), text) == []
+
+
+def test_a_url_with_the_number_opens_the_ticket(us: Organisation, ticket: Ticket) -> None:
+    client = log_in(factories.member("manager", us))
+
+    for written in (ticket.label, ticket.label.lower(), f"TH{ticket.number}"):
+        assert client.get(f"/tickets/{written}/").headers["Location"] == ticket.get_absolute_url()
+    assert client.get("/tickets/TH-999999/").status_code == 404
+    assert client.get("/tickets/TH-99999999999999999/").status_code == 404
+    stranger = log_in(factories.member("vendor", factories.OrganisationFactory()))
+    assert stranger.get(f"/tickets/{ticket.label}/").status_code == 404
+
+
+def test_a_search_shows_where_the_words_are(us: Organisation, ticket: Ticket, agent: Actor, at: datetime) -> None:
+    messages.say(ticket=ticket, body="A <b>stale port</b> on the switch", actor=agent, at=at)
+    indexing.index()
+    page = log_in(factories.member("manager", us)).get("/tickets/", {"q": "stale"}).content.decode()
+
+    assert "Message from Ada Agent" in page
+    assert "<mark>&lt;b&gt;stale</mark> port&lt;/b&gt; on the switch" in page
+
+
+def test_a_search_without_an_exact_hit_says_so(us: Organisation, ticket: Ticket) -> None:
+    indexing.index()
+    page = log_in(factories.member("manager", us)).get("/tickets/", {"q": "scaner"}).content.decode()
+
+    assert "Nothing has “scaner”. These tickets have similar words." in page
+    assert "The <mark>scanner</mark> jams" in page
+
+
+@pytest.mark.parametrize(
+    "after", ["", "x", "2026-01-01T00:00:00+00:00,²", "2026-01-01T00:00:00,1", "9999-99-99,1", ",", "\x00"]
+)
+def test_any_place_in_the_results_is_answered(us: Organisation, ticket: Ticket, after: str) -> None:
+    client = log_in(factories.member("manager", us))
+
+    assert client.get("/tickets/", {"q": "scanner", "after": after}).status_code == 200
+
+
+def test_results_go_on_on_the_next_page(us: Organisation, agent: Actor, at: datetime) -> None:
+    for n in range(53):
+        tickets.open_ticket(title=f"Plotter {n}", actor=agent, at=at)
+    indexing.index()
+    client = log_in(factories.member("manager", us))
+    first = client.get("/tickets/", {"q": "plotter"}).content.decode()
+    [more] = re.findall(r'href="\?([^"]*after=[^"]*)"', first)
+    second = client.get("/tickets/?" + html.unescape(more)).content.decode()
+
+    assert (first.count('class="hub-row"'), second.count('class="hub-row"')) == (50, 3)
+    assert re.findall(r'href="[^"]*after=', second) == []
+    shown = client.get("/tickets/", {"q": "plotter", "show": "breached"}).content.decode()
+    assert 'class="hub-row"' not in shown
 
 
 def test_an_ended_ticket_and_an_imported_one_are_found_without_saying_where(

@@ -73,7 +73,7 @@ def test_a_fault_has_a_page_with_a_number(admin: Client, monkeypatch: Any, error
     def fail(*_args: Any, **_more: Any) -> Any:
         raise error
 
-    monkeypatch.setattr("hub.queries.tickets.listed", fail)
+    monkeypatch.setattr("hub.queries.tickets.narrowed", fail)
     admin.raise_request_exception = False
 
     answer = admin.get("/tickets/")

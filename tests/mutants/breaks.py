@@ -41,7 +41,7 @@ BREAKS = (
     Break(
         "a successor reads later messages",
         "hub/queries/permissions.py",
-        "FOR_LATER & Q(recorded_at__lte=shared.shared_at)",
+        "FOR_LATER & Exists(shared)",
         "FOR_LATER",
         (VISIBILITY,),
     ),

@@ -237,6 +237,10 @@ def test_a_direct_session_keeps_its_statements_prepared(postgresql: Cluster, tmp
         "    q.execute('SELECT count(*) FROM pg_prepared_statements')\n"
         "    [found] = q.fetchone()\n"
         "assert 140 < found <= 300, found\n"
+        "from hub.models import SearchWord\n"
+        "words = [SearchWord(word=f'w{n}') for n in range(70_000)]\n"
+        "SearchWord.objects.bulk_create(words)\n"
+        "assert len(SearchWord.objects.in_bulk([each.word for each in words])) == 70_000\n"
     )
     direct = {**environment(url, tmp_path), "TICKETHUB_LISTEN_URL": url}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=direct, check=True, timeout=120)

@@ -9,7 +9,8 @@ from connectors.kit.contract import RemoteTicket
 from connectors.models import Connection, Link, StatusRule
 from hub.core.sentences import sentence
 from hub.domain import tickets, unmapped
-from hub.models import Leg, Phase, Stage
+from hub.models import Leg, Phase, Stage, Ticket
+from hub.search import indexing
 from workflows.handoffs import guest_links, stages, vendor_status
 from workflows.handoffs import transitions as handoff_transitions
 from workflows.lifecycle import transitions
@@ -190,5 +191,7 @@ def describe(context: SyncContext) -> None:
     changed = {name: value for name, value in wanted.items() if getattr(leg, name) != value}
     if changed:
         Leg.objects.filter(pk=leg.pk).update(**changed)
+    if "remote_number" in changed:
+        indexing.mark(Ticket.objects.filter(pk=leg.ticket_id))
     if 0 < len(remote.url) <= Link.LONGEST_URL:
         context.link.remote_url = remote.url

@@ -13,7 +13,8 @@ from connectors.models import Connection, HeardMail, Link, Outbound
 from hub.core import statements
 from hub.core.clock import now
 from hub.domain.actors import Actor
-from hub.models import Leg
+from hub.models import Leg, Ticket
+from hub.search import indexing
 from workflows.handoffs import comments, guest_links
 
 MOST_IN_THREAD = 3
@@ -71,6 +72,7 @@ def remember(link: Link, letter: ParsedMail) -> bool:
     )
     if theirs:
         Leg.objects.filter(pk=link.leg_id).update(remote_number=shown(theirs))
+        indexing.mark(Ticket.objects.filter(legs=link.leg_id))
     return is_new
 
 

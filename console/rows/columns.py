@@ -1,0 +1,156 @@
+"""The columns of a list of tickets: what each shows, and what it is in an export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+
+from console.rows.tickets import TicketRow
+from hub.queries.filter_fields import Reader
+
+Value = Callable[[TicketRow], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column."""
+
+    slug: str
+    label: Promise | str
+    value: Value
+    """What an export says: text, a number, a time, or None for nothing."""
+    template: str = "text"
+    """The template of the cell, in `console/cells`."""
+    sort: str = ""
+    """The sort that a click on its head leads to."""
+    needs: str = ""
+    """What has to be read for it, besides the ticket: ``badges``, ``first`` or ``legs``."""
+    relation: str = ""
+    """The relation of the ticket that it shows."""
+    is_for_all: bool = False
+    is_number: bool = False
+
+    @property
+    def path(self) -> str:
+        return f"console/cells/{self.template}.html"
+
+
+def _related(name: str) -> Value:
+    def value(row: TicketRow) -> str | None:
+        found = getattr(row.ticket, name)
+        return None if found is None else str(found)
+
+    return value
+
+
+def _numbers(row: TicketRow) -> str:
+    return ", ".join(leg.remote_number for leg in row.legs if leg.remote_number)
+
+
+def _statuses(row: TicketRow) -> str:
+    return ", ".join(leg.remote_status for leg in row.legs if leg.remote_status)
+
+
+def _percent(row: TicketRow) -> int | None:
+    return None if row.first is None or not row.first.goal else 100 * row.first.used // row.first.goal
+
+
+COLUMNS: dict[str, Column] = {
+    column.slug: column
+    for column in (
+        Column(
+            slug="ticket", label=_("Ticket"), value=lambda row: row.ticket.label, template="ticket", sort="number",
+            is_for_all=True,
+        ),
+        Column(slug="title", label=_("Title"), value=lambda row: row.ticket.title, template="title", is_for_all=True),
+        Column(
+            slug="priority", label=_("Priority"), value=lambda row: row.ticket.priority, template="priority",
+            sort="priority", is_for_all=True,
+        ),
+        Column(slug="status", label=_("Status"), value=lambda row: row.status, template="status", is_for_all=True),
+        Column(
+            slug="holder", label=_("Holder"), template="holder", sort="holder", is_for_all=True,
+            value=lambda row: str(row.ticket.holder) if row.is_holder_known else None,
+        ),
+        Column(
+            slug="clocks", label=_("Clocks"), template="clocks", sort="due",
+            value=lambda row: row.first.due_at if row.first else None, needs="badges",
+        ),
+        Column(
+            slug="due", label=_("Due"), template="time", sort="due", needs="first", is_for_all=True,
+            value=lambda row: row.first.due_at if row.first else None,
+        ),
+        Column(
+            slug="left", label=_("Working time left"), template="span", needs="first", is_for_all=True, is_number=True,
+            value=lambda row: row.first.remaining if row.first else None,
+        ),
+        Column(
+            slug="used", label=_("Working time used"), template="span", needs="first", is_for_all=True, is_number=True,
+            value=lambda row: row.first.used if row.first else None,
+        ),
+        Column(
+            slug="percent", label=_("Used (%)"), template="number", needs="first", is_for_all=True, is_number=True,
+            value=_percent,
+        ),
+        Column(
+            slug="held", label=_("With the holder"), template="span", sort="held", is_number=True,
+            value=lambda row: row.held,
+        ),
+        Column(slug="service", label=_("Service"), value=_related("service"), sort="service", is_for_all=True),
+        Column(slug="requester", label=_("Requester"), value=_related("requester"), relation="requester"),
+        Column(slug="assignee", label=_("Assignee"), value=_related("assignee"), relation="assignee", sort="assignee"),
+        Column(slug="team", label=_("Team"), value=_related("team"), relation="team"),
+        Column(slug="site", label=_("Site"), value=_related("site"), relation="site"),
+        Column(slug="asset", label=_("Asset"), value=_related("asset"), relation="asset"),
+        Column(slug="number", label=_("Vendor's number"), value=_numbers, needs="legs", is_for_all=True),
+        Column(slug="remote", label=_("Vendor's status"), value=_statuses, needs="legs", is_for_all=True),
+        Column(slug="kind", label=_("Kind"), value=lambda row: row.ticket.get_kind_display(), is_for_all=True),
+        Column(
+            slug="returns", label=_("Returns"), value=lambda row: row.ticket.bounces, template="number", is_number=True
+        ),
+        Column(
+            slug="opened", label=_("Opened"), value=lambda row: row.ticket.opened_at, template="time", sort="opened",
+            is_for_all=True,
+        ),
+        Column(
+            slug="changed", label=_("Changed"), value=lambda row: row.ticket.changed_at, template="time",
+            sort="changed", is_for_all=True,
+        ),
+    )
+}  # fmt: skip
+"""In the order in which they are shown."""
+DEFAULT = ("ticket", "title", "priority", "status", "holder", "clocks", "changed")
+
+
+def chosen(asked: str, reader: Reader) -> list[Column]:
+    """The columns that a URL names, in their order, as far as the reader may see them; the default ones if none."""
+    wanted: Collection[str] = asked.split(",") if asked else DEFAULT
+    found = [COLUMNS[slug] for slug in COLUMNS if slug in wanted and _is_allowed(COLUMNS[slug], reader)]
+    return found if found or not asked else chosen("", reader)
+
+
+def offered(reader: Reader) -> list[Column]:
+    """All columns this reader may choose."""
+    return [column for column in COLUMNS.values() if _is_allowed(column, reader)]
+
+
+def _is_allowed(column: Column, reader: Reader) -> bool:
+    return reader.known is None or column.is_for_all
+
+
+def is_default(columns: Sequence[Column], reader: Reader) -> bool:
+    return columns == chosen("", reader)
+
+
+def exported(column: Column, row: TicketRow) -> str | int | None:
+    """The value in a table: times in the active time zone with their offset, durations in seconds."""
+    value = column.value(row)
+    if isinstance(value, datetime):
+        return localtime(value).isoformat(timespec="seconds")
+    return value if isinstance(value, int) else None if value is None else str(value)

@@ -1,0 +1,33 @@
+"""Which clocks are breached, at risk or running at an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from hub.models import Clock, Contract
+
+ENDED = (Clock.State.STOPPED, Clock.State.CANCELLED)
+
+
+def late_clocks(*, at: datetime, of: Collection[int] | None = None) -> QuerySet[Clock]:
+    """Clocks that are breached at `at` and have not ended; `of` limits them to UC clocks of these parties."""
+    rows = Clock.objects.filter(Q(is_breached=True) | Q(breach_at__lte=at), is_current=True).exclude(state__in=ENDED)
+    return _of(rows, of)
+
+
+def soon_clocks(*, at: datetime, of: Collection[int] | None = None) -> QuerySet[Clock]:
+    """Running clocks at risk at `at`: three quarters of the goal are used, or the next working hour is the last one."""
+    rows = Clock.objects.filter(risk_at__lte=at, is_current=True, state=Clock.State.ACTIVE, is_breached=False)
+    return _of(rows.filter(breach_at__gt=at), of)
+
+
+def current_clocks(*, of: Collection[int] | None = None) -> QuerySet[Clock]:
+    """Clocks that have not ended."""
+    return _of(Clock.objects.filter(is_current=True).exclude(state__in=ENDED), of)
+
+
+def _of(rows: QuerySet[Clock], of: Collection[int] | None) -> QuerySet[Clock]:
+    return rows if of is None else rows.filter(party__in=of, contract__kind=Contract.Kind.UC)

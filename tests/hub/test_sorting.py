@@ -1,0 +1,122 @@
+"""Pages of a list by keyset: every ticket once, in the same order in both directions, whatever lies between."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from hub.domain import tickets
+from hub.domain.actors import Actor
+from hub.models import Organisation, Ticket
+from hub.queries import sorting
+from hub.queries.filter_fields import Reader
+from hub.queries.sorting import END, SORTS
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def reader(us: Organisation, agent: Actor, at: datetime) -> Reader:
+    """Eleven tickets with equal and missing values."""
+    factories.contract(us, goals={"resolve": {"P1": 3600, "P2": 7200, "P3": None}})
+    services = [factories.ServiceFactory(name=name) for name in ("Ärger", "mail", "Payroll")]
+    users = [factories.member("agent", us, name=name) for name in ("Ada", "Bob")]
+    for n in range(11):
+        ticket = tickets.open_ticket(
+            title=f"T{n}",
+            priority=("P1", "P2", "P3")[n % 3],
+            service=services[n % 4] if n % 4 < 3 else None,
+            actor=agent,
+            at=at + timedelta(minutes=n // 3),
+        )
+        if n % 3 < 2:
+            tickets.assign(ticket=ticket, assignee=users[n % 3], actor=agent, at=at + timedelta(minutes=n // 3))
+    return Reader(user_id=users[0].pk, at=at + timedelta(hours=1))
+
+
+def walked(reader: Reader, asked: str, *, size: int, backwards: bool = False) -> list[list[int]]:
+    """The numbers on each page, from the first to the last page or the other way."""
+    order, pages = sorting.order(asked, reader), list[list[int]]()
+    place = {"before": END} if backwards else {}
+    while True:
+        page = sorting.page(Ticket.objects.all(), order, reader, size=size, **place)
+        pages.append([ticket.number for ticket in page.rows])
+        following = page.before if backwards else page.after
+        if not following:
+            return pages
+        place = {"before" if backwards else "after": following}
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("slug", SORTS)
+@pytest.mark.parametrize("size", [1, 3, 11, 50])
+def test_every_ticket_is_on_one_page_in_both_directions(reader: Reader, slug: str, descending: bool, size: int) -> None:
+    asked = f"-{slug}" if descending else slug
+    pages = walked(reader, asked, size=size)
+    numbers = [number for page in pages for number in page]
+    assert sorted(numbers) == sorted(Ticket.objects.values_list("number", flat=True))
+    assert all(len(page) == size for page in pages[:-1])
+
+    back = [number for page in reversed(walked(reader, asked, size=size, backwards=True)) for number in page]
+    assert back == numbers
+
+
+@pytest.mark.parametrize("slug", SORTS)
+def test_values_rise_or_fall_and_those_without_come_last(reader: Reader, slug: str) -> None:
+    for asked in (slug, f"-{slug}"):
+        rows = sorting.page(Ticket.objects.all(), sorting.order(asked, reader), reader, size=50).rows
+        values = [getattr(row, "sort_value") for row in rows]  # noqa: B009
+        known = [value for value in values if value is not None]
+        assert values[: len(known)] == known
+        if not isinstance(known[0], str):  # databases order texts each in their way
+            assert known == sorted(known, reverse=asked.startswith("-"))
+        ties = [row.number for row, value in zip(rows, values, strict=True) if value == known[0]]
+        assert ties == sorted(ties, reverse=asked.startswith("-"))
+
+
+def test_a_ticket_that_moves_meanwhile_moves_no_other(reader: Reader) -> None:
+    order = sorting.order("-changed", reader)
+    first = sorting.page(Ticket.objects.all(), order, reader, size=4)
+    last = walked(reader, "-changed", size=4)[-1][-1]
+    Ticket.objects.filter(number=last).update(changed_at=reader.at)
+
+    second = sorting.page(Ticket.objects.all(), order, reader, size=4, after=first.after)
+    assert not {row.number for row in first.rows} & {row.number for row in second.rows}
+    assert len(second.rows) == 4
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", ":", "1:", "²", "9" * 30, "5:yesterday", "5:2026-01-01T00:00:00", "\x00", "-1"]
+)
+@pytest.mark.parametrize("slug", ["changed", "due", "priority", "number"])
+def test_any_place_is_answered(reader: Reader, text: str, slug: str) -> None:
+    order = sorting.order(slug, reader)
+    for place in ({"after": text}, {"before": text}):
+        sorting.page(Ticket.objects.all(), order, reader, size=3, **place)
+
+
+@pytest.mark.parametrize("asked", ["", "-", "nonsense", "--changed", "\x00"])
+def test_an_unknown_order_is_the_latest_change_first(reader: Reader, asked: str) -> None:
+    assert sorting.order(asked, reader).text == "-changed"
+
+
+def test_a_reader_who_does_not_know_the_holders_may_not_sort_by_them(reader: Reader) -> None:
+    restricted = Reader(user_id=reader.user_id, at=reader.at, known=frozenset())
+    for slug in set(SORTS) - sorting.FOR_EVERYBODY:
+        assert sorting.order(slug, restricted).text == "-changed"
+
+
+def test_a_page_takes_one_query(reader: Reader) -> None:
+    for slug in SORTS:
+        with CaptureQueriesContext(connection) as asked:
+            sorting.page(Ticket.objects.all(), sorting.order(slug, reader), reader, size=3, after="5:x")
+        assert len(asked) == 1
+
+
+def test_a_count_stops_at_its_limit(reader: Reader) -> None:
+    assert sorting.counted(Ticket.objects.all(), most=5) == 6
+    assert sorting.counted(Ticket.objects.all(), most=50) == 11
