@@ -41,6 +41,8 @@ DATABASE_SESSIONS = max(environment.number("TICKETHUB_DATABASE_SESSIONS", 12, le
 # A direct session for LISTEN and NOTIFY, which PgBouncer in transaction mode does not offer: hub/core/wakeups.py.
 LISTEN_URL = environment.text("TICKETHUB_LISTEN_URL")
 
+CURRENCY = environment.text("TICKETHUB_CURRENCY", "EUR").upper()
+
 PREPARED_PER_SESSION = 300
 """How many statements a PostgreSQL session keeps prepared; a worker uses about two hundred."""
 

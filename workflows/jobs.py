@@ -1,4 +1,4 @@
-"""The timed jobs of hand-offs, rules, triage, vendor changes and notifications."""
+"""The timed jobs of hand-offs, rules, bulk actions, triage, vendor changes and notifications."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hub.core.clock import now, system
 from hub.core.jobs import TimedJob, register
+from workflows.bulk import running as bulk
 from workflows.handoffs import expiry, vendor_mail
 from workflows.lifecycle import triage
 from workflows.notifications import delivery
@@ -31,6 +32,15 @@ register(
         waiting=lambda: runner.waiting(at=now()),
         due=lambda: runner.due_pending(at=now()),
         run=lambda pk: runner.run(pending_id=pk, at=now()),
+    ),
+    TimedJob(
+        name="bulk",
+        label=_("Bulk actions to run"),
+        since="waiting_since",
+        clock=now,
+        waiting=bulk.waiting,
+        due=bulk.due,
+        run=lambda pk: bulk.run(action_id=pk, at=now()),
     ),
     TimedJob(
         name="triage",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from typing import Any
 
 from django import forms
@@ -10,6 +11,20 @@ from django.utils.translation import gettext_lazy as _
 
 from console.forms.styling import StyledForm, styled
 from hub.models import User
+
+
+class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
+    """How the console looks and behaves for one user."""
+
+    class Meta:
+        model = User
+        fields = ("time_zone", "language", "has_shortcuts")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zones = [(zone, zone) for zone in sorted(zoneinfo.available_timezones())]
+        self.fields["time_zone"] = forms.ChoiceField(label=_("Time zone"), choices=zones)
+        styled(self)
 
 
 class AddressForm(StyledForm):

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from django import forms
 
-_Form = TypeVar("_Form", bound=forms.Form)
+_Form = TypeVar("_Form", bound=forms.BaseForm)
 
 
 def styled(form: _Form) -> _Form:

@@ -14,6 +14,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from console.durations import span
 from console.rows.columns import Column
 from console.rows.tickets import TicketRow
 from hub.models import SavedView, SearchEntry, User
@@ -26,8 +27,7 @@ from hub.search.finding import Hit
 from workflows.models import Notice
 
 register = template.Library()
-
-NO_BREAK = "\u00a0"
+register.filter("span", span)
 
 
 @register.simple_tag
@@ -122,26 +122,6 @@ PHASES = {
     "closed": "bg-secondary-lt",
     "cancelled": "bg-secondary-lt",
 }
-
-
-@register.filter
-def span(seconds: int | None) -> str:
-    """Seconds in the two largest units, rounded down, in the active language, with no-break spaces.
-
-    >>> [span(seconds).replace(NO_BREAK, " ") for seconds in (45, 11_520, 90_000, -60)]
-    ['45 s', '3 h 12 m', '1 d 1 h', '−1 m']
-    """
-    if seconds is None:
-        return ""
-    sign, rest = ("−" if seconds < 0 else ""), abs(int(seconds))
-    if rest < 60:
-        seconds_only = gettext("%(n)s s") % {"n": rest}
-        return f"{sign}{seconds_only}".replace(" ", NO_BREAK)
-    days, rest = divmod(rest, 86_400)
-    hours, rest = divmod(rest, 3600)
-    units = ((days, gettext("%(n)s d")), (hours, gettext("%(n)s h")), (rest // 60, gettext("%(n)s m")))
-    parts = [unit % {"n": number} for number, unit in units if number][:2]
-    return f"{sign}{' '.join(parts)}".replace(" ", NO_BREAK)
 
 
 @register.filter

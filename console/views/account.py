@@ -18,8 +18,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from console.access import person
-from console.forms.account import AddressForm, ChosenPasswordForm, OwnPasswordForm
+from console.forms.account import AddressForm, ChosenPasswordForm, OwnPasswordForm, PreferencesForm
 from hub.domain import accounts
+from hub.models import User
 from workflows.models import Channel
 from workflows.notifications import notify
 from workflows.notifications.notify import Recipient, Told
@@ -33,7 +34,22 @@ def account(request: HttpRequest) -> HttpResponse:
         update_session_auth_hash(request, form.save())
         messages.success(request, _("Your password was changed. You are logged out everywhere else."))
         return redirect("console:account")
-    return render(request, "console/account.html", {"form": form, "page": "account"})
+    preferences = PreferencesForm(instance=person(request))
+    return render(request, "console/account.html", {"form": form, "preferences": preferences, "page": "account"})
+
+
+@require_POST
+@login_required
+def preferences(request: HttpRequest) -> HttpResponse:
+    """Change one's time zone, language and keyboard shortcuts."""
+    form = PreferencesForm(request.POST, instance=person(request))
+    if not form.is_valid():
+        form_for_password = OwnPasswordForm(person(request), None)
+        shown = {"form": form_for_password, "preferences": form, "page": "account"}
+        return render(request, "console/account.html", shown)
+    User.objects.filter(pk=person(request).pk).update(**form.cleaned_data)
+    messages.success(request, _("Saved."))
+    return redirect("console:account")
 
 
 @require_POST

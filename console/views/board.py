@@ -11,9 +11,10 @@ from django.views.decorators.http import require_safe
 
 from connectors.queries import deliveries, sync_issues
 from console.access import person, reader_of
+from console.rows.risk import risk_rows
 from hub.models import Event, User
 from hub.queries import board as questions
-from hub.queries import permissions
+from hub.queries import business_risk, permissions
 
 
 @require_safe
@@ -21,10 +22,11 @@ from hub.queries import permissions
 def board(request: HttpRequest) -> HttpResponse:
     """Breached clocks, the next ones, current holders, and sync issues."""
     user = person(request)
-    reader = reader_of(request)
+    reader, everything = reader_of(request), permissions.sees_everything(user)
     context = {
         "board": questions.board(permissions.visible_tickets(user), reader),
-        "stuck": sync_issues.stuck(most=8)[:8] if permissions.sees_everything(user) else [],
+        "first": risk_rows(business_risk.fix_first(permissions.visible_tickets(user), reader)) if everything else [],
+        "stuck": sync_issues.stuck(most=8)[:8] if everything else [],
         "at": reader.at,
         "page": "board",
         "cursor": live_cursor(user),

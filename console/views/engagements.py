@@ -11,7 +11,6 @@ from django.views.decorators.http import require_POST
 
 from console.access import person, workers_only
 from console.forms.engagements import EngagementForm, HandOverForm, accept_within
-from console.views import triage
 from hub.core.clock import now
 from hub.domain.actors import Actor
 from hub.models import Leg, Stage, Ticket
@@ -19,7 +18,7 @@ from hub.queries import permissions
 from hub.translation import localized
 from workflows.handoffs import engagements, guest_links, verbs
 from workflows.handoffs import transitions as handoff_transitions
-from workflows.lifecycle import transitions
+from workflows.lifecycle import transitions, triage
 
 
 @require_POST
@@ -31,8 +30,8 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Choose an organisation. If you enter minutes, use a whole number."))
         return redirect(ticket)
-    if refusal := triage.left_to(person(request), ticket):
-        messages.error(request, refusal)
+    if refusal := triage.left_to_others(person(request), ticket):
+        messages.error(request, localized(refusal))
         return redirect(ticket)
     given = form.cleaned_data
     offered = {
@@ -67,9 +66,9 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
             messages.error(request, str(error))
         return redirect(ticket)
     act = form.cleaned_data["act"]
-    refusal = triage.left_to(person(request), ticket) if act in ("lead", "recall") else ""
+    refusal = triage.left_to_others(person(request), ticket) if act in ("lead", "recall") else ""
     if refusal:
-        messages.error(request, refusal)
+        messages.error(request, localized(refusal))
         return redirect(ticket)
     try:
         given = verbs.Given(

@@ -29,6 +29,7 @@ from hub.queries import tickets as questions
 from hub.queries.filter_fields import FIELDS, Reader, allowed
 from hub.queries.filters import Condition, Filters, parsed
 from hub.search import finding
+from workflows.bulk.verbs import VERBS
 
 PAGE = 50
 MOST_COUNTED = 999
@@ -76,6 +77,8 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         "columns": shown_as.columns,
         "offered": columns.offered(reader),
         "show_rest": [each for each in [*filters.parameters(), *_parameters(kept)] if each[0] != "show"],
+        "may_bulk": permissions.may_work(user),
+        "verbs": list(VERBS.values()),
         "page": "tickets",
         "cursor": live_cursor(user),
     }

@@ -14,22 +14,11 @@ from console.access import person, workers_only
 from console.forms.engagements import DecisionForm, accept_within
 from hub.core.clock import now
 from hub.domain.actors import Actor
-from hub.models import Ticket, User
 from hub.queries import permissions
 from hub.translation import localized
 from workflows.handoffs import transitions
 from workflows.incidents import triage_decisions
 from workflows.lifecycle import triage
-
-
-def left_to(user: User, ticket: Ticket) -> str:
-    """Why this user cannot hand the ticket over while joint triage is open; empty if they can."""
-    found = triage.is_open(ticket)
-    if found is None or permissions.may_decide(user, found.owner):
-        return ""
-    if found.owner is None:
-        return _("This ticket is in joint triage: a manager decides who takes it.")
-    return _("This ticket is in joint triage: %(person)s decides who takes it.") % {"person": found.owner}
 
 
 @require_POST

@@ -141,7 +141,7 @@ class SiteAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Service)
 class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["name", "tier", "workflow", "strategy", "business_owner", "note_audience"]
+    list_display = ["name", "tier", "outage_cost", "workflow", "strategy", "business_owner", "note_audience"]
     list_select_related = ["business_owner", "workflow"]
     search_fields = ["name"]
     autocomplete_fields = ["business_owner", "depends_on"]

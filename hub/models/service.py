@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -31,6 +32,20 @@ class Service(models.Model):
     name = models.CharField(_("name"), max_length=150, unique=True)
     tier = models.PositiveSmallIntegerField(_("tier"), choices=Tier, default=Tier.NORMAL)
     strategy = models.CharField(_("strategy"), max_length=16, choices=Strategy, default=Strategy.COMMODITY)
+    outage_cost = models.DecimalField(
+        _("cost of an outage hour"),
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("What an hour without the service costs. Open tickets are ranked by this."),
+    )
+    outage_currency = models.CharField(
+        _("currency of that cost"),
+        max_length=3,
+        default="EUR",
+        validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
+    )
     business_owner = models.ForeignKey(
         Person, models.SET_NULL, null=True, blank=True, related_name="owned_services", verbose_name=_("business owner")
     )
@@ -57,7 +72,12 @@ class Service(models.Model):
     class Meta:
         verbose_name = _("service")
         verbose_name_plural = _("services")
-        constraints = [models.CheckConstraint(condition=Q(tier__in=[1, 2, 3, 4]), name="service_tier_is_known")]
+        constraints = [
+            models.CheckConstraint(condition=Q(tier__in=[1, 2, 3, 4]), name="service_tier_is_known"),
+            models.CheckConstraint(
+                condition=Q(outage_cost__isnull=True) | Q(outage_cost__gte=0), name="service_cost_is_not_negative"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

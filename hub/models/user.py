@@ -45,6 +45,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         blank=True,
         help_text=_("For pages and e-mails. If empty, pages use the browser's language and e-mails are in English."),
     )
+    has_shortcuts = models.BooleanField(
+        _("keyboard shortcuts"), default=True, help_text=_("Single keys act on lists and tickets; press ? for a list.")
+    )
     is_staff = models.BooleanField(_("may use the admin"), default=False)
     is_active = models.BooleanField(_("may log in"), default=True)
     sessions_ended = models.PositiveIntegerField(default=0, editable=False)

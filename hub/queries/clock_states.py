@@ -24,9 +24,10 @@ def soon_clocks(*, at: datetime, of: Collection[int] | None = None) -> QuerySet[
     return _of(rows.filter(breach_at__gt=at), of)
 
 
-def current_clocks(*, of: Collection[int] | None = None) -> QuerySet[Clock]:
-    """Clocks that have not ended."""
-    return _of(Clock.objects.filter(is_current=True).exclude(state__in=ENDED), of)
+def running_clocks(*, of: Collection[int] | None = None) -> QuerySet[Clock]:
+    """Running clocks with a goal that lists show: of service levels, or the UC clocks of these parties."""
+    rows = Clock.objects.filter(is_current=True, state=Clock.State.ACTIVE, due_at__isnull=False)
+    return rows.filter(contract__kind=Contract.Kind.SLA) if of is None else _of(rows, of)
 
 
 def _of(rows: QuerySet[Clock], of: Collection[int] | None) -> QuerySet[Clock]:

@@ -18,8 +18,8 @@ from django.utils.functional import Promise
 from django.utils.timezone import is_naive
 from django.utils.translation import gettext_lazy as _
 
-from hub.models import Clock, Ticket
-from hub.queries.clock_states import current_clocks
+from hub.models import Ticket
+from hub.queries.clock_states import running_clocks
 from hub.queries.filter_fields import Reader
 
 END = "end"
@@ -57,8 +57,8 @@ def _column(name: str) -> Callable[[Reader], Combinable]:
 
 
 def next_due(reader: Reader) -> Combinable:
-    """When the first of a ticket's running clocks is due; of the reader's own clocks, if they know no others."""
-    running = current_clocks(of=reader.known).filter(ticket=OuterRef("pk"), state=Clock.State.ACTIVE)
+    """When the first of a ticket's running service levels is due; for vendors, of their own clocks."""
+    running = running_clocks(of=reader.known).filter(ticket=OuterRef("pk"))
     first = running.order_by().values("ticket").annotate(first=Min("due_at")).values("first")
     return Subquery(first)
 

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from hub.models import Clock, Contract, LedgerSegment, Organisation, Phase, Relation, Ticket
 from hub.queries import filter_fields
 from hub.queries.calendars import calendar_of
-from hub.queries.clock_states import current_clocks, late_clocks, soon_clocks
+from hub.queries.clock_states import late_clocks, running_clocks, soon_clocks
 from hub.queries.clocks import seconds_used
 from hub.queries.filter_fields import Reader
 from hub.queries.filters import Filters
@@ -26,9 +26,8 @@ def with_relations(tickets: QuerySet[Ticket], *more: str) -> QuerySet[Ticket]:
 
 
 def first_due(tickets: Iterable[Ticket], reader: Reader) -> dict[int, Badge]:
-    """By ticket, the running clock that is due first, of those this reader may know."""
-    rows = current_clocks(of=reader.known).filter(ticket__in=[ticket.pk for ticket in tickets])
-    rows = rows.filter(state=Clock.State.ACTIVE, due_at__isnull=False)
+    """By ticket, the running clock that is due first: of service levels, or of the reader's own organisations."""
+    rows = running_clocks(of=reader.known).filter(ticket__in=[ticket.pk for ticket in tickets])
     found: dict[int, Badge] = {}
     for clock in rows.select_related("contract__calendar", "calendar", "party").order_by("due_at", "pk"):
         if clock.ticket_id not in found:

@@ -17,6 +17,7 @@ from hub.core.sentences import sentence
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Membership, Organisation, Ticket, User
+from hub.queries import permissions
 from workflows.lifecycle.refusals import Refused
 from workflows.models import Triage
 from workflows.notifications import notify
@@ -162,3 +163,13 @@ def _notify(triage: Triage, what: str, why: str, at: datetime) -> None:
         key=f"triage:{triage.public_id}:{what}", kind="escalation", ticket=triage.ticket, why=why, is_urgent=True
     )
     notify.tell(notice, notify.people(users), at=at)
+
+
+def left_to_others(user: User, ticket: Ticket) -> str:
+    """Why this user cannot hand the ticket over while joint triage is open; empty if they can."""
+    found = is_open(ticket)
+    if found is None or permissions.may_decide(user, found.owner):
+        return ""
+    if found.owner is None:
+        return sentence("This ticket is in joint triage: a manager decides who takes it.")
+    return sentence("This ticket is in joint triage: %(person)s decides who takes it.", person=str(found.owner))

@@ -1,5 +1,6 @@
-"""Models of workflows, notices, guest links, escalations, joint triage and vendor changes."""
+"""Models of workflows, notices, guest links, escalations, joint triage, bulk actions and vendor changes."""
 
+from .bulk import BulkAction, BulkItem
 from .guest_link import GuestLink
 from .notice import Channel, Digest, Endpoint, Notice, NoticePreference, NoticeTemplate, Suppression
 from .policy import Action, Escalation, Guard, PolicyRecord, Step, Transition, Trigger
@@ -8,6 +9,8 @@ from .switch import SwitchItem, VendorSwitch
 
 __all__ = [
     "Action",
+    "BulkAction",
+    "BulkItem",
     "Channel",
     "Digest",
     "Endpoint",

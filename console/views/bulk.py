@@ -1,0 +1,114 @@
+"""Bulk actions: choosing values, a preview with the result for each ticket, and the progress of what was started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from console.access import person, reader_of, workers_only
+from console.forms.bulk import FORMS, BulkForm
+from console.views.ticket_list import filters_of
+from hub.core.clock import now
+from hub.models import Ticket, User
+from hub.queries import permissions
+from hub.queries import tickets as questions
+from hub.queries.tickets import with_relations
+from hub.translation import localized
+from workflows.bulk import running
+from workflows.bulk.verbs import VERBS
+from workflows.models import BulkAction, BulkItem
+from workflows.rules.context import context
+from workflows.rules.roles import roles_on
+from workflows.rules.verbs import available
+
+PREVIEWED = 50
+"""For so many tickets the preview says what would happen; rehearsing more would keep the person waiting."""
+
+
+@require_POST
+@workers_only
+def bulk(request: HttpRequest) -> HttpResponse:
+    """The form of an action, its preview, or its start; the chosen tickets are part of each step."""
+    user, asked = person(request), request.POST
+    verb = VERBS.get(asked.get("verb", ""))
+    chosen = _chosen(request, user)
+    if verb is None or not chosen:
+        messages.error(request, _("Choose tickets and an action."))
+        return redirect(f"/tickets/?{asked.get('back', '')}")
+    is_filled = asked.get("step") in ("preview", "apply")
+    form = _form(verb.slug, user, chosen, asked if is_filled else None)
+    shown: dict[str, Any] = {
+        "verb": verb,
+        "form": form,
+        "chosen": chosen,
+        "first": chosen[:PREVIEWED],
+        "back": asked.get("back", ""),
+        "page": "tickets",
+    }
+    if is_filled and form.is_valid():
+        if asked["step"] == "apply":
+            return _started(verb.slug, form, chosen, user)
+        results = running.rehearse(verb=verb.slug, given=form.given(), tickets=chosen[:PREVIEWED], user=user, at=now())
+        shown["previews"] = [(ticket, localized(results[ticket.pk])) for ticket in chosen[:PREVIEWED]]
+        shown["refused"] = sum(1 for why in results.values() if why)
+    return render(request, "console/bulk.html", shown)
+
+
+def _chosen(request: HttpRequest, user: User) -> list[Ticket]:
+    """The tickets with a tick, or all that the list shows, in the order of their numbers; at most `running.MOST`."""
+    tickets = permissions.visible_tickets(user)
+    if request.POST.get("all"):
+        tickets = questions.narrowed(tickets, filters_of(request.POST), reader_of(request))
+    else:
+        tickets = tickets.filter(public_id__in=request.POST.getlist("ticket")[: running.MOST])
+    return list(with_relations(tickets.filter(imported_from=None)).order_by("number")[: running.MOST])
+
+
+def _form(verb: str, user: User, chosen: list[Ticket], data: Any) -> BulkForm:
+    if verb != "transition":
+        return FORMS[verb](data)
+    return FORMS[verb](data, transitions=_transitions(user, chosen))
+
+
+def _transitions(user: User, chosen: list[Ticket]) -> list[tuple[str, str]]:
+    """The transitions that need no values and are available for at least one of the first tickets."""
+    found: dict[str, str] = {}
+    for ticket in chosen[:10]:
+        for verb in available(context(ticket, at=now()), roles=roles_on(user, ticket)):
+            if not verb.needs and not verb.why_not:
+                found.setdefault(verb.slug, str(verb.label))
+    return sorted(found.items(), key=lambda each: each[1])
+
+
+def _started(verb: str, form: BulkForm, chosen: list[Ticket], user: User) -> HttpResponse:
+    action = running.start(verb=verb, given=form.given(), tickets=chosen, user=user, at=now())
+    if len(chosen) <= running.AT_ONCE:
+        running.run(action_id=action.pk, at=now(), seconds=5)
+    return redirect("console:bulk_action", action.public_id)
+
+
+@require_safe
+@workers_only
+def bulk_action(request: HttpRequest, public_id: str) -> HttpResponse:
+    """The progress of a bulk action, with the result for each ticket; for colleagues, too."""
+    action = BulkAction.objects.filter(public_id=public_id).select_related("user").first()
+    if action is None:
+        raise Http404("The bulk action does not exist.")
+    items = action.items.select_related("ticket")
+    states = [item.state for item in items]
+    shown = {
+        "action": action,
+        "verb": VERBS.get(action.verb),
+        "items": items.order_by("state", "ticket__number"),
+        "count": len(states),
+        "done": states.count(BulkItem.State.DONE),
+        "refused": states.count(BulkItem.State.REFUSED),
+        "waiting": states.count(BulkItem.State.WAITING),
+        "page": "tickets",
+    }
+    return render(request, "console/bulk_action.html", shown)

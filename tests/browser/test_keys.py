@@ -1,0 +1,109 @@
+"""The ticket list by keyboard alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from hub.domain import tickets
+from hub.domain.actors import Actor
+from hub.models import Membership, Organisation, State, Ticket, User, Workflow, WorkflowVersion
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+
+
+@pytest.fixture
+def page(browser: Any, live_server: Any, us: Organisation) -> Any:
+    """The list of twenty-two open tickets, for a manager who is logged in."""
+    if not State.objects.exists():
+        version = WorkflowVersion.objects.create(
+            workflow=Workflow.objects.create(name="Standard", is_default=True), status="published"
+        )
+        for slug, phase in (("new", "new"), ("in-progress", "active")):
+            State.objects.create(version=version, slug=slug, name=slug, phase=phase, is_default=True)
+    user = User.objects.create_user("ada@example.test", "a-long-enough-one", name="Ada Agent")
+    Membership.objects.create(user=user, organisation=us, role="manager")
+    for number in range(22):
+        tickets.open_ticket(title=f"T{number}", actor=Actor.person(user, us), at=datetime.now(UTC))
+    page = browser.new_page()
+    page.goto(f"{live_server.url}/log-in/")
+    page.get_by_label("E-mail address").fill("ada@example.test")
+    page.get_by_label("Password").fill("a-long-enough-one")
+    page.get_by_role("button", name="Log in").click()
+    page.goto(f"{live_server.url}/tickets/?sort=number")
+    return page
+
+
+def test_twenty_tickets_are_assigned_by_keyboard_alone(page: Any) -> None:
+    for _ in range(20):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    page.keyboard.press("a")
+    page.wait_for_url("**/tickets/bulk/")
+    assert "20 tickets" in page.locator("h1").inner_text()
+    page.get_by_label("Assignee").focus()
+    page.keyboard.type("Ada")
+    page.get_by_role("button", name="Preview").press("Enter")
+    page.get_by_role("button", name="Apply to 20 tickets").press("Enter")
+    page.wait_for_url("**/tickets/bulk/*/")
+    assert "20 done, 0 refused." in page.get_by_role("status").inner_text()
+    assert sorted(Ticket.objects.exclude(assignee=None).values_list("title", flat=True)) == sorted(
+        f"T{number}" for number in range(20)
+    )
+
+
+def test_a_key_acts_on_the_current_ticket_and_never_in_a_field(page: Any, live_server: Any) -> None:
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("h")
+    page.wait_for_url("**/tickets/bulk/")
+    assert "1 ticket" in page.locator("h1").inner_text()
+    assert "T0" in page.locator(".list-group").inner_text()
+    page.goto(f"{live_server.url}/tickets/")
+
+    page.keyboard.press("/")
+    page.keyboard.type("jxa")
+    search = page.get_by_label("Search tickets")
+    assert search.input_value() == "jxa"
+    assert page.locator(".hub-current, .hub-row input:checked").count() == 0
+
+
+def test_the_list_of_shortcuts_names_those_of_the_page_and_they_can_be_switched_off(
+    page: Any, live_server: Any
+) -> None:
+    page.keyboard.press("?")
+    text = page.locator("#keys").inner_text()
+    assert "next and previous ticket" in text
+    assert "Hand over" in text
+    page.keyboard.press("Escape")
+    page.goto(f"{live_server.url}/account/")
+    page.get_by_role("checkbox", name="Keyboard shortcuts").uncheck()
+    page.get_by_role("button", name="Save").click()
+    page.goto(f"{live_server.url}/tickets/")
+    for key in ("j", "x", "?", "a"):
+        page.keyboard.press(key)
+    assert page.locator(".hub-current, .hub-row input:checked, #keys[open]").count() == 0
+    assert page.url.endswith("/tickets/")
+
+
+def test_enter_and_a_click_anywhere_on_the_row_open_the_ticket(page: Any) -> None:
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#story")
+    page.go_back()
+    page.locator(".hub-row").nth(3).locator("td").nth(4).click()
+    page.wait_for_selector("#story")
+    assert "T3" in page.locator("h1").inner_text()
+
+
+def test_a_list_that_has_changed_forgets_no_ticks(page: Any, us: Organisation) -> None:
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    tickets.open_ticket(title="new one", actor=Actor.person(User.objects.get(), us), at=datetime.now(UTC))
+    page.locator("#news").wait_for(state="visible", timeout=15_000)
+    assert page.locator(".hub-row input:checked").count() == 1
+    page.locator("#news").click()
+    page.get_by_text("new one").wait_for()

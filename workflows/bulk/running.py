@@ -1,0 +1,99 @@
+"""Running bulk actions: a rehearsal that changes nothing, and one ticket after the other, each with its result."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from hub.core import wakeups
+from hub.core.sentences import sentence
+from hub.models import Ticket, User
+from hub.queries import permissions
+from hub.translation import Refusal
+from workflows.bulk.verbs import VERBS, Given
+from workflows.models import BulkAction, BulkItem
+
+log = logging.getLogger(__name__)
+
+MOST = 1000
+"""The most tickets of one bulk action."""
+AT_ONCE = 50
+"""Up to so many tickets are changed while the page loads; more in the background."""
+AT_ONCE_SECONDS = 1.0
+"""After this time, other work gets its turn."""
+State = BulkItem.State
+
+
+def rehearse(*, verb: str, given: Given, tickets: Iterable[Ticket], user: User, at: datetime) -> dict[int, str]:
+    """Why the action would be refused, by ticket; empty if it would be done. Nothing is changed."""
+    found = {}
+    for ticket in tickets:
+        with transaction.atomic():
+            found[ticket.pk] = _tried(ticket, verb, given, user, at)
+            transaction.set_rollback(True)
+    return found
+
+
+@transaction.atomic
+def start(*, verb: str, given: Given, tickets: Sequence[Ticket], user: User, at: datetime) -> BulkAction:
+    """Queue the action for these tickets. NotAllowed for people who do not work for us, ValueError for too many."""
+    if not permissions.may_work(user):
+        raise permissions.NotAllowed
+    if len(tickets) > MOST or verb not in VERBS:
+        raise ValueError(verb)
+    action = BulkAction.objects.create(verb=verb, given=dict(given), user=user, started_at=at)
+    BulkItem.objects.bulk_create(BulkItem(action=action, ticket=ticket, waiting_since=at) for ticket in tickets)
+    wakeups.wake()
+    return action
+
+
+def waiting() -> QuerySet[BulkItem]:
+    """Items without a result."""
+    return BulkItem.objects.filter(waiting_since__isnull=False)
+
+
+def due() -> list[int]:
+    """Keys of actions with items that wait."""
+    return list(dict.fromkeys(waiting().order_by("waiting_since", "pk").values_list("action_id", flat=True)[:200]))
+
+
+def run(*, action_id: int, at: datetime, seconds: float = AT_ONCE_SECONDS) -> int:
+    """Process the action's items for so long; returns how many. Several workers share them."""
+    began, done = time.monotonic(), 0
+    while time.monotonic() - began < seconds and _run_next(action_id, at):
+        done += 1
+    return done
+
+
+@transaction.atomic
+def _run_next(action_id: int, at: datetime) -> bool:
+    """Process one item, if any waits. The result is stored with what it changed, so a crash repeats nothing."""
+    rows = waiting().filter(action=action_id).select_for_update(of=("self",), skip_locked=True)
+    item = rows.select_related("action__user", "ticket").order_by("pk").first()
+    if item is None:
+        return False
+    action = item.action
+    item.why = _tried(item.ticket, action.verb, action.given, action.user, at)
+    item.state, item.waiting_since = State.REFUSED if item.why else State.DONE, None
+    item.save(update_fields=["why", "state", "waiting_since"])
+    return True
+
+
+def _tried(ticket: Ticket, verb: str, given: Given, user: User, at: datetime) -> str:
+    """Why the action was refused; empty if it was done."""
+    if not user.is_active or not permissions.may_work(user):
+        return sentence("%(name)s may no longer work on tickets.", name=str(user))
+    try:
+        with transaction.atomic():
+            VERBS[verb].run(Ticket.objects.get(pk=ticket.pk), given, user, at)
+    except Refusal as refused:
+        return refused.args[0] if refused.args else str(refused)
+    except Exception:  # last resort: one ticket must not keep the others from being changed
+        log.exception("The bulk action %s failed on %s", verb, ticket.label)
+        return sentence("An unexpected error occurred. It has been logged.")
+    return ""
