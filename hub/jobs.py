@@ -36,6 +36,6 @@ register(
         clock=now,
         waiting=indexing.waiting,
         due=lambda: [0] if indexing.waiting().exists() else [],
-        run=lambda _pk: indexing.index(),
+        run=lambda _pk: indexing.index_for_a_while(),
     ),
 )

@@ -49,12 +49,13 @@ PREPARED_PER_SESSION = 300
 
 def _is_direct() -> bool:
     """Whether DATABASE_URL leads to PostgreSQL itself and not to a pooler: a direct session names the same place."""
-    places = [urlsplit(url) for url in (DATABASE_ADDRESS, LISTEN_URL)]
     try:
-        there, direct = ((place.hostname, place.port or 5432, place.path) for place in places)
-    except ValueError:  # a port that is no number
+        urls = [urlsplit(url) for url in (DATABASE_ADDRESS, LISTEN_URL)]
+        there, direct = ((url.hostname, url.port or 5432, url.path) for url in urls)
+    except ValueError:  # such as a port that is no number
         return False
-    return there == direct
+    # A query may name another host or a socket.
+    return there == direct and there[0] is not None and not any(url.query for url in urls)
 
 
 def _database() -> dict[str, Any]:

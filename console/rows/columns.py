@@ -132,7 +132,10 @@ def chosen(asked: str, reader: Reader) -> list[Column]:
     """The columns that a URL names, in their order, as far as the reader may see them; the default ones if none."""
     wanted: Collection[str] = asked.split(",") if asked else DEFAULT
     found = [COLUMNS[slug] for slug in COLUMNS if slug in wanted and _is_allowed(COLUMNS[slug], reader)]
-    return found if found or not asked else chosen("", reader)
+    if not found and asked:
+        return chosen("", reader)
+    # A row without a link to its ticket would be a dead end.
+    return found if {"ticket", "title"} & {column.slug for column in found} else [COLUMNS["ticket"], *found]
 
 
 def offered(reader: Reader) -> list[Column]:

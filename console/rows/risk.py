@@ -64,7 +64,10 @@ def terms(stakes: Stakes) -> list[tuple[str, str]]:
 def _service(stakes: Stakes) -> str:
     if not stakes.service:
         return _("no service")
-    return _("%(service)s, tier %(tier)s") % {"service": stakes.service, "tier": stakes.tier}
+    own = {"service": stakes.service, "tier": stakes.own_tier, "affected": stakes.tier}
+    if stakes.tier != stakes.own_tier:
+        return _("%(service)s, tier %(tier)s, affects tier %(affected)s") % own
+    return _("%(service)s, tier %(tier)s") % own
 
 
 def _cost(stakes: Stakes) -> str:
@@ -72,8 +75,8 @@ def _cost(stakes: Stakes) -> str:
     if stakes.cost is not None:
         return _("%(amount)s an hour") % {"amount": amount}
     if stakes.other_currency:
-        return _("cost in another currency, ranked by tier like %(amount)s an hour") % {"amount": amount}
-    return _("cost not known, ranked by tier like %(amount)s an hour") % {"amount": amount}
+        return _("cost in another currency, ranked by tier as if it were %(amount)s an hour") % {"amount": amount}
+    return _("cost not known, ranked by tier as if it were %(amount)s an hour") % {"amount": amount}
 
 
 def _time(stakes: Stakes) -> str:

@@ -20,7 +20,7 @@ from console.rows.tickets import TicketRow
 from hub.models import SavedView, SearchEntry, User
 from hub.queries import permissions, saved_views
 from hub.queries.board import Number
-from hub.queries.sorting import SORTS, Order
+from hub.queries.sorting import SORTS, Order, Sort
 from hub.queries.tickets import Related
 from hub.queries.timeline import RELATED
 from hub.search.finding import Hit
@@ -74,6 +74,7 @@ def where_found(hit: Hit) -> str:
 FOUND_IN: dict[str, Promise | str] = {
     SearchEntry.Kind.TICKET: _("Description:"),
     SearchEntry.Kind.REQUESTER: _("Requester:"),
+    SearchEntry.Kind.ADDRESS: _("Requester:"),
     SearchEntry.Kind.NUMBER: _("Vendor's number:"),
     SearchEntry.Kind.ATTACHMENT: _("Attachment:"),
 }
@@ -165,12 +166,18 @@ def sorted_head(context: Context, column: Column) -> dict[str, object]:
     if order is None or slug not in {each.slug for each in context["sorts"]}:
         return head
     is_here = order.sort.slug == slug
-    natural = f"-{slug}" if SORTS[slug].falls else slug
-    sort = order.turned if is_here else natural
     direction = ("descending" if order.is_descending else "ascending") if is_here else ""
+    return {**head, "url": sorted_by(context, SORTS[slug]), "direction": direction}
+
+
+@register.simple_tag(takes_context=True)
+def sorted_by(context: Context, sort: Sort) -> str:
+    """The URL of the list in this order; of the current one, in the other direction."""
+    order: Order = context["order"]
+    natural = f"-{sort.slug}" if sort.falls else sort.slug
     query = QueryDict(context["kept"], mutable=True)
-    query["sort"] = sort
-    return {**head, "url": f"?{query.urlencode(safe=',')}", "direction": direction}
+    query["sort"] = order.turned if order.sort.slug == sort.slug else natural
+    return f"?{query.urlencode(safe=',')}"
 
 
 @register.simple_tag

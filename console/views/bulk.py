@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -14,6 +16,7 @@ from console.access import person, reader_of, workers_only
 from console.forms.bulk import FORMS, BulkForm
 from console.views.ticket_list import filters_of
 from hub.core.clock import now
+from hub.core.ids import new_ulid
 from hub.models import Ticket, User
 from hub.queries import permissions
 from hub.queries import tickets as questions
@@ -36,7 +39,8 @@ def bulk(request: HttpRequest) -> HttpResponse:
     """The form of an action, its preview, or its start; the chosen tickets are part of each step."""
     user, asked = person(request), request.POST
     verb = VERBS.get(asked.get("verb", ""))
-    chosen = _chosen(request, user)
+    found = _chosen(request, user)
+    chosen = found[: running.MOST]
     if verb is None or not chosen:
         messages.error(request, _("Choose tickets and an action."))
         return redirect(f"/tickets/?{asked.get('back', '')}")
@@ -44,6 +48,8 @@ def bulk(request: HttpRequest) -> HttpResponse:
     form = _form(verb.slug, user, chosen, asked if is_filled else None)
     shown: dict[str, Any] = {
         "verb": verb,
+        "once": asked.get("once") or new_ulid(),
+        "is_cut": len(found) > running.MOST,
         "form": form,
         "chosen": chosen,
         "first": chosen[:PREVIEWED],
@@ -51,22 +57,32 @@ def bulk(request: HttpRequest) -> HttpResponse:
         "page": "tickets",
     }
     if is_filled and form.is_valid():
-        if asked["step"] == "apply":
-            return _started(verb.slug, form, chosen, user)
+        shown["previewed"] = _seal(form.given(), chosen)
+        if asked["step"] == "apply" and constant_time_compare(asked.get("previewed", ""), shown["previewed"]):
+            return _started(verb.slug, form, chosen, user, once=shown["once"])
         results = running.rehearse(verb=verb.slug, given=form.given(), tickets=chosen[:PREVIEWED], user=user, at=now())
-        shown["previews"] = [(ticket, localized(results[ticket.pk])) for ticket in chosen[:PREVIEWED]]
-        shown["refused"] = sum(1 for why in results.values() if why)
+        shown["previews"] = [
+            (ticket, results[ticket.pk].is_done, localized(results[ticket.pk].why)) for ticket in chosen[:PREVIEWED]
+        ]
+        shown["refused"] = sum(not result.is_done for result in results.values())
     return render(request, "console/bulk.html", shown)
 
 
 def _chosen(request: HttpRequest, user: User) -> list[Ticket]:
-    """The tickets with a tick, or all that the list shows, in the order of their numbers; at most `running.MOST`."""
+    """The tickets with a tick, or all that the list shows, by number; of too many, one more than `running.MOST`."""
     tickets = permissions.visible_tickets(user)
     if request.POST.get("all"):
         tickets = questions.narrowed(tickets, filters_of(request.POST), reader_of(request))
     else:
-        tickets = tickets.filter(public_id__in=request.POST.getlist("ticket")[: running.MOST])
-    return list(with_relations(tickets.filter(imported_from=None)).order_by("number")[: running.MOST])
+        ids = [*request.POST.getlist("ticket"), *request.POST.get("tickets", "").split(",")]
+        tickets = tickets.filter(public_id__in=ids[: running.MOST])
+    return list(with_relations(tickets.filter(imported_from=None)).order_by("number")[: running.MOST + 1])
+
+
+def _seal(given: dict[str, Any], chosen: list[Ticket]) -> str:
+    """A seal of what was previewed: other values, or other tickets, need another preview."""
+    text = json.dumps([given, [ticket.pk for ticket in chosen]], sort_keys=True)
+    return salted_hmac("console.bulk", text).hexdigest()
 
 
 def _form(verb: str, user: User, chosen: list[Ticket], data: Any) -> BulkForm:
@@ -85,8 +101,8 @@ def _transitions(user: User, chosen: list[Ticket]) -> list[tuple[str, str]]:
     return sorted(found.items(), key=lambda each: each[1])
 
 
-def _started(verb: str, form: BulkForm, chosen: list[Ticket], user: User) -> HttpResponse:
-    action = running.start(verb=verb, given=form.given(), tickets=chosen, user=user, at=now())
+def _started(verb: str, form: BulkForm, chosen: list[Ticket], user: User, *, once: str) -> HttpResponse:
+    action = running.start(verb=verb, given=form.given(), tickets=chosen, user=user, at=now(), once=once[:26])
     if len(chosen) <= running.AT_ONCE:
         running.run(action_id=action.pk, at=now(), seconds=5)
     return redirect("console:bulk_action", action.public_id)
@@ -111,4 +127,7 @@ def bulk_action(request: HttpRequest, public_id: str) -> HttpResponse:
         "waiting": states.count(BulkItem.State.WAITING),
         "page": "tickets",
     }
-    return render(request, "console/bulk_action.html", shown)
+    response = render(request, "console/bulk_action.html", shown)
+    if request.headers.get("HX-Request") and not shown["waiting"]:
+        response["HX-Refresh"] = "true"  # the results, once
+    return response

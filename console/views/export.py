@@ -32,7 +32,10 @@ CHUNK = 500
 @require_safe
 @login_required
 def export(request: HttpRequest) -> StreamingHttpResponse:
-    """The tickets of the list with these filters, whatever their number: memory stays flat."""
+    """The tickets of the list with these filters, whatever their number: memory stays flat.
+
+    It is read page by page and no snapshot: a ticket that changes meanwhile may move out of what is still to come.
+    """
     reader, asked = reader_of(request), request.GET
     shown_as = ShownAs(
         user=person(request), reader=reader, columns=columns.chosen(",".join(asked.getlist("columns")), reader)

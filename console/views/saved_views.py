@@ -128,7 +128,7 @@ def _remember(request: HttpRequest, found: SavedView, preference: ViewPreference
     if request.headers.get("HX-Request"):
         return
     own = QueryDict(found.query)
-    chosen = {name: ",".join(request.GET.getlist(name)) for name in KEPT}
     known = {name: getattr(preference, name, "") or own.get(name, "") for name in KEPT}
+    chosen = known | {name: ",".join(request.GET.getlist(name)) for name in KEPT if name in request.GET}
     if chosen != known:
         saved_views.prefer(user=person(request), view=found, **chosen)

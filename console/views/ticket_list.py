@@ -72,8 +72,7 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         "kept": f"{filters.query}&{kept}" if kept else filters.query,
         "kept_fields": [*filters.parameters(), *_parameters(kept)],
         "other_fields": _parameters(kept),
-        "column_query": urlencode([each for each in _parameters(kept) if each[0] == "columns"], safe=","),
-        "shows": SHOWS,
+        "shows": [each for each in SHOWS if reader.known is None or each[0] != "without_clock"],
         "columns": shown_as.columns,
         "offered": columns.offered(reader),
         "show_rest": [each for each in [*filters.parameters(), *_parameters(kept)] if each[0] != "show"],
@@ -111,7 +110,7 @@ class ShownAs:
 def _kept(asked: QueryDict, text: str, order: sorting.Order, shown_as: ShownAs) -> str:
     """What the query string has besides the filters."""
     kept = {"q": text} if text else {"sort": order.text} if "sort" in asked else {}
-    if not columns.is_default(shown_as.columns, shown_as.reader):
+    if asked.get("view") or not columns.is_default(shown_as.columns, shown_as.reader):
         kept["columns"] = ",".join(column.slug for column in shown_as.columns)
     return urlencode(kept, safe=",")
 
@@ -184,7 +183,7 @@ def _filter_panel(asked: QueryDict, filters: Filters, tickets: QuerySet[Ticket],
             *found,
         ],
         "field_rest": rest.parameters(),
-        "field_rest_has_conditions": bool(rest.conditions) and not edited,
+        "may_add_alternative": rest.may_have_another and not edited,
         "choice": asked.get("choice", ""),
     }
 
@@ -194,7 +193,7 @@ def _chosen(asked: QueryDict, filters: Filters) -> str:
     name = asked.get("edit", "").removesuffix(".not")
     rest = filters.without(name).without(f"{name}.not")
     values = [*asked.getlist("value"), *_days(asked)]
-    if asked["how"] == "or" and values:
+    if asked["how"] == "or" and values and rest.may_have_another:
         found, chosen = rest.either(Condition(field=name, values=tuple(values))), []
     else:
         found = rest

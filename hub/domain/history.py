@@ -185,8 +185,9 @@ def erase(*, ticket: Ticket, events: Sequence[int], reason: str, actor: Actor, a
     rows = Message.objects.filter(
         ticket=ticket, public_id__in=[each.payload["message"] for each in found.values() if "body" in each.digests]
     )
+    texts = [text for each in found.values() for text in each.texts.values()]
+    indexing.forget(ticket, [*texts, *rows.values_list("body", flat=True)])
     rows.update(body=ERASED)
-    indexing.forget(ticket)
     # Bypasses the model, which refuses every change: this is the only change of an event that the database allows.
     models.QuerySet(Event).filter(pk__in=[event.pk for event in found.values()]).update(texts={}, salt="")
     payload = {"events": sorted(found), "reason": reason}

@@ -27,6 +27,7 @@ from hub.models import (
     Ticket,
     User,
 )
+from hub.search import indexing
 from hub.translation import Refusal
 
 
@@ -77,6 +78,8 @@ def say(
     through = Message.legs.through
     insert_once([through(message=message, leg=leg) for leg in audience])
     _record_added(message, audience, actor=actor, at=at, occurred_at=occurred_at, origin=origin)
+    if supersedes is not None and supersedes.ticket_id != ticket.pk:  # one that was merged into this one
+        indexing.mark(Ticket.objects.filter(pk=supersedes.ticket_id))
     return message
 
 

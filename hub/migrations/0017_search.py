@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("ticket", "ticket"),
                             ("requester", "requester"),
+                            ("address", "e-mail address of the requester"),
                             ("message", "message"),
                             ("number", "vendor's number"),
                             ("attachment", "attachment"),
@@ -83,7 +84,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="searchentry",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("kind__in", ["ticket", "requester"])),
+                condition=models.Q(("kind__in", ["ticket", "requester", "address"])),
                 fields=("ticket", "kind"),
                 name="search_entry_once_per_ticket",
             ),

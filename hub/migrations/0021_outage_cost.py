@@ -3,6 +3,8 @@
 import django.core.validators
 from django.db import migrations, models
 
+import hub.models.service
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -26,7 +28,7 @@ class Migration(migrations.Migration):
             model_name="service",
             name="outage_currency",
             field=models.CharField(
-                default="EUR",
+                default=hub.models.service.main_currency,
                 max_length=3,
                 validators=[django.core.validators.RegexValidator("^[A-Z]{3}$", "Three capital letters, such as EUR.")],
                 verbose_name="currency of that cost",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
@@ -27,9 +28,12 @@ class Having(models.Lookup):
     lookup_name = "having"
     prepare_rhs = False
 
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any]]:
         column, parameters = self.process_lhs(compiler, connection)
-        return f"array_to_tsvector(string_to_array({column}, ' ')) @@ %s::tsquery", [*parameters, self.rhs.tsquery]
+        # As part of the statement and not as its parameter: a plan for any words, as for a prepared statement, would
+        # walk through all entries for a rare word.
+        query = self.rhs.tsquery.replace("'", "''").replace("%", "%%")
+        return f"array_to_tsvector(string_to_array({column}, ' ')) @@ '{query}'::tsquery", parameters
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         table = connection.ops.quote_name(self.lhs.alias)
@@ -42,6 +46,7 @@ class SearchEntry(models.Model):
     class Kind(models.TextChoices):
         TICKET = "ticket", _("ticket")
         REQUESTER = "requester", _("requester")
+        ADDRESS = "address", _("e-mail address of the requester")
         MESSAGE = "message", _("message")
         NUMBER = "number", _("vendor's number")
         ATTACHMENT = "attachment", _("attachment")
@@ -63,7 +68,7 @@ class SearchEntry(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["ticket", "kind"],
-                condition=models.Q(kind__in=["ticket", "requester"]),
+                condition=models.Q(kind__in=["ticket", "requester", "address"]),
                 name="search_entry_once_per_ticket",
             ),
             models.UniqueConstraint(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -9,6 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from .fields import PublicIdField
 from .organisation import Person
+
+
+def main_currency() -> str:
+    """The hub's main currency."""
+    return str(settings.CURRENCY)
 
 
 class Service(models.Model):
@@ -43,7 +49,7 @@ class Service(models.Model):
     outage_currency = models.CharField(
         _("currency of that cost"),
         max_length=3,
-        default="EUR",
+        default=main_currency,
         validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as EUR."))],
     )
     business_owner = models.ForeignKey(

@@ -35,6 +35,16 @@ class Degree(models.IntegerChoices):
     LOW = 3, _("3, low")
 
 
+OPEN = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
+OPEN_LISTS = {
+    "change": ["-changed_at", "-number"],
+    "priority": ["priority", "number"],
+    "opening": ["opened_at", "number"],
+    "holding": ["held_since", "number"],
+}
+"""The orders of lists of open tickets that have an index of their own."""
+
+
 class Ticket(models.Model):
     """The one record of a request: what is requested, who is accountable, who has to act next.
 
@@ -136,7 +146,13 @@ class Ticket(models.Model):
         indexes = [
             models.Index(fields=["phase", "-changed_at"], name="ticket_by_phase_and_change"),
             models.Index(fields=["holder", "phase"], name="ticket_by_holder_and_phase"),
-            models.Index(fields=["-changed_at", "-id"], name="ticket_by_change"),
+            models.Index(fields=["-changed_at", "-number"], name="ticket_by_change"),
+            *(
+                models.Index(
+                    fields=fields, condition=Q(phase__in=OPEN, imported_from=None), name=f"ticket_open_by_{name}"
+                )
+                for name, fields in OPEN_LISTS.items()
+            ),
             models.Index(fields=["id"], condition=Q(is_indexed=False), name="ticket_to_index"),
         ]
 

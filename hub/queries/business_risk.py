@@ -45,6 +45,8 @@ class Stakes:
     """What one ticket puts at stake."""
 
     service: str = ""
+    own_tier: int | None = None
+    """The tier of the ticket's service."""
     tier: int | None = None
     """The most critical tier of the services affected."""
     cost: Decimal | None = None
@@ -126,6 +128,7 @@ def _stakes(ticket: Ticket, services: Mapping[int, Affected], clock: Badge | Non
     affected = services.get(ticket.service_id) if ticket.service_id is not None else None
     return Stakes(
         service=str(ticket.service) if ticket.service is not None else "",
+        own_tier=ticket.service.tier if ticket.service is not None else None,
         tier=affected.tier if affected is not None else None,
         cost=affected.cost if affected is not None else None,
         other_currency=affected is not None and affected.other_currency,

@@ -49,30 +49,33 @@ def choices(tickets: QuerySet[Ticket], field: Field, reader: Reader, *, text: st
             )
             for value, label in field.choices
         ]
-    found = _counts(tickets, field, reader)
+    found = _counts(tickets, field, reader, text)
     labels = field.labels(list(found), reader)
     named = [Choice(value=value, label=labels[value], count=count) for value, count in found.items() if value in labels]
-    if text:
-        named = [choice for choice in named if text.casefold() in choice.label.casefold()]
-    named = sorted(named, key=lambda choice: (-(choice.count or 0), choice.label))[:MOST]
+    named = sorted(named, key=lambda choice: (-(choice.count or 0), choice.label))
     if field.empty and not text:
         empty = counted(tickets.filter(field.match([NONE], reader)), most=MOST_COUNTED)
         named.append(Choice(value=NONE, label=str(field.empty), count=empty))
     return named
 
 
-def _counts(tickets: QuerySet[Ticket], field: Field, reader: Reader) -> dict[str, int]:
-    """The number of tickets by value."""
+def _counts(tickets: QuerySet[Ticket], field: Field, reader: Reader, text: str) -> dict[str, int]:
+    """The number of tickets by value, for the most frequent ones with the text in their name."""
     rows: QuerySet[Any, Any]
     if field.slug == "engaged":
         legs = Leg.objects.filter(ticket__in=tickets.values("pk"), stage__in=ENGAGED_STAGES)
+        legs = legs.filter(organisation__name__icontains=text) if text else legs
         rows = legs.values_list("organisation__public_id").annotate(count=Count("ticket", distinct=True))
     elif field.slug == "party":
         late = late_clocks(at=reader.at, of=reader.known).filter(ticket__in=tickets.values("pk"))
+        late = late.filter(party__name__icontains=text) if text else late
         rows = late.values_list("party__public_id").annotate(count=Count("ticket", distinct=True))
     else:
-        path = field.path if field.slug == "status" else f"{field.path}__public_id"
+        is_status = field.slug == "status"
+        path = field.path if is_status else f"{field.path}__public_id"
+        if text:
+            tickets = tickets.filter(**{f"{'status' if is_status else field.path}__name__icontains": text})
         if field.slug == "holder" and reader.known is not None:
             tickets = tickets.filter(holder__in=reader.known)
         rows = tickets.order_by().values_list(path).annotate(count=Count("pk"))
-    return {value: count for value, count in rows.order_by() if value is not None}
+    return {value: count for value, count in rows.order_by("-count")[: MOST + 1] if value is not None}

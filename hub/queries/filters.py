@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 MOST_CONDITIONS = 30
 """More conditions than anybody writes are not read."""
 MOST_VALUES = 100
+MOST_GROUPS = 9
 LONGEST_VALUE = 100
 NONE = "none"
 """The value of a condition that the field is empty."""
@@ -57,13 +58,18 @@ class Filters:
         return replace(self, conditions=tuple(each for each in self.conditions if each.name != name))
 
     def either(self, condition: Condition) -> Filters:
-        """The tickets that match these filters, or the condition; `show` applies to both."""
-        numbered = [each for each in self.conditions if each.group]
-        if not numbered:
-            first = tuple(replace(each, group=1) for each in self.conditions)
-            return replace(self, conditions=(*first, replace(condition, group=2)))
-        last = max(each.group for each in numbered)
-        return replace(self, conditions=(*self.conditions, replace(condition, group=min(9, last + 1))))
+        """The tickets that match these filters, or the condition; `show` applies to both. Raises ValueError if full."""
+        groups = [[*self.always, *group] for group in self.groups or [[]]]
+        if len(groups) >= MOST_GROUPS:
+            raise ValueError(f"There are {MOST_GROUPS} alternatives already.")
+        alternatives = enumerate([*groups, [condition]], start=1)
+        numbered = [replace(each, group=number) for number, group in alternatives for each in group]
+        return replace(self, conditions=tuple(numbered))
+
+    @property
+    def may_have_another(self) -> bool:
+        """Whether there is something to be an alternative to, and room for another one."""
+        return bool(self.conditions) and max(1, len(self.groups)) < MOST_GROUPS
 
     @property
     def groups(self) -> list[list[Condition]]:

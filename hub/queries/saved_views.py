@@ -47,11 +47,12 @@ class Pinned:
     """A view in the navigation, with the number of its tickets."""
 
     view: SavedView
-    count: int
+    count: int | None
+    """None for a search, whose results are not counted."""
 
     @property
     def is_capped(self) -> bool:
-        return self.count > MOST_COUNTED
+        return self.count is not None and self.count > MOST_COUNTED
 
 
 def counts(user: User, reader: Reader) -> list[Pinned]:
@@ -59,7 +60,9 @@ def counts(user: User, reader: Reader) -> list[Pinned]:
     return [Pinned(view=view, count=_count(view, user, reader)) for view in pinned(user)[:MOST_PINNED]]
 
 
-def _count(view: SavedView, user: User, reader: Reader) -> int:
+def _count(view: SavedView, user: User, reader: Reader) -> int | None:
+    if QueryDict(view.query).get("q"):
+        return None
     key = f"saved_view.{user.pk}.{view.pk}.{crc32(view.query.encode())}"
     known = cache.get(key)
     if known is None:

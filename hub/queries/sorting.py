@@ -50,6 +50,8 @@ class Sort:
     """A value from a URL; None if it is none."""
     falls: bool = False
     """Whether the natural direction is descending."""
+    may_lack: bool = False
+    """Whether a ticket may have no value."""
 
 
 def _column(name: str) -> Callable[[Reader], Combinable]:
@@ -67,13 +69,13 @@ SORTS: Mapping[str, Sort] = {
     sort.slug: sort
     for sort in (
         Sort(slug="changed", label=_("Last change"), value=_column("changed_at"), read=_time, falls=True),
-        Sort(slug="due", label=_("Due"), value=next_due, read=_time),
+        Sort(slug="due", label=_("Due"), value=next_due, read=_time, may_lack=True),
         Sort(slug="priority", label=_("Priority"), value=_column("priority")),
         Sort(slug="opened", label=_("Age"), value=_column("opened_at"), read=_time),
         Sort(slug="held", label=_("Time with the holder"), value=_column("held_since"), read=_time),
         Sort(slug="holder", label=_("Holder"), value=_column("holder__name")),
-        Sort(slug="service", label=_("Service"), value=_column("service__name")),
-        Sort(slug="assignee", label=_("Assignee"), value=_column("assignee__name")),
+        Sort(slug="service", label=_("Service"), value=_column("service__name"), may_lack=True),
+        Sort(slug="assignee", label=_("Assignee"), value=_column("assignee__name"), may_lack=True),
         Sort(slug="number", label=_("Number"), value=_column("number"), read=lambda text: _number(text), falls=True),
     )
 }
@@ -180,7 +182,8 @@ def _of(ticket: Ticket) -> Place:
 
 def _ordered(rows: QuerySet[Ticket], order: Order, *, is_backwards: bool) -> QuerySet[Ticket]:
     value, falls = F("sort_value"), order.is_descending != is_backwards
-    last = {"nulls_first": True} if is_backwards else {"nulls_last": True}
+    # Only where values may be missing: an index is in the databases' own order, which differs.
+    last = {} if not order.sort.may_lack else {"nulls_first": True} if is_backwards else {"nulls_last": True}
     return rows.order_by(value.desc(**last) if falls else value.asc(**last), "-number" if falls else "number")
 
 
@@ -191,8 +194,9 @@ def _beyond(place: Place, order: Order, *, is_backwards: bool) -> Q:
     if place.value is None:
         without = Q(sort_value=None) & tie
         return without | Q(sort_value__isnull=False) if is_backwards else without
-    here = Q(**{f"sort_value__{than}": place.value}) | (Q(sort_value=place.value) & tie)
-    return here if is_backwards else here | Q(sort_value=None)
+    # In this form, the first part is where an index begins.
+    here = Q(**{f"sort_value__{than}e": place.value}) & (Q(**{f"sort_value__{than}": place.value}) | tie)
+    return here if is_backwards or not order.sort.may_lack else here | Q(sort_value=None)
 
 
 def counted(tickets: QuerySet[Ticket], *, most: int) -> int:

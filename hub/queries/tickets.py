@@ -65,6 +65,8 @@ def _shown(found: QuerySet[Ticket], show: str, reader: Reader) -> QuerySet[Ticke
     if clocks is not None:
         theirs = clocks(at=reader.at, of=reader.known).filter(ticket=OuterRef("pk"))
         return found.filter(Exists(theirs), phase__in=OPEN)
+    if show == "without_clock" and reader.known is not None:
+        return found.none()  # others' clocks are no business of a vendor
     if show == "without_clock":
         return found.filter(~Exists(Clock.objects.filter(ticket=OuterRef("pk"))), phase__in=OPEN)
     return found.filter(IN_STATE.get(show, IN_STATE["open"]))

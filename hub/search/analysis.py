@@ -24,8 +24,8 @@ import snowballstemmer
 
 MOST_TEXT = 100_000
 """Of a longer text only the beginning is searched."""
-MOST_TOKENS = 10_000
-"""The most tokens kept of one text."""
+MOST_BYTES = 400_000
+"""The most bytes of one text's tokens. PostgreSQL refuses more than a megabyte in one tsvector."""
 LONGEST = 64
 """Tokens are cut to this length, in texts and queries alike."""
 LEAST_PART = 3
@@ -66,11 +66,14 @@ class Term:
 def tokens(text: str) -> list[str]:
     """The tokens of a text, sorted and without repetitions."""
     found: set[str] = set()
-    for chunk in _chunks(text[:MOST_TEXT]):
-        found |= _tokens_of(chunk)
-        if len(found) >= MOST_TOKENS:
+    size = 0
+    for chunk in _chunks(text):
+        new = _tokens_of(chunk) - found
+        size += sum(len(token.encode()) + 1 for token in new)
+        if size > MOST_BYTES:
             break
-    return sorted(found)[:MOST_TOKENS]
+        found |= new
+    return sorted(found)
 
 
 def number_tokens(number: str) -> list[str]:
@@ -90,7 +93,7 @@ def vocabulary(text: str) -> set[str]:
     """The words of a text that a misspelt query may have meant."""
     return {
         word
-        for chunk in _chunks(text[:MOST_TEXT])
+        for chunk in _chunks(text)
         for part in _parts(chunk)
         if is_word(part) and 4 <= len(word := _fold(part)) <= 24
     }
@@ -140,7 +143,7 @@ def _chunks(text: str) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """The text without control and invisible characters; what only looks different is the same (NFKC)."""
-    whole = unicodedata.normalize("NFKC", text)
+    whole = unicodedata.normalize("NFKC", text[:MOST_TEXT])[:MOST_TEXT]
     if whole.isascii() and whole.isprintable():
         return whole
     return "".join(
@@ -154,12 +157,21 @@ def _parts(chunk: str) -> list[str]:
     return [part for part in _INNER.split(chunk) if part]
 
 
-@lru_cache(maxsize=50_000)
 def _tokens_of(chunk: str) -> frozenset[str]:
+    # Long chunks are rare and different each time; keeping them would fill the memory.
+    return _tokens_of_short(chunk) if len(chunk) <= 2 * LONGEST else _all_tokens_of(chunk)
+
+
+@lru_cache(maxsize=50_000)
+def _tokens_of_short(chunk: str) -> frozenset[str]:
+    return _all_tokens_of(chunk)
+
+
+def _all_tokens_of(chunk: str) -> frozenset[str]:
     if not is_identifier(chunk):
         return _stems(chunk) | {_fold(chunk)[:LONGEST]}
-    whole = _SCHEME.sub("", _fold(chunk)).strip("/\\")
-    found = {whole[:LONGEST]} if whole else set()
+    whole = _whole(chunk)
+    found = {whole} if whole else set()
     for part in _parts(chunk):
         found.add(_fold(part)[:LONGEST])
         if is_word(part):
@@ -167,12 +179,17 @@ def _tokens_of(chunk: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def _whole(chunk: str) -> str:
+    """An identifier as one token: without a scheme, and without what stands around the rest."""
+    return _SCHEME.sub("", _fold(chunk)).strip("/\\" + _AROUND)[:LONGEST]
+
+
 def _term(chunk: str) -> Term:
     ours = _OURS.fullmatch(chunk)
     if ours is not None:
         tokens = frozenset({ours[1], _fold(chunk)})
         return Term(text=chunk, folded=ours[1], tokens=tokens, beginnings=frozenset(), is_identifier=True)
-    whole = _SCHEME.sub("", _fold(chunk)).strip("/\\")[:LONGEST] or _fold(chunk)[:LONGEST]
+    whole = _whole(chunk) or _fold(chunk)[:LONGEST]
     beginnings = frozenset({whole, ENDING + whole} if len(whole) >= LEAST_PART else {whole} if len(whole) > 1 else ())
     if not is_identifier(chunk):
         return Term(text=chunk, folded=whole, tokens=_stems(chunk) | {whole}, beginnings=beginnings)
@@ -199,7 +216,7 @@ def _stems(word: str) -> frozenset[str]:
     lower = word.lower()
     with_umlauts = _DIGRAPHS.sub(lambda found: _TO_UMLAUT[found[0]], lower)
     stems = (_german.stemWord(with_umlauts), _english.stemWord(lower))
-    return frozenset(_fold(stem) for stem in stems if stem)
+    return frozenset(_fold(stem)[:LONGEST] for stem in stems if stem)
 
 
 def _fold(text: str) -> str:

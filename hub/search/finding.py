@@ -7,10 +7,9 @@ of its own that stops at a page, because one query with all of it could use no i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -19,14 +18,16 @@ from hub.queries import permissions
 from hub.queries.tickets import our_number
 from hub.search import analysis
 from hub.search.analysis import Term
-from hub.search.matching import Condition, condition
+from hub.search.matching import condition
 from hub.search.snippets import Piece, marked, snippet
 
 PAGE = 50
 CHUNK = 150
 """How many entries are read at once; of several in the same ticket the newest counts."""
-MOST_NEAR = 20
-"""The most similar words tried for one word of the query."""
+MOST_CHUNKS = 20
+"""After so many, a page ends even if it is not full: a ticket may have thousands of messages with the same words."""
+MOST_KEYS = 5000
+"""Up to so many tickets of a vendor or requester are searched by their keys."""
 
 Kind = SearchEntry.Kind
 
@@ -82,7 +83,7 @@ def find(
     if not terms:
         return Found()
     search = _Search(user, terms, tickets)
-    numbered = [] if after is not None and len(terms) > 1 else search.by_number(text, most)
+    numbered = search.by_number(text, most)
     found = search.by_words(after=after, most=most, without={hit.ticket_id for hit in numbered})
     first = [] if after is not None else numbered
     if numbered or found.hits:
@@ -130,37 +131,35 @@ class _Search:
 
     def by_words(self, *, after: Place | None, most: int, without: Collection[int]) -> _Rows:
         """Entries with all words, newest first, one for each ticket."""
-        wanted = condition(self.terms, like=self.like)
-        rows = list(islice(self._newest_of_each(wanted, after, set(without)), most + 1))
-        more = rows[most - 1] if len(rows) > most else None
-        return _Rows(rows[:most], Place(at=more.at, entry=more.pk) if more is not None else None)
-
-    def _newest_of_each(self, wanted: Condition, after: Place | None, seen: set[int]) -> Iterator[SearchEntry]:
-        matching = self.entries.filter(tokens__having=wanted)
+        matching = self.entries.filter(tokens__having=condition(self.terms, like=self.like))
         rows = matching.select_related("leg__organisation", "attachment", "message", "ticket__requester")
-        rows = rows.order_by("-at", "-pk")
-        place = after
-        while True:
+        rows = rows.defer("tokens", "ticket__raw").order_by("-at", "-pk")
+        found, seen, place = list[SearchEntry](), set(without), after
+        for _ in range(MOST_CHUNKS):
             chunk = list((rows if place is None else rows.filter(_older(place)))[:CHUNK])
             if after is not None:  # tickets of earlier pages
                 newer = matching.filter(ticket__in={row.ticket_id for row in chunk}).exclude(_older(after))
                 seen |= set(newer.values_list("ticket_id", flat=True))
             for row in chunk:
-                if row.ticket_id not in seen:
-                    seen.add(row.ticket_id)
-                    yield row
+                if row.ticket_id in seen:
+                    continue
+                if len(found) == most:
+                    return _Rows(found, _place(found[-1]))
+                seen.add(row.ticket_id)
+                found.append(row)
             if len(chunk) < CHUNK:
-                return
-            place = Place(at=chunk[-1].at, entry=chunk[-1].pk)
+                return _Rows(found, None)
+            place = _place(chunk[-1])
+        return _Rows(found, place)
 
     def similar_words(self) -> dict[str, list[str]]:
         """Words of the index that are one slip away, by the words of the query."""
         found = {}
         for term in self.terms:
             if not term.is_identifier and len(term.folded) >= 4:
+                # All of them: a choice would depend on words that the reader may not read.
                 near = analysis.near(term.folded)
-                words = SearchWord.objects.filter(pk__in=near).order_by("pk").values_list("word", flat=True)
-                found[term.text] = list(words[:MOST_NEAR])
+                found[term.text] = list(SearchWord.objects.filter(pk__in=near).values_list("word", flat=True))
         return {text: words for text, words in found.items() if words}
 
     def page(self, first: Sequence[Hit], rows: _Rows, *, is_similar: bool = False) -> Found:
@@ -174,7 +173,12 @@ class _Search:
 
 
 def _older(place: Place) -> Q:
-    return Q(at__lt=place.at) | Q(at=place.at, pk__lt=place.entry)
+    # In this form, the first part is where the index begins.
+    return Q(at__lte=place.at) & (Q(at__lt=place.at) | Q(pk__lt=place.entry))
+
+
+def _place(row: SearchEntry) -> Place:
+    return Place(at=row.at, entry=row.pk)
 
 
 def _text(row: SearchEntry) -> str:
@@ -186,7 +190,9 @@ def _text(row: SearchEntry) -> str:
     if row.kind == Kind.NUMBER and row.leg is not None:
         return f"{row.leg.organisation.name} {row.leg.remote_number}"
     if row.kind == Kind.REQUESTER and row.ticket.requester is not None:
-        return f"{row.ticket.requester.name} {row.ticket.requester.email}".strip()
+        return row.ticket.requester.name
+    if row.kind == Kind.ADDRESS and row.ticket.requester is not None:
+        return row.ticket.requester.email
     return f"{row.ticket.description} {row.ticket.source_number}".strip()
 
 
@@ -194,12 +200,19 @@ def readable_entries(user: User) -> QuerySet[SearchEntry]:
     """The entries of what this person may read on the pages of tickets."""
     if permissions.sees_everything(user):
         return SearchEntry.objects.all()
-    tickets = permissions.visible_tickets(user)
+    # A few tickets are searched by their keys, whatever else there is; for more, the index of tokens leads.
+    keys = permissions.visible_keys(user, most=MOST_KEYS)
+    rows = SearchEntry.objects.all()
+    if keys is None:
+        rows = rows.filter(ticket__in=permissions.visible_tickets(user).values("pk"))
+    else:
+        rows = rows.filter(ticket__in=list(keys))
     taking_part = Ticket.objects.filter(permissions.takes_part(user))
     messages = permissions.readable_messages(user)
-    return SearchEntry.objects.filter(
-        Q(kind=Kind.TICKET, ticket__in=tickets.values("pk"))
+    return rows.filter(
+        Q(kind=Kind.TICKET)
         | Q(kind=Kind.REQUESTER, ticket__in=taking_part.values("pk"))
+        | Q(kind=Kind.ADDRESS, ticket__requester__user=user)
         | Q(kind=Kind.NUMBER, leg__in=permissions.readable_legs(user).values("pk"))
         | Q(Exists(messages.filter(pk=OuterRef("message"))), kind__in=[Kind.MESSAGE, Kind.ATTACHMENT])
     )

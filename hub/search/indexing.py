@@ -7,12 +7,13 @@ nothing, no crash loses an entry, and the index can be made anew at any time.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.signals import post_save
 from django.dispatch import receiver
@@ -21,14 +22,15 @@ from hub.models import Attachment, Leg, Message, Person, SearchEntry, SearchWord
 from hub.search import analysis
 from hub.search.matching import TITLE, exactly
 
-BATCH = 20
+BATCH = 10
 """The most tickets in one transaction, which holds their locks."""
-AT_ONCE_SECONDS = 1.0
-"""After this time, other work gets its turn."""
+AT_ONCE_SECONDS = 0.3
+"""A worker indexes for so long in each second, so that a million imported tickets do not delay what it sends."""
 ROWS = 500
 """The most rows of one statement."""
 
 Kind = SearchEntry.Kind
+log = logging.getLogger(__name__)
 
 
 def waiting() -> QuerySet[Ticket]:
@@ -45,13 +47,19 @@ def _mark_tickets_of(instance: Person, created: bool, **_: Any) -> None:
 
 def mark(tickets: QuerySet[Ticket]) -> None:
     """Have these tickets indexed again."""
-    tickets.filter(is_indexed=True).update(is_indexed=False)
+    tickets.update(is_indexed=False)  # one that is being indexed is waited for
 
 
-def index() -> int:
-    """Index what is waiting, batch by batch for about a second; returns the number of tickets indexed."""
+def index_for_a_while() -> bool:
+    """Index what is waiting for a short time; False, so that the next turn is a whole sweep later."""
+    index(seconds=AT_ONCE_SECONDS)
+    return False
+
+
+def index(*, seconds: float = 60.0) -> int:
+    """Index what is waiting, batch by batch, for so long at most; returns the number of tickets indexed."""
     began, done = time.monotonic(), 0
-    while time.monotonic() - began < AT_ONCE_SECONDS:
+    while time.monotonic() - began < seconds:
         found = _index_together(waiting())
         if not found:
             break
@@ -71,13 +79,14 @@ def index_anew(tickets: Collection[int]) -> None:
 
 
 @transaction.atomic
-def forget(ticket: Ticket) -> None:
-    """Remove the entries of a ticket whose texts are being erased, and the words that no other text has.
+def forget(ticket: Ticket, erased: Iterable[str] = ()) -> None:
+    """Remove the entries of a ticket of which these texts are being erased, and the words that no other text has.
 
     The caller holds the row lock of `ticket`. What remains of its texts is indexed again.
     """
     entries = SearchEntry.objects.filter(ticket=ticket)
-    words = {token.removeprefix(TITLE) for row in entries.values_list("tokens", flat=True) for token in row.split()}
+    words = {word for text in erased for word in analysis.vocabulary(text)}
+    words |= {token.removeprefix(TITLE) for row in entries.values_list("tokens", flat=True) for token in row.split()}
     entries.delete()
     Ticket.objects.filter(pk=ticket.pk).update(is_indexed=False)
     known = SearchWord.objects.filter(pk__in=words).values_list("word", flat=True)
@@ -105,9 +114,31 @@ class _Batch:
         SearchWord.objects.bulk_create(words, batch_size=ROWS, ignore_conflicts=True)
 
 
-@transaction.atomic
 def _index_together(tickets: QuerySet[Ticket]) -> int:
-    """Index up to BATCH of these tickets, without those that are being changed; returns how many."""
+    """Index up to BATCH of these tickets, without those that are being changed; returns how many.
+
+    If that fails, each is tried alone; a ticket that cannot be indexed is not found, and keeps no other from being.
+    """
+    try:
+        return _index_batch(tickets)
+    except DatabaseError as error:
+        keys = list(tickets.order_by("pk").values_list("pk", flat=True)[:BATCH])  # fails if the database is away
+        log.warning("Texts are indexed one by one: %s", type(error).__name__)
+    return sum(_index_alone(pk) for pk in keys)
+
+
+def _index_alone(pk: int) -> int:
+    try:
+        return _index_batch(Ticket.objects.filter(pk=pk))
+    except (OperationalError, InterfaceError):
+        raise
+    except DatabaseError:
+        log.exception("The texts of ticket %s cannot be indexed", pk)
+        return Ticket.objects.filter(pk=pk).update(is_indexed=True)
+
+
+@transaction.atomic
+def _index_batch(tickets: QuerySet[Ticket]) -> int:
     rows = tickets.select_for_update(of=("self",), skip_locked=True).select_related("requester").order_by("pk")
     found = list(rows[:BATCH])
     if not found:
@@ -123,6 +154,9 @@ def _index_together(tickets: QuerySet[Ticket]) -> int:
     return len(found)
 
 
+HEAD = (Kind.TICKET, Kind.REQUESTER, Kind.ADDRESS, Kind.NUMBER)
+
+
 @dataclass
 class _Head:
     """The entries of one ticket that change with its fields."""
@@ -136,7 +170,7 @@ def _entries_of(tickets: Sequence[Ticket]) -> dict[int, _Head]:
     heads = {ticket.pk: _Head() for ticket in tickets}
     for leg in Leg.objects.filter(ticket__in=tickets).exclude(remote_number="").order_by("pk"):
         heads[leg.ticket_id].numbered.append(leg)
-    for row in SearchEntry.objects.filter(ticket__in=tickets, kind__in=[Kind.TICKET, Kind.REQUESTER, Kind.NUMBER]):
+    for row in SearchEntry.objects.filter(ticket__in=tickets, kind__in=HEAD):
         heads[row.ticket_id].by_key[row.kind, row.leg_id] = row
     return heads
 
@@ -149,19 +183,7 @@ def _index_head(ticket: Ticket, head: _Head, batch: _Batch) -> None:
     title, before = title_tokens(ticket), head.by_key.get((Kind.TICKET, None))
     if before is not None and set(title) != {token for token in before.tokens.split() if token.startswith(TITLE)}:
         SearchEntry.objects.filter(ticket=ticket, kind__in=[Kind.MESSAGE, Kind.ATTACHMENT]).delete()
-    text = f"{ticket.number} {ticket.title}\n{ticket.description}"
-    batch.words |= analysis.vocabulary(text)
-    own = [*analysis.tokens(text), *analysis.number_tokens(ticket.source_number), *title]
-    wanted: dict[tuple[str, int | None], SearchEntry] = {}
-    wanted[Kind.TICKET.value, None] = SearchEntry(at=ticket.opened_at, tokens=_joined(own))
-    if ticket.requester is not None:
-        text = f"{ticket.requester.name} {ticket.requester.email}"
-        batch.words |= analysis.vocabulary(text)
-        tokens = _joined([*analysis.tokens(text), *title])
-        wanted[Kind.REQUESTER.value, None] = SearchEntry(at=ticket.opened_at, tokens=tokens)
-    for leg in head.numbered:
-        tokens = _joined([*analysis.number_tokens(leg.remote_number), *title])
-        wanted[Kind.NUMBER.value, leg.pk] = SearchEntry(leg=leg, at=leg.offered_at, tokens=tokens)
+    wanted = _wanted(ticket, head, batch)
     batch.old += [row.pk for key, row in head.by_key.items() if key not in wanted]
     for (kind, leg_id), row in wanted.items():
         known = head.by_key.get((kind, leg_id))
@@ -173,10 +195,31 @@ def _index_head(ticket: Ticket, head: _Head, batch: _Batch) -> None:
             batch.changed.append(known)
 
 
+def _wanted(ticket: Ticket, head: _Head, batch: _Batch) -> dict[tuple[str, int | None], SearchEntry]:
+    """The entries that the ticket's head should have, by kind and engagement."""
+    title = title_tokens(ticket)
+    text = f"{ticket.number} {ticket.title}\n{ticket.description}"
+    batch.words |= analysis.vocabulary(text)
+    found: dict[tuple[str, int | None], SearchEntry] = {}
+    own = [*analysis.tokens(text), *analysis.number_tokens(ticket.source_number), *title]
+    found[Kind.TICKET.value, None] = SearchEntry(at=ticket.opened_at, tokens=_joined(own))
+    if ticket.requester is not None:
+        batch.words |= analysis.vocabulary(ticket.requester.name)
+        # Only we and the requester may read the address.
+        for kind, text in ((Kind.REQUESTER, ticket.requester.name), (Kind.ADDRESS, ticket.requester.email)):
+            if text:
+                tokens = _joined([*analysis.tokens(text), *title])
+                found[kind.value, None] = SearchEntry(at=ticket.opened_at, tokens=tokens)
+    for leg in head.numbered:
+        tokens = _joined([*analysis.number_tokens(leg.remote_number), *title])
+        found[Kind.NUMBER.value, leg.pk] = SearchEntry(leg=leg, at=leg.offered_at, tokens=tokens)
+    return found
+
+
 def _index_messages(tickets: Sequence[Ticket], batch: _Batch) -> None:
     """Entries for the current messages that have none; entries of others are removed."""
     entries = SearchEntry.objects.filter(ticket__in=tickets, message__isnull=False)
-    is_past = Q(message__withdrawn_at__isnull=False) | Q(message__superseded_by__isnull=False)
+    is_past = Q(message__withdrawn_at__isnull=False) | Q(message__superseded_by__isnull=False, kind=Kind.MESSAGE)
     batch.old += entries.filter(is_past).values_list("pk", flat=True)
     mine = SearchEntry.objects.filter(message=OuterRef("pk"), kind=Kind.MESSAGE)
     messages = Message.objects.filter(~Exists(mine), ticket__in=tickets, withdrawn_at=None, superseded_by=None)
@@ -192,10 +235,10 @@ def _index_messages(tickets: Sequence[Ticket], batch: _Batch) -> None:
 
 
 def _index_attachments(tickets: Sequence[Ticket], batch: _Batch) -> None:
-    """Entries for the names of files of current messages; their words are also found by parts of a name."""
+    """Entries for the names of files, except those of withdrawn messages."""
     mine = SearchEntry.objects.filter(attachment=OuterRef("pk"))
     files = Attachment.objects.filter(~Exists(mine), ticket__in=tickets)
-    files = files.filter(message__withdrawn_at=None, message__superseded_by=None)
+    files = files.filter(message__withdrawn_at=None)
     titles = {ticket.pk: title_tokens(ticket) for ticket in tickets}
     for each in files.order_by("pk"):
         batch.words |= analysis.vocabulary(each.name)

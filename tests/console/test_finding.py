@@ -93,7 +93,7 @@ def test_a_search_without_an_exact_hit_says_so(us: Organisation, ticket: Ticket)
     indexing.index()
     page = log_in(factories.member("manager", us)).get("/tickets/", {"q": "scaner"}).content.decode()
 
-    assert "Nothing has “scaner”. These tickets have similar words." in page
+    assert "No ticket contains “scaner”. These have similar words." in page
     assert "The <mark>scanner</mark> jams" in page
 
 

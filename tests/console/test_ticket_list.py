@@ -7,7 +7,7 @@ import csv
 import html
 import io
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -77,17 +77,22 @@ def test_a_second_choice_replaces_the_first_and_none_removes_the_filter(client: 
 def test_or_makes_alternatives(client: Client, vendor: Organisation) -> None:
     url = client.get("/tickets/?show=open&priority=P1&edit=holder&value=us&how=or").headers["Location"]
     assert url == "/tickets/?show=open&1.priority=P1&2.holder=us"
+    with_always = "show=open&kind=incident&1.priority=P1&2.holder=us&edit=team&value=none&how=or"
+    third = client.get(f"/tickets/?{with_always}").headers["Location"]
+    assert third == "/tickets/?show=open&1.kind=incident&1.priority=P1&2.kind=incident&2.holder=us&3.team=none"
+    full = "&".join(f"{n}.priority=P{n}" for n in range(1, 10))
+    assert "Or these" not in get(client, f"/tickets/?{full}&edit=holder")
     page = " ".join(get(client, url).split())
     assert '<span class="text-secondary">or</span>' in page
     assert titles(page) == ["alpha"]
 
 
 def test_a_range_of_days_is_a_filter(client: Client) -> None:
-    day = f"{now():%Y-%m-%d}"
-    url = client.get(f"/tickets/?edit=opened&from={day}&to={day}&how=any").headers["Location"]
-    assert url == f"/tickets/?show=open&opened={day}..{day}"
-    assert len(titles(get(client, url))) in (0, 4)  # UTC's midnight may have been a moment ago
-    assert f"Opened: {day} – {day}" in " ".join(get(client, url).split())
+    Ticket.objects.filter(title="beta").update(opened_at=datetime(2026, 3, 4, 23, 59, tzinfo=UTC))
+    url = client.get("/tickets/?edit=opened&from=2026-03-02&to=2026-03-04&how=any").headers["Location"]
+    assert url == "/tickets/?show=open&opened=2026-03-02..2026-03-04"
+    assert titles(get(client, url)) == ["beta"]
+    assert "Opened: 2026-03-02 – 2026-03-04" in " ".join(get(client, url).split())
 
 
 def test_a_chip_says_what_is_gone_and_the_list_opens(client: Client) -> None:
@@ -230,9 +235,13 @@ def test_the_order_somebody_chooses_on_a_shared_view_is_theirs_alone(client: Cli
     view = saved(client, "Shared", "show=open&sort=number", audience="everyone")
     other = log_in(factories.member("agent", us))
     url = opened(other, view)
-    get(other, url.replace("sort=number", "sort=-number&columns=title,ticket"))
+    turned = re.findall(r'class="dropdown-item" href="(\?[^"]*sort=-number[^"]*)"', get(other, url))
+    get(other, f"/tickets/{html.unescape(turned[0])}")
+    get(other, f"/tickets/?view={view.public_id}&columns=title,ticket")
     chosen = QueryDict(opened(other, view).partition("?")[2])
     assert (chosen["sort"], chosen["columns"]) == ("-number", "title,ticket")
+    get(other, f"/tickets/?view={view.public_id}&q=alpha")  # a search has no order and forgets none
+    assert QueryDict(opened(other, view).partition("?")[2])["sort"] == "-number"
     assert QueryDict(opened(client, view).partition("?")[2])["sort"] == "number"
     # A page that only refreshes itself chooses nothing.
     other.get(url, headers={"HX-Request": "true"})
@@ -288,3 +297,21 @@ def test_deleting_a_view_takes_it_from_all_navigations(client: Client, us: Organ
     client.post(f"/views/{view.public_id}/change/", {"verb": "delete"})
     assert ViewPreference.objects.count() == 0
     assert "Shared" not in get(other, "/")
+
+
+def test_a_search_is_neither_exported_nor_counted(client: Client) -> None:
+    assert "export.csv" in get(client, "/tickets/")
+    assert "export.csv" not in get(client, "/tickets/?q=alpha")
+    assert 'hub-count">1' not in get(client, "/tickets/?q=alpha&edit=priority")
+    saved(client, "A search", "show=any&q=alpha")
+    assert re.search(r'A search <span class="hub-count">\s*</span>', get(client, "/views/pinned/"))
+
+
+def test_a_row_always_leads_to_its_ticket(client: Client) -> None:
+    assert get(client, "/tickets/?columns=priority").count('class="hub-number-cell"') == 4
+
+
+def test_a_vendor_learns_nothing_of_others_clocks(client: Client, vendor: Organisation) -> None:
+    theirs = log_in(factories.member("vendor", vendor))
+    assert "without_clock" not in get(theirs, "/tickets/")
+    assert titles(get(theirs, "/tickets/?show=without_clock")) == []

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from console.rows import risk as words
 from hub.domain import tickets
 from hub.domain.actors import Actor
-from hub.models import Organisation, Service, Ticket, User
+from hub.models import HistoryImport, Organisation, Service, Ticket, User
 from hub.queries import business_risk
 from hub.queries.business_risk import Stakes
 from hub.queries.filter_fields import Reader
@@ -100,10 +100,10 @@ def test_tickets_rank_by_cost_and_time_and_say_why(world: dict[str, Service], ag
     assert [row.ticket.title for row in rows] == ["network, later", "mail, soon", "abroad", "nothing"]
     plain = [row.why.replace("\u00a0", " ") for row in rows]
     assert plain == [
-        "Network, tier 1, 4,600 EUR an hour, due in 7 h 10 m; 3 services depend on it",
+        "Network, tier 3, affects tier 1, 4,600 EUR an hour, due in 7 h 10 m; 3 services depend on it",
         "Mail, tier 3, 600 EUR an hour, due in 10 m",
-        "Abroad, tier 2, cost in another currency, ranked by tier like 250 EUR an hour, due in 10 m",
-        "no service, cost not known, ranked by tier like 10 EUR an hour, no service level running",
+        "Abroad, tier 2, cost in another currency, ranked by tier as if it were 250 EUR an hour, due in 10 m",
+        "no service, cost not known, ranked by tier as if it were 10 EUR an hour, no service level running",
     ]
 
 
@@ -137,6 +137,9 @@ def test_ended_and_imported_tickets_and_those_of_others_are_not_ranked(
     kept = tickets.open_ticket(title="kept", service=world["mail"], actor=agent, at=at)
     ended = tickets.open_ticket(title="ended", service=world["payroll"], actor=agent, at=at)
     Ticket.objects.filter(pk=ended.pk).update(phase="closed")
+    old = tickets.open_ticket(title="imported", service=world["payroll"], actor=agent, at=at)
+    run = HistoryImport.objects.create(source="old", fingerprint="0" * 64, imported_at=at)
+    Ticket.objects.filter(pk=old.pk).update(imported_from=run)
     assert [each.ticket for each in ranked(at)] == [kept]
     assert business_risk.fix_first(Ticket.objects.none(), Reader(user_id=0, at=at)) == []
 

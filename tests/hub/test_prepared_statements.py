@@ -39,6 +39,8 @@ def prepares(tmp_path: Path, *, listen: str, flag: str = "", database: str = HUB
         ("postgresql://hub:secret@db.example:5432/hub_direct", False),
         ("postgresql://hub:secret@other.example:5432/hub", False),
         ("postgresql://hub:secret@db.example:port/hub", False),
+        ("postgresql://hub:secret@[db/hub", False),
+        ("postgresql://hub:secret@db.example:5432/hub?host=/run/postgresql", False),
     ],
 )
 def test_a_direct_session_to_the_same_place_shows_that_there_is_no_pooler(

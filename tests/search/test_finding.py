@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 
 from hub.domain import history, messages, tickets
@@ -113,7 +114,7 @@ QUERIES = [
     ("\\'", []),
     ("Überlauf " * 40, ["spooler"]),
 ]
-"""What is found for a query, in order. docs/search.md shows these."""
+"""What is found for a query, in order."""
 
 
 @pytest.mark.parametrize(("query", "names"), QUERIES, ids=[query for query, _names in QUERIES])
@@ -135,7 +136,8 @@ def test_each_hit_says_where(world: World) -> None:
         return hit.kind, "".join(f"[{text}]" if is_match else text for text, is_match in hit.pieces)
 
     assert where("stale") == ("message", "Found a [stale] port on the core switch")
-    assert where("rosa") == ("requester", "[Rosa] Möller [rosa.m@site.test]")
+    assert where("rosa.m@site.test") == ("address", "[rosa.m@site.test]")
+    assert where("Möller") == ("requester", "Rosa [Möller]")
     assert where("20261128") == ("number", "Hostwerk [T20261128.0012]")
     assert where("floor") == ("ticket", "Serial 4711-XZ on [floor] 2")
     assert where("toner") == ("ticket", "")
@@ -157,6 +159,13 @@ def test_a_vendor_finds_nothing_that_it_may_not_read(world: World, query: str) -
             assert len(found.hits) == 1
         else:
             assert (found.hits, found.next, found.is_similar) == ([], None, False)
+
+
+@pytest.mark.parametrize("most", [0, 5000])
+def test_a_vendor_with_many_tickets_finds_the_same(world: World, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(finding, "MOST_KEYS", most)
+    for query, name in (("stale", "vpn"), ("INC0012345", "vpn"), ("drops", "vpn"), ("fuser", None), ("payroll", None)):
+        assert world.found(query, world.of_netline) == ([name] if name else [])
 
 
 def test_a_requester_finds_their_own_tickets_and_what_they_were_told(world: World) -> None:
@@ -213,22 +222,95 @@ def test_what_was_edited_is_found_by_its_new_words_alone(world: World) -> None:
 
 
 def test_a_message_that_was_corrected_or_withdrawn_is_not_found(world: World) -> None:
-    first = world.say(
-        world.payroll,
-        "The cuase is a full disk",
-    )
-    messages.say(
-        ticket=world.payroll, body="The cause is a full disk", supersedes=first, actor=world.agent, at=world.at
-    )
+    first = world.say(world.payroll, "The reason is a full disk")
+    other = world.say(world.payroll, "Ask Waldemar")
     indexing.index()
-    assert SearchEntry.objects.filter(message=first).count() == 0
-    assert world.found("cause") == ["payroll"]
+    assert world.found("full disk") == world.found("waldemar") == ["payroll"]
+    messages.say(ticket=world.payroll, body="A stolen disk", supersedes=first, actor=world.agent, at=world.at)
+    messages.withdraw(message=other, reason="wrong", actor=world.agent, at=world.at)
+    indexing.index()
+    assert world.found("full disk") == world.found("waldemar") == []
+    assert world.found("stolen disk") == ["payroll"]
+
+
+def test_a_message_corrected_on_the_ticket_it_was_merged_into_is_not_found(world: World) -> None:
+    first = world.say(world.payroll, "A full disk")
+    indexing.index()
+    messages.say(ticket=world.vpn, body="A stolen one", supersedes=first, actor=world.agent, at=world.at)
+    indexing.index()
+    assert world.found("full disk") == []
+
+
+def test_a_number_that_a_vendor_changes_is_found(world: World) -> None:
+    Leg.objects.filter(pk=world.second.pk).update(remote_number="CHG7777")
+    indexing.mark(Ticket.objects.filter(legs=world.second))
+    indexing.index()
+    assert (world.found("7777"), world.found("INC0012345")) == (["vpn"], [])
+
+
+def test_a_vendor_does_not_find_its_own_words_on_a_ticket_it_was_never_given(world: World) -> None:
+    vendor = Actor.vendor(world.netline)
+    messages.say(ticket=world.payroll, body="Said too late, pineapple", actor=vendor, at=world.at)
+    indexing.index()
+    assert world.found("pineapple") == ["payroll"]
+    assert world.found("pineapple", world.of_netline) == []
+
+
+def test_a_vendor_reads_no_address_of_a_requester(world: World) -> None:
+    assert world.found("rosa.m@site.test") == ["spooler"]
+    assert world.found("rosa.m@site.test", world.of_hostwerk) == []
+    [hit] = finding.find(world.of_hostwerk, "rosa").hits
+    assert "@" not in "".join(piece.text for piece in hit.pieces)
+
+
+def test_hidden_words_change_nobodys_similar_words(world: World) -> None:
+    """However many there are, and wherever they stand in the alphabet."""
+    assert world.found("drups", world.of_netline) == ["vpn"]
+    world.say(world.payroll, " ".join(f"dr{letter}ps" for letter in "abcdefghijklmnpqrstuvwxyz"))
+    indexing.index()
+    assert world.found("drups", world.of_netline) == ["vpn"]  # though it is a word of a hidden text now
+    assert world.found("drups") == ["payroll"]
+
+
+def test_a_text_that_cannot_be_indexed_keeps_no_other_from_being(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = world.opened("Unlucky", ""), world.opened("Lucky one", "")
+    real = indexing._index_head
+
+    def fails(ticket: Ticket, *more: Any) -> None:
+        if ticket == bad:
+            raise DataError("string is too long for tsvector")
+        real(ticket, *more)
+
+    monkeypatch.setattr(indexing, "_index_head", fails)
+    indexing.index()
+    assert world.found("lucky one") == ["another"]
+    assert not indexing.waiting().exists()
+    assert "cannot be indexed" in caplog.text
+    assert good.is_open
+
+
+def test_a_hostile_text_is_indexed_on_both_databases(world: World) -> None:
+    letters = [chr(code) for code in range(0x3300, 0x3357)]
+    words = [" ".join("".join(letters[(n + k) % 87] for k in range(14)) + str(n) for n in range(6000))]
+    world.say(world.payroll, f"pineapple {words[0]}")
+    world.say(world.payroll, "x://^vpn and ((((")
+    indexing.index()
+    assert world.found("pineapple") == ["payroll"]
+    before = list(SearchEntry.objects.order_by("pk").values_list("pk", flat=True))
+    indexing.mark(Ticket.objects.all())
+    indexing.index()
+    assert list(SearchEntry.objects.order_by("pk").values_list("pk", flat=True)) == before
 
 
 def test_what_was_erased_is_gone_at_once_and_its_words_too(world: World) -> None:
     said = world.say(world.payroll, "Zacharias called from Quxheim about the export")
     indexing.index()
     assert world.found("zacharias") == ["payroll"]
+    # The words of what was corrected before it was erased are gone, too.
+    messages.say(ticket=world.payroll, body="Somebody called", supersedes=said, actor=world.agent, at=world.at)
+    indexing.index()
     event = Event.objects.get(ticket=world.payroll, kind=EventKind.MESSAGE_ADDED, payload__message=said.public_id)
     history.erase(ticket=world.payroll, events=[event.seq], reason="asked", actor=world.agent, at=world.at)
 

@@ -6,8 +6,9 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 
 from hub.core import wakeups
@@ -29,8 +30,16 @@ AT_ONCE_SECONDS = 1.0
 State = BulkItem.State
 
 
-def rehearse(*, verb: str, given: Given, tickets: Iterable[Ticket], user: User, at: datetime) -> dict[int, str]:
-    """Why the action would be refused, by ticket; empty if it would be done. Nothing is changed."""
+class Result(NamedTuple):
+    """What became of the action on one ticket."""
+
+    is_done: bool
+    why: str = ""
+    """Why it was refused, or what of it failed although it was done."""
+
+
+def rehearse(*, verb: str, given: Given, tickets: Iterable[Ticket], user: User, at: datetime) -> dict[int, Result]:
+    """What would become of the action, by ticket. Nothing is changed."""
     found = {}
     for ticket in tickets:
         with transaction.atomic():
@@ -40,13 +49,24 @@ def rehearse(*, verb: str, given: Given, tickets: Iterable[Ticket], user: User, 
 
 
 @transaction.atomic
-def start(*, verb: str, given: Given, tickets: Sequence[Ticket], user: User, at: datetime) -> BulkAction:
-    """Queue the action for these tickets. NotAllowed for people who do not work for us, ValueError for too many."""
+def start(
+    *, verb: str, given: Given, tickets: Sequence[Ticket], user: User, at: datetime, once: str = ""
+) -> BulkAction:
+    """Queue the action for these tickets. NotAllowed for people who do not work for us, ValueError for too many.
+
+    `once` is the public id of the action: a second call with it, as after a double click, returns the first action.
+    """
     if not permissions.may_work(user):
         raise permissions.NotAllowed
     if len(tickets) > MOST or verb not in VERBS:
         raise ValueError(verb)
-    action = BulkAction.objects.create(verb=verb, given=dict(given), user=user, started_at=at)
+    fields = {"verb": verb, "given": dict(given), "user": user, "started_at": at}
+    if once:
+        action, is_new = BulkAction.objects.get_or_create(public_id=once, defaults=fields)
+        if not is_new:
+            return action
+    else:
+        action = BulkAction.objects.create(**fields)
     BulkItem.objects.bulk_create(BulkItem(action=action, ticket=ticket, waiting_since=at) for ticket in tickets)
     wakeups.wake()
     return action
@@ -78,22 +98,23 @@ def _run_next(action_id: int, at: datetime) -> bool:
     if item is None:
         return False
     action = item.action
-    item.why = _tried(item.ticket, action.verb, action.given, action.user, at)
-    item.state, item.waiting_since = State.REFUSED if item.why else State.DONE, None
+    result = _tried(item.ticket, action.verb, action.given, action.user, at)
+    item.why, item.waiting_since = result.why, None
+    item.state = State.DONE if result.is_done else State.REFUSED
     item.save(update_fields=["why", "state", "waiting_since"])
     return True
 
 
-def _tried(ticket: Ticket, verb: str, given: Given, user: User, at: datetime) -> str:
-    """Why the action was refused; empty if it was done."""
+def _tried(ticket: Ticket, verb: str, given: Given, user: User, at: datetime) -> Result:
     if not user.is_active or not permissions.may_work(user):
-        return sentence("%(name)s may no longer work on tickets.", name=str(user))
+        return Result(False, sentence("%(name)s may no longer work on tickets.", name=str(user)))
     try:
         with transaction.atomic():
-            VERBS[verb].run(Ticket.objects.get(pk=ticket.pk), given, user, at)
+            return Result(True, VERBS[verb].run(Ticket.objects.get(pk=ticket.pk), given, user, at))
     except Refusal as refused:
-        return refused.args[0] if refused.args else str(refused)
+        return Result(False, refused.args[0] if refused.args else str(refused))
+    except (OperationalError, InterfaceError):
+        raise  # the database is away, or two transactions waited for each other: the ticket waits on
     except Exception:  # last resort: one ticket must not keep the others from being changed
         log.exception("The bulk action %s failed on %s", verb, ticket.label)
-        return sentence("An unexpected error occurred. It has been logged.")
-    return ""
+        return Result(False, sentence("An unexpected error occurred. It has been logged."))

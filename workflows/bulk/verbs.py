@@ -35,11 +35,11 @@ class BulkVerb:
 
     slug: str
     label: Promise | str
-    run: Callable[[Ticket, Given, User, datetime], object]
-    """Raises a Refusal."""
+    run: Callable[[Ticket, Given, User, datetime], str]
+    """Returns what of it failed, empty if nothing did; raises a Refusal if it is not possible."""
 
 
-def _assign(ticket: Ticket, given: Given, user: User, at: datetime) -> None:
+def _assign(ticket: Ticket, given: Given, user: User, at: datetime) -> str:
     assignee = User.objects.filter(public_id=given.get("assignee", ""), is_active=True).first()
     team = Team.objects.filter(public_id=given.get("team", "")).first()
     if assignee is None and team is None:
@@ -47,9 +47,10 @@ def _assign(ticket: Ticket, given: Given, user: User, at: datetime) -> None:
     if not ticket.is_open:
         raise Refused(sentence("The ticket is no longer open."))
     tickets.assign(ticket=ticket, assignee=assignee, team=team, actor=Actor.person(user), at=at)
+    return ""
 
 
-def _hand_over(ticket: Ticket, given: Given, user: User, at: datetime) -> None:
+def _hand_over(ticket: Ticket, given: Given, user: User, at: datetime) -> str:
     organisation = Organisation.objects.filter(public_id=given["organisation"]).first()
     if organisation is None:
         raise Refused(sentence("The organisation no longer exists."))
@@ -58,10 +59,13 @@ def _hand_over(ticket: Ticket, given: Given, user: User, at: datetime) -> None:
     engagements.hand_over(
         ticket=ticket, organisation=organisation, reason=given.get("reason", ""), actor=Actor.person(user), at=at
     )
+    return ""
 
 
-def _message(ticket: Ticket, given: Given, user: User, at: datetime) -> None:
+def _message(ticket: Ticket, given: Given, user: User, at: datetime) -> str:
     legs = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES) if given.get("for_engaged") else Leg.objects.none()
+    if given.get("for_engaged") and not legs and not given.get("for_requester"):
+        raise Refused(sentence("No organisation is engaged on the ticket."))
     if given.get("for_requester") and ticket.requester is None:
         raise Refused(sentence("The ticket has no requester."))
     comments.comment(
@@ -72,26 +76,30 @@ def _message(ticket: Ticket, given: Given, user: User, at: datetime) -> None:
         actor=Actor.person(user),
         at=at,
     )
+    return ""
 
 
-def _priority(ticket: Ticket, given: Given, user: User, at: datetime) -> None:
+def _priority(ticket: Ticket, given: Given, user: User, at: datetime) -> str:
     priorities.override(
         ticket=ticket, priority=given["priority"], reason=given.get("reason", ""), actor=Actor.person(user), at=at
     )
+    return ""
 
 
-def _transition(ticket: Ticket, given: Given, user: User, at: datetime) -> None:
-    execution.fire(
+def _transition(ticket: Ticket, given: Given, user: User, at: datetime) -> str:
+    outcome = execution.fire(
         ticket=ticket, verb=given["transition"], reason=given.get("reason", ""), actor=Actor.person(user), at=at
     )
+    return outcome.failed[0] if outcome.failed else ""
 
 
-def _gather(ticket: Ticket, given: Given, user: User, at: datetime) -> None:
+def _gather(ticket: Ticket, given: Given, user: User, at: datetime) -> str:
     number = our_number(given["parent"])
     parent = permissions.visible_tickets(user).filter(number=number).first() if number is not None else None
     if parent is None:
         raise Refused(sentence("There is no ticket with the number %(number)s.", number=given["parent"]))
     major_incidents.gather(parent=parent, children=[ticket], actor=Actor.person(user), at=at)
+    return ""
 
 
 VERBS: Mapping[str, BulkVerb] = {

@@ -70,7 +70,8 @@
     var row = event.target.closest(".hub-row");
     if (!row || event.target.closest("a, button, input, label, summary") || String(window.getSelection())) return;
     var link = row.querySelector("a");
-    if (link) link.click();
+    if (link && (event.ctrlKey || event.metaKey)) window.open(link.href);
+    else if (link) link.click();
   });
   document.addEventListener("change", function (event) {
     if (event.target.id !== "tick-all") return;
@@ -79,10 +80,9 @@
   // A list that refreshes itself must not move rows under the pointer, nor forget ticks.
   document.addEventListener("htmx:beforeSwap", function (event) {
     var list = document.getElementById("list"), news = document.getElementById("news");
-    if (!list || event.detail.target !== list || !news || news.dataset.wanted) return;
-    if (list.matches(":hover") || list.contains(document.activeElement) || list.querySelector(".hub-row input:checked")) {
-      event.detail.shouldSwap = false;
-      news.hidden = false;
-    }
+    if (!list || event.detail.target !== list || !news) return;
+    var isInUse = list.matches(":hover") || list.contains(document.activeElement) || list.querySelector("input:checked");
+    if (isInUse) event.detail.shouldSwap = false;
+    news.hidden = !isInUse;
   });
 })();
