@@ -46,6 +46,14 @@ def workers_only(view: View) -> View:
     return guarded
 
 
+def comment_refused_unread(request: HttpRequest) -> HttpResponse | None:
+    """Refuse a message with files before its body is read, if the sender does not work for us (see hub.front)."""
+    request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    user = get_user(request)
+    is_ours = user.is_active and isinstance(user, User) and permissions.may_work(user)
+    return None if is_ours else redirect_to_login(request.path)
+
+
 def refused_unread(request: HttpRequest) -> HttpResponse | None:
     """Refuse a request body for the admin before it is read, if the sender may not use the admin (see hub.front)."""
     request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))

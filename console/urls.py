@@ -43,6 +43,7 @@ urlpatterns = [
     path("tickets/<str:public_id>/reply/", ticket_actions.reply, name="reply"),
     path("tickets/<str:public_id>/legs/<str:leg_id>/", engagements.act_on_leg, name="leg"),
     path("tickets/<str:public_id>/priority/", ticket_actions.priority, name="priority"),
+    path("tickets/<str:public_id>/assign/", ticket_actions.assign, name="assign"),
     path("tickets/<str:public_id>/triage/", triage.start_triage, name="start_triage"),
     path("tickets/<str:public_id>/triage/decide/", triage.decide, name="decide"),
     path("tickets/<str:public_id>/escalations/<str:run_id>/", ticket_actions.acknowledge, name="acknowledge"),

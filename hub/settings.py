@@ -229,6 +229,7 @@ HOOK_BODY_LIMIT = environment.number("TICKETHUB_HOOK_BODY_LIMIT", MEGABYTE, leas
 BODY_RULES = (
     (r"/hooks/", HOOK_BODY_LIMIT, "api.hooks.refused_unread", "api.hooks"),
     (r"/v/", 21 * MEGABYTE, "console.views.guest_link.refused_unread", ""),
+    (r"/tickets/[^/]+/comment/", 21 * MEGABYTE, "console.access.comment_refused_unread", ""),
     (r"/admin/(?!login/)", DATA_UPLOAD_MAX_MEMORY_SIZE, "console.access.refused_unread", ""),
     (r"", MEGABYTE, "", ""),
 )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from console.forms.files import LARGEST
 from hub.models import ReasonCode
 from workflows.handoffs.verbs import GUEST
-
-LARGEST = 20 * 1024 * 1024
 
 
 class GuestLinkForm(forms.Form):

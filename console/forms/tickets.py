@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from console.forms.files import ManyFilesField
 from console.forms.styling import StyledForm
 from hub.models import OPEN_STAGES, Asset, Degree, Leg, Person, Priority, Service, Site, Ticket
 
@@ -78,7 +79,10 @@ class PriorityForm(StyledForm):
 
 
 class CommentForm(StyledForm):
-    body = forms.CharField(label=_("Message"), widget=forms.Textarea(attrs={"rows": 3}), max_length=20_000)
+    body = forms.CharField(
+        label=_("Message"), widget=forms.Textarea(attrs={"rows": 3}), max_length=20_000, required=False
+    )
+    attached = ManyFilesField(label=_("Files"))
     for_requester = forms.BooleanField(label=_("Requester"), required=False)
     for_all = forms.BooleanField(label=_("All organisations, including later ones"), required=False)
     legs = forms.ModelMultipleChoiceField(
@@ -96,6 +100,12 @@ class CommentForm(StyledForm):
         field.queryset = (
             Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).select_related("organisation").order_by("number")
         )
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        if not found.get("body") and not found.get("attached") and "attached" not in self.errors:
+            raise forms.ValidationError(_("Enter a message."))
+        return found
 
 
 class ReplyForm(StyledForm):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from console.access import person, workers_only
+from console.forms.bulk import AssignForm
 from console.forms.tickets import CommentForm, OpenForm, PriorityForm, ReplyForm, VerbForm
 from console.rows.verbs import verb_rows
 from console.views.board import live_cursor
@@ -18,6 +22,7 @@ from hub.core.clock import now
 from hub.domain import messages as conversation
 from hub.domain import tickets as record
 from hub.domain.actors import Actor
+from hub.models import Ticket
 from hub.queries import permissions
 from hub.translation import localized
 from workflows.handoffs import comments
@@ -74,23 +79,40 @@ def move(request: HttpRequest, public_id: str) -> HttpResponse:
 def comment(request: HttpRequest, public_id: str) -> HttpResponse:
     """Add a message for the chosen audience."""
     ticket = permissions.get_ticket_for(person(request), public_id)
-    form = CommentForm(request.POST, ticket=ticket)
+    form = CommentForm(request.POST, request.FILES, ticket=ticket)
     if not form.is_valid():
-        messages.error(request, _("Enter a message."))
+        for errors in form.errors.values():
+            messages.error(request, " ".join(str(error) for error in errors))
         return redirect(ticket)
     try:
-        comments.comment(
-            ticket=ticket,
-            body=form.cleaned_data["body"],
-            is_for_requester=form.cleaned_data["for_requester"],
-            is_for_all=form.cleaned_data["for_all"],
-            legs=form.cleaned_data["legs"],
-            actor=Actor.person(person(request)),
-            at=now(),
-        )
-    except conversation.NotSaid as refused:
+        _said(ticket, form.cleaned_data, Actor.person(person(request)))
+    except (conversation.NotSaid, conversation.NotStored) as refused:
         messages.error(request, localized(str(refused)))
     return redirect(ticket)
+
+
+@transaction.atomic
+def _said(ticket: Ticket, given: dict[str, Any], actor: Actor) -> None:
+    """Add the message with its files: all of them or nothing."""
+    names = ", ".join(conversation.safe_name(file.name) for file in given["attached"])
+    message = comments.comment(
+        ticket=ticket,
+        body=given["body"] or _("Attached: %(name)s") % {"name": names},
+        is_for_requester=given["for_requester"],
+        is_for_all=given["for_all"],
+        legs=given["legs"],
+        actor=actor,
+        at=now(),
+    )
+    for file in given["attached"]:
+        conversation.attach(
+            message=message,
+            name=file.name,
+            content=file.read(),
+            content_type=file.content_type or "",
+            actor=actor,
+            at=now(),
+        )
 
 
 @require_POST
@@ -131,6 +153,27 @@ def priority(request: HttpRequest, public_id: str) -> HttpResponse:
             priorities.let_follow(ticket=ticket, actor=actor, at=at)
     except record.NotEditable as refused:
         messages.error(request, localized(str(refused)))
+    return redirect(ticket)
+
+
+@require_POST
+@workers_only
+def assign(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Assign the ticket to a person or a team of ours; *take* assigns it to whoever asks."""
+    user = person(request)
+    ticket = permissions.get_ticket_for(user, public_id)
+    form = AssignForm(request.POST)
+    if request.POST.get("take"):
+        given: dict[str, Any] = {"assignee": user, "team": None}
+    elif form.is_valid():
+        given = form.cleaned_data
+    else:
+        messages.error(request, _("Choose a person or a team."))
+        return redirect(ticket)
+    if not ticket.is_open:
+        messages.error(request, _("The ticket is no longer open."))
+        return redirect(ticket)
+    record.assign(ticket=ticket, assignee=given["assignee"], team=given["team"], actor=Actor.person(user), at=now())
     return redirect(ticket)
 
 

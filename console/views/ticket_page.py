@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from connectors.queries.alerts import alerts_of
 from console.access import person
+from console.forms.bulk import AssignForm
 from console.forms.engagements import REASON_CODES, DecisionForm, HandOverForm
 from console.forms.tickets import CommentForm, PriorityForm, ReplyForm
 from console.rows.engagements import engagement_rows
@@ -55,6 +56,7 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "comment": CommentForm(ticket=ticket),
         "reply": ReplyForm(),
         "hand_over": HandOverForm(ticket=ticket),
+        "assign": AssignForm(initial={"assignee": ticket.assignee, "team": ticket.team}),
         "at": at,
         "page": "tickets",
         "cursor": live_cursor(user),

@@ -113,7 +113,9 @@ def get_ticket_for(user: User, public_id: str) -> Ticket:
     """The ticket. Raises Http404 if it does not exist or this person may not see it."""
     found = (
         visible_tickets(user)
-        .select_related("status", "owner", "holder", "service", "requester__organisation", "asset", "site", "team")
+        .select_related(
+            "status", "owner", "holder", "service", "requester__organisation", "asset", "site", "team", "assignee"
+        )
         .filter(public_id=public_id)
         .first()
     )
