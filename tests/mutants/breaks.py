@@ -28,6 +28,7 @@ LEDGER = "tests/hub/test_ledger.py"
 RUNNING = "tests/workflows/test_running.py"
 EGRESS = "tests/hub/test_egress.py"
 FRONT = "tests/test_front.py"
+SEARCH = "tests/search/test_finding.py"
 
 BREAKS = (
     # -- who reads what
@@ -290,5 +291,69 @@ BREAKS = (
         "if _stated_length(scope) > limit:",
         "if limit < 0:",
         (f"{FRONT}::test_a_length_over_the_limit_is_413_before_anything_is_read",),
+    ),
+    # -- what is found, listed and done to many
+    Break(
+        "a search finds what the reader may not read",
+        "hub/search/finding.py",
+        "rows = SearchEntry.objects.all() if self.sees_everything else readable_entries(self.user)",
+        "rows = SearchEntry.objects.all()",
+        (SEARCH,),
+    ),
+    Break(
+        "a vendor finds its own words on a ticket it may not open",
+        "hub/search/finding.py",
+        "rows = rows.filter(ticket__in=list(keys))",
+        "rows = rows.filter()",
+        (SEARCH,),
+    ),
+    Break(
+        "a withdrawn message stays in the index",
+        "hub/search/indexing.py",
+        'batch.old += entries.filter(is_past).values_list("pk", flat=True)',
+        "batch.old += []",
+        (SEARCH,),
+    ),
+    Break(
+        "a change of a text does not reach the index",
+        "hub/domain/history.py",
+        "ticket.is_indexed = False",
+        "pass",
+        (SEARCH,),
+    ),
+    Break(
+        "tickets with equal values are lost between two pages",
+        "hub/queries/sorting.py",
+        'Q(**{f"sort_value__{than}": place.value}) | tie)',
+        'Q(**{f"sort_value__{than}": place.value}))',
+        ("tests/hub/test_sorting.py",),
+    ),
+    Break(
+        "a vendor filters by what concerns others",
+        "hub/queries/filter_fields.py",
+        "if reader.known is None or field.is_for_all}",
+        "}",
+        ("tests/hub/test_ticket_filters.py",),
+    ),
+    Break(
+        "the preview of a bulk action changes tickets",
+        "workflows/bulk/running.py",
+        "transaction.set_rollback(True)",
+        "pass",
+        ("tests/workflows/test_bulk.py",),
+    ),
+    Break(
+        "a bulk action is applied without its preview",
+        "console/views/bulk.py",
+        'constant_time_compare(asked.get("previewed", ""), shown["previewed"])',
+        "True",
+        ("tests/workflows/test_bulk.py",),
+    ),
+    Break(
+        "what a job was in the way of waits for the whole sweep",
+        "worker/dispatcher.py",
+        "if self.is_short or kind.by_time:",
+        "if kind.by_time:",
+        ("tests/worker/test_waking.py",),
     ),
 )

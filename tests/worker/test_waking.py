@@ -264,6 +264,14 @@ class _Rows:
             assert self.changed.wait_for(lambda: self.begun == list(rows), WITHIN), self.begun
 
 
+@pytest.fixture
+def made() -> Iterator[Dispatcher]:
+    """A dispatcher whose threads end with the test."""
+    made = Dispatcher(threads=2)
+    yield made
+    made.pool.stop()
+
+
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_what_a_job_leaves_behind_is_found_soon_though_nothing_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without waiting for the whole sweep: rows that were hidden while the job held their record."""
@@ -281,8 +289,10 @@ def test_what_a_job_leaves_behind_is_found_soon_though_nothing_wakes(monkeypatch
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_the_end_of_a_job_wakes_the_dispatcher_only_if_the_job_was_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, worker = _Rows(monkeypatch, 1), Dispatcher(threads=1)
+def test_the_end_of_a_job_wakes_the_dispatcher_only_if_the_job_was_in_the_way(
+    made: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, worker = _Rows(monkeypatch, 1), made
     begun, go_on = threading.Event(), threading.Event()
     worker.sweep()
     rows.until(1)
@@ -299,12 +309,13 @@ def test_the_end_of_a_job_wakes_the_dispatcher_only_if_the_job_was_in_the_way(mo
     assert worker.is_short
     go_on.set()
     assert wakeups.woken.wait(WITHIN)
-    worker.pool.stop()
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_row_that_is_due_again_at_once_is_waited_for_and_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, worker = _Rows(monkeypatch, 1, 2), Dispatcher(threads=2)
+def test_a_row_that_is_due_again_at_once_is_waited_for_and_others_are_not(
+    made: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, worker = _Rows(monkeypatch, 1, 2), made
     rows.then[1] = lambda: rows.due.append(1)
     worker.sweep()
     for job in list(worker.running.values()):
@@ -313,4 +324,3 @@ def test_a_row_that_is_due_again_at_once_is_waited_for_and_others_are_not(monkey
     assert worker.left_alone == {Job("rule", 1)}
     assert Job("rule", 2) in worker.handed_out
     assert worker._until_next(worker.handed_out[Job("rule", 1)]) == 0.0
-    worker.pool.stop()
