@@ -20,7 +20,7 @@ from console.rows.timeline import timeline_rows
 from console.rows.verbs import verb_rows
 from console.views.board import live_cursor
 from hub.core.clock import now
-from hub.models import Ticket, User
+from hub.models import Contract, Ticket, User
 from hub.queries import permissions, timeline
 from hub.queries import tickets as questions
 from workflows.handoffs import briefing
@@ -95,6 +95,7 @@ def _times(ticket: Ticket, badges: list[questions.Badge], at: datetime) -> dict[
     return {
         "strip": questions.strip(ticket, badges, at=at),
         "badges": badges,
+        "has_service_level": any(badge.clock.contract.kind == Contract.Kind.SLA for badge in badges),
         "segments": segments,
         "shares": questions.shares(segments, at=at),
     }

@@ -90,6 +90,12 @@ class Versioned(Final):
             self.message_user(request, _("%s has been published.") % result)
             if self.what_follows:
                 self.message_user(request, self.what_follows)
+            if warning := self.warning(result):
+                self.message_user(request, warning, messages.WARNING)
+
+    def warning(self, published: Any) -> str:
+        """What somebody who has published this should know; empty if nothing."""
+        return ""
 
     def _begun(self, request: HttpRequest, row: Any) -> Any:
         draft = type(self).copy_verb(row)
@@ -303,6 +309,14 @@ class ContractAdmin(Versioned):
     publish_verb = staticmethod(policies.publish_contract)
     copy_verb = staticmethod(policies.new_contract_version)
     actions = ["publish", "new_version", "retire"]
+
+    def warning(self, published: Any) -> str:
+        missing = policies.priorities_without_goal(published)
+        if not missing:
+            return ""
+        return _("Without a goal in this contract: %(priorities)s. Tickets with such a priority never breach it.") % {
+            "priorities": ", ".join(missing)
+        }
 
     @admin.action(description=_lazy("Retire (no new clocks start)"), permissions=["add"])
     def retire(self, request: HttpRequest, rows: QuerySet[Contract]) -> None:

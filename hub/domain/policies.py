@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from hub.core.ids import new_ulid
 from hub.core.sentences import sentence
-from hub.models import Calendar, Contract, Publication
+from hub.models import Calendar, Contract, Priority, Publication
 from hub.translation import Refusal
 
 
@@ -68,6 +68,12 @@ def publish_contract(contract: Contract) -> Contract:
     contract.status = Publication.PUBLISHED
     contract.save(update_fields=["status"])
     return contract
+
+
+def priorities_without_goal(contract: Contract) -> list[str]:
+    """The priorities for which no target of the contract has a goal: their tickets never breach it."""
+    with_goal = contract.targets.filter(goal_seconds__isnull=False).values_list("priority", flat=True)
+    return [priority for priority in Priority.values if priority not in set(with_goal)]
 
 
 def _wrong_promiser(contract: Contract) -> str:

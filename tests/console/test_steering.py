@@ -14,7 +14,7 @@ from console import access
 from hub.core.clock import now
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
-from hub.models import Event, Leg, Message, Organisation, Stage, State, Ticket, User
+from hub.models import Clock, Event, Leg, Message, Organisation, Stage, State, Ticket, User
 from tests import factories
 from tests.console.pages import BACKEND, fresh, opened, post
 from tests.console.test_pages import log_in
@@ -389,3 +389,22 @@ def test_a_large_body_is_read_only_from_who_works_for_us(us: Organisation) -> No
         refused = access.comment_refused_unread(request)
         answers[name] = None if refused is None else refused.status_code
     assert answers == {"agent": None, "vendor": 302, "nobody": 302}
+
+
+def test_a_ticket_without_a_service_level_says_so(us: Organisation, agent: Actor, at: datetime) -> None:
+    service = factories.ServiceFactory(name="Payroll")
+    factories.contract(us, goals={"resolve": {"P1": 3600}}, service=service)
+    client = log_in(factories.member("manager", us))
+    without = tickets.open_ticket(title="None", priority="P1", actor=agent, at=at)
+    covered = tickets.open_ticket(title="Covered", priority="P1", service=service, actor=agent, at=at)
+    other = tickets.open_ticket(title="P4", priority="P4", service=service, actor=agent, at=at)
+
+    def page(ticket: Ticket) -> str:
+        return " ".join(client.get(ticket.get_absolute_url()).content.decode().split())
+
+    assert "no clock: no service level applies without a service" in page(without)
+    assert "no clock: no service level" not in page(covered)
+    assert "no goal" in page(other)
+    assert client.get("/tickets/").content.decode().count("no service level") == 1
+    Clock.objects.filter(ticket=other).delete()
+    assert "no clock: no service level applies to Payroll with P4" in page(other)

@@ -186,6 +186,7 @@ def test_a_contract_is_written_and_published_on_one_page(client: Client, us: Org
     assert "waiting for the requester, after a question the requester can see" in page
     assert "working hours in the next seven days" in page
     assert 'value="Create new draft"' in page
+    assert "Without a goal in this contract: P2, P3, P4. Tickets with such a priority never breach it." in page
 
     client.post(reverse("admin:hub_contract_draft", args=[made.pk]))
     draft = Contract.objects.get(version=2)
