@@ -10,6 +10,7 @@ import pytest
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Membership, Organisation, State, Ticket, User, Workflow, WorkflowVersion
+from hub.search import indexing
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -61,7 +62,7 @@ def test_a_key_acts_on_the_current_ticket_and_never_in_a_field(page: Any, live_s
     page.keyboard.press("h")
     page.wait_for_url("**/tickets/bulk/")
     assert "1 ticket" in page.locator("h1").inner_text()
-    assert "T0" in page.locator(".list-group").inner_text()
+    assert "T0" in page.locator("main .list-group").inner_text()
     page.goto(f"{live_server.url}/tickets/")
 
     page.keyboard.press("/")
@@ -107,3 +108,21 @@ def test_a_list_that_has_changed_forgets_no_ticks(page: Any, us: Organisation) -
     assert page.locator(".hub-row input:checked").count() == 1
     page.locator("#news").click()
     page.get_by_text("new one").wait_for()
+
+
+def test_the_palette_opens_tickets_pages_and_actions(page: Any, live_server: Any) -> None:
+    indexing.index()
+    page.keyboard.press("Control+k")
+    page.locator("#palette a", has_text="Board").wait_for()
+    assert page.locator("#palette-actions button", has_text="Assign").count() == 1
+    page.keyboard.type("T17")
+    page.locator("#palette a", has_text="T17").wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#story")
+    assert "T17" in page.locator("h1").inner_text()
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type("hand over")
+    page.keyboard.press("Enter")
+    assert page.locator(".hub-hand-over details[open]").count() == 1

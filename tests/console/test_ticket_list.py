@@ -19,6 +19,7 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Organisation, SavedView, Ticket, User, ViewPreference
 from hub.queries import saved_views
+from hub.search import indexing
 from tests import factories
 from tests.console.test_pages import log_in
 from workflows.handoffs import engagements
@@ -315,3 +316,20 @@ def test_a_vendor_learns_nothing_of_others_clocks(client: Client, vendor: Organi
     theirs = log_in(factories.member("vendor", vendor))
     assert "without_clock" not in get(theirs, "/tickets/")
     assert titles(get(theirs, "/tickets/?show=without_clock")) == []
+
+
+def test_the_palette_finds_what_the_reader_may_open(client: Client, vendor: Organisation) -> None:
+    indexing.index()
+    saved(client, "Hot ones", "show=open")
+    assert "Synchronisation" in get(client, "/palette/")
+    page = get(client, "/palette/?q=ho")
+    assert "Hot ones" in page
+    assert f"holder={vendor.public_id}" in page
+    assert "alpha" in get(client, "/palette/?q=alpha")
+    assert "Nothing matches “zzzz”." in get(client, "/palette/?q=zzzz")
+
+    theirs = log_in(factories.member("vendor", vendor))
+    assert "Synchronisation" not in get(theirs, "/palette/")
+    for hidden in ("gamma", "Hot", "Northwind Finance"):
+        assert "Nothing matches" in get(theirs, f"/palette/?q={hidden}")
+    assert "alpha" in get(theirs, "/palette/?q=alpha")

@@ -52,6 +52,53 @@
     dialog.querySelectorAll(".hub-list-key").forEach(function (each) { each.hidden = !rows().length; });
     dialog.showModal();
   }
+  // Ctrl+K: everything that can be opened or done from here. A key with a modifier acts in fields, too.
+  function actions(text) {
+    var list = document.getElementById("palette-actions");
+    list.textContent = "";
+    document.querySelectorAll("[data-key]").forEach(function (element) {
+      var label = element.dataset.keyLabel || element.getAttribute("aria-label") || element.textContent.trim();
+      if (label.toLowerCase().indexOf(text.toLowerCase()) < 0) return;
+      var item = document.createElement("li"), button = document.createElement("button");
+      button.type = "button";
+      button.className = "list-group-item list-group-item-action";
+      button.textContent = label + " ";
+      var key = document.createElement("kbd");
+      key.textContent = element.dataset.key;
+      button.append(key);
+      button.addEventListener("click", function () { document.getElementById("palette").close(); use(element); });
+      item.append(button);
+      list.append(item);
+    });
+  }
+  document.addEventListener("keydown", function (event) {
+    var dialog = document.getElementById("palette");
+    if (!dialog || !(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "k" || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    if (dialog.open || document.querySelector("dialog[open]")) return;
+    dialog.showModal();
+    var field = dialog.querySelector("input");
+    field.value = "";
+    field.focus();
+    actions("");
+    field.dispatchEvent(new Event("shown"));
+  });
+  document.addEventListener("input", function (event) {
+    if (event.target.closest && event.target.closest("#palette")) actions(event.target.value);
+  });
+  document.addEventListener("keydown", function (event) {
+    var dialog = document.getElementById("palette");
+    if (!dialog || !dialog.open) return;
+    var items = Array.from(dialog.querySelectorAll("li a, li button"));
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      var next = items.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+      (items[next] || dialog.querySelector("input")).focus();
+      event.preventDefault();
+    } else if (event.key === "Enter" && document.activeElement.tagName === "INPUT" && items.length) {
+      items[0].click();
+      event.preventDefault();
+    }
+  });
   document.addEventListener("keydown", function (event) {
     if (isOff || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (isWriting(event.target) || document.querySelector("dialog[open]")) return;
