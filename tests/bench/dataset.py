@@ -95,7 +95,9 @@ def copy(model: Ticket, count: int) -> None:
         cursor.execute("SELECT max(id), greatest(max(number), 10000000) FROM hub_ticket")  # beside those of open_ticket
         last, number = cursor.fetchone()
         first = last + 1
-        _copy(cursor, "hub_ticket", model.pk, count, {"id": f"{first} + n", "number": f"{number + 1} + n"})
+        # As if they had been indexed for the search, so that no worker does so while something else is measured.
+        changed = {"id": f"{first} + n", "number": f"{number + 1} + n", "is_indexed": "true"}
+        _copy(cursor, "hub_ticket", model.pk, count, changed)
         for table in COPIED:
             _copy(cursor, table, model.pk, count, {"ticket_id": f"{first} + n"})
         cursor.execute(f"SELECT setval(pg_get_serial_sequence('hub_ticket', 'id'), {first + count})")
