@@ -25,6 +25,8 @@ class Column:
     label: Promise | str
     value: Value
     """What an export says: text, a number, a time, or None for nothing."""
+    exported_as: Promise | str = ""
+    """The head of the column in an export, if its values are not what the page shows."""
     template: str = "text"
     """The template of the cell, in `console/cells`."""
     sort: str = ""
@@ -57,6 +59,12 @@ def _statuses(row: TicketRow) -> str:
     return ", ".join(leg.remote_status for leg in row.legs if leg.remote_status)
 
 
+def _next_due(row: TicketRow) -> datetime | None:
+    """When the first of the running clocks that the column shows is due."""
+    running = (badge.due_at for badge in row.badges if badge.state in ("running", "soon", "breached"))
+    return min((due_at for due_at in running if due_at is not None), default=None)
+
+
 def _percent(row: TicketRow) -> int | None:
     return None if row.first is None or not row.first.goal else 100 * row.first.used // row.first.goal
 
@@ -79,8 +87,8 @@ COLUMNS: dict[str, Column] = {
             value=lambda row: str(row.ticket.holder) if row.is_holder_known else None,
         ),
         Column(
-            slug="clocks", label=_("Clocks"), template="clocks", sort="due",
-            value=lambda row: row.first.due_at if row.first else None, needs="badges",
+            slug="clocks", label=_("Clocks"), exported_as=_("Due"), template="clocks", sort="due",
+            value=_next_due, needs="badges",
         ),
         Column(
             slug="due", label=_("Due"), template="time", sort="due", needs="first", is_for_all=True,

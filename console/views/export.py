@@ -54,7 +54,7 @@ def _chunks(tickets: QuerySet[Ticket], order: sorting.Order, shown_as: ShownAs) 
     """The file in parts, each with some rows. Each part is made in the time zone and language of the request."""
     zone, language = get_current_timezone(), translation.get_language()
     place = ""
-    lines: list[list[str | int]] = [[str(column.label) for column in shown_as.columns]]
+    lines: list[list[str | int]] = [[str(column.exported_as or column.label) for column in shown_as.columns]]
     while True:
         with timezone.override(zone), translation.override(language):
             page = sorting.page(tickets, order, shown_as.reader, size=CHUNK, after=place)

@@ -147,6 +147,14 @@ def test_every_column_can_be_shown_and_exported(client: Client) -> None:
     assert 16 <= int(first["Used (%)"]) <= 19
 
 
+def test_an_export_of_the_usual_columns_says_when_each_ticket_is_due(client: Client) -> None:
+    text = b"".join(client.get("/tickets/export.csv?sort=number")).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert list(rows[0]) == ["Ticket", "Title", "Priority", "Status", "Holder", "Due", "Changed"]
+    opened_at = Ticket.objects.get(title="alpha").opened_at
+    assert datetime.fromisoformat(rows[0]["Due"]) == opened_at + timedelta(hours=1)
+
+
 def test_an_export_has_all_pages_in_the_order_of_the_list(client: Client, agent: Actor) -> None:
     for n in range(120):
         tickets.open_ticket(title=f"more {n}", priority="P3", actor=agent, at=now())
