@@ -32,7 +32,6 @@ from hub.search import finding
 from workflows.bulk.verbs import VERBS
 
 PAGE = 50
-MOST_COUNTED = 999
 SHOWS = [
     ("open", _("Open")),
     ("breached", _("Breached")),
@@ -131,8 +130,8 @@ def _listed(asked: QueryDict, filters: Filters, order: sorting.Order, shown_as: 
     return {
         "rows": ticket_rows(page.rows, reader, user=user, needs=shown_as.needs),
         "listed": page,
-        "count": min(total := sorting.counted(found, most=MOST_COUNTED), MOST_COUNTED),
-        "is_capped": total > MOST_COUNTED,
+        "count": min(total := sorting.counted(found), sorting.MOST_COUNTED),
+        "is_capped": total > sorting.MOST_COUNTED,
         "order": order,
         "sorts": [
             each for each in sorting.SORTS.values() if reader.known is None or each.slug in sorting.FOR_EVERYBODY

@@ -19,13 +19,14 @@ from .sequence import Sequence
 from .service import Service
 from .share import HistoryShare
 from .target import Target
-from .ticket import REOPEN_WINDOW, Degree, Priority, Relation, Ticket
+from .ticket import OPEN, REOPEN_WINDOW, Degree, Priority, Relation, Ticket
 from .user import Membership, User
 from .workflow import Colour, Phase, State, Workflow, WorkflowVersion
 
 __all__ = [
     "ENGAGED_STAGES",
     "FOR_LATER",
+    "OPEN",
     "OPEN_STAGES",
     "REOPEN_WINDOW",
     "ActorKind",

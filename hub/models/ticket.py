@@ -36,6 +36,7 @@ class Degree(models.IntegerChoices):
 
 
 OPEN = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
+"""The phases of an open ticket."""
 OPEN_LISTS = {
     "change": ["-changed_at", "-number"],
     "priority": ["priority", "number"],
@@ -165,7 +166,7 @@ class Ticket(models.Model):
 
     @property
     def is_open(self) -> bool:
-        return self.phase in (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
+        return self.phase in OPEN
 
     @property
     def is_history(self) -> bool:

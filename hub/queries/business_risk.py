@@ -23,10 +23,10 @@ from decimal import Decimal
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from hub.models import Relation, Service, Ticket
+from hub.models import OPEN, Relation, Service, Ticket
 from hub.queries.clock_states import running_clocks
 from hub.queries.filter_fields import Reader
-from hub.queries.tickets import OPEN, Badge, first_due, with_relations
+from hub.queries.tickets import Badge, first_due, with_relations
 
 SHOWN = 7
 SOONEST = 300

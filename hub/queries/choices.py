@@ -11,12 +11,10 @@ from hub.models import ENGAGED_STAGES, Leg, Ticket
 from hub.queries.clock_states import late_clocks
 from hub.queries.filter_fields import Field, Reader
 from hub.queries.filters import NONE
-from hub.queries.sorting import counted
+from hub.queries.sorting import MOST_COUNTED, counted
 
 MOST = 50
 """The most values of one field; those with the most tickets."""
-MOST_COUNTED = 999
-"""A larger number of tickets is shown as this many and more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,7 @@ def choices(tickets: QuerySet[Ticket], field: Field, reader: Reader, *, text: st
             Choice(
                 value=value,
                 label=str(label),
-                count=counted(tickets.filter(field.match([value], reader)), most=MOST_COUNTED),
+                count=counted(tickets.filter(field.match([value], reader))),
             )
             for value, label in field.choices
         ]
@@ -54,7 +52,7 @@ def choices(tickets: QuerySet[Ticket], field: Field, reader: Reader, *, text: st
     named = [Choice(value=value, label=labels[value], count=count) for value, count in found.items() if value in labels]
     named = sorted(named, key=lambda choice: (-(choice.count or 0), choice.label))
     if field.empty and not text:
-        empty = counted(tickets.filter(field.match([NONE], reader)), most=MOST_COUNTED)
+        empty = counted(tickets.filter(field.match([NONE], reader)))
         named.append(Choice(value=NONE, label=str(field.empty), count=empty))
     return named
 

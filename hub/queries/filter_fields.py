@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hub.models import (
     ENGAGED_STAGES,
+    OPEN,
     Asset,
     Clock,
     Leg,
@@ -121,7 +122,7 @@ def _engaged(values: Sequence[str], reader: Reader) -> Q:
 
 def _breached_by(values: Sequence[str], reader: Reader) -> Q:
     late = late_clocks(at=reader.at, of=reader.known).filter(ticket=OuterRef("pk"), party__public_id__in=values)
-    return Q(Exists(late), phase__in=(Phase.NEW, Phase.ACTIVE, Phase.WAITING))
+    return Q(Exists(late), phase__in=OPEN)
 
 
 CLOCKS = (

@@ -16,7 +16,7 @@ from hub.queries.filter_fields import FIELDS, Reader
 from hub.queries.filters import Filters, parsed
 
 MOST_PINNED = 20
-MOST_COUNTED = 999
+MOST_COUNTED = sorting.MOST_COUNTED
 KEPT_SECONDS = 30
 """For how long the number of tickets of a view is kept for a reader."""
 

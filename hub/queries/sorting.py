@@ -22,6 +22,8 @@ from hub.models import Ticket
 from hub.queries.clock_states import running_clocks
 from hub.queries.filter_fields import Reader
 
+MOST_COUNTED = 999
+"""A larger number of tickets is shown as this many and more."""
 END = "end"
 """The place after the last row."""
 LONGEST = 300
@@ -199,6 +201,6 @@ def _beyond(place: Place, order: Order, *, is_backwards: bool) -> Q:
     return here if is_backwards or not order.sort.may_lack else here | Q(sort_value=None)
 
 
-def counted(tickets: QuerySet[Ticket], *, most: int) -> int:
+def counted(tickets: QuerySet[Ticket], *, most: int = MOST_COUNTED) -> int:
     """How many tickets there are; `most` + 1 if there are more, without counting them all."""
     return tickets.order_by()[: most + 1].count()

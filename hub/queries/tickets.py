@@ -9,15 +9,13 @@ from datetime import UTC, datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from hub.models import Clock, Contract, LedgerSegment, Organisation, Phase, Relation, Ticket
+from hub.models import OPEN, Clock, Contract, LedgerSegment, Organisation, Phase, Relation, Ticket
 from hub.queries import filter_fields
 from hub.queries.calendars import calendar_of
 from hub.queries.clock_states import late_clocks, running_clocks, soon_clocks
 from hub.queries.clocks import seconds_used
 from hub.queries.filter_fields import Reader
 from hub.queries.filters import Filters
-
-OPEN = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
 
 
 def with_relations(tickets: QuerySet[Ticket], *more: str) -> QuerySet[Ticket]:
@@ -68,7 +66,7 @@ def _shown(found: QuerySet[Ticket], show: str, reader: Reader) -> QuerySet[Ticke
     if show == "without_clock" and reader.known is not None:
         return found.none()  # others' clocks are no business of a vendor
     if show == "without_clock":
-        return found.filter(~Exists(Clock.objects.filter(ticket=OuterRef("pk"))), phase__in=OPEN)
+        return found.filter(~Exists(Clock.objects.filter(ticket=OuterRef("pk"), is_current=True)), phase__in=OPEN)
     return found.filter(IN_STATE.get(show, IN_STATE["open"]))
 
 

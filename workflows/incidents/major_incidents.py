@@ -12,8 +12,7 @@ from django.utils.translation import gettext as _
 
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, EventKind, Leg, Message, Relation, Ticket
-from hub.queries.tickets import OPEN
+from hub.models import OPEN, OPEN_STAGES, EventKind, Leg, Message, Relation, Ticket
 from workflows.handoffs import comments
 
 

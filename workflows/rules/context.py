@@ -13,9 +13,8 @@ from typing import Any, cast
 from django.db.models import Count, ForeignKey, QuerySet
 
 from hub.core import statements
-from hub.models import OPEN_STAGES, Attachment, Clock, Leg, Message, Person, Relation, Ticket
+from hub.models import OPEN, OPEN_STAGES, Attachment, Clock, Leg, Message, Person, Relation, Ticket
 from hub.queries.clocks import seconds_used
-from hub.queries.tickets import OPEN
 
 
 class Context:
