@@ -14,6 +14,10 @@ ALL_WEEK = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "f
 OFFICE = {day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
 
 
+RESOLVED = {"resolution": "Replaced the cable.", "resolution_code": "solved"}
+"""What our people enter when they resolve a ticket."""
+
+
 class OrganisationFactory(DjangoModelFactory[Organisation]):
     class Meta:
         model = Organisation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -9,9 +10,10 @@ from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from console.forms.pickers import PickerField
 from console.forms.styling import StyledForm
-from hub.models import Organisation, Priority, Team, User
-from hub.queries import roles
+from hub.models import Organisation, Priority, ResolutionCode
+from workflows.rules.verbs import Verb
 
 
 class BulkForm(StyledForm):
@@ -29,24 +31,12 @@ def _plain(value: Any) -> Any:
 
 
 class AssignForm(BulkForm):
-    assignee = forms.ModelChoiceField(
-        label=_("Assignee"), queryset=User.objects.none(), to_field_name="public_id", required=False
-    )
-    team = forms.ModelChoiceField(
-        label=_("Team"), queryset=Team.objects.none(), to_field_name="public_id", required=False
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        ours = User.objects.filter(is_active=True, memberships__organisation__is_us=True)
-        self.fields["assignee"].queryset = (  # type: ignore[attr-defined]
-            ours.filter(memberships__role__in=roles.WORKING).distinct().order_by("name")
-        )
-        self.fields["team"].queryset = Team.objects.filter(organisation__is_us=True).order_by("name")  # type: ignore[attr-defined]
+    assignee = PickerField("user", label=_("Assignee"), required=False)
+    team = PickerField("team", label=_("Team"), required=False)
 
     def clean(self) -> dict[str, Any]:
         found = super().clean() or {}
-        if not found.get("assignee") and not found.get("team"):
+        if not self.errors and not found.get("assignee") and not found.get("team"):
             raise forms.ValidationError(_("Choose a person or a team."))
         return found
 
@@ -79,10 +69,30 @@ class PriorityForm(BulkForm):
 class TransitionForm(BulkForm):
     transition = forms.ChoiceField(label=_("Transition"))
     reason = forms.CharField(label=_("Reason"), required=False, max_length=500)
+    resolution = forms.CharField(
+        label=_("What was done"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Only for resolving the tickets."),
+    )
+    resolution_code = forms.ChoiceField(
+        label=_("Resolution code"), required=False, choices=[("", _("Choose …")), *ResolutionCode.choices]
+    )
 
-    def __init__(self, *args: Any, transitions: list[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, transitions: Mapping[str, Verb], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["transition"].choices = transitions  # type: ignore[attr-defined]
+        self.transitions = transitions
+        choices = [(slug, str(verb.label)) for slug, verb in transitions.items()]
+        self.fields["transition"].choices = sorted(choices, key=lambda each: each[1])  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        found = super().clean() or {}
+        verb = self.transitions.get(found.get("transition", ""))
+        for name in verb.needs if verb is not None else ():
+            if not found.get(name) and name not in self.errors:
+                self.add_error(name, _("The transition needs this."))
+        return found
 
 
 class GatherForm(BulkForm):

@@ -96,6 +96,7 @@ class EngagementForm(StyledForm):
     act = forms.ChoiceField(choices=[(name, verb.label) for name, verb in verbs.OURS.items()])
     reason = forms.CharField(required=False, max_length=2000)
     code = forms.ChoiceField(required=False, choices=REASON_CODES)
+    is_shared = forms.BooleanField(required=False)
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}

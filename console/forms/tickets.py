@@ -8,8 +8,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from console.forms.files import ManyFilesField
+from console.forms.pickers import PickerField
 from console.forms.styling import StyledForm
-from hub.models import OPEN_STAGES, Asset, Degree, Leg, Person, Priority, Service, Site, Ticket
+from hub.models import OPEN_STAGES, Degree, Leg, Priority, ResolutionCode, Ticket
 
 DEGREES = [("", "–"), *Degree.choices]
 
@@ -24,16 +25,37 @@ class OpenForm(StyledForm):
         required=False,
         choices=[("", _("from impact and urgency, otherwise P3")), *Priority.choices],
     )
-    service = forms.ModelChoiceField(
-        label=_("Service"), queryset=Service.objects.order_by("name"), to_field_name="public_id", required=False
+    requester = PickerField(
+        "person", label=_("Requester"), required=False, help_text=_("Receives our questions and the first response.")
     )
-    requester = forms.ModelChoiceField(
-        label=_("Requester"),
-        queryset=Person.objects.order_by("name"),
-        to_field_name="public_id",
+    service = PickerField("service", label=_("Service"), required=False)
+    asset = PickerField("asset", label=_("Asset"), required=False)
+    site = PickerField("site", label=_("Site"), required=False)
+
+
+class EditForm(StyledForm):
+    """The fields of a ticket that people correct. Each remembers the value it had when the page was made."""
+
+    title = forms.CharField(label=_("Title"), max_length=255, show_hidden_initial=True)
+    description = forms.CharField(
+        label=_("Description"),
+        widget=forms.Textarea(attrs={"rows": 8}),
         required=False,
-        help_text=_("Receives our questions and the first response."),
+        max_length=100_000,
+        show_hidden_initial=True,
     )
+    requester = PickerField("person", label=_("Requester"), required=False, show_hidden_initial=True)
+    service = PickerField("service", label=_("Service"), required=False, show_hidden_initial=True)
+    asset = PickerField("asset", label=_("Asset"), required=False, show_hidden_initial=True)
+    site = PickerField("site", label=_("Site"), required=False, show_hidden_initial=True)
+
+    def clean_description(self) -> str:
+        """The text with plain line ends, as everything else in the record."""
+        return str(self.cleaned_data["description"]).replace("\r\n", "\n")
+
+    def changes(self) -> dict[str, Any]:
+        """The fields of a valid form that were changed on the page, with their new values."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
 class VerbForm(StyledForm):
@@ -45,17 +67,19 @@ class VerbForm(StyledForm):
     description = forms.CharField(label=_("Description"), required=False, max_length=20_000)
     impact = forms.TypedChoiceField(label=_("Impact"), choices=DEGREES, coerce=int, required=False, empty_value=None)
     urgency = forms.TypedChoiceField(label=_("Urgency"), choices=DEGREES, coerce=int, required=False, empty_value=None)
-    service = forms.ModelChoiceField(
-        label=_("Service"), queryset=Service.objects.order_by("name"), to_field_name="public_id", required=False
+    service = PickerField("service", label=_("Service"), required=False)
+    asset = PickerField("asset", label=_("Asset"), required=False)
+    site = PickerField("site", label=_("Site"), required=False)
+    requester = PickerField("person", label=_("Requester"), required=False)
+
+    resolution = forms.CharField(
+        label=_("What was done"), required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 3})
     )
-    asset = forms.ModelChoiceField(
-        label=_("Asset"), queryset=Asset.objects.order_by("tag"), to_field_name="public_id", required=False
+    resolution_code = forms.ChoiceField(
+        label=_("Resolution code"), required=False, choices=[("", _("Choose …")), *ResolutionCode.choices]
     )
-    site = forms.ModelChoiceField(
-        label=_("Site"), queryset=Site.objects.order_by("name"), to_field_name="public_id", required=False
-    )
-    requester = forms.ModelChoiceField(
-        label=_("Requester"), queryset=Person.objects.order_by("name"), to_field_name="public_id", required=False
+    is_resolution_shared = forms.BooleanField(
+        label=_("Organisations that are engaged later may read it"), required=False, initial=True
     )
 
     def given(self) -> dict[str, Any]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from django.utils.functional import Promise
-
 from connectors.models import Link
 from hub.models import Leg, Stage, Target
 from hub.queries.tickets import Badge
 from workflows.handoffs import verbs
+from workflows.handoffs.verbs import LegVerb
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +19,17 @@ class EngagementRow:
     leg: Leg
     link: Link | None
     badges: Sequence[Badge]
-    actions: Sequence[tuple[str, str | Promise]]
-    asks_code: bool
-    """Whether one of the actions takes a coded reason."""
+    actions: Sequence[tuple[str, LegVerb]]
+
+    @property
+    def plain(self) -> list[tuple[str, LegVerb]]:
+        """The actions that take no text."""
+        return [(name, verb) for name, verb in self.actions if not verb.takes_reason]
+
+    @property
+    def with_text(self) -> list[tuple[str, LegVerb]]:
+        """The actions that take a reason or a resolution."""
+        return [(name, verb) for name, verb in self.actions if verb.takes_reason]
 
 
 def engagement_rows(legs: Iterable[Leg], badges: Sequence[Badge]) -> Iterator[EngagementRow]:
@@ -37,8 +44,7 @@ def engagement_rows(legs: Iterable[Leg], badges: Sequence[Badge]) -> Iterator[En
             leg=leg,
             link=getattr(leg, "link", None),
             badges=[badge for badge in theirs if is_newest and _counts(leg, badge)],
-            actions=[(name, verbs.OURS[name].label) for name in possible],
-            asks_code=not verbs.WITH_CODE.isdisjoint(possible),
+            actions=[(name, verbs.OURS[name]) for name in possible],
         )
 
 

@@ -27,7 +27,7 @@ from workflows.bulk.verbs import VERBS
 from workflows.models import BulkAction, BulkItem
 from workflows.rules.context import context
 from workflows.rules.roles import roles_on
-from workflows.rules.verbs import available
+from workflows.rules.verbs import RESOLUTION, Verb, available
 
 PREVIEWED = 50
 """For so many tickets the preview says what would happen; rehearsing more would keep the person waiting."""
@@ -91,14 +91,14 @@ def _form(verb: str, user: User, chosen: list[Ticket], data: Any) -> BulkForm:
     return FORMS[verb](data, transitions=_transitions(user, chosen))
 
 
-def _transitions(user: User, chosen: list[Ticket]) -> list[tuple[str, str]]:
-    """The transitions that need no values and are available for at least one of the first tickets."""
-    found: dict[str, str] = {}
+def _transitions(user: User, chosen: list[Ticket]) -> dict[str, Verb]:
+    """The transitions that need no other values than the form has, and that one of the first tickets offers now."""
+    found: dict[str, Verb] = {}
     for ticket in chosen[:10]:
         for verb in available(context(ticket, at=now()), roles=roles_on(user, ticket)):
-            if not verb.needs and not verb.why_not:
-                found.setdefault(verb.slug, str(verb.label))
-    return sorted(found.items(), key=lambda each: each[1])
+            if set(verb.needs) <= {"reason", *RESOLUTION} and not verb.why_not:
+                found.setdefault(verb.slug, verb)
+    return found
 
 
 def _started(verb: str, form: BulkForm, chosen: list[Ticket], user: User, *, once: str) -> HttpResponse:

@@ -72,7 +72,11 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
         return redirect(ticket)
     try:
         given = verbs.Given(
-            Actor.person(person(request)), now(), form.cleaned_data["reason"], form.cleaned_data["code"]
+            Actor.person(person(request)),
+            now(),
+            reason=form.cleaned_data["reason"],
+            code=form.cleaned_data["code"],
+            is_shared=form.cleaned_data["is_shared"],
         )
         verbs.act(leg, act, given)
     except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:

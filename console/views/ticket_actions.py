@@ -168,7 +168,8 @@ def assign(request: HttpRequest, public_id: str) -> HttpResponse:
     elif form.is_valid():
         given = form.cleaned_data
     else:
-        messages.error(request, _("Choose a person or a team."))
+        for errors in form.errors.values():
+            messages.error(request, " ".join(str(error) for error in errors))
         return redirect(ticket)
     if not ticket.is_open:
         messages.error(request, _("The ticket is no longer open."))

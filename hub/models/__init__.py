@@ -19,7 +19,7 @@ from .sequence import Sequence
 from .service import Service
 from .share import HistoryShare
 from .target import Target
-from .ticket import OPEN, REOPEN_WINDOW, Degree, Priority, Relation, Ticket
+from .ticket import OPEN, REOPEN_WINDOW, Degree, Priority, Relation, Resolution, ResolutionCode, Ticket
 from .user import Membership, User
 from .workflow import Colour, Phase, State, Workflow, WorkflowVersion
 
@@ -54,6 +54,8 @@ __all__ = [
     "Publication",
     "ReasonCode",
     "Relation",
+    "Resolution",
+    "ResolutionCode",
     "SavedView",
     "SearchEntry",
     "SearchWord",

@@ -34,7 +34,8 @@ class EventKind(models.TextChoices):
     TICKET_EDITED = "ticket.edited", _("edited")
     # before, after, reason
     PRIORITY_CHANGED = "ticket.priority_changed", _("priority changed")
-    # verb, before, after (phases), status (slug), reason, waits_on, rule (only if a transition of the policy led here)
+    # verb, before, after (phases), status (slug), reason, waits_on, rule (only if a transition of the policy led here),
+    # code (how it was resolved), is_shared (0 if later organisations do not receive the resolution); texts: resolution
     TICKET_MOVED = "ticket.moved", _("phase changed")
     # leg, organisation, given_by, is_lead, is_blocking, deadline; texts: reason
     LEG_OFFERED = "leg.offered", _("offered")
@@ -52,7 +53,7 @@ class EventKind(models.TextChoices):
     LEG_DECLINED = "leg.declined", _("declined")
     LEG_RECALLED = "leg.recalled", _("recalled")
     LEG_RETURNED = "leg.returned", _("returned")
-    # leg, organisation; texts: resolution
+    # leg, organisation, is_shared (0 if later organisations do not receive the resolution); texts: resolution
     LEG_DONE = "leg.done", _("done")
     # leg, organisation, waits_on, waits_on_organisation, reason
     LEG_WAITING = "leg.waiting", _("waiting")

@@ -80,6 +80,12 @@ class Leg(models.Model):
     pack = models.JSONField(_("hand-off pack"), default=dict, blank=True)
     approved_at = models.DateTimeField(_("completion approved at"), null=True, blank=True)
     resolution = models.TextField(_("resolution"), blank=True)
+    """What was done, as last reported. It is kept when the engagement is reopened."""
+    is_resolution_shared = models.BooleanField(
+        _("resolution shared"),
+        default=True,
+        help_text=_("Organisations that are engaged later receive the resolution."),
+    )
     waits_on = models.CharField(_("waiting for"), max_length=16, choices=WaitsOn, blank=True)
     waits_on_organisation = models.ForeignKey(
         Organisation,
@@ -189,10 +195,11 @@ class Leg(models.Model):
         self._forget_wait()
 
     @transition(field=stage, source=[Stage.ACCEPTED, Stage.WORKING, Stage.WAITING], target=Stage.DONE)
-    def finish(self, *, at: datetime, resolution: str) -> None:
-        """The organisation reports completion; the owner verifies."""
+    def finish(self, *, at: datetime, resolution: str, is_shared: bool) -> None:
+        """The organisation reports completion; the owner verifies. Without a text, an earlier resolution stays."""
         self.ended_at = at
-        self.resolution = resolution
+        if resolution:
+            self.resolution, self.is_resolution_shared = resolution, is_shared
         self._forget_wait()
 
     @transition(
@@ -215,7 +222,6 @@ class Leg(models.Model):
     def reopen(self) -> None:
         """The work was not complete: a new cycle of the same engagement begins."""
         self.ended_at = None
-        self.resolution = ""
         self.cycle += 1
 
     def _forget_wait(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import models
@@ -33,6 +34,27 @@ class Degree(models.IntegerChoices):
     HIGH = 1, _("1, high")
     MEDIUM = 2, _("2, medium")
     LOW = 3, _("3, low")
+
+
+class Resolution(NamedTuple):
+    """What was done to resolve a ticket, or to complete an engagement."""
+
+    text: str = ""
+    code: str = ""
+    """One of `ResolutionCode`, or empty."""
+    is_shared: bool = True
+    """Whether organisations that are engaged later receive the text."""
+
+
+class ResolutionCode(models.TextChoices):
+    """How a ticket was resolved."""
+
+    SOLVED = "solved", _("solved permanently")
+    WORKAROUND = "workaround", _("workaround")
+    BY_ITSELF = "by_itself", _("recovered without intervention")
+    BY_REQUESTER = "by_requester", _("solved by the requester")
+    NO_FAULT = "no_fault", _("no fault found")
+    NOT_SOLVED = "not_solved", _("not solved")
 
 
 OPEN = (Phase.NEW, Phase.ACTIVE, Phase.WAITING)
@@ -114,6 +136,14 @@ class Ticket(models.Model):
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     changed_at = models.DateTimeField(_("last changed at"))
+    resolution = models.TextField(_("resolution"), blank=True)
+    """What was done, as last recorded. It is kept when the ticket is reopened."""
+    resolution_code = models.CharField(_("resolution code"), max_length=16, choices=ResolutionCode, blank=True)
+    is_resolution_shared = models.BooleanField(
+        _("resolution shared"),
+        default=True,
+        help_text=_("Organisations that are engaged later receive the resolution."),
+    )
     last_seq = models.PositiveIntegerField(default=0, editable=False)
     chain_head = models.CharField(max_length=64, blank=True, editable=False)
     imported_from = models.ForeignKey(
@@ -197,10 +227,13 @@ class Ticket(models.Model):
         self.status = status
 
     @transition(field=phase, source=[Phase.NEW, Phase.ACTIVE, Phase.WAITING], target=Phase.RESOLVED)
-    def resolve(self, *, status: State, at: datetime) -> None:
-        """The requester can work again."""
+    def resolve(self, *, status: State, at: datetime, resolution: Resolution) -> None:
+        """The requester can work again. Without a text, an earlier resolution stays."""
         self.status = status
         self.resolved_at = at
+        if resolution.text or resolution.code:
+            self.resolution, self.resolution_code = resolution.text, resolution.code
+            self.is_resolution_shared = resolution.is_shared
 
     @transition(field=phase, source=Phase.RESOLVED, target=Phase.CLOSED)
     def close(self, *, status: State, at: datetime) -> None:

@@ -18,6 +18,7 @@ from hub.models import (
     Organisation,
     Phase,
     ReasonCode,
+    ResolutionCode,
     Ticket,
     User,
     WaitsOn,
@@ -254,7 +255,7 @@ def _row(payload: Mapping[str, Any]) -> str:
 def _detail(event: Event, names: dict[str, str]) -> str:
     payload, texts = event.payload, event.texts
     if event.kind == EventKind.TICKET_MOVED:
-        return str(payload.get("reason", ""))
+        return _resolved(payload, texts) or str(payload.get("reason", ""))
     if event.kind == EventKind.PRIORITY_CHANGED:
         return _with(f"{payload['before']} → {payload['after']}", payload.get("reason", ""))
     if event.kind == EventKind.LEG_WAITING:
@@ -283,6 +284,13 @@ def _detail(event: Event, names: dict[str, str]) -> str:
     code = payload.get("code", "")
     coded = str(ReasonCode(code).label) if code in ReasonCode.values else ""
     return _with(coded, texts.get("reason", "")) or str(texts.get("resolution") or "")
+
+
+def _resolved(payload: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    """How the ticket was resolved, and what was done."""
+    code = payload.get("code", "")
+    coded = str(ResolutionCode(code).label) if code in ResolutionCode.values else ""
+    return _with(coded, texts.get("resolution", ""))
 
 
 def _alert(payload: Mapping[str, Any], texts: Mapping[str, str]) -> str:

@@ -207,7 +207,7 @@ def test_handing_over_moving_and_commenting(client: Client, vendor: Organisation
     client.post(f"{url}comment/", {"body": "please hurry", "legs": [leg.public_id]})
     client.post(f"{url}legs/{leg.public_id}/", {"act": "accept"})
     client.post(f"{url}legs/{leg.public_id}/", {"act": "finish", "reason": "updated"})
-    client.post(f"{url}move/", {"move": "resolve"})
+    client.post(f"{url}move/", {"move": "resolve", **factories.RESOLVED})
 
     assert ticket.legs.get(organisation=vendor).stage == Stage.RECALLED
     assert [leg.organisation.name for leg in Message.objects.get(body="please hurry").legs.all()] == ["Print Fleet"]

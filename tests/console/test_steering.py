@@ -313,7 +313,7 @@ def test_a_refused_status_is_taken_by_whom_may_with_a_reason(
 def test_the_law_holds_against_force_too(client: Client, refused: Difference, agent: Actor) -> None:
     ticket = fresh(refused.link.leg.ticket)
     engagements.recall(leg=refused.link.leg, reason="", actor=agent, at=now())
-    execution.fire(ticket=ticket, verb="drop", actor=agent, at=now())
+    execution.fire(ticket=ticket, verb="drop", reason="no longer needed", actor=agent, at=now())
     page = client.post(
         reverse("console:difference", args=[refused.pk]), {"do": "force", "reason": "all the same"}, follow=True
     ).content.decode()

@@ -31,9 +31,12 @@ def test_a_ticket_is_taken_and_assigned(us: Organisation, agent: Actor, at: date
     assert "Take it" not in client.get(ticket.get_absolute_url()).content.decode()
     client.post(url, {"assignee": ada.public_id})
     assert Ticket.objects.get().assignee == ada
-    for wrong in ({}, {"assignee": vendor.public_id}, {"team": "x"}):
-        page = client.post(url, wrong, follow=True).content.decode()
-        assert "Choose a person or a team." in page
+    for wrong, why in (
+        ({}, "Choose a person or a team."),
+        ({"assignee": vendor.public_id}, "Nothing matches"),
+        ({"team": "x"}, "Nothing matches “x”."),
+    ):
+        assert why in client.post(url, wrong, follow=True).content.decode()
     assert Ticket.objects.get().assignee == ada
     assert log_in(vendor).post(url, {"take": "1"}).status_code == 403
     Ticket.objects.update(phase="closed")

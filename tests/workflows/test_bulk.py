@@ -79,7 +79,7 @@ def test_a_message_reaches_the_chosen_audience(three: list[Ticket], user: User, 
 def test_priorities_and_statuses_change(three: list[Ticket], user: User) -> None:
     assert done("priority", {"priority": "P1", "reason": "storm"}, three, user) == [("done", "")] * 3
     assert set(Ticket.objects.values_list("priority", flat=True)) == {"P1"}
-    results = done("transition", {"transition": "resolve", "reason": "fixed"}, three, user)
+    results = done("transition", {"transition": "resolve", **factories.RESOLVED}, three, user)
     assert [state for state, _why in results] == ["done"] * 3, results
     again = done("transition", {"transition": "resolve"}, three, user)
     assert {state for state, _why in again} == {"refused"}
@@ -201,7 +201,7 @@ def test_more_than_fifty_run_in_the_background(
         ({"verb": "assign"}, "Choose tickets and an action."),
         ({"verb": "nonsense", "ticket": "{ids}"}, "Choose tickets and an action."),
         ({"verb": "assign", "ticket": "{ids}", "step": "apply"}, "Choose a person or a team."),
-        ({"verb": "assign", "ticket": "{ids}", "step": "preview", "assignee": "x"}, "Choose a person or a team."),
+        ({"verb": "assign", "ticket": "{ids}", "step": "preview", "assignee": "qqq"}, "Nothing matches “qqq”."),
         ({"verb": "hand_over", "ticket": "{ids}", "step": "apply"}, "This field is required."),
         ({"verb": "transition", "ticket": "{ids}", "step": "apply", "transition": "x"}, "Select a valid choice."),
         ({"verb": "priority", "ticket": "{ids}", "step": "apply", "priority": "P9"}, "Select a valid choice."),
@@ -290,3 +290,12 @@ def test_a_passing_fault_of_the_database_refuses_nothing(
     with pytest.raises(OperationalError):
         running.run(action_id=action.pk, at=now())
     assert running.waiting().count() == 3
+
+
+def test_a_refusal_of_the_law_is_said_in_its_own_words(three: list[Ticket], user: User) -> None:
+    results = done("transition", {"transition": "resolve", "reason": "fixed"}, three, user)
+    assert set(results) == {("refused", "Fill in first: resolution, resolution code.")}
+    results = done("transition", {"transition": "close"}, three, user)
+    assert {why for _state, why in results} == {
+        f"{each.label} is new; “Close” is not possible in this phase." for each in three
+    }

@@ -304,7 +304,7 @@ def test_tickets_move_to_another_version_by_a_map_with_counts(agent: Actor) -> N
     first = published()
     made = [tickets.open_ticket(title=str(n), actor=agent, at=AT) for n in range(3)]
     execution.fire(ticket=made[0], verb="begin", actor=agent, at=AT)
-    execution.fire(ticket=made[1], verb="drop", actor=agent, at=AT)
+    execution.fire(ticket=made[1], verb="drop", reason="no longer needed", actor=agent, at=AT)
     renamed = [{**each, "slug": "in-work", "name": "In work"} if each["slug"] == "working" else each for each in STATES]
     rules = json.loads(json.dumps(document()["transitions"]).replace('"working"', '"in-work"'))
     plan = {**document(), "states": renamed, "transitions": rules}

@@ -65,7 +65,7 @@ def timer(slug: str, sources: list[str], target: str, number: int, **more: Any) 
 def test_a_resolved_ticket_closes_itself_after_a_while(agent: Actor) -> None:
     published(timer("auto_close", ["resolved"], "closed", 120))
     ticket = opened(agent)
-    execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(10))
+    execution.fire(ticket=ticket, verb="solve", given=factories.RESOLVED, actor=agent, at=minutes(10))
     pass_until(129)
     assert status(ticket) == "resolved"
     pass_until(130)
@@ -78,7 +78,7 @@ def test_a_resolved_ticket_closes_itself_after_a_while(agent: Actor) -> None:
 def test_a_timer_for_a_ticket_that_moved_on_does_nothing_and_says_so(agent: Actor) -> None:
     published(timer("auto_close", ["resolved"], "closed", 120))
     ticket = opened(agent)
-    execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(10))
+    execution.fire(ticket=ticket, verb="solve", given=factories.RESOLVED, actor=agent, at=minutes(10))
     execution.fire(ticket=ticket, verb="again", actor=agent, at=minutes(20))
     pass_until(200)
 
@@ -173,7 +173,7 @@ def test_a_level_beyond_the_goal_and_a_guard_of_its_own(agent: Actor, us: Organi
 def test_a_requester_who_writes_on_a_resolved_ticket_stops_its_closing(agent: Actor) -> None:
     published(timer("auto_close", ["resolved"], "closed", 120))
     ticket = opened(agent)
-    execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(10))
+    execution.fire(ticket=ticket, verb="solve", given=factories.RESOLVED, actor=agent, at=minutes(10))
     fresh = Ticket.objects.get(pk=ticket.pk)
     assert fresh.requester is not None
     comments.requester_says(ticket=fresh, requester=fresh.requester, body="No.", actor=agent, at=minutes(60))
@@ -228,7 +228,7 @@ def test_an_escalation_ends_with_its_ticket_and_waits_for_the_morning(
     pass_until(1)
     following = Pending.objects.get(rule="step", state="waiting")
     assert following.due_at == datetime(2026, 3, 17, 9, 0, tzinfo=AT.tzinfo)
-    execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(60))
+    execution.fire(ticket=ticket, verb="solve", given=factories.RESOLVED, actor=agent, at=minutes(60))
     runner.run(pending_id=following.pk, at=following.due_at)
     assert EscalationRun.objects.get().state == "ended"
     assert Pending.objects.get(pk=following.pk).outcome.endswith("is no longer open; its escalation has ended.")
@@ -383,7 +383,7 @@ def test_rules_wait_for_a_requester_only_as_long_as_the_ticket_waits(agent: Acto
     ticket = opened(agent)
     for verb, at in (("begin", 10), ("order", 20), ("came", 80)):
         execution.fire(ticket=ticket, verb=verb, actor=agent, at=minutes(at))
-    execution.fire(ticket=ticket, verb="solve", actor=agent, at=minutes(90))
+    execution.fire(ticket=ticket, verb="solve", given=factories.RESOLVED, actor=agent, at=minutes(90))
 
     assert ticket.clocks.get().used_seconds == 30 * 60
 

@@ -21,6 +21,7 @@ from workflows.handoffs import comments, engagements
 from workflows.incidents import major_incidents
 from workflows.lifecycle import priorities, triage
 from workflows.rules import execution
+from workflows.rules.verbs import RESOLUTION
 
 Given = Mapping[str, Any]
 
@@ -88,7 +89,12 @@ def _priority(ticket: Ticket, given: Given, user: User, at: datetime) -> str:
 
 def _transition(ticket: Ticket, given: Given, user: User, at: datetime) -> str:
     outcome = execution.fire(
-        ticket=ticket, verb=given["transition"], reason=given.get("reason", ""), actor=Actor.person(user), at=at
+        ticket=ticket,
+        verb=given["transition"],
+        reason=given.get("reason", ""),
+        given={name: given[name] for name in RESOLUTION if given.get(name)},
+        actor=Actor.person(user),
+        at=at,
     )
     return outcome.failed[0] if outcome.failed else ""
 

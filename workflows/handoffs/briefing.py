@@ -44,7 +44,7 @@ def pack(
         "asked": ticket.description.strip() or ticket.title,
         "why": reason.strip(),
         "facts": _facts(ticket),
-        "before": before(ticket, to=to),
+        "before": [*before(ticket, to=to), *_resolved(ticket)],
         "findings": [_finding(message, to) for message in messages],
         "files": [
             {"name": file.name, "size": file.size}
@@ -61,10 +61,19 @@ def before(ticket: Ticket, *, to: Organisation | None = None) -> list[dict[str, 
     return [_engagement(leg, to) for leg in legs]
 
 
+def _resolved(ticket: Ticket) -> list[dict[str, str]]:
+    """What our organisation recorded when it resolved the ticket, which has been reopened since."""
+    if not ticket.resolution or not ticket.is_resolution_shared:
+        return []
+    coded = str(ticket.get_resolution_code_display())
+    return [{"organisation": ticket.owner.name, "stage": _("resolved"), "coded": coded, "said": ticket.resolution}]
+
+
 def ended(ticket: Ticket, *, until: datetime) -> list[dict[str, str]]:
     """Engagements offered until then, with resolutions but without the reasons for a return, which are for us only."""
     legs = Leg.objects.filter(ticket=ticket, offered_at__lte=until).select_related("organisation").order_by("number")
-    return [_engagement(leg, None) | ({} if leg.stage == Stage.DONE else {"said": ""}) for leg in legs]
+    returned = (Stage.DECLINED, Stage.RETURNED)
+    return [_engagement(leg, None) | ({"said": ""} if leg.stage in returned else {}) for leg in legs]
 
 
 def known_as(organisation: Organisation, to: Organisation | None) -> str:
@@ -107,7 +116,7 @@ def _facts(ticket: Ticket) -> list[list[str]]:
 def _engagement(leg: Leg, to: Organisation | None) -> dict[str, str]:
     """One earlier engagement and how it ended, in the organisation's own words."""
     gave_back = leg.stage in (Stage.DECLINED, Stage.RETURNED)  # the reason of a recall was written by us
-    said = leg.resolution if leg.stage == Stage.DONE else leg.reason if gave_back else ""
+    said = leg.reason if gave_back else leg.resolution if leg.is_resolution_shared else ""
     coded = str(leg.get_reason_code_display()) if leg.reason_code else ""
     return {
         "organisation": known_as(leg.organisation, to),

@@ -23,10 +23,10 @@ from hub.core.sentences import sentence
 from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Message, Service, Stage, WaitsOn
+from hub.translation import Refusal
 from workflows.handoffs import returns, stages
 from workflows.handoffs.transitions import Attribution, HandoffRefused
 from workflows.handoffs.verbs import GUEST, possible_for_guest
-from workflows.lifecycle.refusals import Refused
 from workflows.models import GuestLink
 
 LASTS = timedelta(days=30)
@@ -36,7 +36,7 @@ OPENED_AGAIN = timedelta(minutes=15)
 _TOKEN = re.compile(r"([0-9a-hjkmnp-tv-z]{26})\.([a-z2-7]{26})")
 
 
-class TooOften(Refused):
+class TooOften(Refusal):
     """The link was used more often within an hour than allowed."""
 
 

@@ -123,18 +123,22 @@ def resume(*, leg: Leg, **by: Unpack[Attribution]) -> Leg:
 
 
 @transaction.atomic
-def finish(*, leg: Leg, resolution: str = "", **by: Unpack[Attribution]) -> Leg:
-    """The organisation is done. Once every blocking engagement is, the owner verifies the result."""
+def finish(*, leg: Leg, resolution: str = "", is_shared: bool = True, **by: Unpack[Attribution]) -> Leg:
+    """The organisation is done. Once every blocking engagement is, the owner verifies the result.
+
+    With `is_shared`, organisations that are engaged later receive the resolution.
+    """
     execution = executed(leg, **by)
     done_at = execution.occurred_at or execution.at
     return _step(
         leg,
         "finish",
         execution,
-        lambda leg: leg.finish(at=done_at, resolution=resolution),
+        lambda leg: leg.finish(at=done_at, resolution=resolution, is_shared=is_shared),
         EventKind.LEG_DONE,
         "done",
         texts={"resolution": resolution},
+        more={} if is_shared else {"is_shared": 0},
     )
 
 

@@ -17,9 +17,8 @@ from hub.core.sentences import sentence
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import EventKind, Leg, Ticket
-from hub.translation import localized
+from hub.translation import Refusal, localized
 from workflows.lifecycle import transitions
-from workflows.lifecycle.refusals import Refused
 from workflows.rules.execution import Execution, vendor_did
 
 LABELS = {
@@ -37,7 +36,7 @@ LABELS = {
 """What a refusal calls a transition of the law, or the meaning of a vendor's status."""
 
 
-class HandoffRefused(Refused):
+class HandoffRefused(Refusal):
     """The hand-off is not possible now; the message tells a person why."""
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from hub.core.sentences import sentence
 from hub.domain.actors import Actor
 from hub.models import Leg, Phase, Stage
 from workflows.handoffs import comments, engagements, returns, stages, transitions
@@ -26,6 +27,8 @@ class Given(NamedTuple):
     reason: str = ""
     code: str = ""
     """One of `ReasonCode`, or empty."""
+    is_shared: bool = True
+    """Whether organisations that are engaged later receive the resolution."""
 
 
 Do = Callable[[Leg, Given], Leg]
@@ -69,7 +72,9 @@ def _resume(leg: Leg, given: Given) -> Leg:
 
 
 def _finish(leg: Leg, given: Given) -> Leg:
-    return stages.finish(leg=leg, resolution=given.reason, actor=given.actor, at=given.at)
+    if not given.reason.strip():
+        raise transitions.HandoffRefused(sentence("Enter what was done. Whoever works on this next will read it."))
+    return stages.finish(leg=leg, resolution=given.reason, is_shared=given.is_shared, actor=given.actor, at=given.at)
 
 
 def _decline(leg: Leg, given: Given) -> Leg:

@@ -16,15 +16,15 @@ from hub.core.sentences import sentence
 from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Phase, Relation, Ticket
+from hub.translation import Refusal
 from workflows.handoffs import engagements
 from workflows.lifecycle import transitions
-from workflows.lifecycle.refusals import Refused
 from workflows.rules.context import context
 from workflows.rules.roles import roles
 from workflows.rules.verbs import available
 
 
-class MergeRefused(Refused):
+class MergeRefused(Refusal):
     """The tickets cannot be merged; the message says why."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -16,13 +16,26 @@ from hub.core import statements
 from hub.core.sentences import sentence
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
-from hub.models import OPEN_STAGES, EventKind, Leg, Phase, Stage, State, Ticket, WaitsOn
-from hub.translation import localized
+from hub.models import (
+    OPEN_STAGES,
+    EventKind,
+    Leg,
+    Phase,
+    Resolution,
+    Stage,
+    State,
+    Ticket,
+    WaitsOn,
+)
+from hub.translation import Refusal, localized
 from workflows.lifecycle import triage
-from workflows.lifecycle.refusals import Refused
+
+NO_RESOLUTION = Resolution()
+RESOLVED_BY = ("resolution", "resolution_code", "is_resolution_shared")
+"""The fields of a ticket that say how it was resolved."""
 
 
-class MoveRefused(Refused):
+class MoveRefused(Refusal):
     """The transition is not possible now; the message tells a person why."""
 
 
@@ -59,8 +72,9 @@ def move(
     origin: str = "",
     status: State | None = None,
     rule: str = "",
+    resolution: Resolution = NO_RESOLUTION,
 ) -> Ticket:
-    """Carry out one transition of the law. MoveRefused if it is not allowed.
+    """Carry out one transition of the law. MoveRefused if it is not allowed. `resolution` counts for “resolve” only.
 
     The ticket gets `status`, or else the initial status of the phase in its workflow version. `rule` is the workflow's
     transition that led here, if any. People and vendors go through `workflows.rules.execution`, which checks policy.
@@ -71,16 +85,23 @@ def move(
         raise MoveRefused(refusal)
     before = str(ticket.phase)
     status = status or tickets.state_of(ticket, MOVES[name].leads_to)
-    _call(ticket, name, status=status, at=at)
+    _call(ticket, name, status=status, at=at, resolution=resolution)
     history.record(
         ticket=ticket,
         kind=EventKind.TICKET_MOVED,
-        payload={"verb": name, "before": before, "reason": reason, **_reached(ticket, status, rule)},
+        payload={
+            "verb": name,
+            "before": before,
+            "reason": reason,
+            **_reached(ticket, status, rule),
+            **_how(resolution),
+        },
+        texts={"resolution": resolution.text} if resolution.text else {},
         actor=actor,
         at=at,
         occurred_at=occurred_at,
         origin=origin,
-        saving=["phase", "status", "resolved_at", "closed_at"],
+        saving=["phase", "status", "resolved_at", "closed_at", *(RESOLVED_BY if name == "resolve" else ())],
     )
     if not ticket.is_open:
         ticket = triage.ended(ticket=ticket, actor=actor, at=at)
@@ -98,11 +119,17 @@ def _reached(ticket: Ticket, status: State, rule: str) -> dict[str, str]:
     return facts | {"rule": rule} if rule else facts
 
 
-def _call(ticket: Ticket, name: str, *, status: State, at: datetime) -> None:
+def _how(resolution: Resolution) -> dict[str, Any]:
+    """The part of the event that says how the ticket was resolved."""
+    facts: dict[str, Any] = {"code": resolution.code} if resolution.code else {}
+    return facts if resolution.is_shared else facts | {"is_shared": 0}
+
+
+def _call(ticket: Ticket, name: str, *, status: State, at: datetime, resolution: Resolution) -> None:
     calls: dict[str, Callable[[], object]] = {
         "activate": lambda: ticket.activate(status=status),
         "wait": lambda: ticket.wait(status=status),
-        "resolve": lambda: ticket.resolve(status=status, at=at),
+        "resolve": lambda: ticket.resolve(status=status, at=at, resolution=resolution),
         "close": lambda: ticket.close(status=status, at=at),
         "reopen": lambda: ticket.reopen(status=status),
         "cancel": lambda: ticket.cancel(status=status, at=at),

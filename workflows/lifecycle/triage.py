@@ -18,13 +18,13 @@ from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Membership, Organisation, Ticket, User
 from hub.queries import permissions
-from workflows.lifecycle.refusals import Refused
+from hub.translation import Refusal
 from workflows.models import Triage
 from workflows.notifications import notify
 from workflows.notifications.notify import Told
 
 
-class TriageRefused(Refused):
+class TriageRefused(Refusal):
     """Joint triage cannot be started or decided now; the message says why."""
 
 

@@ -18,11 +18,10 @@ from django.utils.translation import gettext as _
 from hub.core.sentences import sentence
 from hub.domain import history, messages, tickets
 from hub.domain.actors import Actor
-from hub.models import ActorKind, Event, EventKind, Leg, Membership, Ticket
+from hub.models import ActorKind, Event, EventKind, Leg, Membership, Resolution, ResolutionCode, Ticket
 from hub.queries.roles import WORKING, role_labels
-from hub.translation import localized
+from hub.translation import Refusal, localized
 from workflows.lifecycle import transitions
-from workflows.lifecycle.refusals import Refused
 from workflows.lifecycle.transitions import MOVES, MoveRefused
 from workflows.models import FailedAction, Trigger
 from workflows.notifications import notify
@@ -31,13 +30,13 @@ from workflows.rules.compiled import CompiledAction, CompiledTransition, Policy,
 from workflows.rules.context import Context, again, context, fresh
 from workflows.rules.registry import ACTIONS
 from workflows.rules.roles import MACHINE, roles
-from workflows.rules.verbs import why_not
+from workflows.rules.verbs import missing_by_law, why_not
 
 DEEPEST = 5
 """How many transitions may trigger each other in a chain; a circle of rules ends here."""
 
 
-class ActionRefused(Refused):
+class ActionRefused(Refusal):
     """An action cannot be performed now; the message tells a person why."""
 
 
@@ -111,7 +110,7 @@ def carry_out(
     policy = policy_of(seen.ticket.status.version)
     acts_as = roles(execution.actor, seen.ticket)
     if policy.is_plain and verb in MOVES:
-        return _by_law(execution, verb, reason=reason, is_allowed=trigger != Trigger.PERSON or _may_work(acts_as))
+        return _by_law(execution, verb, seen, acts_as if trigger == Trigger.PERSON else frozenset({MACHINE}))
     rule = policy.transition(verb)
     if rule is None:
         raise MoveRefused(
@@ -134,12 +133,27 @@ def _may_work(acts_as: frozenset[str]) -> bool:
     return bool(acts_as & (WORKING | {MACHINE}))
 
 
-def _by_law(execution: Execution, verb: str, *, reason: str, is_allowed: bool) -> Outcome:
+def _by_law(execution: Execution, verb: str, seen: Context, acts_as: frozenset[str]) -> Outcome:
     """Carry out a transition of the law, because the workflow has none for people."""
-    if not is_allowed:
+    if not _may_work(acts_as):
         who = role_labels(WORKING)
         raise MoveRefused(sentence("“%(verb)s” is reserved for: %(who)s.", verb=MOVES[verb].label, who=who))
-    return Outcome(_move(execution, verb, reason=reason), verb)
+    refusal = transitions.why_not(execution.ticket, verb, at=execution.at) or missing_by_law(
+        seen, MOVES[verb].leads_to, acts_as
+    )
+    if refusal:
+        raise MoveRefused(refusal)
+    return Outcome(_move(execution, verb, reason=seen.reason, resolution=_resolution(seen)), verb)
+
+
+def _resolution(seen: Context) -> Resolution:
+    """The resolution entered with the transition. MoveRefused if its code is unknown."""
+    code = str(seen.given.get("resolution_code") or "")
+    if code and code not in ResolutionCode.values:
+        known = ", ".join(ResolutionCode.values)
+        raise MoveRefused(sentence("“%(code)s” is not a resolution code. Use %(known)s.", code=code, known=known))
+    text = str(seen.given.get("resolution") or "").strip()
+    return Resolution(text=text, code=code, is_shared=bool(seen.given.get("is_resolution_shared", True)))
 
 
 def _move(execution: Execution, name: str, *, reason: str, **more: Any) -> Ticket:
@@ -160,7 +174,7 @@ def _apply(outcome: Outcome, rule: CompiledTransition, seen: Context, execution:
     _edit_fields(seen, execution)
     if target is not None and target.phase != ticket.phase:
         name = transitions.LAW[ticket.phase, target.phase]
-        _move(execution, name, reason=seen.reason, status=target, rule=rule.slug)
+        _move(execution, name, reason=seen.reason, status=target, rule=rule.slug, resolution=_resolution(seen))
     elif target is not None and target.pk != ticket.status_id:
         tickets.set_status(
             ticket=ticket,

@@ -19,7 +19,7 @@ from hub.core.startup_errors import in_words
 from hub.domain import history, tickets
 from hub.domain.actors import Actor
 from hub.models import EventKind, Target, Ticket, User
-from workflows.lifecycle.refusals import Refused
+from hub.translation import Refusal
 from workflows.lifecycle.transitions import MoveRefused
 from workflows.models import EscalationRun, Pending, Step, Trigger
 from workflows.rules import execution, verbs
@@ -35,7 +35,7 @@ LEASE = timedelta(seconds=90)
 MOST_ATTEMPTS = 5
 
 
-class Dropped(Refused):
+class Dropped(Refusal):
     """The rule no longer applies; the message says why."""
 
 

@@ -21,6 +21,9 @@ from workflows.rules.context import Context
 from workflows.rules.registry import GuardKind
 from workflows.rules.roles import MACHINE
 
+RESOLUTION = ("resolution", "resolution_code")
+"""What is entered when a ticket is resolved."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verb:
@@ -45,10 +48,12 @@ def why_not(
     seen: Context, rule: CompiledTransition, *, roles: frozenset[str], trigger: str, is_forced: bool = False
 ) -> str:
     """Why a transition is not possible now, as a sentence; empty if it is possible. Reads only the facts."""
+    target = rule.target.phase if rule.target is not None and trigger == Trigger.PERSON else ""
     return (
         localized(_not_usable(seen, rule, roles, trigger))
         or ("" if is_forced else guards_say(seen, rule))
         or localized(_law_says(seen, rule))
+        or localized(missing_by_law(seen, target, roles))
     )
 
 
@@ -72,6 +77,21 @@ def _not_usable(seen: Context, rule: CompiledTransition, roles: frozenset[str], 
     return _missing(seen, rule.required)
 
 
+def asked(ticket: Ticket, target: str, roles: frozenset[str]) -> tuple[str, ...]:
+    """What whoever works for us has to enter with a transition to this phase, whatever the workflow requires.
+
+    A resolution says what was done and how, so that no finding is lost; a cancellation says why.
+    """
+    if not ticket.is_open or not roles & WORKING:
+        return ()
+    return {str(Phase.RESOLVED): RESOLUTION, str(Phase.CANCELLED): ("reason",)}.get(target, ())
+
+
+def missing_by_law(seen: Context, target: str, roles: frozenset[str]) -> str:
+    """What has to be entered with a transition of the law, as a sentence; empty if nothing is missing."""
+    return _missing(seen, asked(seen.ticket, target, roles))
+
+
 def guards_say(seen: Context, rule: CompiledRule) -> str:
     """The refusal of the first guard that does not hold; empty if all hold."""
     for guard in rule.guards:
@@ -93,6 +113,8 @@ def _missing(seen: Context, required: Sequence[str]) -> str:
     for name in required:
         if name == "reason":
             is_filled = bool(seen.reason.strip())
+        elif name in RESOLUTION:
+            is_filled = bool(str(seen.given.get(name) or "").strip())
         else:
             is_filled = seen.given.get(name) not in (None, "") or getattr(seen.ticket, name, None) not in (None, "")
         if not is_filled:
@@ -138,6 +160,7 @@ def available_in(policy: Policy, seen: Context, *, roles: frozenset[str]) -> lis
                 slug=move.verb,
                 label=move.label,
                 leads_to=str(move.leads_to),
+                needs=asked(seen.ticket, move.leads_to, roles),
                 why_not=transitions.why_not(seen.ticket, move.verb, at=seen.at, legs=seen.open_legs),
             )
             for move in MOVES.values()
@@ -149,7 +172,9 @@ def available_in(policy: Policy, seen: Context, *, roles: frozenset[str]) -> lis
             label=rule.name,
             leads_to=rule.target.phase if rule.target else "",
             why_not=_why_hidden(seen, rule, roles),
-            needs=rule.required,
+            needs=tuple(
+                dict.fromkeys((*rule.required, *asked(seen.ticket, rule.target.phase if rule.target else "", roles)))
+            ),
             help=rule.help,
         )
         for rule in policy.transitions
@@ -158,7 +183,7 @@ def available_in(policy: Policy, seen: Context, *, roles: frozenset[str]) -> lis
 
 
 def _why_hidden(seen: Context, rule: CompiledTransition, roles: frozenset[str]) -> str:
-    filled = Context(seen.ticket, at=seen.at, reason="…", given=dict.fromkeys(rule.required, "…"))
+    filled = Context(seen.ticket, at=seen.at, reason="…", given=dict.fromkeys((*rule.required, *RESOLUTION), "…"))
     for name in ("legs", "clocks", "messages", "attachments", "open_children"):
         if name in seen.__dict__:
             setattr(filled, name, seen.__dict__[name])
