@@ -5,32 +5,60 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Max
+from django.db.models import Max, OuterRef, Subquery
 
-from connectors.models import Attempt, AwaitedFile, Inbound, Outbound
-from hub.models import Message
+from connectors.models import Attempt, AwaitedFile, Inbound, Lane, Link, Outbound
+from hub.models import Leg, Message
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tick:
-    """Whether a message was delivered to one organisation's system."""
+class Delivery:
+    """How far something that is sent to one organisation's system has come."""
 
+    row_id: int
     organisation: str
+    what: str
+    """The name of the file, or empty for a message or a change of fields."""
     state: str
+    """One of `Outbound.State`, or ``retrying`` for what has failed at least once and waits to be tried again."""
     why: str = ""
+    at: datetime | None = None
+    """When it was delivered or skipped, or when it is tried next."""
+    can_be_edited: bool = False
+    """Whether the vendor has refused the text of a message, which a person can correct."""
 
 
-def ticks(messages: Iterable[Message]) -> dict[int, list[Tick]]:
-    """One tick for every system that a message is sent to, by primary key of the message."""
-    found: dict[int, list[Tick]] = defaultdict(list)
-    rows = Outbound.objects.filter(message__in=[m.pk for m in messages]).select_related("link__leg__organisation")
-    for row in rows.order_by("pk"):
+def deliveries(messages: Iterable[Message]) -> dict[int, list[Delivery]]:
+    """One entry for every system that a message or its file is sent to, by primary key of the message."""
+    found: dict[int, list[Delivery]] = defaultdict(list)
+    rows = Outbound.objects.filter(message__in=[m.pk for m in messages])
+    for row in rows.select_related("link__leg__organisation", "attachment").order_by("pk"):
         if row.message_id is not None:
-            found[row.message_id].append(
-                Tick(organisation=row.link.leg.organisation.name, state=row.state, why=row.error)
-            )
+            found[row.message_id].append(_delivery(row))
     return dict(found)
+
+
+def latest_changes(legs: Iterable[Leg]) -> dict[int, Delivery]:
+    """The last change of fields, or the creation of the record, by primary key of the engagement. One query."""
+    last = Outbound.objects.filter(link=OuterRef("pk"), lane=Lane.FIELDS).order_by("-seq").values("pk")[:1]
+    links = Link.objects.filter(leg__in=[leg.pk for leg in legs]).annotate(newest=Subquery(last))
+    rows = Outbound.objects.filter(pk__in=links.values("newest"))
+    return {row.link.leg_id: _delivery(row) for row in rows.select_related("link__leg__organisation", "attachment")}
+
+
+def _delivery(row: Outbound) -> Delivery:
+    is_retried = row.state == Outbound.State.READY and row.attempts > 0
+    return Delivery(
+        row_id=row.pk,
+        organisation=row.link.leg.organisation.name,
+        what=row.attachment.name if row.attachment is not None else "",
+        state="retrying" if is_retried else row.state,
+        why=row.error,
+        at=row.next_attempt_at if is_retried else row.done_at,
+        can_be_edited=row.state == Outbound.State.PARKED and row.kind == Outbound.Kind.NOTE and not row.is_pack,
+    )
 
 
 def cursor() -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.models import Link
+from connectors.queries.deliveries import Delivery, latest_changes
 from hub.models import Leg, Stage, Target
 from hub.queries.tickets import Badge
 from workflows.handoffs import verbs
@@ -19,22 +20,26 @@ class EngagementRow:
     leg: Leg
     link: Link | None
     badges: Sequence[Badge]
+    last_change: Delivery | None
+    """How far the last change of fields has come in the organisation's system; None without such a system."""
     actions: Sequence[tuple[str, LegVerb]]
 
     @property
     def plain(self) -> list[tuple[str, LegVerb]]:
         """The actions that take no text."""
-        return [(name, verb) for name, verb in self.actions if not verb.takes_reason]
+        return [(name, verb) for name, verb in self.actions if not verb.takes_reason and not verb.takes_message]
 
     @property
     def with_text(self) -> list[tuple[str, LegVerb]]:
-        """The actions that take a reason or a resolution."""
-        return [(name, verb) for name, verb in self.actions if verb.takes_reason]
+        """The actions that take a reason, a resolution or a message."""
+        return [(name, verb) for name, verb in self.actions if verb.takes_reason or verb.takes_message]
 
 
 def engagement_rows(legs: Iterable[Leg], badges: Sequence[Badge]) -> Iterator[EngagementRow]:
     """The rows in the order of `legs` (newest first). An organisation's clocks are shown at its newest engagement."""
     seen: set[int] = set()
+    legs = list(legs)
+    sent = latest_changes(legs)
     for leg in legs:
         is_newest = leg.organisation_id not in seen
         seen.add(leg.organisation_id)
@@ -43,6 +48,7 @@ def engagement_rows(legs: Iterable[Leg], badges: Sequence[Badge]) -> Iterator[En
         yield EngagementRow(
             leg=leg,
             link=getattr(leg, "link", None),
+            last_change=sent.get(leg.pk),
             badges=[badge for badge in theirs if is_newest and _counts(leg, badge)],
             actions=[(name, verbs.OURS[name]) for name in possible],
         )

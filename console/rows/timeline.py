@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from connectors.models import AwaitedFile
-from connectors.queries import deliveries
+from connectors.queries.deliveries import Delivery, awaited_files, deliveries
 from hub.models import User
 from hub.queries import permissions
 from hub.queries.timeline import Line
@@ -17,7 +17,7 @@ class TimelineRow:
     """One line, the deliveries of its message, and its files that have not been downloaded."""
 
     line: Line
-    ticks: Sequence[deliveries.Tick] = ()
+    deliveries: Sequence[Delivery] = ()
     awaited: Sequence[AwaitedFile] = ()
 
 
@@ -27,10 +27,10 @@ def timeline_rows(lines: Iterable[Line], *, user: User) -> list[TimelineRow]:
     if not permissions.sees_everything(user):
         return [TimelineRow(line=line) for line in found]
     messages = [line.message for line in found if line.message]
-    ticks = deliveries.ticks(messages)
-    awaited = deliveries.awaited_files(messages) if permissions.may_work(user) else {}
+    sent = deliveries(messages)
+    awaited = awaited_files(messages) if permissions.may_work(user) else {}
     return [
-        TimelineRow(line=line, ticks=ticks.get(line.message.pk, []), awaited=awaited.get(line.message.pk, []))
+        TimelineRow(line=line, deliveries=sent.get(line.message.pk, []), awaited=awaited.get(line.message.pk, []))
         if line.message
         else TimelineRow(line=line)
         for line in found

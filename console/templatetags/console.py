@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import template
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from console.durations import span
 from console.rows.columns import Column
 from console.rows.tickets import TicketRow
+from console.rows.time_chart import colour_of
 from hub.models import SavedView, SearchEntry, User
 from hub.queries import permissions, saved_views
 from hub.queries.board import Number
@@ -28,6 +30,9 @@ from workflows.models import Notice
 
 register = template.Library()
 register.filter("span", span)
+
+
+register.filter("colour", colour_of)
 
 
 @register.simple_tag
@@ -184,3 +189,15 @@ def sorted_by(context: Context, sort: Sort) -> str:
 def opens(number: Number) -> str:
     """The URL of the ticket list behind a number."""
     return f"{reverse('console:tickets')}?{number.filters.query}"
+
+
+@register.filter
+def moment(at: int) -> str:
+    """A Unix timestamp as local date and time."""
+    return date_format(localtime(datetime.fromtimestamp(at, UTC)), "FULL_MOMENT_FORMAT")
+
+
+@register.filter
+def unlocalised(number: float) -> str:
+    """A coordinate for SVG, with a decimal point in every language."""
+    return f"{number:g}"

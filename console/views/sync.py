@@ -23,6 +23,7 @@ from hub.domain.actors import Actor
 from hub.domain.messages import NotSaid
 from hub.domain.signals import retry_failed_receiver
 from hub.models import FailedReceiver
+from hub.queries import permissions
 from hub.queries.backlog import backlogs
 from hub.translation import localized
 from workflows.models import FailedAction, Notice, Pending
@@ -77,7 +78,27 @@ def retry(request: HttpRequest, kind: str, row_id: int) -> HttpResponse:
     else:
         raise Http404
     messages.success(request, _("Queued again."))
-    return redirect("console:sync")
+    return _back(request)
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    """To the ticket on whose page the button is, otherwise to the list of sync issues."""
+    asked = request.POST.get("ticket", "")
+    ticket = permissions.visible_tickets(person(request)).filter(public_id=asked).first() if asked else None
+    return redirect(ticket or "console:sync")
+
+
+@require_POST
+@workers_only
+def send_edited(request: HttpRequest, row_id: int) -> HttpResponse:
+    """Replace a message that the vendor has refused by an edited one, and send it."""
+    item = get_object_or_404(Outbound, pk=row_id)
+    body = request.POST.get("body", "").strip()[:20_000]
+    try:
+        parked_items.send_edited(item, body=body, actor=Actor.person(person(request)))
+    except (ValueError, NotSaid) as refused:
+        messages.error(request, localized(str(refused)))
+    return _back(request)
 
 
 def _try_action(request: HttpRequest, row: FailedAction) -> HttpResponse:
@@ -174,7 +195,7 @@ def skip(request: HttpRequest, row_id: int) -> HttpResponse:
             item, why=sentence("Skipped by %(person)s: %(reason)s", person=str(person(request)), reason=reason[:900])
         )
         messages.success(request, _("Skipped. Later changes continue."))
-    return redirect("console:sync")
+    return _back(request)
 
 
 @require_POST

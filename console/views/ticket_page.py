@@ -15,6 +15,7 @@ from console.access import person
 from console.forms.bulk import AssignForm
 from console.forms.engagements import REASON_CODES, DecisionForm, HandOverForm
 from console.forms.tickets import CommentForm, PriorityForm, ReplyForm
+from console.rows import time_chart
 from console.rows.engagements import engagement_rows
 from console.rows.timeline import timeline_rows
 from console.rows.verbs import verb_rows
@@ -98,6 +99,7 @@ def _times(ticket: Ticket, badges: list[questions.Badge], at: datetime) -> dict[
         "has_service_level": any(badge.clock.contract.kind == Contract.Kind.SLA for badge in badges),
         "segments": segments,
         "shares": questions.shares(segments, at=at),
+        "chart": time_chart.chart(segments, badges, is_open=ticket.is_open, at=at),
     }
 
 

@@ -223,25 +223,26 @@ class TimeShare:
     """Where it begins in a bar of 100 percent."""
     told: int
     """The percentage shown, as a whole number; all of them add up to 100."""
-    is_ours: bool = False
+    party: Organisation | None = None
+    """The organisation; None for the requester, transport and nobody."""
 
 
 def shares(segments: Iterable[LedgerSegment], *, at: datetime) -> list[TimeShare]:
     """The ledger summed by charged party, up to the end of the ticket or `at`. The time after the end is left out."""
-    sums: dict[tuple[str, str, bool], int] = {}
+    sums: dict[tuple[str, Organisation | None], int] = {}
     for segment in segments:
         if segment.until_at is None and segment.charge == LedgerSegment.Charge.NOBODY:
             continue
-        name = segment.charged_to.name if segment.charged_to else segment.get_charge_display()
-        key = (name, segment.charge, bool(segment.charged_to and segment.charged_to.is_us))
+        key = (segment.charge, segment.charged_to)
         end = segment.until_at or max(at, segment.from_at)
         sums[key] = sums.get(key, 0) + _unix(end) - _unix(segment.from_at)
     total = sum(sums.values()) or 1
     found, left = [], 0.0
-    for ((name, charge, is_ours), seconds), told in zip(sums.items(), whole_percents(list(sums.values())), strict=True):
+    for ((charge, party), seconds), told in zip(sums.items(), whole_percents(list(sums.values())), strict=True):
         percent = 100 * seconds / total
+        name = party.name if party is not None else str(LedgerSegment.Charge(charge).label)
         found.append(
-            TimeShare(name=name, charge=charge, seconds=seconds, percent=percent, left=left, told=told, is_ours=is_ours)
+            TimeShare(name=name, charge=charge, seconds=seconds, percent=percent, left=left, told=told, party=party)
         )
         left += percent
     return found

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from .calendars import DAY, Calendar
 from .clock_rules import RESOLVE, ClockRule, Occurrence, OnChange
-from .clock_states import Breach, ClockState, Cycle, Span, State
+from .clock_states import Breach, ClockState, Cycle, Piece, Span, State
 
 HORIZON = 400 * DAY
-
-
-class Piece(NamedTuple):
-    """A half-open stretch of counted time, with the key of the calendar that counts."""
-
-    start: int
-    end: int
-    calendar: str
 
 
 class ClockRun:
@@ -217,6 +209,7 @@ class ClockRun:
             risk_at=self._risk_at(as_of),
             levels={level: self._level(level, as_of) for level in self.rule.levels},
             spans=tuple(self.spans),
+            pieces=tuple(self.pieces),
             calendar=self.calendar_key,
         )
 

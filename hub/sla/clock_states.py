@@ -32,6 +32,14 @@ class Cycle(NamedTuple):
     ended_at: int
 
 
+class Piece(NamedTuple):
+    """A half-open stretch of counted time, with the key of the calendar that counts."""
+
+    start: int
+    end: int
+    calendar: str
+
+
 class Span(NamedTuple):
     """A half-open period of one cycle in one state; ``calendar`` is the calendar in force."""
 
@@ -68,6 +76,8 @@ class ClockState:
     """From when a running clock is at risk: see `hub.sla.clock_runs.at_risk_from`."""
     levels: Mapping[int, int | None] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
+    pieces: tuple[Piece, ...] = ()
+    """What of the current cycle is counted: the working time in the pieces adds up to ``elapsed``."""
     calendar: str = ""
     """The key of the calendar in force."""
 

@@ -46,6 +46,8 @@ class LegVerb:
     """Whether we decide this even for an organisation that works in a system of its own."""
     takes_reason: bool = False
     """Whether the text entered is the reason; otherwise it is sent to the organisation as a message."""
+    takes_message: bool = False
+    """Whether our own pages offer a text, which is sent to the organisation as a message."""
     takes_code: bool = False
     """Whether a `ReasonCode` can be chosen."""
     guest: str = ""
@@ -106,7 +108,7 @@ LEG_VERBS: dict[str, LegVerb] = {
     "accept": LegVerb(label=_("Accept"), do=_accept, guest="accept", guest_label=_("Accept"), status="accept"),
     "start": LegVerb(label=_("Start"), do=_start, status="work"),
     "wait": LegVerb(guest="ask", guest_label=_("Ask a question and wait"), needs_text=True, status="wait"),
-    "resume": LegVerb(label=_("Resume"), do=_resume, guest="resume", guest_label=_("Resume work")),
+    "resume": LegVerb(label=_("Resume"), do=_resume, takes_message=True, guest="resume", guest_label=_("Resume work")),
     "finish": LegVerb(
         label=_("Mark as done"),
         do=_finish,
@@ -140,7 +142,7 @@ LEG_VERBS: dict[str, LegVerb] = {
     "lead": LegVerb(label=_("Give the lead"), do=_lead, is_ours=True, takes_reason=True),
     "recall": LegVerb(label=_("Recall"), do=_recall, is_ours=True, takes_reason=True),
     "approve": LegVerb(label=_("Approve"), do=_approve, is_ours=True),
-    "reopen": LegVerb(label=_("Reopen"), do=_reopen, is_ours=True),
+    "reopen": LegVerb(label=_("Reopen"), do=_reopen, is_ours=True, takes_message=True),
 }
 """By the name of the transition in the law, if there is one; in the order of the buttons."""
 OURS = {name: verb for name, verb in LEG_VERBS.items() if verb.do is not None}

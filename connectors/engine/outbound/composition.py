@@ -153,7 +153,7 @@ class Composer:
         } | self._thread()
         if item.attachment is None:
             text = message.body
-            if message.supersedes_id is not None:
+            if self._corrects(message):
                 text = _("(Correction)\n%(text)s") % {"text": text}
             return Composed(Change(**common, mark=mark, name=about, text=text), {})
         try:
@@ -161,6 +161,13 @@ class Composer:
         except files.NotWhole as error:
             raise Refused(str(error)) from error
         return Composed(Change(**common, mark=mark, name=item.attachment.name, content=content), {})
+
+    def _corrects(self, message: Message) -> bool:
+        """Whether the message replaces one that the vendor has received."""
+        if message.supersedes_id is None:
+            return False
+        rows = Outbound.objects.filter(link=self.link, message=message.supersedes_id, state=Outbound.State.DONE)
+        return rows.exists() or Binding.objects.filter(link=self.link, message=message.supersedes_id).exists()
 
     def _hops_of(self, message: Message) -> list[str]:
         """The hubs that a message came through; Refused if there are too many."""

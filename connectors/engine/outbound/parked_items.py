@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -12,6 +13,7 @@ from connectors.engine.mapping import agreement, field_names
 from connectors.models import Link, Outbound
 from hub.core.clock import now
 from hub.core.sentences import sentence
+from hub.domain import messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Leg, Message
 from hub.translation import localized
@@ -52,6 +54,41 @@ def say_as_comment(item: Outbound, *, actor: Actor) -> Message:
     )
     skip(item, why=sentence("Sent as a comment instead. %(error)s", error=item.error))
     return message
+
+
+@transaction.atomic
+def send_edited(item: Outbound, *, body: str, actor: Actor) -> Message:
+    """Replace the message of a parked note by an edited one for the same audience, and send that one.
+
+    Wherever the old message has not been sent yet, it is skipped. ValueError if the item is not such a note.
+    """
+    old = item.message
+    if old is not None:
+        tickets.locked(old.ticket)  # always before its outbound items
+    item = Outbound.objects.get(pk=item.pk)
+    if item.state != Outbound.State.PARKED or item.kind != Outbound.Kind.NOTE or old is None:
+        raise ValueError(sentence("Only a message that the vendor has refused can be edited here."))
+    if hasattr(old, "superseded_by"):
+        raise ValueError(sentence("The message has been edited already; reload the page."))
+    made = messages.say(
+        ticket=old.ticket,
+        body=body,
+        actor=actor,
+        at=now(),
+        is_for_requester=old.is_for_requester,
+        is_for_later_legs=old.is_for_later_legs,
+        legs=list(old.legs.all()),
+        supersedes=old,
+    )
+    unsent = Q(state=Outbound.State.PARKED) | Q(state=Outbound.State.READY, intent_at=None)
+    rows = Outbound.objects.filter(unsent, message=old, kind=Outbound.Kind.NOTE).select_related("link")
+    for row in rows:
+        still = Outbound.objects.filter(unsent, pk=row.pk)
+        still.update(
+            state=Outbound.State.SKIPPED, done_at=timezone.now(), error=sentence("Replaced by an edited message.")
+        )
+        outbox.wake(row.link)
+    return made
 
 
 def _in_words(item: Outbound) -> str:

@@ -1,5 +1,6 @@
 """English formats of dates and times."""
 
+SHORT_DAY_FORMAT = "j M"
 MOMENT_FORMAT = "j M H:i"
 MOMENT_SECONDS_FORMAT = "j M H:i:s"
 WEEKDAY_MOMENT_FORMAT = "D j M H:i"
