@@ -50,7 +50,7 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Connection
-        fields = ["name", "organisation", "connector", "state", "intake", "service", "poll_seconds"]
+        fields = ["name", "organisation", "connector", "state", "intake", "service", "sensitive_data", "poll_seconds"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -8,6 +8,7 @@ from django.urls import path
 from console.views import (
     account,
     attachments,
+    audiences,
     board,
     bulk,
     clock_page,
@@ -44,6 +45,7 @@ urlpatterns = [
     path("tickets/<str:public_id>/", ticket_page.ticket_page, name="ticket"),
     path("tickets/<str:public_id>/edit/", ticket_edit.edit, name="edit"),
     path("tickets/<str:public_id>/clocks/<int:clock_id>/", clock_page.clock_page, name="clock"),
+    path("tickets/<str:public_id>/audiences/", audiences.audiences, name="audiences"),
     path("tickets/<str:public_id>/fields/", field_history.field_history, name="field_history"),
     path("tickets/<str:public_id>/move/", ticket_actions.move, name="move"),
     path("tickets/<str:public_id>/hand-over/", engagements.hand_over, name="hand_over"),

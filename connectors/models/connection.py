@@ -71,6 +71,11 @@ class Connection(models.Model):
         STATUS = "status", _("the vendor's status means accepted")
         ASSIGNED = "assigned", _("the vendor's status means accepted, or one of the vendor's people is assigned")
 
+    class SensitiveData(models.TextChoices):
+        WARN = "warn", _("warn before it is sent")
+        MASK = "mask", _("mask it in what is sent")
+        REFUSE = "refuse", _("refuse to send it")
+
     public_id = PublicIdField()
     revision = models.PositiveBigIntegerField(default=0, editable=False)
     """Counts the changes of settings, credentials and state. What a process keeps of a connection is kept by it."""
@@ -102,6 +107,16 @@ class Connection(models.Model):
         blank=True,
         related_name="connections",
         verbose_name=_("service of tickets created by the vendor"),
+    )
+    sensitive_data = models.CharField(
+        _("passwords, keys and personal numbers"),
+        max_length=8,
+        choices=SensitiveData,
+        default=SensitiveData.WARN,
+        help_text=_(
+            "What happens if a text for the vendor seems to contain a password, a key, an IBAN, or a card or identity "
+            "number. A file cannot be masked; with that rule it is not sent."
+        ),
     )
     poll_seconds = models.PositiveIntegerField(_("seconds between polls"), default=60)
     own_user = models.CharField(_("our user"), max_length=64, blank=True, editable=False)
@@ -153,6 +168,9 @@ class Connection(models.Model):
                 name="connection_state_is_known",
             ),
             models.CheckConstraint(condition=Q(purpose__in=["tickets", "alerts"]), name="connection_purpose_is_known"),
+            models.CheckConstraint(
+                condition=Q(sensitive_data__in=["warn", "mask", "refuse"]), name="connection_sensitive_data_is_known"
+            ),
             models.CheckConstraint(condition=Q(intake__in=["adopt", "ignore"]), name="connection_intake_is_known"),
         ]
         indexes = [models.Index(fields=["next_poll_at"], condition=Q(state="active"), name="connection_next_to_poll")]

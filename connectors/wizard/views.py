@@ -34,7 +34,7 @@ View = Callable[..., HttpResponse]
 DRAFTS = "connection_drafts"
 """Session key: the drafts whose credentials the logged-in user has entered."""
 ACCESS = ("settings", "sealed", "memory")
-PLACE = ("settings", "memory", "intake", "intake_queues", "service", "acceptance", "own_user")
+PLACE = ("settings", "memory", "intake", "intake_queues", "service", "acceptance", "sensitive_data", "own_user")
 """The columns that each page writes; workers write the other ones at the same time."""
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from console.access import person, workers_only
 from console.forms.engagements import EngagementForm, HandOverForm, accept_within
+from console.views import before_sending
 from hub.core.clock import now
 from hub.domain.actors import Actor
 from hub.models import Leg, Stage, Ticket
@@ -33,6 +34,8 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
     if refusal := triage.left_to_others(person(request), ticket):
         messages.error(request, localized(refusal))
         return redirect(ticket)
+    if page := before_sending.hand_over(request, ticket, form):
+        return page
     given = form.cleaned_data
     offered = {
         "ticket": ticket,

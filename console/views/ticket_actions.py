@@ -17,6 +17,7 @@ from console.access import person, workers_only
 from console.forms.bulk import AssignForm
 from console.forms.tickets import CommentForm, OpenForm, PriorityForm, ReplyForm, VerbForm
 from console.rows.verbs import verb_rows
+from console.views import before_sending
 from console.views.board import live_cursor
 from hub.core.clock import now
 from hub.domain import messages as conversation
@@ -84,6 +85,8 @@ def comment(request: HttpRequest, public_id: str) -> HttpResponse:
         for errors in form.errors.values():
             messages.error(request, " ".join(str(error) for error in errors))
         return redirect(ticket)
+    if page := before_sending.message(request, ticket, form):
+        return page
     try:
         _said(ticket, form.cleaned_data, Actor.person(person(request)))
     except (conversation.NotSaid, conversation.NotStored) as refused:

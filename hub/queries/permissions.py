@@ -134,10 +134,24 @@ def readable_messages(user: User) -> QuerySet[Message]:
     if sees_everything(user):
         return Message.objects.all()
     vendors = _vendors(user)
-    told = Q(legs__organisation__in=vendors) | Q(author_organisation__in=vendors)
-    told |= Q(ticket__requester__user=user, is_for_requester=True)
+    told = _told(vendors) | Q(ticket__requester__user=user, is_for_requester=True)
     shared = _shared(vendors).filter(ticket=OuterRef("ticket"), shared_at__gte=OuterRef("recorded_at"))
     return Message.objects.filter(told | (FOR_LATER & Exists(shared))).distinct()
+
+
+def messages_for(organisation: Organisation, ticket: Ticket) -> QuerySet[Message]:
+    """The messages of a ticket that the members of an engaged organisation may read."""
+    return Message.objects.filter(_told([organisation.pk]), ticket=ticket).distinct()
+
+
+def messages_for_requester(ticket: Ticket) -> QuerySet[Message]:
+    """The messages of a ticket that its requester may read."""
+    return Message.objects.filter(ticket=ticket, is_for_requester=True)
+
+
+def _told(organisations: list[int]) -> Q:
+    """The messages addressed to these organisations, and their own."""
+    return Q(legs__organisation__in=organisations) | Q(author_organisation__in=organisations)
 
 
 def visible_legs(user: User, ticket: Ticket) -> QuerySet[Leg]:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from connectors.engine import correlation_marks, mapping
 from connectors.engine.inbound import linked_mail
 from connectors.engine.mapping import Mapped, agreement
+from connectors.engine.outbound import sensitive
 from connectors.kit.contract import Change, MailConnector, OutboundConnector
 from connectors.kit.errors import Refused
 from connectors.models import Binding, Lane, Link, Outbound
@@ -70,6 +71,8 @@ class Composer:
             wanted = mapping.outgoing(
                 self.mapped, ticket, leg, field, is_insert=is_insert, place=place, is_packed=is_packed
             )
+            if wanted and field in sensitive.FIELDS:
+                wanted = sensitive.shareable(self.link.connection, wanted)
             theirs, known = self._fitting(field, wanted), self.link.agreed.get(field)
             if theirs is not None and (known is None or known["theirs"] != theirs):
                 fields[field] = theirs
@@ -116,6 +119,8 @@ class Composer:
     def _pack(self, item: Outbound) -> Composed:
         leg = Leg.objects.select_related("given_by", "ticket").get(pk=self.link.leg_id)
         is_file = item.kind == Outbound.Kind.FILE
+        text = briefing.whole(leg.pack) if is_file else briefing.beside_description(leg.pack)
+        text = sensitive.shareable(self.link.connection, text)
         change = Change(
             id=item.public_id,
             kind=item.kind,
@@ -126,8 +131,8 @@ class Composer:
             mark=correlation_marks.sign(item.public_id),
             visibility=self.mapped.visibility(is_for_requester=False, is_for_vendor_alone=True),
             name=_("%(ticket)s hand-off.txt") % {"ticket": leg.ticket.label} if is_file else str(leg.given_by),
-            text="" if is_file else briefing.beside_description(leg.pack),
-            content=briefing.whole(leg.pack).encode() if is_file else b"",
+            text="" if is_file else text,
+            content=text.encode() if is_file else b"",
             **self._thread(),
         )
         return Composed(change, {})
@@ -152,7 +157,7 @@ class Composer:
             "is_by_program": message.author_kind in (ActorKind.SYSTEM, ActorKind.TIMER),
         } | self._thread()
         if item.attachment is None:
-            text = message.body
+            text = sensitive.shareable(self.link.connection, message.body)
             if self._corrects(message):
                 text = _("(Correction)\n%(text)s") % {"text": text}
             return Composed(Change(**common, mark=mark, name=about, text=text), {})
@@ -160,6 +165,7 @@ class Composer:
             content = files.read(item.attachment)
         except files.NotWhole as error:
             raise Refused(str(error)) from error
+        sensitive.check_file(self.link.connection, item.attachment.name, content)
         return Composed(Change(**common, mark=mark, name=item.attachment.name, content=content), {})
 
     def _corrects(self, message: Message) -> bool:

@@ -20,6 +20,12 @@ class IntakeForm(forms.Form):
         Service.objects.order_by("name"), label=_("Service of tickets created by the vendor"), required=False
     )
     acceptance = forms.ChoiceField(label=_("Our ticket counts as accepted when"), choices=Connection.Acceptance.choices)
+    sensitive_data = forms.ChoiceField(
+        label=_("Passwords, keys and personal numbers in what we send"),
+        choices=Connection.SensitiveData.choices,
+        required=False,
+        help_text=Connection._meta.get_field("sensitive_data").help_text,
+    )
 
     def __init__(self, connection: Connection, picklists: Picklists, *args: Any, **kwargs: Any) -> None:
         kwargs["initial"] = {
@@ -27,6 +33,7 @@ class IntakeForm(forms.Form):
             "intake_queues": connection.intake_queues,
             "service": connection.service_id,
             "acceptance": connection.acceptance,
+            "sensitive_data": connection.sensitive_data,
         }
         super().__init__(*args, **kwargs)
         queues = [(c.value, c.label) for c in picklists.get("queue", ()) if c.is_active]
@@ -38,9 +45,9 @@ class IntakeForm(forms.Form):
                 widget=forms.CheckboxSelectMultiple,
                 help_text=_("If none is chosen, every queue that our user can see."),
             )
-            self.order_fields(["intake", "intake_queues", "service", "acceptance"])
+            self.order_fields(["intake", "intake_queues", "service", "acceptance", "sensitive_data"])
 
     def keep(self, connection: Connection) -> None:
-        for name in ("intake", "intake_queues", "service", "acceptance"):
-            if name in self.cleaned_data:
+        for name in ("intake", "intake_queues", "service", "acceptance", "sensitive_data"):
+            if name in self.cleaned_data and (self.cleaned_data[name] or name != "sensitive_data"):
                 setattr(connection, name, self.cleaned_data[name])

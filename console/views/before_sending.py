@@ -1,0 +1,111 @@
+"""What will be sent, to whom, before it is sent: on request, and if it seems to contain a password or the like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from connectors.engine.outbound import sensitive
+from connectors.engine.outbound.sensitive import SensitiveDataWarning
+from console.forms.engagements import HandOverForm
+from console.forms.tickets import CommentForm
+from console.rows.audiences import channel_of
+from hub.core.sensitive_data import masked
+from hub.models import OPEN_STAGES, Leg, Organisation, Ticket
+from workflows.handoffs import briefing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiver:
+    """Who receives something, how, and exactly what."""
+
+    name: str
+    channel: str
+    text: str
+
+
+def message(request: HttpRequest, ticket: Ticket, form: CommentForm) -> HttpResponse | None:
+    """The page before a message is sent, if it was asked for or people should be warned; None to send it."""
+    given = form.cleaned_data
+    legs = _addressed(ticket, given)
+    files = list(_contents(given["attached"]))
+    warned = sensitive.warnings([leg.organisation for leg in legs], given["body"], files)
+    if not _is_shown(request, warned):
+        return None
+    rules = sensitive.rules_of([leg.organisation for leg in legs])
+    receivers = [
+        Receiver(
+            name=leg.organisation.name, channel=channel_of(leg), text=_as_sent(given["body"], rules, leg.organisation)
+        )
+        for leg in legs
+    ]
+    if given["for_requester"] and ticket.requester is not None:
+        receivers.append(Receiver(name=ticket.requester.name, channel=_("the requester"), text=given["body"]))
+    return _page(request, ticket, form, receivers, warned, act="comment", files=[name for name, _content in files])
+
+
+def hand_over(request: HttpRequest, ticket: Ticket, form: HandOverForm) -> HttpResponse | None:
+    """The page before a ticket is handed over, if it was asked for or people should be warned; None to go on."""
+    given = form.cleaned_data
+    organisation: Organisation = given["organisation"]
+    text = briefing.brief(ticket, to=organisation, reason=given["reason"], also=given["also"])
+    warned = sensitive.warnings([organisation], text)
+    if not _is_shown(request, warned):
+        return None
+    rules = sensitive.rules_of([organisation])
+    channel = _("with the ticket") if organisation.pk in rules else _("by e-mail, on this console or a guest link")
+    receiver = Receiver(name=organisation.name, channel=channel, text=_as_sent(text, rules, organisation))
+    return _page(request, ticket, form, [receiver], warned, act="hand_over", files=[])
+
+
+def _is_shown(request: HttpRequest, warned: list[SensitiveDataWarning]) -> bool:
+    if request.POST.get("preview") or any(each.is_refused for each in warned):
+        return True
+    return bool(warned) and not request.POST.get("confirmed")
+
+
+def _addressed(ticket: Ticket, given: dict[str, Any]) -> list[Leg]:
+    legs = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).select_related("organisation", "link__connection")
+    if not given["for_all"]:
+        legs = legs.filter(pk__in=[leg.pk for leg in given["legs"]])
+    return [leg for leg in legs.order_by("number") if not leg.organisation.is_us]
+
+
+def _contents(files: Iterable[UploadedFile]) -> Iterable[tuple[str, bytes]]:
+    """The beginnings of the files; they stay readable."""
+    for file in files:
+        yield str(file.name), file.read(sensitive.LONGEST)
+        file.seek(0)
+
+
+def _as_sent(text: str, rules: dict[int, str], organisation: Organisation) -> str:
+    return masked(text) if rules.get(organisation.pk) == sensitive.Rule.MASK else text
+
+
+def _page(
+    request: HttpRequest,
+    ticket: Ticket,
+    form: CommentForm | HandOverForm,
+    receivers: list[Receiver],
+    warned: list[SensitiveDataWarning],
+    *,
+    act: str,
+    files: list[str],
+) -> HttpResponse:
+    shown = {
+        "ticket": ticket,
+        "form": form,
+        "receivers": receivers,
+        "warned": warned,
+        "is_refused": any(each.is_refused for each in warned),
+        "act": act,
+        "files": files,
+        "page": "tickets",
+    }
+    return render(request, "console/before_sending.html", shown)
