@@ -16,7 +16,7 @@ from connectors.engine.outbound.sensitive import SensitiveDataWarning
 from console.forms.engagements import HandOverForm
 from console.forms.tickets import CommentForm
 from console.rows.audiences import channel_of
-from hub.core.sensitive_data import masked
+from hub.core.sensitive_data import LONGEST, masked
 from hub.models import OPEN_STAGES, Leg, Organisation, Ticket
 from workflows.handoffs import briefing
 
@@ -77,10 +77,10 @@ def _addressed(ticket: Ticket, given: dict[str, Any]) -> list[Leg]:
     return [leg for leg in legs.order_by("number") if not leg.organisation.is_us]
 
 
-def _contents(files: Iterable[UploadedFile]) -> Iterable[tuple[str, bytes]]:
+def _contents(files: Iterable[UploadedFile[Any]]) -> Iterable[tuple[str, bytes]]:
     """The beginnings of the files; they stay readable."""
     for file in files:
-        yield str(file.name), file.read(sensitive.LONGEST)
+        yield str(file.name), file.read(LONGEST)
         file.seek(0)
 
 

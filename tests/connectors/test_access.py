@@ -158,6 +158,7 @@ def test_the_admin_form_refuses_the_same(client: Client, connection: Connection,
         "connector": "autotask",
         "state": "active",
         "intake": "adopt",
+        "sensitive_data": "warn",
         "poll_seconds": "60",
     }
     form["setting_zone_lookup"] = f"{spy[1]}/ATServicesRest"

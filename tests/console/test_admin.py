@@ -111,6 +111,7 @@ def form(organisation: Organisation, tenant: Tenant, simulator: Simulator, **mor
         "connector": "autotask",
         "state": "active",
         "intake": "adopt",
+        "sensitive_data": "warn",
         "poll_seconds": 60,
         "setting_user_name": tenant.api_user,
         "setting_secret": tenant.secret,
