@@ -21,10 +21,9 @@ class IntakeForm(forms.Form):
     )
     acceptance = forms.ChoiceField(label=_("Our ticket counts as accepted when"), choices=Connection.Acceptance.choices)
     sensitive_data = forms.ChoiceField(
-        label=_("Passwords, keys and personal numbers in what we send"),
+        label=_("Passwords and personal numbers in what we send"),
         choices=Connection.SensitiveData.choices,
         required=False,
-        help_text=Connection._meta.get_field("sensitive_data").help_text,
     )
 
     def __init__(self, connection: Connection, picklists: Picklists, *args: Any, **kwargs: Any) -> None:
