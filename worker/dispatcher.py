@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
-from connectors.engine import limits
+from connectors.engine import rate_limits
 from connectors.engine.operations import troubles
 from connectors.models import Trouble
 from hub.core import jobs, wakeups
@@ -113,7 +113,7 @@ class Dispatcher:
 
     def run(self) -> None:
         try:
-            with wakeups.listening(), limits.passing_slots_on(), kept.on():
+            with wakeups.listening(), rate_limits.passing_slots_on(), kept.on():
                 while not self.stopped.is_set():
                     self._look()
         finally:
@@ -131,7 +131,7 @@ class Dispatcher:
         try:
             started = self._swept()
             self.in_vain = 0 if started or not is_woken else min(self.in_vain + 1, 5)
-            limits.give_back_idle()
+            rate_limits.give_back_idle()
             kept.close_idle()
             self._do_chores()
         except DatabaseError as error:

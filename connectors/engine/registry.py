@@ -22,7 +22,7 @@ from django.utils import timezone
 from requests import Session
 
 import connectors
-from connectors.engine import correlation_marks, limits, texts, vault
+from connectors.engine import correlation_marks, rate_limits, texts, vault
 from connectors.kit.contract import Connector, Ports, ProfileConnector
 from connectors.kit.errors import Unsupported
 from connectors.kit.http import TOTAL_SECONDS, Explain, Http
@@ -137,7 +137,7 @@ def _ready(use: Prepared, what: type[Connector], share: float) -> Iterator[Conne
         raise Unsupported(sentence("%(connector)s does not support this.", connector=kind.label))
     memory: dict[str, str] = dict(connection.memory)
     known = dict(memory)
-    limiter = limits.RateLimiter(connection, kind.limits, share=share) if kind.limits and connection.pk else None
+    limiter = rate_limits.RateLimiter(connection, kind.limits, share=share) if kind.limits and connection.pk else None
     opener = _Opener(limiter, connection.pk)
     try:
         # A poll makes many calls in a row: it keeps no slot from what people wait for.
@@ -153,7 +153,7 @@ def _ready(use: Prepared, what: type[Connector], share: float) -> Iterator[Conne
 class _Opener:
     """Opens HTTP sessions for one connector, under our egress policy and within the vendor's rate limit."""
 
-    def __init__(self, limiter: limits.RateLimiter | None, connection_id: int | None) -> None:
+    def __init__(self, limiter: rate_limits.RateLimiter | None, connection_id: int | None) -> None:
         self.policy = Policy.of(settings.EGRESS_ALLOW)
         self.key = (connection_id, self.policy)
         """What a session may be kept for. Those with a certificate of their own are not kept."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db.models import Count, Min
 
-from connectors.engine import limits, registry
+from connectors.engine import rate_limits, registry
 from connectors.kit.contract import TicketConnector
 from connectors.models import Connection, Inbound, Link, Outbound
 from hub.models import Leg, UnmappedValue
@@ -43,7 +43,7 @@ def condition(connection: Connection) -> Condition:
         allowed = registry.kind_of(connection).limits
     except registry.UnknownConnector:
         allowed = None
-    limiter = limits.RateLimiter(connection, allowed) if allowed else None
+    limiter = rate_limits.RateLimiter(connection, allowed) if allowed else None
     return Condition(
         waiting=counts.get(Outbound.State.READY, 0),
         unclear=counts.get(Outbound.State.UNCLEAR, 0),
@@ -52,7 +52,7 @@ def condition(connection: Connection) -> Condition:
         oldest=waiting.aggregate(oldest=Min("queued_at"))["oldest"],
         links=links.count(),
         still=links.exclude(state=Link.State.ACTIVE).count(),
-        used=limits.used(connection, limiter.limits) if limiter else None,
+        used=rate_limits.used(connection, limiter.limits) if limiter else None,
         most=limiter.most if limiter else None,
     )
 

@@ -10,7 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from connectors.engine.inbound import pacing
+from connectors.engine.inbound import intake_limits
 from connectors.engine.mapping import field_names
 from connectors.engine.operations import publishing
 from connectors.engine.outbound import parked_items
@@ -38,7 +38,7 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
     context = {
         "connection": found,
         "condition": connections.condition(found),
-        "held_back": pacing.held_back(found),
+        "held_back": intake_limits.held_back(found),
         "stuck": [item for item in sync_issues.stuck(connection=found) if item.kind != "unmapped"],
         "unmapped": [_unmapped(row) for row in connections.unmapped(found)],
         "raw": connections.raw(found) if is_admin else [],

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from connectors.engine.inbound import alert_acknowledgements, awaited_files, identity, pacing, parked
+from connectors.engine.inbound import alert_acknowledgements, awaited_files, identity, intake_limits, parked
 from connectors.engine.inbound.inbound_preview import as_read_now
 from connectors.engine.operations import differences, publishing
 from connectors.engine.outbound import parked_items
@@ -42,7 +42,7 @@ def sync(request: HttpRequest) -> HttpResponse:
         "waiting": waiting,
         "stuck": sync_issues.stuck(),
         "may_force": differences.may_force(person(request)),
-        "held_back": pacing.held_back(),
+        "held_back": intake_limits.held_back(),
         "connections": connections,
         "page": "sync",
         "cursor": live_cursor(person(request)),

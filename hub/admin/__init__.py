@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from hub.admin import terms  # noqa: F401  registers calendars and contracts
 from hub.admin.bases import LookOnly
 from hub.core.clock import now
-from hub.domain import accounts, sharing
+from hub.domain import accounts, history_sharing
 from hub.models import (
     Asset,
     Event,
@@ -202,7 +202,7 @@ class HistoryShareAdmin(LookOnly):
 
     @admin.action(description=_("End sharing"), permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[HistoryShare]) -> None:
-        count = sharing.end(queryset, at=now())
+        count = history_sharing.end(queryset, at=now())
         messages.success(
             request, ngettext("Sharing of %(n)d ticket ended.", "Sharing of %(n)d tickets ended.", count) % {"n": count}
         )

@@ -50,7 +50,7 @@ class TimedJob:
     The query is compiled once per process: it reads the time from `hub.core.clock` and nothing else that changes.
     """
     due: Callable[[], Iterable[int]]
-    """The primary keys of the rows that are due now, most urgent first. A job that has no rows yields 0."""
+    """The primary keys of the rows that are due now, most urgent first; called only if `waiting` has rows."""
     run: Callable[[int], object]
     """Claims and processes one row; does nothing if the row is no longer due, and may then return 0 or False."""
     label: Promise | str

@@ -115,9 +115,9 @@ def _as_in_the_worker() -> Iterator[None]:
     if IS_BEFORE:
         yield
         return
-    from connectors.engine import limits
+    from connectors.engine import rate_limits
 
-    with limits.passing_slots_on():
+    with rate_limits.passing_slots_on():
         yield
 
 

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from connectors.autotask.webhooks import signature
-from connectors.engine import limits, vault
+from connectors.engine import rate_limits, vault
 from connectors.models import Connection, Inbound, Outbound
 from hub.domain import due_clocks, tickets
 from hub.domain.actors import Actor
@@ -95,7 +95,7 @@ def _insert(made: Connection) -> str:
 
 def one_change(url: str, _folder: str) -> Iterator[Row]:
     """A change of a title, read and sent in this thread."""
-    with TwoVendors(contracts=250, name=" one") as world, limits.passing_slots_on():
+    with TwoVendors(contracts=250, name=" one") as world, rate_limits.passing_slots_on():
         for number in range(3):
             _through(world, number)
         with CaptureQueriesContext(database) as captured:

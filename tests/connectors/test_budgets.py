@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from connectors.engine import limits
+from connectors.engine import rate_limits
 from connectors.engine.outbound import parked_items
 from connectors.models import Connection, Outbound
 from hub.models import Organisation
@@ -34,7 +34,7 @@ def counted(act: Callable[[], object]) -> int:
 
 def one_change(world: TwoVendors, change: Callable[[int], None]) -> dict[str, int]:
     found = {}
-    with limits.passing_slots_on():  # as in the worker
+    with rate_limits.passing_slots_on():  # as in the worker
         for number in range(3):  # the first rounds read once what never changes
             change(number)
             body = world.news()
@@ -47,15 +47,15 @@ def one_change(world: TwoVendors, change: Callable[[int], None]) -> dict[str, in
 
 
 def test_a_change_of_a_field_keeps_its_budget(us: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.engine.limits.RESERVED", 1000)
-    monkeypatch.setattr("connectors.engine.limits.KEPT_SECONDS", 1000)  # however slow the machine is
+    monkeypatch.setattr("connectors.engine.rate_limits.RESERVED", 1000)
+    monkeypatch.setattr("connectors.engine.rate_limits.KEPT_SECONDS", 1000)  # however slow the machine is
     with TwoVendors() as world:
         assert one_change(world, world.change_title) == {"hook": 2, "read": 26, "send": 17}
 
 
 def test_a_note_keeps_its_budget(us: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.engine.limits.RESERVED", 1000)
-    monkeypatch.setattr("connectors.engine.limits.KEPT_SECONDS", 1000)  # however slow the machine is
+    monkeypatch.setattr("connectors.engine.rate_limits.RESERVED", 1000)
+    monkeypatch.setattr("connectors.engine.rate_limits.KEPT_SECONDS", 1000)  # however slow the machine is
     with TwoVendors() as world:
         assert one_change(world, world.add_note) == {"hook": 2, "read": 37, "send": 16}
 
@@ -77,8 +77,8 @@ def test_no_update_finds_its_rows_through_another_table(us: Organisation) -> Non
 def test_the_number_of_contracts_organisations_and_connections_does_not_matter(
     us: Organisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.engine.limits.RESERVED", 1000)
-    monkeypatch.setattr("connectors.engine.limits.KEPT_SECONDS", 1000)  # however slow the machine is
+    monkeypatch.setattr("connectors.engine.rate_limits.RESERVED", 1000)
+    monkeypatch.setattr("connectors.engine.rate_limits.KEPT_SECONDS", 1000)  # however slow the machine is
     with TwoVendors() as world:
         few = one_change(world, world.add_note)
         for number in range(40):

@@ -17,7 +17,7 @@ from django.utils import timezone
 from connectors.autotask.simulator import Injected, Simulator, Tenant
 from connectors.connectwise.simulator import Simulator as ConnectWiseSimulator
 from connectors.connectwise.simulator import Tenant as ConnectWiseTenant
-from connectors.engine import hooks, limits, mapping, registry, vault
+from connectors.engine import hooks, mapping, rate_limits, registry, vault
 from connectors.engine.inbound.parked import retry
 from connectors.engine.mapping import dry_run, mapping_suggestions, preview
 from connectors.engine.operations import compare, publishing
@@ -57,9 +57,9 @@ def link(connection: Connection, agent: Actor) -> Link:
 # -- limits
 
 
-def gate(connection: Connection, **more: Any) -> limits.RateLimiter:
+def gate(connection: Connection, **more: Any) -> rate_limits.RateLimiter:
     connection.share = more.pop("percent", None)
-    return limits.RateLimiter(connection, Limits(**({"requests": 10, "seconds": 3600, "share": 0.5} | more)))
+    return rate_limits.RateLimiter(connection, Limits(**({"requests": 10, "seconds": 3600, "share": 0.5} | more)))
 
 
 def test_all_workers_together_keep_to_our_part_of_the_limit(connection: Connection) -> None:
@@ -71,7 +71,7 @@ def test_all_workers_together_keep_to_our_part_of_the_limit(connection: Connecti
         pass
     assert later.value.after is not None
     assert 60 <= later.value.after <= 3600
-    assert limits.used(connection, Limits(requests=10, seconds=3600)) == 5
+    assert rate_limits.used(connection, Limits(requests=10, seconds=3600)) == 5
 
 
 def test_an_admin_may_say_how_much_is_ours(connection: Connection) -> None:
@@ -80,7 +80,7 @@ def test_an_admin_may_say_how_much_is_ours(connection: Connection) -> None:
 
 def test_a_poll_leaves_the_rest_to_what_people_wait_for(connection: Connection) -> None:
     whole = Limits(requests=100, seconds=3600)
-    assert limits.RateLimiter(connection, whole, share=limits.POLL_SHARE).most == 60
+    assert rate_limits.RateLimiter(connection, whole, share=rate_limits.POLL_SHARE).most == 60
 
 
 def test_old_counts_are_forgotten(connection: Connection) -> None:
@@ -91,7 +91,7 @@ def test_old_counts_are_forgotten(connection: Connection) -> None:
 
 
 def test_no_more_calls_at_once_than_they_allow(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(rate_limits, "PATIENCE_SECONDS", 0.0)
     narrow = gate(connection, threads=2, requests=1000, endpoint=lambda path: path)
     with narrow.slot("Tickets"), narrow.slot("Tickets"):
         with pytest.raises(TryLater, match="limit of simultaneous requests"), narrow.slot("Tickets"):
@@ -103,7 +103,7 @@ def test_no_more_calls_at_once_than_they_allow(connection: Connection, monkeypat
 
 
 def test_the_turn_of_a_process_that_died_is_free_again(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(rate_limits, "PATIENCE_SECONDS", 0.0)
     CallSlot.objects.create(connection=connection, endpoint="Tickets", number=0, until=datetime.now().timestamp() - 1)
     with gate(connection, threads=1, endpoint=lambda path: path).slot("Tickets"):
         pass
@@ -138,18 +138,18 @@ def test_a_process_counts_some_requests_in_advance_while_much_is_left(connection
         for _ in range(10):
             with gate(connection, requests=10_000).slot("x"):
                 pass
-    assert limits.used(connection, limits_) == 10
+    assert rate_limits.used(connection, limits_) == 10
     assert len([query for query in rows.captured_queries if "UPDATE" in query["sql"] or "INSERT" in query["sql"]]) <= 3
 
 
 def test_what_was_counted_in_advance_for_people_is_not_spent_by_a_poll(connection: Connection) -> None:
     whole = Limits(requests=10_000, seconds=3600)
-    with limits.RateLimiter(connection, whole).slot("x"):
+    with rate_limits.RateLimiter(connection, whole).slot("x"):
         pass
-    assert limits.used(connection, whole) == 10
-    with limits.RateLimiter(connection, whole, share=limits.POLL_SHARE).slot("x"):
+    assert rate_limits.used(connection, whole) == 10
+    with rate_limits.RateLimiter(connection, whole, share=rate_limits.POLL_SHARE).slot("x"):
         pass
-    assert limits.used(connection, whole) == 20
+    assert rate_limits.used(connection, whole) == 20
 
 
 def test_the_work_on_one_record_keeps_its_slot_and_returns_it_at_the_end(connection: Connection) -> None:
@@ -169,7 +169,7 @@ def test_a_slot_that_was_kept_for_long_is_returned_before_the_next_call(
     with narrow.keeping():
         with narrow.slot("Tickets"):
             first = CallSlot.objects.get().until
-        monkeypatch.setattr(limits, "KEPT_SECONDS", -1.0)
+        monkeypatch.setattr(rate_limits, "KEPT_SECONDS", -1.0)
         with narrow.slot("Tickets"):
             assert CallSlot.objects.get().until > first
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from hub.domain import history, messages, sharing, tickets
+from hub.domain import history, history_sharing, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import EventKind, Organisation, Ticket
 from hub.queries import permissions, timeline
@@ -46,7 +46,7 @@ def successor(us: Organisation, agent: Actor, ticket: Ticket, at: datetime) -> O
     """A vendor that may read what was said until now, and had no part in it; something is said afterwards."""
     made: Organisation = factories.OrganisationFactory()
     messages.say(ticket=ticket, body="Before", is_for_later_legs=True, actor=agent, at=at)
-    sharing.share([ticket], organisation=made, why="takes over", by=None, at=at + timedelta(minutes=1))
+    history_sharing.share([ticket], organisation=made, why="takes over", by=None, at=at + timedelta(minutes=1))
     messages.say(ticket=ticket, body="Afterwards", is_for_later_legs=True, actor=agent, at=at + timedelta(minutes=2))
     return made
 

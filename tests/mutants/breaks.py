@@ -35,8 +35,8 @@ BREAKS = (
     Break(
         "a vendor with an engagement reads what was said to another vendor",
         "hub/queries/permissions.py",
-        "told = Q(legs__organisation__in=vendors) | Q(author_organisation__in=vendors)",
-        "told = Q(ticket__legs__organisation__in=vendors)",
+        "return Q(legs__organisation__in=organisations) | Q(author_organisation__in=organisations)",
+        "return Q(ticket__legs__organisation__in=organisations)",
         (VISIBILITY,),
     ),
     Break(

@@ -13,9 +13,9 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from connectors.autotask.simulator import Tenant
-from connectors.engine.limits import _Slot
 from connectors.engine.outbound import due_items
 from connectors.engine.outbound.sender import Sender
+from connectors.engine.rate_limits import _Slot
 from connectors.kit.http import Http
 from connectors.models import Connection, Link, Outbound
 from hub.core import jobs, wakeups
@@ -176,8 +176,8 @@ def test_a_worker_ends_although_the_database_is_away(monkeypatch: pytest.MonkeyP
     def gone(**_: Any) -> None:
         raise DatabaseError("gone")
 
-    monkeypatch.setattr("connectors.engine.limits.CallSlot.objects.filter", gone)
-    monkeypatch.setattr("connectors.engine.limits._passed.idle", lambda **_: [(1, "", _Slot(1, 0.0, 0.0))])
+    monkeypatch.setattr("connectors.engine.rate_limits.CallSlot.objects.filter", gone)
+    monkeypatch.setattr("connectors.engine.rate_limits._passed.idle", lambda **_: [(1, "", _Slot(1, 0.0, 0.0))])
     worker.stop()
     worker.run()
     assert worker.pool.threads == []

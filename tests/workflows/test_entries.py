@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from hub.core.clock import now
 from hub.core.ids import new_ulid
-from hub.domain import history, ledger, messages, sharing, tickets
+from hub.domain import history, history_sharing, ledger, messages, tickets
 from hub.domain.actors import Actor
 from hub.models import Attachment, HistoryImport, HistoryShare, Leg, Message, Organisation, Ticket
 from hub.queries import permissions
@@ -257,8 +257,8 @@ def test_an_admin_ends_it_and_what_was_stays_known(
     share.refresh_from_db()
     assert share.ended_at is not None
     # Shared anew it is a row of its own.
-    assert sharing.share([past], organisation=comes, why="again", by=None, at=now()) == 1
-    assert sharing.share([past], organisation=comes, why="again", by=None, at=now()) == 0
+    assert history_sharing.share([past], organisation=comes, why="again", by=None, at=now()) == 1
+    assert history_sharing.share([past], organisation=comes, why="again", by=None, at=now()) == 0
     assert read_by(reader, past)
 
 
@@ -497,7 +497,7 @@ def test_a_reader_of_the_past_is_no_reader_once_engaged(
     past: Ticket, leaves: Organisation, comes: Organisation, agent: Actor
 ) -> None:
     user = factories.member("vendor", comes)
-    sharing.share([past], organisation=comes, why="w", by=None, at=now())
+    history_sharing.share([past], organisation=comes, why="w", by=None, at=now())
     assert permissions.shared_until(user, past) is not None
     transitions.move(ticket=past, name="reopen", actor=agent, at=AT + timedelta(hours=2))
 

@@ -18,7 +18,7 @@ from workflows.authoring.serialization import BadDocument
 from workflows.handoffs import engagements, stages
 from workflows.lifecycle import transitions
 from workflows.models import PolicyRecord
-from workflows.rules import execution
+from workflows.rules import execution, parameters
 
 pytestmark = pytest.mark.django_db
 
@@ -241,8 +241,14 @@ def test_a_name_that_two_rows_have_leads_to_neither(us: Organisation) -> None:
         Team.objects.create(organisation=factories.OrganisationFactory(), name="First line")
     given = rule("give", None, "", actions=[act("assign_team", team=Team.objects.first().public_id)])  # type: ignore[union-attr]
     plan = json.loads(serialization.text(draft(given)))
-    elsewhere = json.loads(json.dumps(plan).replace(plan["names"].popitem()[0], "01ELSEWHERE000000000000000"))
+    known, name = next(iter(plan["names"].items()))
+    assert name == f"{Team.objects.get(public_id=known).organisation}: First line"
+    elsewhere = json.loads(json.dumps(plan).replace(known, "01ELSEWHERE000000000000000"))
+    made = serialization.taken_in(elsewhere)
+    assert json.loads(serialization.text(made))["names"] == plan["names"]
 
+    # A file of an older version has the name alone.
+    elsewhere["names"] = dict.fromkeys(elsewhere["names"], "First line")
     with pytest.raises(BadDocument, match="There are several of the kind team named “First line”"):
         serialization.taken_in(elsewhere)
 
@@ -325,3 +331,21 @@ def test_tickets_move_to_another_version_by_a_map_with_counts(agent: Actor) -> N
     publishing.retire(first, user=None, why="", at=AT)
     with pytest.raises(NotPublishable, match="published version"):
         publishing.move_tickets(second, first, user=None, why="", at=AT)
+
+
+def test_rows_named_within_an_organisation_are_exported_and_found_with_its_name() -> None:
+    ours, theirs = (factories.OrganisationFactory(name=name) for name in ("Acme", "Globex"))
+    gone, other = (Team.objects.create(organisation=each, name="Network") for each in (ours, theirs))
+    assert parameters.row_names(Team, [gone.public_id]) == {gone.public_id: "Acme: Network"}
+    assert parameters.rows_named(Team, "Acme: Network") == [gone]
+    assert parameters.rows_named(Team, "Network") == [other, gone]  # as in a file of an older version: ambiguous
+    gone.delete()
+    assert parameters.rows_named(Team, "Acme: Network") == []
+    assert parameters.rows_named(Team, "Network") == [other]
+
+
+def test_a_list_that_the_form_cannot_show_is_refused() -> None:
+    many = [factories.OrganisationFactory().public_id for _each in range(7)]
+    field = parameters.Organisations(choices=[])
+    assert field.fault(many[:6]) == ""
+    assert "At most 6 entries" in field.fault(many)

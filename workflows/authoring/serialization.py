@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from hub.models import Organisation, State, Workflow, WorkflowVersion
 from workflows.models import Action, Escalation, Guard, Step, Transition
-from workflows.rules.parameters import Param
+from workflows.rules.parameters import Param, row_names, rows_named
 from workflows.rules.registry import ACTIONS, GUARDS, Kind
 
 FORMAT = "ticket-hub-workflow/1"
@@ -124,8 +124,7 @@ def _names(document: Mapping[str, Any]) -> dict[str, str]:
     for param, params in _row_params(document):
         value = params[param.name]
         wanted = value if isinstance(value, list) else [value]
-        for row in param.kind.model.objects.filter(public_id__in=wanted):
-            found[row.public_id] = row.name
+        found |= row_names(param.kind.model, wanted)
     holders = [state["default_holder"] for state in document["states"] if state["default_holder"]]
     found |= dict(Organisation.objects.filter(public_id__in=holders).values_list("public_id", "name"))
     return found
@@ -253,8 +252,8 @@ def _resolve(document: dict[str, Any]) -> list[str]:
 
 
 def _named(model: Any, name: str) -> list[Any]:
-    """The rows with this name; of several versions, only the newest."""
-    rows = list(model.objects.filter(name=name).order_by("-pk"))
+    """The rows with this full name; of several versions, only the newest."""
+    rows = rows_named(model, name)
     return rows[:1] if hasattr(model, "version") else rows
 
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from hub.domain import files, history, ledger, messages, numbers, sharing, tickets
+from hub.domain import files, history, history_sharing, ledger, messages, numbers, tickets
 from hub.domain.actors import Actor
 from hub.domain.checkpoints import Story
 from hub.domain.event_loader import FOLDED, Facts
@@ -98,7 +98,7 @@ def bring(package: Package, *, organisation: Organisation, by: User | None, at: 
             ]
         )
     why = _("%(vendor)s worked on this ticket before.") % {"vendor": package.vendor}
-    found.shared = sharing.share(found.here, organisation=organisation, why=why, by=by, at=at)
+    found.shared = history_sharing.share(found.here, organisation=organisation, why=why, by=by, at=at)
     if not found.new:
         return found
     batch, _is_new = HistoryImport.objects.get_or_create(
@@ -110,7 +110,7 @@ def bring(package: Package, *, organisation: Organisation, by: User | None, at: 
     while chunk := list(islice(rows, BATCH)):
         with transaction.atomic():
             made = bringer.write(chunk)
-            found.shared += sharing.share(made, organisation=organisation, why=why, by=by, at=at)
+            found.shared += history_sharing.share(made, organisation=organisation, why=why, by=by, at=at)
             batch.tickets_done += len(made)
             batch.save(update_fields=["tickets_done"])
     batch.status = HistoryImport.Status.DONE

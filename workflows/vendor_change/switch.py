@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from hub.domain import sharing, tickets
+from hub.domain import history_sharing, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, Leg, Organisation, Phase, Service, Ticket
 from workflows.handoffs import briefing, engagements, transitions
@@ -176,7 +176,7 @@ def _finish(switch: VendorSwitch, at: datetime) -> None:
     if fresh.archives and not Leg.objects.filter(organisation=fresh.leaves_id, stage__in=OPEN_STAGES).exists():
         Organisation.objects.filter(pk=fresh.leaves_id, archived_at=None).update(archived_at=at)
     if fresh.shares_history:
-        sharing.share(past(fresh), organisation=fresh.comes, why=_reason(fresh), by=fresh.made_by, at=at)
+        history_sharing.share(past(fresh), organisation=fresh.comes, why=_reason(fresh), by=fresh.made_by, at=at)
 
 
 def past(switch: VendorSwitch) -> QuerySet[Ticket]:

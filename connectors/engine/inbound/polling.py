@@ -12,7 +12,7 @@ from django.db import DataError, transaction
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
-from connectors.engine import backoff, hooks, limits, registry, texts
+from connectors.engine import backoff, hooks, rate_limits, registry, texts
 from connectors.engine.inbound import duplicates, inbox, refetch, snapshots
 from connectors.engine.leases import LEASE
 from connectors.engine.vault import CannotUnseal
@@ -94,7 +94,7 @@ def poll(*, connection_id: int) -> int:
         return 0
     stored = 0
     try:
-        with registry.ready(connection, share=limits.POLL_SHARE) as connector:
+        with registry.ready(connection, share=rate_limits.POLL_SHARE) as connector:
             if isinstance(connector, MailConnector):
                 stored += _take_letters(connection, connector)
             elif isinstance(connector, TicketConnector):

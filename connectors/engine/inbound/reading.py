@@ -11,7 +11,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from connectors.engine import backoff, registry, texts
-from connectors.engine.inbound import inbound_mail, pacing, records, refetch
+from connectors.engine.inbound import inbound_mail, intake_limits, records, refetch
 from connectors.engine.inbound.alerts import calls
 from connectors.engine.inbound.inbox import LeftAlone
 from connectors.engine.leases import LEASE
@@ -32,12 +32,12 @@ MOST_ATTEMPTS = 5
 
 def due_mail(*, at: datetime, limit: int = 100) -> list[int]:
     """Primary keys of e-mails to read now; no more from one sender than its limit allows."""
-    return pacing.in_turn(waiting_mail(at=at), at=at, limit=limit)
+    return intake_limits.in_turn(waiting_mail(at=at), at=at, limit=limit)
 
 
 def due_hooks(*, at: datetime, limit: int = 100) -> list[int]:
     """Primary keys of other rows to read now; no more from one connection than its limit allows."""
-    return pacing.in_turn(waiting_hooks(at=at), at=at, limit=limit)
+    return intake_limits.in_turn(waiting_hooks(at=at), at=at, limit=limit)
 
 
 def due_calls(*, at: datetime, without: Collection[int]) -> list[Due]:
@@ -45,13 +45,13 @@ def due_calls(*, at: datetime, without: Collection[int]) -> list[Due]:
 
     Alerts of one connection are read by one worker at a time, because their order counts.
     """
-    spent = pacing.begun_now()
-    if without or any(pacing.left(source, spent) == 0 for source in spent):
-        keys = pacing.in_turn(waiting_hooks(at=at).exclude(connection__in=without), at=at, limit=MOST_CALLS)
+    spent = intake_limits.begun_now()
+    if without or any(intake_limits.left(source, spent) == 0 for source in spent):
+        keys = intake_limits.in_turn(waiting_hooks(at=at).exclude(connection__in=without), at=at, limit=MOST_CALLS)
         order = {pk: place for place, pk in enumerate(keys)}
-        rows = sorted(pacing.turns(Inbound.objects.filter(pk__in=keys), *_SYSTEM), key=lambda row: order[row[0]])
+        rows = sorted(intake_limits.turns(Inbound.objects.filter(pk__in=keys), *_SYSTEM), key=lambda row: order[row[0]])
     else:
-        rows = pacing.allowed(compiled.run(_first_calls), spent)
+        rows = intake_limits.allowed(compiled.run(_first_calls), spent)
     calls = []
     for pk, _turn, system, _kind, _sender, slug, purpose in rows:
         if purpose == Connection.Purpose.ALERTS:
@@ -67,7 +67,7 @@ MOST_CALLS = 100
 
 
 def _first_calls() -> QuerySet[Inbound, tuple[Any, ...]]:
-    return pacing.turns(waiting_hooks(at=clock.system()), *_SYSTEM)[:MOST_CALLS]
+    return intake_limits.turns(waiting_hooks(at=clock.system()), *_SYSTEM)[:MOST_CALLS]
 
 
 def waiting_mail(*, at: datetime) -> QuerySet[Inbound]:
@@ -118,7 +118,8 @@ def _read_in_order(connection: Connection) -> bool:
         return False
     try:
         waiting = Inbound.objects.filter(connection=connection, state=Inbound.State.NEW).order_by("pk")
-        allowed = pacing.left(pacing.Source(connection.pk, Inbound.Kind.HOOK, ""), pacing.begun(at=at))
+        source = intake_limits.Source(connection.pk, Inbound.Kind.HOOK, "")
+        allowed = intake_limits.left(source, intake_limits.begun(at=at))
         for pk in waiting.values_list("pk", flat=True)[: min(MOST_IN_ORDER, allowed or 0)]:
             _read(_row.one(pk))
     finally:

@@ -22,7 +22,7 @@ from connectors.engine.mapping import NotMapped
 from connectors.engine.outbound import due_items, item_writes, lookup, refusals
 from connectors.engine.outbound.agreed_values import Agreement
 from connectors.engine.outbound.composition import Composed, Composer
-from connectors.engine.outbound.pace import Pace
+from connectors.engine.outbound.write_limit import WriteLimit
 from connectors.kit.contract import Change, OutboundConnector, Pushed, RemoteTicket, TicketConnector
 from connectors.kit.errors import ConnectorError, Forbidden, LockedOut, Missing, Refused, TryLater, Unclear, Unsupported
 from connectors.models import Attempt, Connection, Lane, Link, Outbound
@@ -68,7 +68,7 @@ class Sender:
         self.is_stale = False
         """Whether a call has been made since then: meanwhile others may have parked, bound or woken an item."""
         self.settled = 0
-        self.pace = Pace(link)
+        self.write_limit = WriteLimit(link)
         self.is_connection_down = False
         """Whether the connection rests or was stopped, so that no other link can be sent on either."""
         self.seen: RemoteTicket | None = None
@@ -181,7 +181,7 @@ class Sender:
         return fresh
 
     def _push(self, item: Outbound, composed: Composed) -> Pushed:
-        self.pace.check()
+        self.write_limit.check()
         if item.kind == Outbound.Kind.CREATE:
             made = lookup.made(self.link, self.connector)
             if made is not None:
@@ -200,7 +200,7 @@ class Sender:
         if not item_writes.intend(*self._named(item), item.state, item.intent_at, item.intent):
             self._fresh_link()  # Fenced if that is the reason
             raise Overtaken
-        self.pace.count()
+        self.write_limit.count()
 
     def _look_up(self, item: Outbound) -> bool:
         """Look up an item that may have been sent; True if it has not arrived and can be sent again now."""

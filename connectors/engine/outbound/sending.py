@@ -11,8 +11,8 @@ from connectors.engine import backoff, leases, registry
 from connectors.engine.inbound import identity
 from connectors.engine.leases import Fenced
 from connectors.engine.outbound import due_items
-from connectors.engine.outbound.pace import TooMany
 from connectors.engine.outbound.sender import Sender
+from connectors.engine.outbound.write_limit import TooMany
 from connectors.engine.vault import CannotUnseal
 from connectors.kit.contract import OutboundConnector
 from connectors.models import Connection, Lane, Link

@@ -6,7 +6,7 @@ one place how its value is entered, which values are valid, and how a value is s
 
 from .base import NOTHING, Label, Param, ParameterField, Text
 from .choices import Choice, Choices, Endpoint, PriorityChoice, Role, Verb
-from .rows import Calendar, Organisation, Organisations, Row, Service, Team
+from .rows import Calendar, Organisation, Organisations, Row, Rows, Service, Team, row_names, rows_named
 from .values import EXPRESSION_NAMES, Expression, Flag, LongText, Number, Template, Texts
 
 __all__ = [
@@ -28,10 +28,13 @@ __all__ = [
     "PriorityChoice",
     "Role",
     "Row",
+    "Rows",
     "Service",
     "Team",
     "Template",
     "Text",
     "Texts",
     "Verb",
+    "row_names",
+    "rows_named",
 ]

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from hub import models
 from hub.models import Publication, WorkflowVersion
-from workflows.rules.fields import InOrderField
+from workflows.rules.fields import MOST_IN_ORDER, InOrderField
 
 from .base import Label, Param, ParameterField
 from .choices import Choice
@@ -26,7 +26,9 @@ class Row(Choice):
 
     @classmethod
     def listed(cls, param: Param, _version: WorkflowVersion | None) -> list[tuple[str, Label]]:
-        return [(row.public_id, str(row)) for row in cls.offered().order_by("name", "pk")]
+        rows = _with_owner(cls.offered()).order_by("name", "pk")
+        names = full_name if _is_named_per_organisation(cls.model) else str
+        return [(row.public_id, names(row)) for row in rows]
 
     def chosen_fault(self, value: str) -> str:
         return missing_row(self.model, [value])
@@ -47,8 +49,30 @@ def missing_row(model: Any, wanted: list[str]) -> str:
 
 def row_names(model: Any, wanted: Iterable[Any]) -> dict[str, str]:
     """The names of a model's rows by their public ids."""
-    rows = model.objects.filter(public_id__in=list(wanted))
-    return dict(rows.values_list("public_id", "name"))
+    rows = _with_owner(model.objects.filter(public_id__in=list(wanted)))
+    return {row.public_id: full_name(row) for row in rows}
+
+
+def rows_named(model: Any, name: str) -> list[Any]:
+    """The rows with this full name, the newest first. Names without an organisation, as older files have, count too."""
+    names = {name, name.partition(": ")[2]}
+    rows = list(_with_owner(model.objects.filter(name__in=names)).order_by("-pk"))
+    return [row for row in rows if full_name(row) == name] or [row for row in rows if row.name == name]
+
+
+def full_name(row: Any) -> str:
+    """What tells a row apart from all others of its model: the name, after that of its organisation if need be."""
+    return f"{row.organisation}: {row.name}" if _is_named_per_organisation(type(row)) else str(row.name)
+
+
+def _is_named_per_organisation(model: Any) -> bool:
+    return any(
+        set(getattr(each, "fields", ())) == {"organisation", "name"} for each in model._meta.total_unique_constraints
+    )
+
+
+def _with_owner(rows: Any) -> Any:
+    return rows.select_related("organisation") if _is_named_per_organisation(rows.model) else rows
 
 
 class Organisation(Row):
@@ -76,24 +100,33 @@ class Team(Row):
     model = models.Team
 
 
-class Organisations(ParameterField, InOrderField):
-    """Several organisations, in order."""
+class Rows(ParameterField, InOrderField):
+    """Several rows of a model in order, at most MOST_IN_ORDER; a subclass says of which kind."""
 
     holds = list
     expected = _lazy("Expected a list.")
-    model = models.Organisation
+    one: type[Row]
+    """The kind of parameter for one such row."""
 
     @classmethod
     def arguments(cls, param: Param, version: WorkflowVersion | None) -> dict[str, Any]:
-        return super().arguments(param, version) | {"choices": Organisation.listed(param, version)}
+        return super().arguments(param, version) | {"choices": cls.one.listed(param, version)}
 
     def fault(self, value: Any) -> str:
         if not isinstance(value, list):
             return str(self.expected)
         if not all(isinstance(each, str) for each in value):
             return _("Expected a list of ids.")
+        if len(value) > MOST_IN_ORDER:
+            return _("At most %(most)s entries are possible here.") % {"most": MOST_IN_ORDER}
         return missing_row(self.model, value)
 
     @classmethod
     def names(cls, param: Param, values: list[Any]) -> dict[str, str]:
         return row_names(cls.model, values)
+
+
+class Organisations(Rows):
+    """Several organisations, in order."""
+
+    one, model = Organisation, models.Organisation

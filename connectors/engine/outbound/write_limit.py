@@ -13,7 +13,7 @@ from connectors.models import Attempt, Link
 from hub.core import statements
 from hub.core.sentences import sentence
 
-PACE = timedelta(hours=1)
+WINDOW = timedelta(hours=1)
 """The time over which writes on one link are counted."""
 
 
@@ -21,7 +21,7 @@ class TooMany(Exception):
     """There were so many writes within an hour that two systems seem to react to each other."""
 
 
-class Pace:
+class WriteLimit:
     """Counts the writes on one link; read once per lease, because only the holder of the lease writes."""
 
     def __init__(self, link: Link) -> None:
@@ -46,7 +46,7 @@ class Pace:
             )
 
     def _counted(self) -> int:
-        since = timezone.now() - PACE
+        since = timezone.now() - WINDOW
         if self.link.paced_from is not None:
             since = max(since, self.link.paced_from)
         return _writes.first(self.link.pk, since) or 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from connectors.engine.inbound import pacing, reading
+from connectors.engine.inbound import intake_limits, reading
 from connectors.models import Connection, Inbound
 from hub.core import jobs
 from hub.models import Organisation
@@ -106,7 +106,7 @@ def test_reading_is_what_counts(us: Organisation) -> None:
     dispatcher.drain()
 
     assert Inbound.objects.filter(state=Inbound.State.NEW).count() == 2
-    assert sum(pacing.begun(at=timezone.now()).values()) == 3
+    assert sum(intake_limits.begun(at=timezone.now()).values()) == 3
 
 
 def test_what_waits_is_shown_with_how_many_and_why(us: Organisation) -> None:
