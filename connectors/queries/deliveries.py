@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max, OuterRef, Subquery
+from django.db.models import OuterRef, Subquery
 
-from connectors.models import Attempt, AwaitedFile, Inbound, Lane, Link, Outbound
+from connectors.models import AwaitedFile, Lane, Link, Outbound
 from hub.models import Leg, Message
 
 
@@ -59,12 +59,6 @@ def _delivery(row: Outbound) -> Delivery:
         at=row.next_attempt_at if is_retried else row.done_at,
         can_be_edited=row.state == Outbound.State.PARKED and row.kind == Outbound.Kind.NOTE and not row.is_pack,
     )
-
-
-def cursor() -> str:
-    """A text that changes whenever something was sent, could not be sent, or was received; the console polls it."""
-    newest = Attempt.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    return f"{newest}.{Inbound.objects.aggregate(newest=Max('pk'))['newest'] or 0}"
 
 
 def awaited_files(messages: Iterable[Message]) -> dict[int, list[AwaitedFile]]:

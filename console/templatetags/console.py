@@ -15,6 +15,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from console import polling
 from console.durations import span
 from console.rows.columns import Column
 from console.rows.tickets import TicketRow
@@ -33,6 +34,12 @@ register.filter("span", span)
 
 
 register.filter("colour", colour_of)
+
+
+@register.simple_tag
+def polling_pass(user: User) -> str:
+    """The pass with which an open page asks for news."""
+    return polling.pass_for(user)
 
 
 @register.simple_tag

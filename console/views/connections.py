@@ -17,7 +17,7 @@ from connectors.engine.outbound import parked_items
 from connectors.models import Connection, NoteRule, Outbound, StatusRule
 from connectors.queries import alerts, connections, sync_issues
 from console.access import person, workers_only
-from console.views.board import live_cursor
+from console.polling import live_cursor
 from hub.domain.actors import Actor
 from hub.domain.tickets import us
 from hub.models import Priority, UnmappedValue

@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from console.access import person
-from console.views.board import live_cursor
+from console.polling import live_cursor
 from hub.core.clock import now
 from workflows.models import Notice
 

@@ -16,7 +16,7 @@ from connectors.engine.outbound import parked_items
 from connectors.models import AwaitedFile, Connection, Difference, Inbound, Link, Outbound
 from connectors.queries import sync_issues
 from console.access import person, workers_only
-from console.views.board import live_cursor
+from console.polling import live_cursor
 from hub.core.clock import now
 from hub.core.sentences import sentence
 from hub.domain.actors import Actor

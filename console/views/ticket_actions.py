@@ -16,9 +16,9 @@ from django.views.decorators.http import require_POST
 from console.access import person, workers_only
 from console.forms.bulk import AssignForm
 from console.forms.tickets import CommentForm, OpenForm, PriorityForm, ReplyForm, VerbForm
+from console.polling import live_cursor
 from console.rows.verbs import verb_rows
 from console.views import before_sending
-from console.views.board import live_cursor
 from hub.core.clock import now
 from hub.domain import messages as conversation
 from hub.domain import tickets as record

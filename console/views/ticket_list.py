@@ -17,11 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from console.access import person, reader_of
+from console.polling import live_cursor
 from console.rows import columns
 from console.rows.chips import chips
 from console.rows.columns import Column
 from console.rows.tickets import found_rows, ticket_rows
-from console.views.board import live_cursor
 from console.views.saved_views import shown_view
 from hub.models import Ticket, User
 from hub.queries import choices, permissions, sorting

@@ -15,11 +15,11 @@ from console.access import person
 from console.forms.bulk import AssignForm
 from console.forms.engagements import REASON_CODES, DecisionForm, HandOverForm
 from console.forms.tickets import CommentForm, PriorityForm, ReplyForm
+from console.polling import live_cursor
 from console.rows import time_chart
 from console.rows.engagements import engagement_rows
 from console.rows.timeline import timeline_rows
 from console.rows.verbs import verb_rows
-from console.views.board import live_cursor
 from hub.core.clock import now
 from hub.models import Contract, Ticket, User
 from hub.queries import permissions, timeline

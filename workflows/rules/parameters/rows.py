@@ -76,6 +76,8 @@ def _with_owner(rows: Any) -> Any:
 
 
 class Organisation(Row):
+    """An organisation that can be engaged; customers are not offered."""
+
     model = models.Organisation
 
     @classmethod
@@ -127,6 +129,6 @@ class Rows(ParameterField, InOrderField):
 
 
 class Organisations(Rows):
-    """Several organisations, in order."""
+    """Several organisations that can be engaged, in order; customers are not offered."""
 
     one, model = Organisation, models.Organisation

@@ -1,0 +1,78 @@
+"""What every open page asks every two seconds: has anything changed?
+
+A page of somebody who sees everything carries a signed pass, so that the usual answer, *nothing new*, costs one query
+and no session. The pass says only that its bearer may know that something has changed. It ends after ten minutes; then
+the session is checked, and the page gets another pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.core import signing
+from django.db.models import Max, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.crypto import salted_hmac
+
+from connectors.models import Attempt, Inbound
+from hub.core import statements
+from hub.models import Event, Organisation, User
+from hub.queries import permissions
+
+PASS_AGE = timedelta(minutes=10)
+_signer = signing.TimestampSigner(salt="console.polling")
+_SEES_EVERYTHING = "all"
+
+
+def live_cursor(user: User) -> str:
+    """A short text that changes whenever a page would look different for this user.
+
+    For users who do not see everything, it reveals only that one of their own tickets has changed.
+    """
+    if permissions.sees_everything(user):
+        return _newest()
+    own = Event.objects.filter(ticket__in=permissions.visible_tickets(user).values("pk"))
+    newest = own.aggregate(newest=Max("pk"))["newest"] or 0
+    return salted_hmac("console.live", f"{user.pk}.{newest}").hexdigest()[:16]
+
+
+def pass_for(user: User) -> str:
+    """The signed pass of a page; empty for users who do not see everything."""
+    return _signer.sign(_SEES_EVERYTHING) if permissions.sees_everything(user) else ""
+
+
+def is_valid(signed: str) -> bool:
+    """Whether the pass is ours and has not ended."""
+    try:
+        return _signer.unsign(signed, max_age=PASS_AGE) == _SEES_EVERYTHING
+    except signing.BadSignature:
+        return False
+
+
+def _newest() -> str:
+    """The newest event, attempt to send and received item. One query."""
+    found = _newest_keys.first()
+    return "0" if found is None else ".".join(str(each or 0) for each in found)
+
+
+@statements.select
+def _newest_keys() -> QuerySet[Organisation, tuple[int | None, ...]]:
+    newest = [model.objects.order_by("-pk").values("pk")[:1] for model in (Event, Attempt, Inbound)]
+    return Organisation.objects.filter(is_us=True).values_list(*(Subquery(each) for each in newest))
+
+
+class PollingMiddleware:
+    """Answers a poll with a valid pass and nothing new at once; everything else takes the usual way."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.path = reverse("console:live")
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path == self.path and request.method == "GET" and is_valid(request.GET.get("pass", "")):
+            cursor = request.GET.get("cursor", "")
+            if cursor == _newest():
+                return HttpResponse(status=204)
+        return self.get_response(request)
