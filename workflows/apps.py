@@ -15,4 +15,5 @@ class WorkflowsConfig(AppConfig):
 
         for subject in ("tickets", "engagements", "messages"):  # registers the actions, in the order of the docs
             import_module(f"workflows.actions.{subject}")
+        from workflows.notifications import following  # noqa: F401  registers the receiver of news
         from workflows.rules import guards, scheduling  # noqa: F401  registers the guards and the receiver of events

@@ -8,7 +8,7 @@ from hub.core.clock import now, system
 from hub.core.jobs import TimedJob, register
 from workflows.bulk import running as bulk
 from workflows.handoffs import expiry, vendor_mail
-from workflows.lifecycle import triage
+from workflows.lifecycle import tasks, triage
 from workflows.notifications import delivery
 from workflows.rules import runner
 from workflows.vendor_change import switch
@@ -51,6 +51,16 @@ register(
         waiting=lambda: triage.waiting(at=now()),
         due=lambda: triage.due(at=now()),
         run=lambda pk: triage.remind(triage_id=pk, at=now()),
+    ),
+    TimedJob(
+        name="tasks",
+        by_time=True,
+        label=_("Tasks to remind of"),
+        since="due_at",
+        clock=now,
+        waiting=lambda: tasks.waiting(at=now()),
+        due=lambda: tasks.due(at=now()),
+        run=lambda pk: tasks.remind(task_id=pk, at=now()),
     ),
     TimedJob(
         name="switch",

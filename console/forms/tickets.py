@@ -132,5 +132,17 @@ class CommentForm(StyledForm):
         return found
 
 
+class TaskForm(StyledForm):
+    """Something one of us has to do; times are in the user's time zone."""
+
+    title = forms.CharField(label=_("Task"), max_length=255)
+    assignee = PickerField("user", label=_("Assignee"), required=False)
+    due_at = forms.DateTimeField(
+        label=_("Due"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+
+
 class ReplyForm(StyledForm):
     body = forms.CharField(label=_("Reply from the requester"), widget=forms.Textarea(attrs={"rows": 2}))

@@ -14,7 +14,7 @@ from connectors.queries.alerts import alerts_of
 from console.access import person
 from console.forms.bulk import AssignForm
 from console.forms.engagements import REASON_CODES, DecisionForm, HandOverForm
-from console.forms.tickets import CommentForm, PriorityForm, ReplyForm
+from console.forms.tickets import CommentForm, PriorityForm, ReplyForm, TaskForm
 from console.polling import live_cursor
 from console.rows import time_chart
 from console.rows.engagements import engagement_rows
@@ -27,7 +27,7 @@ from hub.queries import tickets as questions
 from workflows.handoffs import briefing
 from workflows.incidents import major_incidents
 from workflows.lifecycle import priorities, triage
-from workflows.models import EscalationRun, FailedAction
+from workflows.models import EscalationRun, FailedAction, Follow, Task
 
 
 @require_safe
@@ -62,6 +62,8 @@ def ticket_page(request: HttpRequest, public_id: str) -> HttpResponse:
         "page": "tickets",
         "cursor": live_cursor(user),
     }
+    if shown["may_work"]:
+        shown |= _teamwork(user, ticket)
     badges = questions.badges(ticket, at=at) if everything else []
     shown |= _engagements(user, ticket, badges)
     if everything:
@@ -75,6 +77,17 @@ def _status_name(user: User, ticket: Ticket) -> str:
         return str(ticket.status.name)
     of_vendor = permissions.visible_legs(user, ticket).exists()
     return ticket.status.name_for("vendor" if of_vendor else "requester")
+
+
+def _teamwork(user: User, ticket: Ticket) -> dict[str, Any]:
+    """The tasks of the ticket, open ones first, and whether this person follows it."""
+    follow = Follow.objects.filter(user=user, ticket=ticket).first()
+    return {
+        "tasks": Task.objects.filter(ticket=ticket).select_related("assignee").order_by("done_at", "due_at", "pk"),
+        "task_form": TaskForm(auto_id="task_%s"),
+        "is_watched": follow is not None and not follow.is_muted,
+        "is_muted": follow is not None and follow.is_muted,
+    }
 
 
 def _engagements(user: User, ticket: Ticket, badges: list[questions.Badge]) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
 
 class TeamInline(admin.TabularInline):  # type: ignore[type-arg]
     model = Team
+    autocomplete_fields = ("members",)
     extra = 0
 
 

@@ -29,6 +29,8 @@ FOLDED = frozenset(EventKind) - {
     EventKind.RETURN_BLOCKED,
     EventKind.COMPLETION_APPROVED,
     EventKind.TEXTS_ERASED,
+    EventKind.TASK_ADDED,
+    EventKind.TASK_DONE,
 }
 """Kinds that affect the ledger or the clocks."""
 

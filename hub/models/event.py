@@ -82,6 +82,9 @@ class EventKind(models.TextChoices):
     STATUS_CHANGED = "ticket.status_changed", _("status changed")
     # team, assignee, to (the name of the assignee or team)
     TICKET_ASSIGNED = "ticket.assigned", _("assigned")
+    # task, assignee (public id of a user), due; texts: title
+    TASK_ADDED = "task.added", _("task added")
+    TASK_DONE = "task.done", _("task done")
     # before, after (workflow versions), status (slug)
     VERSION_MOVED = "ticket.version_moved", _("moved to another version of the workflow")
     # is_major

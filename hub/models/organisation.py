@@ -70,6 +70,9 @@ class Team(models.Model):
     public_id = PublicIdField()
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="teams")
     name = models.CharField(_("name"), max_length=150)
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, blank=True, related_name="teams", verbose_name=_("members")
+    )
 
     class Meta:
         verbose_name = _("team")

@@ -64,6 +64,8 @@ OURS_ALONE = frozenset(
         EventKind.TICKET_ASSIGNED,
         EventKind.TEXTS_ERASED,
         EventKind.ALERT_ACKNOWLEDGED,
+        EventKind.TASK_ADDED,
+        EventKind.TASK_DONE,
     }
 )
 """Kinds shown only to our organisation: they name other tickets, our people, tools or rules."""
@@ -278,6 +280,8 @@ def _detail(event: Event, names: dict[str, str]) -> str:
         return gettext("%(name)s, step %(step)s") % {"name": payload.get("name", ""), "step": payload.get("step", "")}
     if event.kind == EventKind.HISTORY_ROW:
         return _row(payload)
+    if event.kind in (EventKind.TASK_ADDED, EventKind.TASK_DONE):
+        return str(texts.get("title", ""))
     if event.kind == EventKind.TRIAGE_DECIDED:
         whose = names.get(payload.get("organisation", "")) or gettext("no change")
         return _with(whose, texts.get("decision", ""))

@@ -57,7 +57,7 @@ def test_a_note_keeps_its_budget(us: Organisation, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("connectors.engine.rate_limits.RESERVED", 1000)
     monkeypatch.setattr("connectors.engine.rate_limits.KEPT_SECONDS", 1000)  # however slow the machine is
     with TwoVendors() as world:
-        assert one_change(world, world.add_note) == {"hook": 2, "read": 37, "send": 16}
+        assert one_change(world, world.add_note) == {"hook": 2, "read": 38, "send": 16}
 
 
 def test_no_update_finds_its_rows_through_another_table(us: Organisation) -> None:
@@ -105,4 +105,4 @@ def test_what_people_do_keeps_its_budget(us: Organisation) -> None:
         )
         accept = counted(lambda: stages.accept(leg=offered[0], actor=agent, at=at))  # type: ignore[arg-type]
 
-    assert {"comment": said, "offer": offer, "acceptance": accept} == {"comment": 16, "offer": 46, "acceptance": 31}
+    assert {"comment": said, "offer": offer, "acceptance": accept} == {"comment": 18, "offer": 46, "acceptance": 31}

@@ -84,6 +84,8 @@ def test_no_kind_of_event_that_is_ours_alone_is_on_the_timeline_of_others(
         EventKind.TICKET_RELATED: {"kind": "blocks", "is_from": True, "other": "TH-1"},
         EventKind.ALERT_ACKNOWLEDGED: {"alert": "k", "connection": "c", "severity": ""},
         EventKind.TEXTS_ERASED: {"events": [], "reason": "asked"},
+        EventKind.TASK_ADDED: {"task": "t", "assignee": "", "due": ""},
+        EventKind.TASK_DONE: {"task": "t", "assignee": "", "due": ""},
     }
     for kind, payload in payloads.items():
         history.record(ticket=tickets.locked(ticket), kind=kind, payload=payload, actor=agent, at=at)

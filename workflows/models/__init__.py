@@ -6,6 +6,7 @@ from .notice import Channel, Digest, Endpoint, Notice, NoticePreference, NoticeT
 from .policy import Action, Escalation, Guard, PolicyRecord, Step, Transition, Trigger
 from .running import EscalationRun, FailedAction, Pending, Triage
 from .switch import SwitchItem, VendorSwitch
+from .teamwork import Follow, Task
 
 __all__ = [
     "Action",
@@ -17,6 +18,7 @@ __all__ = [
     "Escalation",
     "EscalationRun",
     "FailedAction",
+    "Follow",
     "Guard",
     "GuestLink",
     "Notice",
@@ -27,6 +29,7 @@ __all__ = [
     "Step",
     "Suppression",
     "SwitchItem",
+    "Task",
     "Transition",
     "Triage",
     "Trigger",

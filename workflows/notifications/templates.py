@@ -100,6 +100,13 @@ BUILT_IN: dict[tuple[str, str], BuiltIn] = {
             "within 24 hours. If you did not request it, ignore this e-mail: your password does not change."
         ),
     ),
+    ("mention", Audience.US): BuiltIn("[{ticket.label}] {why}", "{why}\n\n{text}" + _FOOT),
+    ("assigned", Audience.US): BuiltIn(
+        "[{ticket.label}] {why}",
+        _("{why}: {ticket.title}\n\nPriority {ticket.priority}, service {ticket.service}.\n\n{url}"),
+    ),
+    ("followed", Audience.US): BuiltIn("[{ticket.label}] {why}", "{ticket.title}\n\n{text}" + _FOOT),
+    ("task", Audience.US): BuiltIn("[{ticket.label}] {why}", "{why}\n\n{ticket.title}" + _FOOT),
     ("daily", Audience.US): BuiltIn(_("Ticket Hub notices: {size(items)}"), "{text}"),
 }
 """The built-in texts by kind and audience; a kind without a text of its own uses that of ``plain``."""
