@@ -99,6 +99,7 @@ urlpatterns = [
     path("v/<str:token>/files/<str:public_id>/", guest_link.guest_link_file, name="guest_link_file"),
     path("log-in/", LoginView.as_view(template_name="console/log_in.html"), name="log_in"),
     path("log-out/", LogoutView.as_view(), name="log_out"),
+    path("start/", account.start, name="start"),
     path("account/", account.account, name="account"),
     path("account/preferences/", account.preferences, name="preferences"),
     path("account/log-out-everywhere/", account.log_out_everywhere, name="log_out_everywhere"),

@@ -164,7 +164,7 @@ TEMPLATES = [
 ROOT_URLCONF = "hub.urls"
 CSRF_FAILURE_VIEW = "console.views.errors.forged"
 LOGIN_URL = "console:log_in"
-LOGIN_REDIRECT_URL = "console:board"
+LOGIN_REDIRECT_URL = "console:start"
 LOGOUT_REDIRECT_URL = "console:log_in"
 
 AUTH_PASSWORD_VALIDATORS = [

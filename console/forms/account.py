@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zoneinfo
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.utils.translation import gettext_lazy as _
 
+from console.forms.pickers import PickerField
 from console.forms.styling import StyledForm, styled
 from hub.models import User
 
@@ -18,13 +19,38 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = User
-        fields = ("time_zone", "language", "has_shortcuts")
+        fields = (
+            "time_zone",
+            "language",
+            "theme",
+            "density",
+            "start_page",
+            "has_shortcuts",
+            "absent_from",
+            "absent_until",
+        )
+        widgets: ClassVar = {
+            name: forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d") for name in ("absent_from", "absent_until")
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         zones = [(zone, zone) for zone in sorted(zoneinfo.available_timezones())]
         self.fields["time_zone"] = forms.ChoiceField(label=_("Time zone"), choices=zones)
+        self.fields["substitute"] = PickerField(
+            "user", label=_("Substitute"), required=False, help_text=User._meta.get_field("substitute").help_text
+        )
+        self.initial["substitute"] = self.instance.substitute
         styled(self)
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        begins, ends = given.get("absent_from"), given.get("absent_until")
+        if begins and ends and ends < begins:
+            self.add_error("absent_until", _("The absence cannot end before it begins."))
+        if given.get("substitute") == self.instance:
+            self.add_error("substitute", _("Choose somebody else."))
+        return given
 
 
 class AddressForm(StyledForm):

@@ -20,10 +20,29 @@ from django.views.decorators.http import require_POST
 from console.access import person
 from console.forms.account import AddressForm, ChosenPasswordForm, OwnPasswordForm, PreferencesForm
 from hub.domain import accounts
-from hub.models import User
+from hub.models import Membership, User
+from hub.queries import permissions
 from workflows.models import Channel
 from workflows.notifications import notify
 from workflows.notifications.notify import Recipient, Told
+
+
+@login_required
+def start(request: HttpRequest) -> HttpResponse:
+    """The start page: as chosen, otherwise by role: the board for managers, their own work for agents."""
+    user = person(request)
+    wanted = user.start_page or _start_by_role(user)
+    if wanted == User.StartPage.WORK and permissions.may_work(user):
+        return redirect("console:my_work")
+    return redirect("console:tickets" if wanted == User.StartPage.TICKETS else "console:board")
+
+
+def _start_by_role(user: User) -> str:
+    if not permissions.sees_everything(user):
+        return User.StartPage.TICKETS
+    ours = {seat.role for seat in user.seats if seat.is_us}
+    is_agent = ours == {str(Membership.Role.AGENT)} and not user.is_superuser
+    return User.StartPage.WORK if is_agent else User.StartPage.BOARD
 
 
 @login_required
@@ -41,7 +60,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def preferences(request: HttpRequest) -> HttpResponse:
-    """Change one's time zone, language and keyboard shortcuts."""
+    """Change how the console looks and behaves for oneself, and one's absence."""
     form = PreferencesForm(request.POST, instance=person(request))
     if not form.is_valid():
         form_for_password = OwnPasswordForm(person(request), None)

@@ -35,6 +35,7 @@ from hub.models import (
     UnmappedValue,
     User,
 )
+from hub.models.user import time_zone_of_us
 
 admin.site.site_header = "Ticket Hub"
 admin.site.site_title = "Ticket Hub"
@@ -64,10 +65,25 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     search_fields = ["email", "name"]
     ordering = ["email"]
     filter_horizontal = ["user_permissions"]
+    autocomplete_fields = ["substitute"]
     list_filter = ["is_staff", "is_active", "memberships__role"]
     inlines = [MembershipInline]
     fieldsets = [
-        (None, {"fields": ["email", "password", "name", "time_zone", "language"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "email",
+                    "password",
+                    "name",
+                    "time_zone",
+                    "language",
+                    "absent_from",
+                    "absent_until",
+                    "substitute",
+                ]
+            },
+        ),
         (_("Rights"), {"fields": ["is_active", "is_staff", "is_superuser", "user_permissions"]}),
     ]
     add_fieldsets = [(None, {"fields": ["email", "name", "usable_password", "password1", "password2"]})]
@@ -75,6 +91,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if not change:
+            obj.time_zone = time_zone_of_us()
             super().save_model(request, obj, form, change)
             return
         # Save only what was changed in the form: sessions may end, or the password may change, while it is open.

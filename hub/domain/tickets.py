@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from hub.core import statements
 from hub.core.sentences import sentence
-from hub.domain import history, numbers
+from hub.domain import absences, history, numbers
 from hub.domain.actors import Actor
 from hub.models import (
     Asset,
@@ -278,8 +278,13 @@ def assign(
     assignee: User | None = None,
     origin: str = "",
 ) -> Ticket:
-    """Assign the ticket to one of our teams or people; the current assignment is no change."""
+    """Assign the ticket to one of our teams or people; the current assignment is no change.
+
+    Whoever is absent is assigned nothing: the substitute is, unless an absent person takes the ticket.
+    """
     ticket = locked(ticket)
+    if assignee is not None and assignee.public_id != actor.id:
+        assignee = absences.acting_for(assignee, at=at)
     before = (ticket.team_id, ticket.assignee_id)
     ticket.team = team or ticket.team
     ticket.assignee = assignee or ticket.assignee

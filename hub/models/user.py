@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -14,13 +16,22 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from hub.sla.calendars import load_zone
+
 from .fields import PublicIdField, is_zone
+
+
+def time_zone_of_us() -> str:
+    """The time zone of our organisation, which new users get; UTC before the first run."""
+    rows = apps.get_model("hub", "Organisation")._default_manager.filter(is_us=True)
+    return str(rows.values_list("time_zone", flat=True).first() or "UTC")
 
 
 class UserManager(BaseUserManager["User"]):
     """Creates users who log in with their e-mail address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        fields.setdefault("time_zone", time_zone_of_us())
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -32,6 +43,21 @@ class UserManager(BaseUserManager["User"]):
 
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who logs in, by e-mail address. Memberships grant rights."""
+
+    class Density(models.TextChoices):
+        COMFORTABLE = "comfortable", _("comfortable")
+        COMPACT = "compact", _("compact")
+
+    class Theme(models.TextChoices):
+        SYSTEM = "", _("as the system")
+        LIGHT = "light", _("light")
+        DARK = "dark", _("dark")
+
+    class StartPage(models.TextChoices):
+        BY_ROLE = "", _("by role: managers the board, agents their work")
+        BOARD = "board", _("board")
+        WORK = "work", _("my work")
+        TICKETS = "tickets", _("tickets")
 
     public_id = PublicIdField()
     email = models.EmailField(_("e-mail address"), unique=True)
@@ -47,6 +73,29 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     has_shortcuts = models.BooleanField(
         _("keyboard shortcuts"), default=True, help_text=_("Single keys act on lists and tickets; press ? for a list.")
+    )
+    density = models.CharField(_("density"), max_length=12, choices=Density, default=Density.COMFORTABLE)
+    theme = models.CharField(
+        _("theme"),
+        max_length=8,
+        choices=Theme,
+        default=Theme.SYSTEM,
+        blank=True,
+        help_text=_("The button in the header chooses another one for this browser."),
+    )
+    start_page = models.CharField(
+        _("start page"), max_length=8, choices=StartPage, default=StartPage.BY_ROLE, blank=True
+    )
+    absent_from = models.DateField(_("absent from"), null=True, blank=True)
+    absent_until = models.DateField(_("absent until"), null=True, blank=True)
+    substitute = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("substitute"),
+        help_text=_("Gets new assignments and a copy of the notices during the absence."),
     )
     is_staff = models.BooleanField(_("may use the admin"), default=False)
     is_active = models.BooleanField(_("may log in"), default=True)
@@ -66,6 +115,13 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    def is_absent(self, at: datetime) -> bool:
+        """Whether the user is absent on this day, in the user's time zone. Both days of the absence count."""
+        if self.absent_from is None and self.absent_until is None:
+            return False
+        day = at.astimezone(load_zone(self.time_zone)).date()
+        return (self.absent_from or day) <= day <= (self.absent_until or day)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """The hash that each session carries: a new password or ending all sessions invalidates it."""

@@ -90,10 +90,11 @@ def test_after_a_refusal(page: Any, ticket: Ticket, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_button_alone_is_nothing_typed(page: Any) -> None:
+    page.locator(".hub-menu > summary").click()
     page.get_by_role("button", name="Log out").click()
     log_in(page)
 
-    page.get_by_role("button", name="Log out").wait_for()
+    page.locator(".hub-menu").wait_for()
     assert page.get_by_text(BACK).count() == 0
 
 

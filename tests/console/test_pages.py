@@ -322,7 +322,7 @@ def test_logging_in_by_e_mail(us: Organisation) -> None:
     right = client.post("/log-in/", {"username": "ada@example.test", "password": "a-long-enough-one"})
 
     assert wrong.status_code == 200
-    assert right["Location"] == "/"
+    assert right["Location"] == "/start/"
 
 
 @pytest.mark.parametrize("text", ["²", "TH-²", "٣", "9" * 40, "\x00", "-1"])

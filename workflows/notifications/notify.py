@@ -15,7 +15,9 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone, translation
 
+from hub.core.clock import now
 from hub.core.sentences import sentence
+from hub.domain import absences
 from hub.models import Calendar, Leg, Membership, Organisation, Person, Ticket, User
 from hub.queries.calendars import calendar_of
 from workflows.models import Channel, Endpoint, Notice, NoticePreference, Suppression
@@ -183,8 +185,8 @@ def _calendar(recipient: Recipient) -> Calendar | None:
 
 
 def people(users: list[User], *, by_mail: bool = True) -> list[Recipient]:
-    """Our own people, in the console and by e-mail. Those who have left are not notified."""
-    users = still_here(users)
+    """Our own people and the substitutes of the absent, in the console and by e-mail; not those who have left."""
+    users = still_here(absences.with_substitutes(users, at=now()))
     found = [
         Recipient(channel=Channel.CONSOLE, to=user.public_id, user=user, language=language_of(user)) for user in users
     ]
