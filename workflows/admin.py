@@ -30,6 +30,7 @@ from workflows.models import (
     NoticeTemplate,
     Pending,
     PolicyRecord,
+    ReplyTemplate,
     Suppression,
     Triage,
 )
@@ -184,6 +185,23 @@ class NoticeTemplateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return _("Save the template to see a preview.")
         said = templates.Wording(templates.tried(obj.subject), templates.tried(obj.body))
         return format_html("<strong>{}</strong><pre>{}</pre>", said.subject, said.body)
+
+
+class ReplyTemplateForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean_body(self) -> str:
+        body = str(self.cleaned_data["body"])
+        try:
+            templates.check(body)
+        except templates.BadTemplate as error:
+            raise forms.ValidationError(str(error)) from error
+        return body
+
+
+@admin.register(ReplyTemplate)
+class ReplyTemplateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = ReplyTemplateForm
+    list_display = ["name", "body"]
+    search_fields = ["name", "body"]
 
 
 @admin.register(NoticePreference)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.views.decorators.http import require_POST
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
 from console.access import person, workers_only
 from console.forms.tickets import TaskForm
@@ -14,8 +14,8 @@ from hub.domain.actors import Actor
 from hub.queries import permissions
 from hub.translation import localized
 from workflows.lifecycle import tasks
-from workflows.models import Task
-from workflows.notifications import following
+from workflows.models import ReplyTemplate, Task
+from workflows.notifications import following, templates
 
 FOLLOWING = {"watch": following.watch, "mute": following.mute, "unfollow": following.unfollow}
 
@@ -56,3 +56,19 @@ def complete_task(request: HttpRequest, public_id: str) -> HttpResponse:
     task = get_object_or_404(Task.objects.select_related("ticket", "assignee"), public_id=public_id, ticket__in=visible)
     tasks.complete(task=task, actor=Actor.person(person(request)), at=now())
     return redirect("console:my_work") if request.POST.get("back") == "work" else redirect(task.ticket)
+
+
+@require_safe
+@workers_only
+def insert_template(request: HttpRequest, public_id: str, template_id: str) -> HttpResponse:
+    """The message field with what has been typed so far and the text of a template, filled in for this ticket."""
+    ticket = permissions.get_ticket_for(person(request), public_id)
+    template = get_object_or_404(ReplyTemplate, public_id=template_id)
+    facts = templates.facts_of(ticket)
+    try:
+        text = templates.filled(template.body, facts)
+    except templates.BadTemplate as error:
+        return HttpResponse(str(error), status=409)
+    typed = request.GET.get("body", "").replace("\x00", "")[:20_000].rstrip()
+    body = f"{typed}\n\n{text}" if typed else text
+    return render(request, "console/_message_field.html", {"body": body})

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from console.access import person, workers_only
 from console.forms.bulk import AssignForm
@@ -23,8 +23,9 @@ from hub.core.clock import now
 from hub.domain import messages as conversation
 from hub.domain import tickets as record
 from hub.domain.actors import Actor
-from hub.models import Ticket
+from hub.models import Message, Relation, Ticket, User
 from hub.queries import permissions
+from hub.search.similar import similar_tickets
 from hub.translation import localized
 from workflows.handoffs import comments
 from workflows.handoffs import transitions as handoff_transitions
@@ -35,13 +36,52 @@ from workflows.rules import execution, runner
 
 @workers_only
 def open_ticket(request: HttpRequest) -> HttpResponse:
-    """The form for a new ticket."""
-    form = OpenForm(request.POST or None)
+    """The form for a new ticket. With `message`, the ticket takes up that message of another ticket."""
+    user = person(request)
+    source = _source(user, request.GET.get("message", ""))
+    form = OpenForm(request.POST or None, initial=_taken_from(source) if source is not None else None)
     if request.method == "POST" and form.is_valid():
-        return redirect(priorities.opened(**form.cleaned_data, actor=Actor.person(person(request)), at=now()))
-    return render(
-        request, "console/open.html", {"form": form, "page": "tickets", "cursor": live_cursor(person(request))}
-    )
+        return redirect(_opened(form.cleaned_data, source, Actor.person(user)))
+    shown = {"form": form, "source": source, "page": "tickets", "cursor": live_cursor(user)}
+    return render(request, "console/open.html", shown)
+
+
+@transaction.atomic
+def _opened(given: dict[str, Any], source: Message | None, actor: Actor) -> Ticket:
+    ticket = priorities.opened(**given, actor=actor, at=now())
+    if source is not None:
+        record.relate(ticket=ticket, other=source.ticket, kind=Relation.Kind.FOLLOWS, actor=actor, at=now())
+    return ticket
+
+
+def _source(user: User, public_id: str) -> Message | None:
+    """The message that a new ticket takes up; Http404 if this person may not read it."""
+    if not public_id:
+        return None
+    found = permissions.readable_messages(user).filter(public_id=public_id)
+    message = found.select_related("ticket__requester", "ticket__service", "author_person").first()
+    if message is None:
+        raise Http404
+    return message
+
+
+def _taken_from(source: Message) -> dict[str, Any]:
+    first, _mark, _rest = source.body.strip().partition("\n")
+    return {
+        "title": first[:255],
+        "description": source.body,
+        "requester": source.author_person or source.ticket.requester,
+        "service": source.ticket.service,
+    }
+
+
+@require_safe
+@workers_only
+def similar(request: HttpRequest) -> HttpResponse:
+    """Tickets that may be about the same as the title that is being typed."""
+    title = request.GET.get("title", "").replace("\x00", "")[:255]
+    found = similar_tickets(person(request), title, at=now())
+    return render(request, "console/_similar.html", {"tickets": found})
 
 
 @require_POST

@@ -27,7 +27,7 @@ from hub.queries import tickets as questions
 from workflows.handoffs import briefing
 from workflows.incidents import major_incidents
 from workflows.lifecycle import priorities, triage
-from workflows.models import EscalationRun, FailedAction, Follow, Task
+from workflows.models import EscalationRun, FailedAction, Follow, ReplyTemplate, Task
 
 
 @require_safe
@@ -84,6 +84,7 @@ def _teamwork(user: User, ticket: Ticket) -> dict[str, Any]:
     follow = Follow.objects.filter(user=user, ticket=ticket).first()
     return {
         "tasks": Task.objects.filter(ticket=ticket).select_related("assignee").order_by("done_at", "due_at", "pk"),
+        "reply_templates": ReplyTemplate.objects.order_by("name")[:50],
         "task_form": TaskForm(auto_id="task_%s"),
         "is_watched": follow is not None and not follow.is_muted,
         "is_muted": follow is not None and follow.is_muted,

@@ -48,7 +48,7 @@ def test_a_message_appears_without_reload_and_nothing_is_refused(
     page.get_by_label("E-mail address").fill("ada@example.test")
     page.get_by_label("Password").fill("a-long-enough-one")
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{live_server.url}/")
+    page.locator(".hub-menu").wait_for()
     assert page.locator("html").get_attribute("data-bs-theme") == scheme
     page.goto(f"{live_server.url}{ticket.get_absolute_url()}")
     page.get_by_placeholder("Write a message.").fill("half a thought")
@@ -101,7 +101,7 @@ def test_every_control_has_a_name(browser: Any, live_server: Any, agent: Actor) 
     page.get_by_label("E-mail address").fill("ada@example.test")
     page.get_by_label("Password").fill("a-long-enough-one")
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{live_server.url}/")
+    page.locator(".hub-menu").wait_for()
     for url in ("/", "/tickets/", "/sync/", "/tickets/new/", ticket.get_absolute_url()):
         page.goto(f"{live_server.url}{url}")
 
@@ -126,7 +126,7 @@ def test_every_word_can_be_read_against_what_it_stands_on(
     page.get_by_label("E-mail address").fill("ada@example.test")
     page.get_by_label("Password").fill("a-long-enough-one")
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{live_server.url}/")
+    page.locator(".hub-menu").wait_for()
     for url in ("/", "/tickets/", ticket.get_absolute_url(), "/sync/"):
         page.goto(f"{live_server.url}{url}")
         assert page.evaluate(FAINT, ["red", "orange", "yellow", "green", "azure", "purple", "secondary"]) == [], url

@@ -60,3 +60,21 @@ class Follow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} {self.ticket.label}"
+
+
+class ReplyTemplate(models.Model):
+    """A text that people insert into a message. It may contain {expressions} over the ticket, as notices may."""
+
+    public_id = PublicIdField()
+    name = models.CharField(_("name"), max_length=150, unique=True)
+    body = models.TextField(
+        _("text"),
+        help_text=_("May contain expressions such as {ticket.label}, {ticket.title}, {requester} and {organisation}."),
+    )
+
+    class Meta:
+        verbose_name = _("reply template")
+        verbose_name_plural = _("reply templates")
+
+    def __str__(self) -> str:
+        return self.name

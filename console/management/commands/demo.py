@@ -26,7 +26,7 @@ from connectors.engine.inbound import polling
 from connectors.kit.errors import Unsupported
 from connectors.models import Connection
 from console.processes import Tree, wait_for, web_command
-from fixtures.demo import cast, ending, population, seed, story
+from fixtures.demo import cast, ending, population, seed, story, teamwork
 from fixtures.demo.narrator import Narrator, StoryStumbled
 from fixtures.demo.pace import MINUTES, STORY_SECONDS, Pace
 from fixtures.demo.state import PORTS, State, alone, is_begun, is_somebody_elses
@@ -152,6 +152,7 @@ class Command(BaseCommand):
             if time.monotonic() - said > PROGRESS_SECONDS:
                 said = time.monotonic()
                 self.stdout.write(f"Creating past tickets: {done} of {count} …")
+        teamwork.distribute(at=start)
         seed.connections(at=start, where=where)
 
     def _tell(self, tree: Tree, state: State, pace: Pace, where: Where, begins: datetime, is_once: bool) -> bool:
