@@ -54,7 +54,10 @@ def account(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Your password was changed. You are logged out everywhere else."))
         return redirect("console:account")
     preferences = PreferencesForm(instance=person(request))
-    return render(request, "console/account.html", {"form": form, "preferences": preferences, "page": "account"})
+    shown = {"form": form, "preferences": preferences, "page": "account"}
+    return render(
+        request, "console/account.html", shown | {"sees_everything": permissions.sees_everything(person(request))}
+    )
 
 
 @require_POST
