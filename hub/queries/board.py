@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
@@ -11,7 +11,7 @@ from hub.models import Clock, Contract, Organisation, Ticket
 from hub.queries.clock_states import late_clocks
 from hub.queries.filter_fields import Reader
 from hub.queries.filters import Filters
-from hub.queries.tickets import IN_STATE, Badge, badge, narrowed
+from hub.queries.tickets import Badge, badge, counts, narrowed
 
 SHOWN = 10
 
@@ -35,6 +35,16 @@ class Held:
     """`held` in percent of the largest `held`."""
 
 
+NUMBERS: Mapping[str, Filters] = {
+    **{name: Filters(show=name) for name in ("open", "waiting", "unassigned", "to_verify", "at_risk", "without_clock")},
+    "breached_tickets": Filters(show="breached"),
+    "undelivered": Filters().where(**{"is": "undelivered"}),
+    "unanswered": Filters().where(**{"is": "unanswered"}),
+    "in_triage": Filters().where(**{"is": "triage"}),
+}
+"""The numbers of the board, each with the filters of the list that it opens."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Board:
     """The numbers and lists of the board."""
@@ -46,6 +56,11 @@ class Board:
     breached_tickets: Number
     at_risk: Number
     without_clock: Number
+    undelivered: Number
+    unanswered: Number
+    in_triage: Number
+    majors: Sequence[Ticket]
+    """Active major incidents, the oldest first; only for readers who see everything."""
     breached: Sequence[Badge]
     next: Sequence[Badge]
     held: Sequence[Held]
@@ -54,8 +69,7 @@ class Board:
 def board(tickets: QuerySet[Ticket], reader: Reader) -> Board:
     """Everything the board shows of these tickets, in a fixed number of queries; a vendor sees only its own clocks."""
     live, at, of = narrowed(tickets, Filters(), reader), reader.at, reader.known
-    names = ("open", "waiting", "unassigned", "to_verify")
-    counts = live.aggregate(**{name: Count("pk", filter=IN_STATE[name]) for name in names})
+    numbers = counts(tickets, NUMBERS, reader)
     shown = ("ticket__holder", "contract__calendar", "calendar", "party")
     late = late_clocks(at=at, of=of).filter(ticket__in=live.values("pk"))
     coming = Clock.objects.filter(
@@ -68,32 +82,27 @@ def board(tickets: QuerySet[Ticket], reader: Reader) -> Board:
     )
     if of is not None:
         coming = coming.filter(party__in=of, contract__kind=Contract.Kind.UC)
+    majors = live.filter(is_major=True).select_related("holder")
     return Board(
-        **{name: Number(filters=Filters(show=name), count=counts[name]) for name in names},
-        breached_tickets=_number(tickets, Filters(show="breached"), reader),
-        at_risk=_number(tickets, Filters(show="at_risk"), reader),
-        without_clock=_number(tickets, Filters(show="without_clock"), reader),
+        **{name: Number(filters=filters, count=numbers[name]) for name, filters in NUMBERS.items()},
+        majors=list(majors.order_by("number")[:SHOWN]) if of is None else [],
         breached=[badge(c, at=at) for c in late.select_related(*shown).order_by("-breach_at", "pk")[:SHOWN]],
         next=[badge(c, at=at) for c in coming.select_related(*shown).order_by("due_at", "pk")[:SHOWN]],
         held=_held(live if of is None else live.filter(holder__in=of), late),
     )
 
 
-def _number(tickets: QuerySet[Ticket], filters: Filters, reader: Reader) -> Number:
-    return Number(filters=filters, count=narrowed(tickets, filters, reader).count())
-
-
 def _held(live: QuerySet[Ticket], late: QuerySet[Clock]) -> list[Held]:
-    counts = dict(live.order_by().values_list("holder").annotate(count=Count("pk")))
+    held_by = dict(live.order_by().values_list("holder").annotate(count=Count("pk")))
     breached = dict(late.order_by().values_list("party").annotate(count=Count("ticket", distinct=True)))
-    organisations = Organisation.objects.in_bulk([*counts, *breached])
-    most = max(counts.values(), default=1)
+    organisations = Organisation.objects.in_bulk([*held_by, *breached])
+    most = max(held_by.values(), default=1)
     held = [
         Held(
             organisation=each,
-            held=Number(filters=Filters().where(holder=each.public_id), count=counts.get(pk, 0)),
+            held=Number(filters=Filters().where(holder=each.public_id), count=held_by.get(pk, 0)),
             breached=Number(filters=Filters().where(party=each.public_id), count=breached.get(pk, 0)),
-            percent=100 * counts.get(pk, 0) / most,
+            percent=100 * held_by.get(pk, 0) / most,
         )
         for pk, each in organisations.items()
     ]

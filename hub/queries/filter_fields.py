@@ -27,6 +27,7 @@ from hub.models import (
     Priority,
     Service,
     Site,
+    Stage,
     State,
     Team,
     Ticket,
@@ -152,6 +153,9 @@ def _clocks(values: Sequence[str], reader: Reader) -> Q:
 IS = (
     ("major", _("a major incident")),
     ("vip", _("of a VIP")),
+    ("undelivered", _("handed over, not delivered yet")),
+    ("unanswered", _("handed over, not answered yet")),
+    ("triage", _("in joint triage")),
     ("returned", _("returned at least once")),
     ("merged", _("merged into another ticket")),
     ("imported", _("imported")),
@@ -159,7 +163,11 @@ IS = (
 
 
 def _is(values: Sequence[str], _reader: Reader) -> Q:
+    offers = Leg.objects.filter(ticket=OuterRef("pk"), stage=Stage.OFFERED)
     by_value = {
+        "undelivered": Q(Exists(offers.filter(delivered_at=None)), phase__in=OPEN),
+        "unanswered": Q(Exists(offers.exclude(delivered_at=None)), phase__in=OPEN),
+        "triage": Q(hold_reason="contested", phase__in=OPEN),
         "major": Q(is_major=True),
         "vip": Q(requester__is_vip=True),
         "returned": Q(bounces__gt=0),

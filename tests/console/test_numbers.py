@@ -16,7 +16,8 @@ from hub.models import Clock, Leg, Organisation, Person, Ticket, User
 from tests import factories
 from tests.console.test_pages import log_in
 from workflows.handoffs import engagements, returns, stages
-from workflows.lifecycle import transitions
+from workflows.incidents import major_incidents
+from workflows.lifecycle import transitions, triage
 
 pytestmark = pytest.mark.django_db
 
@@ -151,3 +152,26 @@ def test_a_vendor_is_told_of_no_other_partys_clock(world: None, second: Organisa
 
     assert "Hostwerk" not in page
     assert _listed(client, f"/tickets/?show=breached&party={first.public_id}") == []
+
+
+def test_hand_offs_and_triage_have_their_numbers(us: Organisation, agent: Actor, first: Organisation) -> None:
+    unanswered, undelivered, disputed, major = (
+        tickets.open_ticket(title=title, actor=agent, at=now())
+        for title in ("unanswered", "undelivered", "disputed", "major")
+    )
+    engagements.offer(ticket=unanswered, organisation=first, actor=agent, at=now())
+    leg = engagements.offer(ticket=undelivered, organisation=first, actor=agent, at=now())
+    Leg.objects.filter(pk=leg.pk).update(delivered_at=None)
+    triage.start(ticket=disputed, cause="person", reason="whose is it?", actor=agent, at=now())
+    major_incidents.declare(ticket=major, is_major=True, actor=agent, at=now())
+    client = log_in(factories.member("executive", us))
+    page = html.unescape(client.get("/").content.decode())
+
+    assert "hub-major" in page
+    for value, title in (("unanswered", "unanswered"), ("undelivered", "undelivered"), ("triage", "disputed")):
+        number = re.search(rf'href="([^"]*is={value}[^"]*)"><span>(\d+)</span>', page)
+        assert number is not None, value
+        assert number[2] == "1"
+        rows = client.get(number[1]).content.decode()
+        assert [each for each in ("unanswered", "undelivered", "disputed", "major") if f">{each}<" in rows] == [title]
+    assert "is=unanswered" not in log_in(factories.member("vendor", first)).get("/").content.decode()
