@@ -47,6 +47,7 @@ TABLE: Mapping[str, Who] = {
     "live": Who.USERS,
     "tickets": Who.USERS,
     "export": Who.USERS,
+    "export_workbook": Who.USERS,
     "bulk": Who.WORKERS,
     "bulk_action": Who.WORKERS,
     "open": Who.WORKERS,

@@ -43,6 +43,7 @@ urlpatterns = [
     path("live/", board.live, name="live"),
     path("tickets/", ticket_list.ticket_list, name="tickets"),
     path("tickets/export.csv", export.export, name="export"),
+    path("tickets/export.xlsx", export.export_workbook, name="export_workbook"),
     path("tickets/bulk/", bulk.bulk, name="bulk"),
     path("tickets/bulk/<str:public_id>/", bulk.bulk_action, name="bulk_action"),
     path("tickets/new/", ticket_actions.open_ticket, name="open"),

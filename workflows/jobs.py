@@ -55,7 +55,7 @@ register(
     TimedJob(
         name="tasks",
         by_time=True,
-        label=_("Tasks to remind of"),
+        label=_("Task reminders to send"),
         since="due_at",
         clock=now,
         waiting=lambda: tasks.waiting(at=now()),

@@ -109,13 +109,13 @@ class Connection(models.Model):
         verbose_name=_("service of tickets created by the vendor"),
     )
     sensitive_data = models.CharField(
-        _("passwords, keys and personal numbers"),
+        _("passwords, keys and account, card or ID numbers"),
         max_length=8,
         choices=SensitiveData,
         default=SensitiveData.WARN,
         help_text=_(
-            "What happens if a text for the vendor seems to contain a password, a key, an IBAN, or a card or identity "
-            "number. A file cannot be masked; with that rule it is not sent."
+            "What happens if a text for the vendor seems to contain a password, a key, or an account, card or "
+            "ID number. A file cannot be masked; with that rule it is not sent."
         ),
     )
     poll_seconds = models.PositiveIntegerField(_("seconds between polls"), default=60)

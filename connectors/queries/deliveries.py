@@ -12,6 +12,8 @@ from django.db.models import OuterRef, Subquery
 from connectors.models import AwaitedFile, Lane, Link, Outbound
 from hub.models import Leg, Message
 
+RELATED = ("link__leg__organisation", "attachment", "message__author_organisation")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
@@ -34,7 +36,7 @@ def deliveries(messages: Iterable[Message]) -> dict[int, list[Delivery]]:
     """One entry for every system that a message or its file is sent to, by primary key of the message."""
     found: dict[int, list[Delivery]] = defaultdict(list)
     rows = Outbound.objects.filter(message__in=[m.pk for m in messages])
-    for row in rows.select_related("link__leg__organisation", "attachment").order_by("pk"):
+    for row in rows.select_related(*RELATED).order_by("pk"):
         if row.message_id is not None:
             found[row.message_id].append(_delivery(row))
     return dict(found)
@@ -45,7 +47,16 @@ def latest_changes(legs: Iterable[Leg]) -> dict[int, Delivery]:
     last = Outbound.objects.filter(link=OuterRef("pk"), lane=Lane.FIELDS).order_by("-seq").values("pk")[:1]
     links = Link.objects.filter(leg__in=[leg.pk for leg in legs]).annotate(newest=Subquery(last))
     rows = Outbound.objects.filter(pk__in=links.values("newest"))
-    return {row.link.leg_id: _delivery(row) for row in rows.select_related("link__leg__organisation", "attachment")}
+    return {row.link.leg_id: _delivery(row) for row in rows.select_related(*RELATED)}
+
+
+def _is_ours(message: Message | None) -> bool:
+    return (
+        message is not None
+        and message.author_organisation.is_us
+        and message.author_person_id is None
+        and message.withdrawn_at is None
+    )
 
 
 def _delivery(row: Outbound) -> Delivery:
@@ -57,7 +68,7 @@ def _delivery(row: Outbound) -> Delivery:
         state="retrying" if is_retried else row.state,
         why=row.error,
         at=row.next_attempt_at if is_retried else row.done_at,
-        can_be_edited=row.state == Outbound.State.PARKED and row.kind == Outbound.Kind.NOTE and not row.is_pack,
+        can_be_edited=row.state == Outbound.State.PARKED and row.kind == Outbound.Kind.NOTE and _is_ours(row.message),
     )
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from console.forms.pickers import PickerField
 from console.forms.styling import StyledForm, styled
 from hub.models import User
+from hub.queries import permissions
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -37,10 +38,16 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         zones = [(zone, zone) for zone in sorted(zoneinfo.available_timezones())]
         self.fields["time_zone"] = forms.ChoiceField(label=_("Time zone"), choices=zones)
-        self.fields["substitute"] = PickerField(
+        if not permissions.may_work(self.instance):
+            for name in ("absent_from", "absent_until"):
+                del self.fields[name]
+            styled(self)
+            return
+        substitute = PickerField(
             "user", label=_("Substitute"), required=False, help_text=User._meta.get_field("substitute").help_text
         )
-        self.initial["substitute"] = self.instance.substitute
+        self.initial["substitute"] = substitute.kept = self.instance.substitute
+        self.fields["substitute"] = substitute
         styled(self)
 
     def clean(self) -> dict[str, Any]:

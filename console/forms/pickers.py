@@ -36,6 +36,9 @@ class PickerInput(forms.TextInput):
 class PickerField(forms.CharField):
     """A row of one of the kinds in `hub.queries.pickers`, by its label or public id; None if empty."""
 
+    kept: Model | None = None
+    """The row that the form began with: if its label comes back unchanged, nothing is looked up."""
+
     def __init__(self, kind: str, **options: Any) -> None:
         self.picker = PICKERS[kind]
         super().__init__(widget=PickerInput(kind), max_length=LONGEST, **options)
@@ -47,6 +50,8 @@ class PickerField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
+        if self.kept is not None and text == self.prepare_value(self.kept):
+            return self.kept
         try:
             return self.picker.chosen(text)
         except NotChosen as why:

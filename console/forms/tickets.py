@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from console.forms.files import ManyFilesField
 from console.forms.pickers import PickerField
@@ -30,7 +31,7 @@ class OpenForm(StyledForm):
     )
     service = PickerField("service", label=_("Service"), required=False)
     asset = PickerField("asset", label=_("Asset"), required=False)
-    site = PickerField("site", label=_("Site"), required=False)
+    site = PickerField("site", label=pgettext_lazy("place", "Site"), required=False)
 
 
 class EditForm(StyledForm):
@@ -47,7 +48,13 @@ class EditForm(StyledForm):
     requester = PickerField("person", label=_("Requester"), required=False, show_hidden_initial=True)
     service = PickerField("service", label=_("Service"), required=False, show_hidden_initial=True)
     asset = PickerField("asset", label=_("Asset"), required=False, show_hidden_initial=True)
-    site = PickerField("site", label=_("Site"), required=False, show_hidden_initial=True)
+    site = PickerField("site", label=pgettext_lazy("place", "Site"), required=False, show_hidden_initial=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            if isinstance(field, PickerField):
+                field.kept = self.initial.get(name)
 
     def clean_description(self) -> str:
         """The text with plain line ends, as everything else in the record."""
@@ -69,7 +76,7 @@ class VerbForm(StyledForm):
     urgency = forms.TypedChoiceField(label=_("Urgency"), choices=DEGREES, coerce=int, required=False, empty_value=None)
     service = PickerField("service", label=_("Service"), required=False)
     asset = PickerField("asset", label=_("Asset"), required=False)
-    site = PickerField("site", label=_("Site"), required=False)
+    site = PickerField("site", label=pgettext_lazy("place", "Site"), required=False)
     requester = PickerField("person", label=_("Requester"), required=False)
 
     resolution = forms.CharField(
@@ -79,7 +86,7 @@ class VerbForm(StyledForm):
         label=_("Resolution code"), required=False, choices=[("", _("Choose …")), *ResolutionCode.choices]
     )
     is_resolution_shared = forms.BooleanField(
-        label=_("Organisations that are engaged later may read it"), required=False, initial=True
+        label=_("Share with organisations engaged later"), required=False, initial=True
     )
 
     def given(self) -> dict[str, Any]:

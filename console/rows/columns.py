@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from console.rows.tickets import TicketRow
 from hub.queries.filter_fields import Reader
@@ -114,7 +115,7 @@ COLUMNS: dict[str, Column] = {
         Column(slug="requester", label=_("Requester"), value=_related("requester"), relation="requester"),
         Column(slug="assignee", label=_("Assignee"), value=_related("assignee"), relation="assignee", sort="assignee"),
         Column(slug="team", label=_("Team"), value=_related("team"), relation="team"),
-        Column(slug="site", label=_("Site"), value=_related("site"), relation="site"),
+        Column(slug="site", label=pgettext_lazy("place", "Site"), value=_related("site"), relation="site"),
         Column(slug="asset", label=_("Asset"), value=_related("asset"), relation="asset"),
         Column(slug="number", label=_("Vendor's number"), value=_numbers, needs="legs", is_for_all=True),
         Column(slug="remote", label=_("Vendor's status"), value=_statuses, needs="legs", is_for_all=True),

@@ -73,6 +73,11 @@ class _Axis:
     def __init__(self, start: datetime, end: datetime) -> None:
         self.start, self.end = start, max(end, start + timedelta(minutes=1))
 
+    @property
+    def per_second(self) -> float:
+        """The width of a second."""
+        return (WIDTH - LABELS - 8) / (self.end - self.start).total_seconds()
+
     def x(self, at: datetime) -> float:
         share = (min(max(at, self.start), self.end) - self.start) / (self.end - self.start)
         return round(LABELS + share * (WIDTH - LABELS - 8), 1)
@@ -91,7 +96,10 @@ class _Axis:
                 return
             if at > self.start:
                 is_midnight = local.time() == time.min
-                yield self.x(at), date_format(local, "SHORT_DAY_FORMAT" if is_midnight else "H:i")
+                yield (
+                    self.x(at),
+                    date_format(local, "M Y" if step.days >= 30 else "SHORT_DAY_FORMAT" if is_midnight else "H:i"),
+                )
 
 
 def chart(segments: Sequence[LedgerSegment], badges: Sequence[Badge], *, is_open: bool, at: datetime) -> Chart | None:
@@ -171,7 +179,9 @@ def _clock(badge: Badge, spans: Sequence[Span], axis: _Axis, end: datetime, *, y
 
 def span_words(state: str) -> str:
     """What a clock does in this state."""
-    return {"active": _("counted"), "paused": _("paused"), "stopped": _("stopped")}.get(state, _("not with them"))
+    return {"active": _("counted"), "paused": _("paused"), "stopped": _("stopped")}.get(
+        state, _("not with this organisation")
+    )
 
 
 def _closed(axis: _Axis, clock: Clock, start: datetime, end: datetime) -> Iterator[Bar]:
@@ -179,9 +189,8 @@ def _closed(axis: _Axis, clock: Clock, start: datetime, end: datetime) -> Iterat
     low, high = int(start.timestamp()), int(end.timestamp())
     edges = [low, *(edge for pair in calendar_of(clock.hours).openings(low, high) for edge in pair), high]
     for closes, opens in zip(edges[::2], edges[1::2], strict=True):
-        bar = _bar(axis, _when(closes), _when(opens), "is-closed", _("closed hours"))
-        if bar.width >= 1:
-            yield bar
+        if (opens - closes) * axis.per_second >= 1:
+            yield _bar(axis, _when(closes), _when(opens), "is-closed", _("outside service hours"))
 
 
 def _marks(badge: Badge, axis: _Axis) -> Iterator[Bar]:
@@ -202,7 +211,7 @@ def _bar(axis: _Axis, start: datetime, end: datetime, css: str, what: str) -> Ba
 
 
 def _moment(at: datetime) -> str:
-    return date_format(timezone.localtime(at), "MOMENT_FORMAT")
+    return date_format(timezone.localtime(at), "DATED_MOMENT_FORMAT")
 
 
 def _when(at: int) -> datetime:

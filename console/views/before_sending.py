@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from connectors.engine.outbound import sensitive
@@ -16,7 +18,7 @@ from connectors.engine.outbound.sensitive import SensitiveDataWarning
 from console.forms.engagements import HandOverForm
 from console.forms.tickets import CommentForm
 from console.rows.audiences import channel_of
-from hub.core.sensitive_data import LONGEST, masked
+from hub.core.sensitive_data import masked
 from hub.models import OPEN_STAGES, Leg, Organisation, Ticket
 from workflows.handoffs import briefing
 
@@ -36,7 +38,8 @@ def message(request: HttpRequest, ticket: Ticket, form: CommentForm) -> HttpResp
     legs = _addressed(ticket, given)
     files = list(_contents(given["attached"]))
     warned = sensitive.warnings([leg.organisation for leg in legs], given["body"], files)
-    if not _is_shown(request, warned):
+    sealed = _seal(given["body"], [leg.pk for leg in legs], [(name, len(content)) for name, content in files])
+    if not _is_shown(request, warned, sealed):
         return None
     rules = sensitive.rules_of([leg.organisation for leg in legs])
     receivers = [
@@ -47,7 +50,8 @@ def message(request: HttpRequest, ticket: Ticket, form: CommentForm) -> HttpResp
     ]
     if given["for_requester"] and ticket.requester is not None:
         receivers.append(Receiver(name=ticket.requester.name, channel=_("the requester"), text=given["body"]))
-    return _page(request, ticket, form, receivers, warned, act="comment", files=[name for name, _content in files])
+    shown = {"receivers": receivers, "warned": warned, "sealed": sealed, "for_all": given["for_all"]}
+    return _page(request, ticket, form, shown | {"act": "comment", "files": [name for name, _content in files]})
 
 
 def hand_over(request: HttpRequest, ticket: Ticket, form: HandOverForm) -> HttpResponse | None:
@@ -56,18 +60,26 @@ def hand_over(request: HttpRequest, ticket: Ticket, form: HandOverForm) -> HttpR
     organisation: Organisation = given["organisation"]
     text = briefing.brief(ticket, to=organisation, reason=given["reason"], also=given["also"])
     warned = sensitive.warnings([organisation], text)
-    if not _is_shown(request, warned):
+    sealed = _seal(text, [organisation.pk])
+    if not _is_shown(request, warned, sealed):
         return None
     rules = sensitive.rules_of([organisation])
     channel = _("with the ticket") if organisation.pk in rules else _("by e-mail, on this console or a guest link")
     receiver = Receiver(name=organisation.name, channel=channel, text=_as_sent(text, rules, organisation))
-    return _page(request, ticket, form, [receiver], warned, act="hand_over", files=[])
+    return _page(
+        request, ticket, form, {"receivers": [receiver], "warned": warned, "sealed": sealed, "act": "hand_over"}
+    )
 
 
-def _is_shown(request: HttpRequest, warned: list[SensitiveDataWarning]) -> bool:
+def _is_shown(request: HttpRequest, warned: list[SensitiveDataWarning], sealed: str) -> bool:
     if request.POST.get("preview") or any(each.is_refused for each in warned):
         return True
-    return bool(warned) and not request.POST.get("confirmed")
+    return bool(warned) and request.POST.get("confirmed") != sealed
+
+
+def _seal(*what: object) -> str:
+    """A seal of what people were warned of: another text, receiver or file needs another confirmation."""
+    return salted_hmac("console.before_sending", json.dumps(what)).hexdigest()
 
 
 def _addressed(ticket: Ticket, given: dict[str, Any]) -> list[Leg]:
@@ -78,9 +90,9 @@ def _addressed(ticket: Ticket, given: dict[str, Any]) -> list[Leg]:
 
 
 def _contents(files: Iterable[UploadedFile[Any]]) -> Iterable[tuple[str, bytes]]:
-    """The beginnings of the files; they stay readable."""
+    """The files with their contents; they stay readable."""
     for file in files:
-        yield str(file.name), file.read(LONGEST)
+        yield str(file.name), file.read()
         file.seek(0)
 
 
@@ -89,23 +101,11 @@ def _as_sent(text: str, rules: dict[int, str], organisation: Organisation) -> st
 
 
 def _page(
-    request: HttpRequest,
-    ticket: Ticket,
-    form: CommentForm | HandOverForm,
-    receivers: list[Receiver],
-    warned: list[SensitiveDataWarning],
-    *,
-    act: str,
-    files: list[str],
+    request: HttpRequest, ticket: Ticket, form: CommentForm | HandOverForm, shown: dict[str, Any]
 ) -> HttpResponse:
-    shown = {
-        "ticket": ticket,
-        "form": form,
-        "receivers": receivers,
-        "warned": warned,
-        "is_refused": any(each.is_refused for each in warned),
-        "act": act,
-        "files": files,
-        "page": "tickets",
-    }
-    return render(request, "console/before_sending.html", shown)
+    is_refused = any(each.is_refused for each in shown["warned"])
+    return render(
+        request,
+        "console/before_sending.html",
+        shown | {"ticket": ticket, "form": form, "is_refused": is_refused, "page": "tickets"},
+    )

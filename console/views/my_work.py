@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -33,7 +34,7 @@ def my_work(request: HttpRequest) -> HttpResponse:
         "untaken": ticket_rows(list(untaken[:MOST]), reader, user=user, needs=("badges",)),
         "tasks": Task.objects.filter(assignee=user, done_at=None)
         .select_related("ticket")
-        .order_by("due_at", "pk")[:MOST],
+        .order_by(F("due_at").asc(nulls_last=True), "pk")[:MOST],
         "mentions": notices.select_related("ticket").order_by("-pk")[:MOST],
         "at": reader.at,
         "page": "work",

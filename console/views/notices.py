@@ -23,10 +23,8 @@ MOST = 100
 KINDS: dict[str, tuple[str | Promise, str | Promise]] = {
     "mention": (_("Mentions"), _("somebody mentioned you")),
     "assigned": (_("Assignments"), _("the ticket was assigned to you")),
-    "followed": (_("Followed tickets"), _("you are the assignee or watch the ticket")),
+    "followed": (_("My and watched tickets"), _("you are the assignee or watch the ticket")),
     "task": (_("Tasks"), _("a task of yours is due")),
-    "escalation": (_("Escalations"), _("a rule of the workflow notifies you")),
-    "breach": (_("Breaches"), _("a rule of the workflow notifies you")),
 }
 """The kinds that people can switch off for themselves: what they are called, and why one gets them."""
 OTHER = (_("Other"), _("a rule of the workflow notifies you"))
@@ -93,6 +91,7 @@ def unread(request: HttpRequest) -> HttpResponse:
     return render(request, "console/_unread.html", {"fresh": fresh})
 
 
+@require_POST
 @login_required
 def open_notice(request: HttpRequest, public_id: str) -> HttpResponse:
     """Mark the notice as read, in all tabs, and go to its ticket."""
@@ -118,6 +117,11 @@ def set_kind(request: HttpRequest) -> HttpResponse:
     """Say how one wants notices of one kind."""
     slug, mail = request.POST.get("kind", ""), request.POST.get("mail", "")
     if slug in KINDS and mail in NoticePreference.Pace.values:
-        wanted = {"console": bool(request.POST.get("console")), "mail": mail}
+        general = NoticePreference.objects.filter(user=person(request), kind="").first() or NoticePreference()
+        wanted = {
+            "console": bool(request.POST.get("console")),
+            "mail": mail,
+            "is_quiet_at_night": general.is_quiet_at_night,
+        }
         NoticePreference.objects.update_or_create(user=person(request), kind=slug, defaults=wanted)
     return redirect("console:notices")

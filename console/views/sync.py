@@ -31,6 +31,8 @@ from workflows.notifications import delivery
 from workflows.rules import retries
 from workflows.rules.execution import ActionRefused
 
+LONGEST_MESSAGE = 20_000
+
 
 @require_safe
 @workers_only
@@ -93,7 +95,10 @@ def _back(request: HttpRequest) -> HttpResponse:
 def send_edited(request: HttpRequest, row_id: int) -> HttpResponse:
     """Replace a message that the vendor has refused by an edited one, and send it."""
     item = get_object_or_404(Outbound, pk=row_id)
-    body = request.POST.get("body", "").strip()[:20_000]
+    body = request.POST.get("body", "").strip()
+    if len(body) > LONGEST_MESSAGE:
+        messages.error(request, _("A message has at most %(most)s characters.") % {"most": LONGEST_MESSAGE})
+        return _back(request)
     try:
         parked_items.send_edited(item, body=body, actor=Actor.person(person(request)))
     except (ValueError, NotSaid) as refused:

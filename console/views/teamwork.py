@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 
 from console.access import person, workers_only
 from console.forms.tickets import TaskForm
@@ -58,7 +58,7 @@ def complete_task(request: HttpRequest, public_id: str) -> HttpResponse:
     return redirect("console:my_work") if request.POST.get("back") == "work" else redirect(task.ticket)
 
 
-@require_safe
+@require_POST
 @workers_only
 def insert_template(request: HttpRequest, public_id: str, template_id: str) -> HttpResponse:
     """The message field with what has been typed so far and the text of a template, filled in for this ticket."""
@@ -69,6 +69,6 @@ def insert_template(request: HttpRequest, public_id: str, template_id: str) -> H
         text = templates.filled(template.body, facts)
     except templates.BadTemplate as error:
         return HttpResponse(str(error), status=409)
-    typed = request.GET.get("body", "").replace("\x00", "")[:20_000].rstrip()
+    typed = request.POST.get("body", "").replace("\x00", "")[:20_000].rstrip()
     body = f"{typed}\n\n{text}" if typed else text
     return render(request, "console/_message_field.html", {"body": body})

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -83,7 +84,9 @@ def _teamwork(user: User, ticket: Ticket) -> dict[str, Any]:
     """The tasks of the ticket, open ones first, and whether this person follows it."""
     follow = Follow.objects.filter(user=user, ticket=ticket).first()
     return {
-        "tasks": Task.objects.filter(ticket=ticket).select_related("assignee").order_by("done_at", "due_at", "pk"),
+        "tasks": Task.objects.filter(ticket=ticket)
+        .select_related("assignee")
+        .order_by(F("done_at").asc(nulls_first=True), F("due_at").asc(nulls_last=True), "pk"),
         "reply_templates": ReplyTemplate.objects.order_by("name")[:50],
         "task_form": TaskForm(auto_id="task_%s"),
         "is_watched": follow is not None and not follow.is_muted,

@@ -19,8 +19,8 @@ from stdnum.fr import nir
 from stdnum.it import codicefiscale
 from stdnum.us import ssn as us_ssn
 
-LONGEST = 200_000
-"""A text is looked at up to this length; the time is proportional to it."""
+LONGEST = 1_000_000
+"""How much of a file is read to decide whether it is text. The time of a search is proportional to the text."""
 MASK = "•••"
 
 
@@ -45,15 +45,18 @@ def _is_card(number: str) -> bool:
     return luhn.is_valid(re.sub(r"[ -]", "", number))
 
 
+_SECRET = r"([^\s\"'“”„]{4,2000})"  # noqa: S105
 _PASSWORD = re.compile(
-    r"(?i)\b(?:pass(?:word|phrase|wd)?|pwd|pw|kennwort|passwort|pin|secret|geheimnis|api[ _-]?key|token|zugangscode)"
-    r"\b(?:\s+(?:is|ist|lautet))?\s{0,3}[:=]\s{0,3}[\"'„“]?([^\s\"'“”„,;]{4,200})"
+    r"(?i)(?<![a-z])(?:pass(?:word|phrase|wd)?|pwd|pw|kennwort|passwort|pin|secret|geheimnis|api[ _-]?key|token|"
+    r"zugangscode)(?:\s+(?:is|ist|lautet))?[\"']?\s{0,3}[:=]\s{0,3}[\"'„“]?" + _SECRET
 )
 _PASSWORD_IS = re.compile(
-    r"(?i)\b(?:password|passphrase|kennwort|passwort)\s+(?:is|ist|lautet)\s+[\"'„“]?([^\s\"'“”„,;]{4,200})"
+    r"(?i)(?<![a-z])(?:password|passphrase|kennwort|passwort)\s+(?:is|ist|lautet)\s+[\"'„“]?" + _SECRET
 )
 _KEYS = (
-    re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[^-]{0,20000}-----END [A-Z ]{0,30}PRIVATE KEY-----)?"),
+    re.compile(
+        r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]{0,30}KEY(?: BLOCK)?-----|\Z)"
+    ),
     re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),  # AWS
     re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"),  # GitHub
     re.compile(r"\bxox[abeprs]-[A-Za-z0-9-]{10,250}"),  # Slack
@@ -62,7 +65,7 @@ _KEYS = (
     re.compile(r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}"),  # a JSON Web Token
 )
 _NUMBERS: tuple[tuple[Kind, re.Pattern[str], Callable[[str], bool]], ...] = (
-    (Kind.IBAN, re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"), iban.is_valid),
+    (Kind.IBAN, re.compile(r"(?i)\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"), iban.is_valid),
     (Kind.CARD, re.compile(r"\b[3-6](?:[ -]?[0-9]){14,15}\b"), _is_card),
     (Kind.IDENTITY, re.compile(r"\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b"), us_ssn.is_valid),
     (Kind.IDENTITY, re.compile(r"\b756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}\b"), ch_ssn.is_valid),
@@ -87,7 +90,7 @@ def find(text: str) -> list[Found]:
     [('password', 'hunter2!')]
     """
     found: list[Found] = []
-    for each in sorted(_all(text[:LONGEST]), key=lambda each: (each.start, -each.end)):
+    for each in sorted(_all(text), key=lambda each: (each.start, -each.end)):
         if not found or each.start >= found[-1].end:
             found.append(each)
     return found

@@ -84,7 +84,7 @@ class Leg(models.Model):
     is_resolution_shared = models.BooleanField(
         _("resolution shared"),
         default=True,
-        help_text=_("Organisations that are engaged later receive the resolution."),
+        help_text=_("Included in later hand-off packs."),
     )
     waits_on = models.CharField(_("waiting for"), max_length=16, choices=WaitsOn, blank=True)
     waits_on_organisation = models.ForeignKey(

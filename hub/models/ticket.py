@@ -142,7 +142,7 @@ class Ticket(models.Model):
     is_resolution_shared = models.BooleanField(
         _("resolution shared"),
         default=True,
-        help_text=_("Organisations that are engaged later receive the resolution."),
+        help_text=_("Included in later hand-off packs."),
     )
     last_seq = models.PositiveIntegerField(default=0, editable=False)
     chain_head = models.CharField(max_length=64, blank=True, editable=False)

@@ -54,7 +54,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         DARK = "dark", _("dark")
 
     class StartPage(models.TextChoices):
-        BY_ROLE = "", _("by role: managers the board, agents their work")
+        BY_ROLE = "", _("by role: Board for managers, My work for agents")
         BOARD = "board", _("board")
         WORK = "work", _("my work")
         TICKETS = "tickets", _("tickets")

@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from hub.models import (
     ENGAGED_STAGES,
@@ -162,8 +163,10 @@ IS = (
 )
 
 
-def _is(values: Sequence[str], _reader: Reader) -> Q:
+def _is(values: Sequence[str], reader: Reader) -> Q:
     offers = Leg.objects.filter(ticket=OuterRef("pk"), stage=Stage.OFFERED)
+    if reader.known is not None:  # the field is not offered to others; their own offers are all they could ask for
+        offers = offers.filter(organisation__in=reader.known)
     by_value = {
         "undelivered": Q(Exists(offers.filter(delivered_at=None)), phase__in=OPEN),
         "unanswered": Q(Exists(offers.exclude(delivered_at=None)), phase__in=OPEN),
@@ -277,7 +280,7 @@ FIELDS: Mapping[str, Field] = {
         _relation("assignee", _("Assignee"), "assignee", User, empty=_nobody),
         _relation("requester", _("Requester"), "requester", Person, empty=_nobody),
         _relation("customer", _("Requester's organisation"), "requester__organisation", Organisation),
-        _relation("site", _("Site"), "site", Site, empty=_nothing),
+        _relation("site", pgettext_lazy("place", "Site"), "site", Site, empty=_nothing),
         _relation("asset", _("Asset"), "asset", Asset, empty=_nothing),
         Field(slug="is", label=_("Is"), match=_is, labels=_given(IS), choices=IS),
         _time("opened", _("Opened"), "opened_at", is_for_all=True),

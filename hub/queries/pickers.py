@@ -18,7 +18,7 @@ from hub.queries import roles
 
 MOST = 20
 """How many rows are suggested at a time."""
-LONGEST = 400
+LONGEST = 600
 """No label is longer than this."""
 SEPARATOR = " · "
 
@@ -47,7 +47,7 @@ class Picker:
         return [self.label(row) for row in begins]
 
     def chosen(self, text: str) -> Any:
-        """The row with this label or public id, or the only one that the text matches; NotChosen otherwise."""
+        """The row with this label or public id, or the only one that begins with the text; NotChosen otherwise."""
         text = text.strip()
         parts = text.split(SEPARATOR)
         names = [SEPARATOR.join(parts[:count]) for count in range(1, len(parts) + 1)]
@@ -56,14 +56,21 @@ class Picker:
         if len(exact) == 1:
             return exact[0]
         found = exact or list(self._matching(text).order_by(self.name, "pk")[: MOST + 1])
-        if len(found) == 1:
+        if len(found) == 1 and (exact or self._begins(found[0], text)):
             return found[0]
         if not found:
             raise NotChosen(_("Nothing matches “%(text)s”.") % {"text": text[:80]})
         some = "; ".join(self.label(row) for row in found[:3])
+        if len(found) == 1:
+            raise NotChosen(_("Did you mean %(some)s? Choose the entry from the list.") % {"some": some})
         raise NotChosen(
             _("Several entries match “%(text)s”: %(some)s. Choose one.") % {"text": text[:80], "some": some}
         )
+
+    def _begins(self, row: Any, text: str) -> bool:
+        """Whether one of the texts that are searched begins with what was entered: *Ann* is not *Hannah*."""
+        values = [str(getattr(row, field, "") or "") for field in self.searched if "__" not in field]
+        return any(value.casefold().startswith(text.casefold()) for value in values)
 
     def _matching(self, text: str) -> QuerySet[Any]:
         rows = self.rows()

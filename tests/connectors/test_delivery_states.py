@@ -54,7 +54,7 @@ def test_each_state_is_said_in_words(
     Outbound.objects.filter(pk=note.pk).update(state=state, next_attempt_at=timezone.now(), **fields)
     page = page_of(offered, client)
     assert words in page
-    assert ("Send edited" in page) == (state == "parked")
+    assert ("Send edited message" in page) == (state == "parked")
 
 
 def test_a_change_says_what_became_of_it(offered: Link, agent: Actor, client: Client) -> None:
@@ -65,7 +65,7 @@ def test_a_change_says_what_became_of_it(offered: Link, agent: Actor, client: Cl
     Outbound.objects.filter(link=offered, kind="fields").update(state="parked", error="No such field")
     page = page_of(offered, client)
     assert "No such field" in page
-    assert "Send edited" not in page
+    assert "Send edited message" not in page
 
 
 def test_a_refused_message_is_edited_and_sent_to_the_same_audience(

@@ -87,14 +87,20 @@ def test_a_message_with_a_password_is_sent_only_after_a_warning(
         ticket=ticket, organisation=factories.OrganisationFactory(name="Hostwerk"), actor=agent, at=at
     )
     url = f"{ticket.get_absolute_url()}comment/"
-    page = words(client.post(url, {"body": SECRET, "legs": [leg.public_id]}).content)
+    answer = client.post(url, {"body": SECRET, "legs": [leg.public_id]})
+    page, sealed = words(answer.content), answer.context["sealed"]
     assert "Nothing has been sent yet" in page
     assert "a password" in page
     assert "Hostwerk" in page
     assert SECRET in page  # nothing typed is lost
     assert not Message.objects.exists()
 
-    client.post(url, {"body": SECRET, "legs": [leg.public_id], "confirmed": "1"})
+    for other in ("1", ""):
+        client.post(url, {"body": SECRET, "legs": [leg.public_id], "confirmed": other})
+    changed = {"body": f"{SECRET} PIN: 4711", "legs": [leg.public_id], "confirmed": sealed}
+    assert "Nothing has been sent yet" in words(client.post(url, changed).content)
+    assert not Message.objects.exists()
+    client.post(url, {"body": SECRET, "legs": [leg.public_id], "confirmed": sealed})
     assert Message.objects.get().body == SECRET
 
 
@@ -109,7 +115,7 @@ def test_a_file_is_looked_at_as_well(client: Client, ticket: Ticket, agent: Acto
     given = {"body": "See the file", "legs": [leg.public_id], "attached": file}
     page = words(client.post(f"{ticket.get_absolute_url()}comment/", given).content)
     assert "in config.txt" in page
-    assert "Choose the files again" in page
+    assert "Choose these files again" in page
     assert not Message.objects.exists()
     harmless = SimpleUploadedFile("photo.png", b"\x89PNG\0password: hunter2")
     client.post(f"{ticket.get_absolute_url()}comment/", given | {"attached": harmless})
@@ -134,12 +140,13 @@ def test_a_hand_over_is_previewed_with_its_pack(client: Client, ticket: Ticket, 
     comments.comment(ticket=ticket, body=SECRET, is_for_all=True, actor=agent, at=at)
     vendor = factories.OrganisationFactory(name="Hostwerk")
     url, given = f"{ticket.get_absolute_url()}hand-over/", {"organisation": vendor.public_id, "reason": "Yours"}
-    page = words(client.post(url, given).content)
+    answer = client.post(url, given)
+    page = words(answer.content)
     assert "Hostwerk receives" in page
     assert "hunter2" in page
     assert "a password" in page
     assert not Leg.objects.exists()
-    client.post(url, given | {"confirmed": "1"})
+    client.post(url, given | {"confirmed": answer.context["sealed"]})
     assert Leg.objects.get().organisation == vendor
 
 
@@ -155,10 +162,11 @@ def test_what_is_masked_leaves_masked_and_stays_whole_here(offered: Link, client
     rule(offered, "mask")
     ticket = offered.leg.ticket
     given = {"body": SECRET, "legs": [offered.leg.public_id]}
-    page = words(client.post(f"{ticket.get_absolute_url()}comment/", given).content)
+    answer = client.post(f"{ticket.get_absolute_url()}comment/", given)
+    page = words(answer.content)
     assert "masked in what is sent" in page
     assert "The password is •••" in page
-    client.post(f"{ticket.get_absolute_url()}comment/", given | {"confirmed": "1"})
+    client.post(f"{ticket.get_absolute_url()}comment/", given | {"confirmed": answer.context["sealed"]})
     work()
     assert "The password is •••" in texts(simulator)  # type: ignore[arg-type]
     assert "hunter2" not in texts(simulator)  # type: ignore[arg-type]
@@ -188,7 +196,7 @@ def test_what_is_refused_is_refused_before_and_when_it_is_sent(
     given = {"body": SECRET, "legs": [offered.leg.public_id], "confirmed": "1"}
     page = words(client.post(f"{ticket.get_absolute_url()}comment/", given).content)
     assert "the connection does not send this" in page
-    assert "Send nevertheless" not in page
+    assert "Send anyway" not in page
     assert not Message.objects.exists()
 
     comments.comment(ticket=ticket, body=SECRET, legs=[offered.leg], actor=agent, at=offered.leg.offered_at)

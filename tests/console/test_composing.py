@@ -72,7 +72,7 @@ def test_a_message_is_split_into_a_ticket_that_follows_the_first(
     client.post(url, {"title": "VPN drops", "description": "Since Monday."})
     relation = Relation.objects.get()
     assert (relation.from_ticket.title, relation.kind, relation.to_ticket) == ("VPN drops", "follows", ticket)
-    assert "Split into a ticket" in words(client.get(ticket.get_absolute_url()).content)
+    assert "Split off as a new ticket" in words(client.get(ticket.get_absolute_url()).content)
     assert client.get("/tickets/new/?message=nothing").status_code == 404
     vendor = log_in(factories.member("vendor", factories.OrganisationFactory()))
     assert vendor.get(url).status_code == 403
@@ -83,11 +83,11 @@ def test_a_template_is_filled_in_and_added_to_what_is_typed(client: Client, tick
     page = words(client.get(ticket.get_absolute_url()).content)
     assert "Insert a template" in page
     url = f"/tickets/{ticket.public_id}/templates/{made.public_id}/"
-    field = unescape(client.get(url, {"body": "Hello <b>"}).content.decode())
+    field = unescape(client.post(url, {"body": "Hello <b>"}).content.decode())
     assert f"Hello <b>\n\nDear Priya, about {ticket.label}: since when?</textarea>" in field
     made.body = "{nonsense.x"
     made.save()
-    assert client.get(url).status_code == 409
+    assert client.post(url).status_code == 409
 
 
 def test_a_template_that_cannot_be_filled_in_is_not_saved(us: Organisation) -> None:

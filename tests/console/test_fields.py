@@ -143,3 +143,21 @@ def test_each_value_says_who_set_it_and_what_it_was(
     )
     for words in ("Printer", "On fire", "Print", "P1", "P3", agent.name):
         assert words in page
+
+
+def test_a_part_of_a_name_chooses_nobody(us: Organisation) -> None:
+    hannah = factories.PersonFactory(name="Hannah", organisation=us, email="")
+    with pytest.raises(NotChosen, match="Did you mean Hannah"):
+        PICKERS["person"].chosen("ann")
+    assert PICKERS["person"].chosen("hann") == hannah
+
+
+def test_an_ambiguous_requester_stays_while_the_title_is_corrected(
+    us: Organisation, agent: Actor, at: datetime
+) -> None:
+    one, _two = (factories.PersonFactory(name="Ada", organisation=us, email="") for _each in range(2))
+    ticket = tickets.open_ticket(title="E-mail", requester=one, actor=agent, at=at)
+    client = log_in(factories.member("agent", us))
+    client.post(f"/tickets/{ticket.public_id}/edit/", form_of(client, ticket) | {"title": "Mail"})
+    kept = Ticket.objects.get()
+    assert (kept.title, kept.requester) == ("Mail", one)

@@ -121,3 +121,13 @@ def test_new_users_get_our_time_zone(us: Organisation) -> None:
         },
     )
     assert User.objects.get(email="other@northwind.example").time_zone == "Europe/Vienna"
+
+
+def test_who_does_not_work_for_us_learns_no_names_of_ours(us: Organisation) -> None:
+    factories.member("agent", us, name="Ada", email="ada@northwind.example")
+    vendor = log_in(factories.member("vendor", factories.OrganisationFactory()))
+    page = vendor.get("/account/").content.decode()
+    assert 'name="substitute"' not in page
+    given = {"time_zone": "UTC", "language": "", "theme": "", "density": "compact", "start_page": "", "substitute": "a"}
+    assert "ada@northwind" not in vendor.post("/account/preferences/", given, follow=True).content.decode()
+    assert not User.objects.exclude(substitute=None).exists()

@@ -66,7 +66,7 @@ def test_the_page_says_why_and_when_the_goal_is_reached(
     page = " ".join(unescape(re.sub(r"<[^>]+>", " ", client.get(url).content.decode())).split())
     assert "message to the requester; waiting for the requester 3 h 2 h" in page
     assert "Used 3 h Goal for P3 4 h Left 1 h" in page
-    assert "If the clock runs on, its goal is reached on" in page
+    assert "If the clock keeps running, it is due on" in page
     assert client.get(f"{ticket.get_absolute_url()}clocks/999/").status_code == 404
     vendor = log_in(factories.member("vendor", factories.OrganisationFactory()))
     assert vendor.get(url).status_code == 404

@@ -116,7 +116,7 @@ def test_a_resolution_that_the_author_unticks_stays_with_us(ticket: Ticket, ada:
     assert "cut the cable" not in str(briefing.pack(ticket, to=later))
     page = log_in(ada).get(ticket.get_absolute_url()).content.decode()
     assert "We had cut the cable." in page
-    assert "not for later organisations" in page
+    assert "not shared with later organisations" in page
 
 
 def test_the_form_proposes_what_the_organisation_reported(ticket: Ticket, ada: User, at: datetime) -> None:

@@ -14,7 +14,7 @@ from tests import factories
 from tests.console.test_pages import log_in
 from worker import dispatcher
 from workflows.handoffs import comments, engagements
-from workflows.lifecycle import tasks
+from workflows.lifecycle import tasks, transitions
 from workflows.models import Follow, Notice, NoticePreference, Task
 from workflows.notifications import following
 
@@ -156,8 +156,8 @@ def test_a_notice_is_read_in_every_tab_says_why_and_can_be_switched_off(
     assert "Mentions: somebody mentioned you" in page
     assert 'data-fresh="1"' in client.get("/notices/unread/").content.decode()
     notice = Notice.objects.get(user=bea, channel="console")
-    assert log_in(ada).get(f"/notices/{notice.public_id}/open/").status_code == 404
-    assert client.get(f"/notices/{notice.public_id}/open/")["Location"] == ticket.get_absolute_url()
+    assert log_in(ada).post(f"/notices/{notice.public_id}/open/").status_code == 404
+    assert client.post(f"/notices/{notice.public_id}/open/")["Location"] == ticket.get_absolute_url()
     assert 'data-fresh="0"' in client.get("/notices/unread/").content.decode()
 
     client.post("/notices/kinds/", {"kind": "followed", "mail": "never"})
@@ -174,7 +174,23 @@ def test_watching_is_said_and_ends(ticket: Ticket, ada: User, bea: User, at: dat
     client.post(url, {"do": "watch"})
     say(ticket, ada, "news", at)
     assert told(bea) == ["followed"]
-    assert "Watching" in client.get(ticket.get_absolute_url()).content.decode()
+    assert "Stop watching" in client.get(ticket.get_absolute_url()).content.decode()
     client.post(url, {"do": "unfollow"})
     client.post(url, {"do": "nonsense"})
     assert not Follow.objects.exists()
+
+
+def test_a_change_of_the_team_is_no_assignment_of_the_assignee(
+    us: Organisation, ticket: Ticket, ada: User, bea: User, at: datetime
+) -> None:
+    tickets.assign(ticket=ticket, assignee=bea, actor=Actor.person(ada), at=at)
+    team = Team.objects.create(organisation=us, name="Network")
+    tickets.assign(ticket=ticket, team=team, actor=Actor.person(ada), at=at)
+    assert told(bea) == ["assigned", "followed"]
+
+
+def test_a_task_of_a_cancelled_ticket_is_not_called_to_mind(ticket: Ticket, ada: User, at: datetime) -> None:
+    task = tasks.add(ticket=ticket, title="Call", assignee=ada, due_at=at, actor=Actor.person(ada), at=at)
+    transitions.move(ticket=ticket, name="cancel", actor=Actor.person(ada), at=at)
+    tasks.remind(task_id=task.pk, at=at)
+    assert told(ada) == []

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from hub.models import Attachment, Contract, Leg, Message, Organisation, Publication, Stage, Ticket
 
@@ -107,7 +107,7 @@ def _facts(ticket: Ticket) -> list[list[str]]:
         (_("Priority"), ticket.priority),
         (_("Service"), ticket.service.name if ticket.service else ""),
         (_("Asset"), str(ticket.asset) if ticket.asset else ""),
-        (_("Site"), ticket.site.name if ticket.site else ""),
+        (pgettext("place", "Site"), ticket.site.name if ticket.site else ""),
         (_("Opened"), f"{ticket.opened_at:%Y-%m-%d %H:%M} UTC"),
     ]
     return [[str(name), str(value)] for name, value in rows if value]

@@ -76,12 +76,13 @@ def due(*, at: datetime, limit: int = 50) -> list[int]:
 @transaction.atomic
 def remind(*, task_id: int, at: datetime) -> bool:
     """Notify the assignee of a task that is due, once; False if somebody else was quicker."""
+    tickets.locked(Ticket.objects.get(tasks=task_id))  # always before its tasks
     if not Task.objects.filter(pk=task_id, done_at=None, reminded_at=None).update(reminded_at=at):
         return False
     task = Task.objects.select_related("ticket__status", "ticket__service", "ticket__holder", "assignee").get(
         pk=task_id
     )
-    if task.assignee is not None:
+    if task.assignee is not None and task.ticket.phase != Phase.CANCELLED:
         why = sentence("A task of yours is due: %(task)s", task=task.title)
         told = Told(key=f"task:{task.public_id}", kind="task", ticket=task.ticket, why=why)
         notify.tell(told, notify.people([task.assignee]), at=at)

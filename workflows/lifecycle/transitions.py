@@ -85,6 +85,7 @@ def move(
         raise MoveRefused(refusal)
     before = str(ticket.phase)
     status = status or tickets.state_of(ticket, MOVES[name].leads_to)
+    resolution = resolution if name == "resolve" else NO_RESOLUTION
     _call(ticket, name, status=status, at=at, resolution=resolution)
     history.record(
         ticket=ticket,

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from hub.models import Ticket
 from hub.models.fields import PublicIdField
@@ -54,8 +55,8 @@ class Follow(models.Model):
     is_muted = models.BooleanField(_("muted"), default=False)
 
     class Meta:
-        verbose_name = _("follow")
-        verbose_name_plural = _("follows")
+        verbose_name = pgettext_lazy("model", "follow")
+        verbose_name_plural = pgettext_lazy("model", "follows")
         constraints = [models.UniqueConstraint(fields=["user", "ticket"], name="follow_once_per_user_and_ticket")]
 
     def __str__(self) -> str:

@@ -61,12 +61,12 @@ def tell_followers(event: Event) -> None:
     _tell(event, "mention", mentioned, sentence("%(who)s mentioned you", who=event.actor_name), by_mail=True)
     followers = [each for each in _followers(ticket) if each.pk not in told and each.public_id != event.actor_id]
     if event.kind == EventKind.TICKET_ASSIGNED:
-        new = [each for each in followers if each.pk == ticket.assignee_id]
+        new = [each for each in followers if each.public_id == event.payload["assignee"]]
         _tell(
             event, "assigned", new, sentence("%(who)s assigned the ticket to you", who=event.actor_name), by_mail=True
         )
-        followers = [each for each in followers if each.pk != ticket.assignee_id]
-    _tell(event, "followed", followers, sentence("News on a ticket you follow"), by_mail=False)
+        followers = [each for each in followers if each not in new]
+    _tell(event, "followed", followers, sentence("Update on a ticket assigned to you or watched by you"), by_mail=False)
 
 
 def _tell(event: Event, kind: str, users: Iterable[User], why: str, *, by_mail: bool) -> None:

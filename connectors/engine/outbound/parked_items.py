@@ -68,6 +68,8 @@ def send_edited(item: Outbound, *, body: str, actor: Actor) -> Message:
     item = Outbound.objects.get(pk=item.pk)
     if item.state != Outbound.State.PARKED or item.kind != Outbound.Kind.NOTE or old is None:
         raise ValueError(sentence("Only a message that the vendor has refused can be edited here."))
+    if not old.author_organisation.is_us or old.author_person_id is not None or old.withdrawn_at is not None:
+        raise ValueError(sentence("Only a message of our own organisation that is still valid can be edited."))
     if hasattr(old, "superseded_by"):
         raise ValueError(sentence("The message has been edited already; reload the page."))
     made = messages.say(

@@ -26,7 +26,7 @@ LABELS: Mapping[Kind, str | Promise] = {
     Kind.KEY: _("a key or token"),
     Kind.IBAN: _("a bank account number"),
     Kind.CARD: _("a card number"),
-    Kind.IDENTITY: _("an identity number"),
+    Kind.IDENTITY: _("an ID number"),
 }
 
 
@@ -57,11 +57,16 @@ def shareable(connection: Connection, text: str) -> str:
     if connection.sensitive_data == Rule.REFUSE and find(text):
         raise Refused(
             sentence(
-                "The text seems to contain a password, a key or a personal number, which is not sent on this "
-                "connection. Edit the text, or change the rule of the connection."
+                "The text seems to contain a password, a key, or an account, card or ID number, which is not sent on "
+                "this connection. Edit the text, or change the rule of the connection."
             )
         )
     return text
+
+
+def masked_if_ruled(connection: Connection, text: str) -> str:
+    """A text that only accompanies what is sent, such as a subject: masked unless the rule is to warn."""
+    return text if connection.sensitive_data == Rule.WARN else masked(text)
 
 
 def check_file(connection: Connection, name: str, content: bytes) -> None:
@@ -69,8 +74,8 @@ def check_file(connection: Connection, name: str, content: bytes) -> None:
     if connection.sensitive_data != Rule.WARN and find(_as_text(content)):
         raise Refused(
             sentence(
-                "“%(name)s” seems to contain a password, a key or a personal number, which this connection does not "
-                "send.",
+                "“%(name)s” seems to contain a password, a key, or an account, card or ID number, which this "
+                "connection does not send.",
                 name=name,
             )
         )
@@ -103,7 +108,7 @@ def rules_of(organisations: Iterable[Organisation]) -> dict[int, str]:
     rows = Connection.objects.filter(
         organisation__in=[each.pk for each in organisations],
         purpose=Connection.Purpose.TICKETS,
-        state__in=[Connection.State.ACTIVE, Connection.State.LOCKED_OUT, Connection.State.PAUSED],
+        state__in=[Connection.State.ACTIVE, Connection.State.LOCKED_OUT],
     ).order_by("-pk")
     return dict(rows.values_list("organisation_id", "sensitive_data"))
 
@@ -115,8 +120,7 @@ def as_sent(link: Link | None, text: str) -> str:
 
 
 def _as_text(content: bytes) -> str:
-    """The beginning of a file as text; empty if it is not text."""
-    part = content[:LONGEST]
-    if b"\0" in part:
-        return ""
-    return part.decode("utf-8", "ignore")
+    """A file as text; empty if it is not text."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", "ignore")
+    return "" if b"\0" in content[:LONGEST] else content.decode("utf-8", "ignore")

@@ -21,7 +21,7 @@ class IntakeForm(forms.Form):
     )
     acceptance = forms.ChoiceField(label=_("Our ticket counts as accepted when"), choices=Connection.Acceptance.choices)
     sensitive_data = forms.ChoiceField(
-        label=_("Passwords and personal numbers in what we send"),
+        label=_("Passwords and account numbers in what we send"),
         choices=Connection.SensitiveData.choices,
         required=False,
     )

@@ -5,7 +5,7 @@
   if (!("Notification" in window)) return;
   document.addEventListener("DOMContentLoaded", function () {
     var button = document.getElementById("ask-notifications");
-    if (!button || (Notification.permission === "granted" && localStorage.getItem(KEY))) return;
+    if (!button || Notification.permission === "denied" || (Notification.permission === "granted" && localStorage.getItem(KEY))) return;
     button.hidden = false;
     button.addEventListener("click", function () {
       Notification.requestPermission().then(function (answer) {

@@ -75,6 +75,7 @@
     }
     var isRefused = document.querySelector(".alert-danger, .errornote, .errorlist, .messagelist .error");
     var form = typed.user === said("hub-user") && (typed.isInterrupted || isRefused) && formOf(typed);
+    if (form && JSON.stringify(fieldsOf(form).map(valueOf)) === JSON.stringify(typed.values)) form = null;  // the page has kept them
     if (form) giveBack(typed, form);
     keep(null);
   });
