@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from django.db import transaction
 from django.forms import BoundField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from console.access import person, workers_only
@@ -45,22 +47,25 @@ def edit(request: HttpRequest, public_id: str) -> HttpResponse:
     form = EditForm(request.POST or None, initial={name: getattr(ticket, name) for name in FIELDS})
     conflicts: list[Conflict] = []
     if request.method == "POST" and form.is_valid():
-        conflicts, refused = _saved(ticket, form, Actor.person(person(request)), is_sure="anyway" in request.POST)
+        conflicts, refused = _saved(ticket, form, Actor.person(person(request)), seen=request.POST.get("anyway", ""))
         if refused:
             messages.error(request, refused)
         elif not conflicts:
             return redirect(ticket)
-    shown = {"ticket": ticket, "form": form, "conflicts": conflicts, "page": "tickets"}
+    shown = {"ticket": ticket, "form": form, "conflicts": conflicts, "seen": _seal(conflicts), "page": "tickets"}
     return render(request, "console/edit.html", shown, status=409 if conflicts else 200)
 
 
 @transaction.atomic
-def _saved(ticket: Ticket, form: EditForm, actor: Actor, *, is_sure: bool) -> tuple[list[Conflict], str]:
-    """Save the changes; otherwise what somebody else changed in the meantime, or why the changes are refused."""
+def _saved(ticket: Ticket, form: EditForm, actor: Actor, *, seen: str) -> tuple[list[Conflict], str]:
+    """Save the changes; otherwise what somebody else changed in the meantime, or why the changes are refused.
+
+    `seen` is the seal of the conflicts that the person has seen and wants to replace all the same.
+    """
     changes = form.changes()
     current = record.locked(ticket)
-    conflicts = [] if is_sure else list(_conflicts(current, form, changes))
-    if conflicts:
+    conflicts = list(_conflicts(current, form, changes))
+    if conflicts and seen != _seal(conflicts):
         return conflicts, ""
     try:
         record.edit_ticket(ticket=current, changes=changes, actor=actor, at=now())
@@ -69,6 +74,11 @@ def _saved(ticket: Ticket, form: EditForm, actor: Actor, *, is_sure: bool) -> tu
     except record.NotEditable as refused:
         return [], localized(str(refused))
     return [], ""
+
+
+def _seal(conflicts: list[Conflict]) -> str:
+    text = json.dumps([[each.label, each.current] for each in conflicts])
+    return salted_hmac("console.ticket_edit", text).hexdigest()
 
 
 def _conflicts(ticket: Ticket, form: EditForm, changes: Iterable[str]) -> Iterable[Conflict]:
