@@ -11,6 +11,7 @@ from connectors.queries import sync_issues
 from console import polling
 from console.access import person, reader_of
 from console.polling import live_cursor
+from console.rows.next_minutes import next_minutes
 from console.rows.risk import risk_rows
 from hub.queries import board as questions
 from hub.queries import business_risk, permissions
@@ -22,8 +23,10 @@ def board(request: HttpRequest) -> HttpResponse:
     """Breached clocks, the next ones, current holders, and sync issues."""
     user = person(request)
     reader, everything = reader_of(request), permissions.sees_everything(user)
+    numbers = questions.board(permissions.visible_tickets(user), reader)
     context = {
-        "board": questions.board(permissions.visible_tickets(user), reader),
+        "board": numbers,
+        "soon": next_minutes(numbers.next, at=reader.at) if everything else [],
         "first": risk_rows(business_risk.fix_first(permissions.visible_tickets(user), reader)) if everything else [],
         "stuck": sync_issues.stuck(most=8)[:8] if everything else [],
         "at": reader.at,

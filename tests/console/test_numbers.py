@@ -154,6 +154,21 @@ def test_a_vendor_is_told_of_no_other_partys_clock(world: None, second: Organisa
     assert _listed(client, f"/tickets/?show=breached&party={first.public_id}") == []
 
 
+@pytest.mark.parametrize(
+    ("minutes", "is_shown"),
+    [(5, True), (15, False)],
+)
+def test_what_breaches_within_ten_minutes_says_what_would_help(
+    us: Organisation, agent: Actor, minutes: int, is_shown: bool
+) -> None:
+    factories.contract(us, goals={"resolve": {"P3": 3600}})
+    opened = now() - timedelta(minutes=60 - minutes)
+    tickets.open_ticket(title="Nobody has it", service=factories.ServiceFactory(), actor=agent, at=opened)
+    page = html.unescape(log_in(factories.member("manager", us)).get("/").content.decode())
+    assert ("Next 10 minutes" in page) == is_shown
+    assert ("Take it, or hand it over." in page) == is_shown
+
+
 def test_hand_offs_and_triage_have_their_numbers(us: Organisation, agent: Actor, first: Organisation) -> None:
     unanswered, undelivered, disputed, major = (
         tickets.open_ticket(title=title, actor=agent, at=now())
