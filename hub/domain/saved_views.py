@@ -54,8 +54,10 @@ def _checked(user: User, name: str, audience: str) -> str:
         raise Refused(_("Give the view a name."))
     if audience not in SavedView.Audience.values:
         raise Refused(_("Choose who sees the view."))
-    if audience == SavedView.Audience.EVERYONE and not permissions.sees_everything(user):
+    if audience != SavedView.Audience.PERSONAL and not permissions.sees_everything(user):
         raise Refused(_("Only members of our organisation can share a view."))
+    if audience == SavedView.Audience.TEAMS and not user.teams.exists():
+        raise Refused(_("You belong to no team. Ask an admin to add you to one."))
     return name
 
 

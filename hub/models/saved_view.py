@@ -15,6 +15,7 @@ class SavedView(models.Model):
 
     class Audience(models.TextChoices):
         PERSONAL = "personal", _("only me")
+        TEAMS = "teams", _("members of my teams")
         EVERYONE = "everyone", _("everyone in our organisation")
 
     public_id = PublicIdField()
@@ -29,7 +30,7 @@ class SavedView(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["owner", "name"], name="saved_view_name_once_per_owner"),
             models.CheckConstraint(
-                condition=Q(audience__in=["personal", "everyone"]), name="saved_view_audience_is_known"
+                condition=Q(audience__in=["personal", "teams", "everyone"]), name="saved_view_audience_is_known"
             ),
         ]
 

@@ -22,10 +22,12 @@ KEPT_SECONDS = 30
 
 
 def visible_views(user: User) -> QuerySet[SavedView]:
-    """One's own views and, for members of our organisation, the shared ones, by name."""
+    """One's own views and, for members of our organisation, those shared with everyone or with a team of theirs."""
     mine = Q(owner=user)
     if permissions.sees_everything(user):
         mine |= Q(audience=SavedView.Audience.EVERYONE)
+        colleagues = User.objects.filter(teams__in=user.teams.all())
+        mine |= Q(audience=SavedView.Audience.TEAMS, owner__in=colleagues)
     return SavedView.objects.filter(mine).select_related("owner").order_by("name", "pk")
 
 

@@ -17,7 +17,7 @@ from django.test import AsyncClient, Client
 from hub.core.clock import now
 from hub.domain import tickets
 from hub.domain.actors import Actor
-from hub.models import Organisation, SavedView, Ticket, User, ViewPreference
+from hub.models import Organisation, SavedView, Team, Ticket, User, ViewPreference
 from hub.queries import saved_views
 from hub.search import indexing
 from tests import factories
@@ -255,6 +255,21 @@ def test_the_order_somebody_chooses_on_a_shared_view_is_theirs_alone(client: Cli
     # A page that only refreshes itself chooses nothing.
     other.get(url, headers={"HX-Request": "true"})
     assert QueryDict(opened(other, view).partition("?")[2])["sort"] == "-number"
+
+
+def test_a_view_for_a_team_is_its_members_alone(client: Client, manager: User, us: Organisation) -> None:
+    given = {"name": "Night shift", "query": "show=open", "audience": "teams"}
+    refused = client.post("/views/save/", given, follow=True)
+    assert "You belong to no team." in refused.content.decode()
+    team = Team.objects.create(organisation=us, name="Network")
+    colleague, other = factories.member("agent", us, name="Ada"), factories.member("agent", us, name="Bea")
+    team.members.add(manager, colleague)
+    view = saved(client, "Night shift", "show=open", audience="teams")
+    assert "shared by Mona" in get(log_in(colleague), opened(log_in(colleague), view))
+    assert log_in(other).get(f"/views/{view.public_id}/").status_code == 404
+    team.delete()
+    assert log_in(colleague).get(f"/views/{view.public_id}/").status_code == 404
+    assert "shared with my teams" in get(client, opened(client, view))
 
 
 def test_a_personal_view_is_nobody_elses(client: Client, us: Organisation) -> None:
