@@ -46,6 +46,7 @@ TABLE: Mapping[str, Who] = {
     "board": Who.USERS,
     "live": Who.USERS,
     "tickets": Who.USERS,
+    "totals": Who.USERS,
     "export": Who.USERS,
     "export_workbook": Who.USERS,
     "bulk": Who.WORKERS,

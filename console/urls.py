@@ -32,6 +32,7 @@ from console.views import (
     ticket_list,
     ticket_page,
     ticket_print,
+    totals,
     triage,
     vendors,
 )
@@ -42,6 +43,7 @@ urlpatterns = [
     path("", board.board, name="board"),
     path("live/", board.live, name="live"),
     path("tickets/", ticket_list.ticket_list, name="tickets"),
+    path("tickets/totals/", totals.ticket_totals, name="totals"),
     path("tickets/export.csv", export.export, name="export"),
     path("tickets/export.xlsx", export.export_workbook, name="export_workbook"),
     path("tickets/bulk/", bulk.bulk, name="bulk"),

@@ -1,0 +1,35 @@
+"""A list of tickets in groups with totals."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from console.access import person, reader_of
+from console.rows.chips import chips
+from console.views.ticket_list import filters_of
+from hub.queries import permissions
+from hub.queries import tickets as questions
+from hub.queries.totals import grouped, totals
+
+
+@require_safe
+@login_required
+def ticket_totals(request: HttpRequest) -> HttpResponse:
+    """The tickets of the list with these filters, by the values of one field; each number opens its list."""
+    reader, filters = reader_of(request), filters_of(request.GET)
+    fields = grouped(reader)
+    by = next((field for field in fields if field.slug == request.GET.get("by", "")), fields[0])
+    found = questions.narrowed(permissions.visible_tickets(person(request)), filters, reader)
+    shown = {
+        "fields": fields,
+        "by": by,
+        "totals": totals(found, by, filters, reader),
+        "filters": filters,
+        "chips": chips(filters, reader, kept=f"by={by.slug}"),
+        "knows_clocks": True,
+        "page": "tickets",
+    }
+    return render(request, "console/totals.html", shown)
