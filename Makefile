@@ -55,7 +55,7 @@ mutants: $(DEV) ## Break the laws on a copy, and see that tests notice (ARGS=--a
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 screenshots: $(DEV) ## Pictures for the README, from a running demo
-	@$(BIN)/python docs/screenshots.py
+	@$(BIN)/python docs/screenshots.py $(ARGS)
 
 messages: $(DEV) ## The message catalogues anew, from code and templates
 	@$(BIN)/python manage.py makemessages

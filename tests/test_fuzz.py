@@ -179,6 +179,8 @@ class Visitor:
             body = urlencode(data or {}, errors="surrogatepass")
             more = (body, "application/x-www-form-urlencoded") if method == "post" else ()
             answer = getattr(self.client, method)(url, *more)
+            if answer.streaming:
+                b"".join(answer)  # a file is closed when it has been read
             transaction.set_rollback(True)
         self.client.cookies = cookies
         if answer.status_code >= 500:

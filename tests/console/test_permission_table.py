@@ -91,7 +91,8 @@ def is_refused(client: Client, name: str, url: str, *, may_be_missing: bool) -> 
     answer = client.get(url)
     if answer.status_code == 405:
         answer = client.post(url)
-    answer.close()
+    if answer.streaming:
+        b"".join(answer)  # a file is closed when it has been read
     if answer.status_code == 302 and answer["Location"].startswith("/log-in/"):
         return name != "log_out"
     return answer.status_code == 403 or (answer.status_code == 404 and not may_be_missing)

@@ -25,7 +25,6 @@ ALL = "ticket,title,left,opened,returns"
 def sheet(answer: object) -> tuple[str, list[str]]:
     """The XML of the only sheet, and the texts in the order of the cells."""
     book = zipfile.ZipFile(io.BytesIO(b"".join(answer)))  # type: ignore[call-overload]
-    answer.close()  # type: ignore[attr-defined]
     xml = book.read("xl/worksheets/sheet1.xml").decode()
     inline = re.findall(r"<is><t[^>]*>([^<]*)</t></is>", xml)
     return xml, inline
