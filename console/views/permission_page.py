@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -51,6 +52,7 @@ def permission_page(request: HttpRequest) -> HttpResponse:
 
 
 def _paths_of(who: Who) -> list[str]:
-    from console.urls import urlpatterns  # the URLs import the views
-
-    return ["/" + str(each.pattern) for each in urlpatterns if TABLE.get(str(each.name)) == who]
+    resolvers = [each for each in get_resolver().url_patterns if isinstance(each, URLResolver)]
+    [console] = [each for each in resolvers if each.namespace == "console"]
+    patterns = [each for each in console.url_patterns if isinstance(each, URLPattern)]
+    return ["/" + str(each.pattern) for each in patterns if TABLE.get(str(each.name)) == who]

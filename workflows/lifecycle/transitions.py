@@ -87,26 +87,31 @@ def move(
     status = status or tickets.state_of(ticket, MOVES[name].leads_to)
     resolution = resolution if name == "resolve" else NO_RESOLUTION
     _call(ticket, name, status=status, at=at, resolution=resolution)
-    history.record(
-        ticket=ticket,
-        kind=EventKind.TICKET_MOVED,
-        payload={
-            "verb": name,
-            "before": before,
-            "reason": reason,
-            **_reached(ticket, status, rule),
-            **_how(resolution),
-        },
-        texts={"resolution": resolution.text} if resolution.text else {},
+    _record(
+        ticket,
+        {"verb": name, "before": before, "reason": reason} | _reached(ticket, status, rule) | _how(resolution),
+        resolution,
         actor=actor,
         at=at,
         occurred_at=occurred_at,
         origin=origin,
-        saving=["phase", "status", "resolved_at", "closed_at", *(RESOLVED_BY if name == "resolve" else ())],
     )
     if not ticket.is_open:
         ticket = triage.ended(ticket=ticket, actor=actor, at=at)
     return ticket
+
+
+def _record(ticket: Ticket, payload: dict[str, Any], resolution: Resolution, **by: Any) -> None:
+    """Save the ticket and record the move; `by` says who moved it, when, and from which system."""
+    more = RESOLVED_BY if payload["verb"] == "resolve" else ()
+    history.record(
+        ticket=ticket,
+        kind=EventKind.TICKET_MOVED,
+        payload=payload,
+        texts={"resolution": resolution.text} if resolution.text else {},
+        saving=["phase", "status", "resolved_at", "closed_at", *more],
+        **by,
+    )
 
 
 def _reached(ticket: Ticket, status: State, rule: str) -> dict[str, str]:
