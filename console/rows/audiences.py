@@ -49,18 +49,18 @@ def audiences(ticket: Ticket) -> list[Audience]:
 
 def _of(leg: Leg, ticket: Ticket) -> Audience:
     link: Link | None = getattr(leg, "link", None)
-    is_masked = link is not None and link.connection.sensitive_data == sensitive.Rule.MASK
+    rule = link.connection.sensitive_data if link is not None else sensitive.Rule.WARN
     messages = _shown(permissions.messages_for(leg.organisation, ticket))
     for message in messages:
         if message.author_organisation_id != leg.organisation_id:
-            message.body = sensitive.as_sent(link, message.body)
+            message.body = sensitive.as_sent(rule, message.body)
     return Audience(
         name=leg.organisation.name,
         organisation=leg.organisation,
         channel=channel_of(leg),
-        pack=sensitive.as_sent(link, leg.brief),
+        pack=sensitive.as_sent(rule, leg.brief),
         messages=messages,
-        is_masked=is_masked,
+        is_masked=rule == sensitive.Rule.MASK,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -18,7 +19,6 @@ from connectors.engine.outbound.sensitive import SensitiveDataWarning
 from console.forms.engagements import HandOverForm
 from console.forms.tickets import CommentForm
 from console.rows.audiences import channel_of
-from hub.core.sensitive_data import masked
 from hub.models import OPEN_STAGES, Leg, Organisation, Ticket
 from workflows.handoffs import briefing
 
@@ -38,16 +38,12 @@ def message(request: HttpRequest, ticket: Ticket, form: CommentForm) -> HttpResp
     legs = _addressed(ticket, given)
     files = list(_contents(given["attached"]))
     warned = sensitive.warnings([leg.organisation for leg in legs], given["body"], files)
-    sealed = _seal(given["body"], [leg.pk for leg in legs], [(name, len(content)) for name, content in files])
+    digests = [(name, sha256(content).hexdigest()) for name, content in files]
+    sealed = _seal(given["body"], [leg.pk for leg in legs], digests)
     if not _is_shown(request, warned, sealed):
         return None
     rules = sensitive.rules_of([leg.organisation for leg in legs])
-    receivers = [
-        Receiver(
-            name=leg.organisation.name, channel=channel_of(leg), text=_as_sent(given["body"], rules, leg.organisation)
-        )
-        for leg in legs
-    ]
+    receivers = [_receiver(leg.organisation, channel_of(leg), given["body"], rules) for leg in legs]
     if given["for_requester"] and ticket.requester is not None:
         receivers.append(Receiver(name=ticket.requester.name, channel=_("the requester"), text=given["body"]))
     shown = {"receivers": receivers, "warned": warned, "sealed": sealed, "for_all": given["for_all"]}
@@ -65,10 +61,17 @@ def hand_over(request: HttpRequest, ticket: Ticket, form: HandOverForm) -> HttpR
         return None
     rules = sensitive.rules_of([organisation])
     channel = _("with the ticket") if organisation.pk in rules else _("by e-mail, on this console or a guest link")
-    receiver = Receiver(name=organisation.name, channel=channel, text=_as_sent(text, rules, organisation))
+    receiver = Receiver(
+        name=organisation.name, channel=channel, text=sensitive.as_sent(rules.get(organisation.pk, ""), text)
+    )
     return _page(
         request, ticket, form, {"receivers": [receiver], "warned": warned, "sealed": sealed, "act": "hand_over"}
     )
+
+
+def _receiver(organisation: Organisation, channel: str, text: str, rules: dict[int, str]) -> Receiver:
+    sent = sensitive.as_sent(rules.get(organisation.pk, ""), text)
+    return Receiver(name=organisation.name, channel=channel, text=sent)
 
 
 def _is_shown(request: HttpRequest, warned: list[SensitiveDataWarning], sealed: str) -> bool:
@@ -94,10 +97,6 @@ def _contents(files: Iterable[UploadedFile[Any]]) -> Iterable[tuple[str, bytes]]
     for file in files:
         yield str(file.name), file.read()
         file.seek(0)
-
-
-def _as_sent(text: str, rules: dict[int, str], organisation: Organisation) -> str:
-    return masked(text) if rules.get(organisation.pk) == sensitive.Rule.MASK else text
 
 
 def _page(

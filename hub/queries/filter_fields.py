@@ -163,10 +163,8 @@ IS = (
 )
 
 
-def _is(values: Sequence[str], reader: Reader) -> Q:
+def _is(values: Sequence[str], _reader: Reader) -> Q:
     offers = Leg.objects.filter(ticket=OuterRef("pk"), stage=Stage.OFFERED)
-    if reader.known is not None:  # the field is not offered to others; their own offers are all they could ask for
-        offers = offers.filter(organisation__in=reader.known)
     by_value = {
         "undelivered": Q(Exists(offers.filter(delivered_at=None)), phase__in=OPEN),
         "unanswered": Q(Exists(offers.exclude(delivered_at=None)), phase__in=OPEN),

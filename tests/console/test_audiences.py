@@ -113,9 +113,14 @@ def test_a_file_is_looked_at_as_well(client: Client, ticket: Ticket, agent: Acto
     leg = engagements.offer(ticket=ticket, organisation=factories.OrganisationFactory(), actor=agent, at=at)
     file = SimpleUploadedFile("config.txt", SECRET.encode())
     given = {"body": "See the file", "legs": [leg.public_id], "attached": file}
-    page = words(client.post(f"{ticket.get_absolute_url()}comment/", given).content)
+    answer = client.post(f"{ticket.get_absolute_url()}comment/", given)
+    page = words(answer.content)
     assert "in config.txt" in page
     assert "Choose these files again" in page
+    assert not Message.objects.exists()
+    other = SimpleUploadedFile("config.txt", SECRET.replace("hunter2", "hunter3").encode())
+    confirmed = given | {"attached": other, "confirmed": answer.context["sealed"]}
+    assert "Nothing has been sent yet" in words(client.post(f"{ticket.get_absolute_url()}comment/", confirmed).content)
     assert not Message.objects.exists()
     harmless = SimpleUploadedFile("photo.png", b"\x89PNG\0password: hunter2")
     client.post(f"{ticket.get_absolute_url()}comment/", given | {"attached": harmless})

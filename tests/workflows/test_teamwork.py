@@ -102,7 +102,7 @@ def test_the_assignee_is_told_of_the_assignment_and_what_follows(
     assert told(ada) == []  # she took it herself
 
 
-def test_a_task_is_added_completed_and_called_to_mind_once(ticket: Ticket, ada: User, bea: User, at: datetime) -> None:
+def test_a_task_is_added_completed_and_reminded_of_once(ticket: Ticket, ada: User, bea: User, at: datetime) -> None:
     client, url = log_in(ada), f"/tickets/{ticket.public_id}/tasks/"
     client.post(url, {"title": "Order a cable", "assignee": "bea", "due_at": "2026-03-16T10:00"})
     task = Task.objects.get()
@@ -189,7 +189,7 @@ def test_a_change_of_the_team_is_no_assignment_of_the_assignee(
     assert told(bea) == ["assigned", "followed"]
 
 
-def test_a_task_of_a_cancelled_ticket_is_not_called_to_mind(ticket: Ticket, ada: User, at: datetime) -> None:
+def test_no_reminder_is_sent_for_a_cancelled_ticket(ticket: Ticket, ada: User, at: datetime) -> None:
     task = tasks.add(ticket=ticket, title="Call", assignee=ada, due_at=at, actor=Actor.person(ada), at=at)
     transitions.move(ticket=ticket, name="cancel", actor=Actor.person(ada), at=at)
     tasks.remind(task_id=task.pk, at=at)

@@ -1,4 +1,4 @@
-"""Tasks of our own people on a ticket: added, completed, and called to mind when they are due."""
+"""Tasks of our own people on a ticket: added, completed, and with a reminder when they are due."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _record(task: Task, kind: EventKind, actor: Actor, at: datetime) -> None:
 
 
 def waiting(*, at: datetime) -> QuerySet[Task]:
-    """Open tasks that are due and have not been called to mind."""
+    """Open tasks that are due and for which no reminder has been sent."""
     return Task.objects.filter(done_at=None, reminded_at=None, due_at__lte=at)
 
 

@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from connectors.kit.errors import Refused
-from connectors.models import Connection, Link
+from connectors.models import Connection
 from hub.core.sensitive_data import LONGEST, Kind, find, masked
 from hub.core.sentences import sentence
 from hub.models import Organisation
@@ -113,10 +113,9 @@ def rules_of(organisations: Iterable[Organisation]) -> dict[int, str]:
     return dict(rows.values_list("organisation_id", "sensitive_data"))
 
 
-def as_sent(link: Link | None, text: str) -> str:
-    """The text as an organisation receives it on its link, for showing it; what is refused is shown as it stands."""
-    is_masked = link is not None and link.connection.sensitive_data == Rule.MASK
-    return masked(text) if is_masked else text
+def as_sent(rule: str, text: str) -> str:
+    """The text as an organisation receives it by this rule, for showing it; what is refused is shown as it stands."""
+    return masked(text) if rule == Rule.MASK else text
 
 
 def _as_text(content: bytes) -> str:
