@@ -36,6 +36,12 @@ class NoticeRow:
     kind: str | Promise
     why: str | Promise
 
+    @property
+    def text(self) -> str:
+        """The text without the address, which the subject leads to, and without empty lines."""
+        lines = self.notice.body.replace(self.notice.url or "\0", "").splitlines()
+        return "\n".join(line for line in lines if line.strip())
+
 
 @dataclass(frozen=True, kw_only=True)
 class KindRow:

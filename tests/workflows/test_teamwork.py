@@ -154,6 +154,7 @@ def test_a_notice_is_read_in_every_tab_says_why_and_can_be_switched_off(
     client = log_in(bea)
     page = unescape(client.get("/notices/").content.decode())
     assert "Mentions: somebody mentioned you" in page
+    assert "http://" not in page.split("<main", 1)[1]  # the subject leads to the ticket
     assert 'data-fresh="1"' in client.get("/notices/unread/").content.decode()
     notice = Notice.objects.get(user=bea, channel="console")
     assert log_in(ada).post(f"/notices/{notice.public_id}/open/").status_code == 404
