@@ -10,5 +10,5 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         from connectors import jobs  # noqa: F401  registers the timed jobs
-        from connectors.engine import outbox  # noqa: F401  connects its receiver to events
+        from connectors.engine import outbox, undoing  # noqa: F401  connects its receiver to events, and what it holds
         from connectors.engine.inbound import alert_acknowledgements  # noqa: F401  connects its receiver to events

@@ -75,6 +75,8 @@ TABLE: Mapping[str, Who] = {
     "add_task": Who.WORKERS,
     "complete_task": Who.WORKERS,
     "insert_template": Who.WORKERS,
+    "undo": Who.USERS,
+    "send_now": Who.USERS,
     "attachment": Who.PARTICIPANTS,
     "save_view": Who.USERS,
     "pinned_views": Who.USERS,

@@ -34,6 +34,7 @@ from console.views import (
     ticket_print,
     totals,
     triage,
+    undo,
     vendors,
 )
 
@@ -70,6 +71,8 @@ urlpatterns = [
     path("views/pinned/", saved_views.pinned_views, name="pinned_views"),
     path("views/<str:public_id>/", saved_views.view, name="view"),
     path("views/<str:public_id>/change/", saved_views.change, name="change_view"),
+    path("undo/<str:action>/", undo.undo_action, name="undo"),
+    path("undo/<str:action>/send-now/", undo.send_action_now, name="send_now"),
     path("palette/", palette.palette, name="palette"),
     path("pick/<slug:kind>/", pickers.pick, name="pick"),
     path("vendors/", vendors.vendors, name="vendors"),

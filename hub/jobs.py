@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hub.core.clock import now
 from hub.core.jobs import TimedJob, register
-from hub.domain import due_clocks, signals
+from hub.domain import due_clocks, signals, undo
 from hub.search import indexing
 
 register(
@@ -37,5 +37,14 @@ register(
         waiting=indexing.waiting,
         due=lambda: [0] if indexing.waiting().exists() else [],
         run=lambda _pk: indexing.index_for_a_while(),
+    ),
+    TimedJob(
+        name="undo",
+        by_time=True,
+        label=_("Actions that can no longer be undone"),
+        since="until_at",
+        waiting=undo.waiting,
+        due=undo.due,
+        run=lambda pk: undo.close(window_id=pk, at=now()),
     ),
 )

@@ -11,7 +11,7 @@ class WorkflowsConfig(AppConfig):
     verbose_name = _("Workflows")
 
     def ready(self) -> None:
-        from workflows import jobs  # noqa: F401  registers the timed jobs
+        from workflows import jobs, undoing  # noqa: F401  registers the timed jobs, and what they hold
 
         for subject in ("tickets", "engagements", "messages"):  # registers the actions, in the order of the docs
             import_module(f"workflows.actions.{subject}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from connectors.engine import correlation_marks, mapping
@@ -17,7 +19,7 @@ from hub.core import statements, wakeups
 from hub.core.clock import now
 from hub.core.rows import insert, insert_once
 from hub.core.statements import Change
-from hub.domain import tickets
+from hub.domain import holding, tickets
 from hub.domain.actors import Actor
 from hub.domain.signals import reacts_to
 from hub.models import OPEN_STAGES, ActorKind, Event, EventKind, Leg, Message
@@ -108,9 +110,8 @@ def _engage(event: Event) -> None:
     leg = _leg.one(event.payload["leg"])
     connection = _live.first(leg.organisation_id)
     if connection is None:
-        stages.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=event.recorded_at)
-        if not leg.organisation.is_us:
-            vendor_mail.offered(leg, at=event.recorded_at)
+        if not holding.is_held(leg.ticket_id):
+            offer_without_a_system(leg, at=event.recorded_at)
         return
     link = Link.objects.create(leg=leg, connection=connection, reference=correlation_marks.reference(leg.public_id))
     is_urgent = _is_urgent(event)
@@ -120,6 +121,13 @@ def _engage(event: Event) -> None:
         _add(link, Lane.NOTES, Outbound.Kind.NOTE, is_urgent=is_urgent)
     elif where == PackPlace.FILE:
         _add(link, Lane.FILES, Outbound.Kind.FILE, is_urgent=is_urgent)
+
+
+def offer_without_a_system(leg: Leg, *, at: datetime, occurred_at: datetime | None = None) -> None:
+    """Count the engagement as delivered, and offer it to another organisation by e-mail."""
+    stages.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=at, occurred_at=occurred_at)
+    if not leg.organisation.is_us:
+        vendor_mail.offered(leg, at=at)
 
 
 def _mail_that_it_is_over(event: Event) -> None:
@@ -203,8 +211,8 @@ def say_again(link: Link, message: Message) -> None:
 
 
 def wake(link: Link) -> None:
-    """Make everything that waits on this link due now."""
-    link.outbound.filter(state=Outbound.State.READY).update(next_attempt_at=timezone.now())
+    """Make everything that waits on this link due now, except what can still be undone."""
+    link.outbound.filter(state=Outbound.State.READY, undo_window="").update(next_attempt_at=timezone.now())
     wakeups.wake()
 
 
@@ -213,7 +221,7 @@ def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: Any) -> None:
     at = timezone.now()
     if link.state == Link.State.ALIAS:
         what |= {"state": Outbound.State.PARKED, "error": link.why, "next_attempt_at": None}
-    values = {"next_attempt_at": at} | what
+    values = {"next_attempt_at": holding.not_before(at), **holding.mark()} | what
     item = Outbound(link=link, lane=lane, kind=kind, seq=_next_seq(link), queued_at=at, **values)
     if kind == Outbound.Kind.FIELDS:
         # If the one that waited is being sent by now, this one is not in vain any more.
@@ -228,7 +236,15 @@ def _joins_waiting(item: Outbound) -> bool:
     """Whether a change of fields waits on the link already, which sends this one's values as well, as urgently."""
     rows = Outbound.objects.filter(link=item.link, kind=Outbound.Kind.FIELDS, state=Outbound.State.READY)
     waiting = rows.filter(intent_at__isnull=True)
-    return bool(waiting.update(is_urgent=True)) if item.is_urgent else waiting.exists()
+    window = waiting.values_list("undo_window", flat=True).first()
+    if window is None:
+        return False
+    values: dict[str, Any] = {"is_urgent": True} if item.is_urgent else {}
+    if item.undo_window:  # the values of this one must not be sent before it can no longer be undone
+        values["next_attempt_at"] = Greatest("next_attempt_at", Value(item.next_attempt_at))
+    elif window:  # the one that waits is needed even if its own action is undone
+        values |= {"next_attempt_at": item.next_attempt_at, "undo_window": ""}
+    return bool(waiting.update(**values)) if values else True
 
 
 def _next_seq(link: Link) -> int:

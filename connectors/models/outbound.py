@@ -50,6 +50,8 @@ class Outbound(models.Model):
     queued_at = models.DateTimeField()
     done_at = models.DateTimeField(_("delivered at"), null=True)
     remote_key = models.CharField(_("vendor's key"), max_length=100, blank=True)
+    undo_window = models.CharField(max_length=26, blank=True, default="", editable=False)
+    """The window in which the action that queued the item can be undone; empty once it has closed."""
 
     class Meta:
         verbose_name = _("outbound item")
@@ -73,6 +75,7 @@ class Outbound(models.Model):
                 name="outbound_next_to_send",
             ),
             models.Index(fields=["state"], condition=Q(state="parked"), name="outbound_parked"),
+            models.Index(fields=["undo_window"], condition=~Q(undo_window=""), name="outbound_held"),
         ]
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ HELP: Mapping[str, Promise | str] = {
     "awaited": _("Another organisation is waiting for them: ask for an update."),
     "to_verify": _("Verify the work, then resolve it."),
     "transport": _("It has not reached their system yet: look at the synchronisation."),
+    "to_send": _("Nothing yet: it is about to be sent."),
     "contested": _("Decide the joint triage."),
 }
 """By the reason why the holder has to act (`Ticket.hold_reason`)."""

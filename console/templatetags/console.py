@@ -96,6 +96,7 @@ REASONS = {
     "to_verify": _("to verify"),
     "working": _("working"),
     "transport": _("on its way"),
+    "to_send": _("about to be sent"),
     "waiting_requester": _("waiting for the requester"),
     "waiting_unasked": _("requester not asked yet"),
     "waiting_us": _("waiting for us"),

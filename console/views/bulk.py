@@ -10,13 +10,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from console import undoing
 from console.access import person, reader_of, workers_only
 from console.forms.bulk import FORMS, BulkForm
 from console.views.ticket_list import filters_of
 from hub.core.clock import now
 from hub.core.ids import new_ulid
+from hub.domain import undo
 from hub.models import Ticket, User
 from hub.queries import permissions
 from hub.queries import tickets as questions
@@ -59,7 +62,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
     if is_filled and form.is_valid():
         shown["previewed"] = _seal(form.given(), chosen)
         if asked["step"] == "apply" and constant_time_compare(asked.get("previewed", ""), shown["previewed"]):
-            return _started(verb.slug, form, chosen, user, once=shown["once"])
+            return _started(request, verb.slug, form, chosen, once=shown["once"])
         results = running.rehearse(verb=verb.slug, given=form.given(), tickets=chosen[:PREVIEWED], user=user, at=now())
         shown["previews"] = [
             (ticket, results[ticket.pk].is_done, localized(results[ticket.pk].why)) for ticket in chosen[:PREVIEWED]
@@ -101,8 +104,16 @@ def _transitions(user: User, chosen: list[Ticket]) -> dict[str, Verb]:
     return found
 
 
-def _started(verb: str, form: BulkForm, chosen: list[Ticket], user: User, *, once: str) -> HttpResponse:
-    action = running.start(verb=verb, given=form.given(), tickets=chosen, user=user, at=now(), once=once[:26])
+def _started(request: HttpRequest, verb: str, form: BulkForm, chosen: list[Ticket], *, once: str) -> HttpResponse:
+    action = running.start(
+        verb=verb,
+        given=form.given(),
+        tickets=chosen,
+        user=person(request),
+        at=now(),
+        once=once[:26],
+        session=undoing.session_of(request),
+    )
     if len(chosen) <= running.AT_ONCE:
         running.run(action_id=action.pk, at=now(), seconds=5)
     return redirect("console:bulk_action", action.public_id)
@@ -127,7 +138,19 @@ def bulk_action(request: HttpRequest, public_id: str) -> HttpResponse:
         "waiting": states.count(BulkItem.State.WAITING),
         "page": "tickets",
     }
+    if not shown["waiting"] and request.method == "GET":
+        _offer_to_undo(request, action)
     response = render(request, "console/bulk_action.html", shown)
     if request.headers.get("HX-Request") and not shown["waiting"]:
         response["HX-Refresh"] = "true"  # the results, once
     return response
+
+
+def _offer_to_undo(request: HttpRequest, action: BulkAction) -> None:
+    """Offer whoever started the action to undo it, once it has been carried out on all tickets."""
+    windows = undo.of(action=action.public_id, user=person(request), session=undoing.session_of(request))
+    until = [window.until_at.timestamp() for window in windows]
+    if until:
+        what = ngettext("%(action)s: %(count)d ticket.", "%(action)s: %(count)d tickets.", len(until))
+        named = {"action": VERBS[action.verb].label, "count": len(until)}
+        undoing.offer(request, action.public_id, what % named, max(until))

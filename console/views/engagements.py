@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 
 from console.access import person, workers_only
 from console.forms.engagements import EngagementForm, HandOverForm, accept_within
+from console.undoing import undoable
 from console.views import before_sending
 from hub.core.clock import now
 from hub.domain.actors import Actor
@@ -48,10 +49,12 @@ def hand_over(request: HttpRequest, public_id: str) -> HttpResponse:
         "also": given["also"],
     }
     try:
-        if given["is_parallel"]:
-            engagements.offer(**offered, is_lead=False)
-        else:
-            engagements.hand_over(**offered)
+        what = _("%(ticket)s goes to %(name)s.") % {"ticket": ticket.label, "name": given["organisation"]}
+        with undoable(request, ticket, what):
+            if given["is_parallel"]:
+                engagements.offer(**offered, is_lead=False)
+            else:
+                engagements.hand_over(**offered)
     except handoff_transitions.HandoffRefused as refused:
         messages.error(request, localized(str(refused)))
     return redirect(ticket)
@@ -81,7 +84,8 @@ def act_on_leg(request: HttpRequest, public_id: str, leg_id: str) -> HttpRespons
             code=form.cleaned_data["code"],
             is_shared=form.cleaned_data["is_shared"],
         )
-        verbs.act(leg, act, given)
+        with undoable(request, ticket, _("The engagement of %(name)s was changed.") % {"name": leg.organisation}):
+            verbs.act(leg, act, given)
     except (handoff_transitions.HandoffRefused, transitions.MoveRefused) as refused:
         messages.error(request, localized(str(refused)))
         return redirect(ticket)

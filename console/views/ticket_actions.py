@@ -18,6 +18,7 @@ from console.forms.bulk import AssignForm
 from console.forms.tickets import CommentForm, OpenForm, PriorityForm, ReplyForm, VerbForm
 from console.polling import live_cursor
 from console.rows.verbs import verb_rows
+from console.undoing import undoable
 from console.views import before_sending
 from hub.core.clock import now
 from hub.domain import messages as conversation
@@ -99,14 +100,15 @@ def move(request: HttpRequest, public_id: str) -> HttpResponse:
         if form.cleaned_data["move"] not in theirs:
             raise PermissionDenied
     try:
-        fired = execution.fire(
-            ticket=ticket,
-            verb=form.cleaned_data["move"],
-            reason=form.cleaned_data["reason"],
-            given=form.given(),
-            actor=Actor.person(user),
-            at=now(),
-        )
+        with undoable(request, ticket, _("%(ticket)s was changed.") % {"ticket": ticket.label}):
+            fired = execution.fire(
+                ticket=ticket,
+                verb=form.cleaned_data["move"],
+                reason=form.cleaned_data["reason"],
+                given=form.given(),
+                actor=Actor.person(user),
+                at=now(),
+            )
     except (transitions.MoveRefused, record.NotEditable) as refused:
         messages.error(request, localized(str(refused)))
         return redirect(ticket)
@@ -128,7 +130,8 @@ def comment(request: HttpRequest, public_id: str) -> HttpResponse:
     if page := before_sending.message(request, ticket, form):
         return page
     try:
-        _said(ticket, form.cleaned_data, Actor.person(person(request)))
+        with undoable(request, ticket, _("Your message was added.")):
+            _said(ticket, form.cleaned_data, Actor.person(person(request)))
     except (conversation.NotSaid, conversation.NotStored) as refused:
         messages.error(request, localized(str(refused)))
     return redirect(ticket)
@@ -166,13 +169,14 @@ def reply(request: HttpRequest, public_id: str) -> HttpResponse:
     form = ReplyForm(request.POST)
     if form.is_valid() and ticket.requester is not None:
         try:
-            comments.requester_says(
-                ticket=ticket,
-                requester=ticket.requester,
-                body=form.cleaned_data["body"],
-                actor=Actor.person(person(request)),
-                at=now(),
-            )
+            with undoable(request, ticket, _("The reply was recorded.")):
+                comments.requester_says(
+                    ticket=ticket,
+                    requester=ticket.requester,
+                    body=form.cleaned_data["body"],
+                    actor=Actor.person(person(request)),
+                    at=now(),
+                )
         except (conversation.NotSaid, transitions.MoveRefused, handoff_transitions.HandoffRefused) as refused:
             messages.error(request, localized(str(refused)))
     return redirect(ticket)
@@ -187,16 +191,21 @@ def priority(request: HttpRequest, public_id: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Choose impact and urgency, or a priority with a reason."))
         return redirect(ticket)
-    given, actor, at = form.cleaned_data, Actor.person(person(request)), now()
     try:
-        ticket = priorities.weigh(ticket=ticket, impact=given["impact"], urgency=given["urgency"], actor=actor, at=at)
-        if given["priority"] and given["priority"] != ticket.priority:
-            priorities.override(ticket=ticket, priority=given["priority"], reason=given["reason"], actor=actor, at=at)
-        elif not given["priority"] and ticket.is_priority_set:
-            priorities.let_follow(ticket=ticket, actor=actor, at=at)
+        with undoable(request, ticket, _("The priority was changed.")):
+            _weighed(ticket, form.cleaned_data, Actor.person(person(request)))
     except record.NotEditable as refused:
         messages.error(request, localized(str(refused)))
     return redirect(ticket)
+
+
+def _weighed(ticket: Ticket, given: dict[str, Any], actor: Actor) -> None:
+    at = now()
+    ticket = priorities.weigh(ticket=ticket, impact=given["impact"], urgency=given["urgency"], actor=actor, at=at)
+    if given["priority"] and given["priority"] != ticket.priority:
+        priorities.override(ticket=ticket, priority=given["priority"], reason=given["reason"], actor=actor, at=at)
+    elif not given["priority"] and ticket.is_priority_set:
+        priorities.let_follow(ticket=ticket, actor=actor, at=at)
 
 
 @require_POST
@@ -217,7 +226,8 @@ def assign(request: HttpRequest, public_id: str) -> HttpResponse:
     if not ticket.is_open:
         messages.error(request, _("The ticket is no longer open."))
         return redirect(ticket)
-    record.assign(ticket=ticket, assignee=given["assignee"], team=given["team"], actor=Actor.person(user), at=now())
+    with undoable(request, ticket, _("%(ticket)s was assigned.") % {"ticket": ticket.label}):
+        record.assign(ticket=ticket, assignee=given["assignee"], team=given["team"], actor=Actor.person(user), at=now())
     return redirect(ticket)
 
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from console.access import person, workers_only
 from console.forms.tickets import EditForm
+from console.undoing import undoable
 from hub.core.clock import now
 from hub.domain import tickets as record
 from hub.domain.actors import Actor
@@ -47,7 +48,9 @@ def edit(request: HttpRequest, public_id: str) -> HttpResponse:
     form = EditForm(request.POST or None, initial={name: getattr(ticket, name) for name in FIELDS})
     conflicts: list[Conflict] = []
     if request.method == "POST" and form.is_valid():
-        conflicts, refused = _saved(ticket, form, Actor.person(person(request)), seen=request.POST.get("anyway", ""))
+        with undoable(request, ticket, _("%(ticket)s was edited.") % {"ticket": ticket.label}):
+            actor = Actor.person(person(request))
+            conflicts, refused = _saved(ticket, form, actor, seen=request.POST.get("anyway", ""))
         if refused:
             messages.error(request, refused)
         elif not conflicts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
 
@@ -56,7 +56,7 @@ def organisations_in(events: Iterable[Facts]) -> set[str]:
 
 
 def load(ticket: Ticket) -> list[Facts]:
-    """The ticket's events of the kinds in FOLDED, in the order in which they occurred."""
+    """The ticket's events of the kinds in FOLDED, in the order in which they occurred, without those undone."""
     return load_all([ticket])[ticket.pk]
 
 
@@ -66,15 +66,21 @@ def load_all(tickets: Iterable[Ticket], *, since: Mapping[int, int] | None = Non
     `since`: the lowest `seq` that is wanted, for tickets of which not all events are.
     """
     found: dict[int, list[Facts]] = {ticket.pk: [] for ticket in tickets}
+    undone: dict[int, set[int]] = {}
     for ticket_id, o, seq, kind, payload, r, actor in _rows(list(found), since or {}):
+        if kind == EventKind.ACTION_UNDONE:
+            undone.setdefault(ticket_id, set()).update(payload["events"])
+            continue
         is_from_vendor = actor == ActorKind.VENDOR
         found[ticket_id].append(Facts(int(o.timestamp()), seq, kind, payload, int(r.timestamp()), is_from_vendor))
+    for ticket_id, gone in undone.items():
+        found[ticket_id] = [fact for fact in found[ticket_id] if fact.seq not in gone]
     for facts in found.values():
         facts.sort(key=lambda fact: fact[:2])
     return found
 
 
-_Row = tuple[int, datetime, int, str, dict[str, object], datetime, str]
+_Row = tuple[int, datetime, int, str, dict[str, Any], datetime, str]
 
 
 def _rows(tickets: Sequence[int], since: Mapping[int, int]) -> Iterable[_Row]:

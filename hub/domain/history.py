@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db import models, transaction
 
 from hub.core.rows import insert, save
-from hub.domain import checkpoints, clock_rows, event_loader, ledger, signals
+from hub.domain import checkpoints, clock_rows, event_loader, holding, ledger, signals
 from hub.domain.actors import Actor
 from hub.domain.organisations import Organisations
 from hub.models import Event, EventKind, Message, Ticket
@@ -55,6 +55,7 @@ def record(
         body=body,
     )
     insert(event)
+    holding.touched(ticket.pk)
     _settle(ticket, event, saving)
     signals.announce(event)
     return event
@@ -161,6 +162,7 @@ SEARCHED = frozenset(
         EventKind.MESSAGE_WITHDRAWN,
         EventKind.ATTACHMENT_ADDED,
         EventKind.TEXTS_ERASED,
+        EventKind.ACTION_UNDONE,
     }
 )
 """Events after which a ticket may be found by other texts."""

@@ -33,6 +33,8 @@ class LegFacts:
     stage: Stage = Stage.OFFERED
     is_delivered: bool = False
     is_unreached: bool = False
+    is_held: bool = False
+    """What was done can still be undone, so nothing has been sent yet."""
     waits_on: str = ""
     waits_on_organisation: str = ""
     is_asked: bool = False
@@ -94,6 +96,10 @@ class TicketFacts:
             self._apply_message(payload)
         elif kind == EventKind.HISTORY_ROW:
             self._apply_row(payload)
+        elif kind == EventKind.ACTION_SENT:
+            for key in payload["legs"]:
+                if leg := self.legs.get(key):
+                    leg.is_held = False
 
     def _apply_leg(self, kind: str, payload: Mapping[str, Any]) -> None:
         key = payload["leg"]
@@ -104,6 +110,7 @@ class TicketFacts:
                 given_by=payload.get("given_by") or self.owner,
                 stage=Stage.WORKING if born else Stage.OFFERED,
                 is_delivered=born,
+                is_held=bool(payload.get("is_held")),
             )
             if payload.get("is_lead"):
                 self.lead = key
@@ -113,6 +120,7 @@ class TicketFacts:
             return
         if kind == EventKind.LEG_DELIVERED:
             leg.is_delivered = True
+            leg.is_held = False
         elif kind == EventKind.LEG_REACHED:
             leg.is_unreached = False
         elif kind == EventKind.LEG_LEADS:
@@ -125,6 +133,7 @@ class TicketFacts:
             leg.stage = _STAGE_AFTER[EventKind(kind)]
             leg.waits_on = leg.waits_on_organisation = ""
             leg.is_unreached = bool(payload.get("is_unreached"))
+            leg.is_held = bool(payload.get("is_held"))
 
     def _apply_message(self, payload: Mapping[str, Any]) -> None:
         if payload["author_kind"] == "requester":
@@ -167,13 +176,18 @@ class TicketFacts:
             return self._after(lead)
         if lead.stage == Stage.OFFERED:
             if not lead.is_delivered:
-                return Ball(lead.given_by, Charge.HUB, "", "transport")
+                return self._on_its_way(lead, lead.given_by)
             return _with(lead.organisation, "to_accept")
         if lead.is_unreached:
-            return Ball(self.owner, Charge.HUB, "", "transport")
+            return self._on_its_way(lead, self.owner)
         if lead.stage == Stage.WAITING:
             return self._passed_on(lead)
         return _with(lead.organisation, "working")
+
+    @staticmethod
+    def _on_its_way(leg: LegFacts, sender: str) -> Ball:
+        """Charged to the sender as long as the sender can still undo it, then to transport."""
+        return _with(sender, "to_send") if leg.is_held else Ball(sender, Charge.HUB, "", "transport")
 
     def _after(self, lead: LegFacts) -> Ball:
         if lead.stage == Stage.DONE:

@@ -20,6 +20,7 @@ from .service import Service
 from .share import HistoryShare
 from .target import Target
 from .ticket import OPEN, REOPEN_WINDOW, Degree, Priority, Relation, Resolution, ResolutionCode, Ticket
+from .undo_window import UndoWindow
 from .user import Membership, User
 from .workflow import Colour, Phase, State, Workflow, WorkflowVersion
 
@@ -68,6 +69,7 @@ __all__ = [
     "Target",
     "Team",
     "Ticket",
+    "UndoWindow",
     "UnmappedValue",
     "User",
     "ViewPreference",

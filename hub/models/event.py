@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from django.db import models
@@ -37,13 +38,15 @@ class EventKind(models.TextChoices):
     # verb, before, after (phases), status (slug), reason, waits_on, rule (only if a transition of the policy led here),
     # code (how it was resolved), is_shared (0 if later organisations do not receive the resolution); texts: resolution
     TICKET_MOVED = "ticket.moved", _("phase changed")
-    # leg, organisation, given_by, is_lead, is_blocking, deadline; texts: reason
+    # leg, organisation, given_by, is_lead, is_blocking, deadline, is_held (only if the offer is sent later, because it
+    # can be undone); texts: reason
     LEG_OFFERED = "leg.offered", _("offered")
     # leg, organisation, is_lead: the ticket was opened in this vendor's system
     LEG_BORN = "leg.born", _("opened in the vendor's system")
     # leg, organisation, remote (key of the vendor's record)
     LEG_DELIVERED = "leg.delivered", _("delivered")
-    # leg, organisation; of leg.resumed also is_unreached: the vendor's system has not received the update yet
+    # leg, organisation; of leg.resumed also is_unreached: the vendor's system has not received the update yet,
+    # and is_held, as above
     LEG_ACCEPTED = "leg.accepted", _("accepted")
     LEG_STARTED = "leg.started", _("started")
     LEG_RESUMED = "leg.resumed", _("resumed")
@@ -105,9 +108,18 @@ class EventKind(models.TextChoices):
     COMPLETION_APPROVED = "completion.approved", _("completion approved")
     # events (their seq), reason: the texts of these events were erased, their digests stay
     TEXTS_ERASED = "texts.erased", _("texts erased")
+    # events (their seq), kinds (of these events): the action that recorded them was undone, and they no longer count
+    ACTION_UNDONE = "action.undone", _("undone")
+    # legs: an action that offered the ticket to these engagements, or resumed them, can no longer be undone
+    ACTION_SENT = "action.sent", _("sent")
     # row, line, status, class, team, party, organisation, organisation_name, priority, changed; of the first row also
     # opened_at and policy_priority, of the last one closed_at; version and raw_at if the log has them
     HISTORY_ROW = "history.row", _("imported record")
+
+
+def undone_by(events: Iterable[Event]) -> set[int]:
+    """The `seq` of the events of one ticket that were undone, as far as these events say."""
+    return {seq for event in events if event.kind == EventKind.ACTION_UNDONE for seq in event.payload["events"]}
 
 
 class EventQuerySet(models.QuerySet["Event"]):

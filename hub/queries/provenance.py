@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from hub.models import Asset, Event, EventKind, Person, Service, Site, State, Team, Ticket, User
+from hub.models.event import undone_by
 from hub.models.fields import label_of
 
 KINDS = (
@@ -20,6 +21,7 @@ KINDS = (
     EventKind.TICKET_ASSIGNED,
     EventKind.STATUS_CHANGED,
     EventKind.TICKET_MOVED,
+    EventKind.ACTION_UNDONE,
 )
 NAMED: dict[str, type[Model]] = {
     "service": Service,
@@ -50,11 +52,15 @@ class FieldChange:
 
 
 def changes(ticket: Ticket) -> list[FieldChange]:
-    """All changes of the ticket's fields, oldest first. Two queries, and one per kind of row that is named."""
-    events = Event.objects.filter(ticket=ticket, kind__in=KINDS).select_related("actor_organisation").order_by("seq")
+    """All changes of the ticket's fields that were not undone, oldest first.
+
+    Two queries, and one per kind of row that is named.
+    """
+    rows = Event.objects.filter(ticket=ticket, kind__in=KINDS).select_related("actor_organisation").order_by("seq")
+    undone = undone_by(rows)
     values: dict[str, str] = {}
     found: list[FieldChange] = []
-    for event in events:
+    for event in (row for row in rows if row.seq not in undone):
         for field, after in _set_by(event):
             change = FieldChange(
                 field=field,

@@ -23,6 +23,7 @@ from hub.models import (
     User,
     WaitsOn,
 )
+from hub.models.event import undone_by
 from hub.models.fields import label_of
 from hub.queries import permissions
 
@@ -66,6 +67,7 @@ OURS_ALONE = frozenset(
         EventKind.ALERT_ACKNOWLEDGED,
         EventKind.TASK_ADDED,
         EventKind.TASK_DONE,
+        EventKind.ACTION_UNDONE,
     }
 )
 """Kinds shown only to our organisation: they name other tickets, our people, tools or rules."""
@@ -73,7 +75,7 @@ OF_THE_PAST = frozenset(
     {EventKind.TICKET_OPENED, EventKind.TICKET_MOVED, EventKind.MESSAGE_ADDED, EventKind.HISTORY_ROW}
 )
 """Kinds shown to a successor that reads a ticket of its predecessor."""
-QUIET = frozenset({EventKind.LEG_REACHED, EventKind.ATTACHMENT_ADDED})
+QUIET = frozenset({EventKind.LEG_REACHED, EventKind.ATTACHMENT_ADDED, EventKind.ACTION_SENT})
 """Kinds not shown, because another line shows the same."""
 
 
@@ -95,6 +97,8 @@ class Line:
     """The name of a message's author; empty if the reader may not know it."""
     audience: tuple[str, ...] = ()
     """The organisations that a message is for, as far as the reader may know them."""
+    is_undone: bool = False
+    """Whether the action that it was part of was undone."""
 
     @property
     def is_late(self) -> bool:
@@ -169,8 +173,10 @@ def _lines(
     names: dict[str, str],
     known: frozenset[int] | None,
 ) -> Iterator[Line]:
-    for event in events:
-        if event.kind in QUIET or (event.kind in OURS_ALONE and known is not None):
+    undone: set[int] = set()
+    for event in events:  # newest first, so what was undone comes after the event that says so
+        undone |= undone_by([event])
+        if event.kind in QUIET or (known is not None and (event.kind in OURS_ALONE or event.seq in undone)):
             continue
         leg = legs.get(event.payload.get("leg", ""))
         message = messages.get(event.payload.get("message", ""))
@@ -194,6 +200,7 @@ def _lines(
             message=message,
             author=message.author_name if message is not None else "",
             audience=tuple(_audience(message, known)) if message is not None else (),
+            is_undone=event.seq in undone,
         )
 
 
@@ -278,6 +285,9 @@ def _detail(event: Event, names: dict[str, str]) -> str:
         return acted(payload)
     if event.kind == EventKind.ESCALATED:
         return gettext("%(name)s, step %(step)s") % {"name": payload.get("name", ""), "step": payload.get("step", "")}
+    if event.kind == EventKind.ACTION_UNDONE:
+        kinds = dict(EventKind.choices)
+        return ", ".join(dict.fromkeys(str(kinds.get(kind, kind)) for kind in payload["kinds"]))
     if event.kind == EventKind.HISTORY_ROW:
         return _row(payload)
     if event.kind in (EventKind.TASK_ADDED, EventKind.TASK_DONE):

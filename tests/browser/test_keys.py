@@ -9,8 +9,9 @@ import pytest
 
 from hub.domain import tickets
 from hub.domain.actors import Actor
-from hub.models import Membership, Organisation, State, Ticket, User, Workflow, WorkflowVersion
+from hub.models import Organisation, Ticket, User
 from hub.search import indexing
+from tests.browser.people import a_person, a_workflow, logged_in, some_tickets
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -18,21 +19,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, seria
 @pytest.fixture
 def page(browser: Any, live_server: Any, us: Organisation) -> Any:
     """The list of twenty-two open tickets, for a manager who is logged in."""
-    if not State.objects.exists():
-        version = WorkflowVersion.objects.create(
-            workflow=Workflow.objects.create(name="Standard", is_default=True), status="published"
-        )
-        for slug, phase in (("new", "new"), ("in-progress", "active")):
-            State.objects.create(version=version, slug=slug, name=slug, phase=phase, is_default=True)
-    user = User.objects.create_user("ada@example.test", "a-long-enough-one", name="Ada Agent")
-    Membership.objects.create(user=user, organisation=us, role="manager")
-    for number in range(22):
-        tickets.open_ticket(title=f"T{number}", actor=Actor.person(user, us), at=datetime.now(UTC))
-    page = browser.new_page()
-    page.goto(f"{live_server.url}/log-in/")
-    page.get_by_label("E-mail address").fill("ada@example.test")
-    page.get_by_label("Password").fill("a-long-enough-one")
-    page.get_by_role("button", name="Log in").click()
+    a_workflow()
+    user = a_person(us)
+    some_tickets(user, us, 22)
+    page = logged_in(browser, live_server, user)
     page.goto(f"{live_server.url}/tickets/?sort=number")
     return page
 
@@ -49,7 +39,8 @@ def test_twenty_tickets_are_assigned_by_keyboard_alone(page: Any) -> None:
     page.get_by_role("button", name="Preview").press("Enter")
     page.get_by_role("button", name="Apply to 20 tickets").press("Enter")
     page.wait_for_url("**/tickets/bulk/*/")
-    assert "20 done, 0 refused." in page.get_by_role("status").inner_text()
+    assert "20 done, 0 refused." in page.get_by_role("status").first.inner_text()
+    assert "Assign: 20 tickets." in page.locator("#undo").inner_text()
     assert sorted(Ticket.objects.exclude(assignee=None).values_list("title", flat=True)) == sorted(
         f"T{number}" for number in range(20)
     )

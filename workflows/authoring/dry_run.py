@@ -18,6 +18,7 @@ from hub.domain import clock_rows, clocks, event_loader
 from hub.domain.event_loader import Facts
 from hub.domain.ticket_state import TicketFacts
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, State, Ticket, WorkflowVersion
+from hub.models.event import undone_by
 from hub.queries.roles import WORKING
 from hub.queries.timeline import MOVED, acted
 from workflows.models import Trigger
@@ -100,7 +101,9 @@ class Rehearsal:
         self.policy: Policy = compile_version(version)
         self.real = ticket
         self.ticket = fresh(ticket)
-        self.events = list(Event.objects.filter(ticket=ticket).order_by("occurred_at", "seq"))
+        events = list(Event.objects.filter(ticket=ticket).order_by("occurred_at", "seq"))
+        undone = undone_by(events)
+        self.events = [event for event in events if event.seq not in undone]
         self.folded = {fact.seq: fact for fact in event_loader.load(ticket)}
         self.fired_once: set[str] = set()
         self.status = self._begins(Phase.NEW)

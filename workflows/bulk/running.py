@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 
 from hub.core import wakeups
+from hub.core.clock import system
 from hub.core.sentences import sentence
+from hub.domain import undo
 from hub.models import Ticket, User
 from hub.queries import permissions
 from hub.translation import Refusal
@@ -27,6 +30,8 @@ AT_ONCE = 50
 """Up to so many tickets are changed while the page loads; more in the background."""
 AT_ONCE_SECONDS = 1.0
 """After this time, other work gets its turn."""
+LONGEST_SECONDS = 600.0
+"""So long, what is sent waits at most for the other tickets of the action."""
 State = BulkItem.State
 
 
@@ -50,17 +55,18 @@ def rehearse(*, verb: str, given: Given, tickets: Iterable[Ticket], user: User, 
 
 @transaction.atomic
 def start(
-    *, verb: str, given: Given, tickets: Sequence[Ticket], user: User, at: datetime, once: str = ""
+    *, verb: str, given: Given, tickets: Sequence[Ticket], user: User, at: datetime, once: str = "", session: str = ""
 ) -> BulkAction:
     """Queue the action for these tickets. NotAllowed for people who do not work for us, ValueError for too many.
 
     `once` is the public id of the action: a second call with it, as after a double click, returns the first action.
+    `session` is the digest of the session that can undo the action (`undo.digest_of`).
     """
     if not permissions.may_work(user):
         raise permissions.NotAllowed
     if len(tickets) > MOST or verb not in VERBS:
         raise ValueError(verb)
-    fields = {"verb": verb, "given": dict(given), "user": user, "started_at": at}
+    fields = {"verb": verb, "given": dict(given), "user": user, "started_at": at, "session": session}
     if once:
         action, is_new = BulkAction.objects.get_or_create(public_id=once, defaults=fields)
         if not is_new:
@@ -98,18 +104,41 @@ def _run_next(action_id: int, at: datetime) -> bool:
     if item is None:
         return False
     action = item.action
-    result = _tried(item.ticket, action.verb, action.given, action.user, at)
+    result = _tried(item.ticket, action.verb, action.given, action.user, at, _undoable(action, item.ticket, at))
     item.why, item.waiting_since = result.why, None
     item.state = State.DONE if result.is_done else State.REFUSED
     item.save(update_fields=["why", "state", "waiting_since"])
+    if action.session and not waiting().filter(action=action_id).exists():
+        undo.hold_until(action=action.public_id, until=system() + timedelta(seconds=undo.SECONDS))
     return True
 
 
-def _tried(ticket: Ticket, verb: str, given: Given, user: User, at: datetime) -> Result:
+def _undoable(action: BulkAction, ticket: Ticket, at: datetime) -> AbstractContextManager[object]:
+    """The undo window of one ticket. It stays open until the whole action is done, and `undo.SECONDS` longer."""
+    if not action.session or not VERBS[action.verb].can_undo:
+        return nullcontext()
+    return undo.window(
+        ticket=ticket,
+        user=action.user,
+        session=action.session,
+        at=at,
+        action=action.public_id,
+        seconds=LONGEST_SECONDS,
+    )
+
+
+def _tried(
+    ticket: Ticket,
+    verb: str,
+    given: Given,
+    user: User,
+    at: datetime,
+    undoable: AbstractContextManager[object] | None = None,
+) -> Result:
     if not user.is_active or not permissions.may_work(user):
         return Result(False, sentence("%(name)s may no longer work on tickets.", name=str(user)))
     try:
-        with transaction.atomic():
+        with transaction.atomic(), undoable or nullcontext():
             return Result(True, VERBS[verb].run(Ticket.objects.get(pk=ticket.pk), given, user, at))
     except Refusal as refused:
         return Result(False, refused.args[0] if refused.args else str(refused))

@@ -38,6 +38,8 @@ class BulkVerb:
     label: Promise | str
     run: Callable[[Ticket, Given, User, datetime], str]
     """Returns what of it failed, empty if nothing did; raises a Refusal if it is not possible."""
+    can_undo: bool = True
+    """Whether the action changes one ticket only, so that it can be undone."""
 
 
 def _assign(ticket: Ticket, given: Given, user: User, at: datetime) -> str:
@@ -116,6 +118,6 @@ VERBS: Mapping[str, BulkVerb] = {
         BulkVerb(slug="message", label=_("Write a message"), run=_message),
         BulkVerb(slug="priority", label=_("Set the priority"), run=_priority),
         BulkVerb(slug="transition", label=_("Change the status"), run=_transition),
-        BulkVerb(slug="gather", label=_("Link to a major incident"), run=_gather),
+        BulkVerb(slug="gather", label=_("Link to a major incident"), run=_gather, can_undo=False),
     )
 }

@@ -17,7 +17,7 @@ from hub.core import statements
 from hub.core.rows import insert
 from hub.core.sentences import sentence, sentences
 from hub.core.statements import Change
-from hub.domain import tickets
+from hub.domain import holding, tickets
 from hub.domain.actors import Actor
 from hub.models import OPEN_STAGES, EventKind, Leg, Message, Organisation, Phase, Stage, Ticket
 from workflows.handoffs import briefing
@@ -71,7 +71,7 @@ def _record_offer(leg: Leg, **by: Unpack[Attribution]) -> None:
         "is_lead": int(leg.is_lead),
         "is_blocking": int(leg.is_blocking),
         "deadline": leg.deadline_at.isoformat() if leg.deadline_at else "",
-    }
+    } | ({"is_held": 1} if holding.is_held(leg.ticket_id) else {})
     record(leg, EventKind.LEG_OFFERED, executed(leg, **by), more=facts, texts={"reason": leg.reason})
 
 

@@ -12,6 +12,7 @@ from typing import Any, Unpack
 from django.db import transaction
 
 from hub.core.sentences import sentence
+from hub.domain import holding
 from hub.domain.actors import Actor
 from hub.models import EventKind, Leg, Organisation, Stage, WaitsOn
 from workflows.handoffs.transitions import (
@@ -119,6 +120,8 @@ def resume(*, leg: Leg, **by: Unpack[Attribution]) -> Leg:
         leg.is_unreached = is_unreached
 
     more = {"is_unreached": int(is_unreached)}
+    if is_unreached and holding.is_held(leg.ticket_id):
+        more["is_held"] = 1
     return _step(leg, "resume", execution, change, EventKind.LEG_RESUMED, "resumed", more=more)
 
 

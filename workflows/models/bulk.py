@@ -20,6 +20,8 @@ class BulkAction(models.Model):
     """The values entered: public ids, texts and flags."""
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="bulk_actions")
     started_at = models.DateTimeField(_("started at"))
+    session = models.CharField(max_length=64, blank=True)
+    """A digest of the key of the session in which it was started, which can undo it; empty if none can."""
 
     class Meta:
         verbose_name = _("bulk action")

@@ -84,6 +84,8 @@ class Notice(models.Model):
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     read_at = models.DateTimeField(_("read at"), null=True, blank=True)
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="merged")
+    undo_window = models.CharField(max_length=26, blank=True, default="", editable=False)
+    """The window in which the action it is about can be undone; empty once it has closed."""
 
     class Meta:
         verbose_name = _("notice")
@@ -101,6 +103,7 @@ class Notice(models.Model):
             models.Index(fields=["due_at", "id"], condition=Q(state="ready"), name="notice_next_to_send"),
             models.Index(fields=["channel", "to", "-sent_at"], name="notice_by_recipient_and_sent"),
             models.Index(fields=["user", "-id"], condition=Q(channel="console"), name="notice_of_user"),
+            models.Index(fields=["undo_window"], condition=~Q(undo_window=""), name="notice_held"),
         ]
 
     def __str__(self) -> str:

@@ -36,6 +36,8 @@ class Pending(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     made_at = models.DateTimeField(_("created at"))
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    undo_window = models.CharField(max_length=26, blank=True, default="", editable=False)
+    """The window in which the action that triggers the rule can be undone; the rule does not run before it closes."""
 
     class Meta:
         verbose_name = _("scheduled rule")
@@ -49,6 +51,7 @@ class Pending(models.Model):
         indexes = [
             models.Index(fields=["due_at", "id"], condition=Q(state="waiting"), name="pending_next"),
             models.Index(fields=["ticket", "state"], name="pending_by_ticket"),
+            models.Index(fields=["undo_window"], condition=~Q(undo_window=""), name="pending_held"),
         ]
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from django.utils import timezone, translation
 
 from hub.core.clock import now
 from hub.core.sentences import sentence
-from hub.domain import absences
+from hub.domain import absences, holding
 from hub.models import Calendar, Leg, Membership, Organisation, Person, Ticket, User
 from hub.queries.calendars import calendar_of
 from workflows.models import Channel, Endpoint, Notice, NoticePreference, Suppression
@@ -94,7 +94,8 @@ def tell(told: Told, recipients: list[Recipient], *, at: datetime) -> list[Notic
                 "url": str(facts["url"])[:500],
                 "is_urgent": told.is_urgent,
                 "made_at": at,
-                "due_at": _due(recipient, wish, told.is_urgent),
+                "due_at": holding.not_before(_due(recipient, wish, told.is_urgent)),
+                **holding.mark(),
                 **_held(recipient),
             },
         )

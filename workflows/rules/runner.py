@@ -60,7 +60,10 @@ def waiting(*, at: datetime) -> QuerySet[Pending]:
     """The rows due at this time that no worker is running."""
     now = system()
     return Pending.objects.filter(
-        Q(lease_until__isnull=True) | Q(lease_until__lte=now), state=Pending.State.WAITING, due_at__lte=at
+        Q(lease_until__isnull=True) | Q(lease_until__lte=now),
+        state=Pending.State.WAITING,
+        due_at__lte=at,
+        undo_window="",
     )
 
 

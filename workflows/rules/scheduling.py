@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub.core.read_once import read_once
+from hub.domain import holding
 from hub.domain.event_loader import FOLDED
 from hub.domain.signals import reacts_to
 from hub.models import ActorKind, Calendar, Clock, Event, EventKind, Organisation, State, Ticket, WorkflowVersion
@@ -19,8 +20,8 @@ ARRIVALS = frozenset(
     {EventKind.TICKET_OPENED, EventKind.TICKET_MOVED, EventKind.STATUS_CHANGED, EventKind.VERSION_MOVED}
 )
 """Kinds of events with which a ticket enters a status."""
-OWN = frozenset({EventKind.RULE_ACTED, EventKind.ESCALATED, EventKind.ESCALATION_ACKNOWLEDGED})
-"""Kinds of events that rules themselves record; they trigger nothing."""
+OWN = frozenset({EventKind.RULE_ACTED, EventKind.ESCALATED, EventKind.ESCALATION_ACKNOWLEDGED, EventKind.ACTION_SENT})
+"""Kinds of events that rules themselves record, or that only time brings about; they trigger nothing."""
 
 
 TRIGGERS = (Trigger.EVENT, Trigger.TIMER, Trigger.CLOCK, Trigger.SILENCE)
@@ -211,6 +212,7 @@ def queue(
             "params": params or {},
             "due_at": due_at,
             "made_at": made_at,
+            **holding.mark(),
         },
     )
 

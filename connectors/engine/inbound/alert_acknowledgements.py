@@ -22,6 +22,7 @@ from connectors.models import AlertState, Connection
 from hub.core import statements
 from hub.core.jobs import Due
 from hub.core.sentences import sentence
+from hub.domain import holding
 from hub.domain.signals import reacts_to
 from hub.models import ActorKind, Event, EventKind, Phase, Ticket
 
@@ -75,7 +76,7 @@ def _queue(event: Event) -> None:
     text = _("%(ticket)s: %(people)s is working on this.") % {"ticket": ticket.label, "people": ", ".join(who)}
     AlertState.objects.filter(pk__in=wanted).update(
         acknowledgement=State.DUE,
-        acknowledge_at=timezone.now(),
+        acknowledge_at=holding.not_before(timezone.now()),
         acknowledge_attempts=0,
         acknowledge_said="",
         acknowledge_text=text[:255],

@@ -134,12 +134,16 @@ def due_links(*, at: datetime, limit: int = 50) -> list[int]:
 
 def head(rows: Sequence[Outbound], lane: Lane) -> Outbound | None:
     """The next item of the lane, if it can be sent now: nothing overtakes a parked item, or the ticket's creation."""
-    creation = next((row for row in rows if row.kind == Outbound.Kind.CREATE), None)
-    first = next((row for row in rows if row.lane == lane), None)
-    item = creation if creation is not None and lane == Lane.FIELDS else first
-    if item is None or (creation is not None and item.pk != creation.pk):
+    item = first(rows, lane)
+    if item is None or (item.kind == Outbound.Kind.CREATE and lane != Lane.FIELDS):
         return None
     return item if item.state != Outbound.State.PARKED and is_due(item, timezone.now()) else None
+
+
+def first(rows: Sequence[Outbound], lane: Lane) -> Outbound | None:
+    """What everything else of the lane waits for: the ticket's creation, otherwise the lane's first item."""
+    creation = next((row for row in rows if row.kind == Outbound.Kind.CREATE), None)
+    return creation or next((row for row in rows if row.lane == lane), None)
 
 
 def is_due(item: Outbound, at: datetime) -> bool:

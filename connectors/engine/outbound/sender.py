@@ -120,8 +120,10 @@ class Sender:
         """What stands behind a waiting item is not due before that item; `retry` and `skip` wake it."""
         at = timezone.now()
         if any(row.lane == lane and due_items.is_due(row, at) for row in rows):
+            first = due_items.first(rows, lane)
+            turn = first.next_attempt_at if first is not None else None
             self.link.outbound.filter(lane=lane, state=Outbound.State.READY, next_attempt_at__lte=at).update(
-                next_attempt_at=at + BEHIND
+                next_attempt_at=at + BEHIND if turn is None or turn <= at else min(at + BEHIND, turn)
             )
 
     def _settle(self, item: Outbound) -> bool:
@@ -175,8 +177,8 @@ class Sender:
 
     def _fresh_link(self) -> Link:
         """The link as it is now; Fenced if another worker has taken it over."""
-        fresh = item_writes.link_now.one(self.link.pk)
-        if fresh.epoch != self.link.epoch:
+        fresh = item_writes.link_now.first(self.link.pk)
+        if fresh is None or fresh.epoch != self.link.epoch:  # the link goes if the offer is undone
             raise Fenced
         return fresh
 

@@ -1,0 +1,40 @@
+"""Notices and rules of an action wait until the action can no longer be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.utils import timezone
+
+from hub.core import wakeups
+from hub.core.sentences import sentence
+from hub.domain import undo
+from hub.domain.undo import CannotUndo, Closing
+from hub.models import Leg, UndoWindow
+from workflows.models import Notice, Pending
+
+
+def _hold(windows: Sequence[str], until: datetime) -> None:
+    Notice.objects.filter(undo_window__in=windows, state=Notice.State.READY).update(due_at=until)
+
+
+def _drop(window: UndoWindow, _fresh: Sequence[Leg]) -> None:
+    """Delete the notices and the scheduled rules of the action."""
+    notices = Notice.objects.filter(undo_window=window.public_id)
+    notices.filter(state__in=[Notice.State.READY, Notice.State.HELD], lease_until=None).delete()
+    if notices.exists():
+        raise CannotUndo(sentence("Somebody has already been notified, so this can no longer be undone."))
+    Pending.objects.filter(undo_window=window.public_id).delete()
+
+
+def _let_go(closing: Closing) -> None:
+    now = {"due_at": timezone.now()} if closing.is_early else {}
+    notices = Notice.objects.filter(undo_window=closing.window)
+    notices.filter(state=Notice.State.READY, due_at__lte=closing.until_at).update(undo_window="", **now)
+    notices.update(undo_window="")
+    Pending.objects.filter(undo_window=closing.window).update(undo_window="")
+    wakeups.wake()
+
+
+undo.register(undo.Keeper(hold=_hold, drop=_drop, let_go=_let_go))
