@@ -12,3 +12,4 @@ class ConnectorsConfig(AppConfig):
         from connectors import jobs  # noqa: F401  registers the timed jobs
         from connectors.engine import outbox, undoing  # noqa: F401  connects its receiver to events, and what it holds
         from connectors.engine.inbound import alert_acknowledgements  # noqa: F401  connects its receiver to events
+        from connectors.queries import ticket_filter  # noqa: F401  registers the filter by synchronisation

@@ -12,6 +12,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from console.rows.risk import why
 from console.rows.tickets import TicketRow
 from hub.queries.filter_fields import Reader
 
@@ -33,7 +34,7 @@ class Column:
     sort: str = ""
     """The sort that a click on its head leads to."""
     needs: str = ""
-    """What has to be read for it, besides the ticket: ``badges``, ``first`` or ``legs``."""
+    """What has to be read for it, besides the ticket: ``badges``, ``first``, ``legs`` or ``stakes``."""
     relation: str = ""
     """The relation of the ticket that it shows."""
     is_for_all: bool = False
@@ -106,6 +107,10 @@ COLUMNS: dict[str, Column] = {
         Column(
             slug="percent", label=_("Used (%)"), template="number", needs="first", is_for_all=True, is_number=True,
             value=_percent,
+        ),
+        Column(
+            slug="risk", label=_("Business risk"), sort="risk", needs="stakes", relation="requester",
+            value=lambda row: why(row.stakes) if row.stakes else None,
         ),
         Column(
             slug="held", label=_("With the holder"), template="span", sort="held", is_number=True,

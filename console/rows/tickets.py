@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from hub.models import OPEN_STAGES, Leg, Ticket, User
-from hub.queries import permissions
+from hub.queries import business_risk, permissions
 from hub.queries import tickets as questions
+from hub.queries.business_risk import Stakes
 from hub.queries.filter_fields import Reader
 from hub.search.finding import Found, Hit
 from hub.search.snippets import Piece
@@ -25,6 +26,8 @@ class TicketRow:
     """For how many seconds the holder has had the ticket, around the clock; None if it has ended."""
     first: questions.Badge | None = None
     """The running clock that is due first, of those the reader may see."""
+    stakes: Stakes | None = None
+    """What it puts at stake; None if it has ended."""
     legs: Sequence[Leg] = ()
     """The open engagements that the reader may see."""
     hit: Hit | None = None
@@ -34,11 +37,12 @@ class TicketRow:
 
 
 def ticket_rows(tickets: Iterable[Ticket], reader: Reader, *, user: User, needs: Collection[str]) -> list[TicketRow]:
-    """The rows of a page. `needs` says what to read besides the tickets: ``badges``, ``first``, ``legs``."""
+    """The rows of a page. `needs` says what to read besides the tickets, as `Column.needs` does."""
     found = list(tickets)
     clocks = questions.listed_clocks(found, at=reader.at) if reader.known is None and "badges" in needs else {}
     first = questions.first_due(found, reader) if "first" in needs else {}
     legs = _legs(found, user) if "legs" in needs else {}
+    stakes = business_risk.stakes_of(found, reader) if reader.known is None and "stakes" in needs else {}
     audience = "" if reader.known is None else "vendor" if permissions.is_of_a_vendor(user) else "requester"
     return [
         TicketRow(
@@ -49,6 +53,7 @@ def ticket_rows(tickets: Iterable[Ticket], reader: Reader, *, user: User, needs:
             held=max(0, int((reader.at - ticket.held_since).total_seconds())) if ticket.is_open else None,
             first=first.get(ticket.pk),
             legs=legs.get(ticket.pk, []),
+            stakes=stakes.get(ticket.pk),
         )
         for ticket in found
     ]

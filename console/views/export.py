@@ -28,7 +28,7 @@ from console.views.ticket_list import ShownAs, filters_of
 from hub.core import sessions
 from hub.csv_escaping import plain
 from hub.models import Ticket
-from hub.queries import permissions, sorting
+from hub.queries import permissions, risk_order, sorting
 from hub.queries import tickets as questions
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -88,7 +88,7 @@ def _pages(tickets: QuerySet[Ticket], order: sorting.Order, shown_as: ShownAs) -
     """The rows of the list, page by page."""
     place = ""
     while True:
-        page = sorting.page(tickets, order, shown_as.reader, size=CHUNK, after=place)
+        page = risk_order.page(tickets, order, shown_as.reader, size=CHUNK, after=place)
         yield ticket_rows(page.rows, shown_as.reader, user=shown_as.user, needs=shown_as.needs)
         place = page.after
         if not place:

@@ -24,7 +24,7 @@ from console.rows.columns import Column
 from console.rows.tickets import found_rows, ticket_rows
 from console.views.saved_views import shown_view
 from hub.models import Ticket, User
-from hub.queries import choices, permissions, sorting
+from hub.queries import choices, permissions, risk_order, sorting
 from hub.queries import tickets as questions
 from hub.queries.filter_fields import FIELDS, Reader, allowed
 from hub.queries.filters import Condition, Filters, parsed
@@ -119,7 +119,7 @@ def _listed(asked: QueryDict, filters: Filters, order: sorting.Order, shown_as: 
     """A page of all tickets that match the filters."""
     user, reader = shown_as.user, shown_as.reader
     found = questions.narrowed(permissions.visible_tickets(user), filters, reader)
-    page = sorting.page(
+    page = risk_order.page(
         questions.with_relations(found, *shown_as.relations),
         order,
         reader,
@@ -133,6 +133,7 @@ def _listed(asked: QueryDict, filters: Filters, order: sorting.Order, shown_as: 
         "count": min(total := sorting.counted(found), sorting.MOST_COUNTED),
         "is_capped": total > sorting.MOST_COUNTED,
         "order": order,
+        "is_ranked_in_part": order.sort.slug == "risk" and total > risk_order.MOST,
         "sorts": [
             each for each in sorting.SORTS.values() if reader.known is None or each.slug in sorting.FOR_EVERYBODY
         ],

@@ -110,10 +110,29 @@ class Ranked:
 def fix_first(tickets: QuerySet[Ticket], reader: Reader, *, most: int = SHOWN) -> list[Ranked]:
     """The open tickets with the highest risk. Only for readers who see everything."""
     services = affected_services()
-    chosen = _candidates(tickets, services)
+    return _ranked(_candidates(tickets, services), services, reader)[:most]
+
+
+def ranked(tickets: QuerySet[Ticket], reader: Reader, *, most: int) -> list[Ranked]:
+    """The open ones of these tickets by risk; if they are more than `most`, those that may be at the top."""
+    services = affected_services()
+    live = tickets.filter(phase__in=OPEN, imported_from__isnull=True)
+    chosen = list(with_relations(live.order_by(), "requester")[: most + 1])
+    if len(chosen) > most:
+        chosen = _candidates(tickets, services, is_part=True)
+    return _ranked(chosen, services, reader)
+
+
+def stakes_of(tickets: Sequence[Ticket], reader: Reader) -> dict[int, Stakes]:
+    """What each of these tickets puts at stake, by primary key; nothing for those that have ended."""
+    live = [ticket for ticket in tickets if ticket.is_open]
+    return {each.ticket.pk: each.stakes for each in _ranked(live, affected_services(), reader)}
+
+
+def _ranked(chosen: Sequence[Ticket], services: Mapping[int, Affected], reader: Reader) -> list[Ranked]:
     clocks = first_due(chosen, reader)
     people = _requesters(chosen)
-    ranked = [
+    found = [
         Ranked(
             ticket=ticket,
             clock=clocks.get(ticket.pk),
@@ -121,7 +140,7 @@ def fix_first(tickets: QuerySet[Ticket], reader: Reader, *, most: int = SHOWN) -
         )
         for ticket in chosen
     ]
-    return sorted(ranked, key=lambda each: (-each.stakes.risk, each.ticket.number))[:most]
+    return sorted(found, key=lambda each: (-each.stakes.risk, each.ticket.number))
 
 
 def _stakes(ticket: Ticket, services: Mapping[int, Affected], clock: Badge | None, people: int) -> Stakes:
@@ -181,12 +200,13 @@ def _affected(services: Sequence[Service]) -> Affected:
     )
 
 
-def _candidates(tickets: QuerySet[Ticket], services: Mapping[int, Affected]) -> list[Ticket]:
-    """The open tickets that may be at the top."""
+def _candidates(tickets: QuerySet[Ticket], services: Mapping[int, Affected], *, is_part: bool = False) -> list[Ticket]:
+    """The open tickets that may be at the top; `is_part`: the tickets are not all that the reader may see."""
     live = tickets.filter(phase__in=OPEN, imported_from__isnull=True)
-    soonest = (
-        running_clocks().filter(ticket__phase__in=OPEN).order_by("due_at").values_list("ticket_id", flat=True)[:SOONEST]
-    )
+    running = running_clocks().filter(ticket__phase__in=OPEN)
+    if is_part:
+        running = running.filter(ticket__in=live.order_by().values("pk"))
+    soonest = running.order_by("due_at").values_list("ticket_id", flat=True)[:SOONEST]
     others = Relation.objects.filter(kind__in=["parent", "duplicate"]).filter(
         Q(from_ticket=OuterRef("pk")) | Q(to_ticket=OuterRef("pk"))
     )

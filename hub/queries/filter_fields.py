@@ -243,7 +243,7 @@ def _time(slug: str, label: Promise | str, path: str, **more: Any) -> Field:
 
 _nobody, _nothing = _("nobody"), _("none")
 
-FIELDS: Mapping[str, Field] = {
+FIELDS: dict[str, Field] = {
     field.slug: field
     for field in (
         _relation("holder", _("Holder"), "holder", Organisation, is_for_all=True),
@@ -288,6 +288,11 @@ FIELDS: Mapping[str, Field] = {
     )
 }
 """In the order in which they are offered."""
+
+
+def register(field: Field) -> None:
+    """Add a field of an upper package; called once, when its app is ready."""
+    FIELDS[field.slug] = field
 
 
 def allowed(reader: Reader) -> dict[str, Field]:

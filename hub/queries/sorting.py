@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from django.db.models import F, Min, OuterRef, Q, QuerySet, Subquery
@@ -60,6 +61,19 @@ def _column(name: str) -> Callable[[Reader], Combinable]:
     return lambda _reader: F(name)
 
 
+def _figure(text: str) -> float | None:
+    try:
+        figure = float(text)
+    except ValueError:
+        return None
+    return figure if isfinite(figure) else None
+
+
+def _unranked(_reader: Reader) -> Combinable:
+    """No database ranks by risk: `risk_order` does."""
+    raise TypeError("Lists by risk are made by hub.queries.risk_order.")
+
+
 def next_due(reader: Reader) -> Combinable:
     """When the first of a ticket's running service levels is due; for vendors, of their own clocks."""
     running = running_clocks(of=reader.known).filter(ticket=OuterRef("pk"))
@@ -72,6 +86,7 @@ SORTS: Mapping[str, Sort] = {
     for sort in (
         Sort(slug="changed", label=_("Last change"), value=_column("changed_at"), read=_time, falls=True),
         Sort(slug="due", label=_("Due"), value=next_due, read=_time, may_lack=True),
+        Sort(slug="risk", label=_("Business risk"), value=_unranked, read=_figure, falls=True, may_lack=True),
         Sort(slug="priority", label=_("Priority"), value=_column("priority")),
         Sort(slug="opened", label=_("Age"), value=_column("opened_at"), read=_time),
         Sort(slug="held", label=_("Time with the holder"), value=_column("held_since"), read=_time),

@@ -8,15 +8,20 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from console.rows import columns
+from console.rows.tickets import TicketRow
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Organisation, Ticket
-from hub.queries import sorting
+from hub.queries import business_risk, risk_order, sorting
 from hub.queries.filter_fields import Reader
 from hub.queries.sorting import END, SORTS
 from tests import factories
+from workflows.lifecycle import transitions
 
 pytestmark = pytest.mark.django_db
+
+IN_THE_DATABASE = [slug for slug in SORTS if slug != "risk"]
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def walked(reader: Reader, asked: str, *, size: int, backwards: bool = False) ->
     order, pages = sorting.order(asked, reader), list[list[int]]()
     place = {"before": END} if backwards else {}
     while True:
-        page = sorting.page(Ticket.objects.all(), order, reader, size=size, **place)
+        page = risk_order.page(Ticket.objects.all(), order, reader, size=size, **place)
         pages.append([ticket.number for ticket in page.rows])
         following = page.before if backwards else page.after
         if not following:
@@ -65,7 +70,7 @@ def test_every_ticket_is_on_one_page_in_both_directions(reader: Reader, slug: st
     assert back == numbers
 
 
-@pytest.mark.parametrize("slug", SORTS)
+@pytest.mark.parametrize("slug", IN_THE_DATABASE)
 def test_values_rise_or_fall_and_those_without_come_last(reader: Reader, slug: str) -> None:
     for asked in (slug, f"-{slug}"):
         rows = sorting.page(Ticket.objects.all(), sorting.order(asked, reader), reader, size=50).rows
@@ -90,13 +95,14 @@ def test_a_ticket_that_moves_meanwhile_moves_no_other(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", ":", "1:", "²", "9" * 30, "5:yesterday", "5:2026-01-01T00:00:00", "\x00", "-1"]
+    "text",
+    ["", "x", ":", "1:", "²", "9" * 30, "5:yesterday", "5:2026-01-01T00:00:00", "\x00", "-1", "5:nan", "5:1e999"],
 )
-@pytest.mark.parametrize("slug", ["changed", "due", "priority", "number"])
+@pytest.mark.parametrize("slug", ["changed", "due", "priority", "number", "risk"])
 def test_any_place_is_answered(reader: Reader, text: str, slug: str) -> None:
     order = sorting.order(slug, reader)
     for place in ({"after": text}, {"before": text}):
-        sorting.page(Ticket.objects.all(), order, reader, size=3, **place)
+        risk_order.page(Ticket.objects.all(), order, reader, size=3, **place)
 
 
 @pytest.mark.parametrize("asked", ["", "-", "nonsense", "--changed", "\x00"])
@@ -111,7 +117,7 @@ def test_a_reader_who_does_not_know_the_holders_may_not_sort_by_them(reader: Rea
 
 
 def test_a_page_takes_one_query(reader: Reader) -> None:
-    for slug in SORTS:
+    for slug in IN_THE_DATABASE:
         with CaptureQueriesContext(connection) as asked:
             sorting.page(
                 Ticket.objects.all(),
@@ -126,3 +132,37 @@ def test_a_page_takes_one_query(reader: Reader) -> None:
 def test_a_count_stops_at_its_limit(reader: Reader) -> None:
     assert sorting.counted(Ticket.objects.all(), most=5) == 6
     assert sorting.counted(Ticket.objects.all(), most=50) == 11
+
+
+# -- by business risk
+
+
+@pytest.mark.parametrize("most", [1000, 4])
+def test_a_list_by_risk_begins_as_fix_this_first_does(
+    reader: Reader, agent: Actor, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(risk_order, "MOST", most)
+    if most == 4:
+        monkeypatch.setattr(business_risk, "SOONEST", 3)
+        monkeypatch.setattr(business_risk, "MORE", 2)
+    ended = Ticket.objects.order_by("number")[2]
+    transitions.move(ticket=ended, name="cancel", actor=agent, at=reader.at)
+    first = [each.ticket.number for each in business_risk.fix_first(Ticket.objects.all(), reader, most=4)]
+    numbers = [number for page in walked(reader, "-risk", size=3) for number in page]
+    assert numbers[:4] == first
+    assert numbers[-1] == ended.number or most == 4
+    assert len(set(numbers)) == 11
+    risks = [each.stakes.risk for each in business_risk.ranked(Ticket.objects.all(), reader, most=1000)]
+    assert len(risks) == 10
+    assert risks == sorted(risks, reverse=True)
+    lowest = [number for page in walked(reader, "risk", size=3) for number in page]
+    if most == 1000:
+        assert lowest[-1] == ended.number  # what puts nothing at stake comes last in both directions
+
+
+def test_a_list_by_risk_says_why(reader: Reader) -> None:
+    ticket = Ticket.objects.select_related("service", "requester").exclude(service=None).first()
+    assert ticket is not None
+    stakes = business_risk.stakes_of([ticket], reader)[ticket.pk]
+    row = TicketRow(ticket=ticket, status="", is_holder_known=True, badges=(), held=0, stakes=stakes)
+    assert str(columns.exported(columns.COLUMNS["risk"], row)).startswith(f"{ticket.service}, tier")

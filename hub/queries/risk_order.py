@@ -1,0 +1,81 @@
+"""Lists by business risk. No database can compute the risk, so the tickets with the most at stake are ranked here.
+
+Of at most `MOST` open tickets, all are ranked; of more, those that may be at the top (`business_risk.candidates`). The
+others follow by number: tickets that have ended put nothing at stake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import QuerySet
+
+from hub.models import Ticket
+from hub.queries import business_risk, sorting
+from hub.queries.filter_fields import Reader
+from hub.queries.sorting import END, Order, Page, Place
+
+MOST = 1000
+
+
+def page(
+    tickets: QuerySet[Ticket], order: Order, reader: Reader, *, size: int, after: str = "", before: str = ""
+) -> Page:
+    """A page of any order; see `sorting.page`."""
+    if order.sort.slug != "risk":
+        return sorting.page(tickets, order, reader, size=size, after=after, before=before)
+    return _Ranking(tickets, order, reader).page(size, after=after, before=before)
+
+
+class _Ranking:
+    """The tickets in two parts: those that are ranked, and the others by number."""
+
+    def __init__(self, tickets: QuerySet[Ticket], order: Order, reader: Reader) -> None:
+        ranked = business_risk.ranked(tickets, reader, most=MOST)
+        found = [(Place(value=each.stakes.risk, number=each.ticket.number), each.ticket) for each in ranked]
+        self.order = order
+        self.first = sorted(found, key=self._key)
+        self.others = tickets.exclude(pk__in=[ticket.pk for _place, ticket in self.first])
+
+    def _key(self, found: tuple[Place, Ticket]) -> tuple[float, int]:
+        place = found[0]
+        return (-place.value if self.order.is_descending else place.value), place.number
+
+    def page(self, size: int, *, after: str, before: str) -> Page:
+        start, end = sorting.place(after, self.order), sorting.place(before, self.order)
+        if before == END or end is not None:
+            found = self._backwards(end, size + 1)
+            has_more, found = len(found) > size, found[-size:]
+            return self._page(found, has_before=has_more, has_after=before != END)
+        found = self._forwards(start, size + 1)
+        return self._page(found[:size], has_before=start is not None, has_after=len(found) > size)
+
+    def _page(self, found: Sequence[tuple[Place, Ticket]], *, has_before: bool, has_after: bool) -> Page:
+        if not found:
+            return Page(rows=[])
+        return Page(
+            rows=[ticket for _place, ticket in found],
+            before=found[0][0].text() if has_before else "",
+            after=found[-1][0].text() if has_after else "",
+        )
+
+    def _forwards(self, start: Place | None, count: int) -> list[tuple[Place, Ticket]]:
+        if start is not None and start.value is None:
+            return self._rest(self.others.filter(number__gt=start.number).order_by("number")[:count])
+        found = [each for each in self.first if start is None or self._key(each) > self._key_of(start)][:count]
+        return found + self._rest(self.others.order_by("number")[: count - len(found)])
+
+    def _backwards(self, end: Place | None, count: int) -> list[tuple[Place, Ticket]]:
+        if end is not None and end.value is not None:
+            return [each for each in self.first if self._key(each) < self._key_of(end)][-count:]
+        others = self.others if end is None else self.others.filter(number__lt=end.number)
+        rest = self._rest(others.order_by("-number")[:count])[::-1]
+        missing = count - len(rest)
+        return [*(self.first[-missing:] if missing else []), *rest]
+
+    def _key_of(self, place: Place) -> tuple[float, int]:
+        return (-place.value if self.order.is_descending else place.value), place.number
+
+    @staticmethod
+    def _rest(tickets: QuerySet[Ticket]) -> list[tuple[Place, Ticket]]:
+        return [(Place(value=None, number=ticket.number), ticket) for ticket in tickets]
