@@ -49,6 +49,8 @@ TABLE: Mapping[str, Who] = {
     "totals": Who.USERS,
     "export": Who.USERS,
     "export_workbook": Who.USERS,
+    "list_export": Who.USERS,
+    "list_export_file": Who.USERS,
     "bulk": Who.WORKERS,
     "bulk_action": Who.WORKERS,
     "open": Who.WORKERS,

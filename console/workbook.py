@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from django.utils.timezone import get_current_timezone_name, localtime
@@ -21,17 +21,29 @@ WIDTHS = {"title": 60, "span": 12, "number": 10, "time": 18}
 FORMATS = {"span": "[h]:mm:ss", "time": "yyyy-mm-dd hh:mm:ss", "number": "0", "head": "@"}
 
 
-def written(columns: Sequence[Column], pages: Iterable[Sequence[TicketRow]], *, at: datetime) -> IO[bytes]:
-    """The workbook as an open file. Row by row, so memory does not grow with the list.
+def write(file: IO[bytes], columns: Sequence[Column], pages: Iterable[Sequence[TicketRow]], *, at: datetime) -> None:
+    """Write the workbook to an open file, row by row, so that memory does not grow with the list.
 
     Durations are numbers with a format, and times are in the active time zone, which the heads of their columns name.
     Everything else is text, also what looks like a formula, and ticket numbers.
     """
-    file: IO[bytes] = TemporaryFile()  # noqa: SIM115 - the response closes it
-    book = Workbook(file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    with TemporaryDirectory() as folder:  # what a failure leaves behind goes with it
+        options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "tmpdir": folder}
+        book = Workbook(file, options)
+        sheet = book.add_worksheet()
+        try:
+            _fill(book, sheet, columns, pages, at=at)
+        except BaseException:
+            sheet.row_data_fh.close()
+            raise
+        book.close()
+
+
+def _fill(
+    book: Workbook, sheet: Worksheet, columns: Sequence[Column], pages: Iterable[Sequence[TicketRow]], *, at: datetime
+) -> None:
     book.set_properties({"created": localtime(at).replace(tzinfo=None)})
     formats = {name: book.add_format({"num_format": text, "bold": name == "head"}) for name, text in FORMATS.items()}
-    sheet = book.add_worksheet()
     sheet.freeze_panes(1, 0)
     for number, column in enumerate(columns):
         sheet.set_column(number, number, WIDTHS.get(column.template, 20))
@@ -43,9 +55,6 @@ def written(columns: Sequence[Column], pages: Iterable[Sequence[TicketRow]], *, 
             for number, column in enumerate(columns):
                 _write(sheet, line, number, column.template, column.value(row), formats)
     sheet.autofilter(0, 0, max(line, 1), len(columns) - 1)
-    book.close()
-    file.seek(0)
-    return file
 
 
 def _head(column: Column) -> str:

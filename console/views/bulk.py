@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from console import undoing
 from console.access import person, reader_of, workers_only
 from console.forms.bulk import FORMS, BulkForm
-from console.views.ticket_list import filters_of
+from console.lists import filters_of
 from hub.core.clock import now
 from hub.core.ids import new_ulid
 from hub.domain import undo

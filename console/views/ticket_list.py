@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -17,17 +15,17 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from console.access import person, reader_of
+from console.lists import ShownAs, filters_of, text_of
 from console.polling import live_cursor
 from console.rows import columns
 from console.rows.chips import chips
-from console.rows.columns import Column
 from console.rows.tickets import found_rows, ticket_rows
 from console.views.saved_views import shown_view
-from hub.models import Ticket, User
+from hub.models import Ticket
 from hub.queries import choices, permissions, risk_order, sorting
 from hub.queries import tickets as questions
-from hub.queries.filter_fields import FIELDS, Reader, allowed
-from hub.queries.filters import Condition, Filters, parsed
+from hub.queries.filter_fields import Reader, allowed
+from hub.queries.filters import Condition, Filters
 from hub.search import finding
 from workflows.bulk.verbs import VERBS
 
@@ -52,7 +50,7 @@ SHOWS = [
 def ticket_list(request: HttpRequest) -> HttpResponse:
     """A page of the tickets that the user may see and that match the filters; or of what a search finds among them."""
     user, reader, asked = person(request), reader_of(request), request.GET
-    text, filters = _text(asked), filters_of(asked)
+    text, filters = text_of(asked), filters_of(asked)
     if "how" in asked:
         return redirect(f"{request.path}?{_chosen(asked, filters)}")
     order = sorting.order(asked.get("sort", "-changed"), reader)
@@ -82,29 +80,6 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         "cursor": live_cursor(user),
     }
     return render(request, "console/tickets.html", shown)
-
-
-def filters_of(asked: QueryDict) -> Filters:
-    """The filters in a query string. A search without a filter includes ended and imported tickets."""
-    joined = {name: ",".join(values) for name, values in asked.lists()}
-    return parsed(joined, fields=list(FIELDS), show="any" if _text(asked) else "open")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShownAs:
-    """Who looks at a list, and with which columns."""
-
-    user: User
-    reader: Reader
-    columns: Sequence[Column]
-
-    @property
-    def needs(self) -> set[str]:
-        return {column.needs for column in self.columns if column.needs}
-
-    @property
-    def relations(self) -> set[str]:
-        return {column.relation for column in self.columns if column.relation}
 
 
 def _kept(asked: QueryDict, text: str, order: sorting.Order, shown_as: ShownAs) -> str:
@@ -223,7 +198,3 @@ def _place(asked: str) -> finding.Place | None:
     if moment is None or is_naive(moment) or not (entry.isascii() and entry.isdecimal() and len(entry) < 19):
         return None
     return finding.Place(at=moment, entry=int(entry))
-
-
-def _text(asked: Mapping[str, str]) -> str:
-    return asked.get("q", "").replace("\x00", "").strip()[:200]

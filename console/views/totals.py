@@ -8,8 +8,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from console.access import person, reader_of
+from console.lists import filters_of
 from console.rows.chips import chips
-from console.views.ticket_list import filters_of
 from hub.queries import permissions
 from hub.queries import tickets as questions
 from hub.queries.totals import grouped, totals

@@ -10,6 +10,7 @@ from .failed_receiver import FailedReceiver
 from .imports import HistoryImport, UnmappedValue
 from .ledger_segment import LedgerSegment
 from .leg import ENGAGED_STAGES, OPEN_STAGES, Leg, ReasonCode, Stage, WaitsOn
+from .list_export import ListExport
 from .message import FOR_LATER, Attachment, Message
 from .organisation import Organisation, Person, Site, Team
 from .publication import Publication
@@ -46,6 +47,7 @@ __all__ = [
     "HistoryShare",
     "LedgerSegment",
     "Leg",
+    "ListExport",
     "Membership",
     "Message",
     "Organisation",

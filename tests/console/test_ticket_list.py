@@ -167,7 +167,7 @@ def test_an_export_has_all_pages_in_the_order_of_the_list(client: Client, agent:
 def test_an_export_is_sent_in_parts_by_the_asynchronous_server(
     client: Client, manager: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.views.export.CHUNK", 1)
+    monkeypatch.setattr("console.exporting.CHUNK", 1)
     browser = AsyncClient()
     browser.force_login(manager)
 
