@@ -74,6 +74,7 @@ TABLE: Mapping[str, Who] = {
     "acknowledge": Who.ACKNOWLEDGERS,
     "major": Who.WORKERS,
     "follow": Who.WORKERS,
+    "presence": Who.READERS,
     "add_task": Who.WORKERS,
     "complete_task": Who.WORKERS,
     "insert_template": Who.WORKERS,

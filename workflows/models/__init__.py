@@ -6,7 +6,7 @@ from .notice import Channel, Digest, Endpoint, Notice, NoticePreference, NoticeT
 from .policy import Action, Escalation, Guard, PolicyRecord, Step, Transition, Trigger
 from .running import EscalationRun, FailedAction, Pending, Triage
 from .switch import SwitchItem, VendorSwitch
-from .teamwork import Follow, ReplyTemplate, Task
+from .teamwork import Follow, Presence, ReplyTemplate, Task
 
 __all__ = [
     "Action",
@@ -26,6 +26,7 @@ __all__ = [
     "NoticeTemplate",
     "Pending",
     "PolicyRecord",
+    "Presence",
     "ReplyTemplate",
     "Step",
     "Suppression",

@@ -79,3 +79,22 @@ class ReplyTemplate(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Presence(models.Model):
+    """That one of us has the page of a ticket open. Pages renew it every ten seconds; who is gone is forgotten."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="presences")
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="presences")
+    seen_at = models.DateTimeField()
+    """System time."""
+    writing_at = models.DateTimeField(null=True)
+    """When the person was last seen writing; system time."""
+
+    class Meta:
+        verbose_name = _("presence")
+        verbose_name_plural = _("presences")
+        constraints = [models.UniqueConstraint(fields=["ticket", "user"], name="presence_once_per_ticket_and_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.ticket.label}"
