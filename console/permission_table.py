@@ -81,6 +81,8 @@ TABLE: Mapping[str, Who] = {
     "undo": Who.USERS,
     "send_now": Who.USERS,
     "attachment": Who.PARTICIPANTS,
+    "preview": Who.PARTICIPANTS,
+    "preview_page": Who.PARTICIPANTS,
     "save_view": Who.USERS,
     "pinned_views": Who.USERS,
     "view": Who.USERS,

@@ -21,6 +21,7 @@ from console.rows.columns import Column
 from console.rows.tickets import TicketRow
 from console.rows.time_chart import colour_of
 from hub.models import SavedView, SearchEntry, User
+from hub.previews import rendering
 from hub.queries import permissions, saved_views
 from hub.queries.board import Number
 from hub.queries.sorting import SORTS, Order, Sort
@@ -209,3 +210,9 @@ def moment(at: int) -> str:
 def unlocalised(number: float) -> str:
     """A coordinate for SVG, with a decimal point in every language."""
     return f"{number:g}"
+
+
+@register.filter
+def has_preview(name: str) -> bool:
+    """Whether a file of this name may have a preview."""
+    return rendering.is_offered(name)

@@ -18,10 +18,15 @@ from hub.queries import permissions
 @login_required
 def attachment(request: HttpRequest, public_id: str) -> HttpResponse | FileResponse:
     """A file, for users who may read its message."""
+    return download(readable(request, public_id))
+
+
+def readable(request: HttpRequest, public_id: str) -> Attachment:
+    """The file; Http404 if there is none whose message this user may read."""
     found = Attachment.objects.select_related("ticket", "message").filter(public_id=public_id).first()
     if found is None or not _may_read(request, found):
         raise Http404
-    return download(found)
+    return found
 
 
 def download(found: Attachment) -> HttpResponse | FileResponse:

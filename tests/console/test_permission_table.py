@@ -16,6 +16,7 @@ from hub.domain.actors import Actor
 from hub.models import Clock, Membership, Organisation, Ticket, User
 from tests import factories
 from tests.console.test_pages import log_in
+from tests.hub.test_previews import picture
 from workflows.handoffs import engagements
 from workflows.lifecycle import tasks
 from workflows.models import ReplyTemplate
@@ -47,7 +48,7 @@ def world(us: Organisation, agent: Actor, at: datetime) -> World:
     vendor = factories.OrganisationFactory(name="Hostwerk")
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=at)
     said = messages.say(ticket=ticket, body="See", legs=[leg], is_for_requester=True, actor=agent, at=at)
-    file = messages.attach(message=said, name="a.txt", content=b"x", actor=agent, at=at)
+    file = messages.attach(message=said, name="a.png", content=picture(), actor=agent, at=at)
     task = tasks.add(ticket=ticket, title="Call", assignee=None, due_at=None, actor=agent, at=at)
     template = ReplyTemplate.objects.create(name="Ask", body="Since when?")
     clock = Clock.objects.filter(ticket=ticket).first()
@@ -61,6 +62,9 @@ def world(us: Organisation, agent: Actor, at: datetime) -> World:
         "token": "none",
         "uidb64": "none",
         "attachment": file.public_id,
+        "preview": file.public_id,
+        "preview_page": file.public_id,
+        "number": 1,
         "complete_task": task.public_id,
     }
     return World(
