@@ -121,6 +121,7 @@ TABLE: Mapping[str, Who] = {
     "start": Who.USERS,
     "account": Who.USERS,
     "preferences": Who.USERS,
+    "shortcuts": Who.USERS,
     "log_out_everywhere": Who.USERS,
     "password_reset": Who.EVERYONE,
     "password_new": Who.EVERYONE,

@@ -121,6 +121,7 @@ urlpatterns = [
     path("start/", account.start, name="start"),
     path("account/", account.account, name="account"),
     path("account/preferences/", account.preferences, name="preferences"),
+    path("account/shortcuts/", account.shortcuts, name="shortcuts"),
     path("account/log-out-everywhere/", account.log_out_everywhere, name="log_out_everywhere"),
     path("password/", account.password_reset, name="password_reset"),
     path("password/<str:uidb64>/<str:token>/", account.NewPassword.as_view(), name="password_new"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from console.forms.pickers import PickerField
 from console.forms.styling import StyledForm, styled
+from console.shortcuts import SHORTCUTS, usable
 from hub.models import User
 from hub.queries import permissions
 
@@ -58,6 +60,29 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
         if given.get("substitute") == self.instance:
             self.add_error("substitute", _("Choose somebody else."))
         return given
+
+
+class ShortcutsForm(StyledForm):
+    """The keys of the shortcuts, each in a field named by the usual key."""
+
+    def __init__(self, *args: Any, chosen: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for number, (key, label) in enumerate(SHORTCUTS.items()):
+            field = forms.CharField(label=str(label), max_length=1, initial=chosen.get(key, key), required=False)
+            field.widget.attrs |= {"size": 1, "autocomplete": "off"}
+            self.fields[f"key_{number}"] = field
+        styled(self)
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if not self.errors and not usable(self.keys()):
+            raise forms.ValidationError(_("Choose a single visible character for each shortcut, and each only once."))
+        return given
+
+    def keys(self) -> dict[str, str]:
+        """The keys that differ from the usual ones; an empty field means the usual key."""
+        given = {key: self.cleaned_data.get(f"key_{number}") or key for number, key in enumerate(SHORTCUTS)}
+        return {key: chosen for key, chosen in given.items() if chosen != key}
 
 
 class AddressForm(StyledForm):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -216,3 +217,9 @@ def unlocalised(number: float) -> str:
 def has_preview(name: str) -> bool:
     """Whether a file of this name may have a preview."""
     return rendering.is_offered(name)
+
+
+@register.filter
+def as_json(value: object) -> str:
+    """The value as JSON, for a data attribute."""
+    return json.dumps(value)

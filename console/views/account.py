@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from console.access import person
-from console.forms.account import AddressForm, ChosenPasswordForm, OwnPasswordForm, PreferencesForm
+from console.forms.account import AddressForm, ChosenPasswordForm, OwnPasswordForm, PreferencesForm, ShortcutsForm
 from hub.domain import accounts
 from hub.models import Membership, User
 from hub.queries import permissions
@@ -54,10 +54,27 @@ def account(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Your password was changed. You are logged out everywhere else."))
         return redirect("console:account")
     preferences = PreferencesForm(instance=person(request))
-    shown = {"form": form, "preferences": preferences, "page": "account"}
+    keys = ShortcutsForm(chosen=person(request).shortcut_keys, auto_id="shortcut_%s")
+    shown = {"form": form, "preferences": preferences, "shortcuts": keys, "page": "account"}
     return render(
         request, "console/account.html", shown | {"sees_everything": permissions.sees_everything(person(request))}
     )
+
+
+@require_POST
+@login_required
+def shortcuts(request: HttpRequest) -> HttpResponse:
+    """Change the keys of the shortcuts for oneself, or go back to the usual ones."""
+    user = person(request)
+    form = ShortcutsForm(request.POST, chosen=user.shortcut_keys)
+    if request.POST.get("usual") or form.is_valid():
+        user.shortcut_keys = {} if request.POST.get("usual") else form.keys()
+        user.save(update_fields=["shortcut_keys"])
+        messages.success(request, _("Your shortcuts were saved."))
+    else:
+        for errors in form.errors.values():
+            messages.error(request, " ".join(str(error) for error in errors))
+    return redirect("console:account")
 
 
 @require_POST

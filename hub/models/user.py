@@ -74,6 +74,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     has_shortcuts = models.BooleanField(
         _("keyboard shortcuts"), default=True, help_text=_("Single keys act on lists and tickets; press ? for a list.")
     )
+    shortcut_keys = models.JSONField(default=dict, blank=True, editable=False)
+    """The keys that this person has chosen, by the usual key; see `console.shortcuts`."""
     density = models.CharField(_("density"), max_length=12, choices=Density, default=Density.COMFORTABLE)
     theme = models.CharField(
         _("theme"),

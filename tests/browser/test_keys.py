@@ -73,7 +73,7 @@ def test_the_list_of_shortcuts_names_those_of_the_page_and_they_can_be_switched_
     page.keyboard.press("Escape")
     page.goto(f"{live_server.url}/account/")
     page.get_by_role("checkbox", name="Keyboard shortcuts").uncheck()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save").first.click()
     page.goto(f"{live_server.url}/tickets/")
     for key in ("j", "x", "?", "a"):
         page.keyboard.press(key)
@@ -117,3 +117,15 @@ def test_the_palette_opens_tickets_pages_and_actions(page: Any, live_server: Any
     page.keyboard.type("hand over")
     page.keyboard.press("Enter")
     assert page.locator(".hub-hand-over details[open]").count() == 1
+
+
+def test_keys_that_were_changed_act_and_the_usual_ones_no_longer(page: Any) -> None:
+    User.objects.update(shortcut_keys={"j": "n", "x": "j"})
+    page.reload()
+    page.keyboard.press("n")
+    page.keyboard.press("x")
+    assert page.locator(".hub-row input:checked").count() == 0
+    page.keyboard.press("j")
+    assert page.locator(".hub-row.hub-current input:checked").count() == 1
+    page.keyboard.press("?")
+    assert page.locator("#keys dt").first.inner_text() == "n k"

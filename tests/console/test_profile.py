@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from html import unescape
+from pathlib import Path
 
 import pytest
 
+from console.shortcuts import SHORTCUTS
 from hub.domain import absences, tickets
 from hub.domain.actors import Actor
 from hub.models import Organisation, Ticket, User
@@ -17,6 +20,8 @@ from workflows.models import Notice
 from workflows.notifications import following
 
 pytestmark = pytest.mark.django_db
+
+TEMPLATES = Path(__file__).parents[2] / "console/templates"
 
 
 @pytest.mark.parametrize(
@@ -131,3 +136,48 @@ def test_who_does_not_work_for_us_learns_no_names_of_ours(us: Organisation) -> N
     given = {"time_zone": "UTC", "language": "", "theme": "", "density": "compact", "start_page": "", "substitute": "a"}
     assert "ada@northwind" not in vendor.post("/account/preferences/", given, follow=True).content.decode()
     assert not User.objects.exclude(substitute=None).exists()
+
+
+# -- shortcuts
+
+
+def keys(**changed: str) -> dict[str, str]:
+    """The form as the page sends it, with some keys changed."""
+    order = list(SHORTCUTS)
+    given = {f"key_{number}": key for number, key in enumerate(order)}
+    return given | {f"key_{order.index(usual)}": key for usual, key in changed.items()}
+
+
+def test_keys_are_changed_and_changed_back(us: Organisation) -> None:
+    user = factories.member("agent", us)
+    client = log_in(user)
+    client.post("/account/shortcuts/", keys(j="n", a="é"))
+    user.refresh_from_db()
+    assert user.shortcut_keys == {"j": "n", "a": "é"}
+    page = client.get("/account/").content.decode()
+    assert 'data-shortcuts="{&quot;j&quot;: &quot;n&quot;' in page
+    client.post("/account/shortcuts/", keys() | {"usual": "1"})
+    user.refresh_from_db()
+    assert user.shortcut_keys == {}
+    assert "data-shortcuts" not in client.get("/account/").content.decode()
+
+
+def test_two_shortcuts_may_change_places_and_an_empty_field_is_the_usual_key(us: Organisation) -> None:
+    user = factories.member("agent", us)
+    log_in(user).post("/account/shortcuts/", keys(j="k", k="j", x=""))
+    user.refresh_from_db()
+    assert user.shortcut_keys == {"j": "k", "k": "j"}
+
+
+@pytest.mark.parametrize("changed", [{"j": "k"}, {"j": "ab"}, {"j": "\u200b"}, {"j": "\u202e"}])
+def test_a_key_that_cannot_be_used_is_refused(us: Organisation, changed: dict[str, str]) -> None:
+    user = factories.member("agent", us)
+    page = unescape(log_in(user).post("/account/shortcuts/", keys(**changed), follow=True).content.decode())
+    assert "each only once" in page or "at most 1 character" in page
+    user.refresh_from_db()
+    assert user.shortcut_keys == {}
+
+
+def test_every_key_of_a_page_can_be_changed() -> None:
+    named = {key for file in TEMPLATES.rglob("*.html") for key in re.findall(r'data-key="([^"]+)"', file.read_text())}
+    assert named <= set(SHORTCUTS)

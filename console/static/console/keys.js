@@ -3,6 +3,13 @@
 // No key acts in a field, with a modifier, or if the reader has switched shortcuts off.
 (function () {
   var isOff = document.documentElement.dataset.keys === "off";
+  // The keys a reader has chosen, by the usual key; pages name the usual ones.
+  var own = JSON.parse(document.documentElement.dataset.shortcuts || "{}");
+  function shown(key) { return own[key] || key; }
+  function usual(pressed) {
+    var found = Object.keys(own).find(function (key) { return own[key] === pressed; });
+    return found || (own[pressed] ? "" : pressed);
+  }
   function isWriting(element) {
     return element && (element.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(element.tagName)) &&
       !/^(checkbox|radio|button|submit)$/.test(element.type);
@@ -45,10 +52,11 @@
     document.querySelectorAll("[data-key]").forEach(function (element) {
       var key = document.createElement("dt"), what = document.createElement("dd");
       key.className = what.className = "hub-here";
-      key.textContent = element.dataset.key;
+      key.textContent = shown(element.dataset.key);
       what.textContent = element.dataset.keyLabel || element.getAttribute("aria-label") || element.textContent.trim();
       list.append(key, what);
     });
+    dialog.querySelectorAll("[data-usual]").forEach(function (each) { each.textContent = shown(each.dataset.usual); });
     dialog.querySelectorAll(".hub-list-key").forEach(function (each) { each.hidden = !rows().length; });
     dialog.showModal();
   }
@@ -64,7 +72,7 @@
       button.className = "list-group-item list-group-item-action";
       button.textContent = label + " ";
       var key = document.createElement("kbd");
-      key.textContent = element.dataset.key;
+      key.textContent = shown(element.dataset.key);
       button.append(key);
       button.addEventListener("click", function () { document.getElementById("palette").close(); use(element); });
       item.append(button);
@@ -102,11 +110,12 @@
   document.addEventListener("keydown", function (event) {
     if (isOff || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (isWriting(event.target) || document.querySelector("dialog[open]")) return;
-    if (event.key === "j" || event.key === "k") move(event.key === "j" ? 1 : -1);
-    else if (event.key === "x") { if (!tick()) return; }
-    else if (event.key === "?") help();
+    var pressed = usual(event.key);
+    if (pressed === "j" || pressed === "k") move(pressed === "j" ? 1 : -1);
+    else if (pressed === "x") { if (!tick()) return; }
+    else if (pressed === "?") help();
     else {
-      var element = document.querySelector('[data-key="' + CSS.escape(event.key) + '"]');
+      var element = document.querySelector('[data-key="' + CSS.escape(pressed) + '"]');
       if (!element) return;
       use(element);
     }
