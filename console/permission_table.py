@@ -57,6 +57,7 @@ TABLE: Mapping[str, Who] = {
     "similar": Who.WORKERS,
     "ticket": Who.PARTICIPANTS,
     "print": Who.PARTICIPANTS,
+    "story": Who.PARTICIPANTS,
     "edit": Who.WORKERS,
     "clock": Who.READERS,
     "audiences": Who.READERS,

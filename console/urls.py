@@ -56,6 +56,7 @@ urlpatterns = [
     path("tickets/new/", ticket_actions.open_ticket, name="open"),
     path("tickets/similar/", ticket_actions.similar, name="similar"),
     path("tickets/<str:public_id>/", ticket_page.ticket_page, name="ticket"),
+    path("tickets/<str:public_id>/story/", ticket_page.story, name="story"),
     path("tickets/<str:public_id>/edit/", ticket_edit.edit, name="edit"),
     path("tickets/<str:public_id>/clocks/<int:clock_id>/", clock_page.clock_page, name="clock"),
     path("tickets/<str:public_id>/audiences/", audiences.audiences, name="audiences"),

@@ -24,6 +24,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"]["init_command"] = (
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON;"
     )
+    # A file, as in production: in a database in memory, two threads do not wait for each other.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR / "tests.sqlite3")}
 else:
     # The runner empties the tables of its own database between tests; nobody else may.
     DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c hub.allow_truncate=on"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from connectors.engine import hooks
@@ -17,11 +17,11 @@ MANY_FAILURES = 3
 """A connection is shown after this many failures in a row."""
 
 
-def connections() -> list[SyncIssue]:
-    """The issues of all connections; one connection can have several."""
+def ill_connections() -> QuerySet[Connection]:
+    """Connections that have an issue."""
     is_active = Q(state=Connection.State.ACTIVE)
     unacknowledged = AlertState.objects.filter(connection=OuterRef("pk"), acknowledgement=FAILED)
-    rows = Connection.objects.annotate(has_unacknowledged=Exists(unacknowledged)).filter(
+    return Connection.objects.annotate(has_unacknowledged=Exists(unacknowledged)).filter(
         Q(state=Connection.State.LOCKED_OUT)
         | is_active & Q(failures__gte=MANY_FAILURES)
         | is_active & Q(sight_lost_at__isnull=False)
@@ -29,7 +29,11 @@ def connections() -> list[SyncIssue]:
         | is_active & Q(rejected_hooks__gte=F("rejected_before") + hooks.MANY_REJECTED)
         | is_active & Q(has_unacknowledged=True)
     )
-    return [each for row in rows for each in _of_connection(row)]
+
+
+def connections(_most: int) -> list[SyncIssue]:
+    """Their issues; one connection can have several."""
+    return [each for row in ill_connections() for each in _of_connection(row)]
 
 
 def _of_connection(row: Connection) -> Iterator[SyncIssue]:

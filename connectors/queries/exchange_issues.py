@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,11 +16,14 @@ from hub.models import UnmappedValue
 from hub.translation import localized
 
 
-def links(most: int) -> list[SyncIssue]:
+def stopped_links() -> QuerySet[Link]:
     """Links whose synchronisation is stopped."""
-    rows = Link.objects.filter(state__in=[Link.State.PAUSED, Link.State.QUARANTINED]).select_related(
-        "connection", "leg__ticket", "leg__organisation"
-    )
+    rows = Link.objects.filter(state__in=[Link.State.PAUSED, Link.State.QUARANTINED])
+    return rows.select_related("connection", "leg__ticket", "leg__organisation")
+
+
+def links(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     return [
         SyncIssue(
             kind="link",
@@ -30,15 +34,18 @@ def links(most: int) -> list[SyncIssue]:
             connection=row.connection.name,
             ticket=row.leg.ticket,
         )
-        for row in rows.order_by("-pk")[:most]
+        for row in stopped_links().order_by("-pk")[:most]
     ]
 
 
-def outbound(most: int) -> list[SyncIssue]:
+def parked_outbound() -> QuerySet[Outbound]:
     """Outbound items that are parked."""
-    rows = Outbound.objects.filter(state=Outbound.State.PARKED).select_related(
-        "link__connection", "link__leg__ticket", "link__leg__organisation"
-    )
+    rows = Outbound.objects.filter(state=Outbound.State.PARKED)
+    return rows.select_related("link__connection", "link__leg__ticket", "link__leg__organisation")
+
+
+def outbound(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     return [
         SyncIssue(
             kind="outbound",
@@ -51,7 +58,7 @@ def outbound(most: int) -> list[SyncIssue]:
             ticket=row.link.leg.ticket,
             can_be_a_comment=row.kind in (Outbound.Kind.FIELDS, Outbound.Kind.FILE),
         )
-        for row in rows.order_by("-queued_at", "-pk")[:most]
+        for row in parked_outbound().order_by("-queued_at", "-pk")[:most]
     ]
 
 
@@ -62,9 +69,13 @@ def _outbound_title(row: Outbound) -> str:
     return _("%(what)s for %(organisation)s is parked") % values
 
 
-def inbound(most: int) -> list[SyncIssue]:
+def parked_inbound() -> QuerySet[Inbound]:
     """Inbound items that are parked."""
-    rows = Inbound.objects.filter(state=Inbound.State.PARKED).select_related("connection")
+    return Inbound.objects.filter(state=Inbound.State.PARKED).select_related("connection")
+
+
+def inbound(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     return [
         SyncIssue(
             kind="inbound",
@@ -77,7 +88,7 @@ def inbound(most: int) -> list[SyncIssue]:
             connection=row.connection.name,
             can_be_vouched_for=_can_be_vouched_for(row),
         )
-        for row in rows.order_by("-received_at", "-pk")[:most]
+        for row in parked_inbound().order_by("-received_at", "-pk")[:most]
     ]
 
 
@@ -87,11 +98,14 @@ def _can_be_vouched_for(row: Inbound) -> bool:
     return row.kind == Inbound.Kind.MAIL and is_written
 
 
-def differences(most: int) -> list[SyncIssue]:
+def open_differences() -> QuerySet[Difference]:
     """Values of the vendors' that are not followed."""
-    rows = Difference.objects.filter(resolved_at=None).select_related(
-        "link__connection", "link__leg__ticket", "link__leg__organisation"
-    )
+    rows = Difference.objects.filter(resolved_at=None)
+    return rows.select_related("link__connection", "link__leg__ticket", "link__leg__organisation")
+
+
+def differences(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     return [
         SyncIssue(
             kind="difference",
@@ -104,15 +118,18 @@ def differences(most: int) -> list[SyncIssue]:
             ticket=row.link.leg.ticket,
             can_be_forced=row.field == "status",
         )
-        for row in rows.order_by("-heard_at", "-pk")[:most]
+        for row in open_differences().order_by("-heard_at", "-pk")[:most]
     ]
 
 
-def files(most: int) -> list[SyncIssue]:
+def parked_files() -> QuerySet[AwaitedFile]:
     """The vendors' files that could not be fetched."""
-    rows = AwaitedFile.objects.filter(state=AwaitedFile.State.PARKED).select_related(
-        "link__connection", "link__leg__ticket"
-    )
+    rows = AwaitedFile.objects.filter(state=AwaitedFile.State.PARKED)
+    return rows.select_related("link__connection", "link__leg__ticket")
+
+
+def files(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     return [
         SyncIssue(
             kind="file",
@@ -123,14 +140,18 @@ def files(most: int) -> list[SyncIssue]:
             connection=row.link.connection.name,
             ticket=row.link.leg.ticket,
         )
-        for row in rows.order_by("-noted_at", "-pk")[:most]
+        for row in parked_files().order_by("-noted_at", "-pk")[:most]
     ]
 
 
-def unmapped(most: int) -> list[SyncIssue]:
+def unmapped_values() -> QuerySet[UnmappedValue]:
     """Values of connections and imports that are not mapped yet."""
+    return UnmappedValue.objects.filter(resolved_at=None)
+
+
+def unmapped(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     names = dict(Connection.objects.values_list("public_id", "name"))
-    rows = UnmappedValue.objects.filter(resolved_at=None).order_by("-last_seen_at", "-pk")
     return [
         SyncIssue(
             kind="unmapped",
@@ -146,5 +167,5 @@ def unmapped(most: int) -> list[SyncIssue]:
             at=row.last_seen_at,
             connection=names.get(row.source, _("import")),
         )
-        for row in rows[:most]
+        for row in unmapped_values().order_by("-last_seen_at", "-pk")[:most]
     ]

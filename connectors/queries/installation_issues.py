@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -18,9 +18,13 @@ from workflows.rules.registry import ACTIONS
 TROUBLE_SHOWN = timedelta(hours=24)
 
 
-def rules(most: int) -> list[SyncIssue]:
+def failed_rules() -> QuerySet[Pending]:
     """Rules that failed."""
-    rows = Pending.objects.filter(state=Pending.State.FAILED).select_related("ticket")
+    return Pending.objects.filter(state=Pending.State.FAILED).select_related("ticket")
+
+
+def rules(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     return [
         SyncIssue(
             kind="rule",
@@ -30,13 +34,17 @@ def rules(most: int) -> list[SyncIssue]:
             at=row.ended_at or row.due_at,
             ticket=row.ticket,
         )
-        for row in rows.order_by("-pk")[:most]
+        for row in failed_rules().order_by("-pk")[:most]
     ]
 
 
-def actions(most: int) -> list[SyncIssue]:
+def failed_actions() -> QuerySet[FailedAction]:
     """Actions of rules that could not be run."""
-    rows = FailedAction.objects.filter(resolved_at=None).select_related("ticket")
+    return FailedAction.objects.filter(resolved_at=None).select_related("ticket")
+
+
+def actions(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     return [
         SyncIssue(
             kind="action",
@@ -46,7 +54,7 @@ def actions(most: int) -> list[SyncIssue]:
             at=row.at,
             ticket=row.ticket,
         )
-        for row in rows.order_by("-at", "-pk")[:most]
+        for row in failed_actions().order_by("-at", "-pk")[:most]
     ]
 
 
@@ -55,9 +63,13 @@ def _label(slug: str) -> str:
     return str(kind.label) if kind is not None else slug
 
 
-def receivers(most: int) -> list[SyncIssue]:
+def failed_receivers() -> QuerySet[FailedReceiver]:
     """Receivers of events that failed."""
-    rows = FailedReceiver.objects.filter(done_at=None).select_related("event__ticket")
+    return FailedReceiver.objects.filter(done_at=None).select_related("event__ticket")
+
+
+def receivers(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     return [
         SyncIssue(
             kind="receiver",
@@ -67,13 +79,17 @@ def receivers(most: int) -> list[SyncIssue]:
             at=row.failed_at,
             ticket=row.event.ticket,
         )
-        for row in rows.order_by("-failed_at")[:most]
+        for row in failed_receivers().order_by("-failed_at")[:most]
     ]
 
 
-def notices(most: int) -> list[SyncIssue]:
+def failed_notices() -> QuerySet[Notice]:
     """Notices that were not sent."""
-    rows = Notice.objects.filter(state=Notice.State.FAILED).select_related("ticket", "organisation")
+    return Notice.objects.filter(state=Notice.State.FAILED).select_related("ticket", "organisation")
+
+
+def notices(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     return [
         SyncIssue(
             kind="notice",
@@ -88,7 +104,7 @@ def notices(most: int) -> list[SyncIssue]:
             at=row.made_at,
             ticket=row.ticket,
         )
-        for row in rows.order_by("-made_at", "-pk")[:most]
+        for row in failed_notices().order_by("-made_at", "-pk")[:most]
     ]
 
 
@@ -97,12 +113,16 @@ def _recipient(notice: Notice) -> str:
     return str(endpoint or notice.to)
 
 
-def troubles() -> list[SyncIssue]:
+def recent_troubles() -> QuerySet[Trouble]:
     """Faults that persist, or ended within the last day."""
-    rows = Trouble.objects.filter(Q(ended_at=None) | Q(ended_at__gte=timezone.now() - TROUBLE_SHOWN))
+    return Trouble.objects.filter(Q(ended_at=None) | Q(ended_at__gte=timezone.now() - TROUBLE_SHOWN))
+
+
+def troubles(most: int) -> list[SyncIssue]:
+    """An issue for each of them."""
     return [
         SyncIssue(kind="trouble", row_id=row.pk, title=_trouble_title(row), why=row.why, at=row.began_at)
-        for row in rows.order_by("-pk")[:10]
+        for row in recent_troubles().order_by("-pk")[: min(most, 10)]
     ]
 
 

@@ -70,8 +70,12 @@ class HandOverForm(StyledForm):
         field.queryset = choices.exclude(pk__in=engaged).order_by("name")
         also = self.fields["also"]
         assert isinstance(also, forms.ModelMultipleChoiceField)
-        also.queryset = briefing.may_also_be_told(ticket)
-        also.label_from_instance = _first_words  # type: ignore[assignment, method-assign]
+        if self.is_bound:
+            also.queryset = briefing.may_also_be_told(ticket)
+            also.label_from_instance = _first_words  # type: ignore[assignment, method-assign]
+        else:
+            self.others = [(each.public_id, _first_words(each)) for each in briefing.newest_untold(ticket)]
+            also.widget.choices = self.others
 
 
 class DecisionForm(StyledForm):

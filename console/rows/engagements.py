@@ -35,11 +35,14 @@ class EngagementRow:
         return [(name, verb) for name, verb in self.actions if verb.takes_reason or verb.takes_message]
 
 
-def engagement_rows(legs: Iterable[Leg], badges: Sequence[Badge]) -> Iterator[EngagementRow]:
-    """The rows in the order of `legs` (newest first). An organisation's clocks are shown at its newest engagement."""
+def engagement_rows(legs: Iterable[Leg], badges: Sequence[Badge], *, has_sent: bool = True) -> Iterator[EngagementRow]:
+    """The rows in the order of `legs` (newest first). An organisation's clocks are shown at its newest engagement.
+
+    `has_sent`: whether anything of the ticket was sent to a vendor's system, if that is known.
+    """
     seen: set[int] = set()
     legs = list(legs)
-    sent = latest_changes(legs)
+    sent = latest_changes(legs) if has_sent else {}
     for leg in legs:
         is_newest = leg.organisation_id not in seen
         seen.add(leg.organisation_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from connectors.models import AwaitedFile
@@ -21,14 +21,19 @@ class TimelineRow:
     awaited: Sequence[AwaitedFile] = ()
 
 
-def timeline_rows(lines: Iterable[Line], *, user: User) -> list[TimelineRow]:
-    """The lines in their order. Deliveries are only for readers who see everything, missing files only for workers."""
+def timeline_rows(
+    lines: Iterable[Line], *, user: User, has: Collection[str] = ("sent", "awaited")
+) -> list[TimelineRow]:
+    """The lines in their order. Deliveries are only for readers who see everything, missing files only for workers.
+
+    `has`: whether anything of the ticket was ``sent`` or is ``awaited`` at all, if that is known.
+    """
     found = list(lines)
     if not permissions.sees_everything(user):
         return [TimelineRow(line=line) for line in found]
     messages = [line.message for line in found if line.message]
-    sent = deliveries(messages)
-    awaited = awaited_files(messages) if permissions.may_work(user) else {}
+    sent = deliveries(messages) if messages and "sent" in has else {}
+    awaited = awaited_files(messages) if messages and "awaited" in has and permissions.may_work(user) else {}
     return [
         TimelineRow(line=line, deliveries=sent.get(line.message.pk, []), awaited=awaited.get(line.message.pk, []))
         if line.message

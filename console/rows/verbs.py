@@ -14,7 +14,7 @@ from console.forms.tickets import VerbForm
 from hub.models import Leg, Stage, Ticket, User
 from hub.queries import permissions
 from workflows.lifecycle import transitions
-from workflows.rules.context import context
+from workflows.rules.context import Context, context
 from workflows.rules.roles import roles_on
 from workflows.rules.verbs import Verb, available
 
@@ -41,11 +41,14 @@ CONSEQUENCES: dict[str, str | Promise] = {
 """By the transition of the law."""
 
 
-def verb_rows(user: User, ticket: Ticket, *, at: datetime) -> list[VerbRow]:
-    """All transitions of the ticket's workflow; readers who do not work on it get only those they can use."""
+def verb_rows(user: User, ticket: Ticket, *, at: datetime, legs: Sequence[Leg] | None = None) -> list[VerbRow]:
+    """All transitions of the ticket's workflow; readers who do not work on it get only those they can use.
+
+    `legs` are all engagements by number, if the ticket was just read with everything that `permissions` reads of it.
+    """
     if ticket.is_history:
         return []
-    seen = context(ticket, at=at)
+    seen = context(ticket, at=at) if legs is None else Context(ticket, at=at, legs=legs)
     found = available(seen, roles=roles_on(user, ticket))
     if not permissions.may_work(user):
         found = [verb for verb in found if not verb.why_not]

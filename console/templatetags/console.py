@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import template
+from django.db.models import Count, Exists, OuterRef, Subquery
 from django.http import QueryDict
 from django.template import Context
 from django.urls import reverse
@@ -21,13 +22,13 @@ from console.durations import span
 from console.rows.columns import Column
 from console.rows.tickets import TicketRow
 from console.rows.time_chart import colour_of
-from hub.models import SavedView, SearchEntry, User
+from hub.models import SearchEntry, User, ViewPreference
 from hub.previews import rendering
 from hub.queries import permissions, saved_views
 from hub.queries.board import Number
+from hub.queries.event_words import RELATED
 from hub.queries.sorting import SORTS, Order, Sort
 from hub.queries.tickets import Related
-from hub.queries.timeline import RELATED
 from hub.search.finding import Hit
 from workflows.models import Notice
 
@@ -45,15 +46,17 @@ def polling_pass(user: User) -> str:
 
 
 @register.simple_tag
-def unread(user: User) -> int:
-    """The number of unread notices of this person."""
-    return Notice.objects.filter(user=user, channel="console", read_at=None).count()
+def frame(user: User) -> dict[str, Any]:
+    """What the frame of every page shows: ``unread``, the number of unread notices, and the ``pinned`` views.
 
-
-@register.simple_tag
-def pinned(user: User) -> list[SavedView]:
-    """The views in this person's navigation."""
-    return list(saved_views.pinned(user)[: saved_views.MOST_PINNED])
+    One query, and another one for people who have pinned a view.
+    """
+    fresh = Notice.objects.filter(user=OuterRef("pk"), channel="console", read_at=None)
+    counted = fresh.order_by().values("user").annotate(count=Count("pk")).values("count")
+    has_pinned = ViewPreference.objects.filter(user=OuterRef("pk"), pinned_at__isnull=False)
+    unread, is_pinning = User.objects.filter(pk=user.pk).values_list(Subquery(counted), Exists(has_pinned))[0]
+    pinned = list(saved_views.pinned(user)[: saved_views.MOST_PINNED]) if is_pinning else []
+    return {"unread": unread or 0, "pinned": pinned}
 
 
 @register.filter

@@ -41,6 +41,7 @@ NUMBERS: Mapping[str, Filters] = {
     "undelivered": Filters().where(**{"is": "undelivered"}),
     "unanswered": Filters().where(**{"is": "unanswered"}),
     "in_triage": Filters().where(**{"is": "triage"}),
+    "major": Filters().where(**{"is": "major"}),
 }
 """The numbers of the board, each with the filters of the list that it opens."""
 
@@ -59,6 +60,7 @@ class Board:
     undelivered: Number
     unanswered: Number
     in_triage: Number
+    major: Number
     majors: Sequence[Ticket]
     """Active major incidents, the oldest first; only for readers who see everything."""
     breached: Sequence[Badge]
@@ -85,7 +87,7 @@ def board(tickets: QuerySet[Ticket], reader: Reader) -> Board:
     majors = live.filter(is_major=True).select_related("holder")
     return Board(
         **{name: Number(filters=filters, count=numbers[name]) for name, filters in NUMBERS.items()},
-        majors=list(majors.order_by("number")[:SHOWN]) if of is None else [],
+        majors=list(majors.order_by("number")[:SHOWN]) if of is None and numbers["major"] else [],
         breached=[badge(c, at=at) for c in late.select_related(*shown).order_by("-breach_at", "pk")[:SHOWN]],
         next=[badge(c, at=at) for c in coming.select_related(*shown).order_by("due_at", "pk")[:SHOWN]],
         held=_held(live if of is None else live.filter(holder__in=of), late),

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -169,12 +170,21 @@ class Affected:
     dependents: int
 
 
+class _Service(NamedTuple):
+    tier: int
+    outage_cost: Decimal | None
+    outage_currency: str
+
+
 def affected_services() -> dict[int, Affected]:
     """By service, what its outage affects."""
-    services = {service.pk: service for service in Service.objects.all()}
+    services: dict[int, _Service] = {}
     depending: dict[int, set[int]] = {}
-    for user, used in Service.depends_on.through.objects.values_list("from_service_id", "to_service_id"):
-        depending.setdefault(used, set()).add(user)
+    rows = Service.objects.values_list("pk", "tier", "outage_cost", "outage_currency", "depends_on")
+    for pk, tier, cost, currency, used in rows:
+        services[pk] = _Service(tier, cost, currency)
+        if used is not None:
+            depending.setdefault(used, set()).add(pk)
     return {pk: _affected([services[each] for each in _reached(pk, depending)]) for pk in services}
 
 
@@ -189,7 +199,7 @@ def _reached(start: int, depending: Mapping[int, Iterable[int]]) -> set[int]:
     return found
 
 
-def _affected(services: Sequence[Service]) -> Affected:
+def _affected(services: Sequence[_Service]) -> Affected:
     known = [each for each in services if each.outage_cost is not None]
     costs = [each.outage_cost for each in known if each.outage_currency == settings.CURRENCY]
     return Affected(
@@ -224,10 +234,12 @@ def _candidates(tickets: QuerySet[Ticket], services: Mapping[int, Affected], *, 
 def _requesters(tickets: Sequence[Ticket]) -> dict[int, int]:
     """By ticket, how many people requested it, its children and its duplicates."""
     people = {ticket.pk: {ticket.requester_id} for ticket in tickets}
-    children = Relation.objects.filter(kind="parent", from_ticket__in=people)
-    duplicates = Relation.objects.filter(kind="duplicate", to_ticket__in=people)
-    for pk, requester in children.values_list("from_ticket_id", "to_ticket__requester_id"):
-        people[pk].add(requester)
-    for pk, requester in duplicates.values_list("to_ticket_id", "from_ticket__requester_id"):
-        people[pk].add(requester)
+    rows = Relation.objects.filter(
+        Q(kind="parent", from_ticket__in=people) | Q(kind="duplicate", to_ticket__in=people)
+    ).values_list("kind", "from_ticket_id", "to_ticket_id", "from_ticket__requester_id", "to_ticket__requester_id")
+    for kind, first, second, first_requester, second_requester in rows:
+        if kind == "parent":
+            people[first].add(second_requester)
+        else:
+            people[second].add(first_requester)
     return {pk: max(1, len(found - {None})) for pk, found in people.items()}

@@ -114,7 +114,16 @@ def get_ticket_for(user: User, public_id: str) -> Ticket:
     found = (
         visible_tickets(user)
         .select_related(
-            "status", "owner", "holder", "service", "requester__organisation", "asset", "site", "team", "assignee"
+            "status__version__workflow",
+            "owner",
+            "holder__calendar",
+            "service",
+            "requester__organisation",
+            "asset",
+            "site",
+            "team",
+            "assignee",
+            "merged_into",
         )
         .filter(public_id=public_id)
         .first()

@@ -202,10 +202,10 @@ class HolderSummary:
     charge: str
 
 
-def strip(ticket: Ticket, clocks: Sequence[Badge], *, at: datetime) -> HolderSummary:
-    """The holder of a ticket at `at`; `clocks` are the ticket's badges."""
-    segment = LedgerSegment.objects.filter(ticket=ticket).order_by("-from_at").first()
-    holder = Organisation.objects.select_related("calendar").get(pk=ticket.holder_id)
+def strip(ticket: Ticket, clocks: Sequence[Badge], segments: Sequence[LedgerSegment], *, at: datetime) -> HolderSummary:
+    """The holder of a ticket at `at`; `clocks` are the ticket's badges, `segments` its ledger."""
+    segment = segments[-1] if segments else None
+    holder = ticket.holder
     end = segment.until_at if segment and segment.until_at else at
     business = None
     if holder.calendar is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
-from django.utils.translation import gettext, ngettext
-from django.utils.translation import gettext_lazy as _
+from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_naive
+from django.utils.translation import ngettext
 
 from hub.models import (
     Event,
@@ -16,43 +18,15 @@ from hub.models import (
     Leg,
     Message,
     Organisation,
-    Phase,
-    ReasonCode,
-    ResolutionCode,
     Ticket,
     User,
-    WaitsOn,
 )
 from hub.models.event import undone_by
-from hub.models.fields import label_of
-from hub.queries import permissions
+from hub.queries import event_words, permissions
+from hub.queries.event_words import ALERTS
 
 LATE = timedelta(seconds=60)
 """From this delay on, the timeline shows that an event was recorded later than it occurred."""
-MOVED = {
-    "activate": _("work resumed"),
-    "wait": _("waiting for the requester"),
-    "resolve": _("resolved"),
-    "close": _("closed"),
-    "reopen": _("reopened"),
-    "cancel": _("cancelled"),
-}
-RELATED = {
-    "parent": (_("parent of"), _("child of")),
-    "duplicate": (_("duplicate of"), _("duplicated by")),
-    "caused_by": (_("caused by"), _("cause of")),
-    "blocks": (_("blocks"), _("blocked by")),
-    "follows": (_("follows"), _("followed by")),
-}
-"""Names of relations: of the first ticket to the second, and the other way round."""
-RELATED_TO = {
-    "parent": (_("parent of %(ticket)s"), _("child of %(ticket)s")),
-    "duplicate": (_("duplicate of %(ticket)s"), _("duplicated by %(ticket)s")),
-    "caused_by": (_("caused by %(ticket)s"), _("cause of %(ticket)s")),
-    "blocks": (_("blocks %(ticket)s"), _("blocked by %(ticket)s")),
-    "follows": (_("follows %(ticket)s"), _("followed by %(ticket)s")),
-}
-"""The same with the other ticket."""
 OURS_ALONE = frozenset(
     {
         EventKind.TICKET_RELATED,
@@ -111,28 +85,124 @@ class Line:
         return int((self.recorded_at - self.at).total_seconds())
 
 
+PAGE = 50
+"""So many events are read for one page of a timeline."""
+MOST_SINCE = 500
+"""So many events at most are shown of what is new since a page was made."""
+
+
+class Place(NamedTuple):
+    """An event's place on the timeline."""
+
+    at: datetime
+    seq: int
+
+    def text(self) -> str:
+        """For a URL."""
+        return f"{self.seq}:{self.at.isoformat()}"
+
+
+def place(text: str) -> Place | None:
+    """The place that a URL names; None for anything else."""
+    seq, _colon, moment = text[:60].replace("\x00", "").partition(":")
+    if not (seq.isascii() and seq.isdecimal() and len(seq) < 10):
+        return None
+    try:
+        at = parse_datetime(moment)
+    except ValueError:
+        return None
+    return None if at is None or is_naive(at) else Place(at, int(seq))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """A part of a timeline, newest first."""
+
+    lines: Sequence[Line]
+    first: str = ""
+    """The place of the oldest event of this part."""
+    has_more: bool = False
+    """Whether there are older events."""
+
+
 def lines(user: User, ticket: Ticket) -> list[Line]:
-    """The ticket's timeline for this reader, newest first."""
-    messages = {
-        message.public_id: message
-        for message in permissions.visible_messages(user, ticket)
-        .select_related("author_organisation", "superseded_by")
-        .prefetch_related("legs__organisation", "attachments")
-    }
-    legs = {leg.public_id: leg for leg in permissions.visible_legs(user, ticket).select_related("organisation")}
-    events = Event.objects.filter(ticket=ticket).select_related("actor_organisation").order_by("-occurred_at", "-seq")
-    names = dict(Organisation.objects.values_list("public_id", "name"))
-    known = permissions.known_organisations(user)
+    """The ticket's whole timeline for this reader, newest first."""
+    return list(_told(user, ticket, list(_events(user, ticket))))
+
+
+def story(
+    user: User,
+    ticket: Ticket,
+    *,
+    before: Place | None = None,
+    since: Place | None = None,
+    legs: Iterable[Leg] | None = None,
+) -> Story:
+    """One page of the timeline: the newest, or the one before a place; or everything that is not older than a place.
+
+    `legs`: the engagements that this reader may see, if they are known already.
+    """
+    events = _events(user, ticket)
+    if before is not None:
+        events = events.filter(Q(occurred_at__lt=before.at) | Q(occurred_at=before.at, seq__lt=before.seq))
+    most = PAGE
+    if since is not None and before is None:
+        newer = Q(occurred_at__gt=since.at) | Q(occurred_at=since.at, seq__gte=since.seq)
+        most = max(PAGE, min(MOST_SINCE, events.filter(newer).count()))
+    found = list(events[: most + 1])
+    has_more, found = len(found) > most, found[:most]
+    return Story(
+        lines=list(_told(user, ticket, found, legs=legs, is_newest=before is None)),
+        first=Place(found[-1].occurred_at, found[-1].seq).text() if found else "",
+        has_more=has_more,
+    )
+
+
+def _events(user: User, ticket: Ticket) -> QuerySet[Event]:
+    """The events of which this reader may see lines, newest first."""
+    hidden = QUIET if permissions.sees_everything(user) else QUIET | OURS_ALONE
+    events = Event.objects.filter(ticket=ticket).exclude(kind__in=hidden).select_related("actor_organisation")
     until = permissions.shared_until(user, ticket)
     if until is not None:
         events = events.filter(kind__in=OF_THE_PAST, recorded_at__lte=until)
-    found = _lines(events, messages, legs, names, known)
+    return events.order_by("-occurred_at", "-seq")
+
+
+def _told(
+    user: User, ticket: Ticket, events: Sequence[Event], *, legs: Iterable[Leg] | None = None, is_newest: bool = True
+) -> Iterator[Line]:
+    """The lines of these events, with their messages and engagements as far as this reader may see them."""
+    named = [event.payload["message"] for event in events if "message" in event.payload]
+    messages = (
+        {
+            message.public_id: message
+            for message in permissions.visible_messages(user, ticket)
+            .filter(public_id__in=named)
+            .select_related("author_organisation", "superseded_by")
+            .prefetch_related("legs__organisation", "attachments")
+        }
+        if named
+        else {}
+    )
+    if legs is None:
+        legs = permissions.visible_legs(user, ticket).select_related("organisation")
+    names = {}
+    if any(event.kind in NAMING for event in events):
+        names = dict(Organisation.objects.values_list("public_id", "name"))
+    known = permissions.known_organisations(user)
+    undone = undone_by(events)
+    if known is not None or not is_newest:  # what says that it was undone is hidden, or on an earlier page
+        undone = undone_by(Event.objects.filter(ticket=ticket, kind=EventKind.ACTION_UNDONE))
+    found = _lines(events, messages, {leg.public_id: leg for leg in legs}, names, known, undone)
     # A successor sees which organisation wrote a message, but neither the author nor the audience.
-    told = found if until is None else (replace(line, author="", audience=()) for line in found)
-    return list(_gathered(told))
+    is_past = permissions.shared_until(user, ticket) is not None
+    return _gathered(replace(line, author="", audience=()) if is_past else line for line in found)
 
 
-ALERTS = (EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED)
+NAMING = frozenset({EventKind.LEG_WAITING, EventKind.TRIAGE_DECIDED})
+"""Kinds whose lines name organisations of the payload."""
+
+
 SHOWN_ALERTS = 5
 
 
@@ -172,10 +242,9 @@ def _lines(
     legs: dict[str, Leg],
     names: dict[str, str],
     known: frozenset[int] | None,
+    undone: Collection[int],
 ) -> Iterator[Line]:
-    undone: set[int] = set()
-    for event in events:  # newest first, so what was undone comes after the event that says so
-        undone |= undone_by([event])
+    for event in events:
         if event.kind in QUIET or (known is not None and (event.kind in OURS_ALONE or event.seq in undone)):
             continue
         leg = legs.get(event.payload.get("leg", ""))
@@ -191,23 +260,19 @@ def _lines(
             at=event.occurred_at,
             recorded_at=event.recorded_at,
             kind=event.kind,
-            label=_label(event),
+            label=event_words.label(event),
             actor=_actor(event, who is not None, known),
             organisation=who.name if who else "",
             is_ours=bool(who and who.is_us),
             leg=leg.organisation.name if leg else "",
-            detail=_detail(event, names) if known is None or "leg" in event.payload else _plain(event),
+            detail=event_words.detail(event, names)
+            if known is None or "leg" in event.payload
+            else event_words.plain_detail(event),
             message=message,
             author=message.author_name if message is not None else "",
             audience=tuple(_audience(message, known)) if message is not None else (),
             is_undone=event.seq in undone,
         )
-
-
-def acted(payload: Mapping[str, Any]) -> str:
-    """What a rule did, and the result if that says more."""
-    what, result = str(payload.get("what", "")), str(payload.get("result", ""))
-    return what if what == result else _with(what, result)
 
 
 def _audience(message: Message, known: frozenset[int] | None) -> Iterator[str]:
@@ -221,99 +286,3 @@ def _actor(event: Event, is_told: bool, known: frozenset[int] | None) -> str:
     if known is None:
         return str(event.actor_name)
     return str(event.actor_name) if event.actor_kind != "person" and is_told else ""
-
-
-def _label(event: Event) -> str:
-    if event.kind == EventKind.TICKET_MOVED:
-        return _moved(event.payload)
-    if event.kind == EventKind.MAJOR_CHANGED:
-        return gettext("major incident declared") if event.payload["is_major"] else gettext("major incident ended")
-    return str(event.get_kind_display())
-
-
-def _moved(payload: Mapping[str, Any]) -> str:
-    verb = str(payload["verb"])
-    if verb == "activate" and payload["before"] == Phase.NEW:
-        return gettext("work started")
-    if verb == "wait" and payload["waits_on"] != WaitsOn.REQUESTER:
-        return gettext("waiting")
-    return str(MOVED.get(verb, verb))
-
-
-def _plain(event: Event) -> str:
-    """The detail shown to readers outside our organisation of events on no engagement: facts, no texts of people."""
-    payload = event.payload
-    if event.kind == EventKind.PRIORITY_CHANGED:
-        return f"{payload['before']} → {payload['after']}"
-    if event.kind == EventKind.TICKET_EDITED:
-        return _fields(payload)
-    if event.kind == EventKind.HISTORY_ROW:
-        return _row(payload)
-    return ""
-
-
-def _fields(payload: Mapping[str, Any]) -> str:
-    return ", ".join(label_of(Ticket, name) for name in payload.get("fields", []))
-
-
-def _row(payload: Mapping[str, Any]) -> str:
-    """Status, team and party of an imported row, in the words of its source."""
-    return " · ".join(str(payload[name]) for name in ("status", "team", "party") if payload[name])
-
-
-def _detail(event: Event, names: dict[str, str]) -> str:
-    payload, texts = event.payload, event.texts
-    if event.kind == EventKind.TICKET_MOVED:
-        return _resolved(payload, texts) or str(payload.get("reason", ""))
-    if event.kind == EventKind.PRIORITY_CHANGED:
-        return _with(f"{payload['before']} → {payload['after']}", payload.get("reason", ""))
-    if event.kind == EventKind.LEG_WAITING:
-        waits_on = payload["waits_on"]
-        whom = names.get(payload.get("waits_on_organisation", "")) or dict(WaitsOn.choices).get(waits_on, waits_on)
-        return _with(str(whom), payload.get("reason", ""))
-    if event.kind == EventKind.LEG_DELIVERED:
-        return str(payload.get("remote", ""))
-    if event.kind == EventKind.TICKET_EDITED:
-        return _fields(payload)
-    if event.kind == EventKind.TICKET_RELATED:
-        return str(RELATED_TO[payload["kind"]][0 if payload["is_from"] else 1]) % {"ticket": payload["other"]}
-    if event.kind in ALERTS:
-        return _alert(payload, texts)
-    if event.kind == EventKind.ALERT_ACKNOWLEDGED:
-        return _with(texts.get("author", ""), texts.get("said", ""))
-    if event.kind == EventKind.RULE_ACTED:
-        return acted(payload)
-    if event.kind == EventKind.ESCALATED:
-        return gettext("%(name)s, step %(step)s") % {"name": payload.get("name", ""), "step": payload.get("step", "")}
-    if event.kind == EventKind.ACTION_UNDONE:
-        kinds = dict(EventKind.choices)
-        return ", ".join(dict.fromkeys(str(kinds.get(kind, kind)) for kind in payload["kinds"]))
-    if event.kind == EventKind.HISTORY_ROW:
-        return _row(payload)
-    if event.kind in (EventKind.TASK_ADDED, EventKind.TASK_DONE):
-        return str(texts.get("title", ""))
-    if event.kind == EventKind.TRIAGE_DECIDED:
-        whose = names.get(payload.get("organisation", "")) or gettext("no change")
-        return _with(whose, texts.get("decision", ""))
-    code = payload.get("code", "")
-    coded = str(ReasonCode(code).label) if code in ReasonCode.values else ""
-    return _with(coded, texts.get("reason", "")) or str(texts.get("resolution") or "")
-
-
-def _resolved(payload: Mapping[str, Any], texts: Mapping[str, str]) -> str:
-    """How the ticket was resolved, and what was done."""
-    code = payload.get("code", "")
-    coded = str(ResolutionCode(code).label) if code in ResolutionCode.values else ""
-    return _with(coded, texts.get("resolution", ""))
-
-
-def _alert(payload: Mapping[str, Any], texts: Mapping[str, str]) -> str:
-    alert = ", ".join(part for part in (texts.get("title"), payload.get("severity")) if part)
-    if not texts.get("written_at"):
-        return alert
-    return gettext("%(alert)s (time in the monitoring tool: %(time)s)") % {"alert": alert, "time": texts["written_at"]}
-
-
-def _with(what: str, more: str) -> str:
-    """A fact and what was written about it; if one is empty, the other alone."""
-    return gettext("%(what)s: %(text)s") % {"what": what, "text": more} if what and more else what or more

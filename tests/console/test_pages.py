@@ -60,43 +60,6 @@ def test_a_page_is_shown_to_us_and_to_nobody_else(client: Client, page: str) -> 
     assert Client().get(reverse(f"console:{page}")).status_code == 302
 
 
-@pytest.mark.parametrize(("url", "queries"), [("/tickets/", 10), ("/", 35)])
-def test_a_list_takes_the_same_queries_for_one_row_and_for_three(
-    client: Client,
-    vendor: Organisation,
-    us: Organisation,
-    agent: Actor,
-    django_assert_num_queries: Any,
-    url: str,
-    queries: int,
-) -> None:
-    factories.contract(us, goals={"resolve": {"P3": 60}})
-    ticket_with(vendor, agent)
-    client.get(url)
-
-    with django_assert_num_queries(queries):
-        client.get(url)
-    for _ in range(2):
-        ticket_with(vendor, agent)
-    with django_assert_num_queries(queries):
-        client.get(url)
-
-
-def test_the_ticket_page_takes_the_same_queries_for_one_line_and_for_many(
-    client: Client, vendor: Organisation, agent: Actor, django_assert_max_num_queries: Any
-) -> None:
-    ticket = ticket_with(vendor, agent)
-    client.get(ticket.get_absolute_url())
-    with django_assert_max_num_queries(60) as few:
-        client.get(ticket.get_absolute_url())
-    leg = ticket.legs.get()
-    for _ in range(4):
-        messages.say(ticket=ticket, body="more", legs=[leg], actor=agent, at=now())
-
-    with django_assert_max_num_queries(len(few)):
-        client.get(ticket.get_absolute_url())
-
-
 def test_the_strip_says_who_has_the_ball_and_why(client: Client, vendor: Organisation, agent: Actor) -> None:
     page = client.get(ticket_with(vendor, agent).get_absolute_url()).content.decode()
 

@@ -149,9 +149,9 @@ def test_ranking_takes_as_many_queries_for_one_ticket_as_for_many(
     world: dict[str, Service], agent: Actor, at: datetime, django_assert_num_queries: Any
 ) -> None:
     tickets.open_ticket(title="one", service=world["mail"], actor=agent, at=at)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(8):
         ranked(at)
     for number in range(20):
         tickets.open_ticket(title=f"more {number}", service=world["mail"], actor=agent, at=at)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(8):
         assert len(ranked(at)) == business_risk.SHOWN

@@ -19,8 +19,8 @@ from hub.domain.event_loader import Facts
 from hub.domain.ticket_state import TicketFacts
 from hub.models import Clock, Event, EventKind, Leg, Organisation, Phase, State, Ticket, WorkflowVersion
 from hub.models.event import undone_by
+from hub.queries.event_words import MOVED, acted
 from hub.queries.roles import WORKING
-from hub.queries.timeline import MOVED, acted
 from workflows.models import Trigger
 from workflows.rules import verbs
 from workflows.rules.compiled import (

@@ -95,11 +95,16 @@ def known_as(organisation: Organisation, to: Organisation | None) -> str:
     return _("the vendor for %(service)s") % {"service": contract.service.name if contract.service else contract.name}
 
 
-def may_also_be_told(ticket: Ticket, *, most: int = 20) -> QuerySet[Message]:
-    """Messages that a pack does not contain by default, newest first: the sender may add them."""
+def newest_untold(ticket: Ticket, *, most: int = 20) -> QuerySet[Message]:
+    """Messages that a pack does not contain by default, newest first: the sender may add them. Cannot be narrowed."""
     rows = Message.objects.filter(ticket=ticket, is_for_later_legs=False, superseded_by=None, withdrawn_at=None)
-    newest = rows.order_by("-occurred_at", "-pk").values("pk")[:most]
-    return Message.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by("-occurred_at", "-pk")
+    return rows.select_related("author_organisation").order_by("-occurred_at", "-pk")[:most]
+
+
+def may_also_be_told(ticket: Ticket) -> QuerySet[Message]:
+    """The same messages, to choose from."""
+    newest = list(newest_untold(ticket).values_list("pk", flat=True))
+    return Message.objects.filter(pk__in=newest).order_by("-occurred_at", "-pk")
 
 
 def _facts(ticket: Ticket) -> list[list[str]]:

@@ -24,16 +24,26 @@ class Context:
     """
 
     def __init__(
-        self, ticket: Ticket, *, at: datetime, reason: str = "", given: Mapping[str, Any] | None = None
+        self,
+        ticket: Ticket,
+        *,
+        at: datetime,
+        reason: str = "",
+        given: Mapping[str, Any] | None = None,
+        legs: Sequence[Leg] | None = None,
     ) -> None:
+        """`legs`: all engagements of the ticket by number, if they are known already."""
         self.ticket, self.at = ticket, at
         self.reason = reason
         """The reason entered with the transition, or the cause of the rule."""
         self.given = dict(given or {})
         """Values of fields entered with the transition."""
+        self._known_legs = legs
 
     @cached_property
     def legs(self) -> list[Leg]:
+        if self._known_legs is not None:
+            return list(self._known_legs)
         return _legs([self.ticket])[self.ticket.pk]
 
     @cached_property
