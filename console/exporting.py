@@ -31,8 +31,9 @@ class Exported:
     def pages(self) -> Iterator[list[TicketRow]]:
         """The rows of the list, page by page; no snapshot: a ticket that changes meanwhile may move."""
         place, shown_as = "", self.shown_as
+        page_after = risk_order.pages_forward(self.tickets, self.order, shown_as.reader, size=CHUNK)
         while True:
-            page = risk_order.page(self.tickets, self.order, shown_as.reader, size=CHUNK, after=place)
+            page = page_after(place)
             yield ticket_rows(page.rows, shown_as.reader, user=shown_as.user, needs=shown_as.needs)
             place = page.after
             if not place:

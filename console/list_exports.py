@@ -41,27 +41,29 @@ MOST_AT_ONCE = 3
 
 
 class _Gone(Exception):
-    """Another worker has taken the workbook over, or the person has left."""
+    """Another worker has taken the workbook over."""
+
+
+class _Impossible(Exception):
+    """The workbook cannot be made; the sentence says why."""
 
 
 def queue(user: User, query: str) -> ListExport | None:
     """Queue the workbook of a list for a person; the one that waits already; None if too many others wait."""
     waiting_ones = ListExport.objects.filter(user=user, state=State.WAITING)
-    same = waiting_ones.filter(query=query).first()
+    wanted = {
+        "query": query,
+        "language": translation.get_language() or "en",
+        "time_zone": get_current_timezone_name(),
+        "rights": rights_of(user),
+    }
+    same = waiting_ones.filter(**wanted).first()
     if same is not None:
         return same
     if waiting_ones.count() >= MOST_AT_ONCE:
         return None
     at = timezone.now()
-    made = ListExport.objects.create(
-        user=user,
-        query=query,
-        language=translation.get_language() or "en",
-        time_zone=get_current_timezone_name(),
-        rights=rights_of(user),
-        made_at=at,
-        due_at=at,
-    )
+    made = ListExport.objects.create(user=user, **wanted, made_at=at, due_at=at)
     wakeups.wake()
     return made
 
@@ -84,8 +86,15 @@ def waiting() -> QuerySet[ListExport]:
 
 
 def due(*, limit: int = 20) -> list[int]:
-    """Their primary keys, in order."""
-    return list(waiting().order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
+    """Their primary keys, in order. One workbook is made at a time, so that other work of the worker goes on."""
+    at = clock.system()
+    is_at_work = ListExport.objects.filter(state=State.WAITING, attempts__gt=0, due_at__gt=at).exists()
+    found, rows = [], waiting().order_by("due_at", "pk").values_list("pk", "state")
+    for pk, state in rows[:limit]:
+        if state != State.WAITING or not is_at_work:
+            found.append(pk)
+        is_at_work |= state == State.WAITING
+    return found
 
 
 def run(*, export_id: int) -> None:
@@ -114,6 +123,8 @@ def _make(export: ListExport) -> None:
             _write(export)
         except _Gone:
             return
+        except _Impossible as why:
+            _end(export, State.FAILED, str(why.args[0]))
         except OSError:
             log.exception("The workbook %s could not be stored", export.public_id)
             _end(export, State.FAILED, sentence("The workbook could not be stored. Try again later."))
@@ -127,13 +138,20 @@ def _make(export: ListExport) -> None:
 def _write(export: ListExport) -> None:
     user = export.user
     if export.rights != rights_of(user):
-        raise _Gone
+        raise _Impossible(sentence("Your roles have changed. Export the list again."))
     reader = Reader(user_id=user.pk, at=clock.now(), known=permissions.known_organisations(user))
     what = exported(QueryDict(export.query), user, reader)
     export.count = what.tickets.order_by().count()
+    if export.count > workbook.MOST_ROWS:
+        raise _Impossible(
+            sentence(
+                "A workbook holds at most %(most)s tickets. Export CSV, which has no limit.", most=workbook.MOST_ROWS
+            )
+        )
     with TemporaryFile() as file:
         workbook.write(file, what.shown_as.columns, _parts(export, what), at=reader.at)
         file.seek(0)
+        default_storage.delete(export.path)  # of an attempt that was interrupted after it was stored
         default_storage.save(export.path, File(file))
 
 

@@ -74,6 +74,7 @@ TABLE: Mapping[str, Who] = {
     "decide": Who.WORKERS,
     "acknowledge": Who.ACKNOWLEDGERS,
     "major": Who.WORKERS,
+    "relate": Who.WORKERS,
     "follow": Who.WORKERS,
     "presence": Who.READERS,
     "add_task": Who.WORKERS,

@@ -15,6 +15,8 @@ from console.rows.columns import Column
 from console.rows.tickets import TicketRow
 
 DAY = 86_400
+MOST_ROWS = 1_048_575
+"""A sheet holds no more below its head, and XlsxWriter leaves out the others without a word."""
 LONGEST_TEXT = 32_767
 """A cell holds no more characters."""
 WIDTHS = {"title": 60, "span": 12, "number": 10, "time": 18}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
-from connectors.models import AwaitedFile, Difference, Link, Outbound
+from connectors.models import AwaitedFile, Connection, Difference, Link, Outbound
 from hub.models import OPEN_STAGES
 from hub.queries import filter_fields
 from hub.queries.filter_fields import Field, Reader
@@ -31,10 +31,13 @@ def _match(values: Sequence[str], _reader: Reader) -> Q:
         Exists(items.filter(state=Outbound.State.PARKED))
         | Exists(links.filter(state__in=_STOPPED))
         | Exists(differences)
+        | Exists(links.filter(connection__state=Connection.State.LOCKED_OUT))
         | Exists(files.filter(state=AwaitedFile.State.PARKED))
     )
     sending = Exists(items.filter(state__in=[Outbound.State.READY, Outbound.State.UNCLEAR]))
-    live = Exists(links.filter(leg__stage__in=OPEN_STAGES))
+    live = Exists(
+        links.filter(leg__stage__in=OPEN_STAGES, state=Link.State.ACTIVE, connection__state=Connection.State.ACTIVE)
+    )
     by_value = {
         "trouble": Q(trouble),
         "sending": Q(sending),

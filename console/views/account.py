@@ -53,12 +53,19 @@ def account(request: HttpRequest) -> HttpResponse:
         update_session_auth_hash(request, form.save())
         messages.success(request, _("Your password was changed. You are logged out everywhere else."))
         return redirect("console:account")
-    preferences = PreferencesForm(instance=person(request))
-    keys = ShortcutsForm(chosen=person(request).shortcut_keys, auto_id="shortcut_%s")
-    shown = {"form": form, "preferences": preferences, "shortcuts": keys, "page": "account"}
-    return render(
-        request, "console/account.html", shown | {"sees_everything": permissions.sees_everything(person(request))}
-    )
+    return render(request, "console/account.html", _shown(person(request), form=form))
+
+
+def _shown(user: User, **forms: Any) -> dict[str, Any]:
+    """What the account page shows, with the forms that were filled in."""
+    return {
+        "form": OwnPasswordForm(user),
+        "preferences": PreferencesForm(instance=user),
+        "shortcuts": ShortcutsForm(chosen=user.shortcut_keys, auto_id="shortcut_%s"),
+        "sees_everything": permissions.sees_everything(user),
+        "page": "account",
+        **forms,
+    }
 
 
 @require_POST
@@ -83,9 +90,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
     """Change how the console looks and behaves for oneself, and one's absence."""
     form = PreferencesForm(request.POST, instance=person(request))
     if not form.is_valid():
-        form_for_password = OwnPasswordForm(person(request), None)
-        shown = {"form": form_for_password, "preferences": form, "page": "account"}
-        return render(request, "console/account.html", shown)
+        return render(request, "console/account.html", _shown(person(request), preferences=form))
     User.objects.filter(pk=person(request).pk).update(**form.cleaned_data)
     messages.success(request, _("Saved."))
     return redirect("console:account")

@@ -58,7 +58,7 @@ def export_workbook(request: HttpRequest) -> HttpResponseBase:
             return redirect("console:list_export", queued.public_id)
         messages.error(
             request,
-            _("%(most)s of your workbooks are waiting already. Try again when one is done.")
+            _("You already have %(most)s workbooks in progress. Try again when one is finished.")
             % {"most": list_exports.MOST_AT_ONCE},
         )
         return redirect(f"{reverse('console:tickets')}?{query}")

@@ -6,6 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.crypto import salted_hmac
 from django.views.decorators.http import require_safe
 
 from console.access import person
@@ -25,4 +26,8 @@ def presence(request: HttpRequest, public_id: str) -> HttpResponse:
         raise PermissionDenied
     ticket = permissions.get_ticket_for(user, public_id)
     presences.seen(ticket=ticket, user=user, is_writing=bool(request.GET.get("writing")))
-    return render(request, "console/_others.html", {"others": presences.others(ticket=ticket, user=user)})
+    others = presences.others(ticket=ticket, user=user)
+    shown = salted_hmac("console.presence", repr(others)).hexdigest()[:16]
+    if request.GET.get("shown") == shown:
+        return HttpResponse(status=204)  # so that nothing is read out again
+    return render(request, "console/_others.html", {"others": others, "shown": shown})

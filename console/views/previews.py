@@ -24,7 +24,8 @@ def preview(request: HttpRequest, public_id: str) -> HttpResponse:
         shown["preview"] = rendering.preview(found.name, files.read(found))
     except (NoPreview, files.NotWhole) as refused:
         shown["refusal"] = localized(str(refused))
-        return render(request, "console/preview.html", shown, status=503 if isinstance(refused, Busy) else 200)
+        is_busy = isinstance(refused, Busy) and not request.headers.get("HX-Request")  # htmx shows only what succeeds
+        return render(request, "console/preview.html", shown, status=503 if is_busy else 200)
     return render(request, "console/preview.html", shown)
 
 

@@ -108,7 +108,6 @@ def _listed(asked: QueryDict, filters: Filters, order: sorting.Order, shown_as: 
         "count": min(total := sorting.counted(found), sorting.MOST_COUNTED),
         "is_capped": total > sorting.MOST_COUNTED,
         "order": order,
-        "is_ranked_in_part": order.sort.slug == "risk" and total > risk_order.MOST,
         "sorts": [
             each for each in sorting.SORTS.values() if reader.known is None or each.slug in sorting.FOR_EVERYBODY
         ],

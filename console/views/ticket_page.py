@@ -28,8 +28,9 @@ from hub.core.clock import now
 from hub.models import Contract, Leg, Relation, Ticket, User
 from hub.queries import permissions, timeline
 from hub.queries import tickets as questions
+from hub.queries.event_words import RELATED
 from workflows.handoffs import briefing
-from workflows.incidents import major_incidents
+from workflows.incidents import major_incidents, relations
 from workflows.lifecycle import priorities, triage
 from workflows.models import EscalationRun, FailedAction, Follow, ReplyTemplate, Task, Triage
 
@@ -187,6 +188,10 @@ def _surroundings(user: User, ticket: Ticket, parts: Collection[str]) -> dict[st
     failed = FailedAction.objects.filter(ticket=ticket, resolved_at=None)
     return {
         "related": related,
+        "relations_by_hand": relations.BY_HAND,
+        "relation_kinds": [
+            (f"{mark}{kind}", RELATED[kind][side]) for kind in relations.BY_HAND for side, mark in enumerate(("", "-"))
+        ],
         "alerts": alerts_of(ticket) if "alerts" in parts else [],
         "priority_form": PriorityForm(initial={"impact": ticket.impact, "urgency": ticket.urgency}),
         "follows_to": priorities.of(ticket),

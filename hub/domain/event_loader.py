@@ -19,6 +19,7 @@ FOLDED = frozenset(EventKind) - {
     EventKind.ALERT_RECOVERED,
     EventKind.ALERT_ACKNOWLEDGED,
     EventKind.TICKET_RELATED,
+    EventKind.TICKET_UNRELATED,
     EventKind.STATUS_CHANGED,
     EventKind.TICKET_ASSIGNED,
     EventKind.VERSION_MOVED,

@@ -314,22 +314,39 @@ def relate(*, ticket: Ticket, other: Ticket, kind: str, actor: Actor, at: dateti
     relation, is_new = Relation.objects.get_or_create(from_ticket=ticket, to_ticket=other, kind=kind)
     if not is_new:
         return relation
-    for mine, theirs in ((locks[ticket.pk], locks[other.pk]), (locks[other.pk], locks[ticket.pk])):
+    _record_relation(relation, locks, EventKind.TICKET_RELATED, actor=actor, at=at, origin=origin)
+    return relation
+
+
+@transaction.atomic
+def unrelate(*, relation: Relation, actor: Actor, at: datetime) -> None:
+    """Take a relation back, and record that on both tickets. No change if it is gone already."""
+    pair = sorted((relation.from_ticket_id, relation.to_ticket_id))
+    locks = {pk: Ticket.objects.select_for_update().get(pk=pk) for pk in pair}
+    if Relation.objects.filter(pk=relation.pk).delete()[0]:
+        _record_relation(relation, locks, EventKind.TICKET_UNRELATED, actor=actor, at=at)
+
+
+def _record_relation(
+    relation: Relation, locks: Mapping[int, Ticket], kind: EventKind, *, actor: Actor, at: datetime, origin: str = ""
+) -> None:
+    """Record on both tickets that they are related, or no longer are."""
+    first, second = locks[relation.from_ticket_id], locks[relation.to_ticket_id]
+    for mine, theirs in ((first, second), (second, first)):
         history.record(
             ticket=mine,
-            kind=EventKind.TICKET_RELATED,
+            kind=kind,
             payload={
-                "kind": str(kind),
-                "from": ticket.public_id,
-                "to": other.public_id,
+                "kind": str(relation.kind),
+                "from": first.public_id,
+                "to": second.public_id,
                 "other": theirs.label,
-                "is_from": int(mine.pk == ticket.pk),
+                "is_from": int(mine.pk == first.pk),
             },
             actor=actor,
             at=at,
             origin=origin,
         )
-    return relation
 
 
 def _named(value: Any) -> str:

@@ -83,6 +83,8 @@ class EventKind(models.TextChoices):
     TICKET_RELATED = "ticket.related", _("relation added")
     # verb, before, after (slugs), reason: another status of the same phase
     STATUS_CHANGED = "ticket.status_changed", _("status changed")
+    # as above: the relation was taken back
+    TICKET_UNRELATED = "ticket.unrelated", _("relation removed")
     # team, assignee, to (the name of the assignee or team)
     TICKET_ASSIGNED = "ticket.assigned", _("assigned")
     # task, assignee (public id of a user), due; texts: title

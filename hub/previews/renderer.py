@@ -87,6 +87,8 @@ def draw(content: bytes, number: int) -> bytes:
         drawn = page.render(scale=width / page.get_width(), may_draw_forms=False).to_pil().convert("RGB")
     else:
         picture = _picture(content)
+        if picture.mode.startswith("I"):  # 16 bits of grey, of which a plain conversion keeps only white
+            picture = picture.convert("I").point(lambda grey: grey * (1 / 256)).convert("L")
         has_alpha = "A" in picture.getbands() or "transparency" in picture.info
         drawn = picture.convert("RGBA" if has_alpha else "RGB")
         drawn = drawn.resize(fitted(picture.width, picture.height))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import subprocess
 import sys
@@ -17,7 +18,8 @@ SECONDS = 10.0
 """After this time the process is killed."""
 AT_ONCE = 2
 """So many files one web process has drawn at once."""
-LONGEST_WAIT = 5.0
+LONGEST_WAIT = 0.3
+"""So long a request waits for its turn; it occupies a thread of the web server meanwhile."""
 MOST_TEXT = 100_000
 """So many characters of a text are shown."""
 TEXTS = (".txt", ".log", ".csv", ".md", ".json", ".ini", ".conf", ".cfg", ".yml", ".yaml", ".toml", ".eml")
@@ -69,11 +71,12 @@ def draw(content: bytes, page: int) -> bytes:
 
 def _text(content: bytes) -> Preview:
     if b"\x00" in content[:4096] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise NoPreview(sentence("The file is not a text. Download the file to open it."))
+        raise NoPreview(sentence("This is not a text file. Download the file to open it."))
     part = content[: 4 * MOST_TEXT]
     encoding = "utf-16" if part.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        text = part.decode(encoding, "ignore" if len(part) < len(content) else "strict")
+        # The part may end within a character; anything else that cannot be decoded means another encoding.
+        text = codecs.getincrementaldecoder(encoding)().decode(part, final=len(part) == len(content))
     except UnicodeDecodeError:
         text = part.decode("cp1252", "replace")
     return Preview(text=text[:MOST_TEXT], is_cut=len(text) > MOST_TEXT or len(part) < len(content))
@@ -96,5 +99,7 @@ def _rendered(content: bytes, *what: str) -> bytes:
     finally:
         _free.release()
     if done.returncode:
-        raise NoPreview(sentence("The file is damaged or too large to be shown. Download the file to open it."))
+        raise NoPreview(
+            sentence("The file is damaged, protected or too large for a preview. Download the file to open it.")
+        )
     return done.stdout

@@ -114,14 +114,18 @@ def fix_first(tickets: QuerySet[Ticket], reader: Reader, *, most: int = SHOWN) -
     return _ranked(_candidates(tickets, services), services, reader)[:most]
 
 
-def ranked(tickets: QuerySet[Ticket], reader: Reader, *, most: int) -> list[Ranked]:
-    """The open ones of these tickets by risk; if they are more than `most`, those that may be at the top."""
+def ranked(tickets: QuerySet[Ticket], reader: Reader, *, most: int) -> tuple[list[Ranked], bool]:
+    """The open ones of these tickets by risk, and whether these are all.
+
+    If they are more than `most`, only those that are likely to be at the top are ranked.
+    """
     services = affected_services()
     live = tickets.filter(phase__in=OPEN, imported_from__isnull=True)
     chosen = list(with_relations(live.order_by(), "requester")[: most + 1])
-    if len(chosen) > most:
+    are_all = len(chosen) <= most
+    if not are_all:
         chosen = _candidates(tickets, services, is_part=True)
-    return _ranked(chosen, services, reader)
+    return _ranked(chosen, services, reader), are_all
 
 
 def stakes_of(tickets: Sequence[Ticket], reader: Reader) -> dict[int, Stakes]:

@@ -96,7 +96,7 @@ def detail(event: Event, names: dict[str, str]) -> str:
         return str(payload.get("remote", ""))
     if event.kind == EventKind.TICKET_EDITED:
         return _fields(payload)
-    if event.kind == EventKind.TICKET_RELATED:
+    if event.kind in (EventKind.TICKET_RELATED, EventKind.TICKET_UNRELATED):
         return str(RELATED_TO[payload["kind"]][0 if payload["is_from"] else 1]) % {"ticket": payload["other"]}
     if event.kind in ALERTS:
         return _alert(payload, texts)

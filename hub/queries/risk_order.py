@@ -1,12 +1,12 @@
 """Lists by business risk. No database can compute the risk, so the tickets with the most at stake are ranked here.
 
-Of at most `MOST` open tickets, all are ranked; of more, those that may be at the top (`business_risk.candidates`). The
-others follow by number: tickets that have ended put nothing at stake.
+Of at most `MOST` open tickets, all are ranked; of more, those that are likely to be at the top. The others follow by
+number, as do tickets that have ended: they put nothing at stake.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.db.models import QuerySet
 
@@ -27,11 +27,19 @@ def page(
     return _Ranking(tickets, order, reader).page(size, after=after, before=before)
 
 
+def pages_forward(tickets: QuerySet[Ticket], order: Order, reader: Reader, *, size: int) -> Callable[[str], Page]:
+    """The page after a place, for a reader who takes them all: the tickets are ranked once."""
+    if order.sort.slug != "risk":
+        return lambda after: sorting.page(tickets, order, reader, size=size, after=after)
+    ranking = _Ranking(tickets, order, reader)
+    return lambda after: ranking.page(size, after=after, before="")
+
+
 class _Ranking:
     """The tickets in two parts: those that are ranked, and the others by number."""
 
     def __init__(self, tickets: QuerySet[Ticket], order: Order, reader: Reader) -> None:
-        ranked = business_risk.ranked(tickets, reader, most=MOST)
+        ranked, self.are_all = business_risk.ranked(tickets, reader, most=MOST)
         found = [(Place(value=each.stakes.risk, number=each.ticket.number), each.ticket) for each in ranked]
         self.order = order
         self.first = sorted(found, key=self._key)
@@ -57,21 +65,29 @@ class _Ranking:
             rows=[ticket for _place, ticket in found],
             before=found[0][0].text() if has_before else "",
             after=found[-1][0].text() if has_after else "",
+            is_ranked_in_part=not self.are_all,
         )
 
     def _forwards(self, start: Place | None, count: int) -> list[tuple[Place, Ticket]]:
         if start is not None and start.value is None:
             return self._rest(self.others.filter(number__gt=start.number).order_by("number")[:count])
-        found = [each for each in self.first if start is None or self._key(each) > self._key_of(start)][:count]
+        found = self.first[self._index(start) :][:count] if start is not None else self.first[:count]
         return found + self._rest(self.others.order_by("number")[: count - len(found)])
 
     def _backwards(self, end: Place | None, count: int) -> list[tuple[Place, Ticket]]:
         if end is not None and end.value is not None:
-            return [each for each in self.first if self._key(each) < self._key_of(end)][-count:]
+            return self.first[: self._index(end, after=False)][-count:]
         others = self.others if end is None else self.others.filter(number__lt=end.number)
         rest = self._rest(others.order_by("-number")[:count])[::-1]
         missing = count - len(rest)
         return [*(self.first[-missing:] if missing else []), *rest]
+
+    def _index(self, place: Place, *, after: bool = True) -> int:
+        """Where the rows after a place begin, or those before it end. Risks rise by the minute: the ticket decides."""
+        for index, (known, _ticket) in enumerate(self.first):
+            if known.number == place.number:
+                return index + after
+        return sum(self._key(each) < self._key_of(place) for each in self.first)
 
     def _key_of(self, place: Place) -> tuple[float, int]:
         return (-place.value if self.order.is_descending else place.value), place.number

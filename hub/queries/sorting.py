@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
@@ -33,9 +33,9 @@ LONGEST = 300
 def _time(text: str) -> datetime | None:
     try:
         at = parse_datetime(text)
-    except ValueError:
+        return None if at is None or is_naive(at) else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return None if at is None or is_naive(at) else at
 
 
 def _text(text: str) -> str:
@@ -165,6 +165,8 @@ class Page:
     """The place before which the previous page ends; empty if there is none."""
     after: str = ""
     """The place after which the next page begins; empty if there is none."""
+    is_ranked_in_part: bool = False
+    """Whether only some of the tickets are in this order, because too many match to rank them all."""
 
 
 def page(

@@ -168,6 +168,8 @@ class Related:
     """Another ticket, and its relation to this one."""
 
     ticket: Ticket
+    pk: int
+    """The primary key of the relation."""
     kind: str
     is_from: bool
     """Whether this ticket is the first of the relation, such as the parent or the one that blocks."""
@@ -179,6 +181,7 @@ def related(ticket: Ticket, *, most: int = 50) -> list[Related]:
     return [
         Related(
             ticket=row.to_ticket if row.from_ticket_id == ticket.pk else row.from_ticket,
+            pk=row.pk,
             kind=row.kind,
             is_from=row.from_ticket_id == ticket.pk,
         )

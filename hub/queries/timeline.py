@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
@@ -30,6 +30,7 @@ LATE = timedelta(seconds=60)
 OURS_ALONE = frozenset(
     {
         EventKind.TICKET_RELATED,
+        EventKind.TICKET_UNRELATED,
         EventKind.ALERT_FIRED,
         EventKind.ALERT_RECOVERED,
         EventKind.RULE_ACTED,
@@ -109,9 +110,9 @@ def place(text: str) -> Place | None:
         return None
     try:
         at = parse_datetime(moment)
-    except ValueError:
+        return None if at is None or is_naive(at) else Place(at.astimezone(UTC), int(seq))
+    except (ValueError, OverflowError):
         return None
-    return None if at is None or is_naive(at) else Place(at, int(seq))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +141,11 @@ def story(
 ) -> Story:
     """One page of the timeline: the newest, or the one before a place; or everything that is not older than a place.
 
-    `legs`: the engagements that this reader may see, if they are known already.
+    Readers who do not see everything get their whole timeline: a place would tell when things happened that they may
+    not see. `legs`: the engagements that this reader may see, if they are known already.
     """
+    if not permissions.sees_everything(user):
+        return Story(lines=lines(user, ticket))
     events = _events(user, ticket)
     if before is not None:
         events = events.filter(Q(occurred_at__lt=before.at) | Q(occurred_at=before.at, seq__lt=before.seq))

@@ -19,7 +19,7 @@ def test_one_sees_that_the_other_is_writing(browser: Any, live_server: Any, us: 
     first, second = (logged_in(browser, live_server, user) for user in (ada, bob))
     first.goto(f"{live_server.url}{ticket.get_absolute_url()}")
     second.goto(f"{live_server.url}{ticket.get_absolute_url()}edit/")
-    second.get_by_text("Ada Agent is here, too").wait_for()
+    second.get_by_text("Ada Agent is viewing this ticket").wait_for()
     second.get_by_label("Title").press_sequentially("x")
     first.evaluate("document.body.dispatchEvent(new Event('writing'))")  # what ten seconds do, too
     first.get_by_text("Bob Builder is writing").wait_for(timeout=15_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -40,19 +41,41 @@ def seen(client: Client, ticket: Ticket, **asked: Any) -> str:
 
 
 def test_two_people_see_each_other_and_not_themselves(client: Client, bob: Client, ticket: Ticket) -> None:
-    assert seen(client, ticket) == ""
-    assert "Mona Manager is here, too" in seen(bob, ticket)
-    assert "Bob &lt;b&gt; is here, too" in seen(client, ticket)
+    assert "viewing" not in seen(client, ticket)
+    assert "Mona Manager is viewing this ticket" in seen(bob, ticket)
+    assert "Bob &lt;b&gt; is viewing this ticket" in seen(client, ticket)
     seen(bob, ticket, writing="1")
     assert "Bob <b> is writing" in unescape(seen(client, ticket))
-    seen(bob, ticket, writing="")
+    seen(bob, ticket)  # another page of Bob's, on which he writes nothing
+    assert "Bob <b> is writing" in unescape(seen(client, ticket))
+    Presence.objects.update(writing_at=timezone.now() - timedelta(seconds=26))
     assert "is writing" not in seen(client, ticket)
+
+
+def test_what_is_shown_already_is_not_sent_again(client: Client, bob: Client, ticket: Ticket) -> None:
+    seen(bob, ticket)
+    kept = re.search(r'id="shown" name="shown" value="(\w+)"', seen(client, ticket))
+    assert kept is not None
+    url = f"{ticket.get_absolute_url()}presence/"
+    assert client.get(url, {"shown": kept[1]}).status_code == 204
+    seen(bob, ticket, writing="1")
+    assert client.get(url, {"shown": kept[1]}).status_code == 200
+
+
+def test_whoever_writes_is_shown_although_many_are_here(client: Client, ticket: Ticket, us: Organisation) -> None:
+    for number in range(12):
+        member = factories.member("agent", us, name=f"Person {number:02}")
+        last = Client()
+        last.force_login(member, backend=BACKEND)
+        seen(last, ticket)
+    seen(last, ticket, writing="1")
+    assert "Person 11 is writing" in seen(client, ticket)
 
 
 def test_who_has_left_is_gone_and_later_forgotten(client: Client, bob: Client, ticket: Ticket, agent: Actor) -> None:
     seen(bob, ticket)
     Presence.objects.update(seen_at=timezone.now() - timedelta(seconds=26))
-    assert seen(client, ticket) == ""
+    assert "viewing" not in seen(client, ticket)
     Presence.objects.update(seen_at=timezone.now() - timedelta(hours=2))
     seen(bob, opened(agent))
     assert Presence.objects.filter(user__name="Bob <b>").count() == 1
@@ -61,7 +84,7 @@ def test_who_has_left_is_gone_and_later_forgotten(client: Client, bob: Client, t
 def test_who_left_the_company_is_not_here(client: Client, bob: Client, ticket: Ticket) -> None:
     seen(bob, ticket)
     Presence.objects.get().user.__class__.objects.filter(name="Bob <b>").update(is_active=False)
-    assert seen(client, ticket) == ""
+    assert "viewing" not in seen(client, ticket)
 
 
 def test_other_organisations_neither_see_nor_are_seen(

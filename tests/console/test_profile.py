@@ -181,3 +181,17 @@ def test_a_key_that_cannot_be_used_is_refused(us: Organisation, changed: dict[st
 def test_every_key_of_a_page_can_be_changed() -> None:
     named = {key for file in TEMPLATES.rglob("*.html") for key in re.findall(r'data-key="([^"]+)"', file.read_text())}
     assert named <= set(SHORTCUTS)
+
+
+def test_shortcuts_stay_when_other_preferences_are_refused(us: Organisation) -> None:
+    user = factories.member("agent", us, shortcut_keys={"j": "n"})
+    given = {
+        "time_zone": "UTC",
+        "density": "comfortable",
+        "has_shortcuts": "on",
+        "absent_from": "2026-03-02",
+        "absent_until": "2026-03-01",
+    }
+    page = log_in(user).post("/account/preferences/", given).content.decode()
+    assert "cannot end before it begins" in page
+    assert 'value="n"' in page

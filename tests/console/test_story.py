@@ -15,7 +15,7 @@ from hub.models import Organisation, Ticket, User
 from hub.queries import timeline
 from hub.queries.timeline import Place
 from tests import factories
-from tests.console.pages import fresh
+from tests.console.pages import BACKEND, fresh
 from tests.console.pages import post as send
 from workflows.handoffs import engagements
 
@@ -76,7 +76,19 @@ def test_a_refresh_shows_all_that_is_new_so_that_nothing_falls_between(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "1", "1:", ":2026-01-01", "9" * 30, "1:yesterday", "1:2026-01-01T00:00:00", "²:x"]
+    "text",
+    [
+        "",
+        "x",
+        "1",
+        "1:",
+        ":2026-01-01",
+        "9" * 30,
+        "1:yesterday",
+        "1:2026-01-01T00:00:00",
+        "²:x",
+        "1:0001-01-01T00:00:00+23:00",
+    ],
 )
 def test_any_place_is_answered(client: Client, ticket: Ticket, text: str) -> None:
     for name in ("before", "since"):
@@ -88,12 +100,17 @@ def test_a_place_is_read_as_it_was_written() -> None:
     assert timeline.place(place.text()) == place
 
 
-def test_a_vendor_reads_its_own_lines_in_parts(ticket: Ticket, agent: Actor, us: Organisation) -> None:
+def test_a_vendor_reads_its_own_lines_and_no_place_of_others(ticket: Ticket, agent: Actor, us: Organisation) -> None:
     vendor = factories.OrganisationFactory()
     leg = engagements.offer(ticket=ticket, organisation=vendor, actor=agent, at=now())
     for n in range(4):
         messages.say(ticket=ticket, body=f"for you {n}", legs=[leg], actor=agent, at=now())
     reader = factories.member("vendor", vendor)
+    theirs = Client()
+    theirs.force_login(reader, backend=BACKEND)
+    page = theirs.get(ticket.get_absolute_url()).content.decode()
+    assert 'name="since" value=""' in page  # no place tells of what they may not see
+    assert not earlier(page)
     whole = timeline.lines(reader, ticket)
     found, before = [], None
     while True:

@@ -82,10 +82,10 @@ def test_the_queries_do_not_grow_with_the_groups(
     client: Client, world: None, agent: Actor, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     client.get("/tickets/totals/?by=service")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         client.get("/tickets/totals/?by=service")
     for number in range(5):
         tickets.open_ticket(title="x", service=factories.ServiceFactory(name=f"S{number}"), actor=agent, at=now())
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         client.get("/tickets/totals/?by=service")
     assert Ticket.objects.count() == 10

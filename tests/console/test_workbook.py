@@ -23,6 +23,7 @@ from hub.core import jobs
 from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import ListExport, Membership, Organisation, Ticket, User
+from hub.queries import business_risk
 from tests import factories
 from tests.console.test_pages import log_in
 
@@ -239,4 +240,46 @@ def test_a_person_has_few_at_once_and_none_twice(client: Client, many: list[Tick
         queued(client, f"{QUERY}&n={n}")
     assert ListExport.objects.count() == list_exports.MOST_AT_ONCE
     page = words(client.post(f"/tickets/export.xlsx?{QUERY}&n=9", follow=True))
-    assert "3 of your workbooks are waiting already." in page
+    assert "You already have 3 workbooks in progress." in page
+
+
+def test_one_is_made_at_a_time(client: Client, many: list[Ticket]) -> None:
+    first, second = queued(client), queued(client, f"{QUERY}&n=1")
+    assert jobs.registered()["workbook"].due() == [first.pk]
+    ListExport.objects.filter(pk=first.pk).update(attempts=1, due_at=timezone.now() + timedelta(minutes=1))
+    assert jobs.registered()["workbook"].due() == []
+    ListExport.objects.filter(pk=first.pk).update(state="done", due_at=timezone.now())
+    assert jobs.registered()["workbook"].due() == [second.pk, first.pk]
+
+
+def test_other_roles_need_another_workbook(client: Client, many: list[Ticket]) -> None:
+    first = queued(client)
+    Membership.objects.filter(user=first.user).update(role="auditor")
+    second = queued(client)
+    assert second != first
+    work()
+    first.refresh_from_db()
+    assert (first.state, first.why) == ("failed", "Your roles have changed. Export the list again.")
+
+
+def test_a_list_that_no_sheet_can_hold_is_refused(
+    client: Client, many: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = queued(client)
+    monkeypatch.setattr(workbook, "MOST_ROWS", 2)
+    work()
+    assert "A workbook holds at most 2 tickets. Export CSV" in words(client.get(f"/exports/{made.public_id}/"))
+
+
+def test_an_export_by_risk_ranks_once(client: Client, many: list[Ticket], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    rank = business_risk.ranked
+
+    def ranked(*args: Any, **more: Any) -> Any:
+        asked.append(1)
+        return rank(*args, **more)
+
+    monkeypatch.setattr(business_risk, "ranked", ranked)
+    text = b"".join(client.get("/tickets/export.csv?columns=ticket&sort=-risk")).decode("utf-8-sig")
+    assert sorted(text.split()[1:]) == sorted(each.label for each in many)
+    assert len(asked) == 1

@@ -128,6 +128,17 @@ def test_of_a_long_text_the_beginning_is_shown() -> None:
     assert set(found.text) == {"ü"}
 
 
+def test_a_long_text_in_an_older_encoding_keeps_its_letters() -> None:
+    assert set(preview("a.txt", "ü".encode("cp1252") * (5 * rendering.MOST_TEXT)).text) == {"ü"}
+
+
+def test_grey_of_16_bits_is_not_white() -> None:
+    out = io.BytesIO()
+    Image.new("I;16", (4, 4), 20_000).save(out, "PNG")
+    low, high = opened(draw(out.getvalue(), 0)).convert("L").getextrema()
+    assert 60 < low <= high < 100
+
+
 def test_a_file_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "endless.py"
     script.write_text("while True: pass")

@@ -152,7 +152,9 @@ def test_a_list_by_risk_begins_as_fix_this_first_does(
     assert numbers[:4] == first
     assert numbers[-1] == ended.number or most == 4
     assert len(set(numbers)) == 11
-    risks = [each.stakes.risk for each in business_risk.ranked(Ticket.objects.all(), reader, most=1000)]
+    ranked, are_all = business_risk.ranked(Ticket.objects.all(), reader, most=1000)
+    assert are_all
+    risks = [each.stakes.risk for each in ranked]
     assert len(risks) == 10
     assert risks == sorted(risks, reverse=True)
     lowest = [number for page in walked(reader, "risk", size=3) for number in page]
@@ -166,3 +168,13 @@ def test_a_list_by_risk_says_why(reader: Reader) -> None:
     stakes = business_risk.stakes_of([ticket], reader)[ticket.pk]
     row = TicketRow(ticket=ticket, status="", is_holder_known=True, badges=(), held=0, stakes=stakes)
     assert str(columns.exported(columns.COLUMNS["risk"], row)).startswith(f"{ticket.service}, tier")
+
+
+def test_a_ticket_whose_risk_rises_is_on_no_page_twice(reader: Reader) -> None:
+    order = sorting.order("-risk", reader)
+    first = risk_order.page(Ticket.objects.all(), order, reader, size=3)
+    later = Reader(user_id=reader.user_id, at=reader.at + timedelta(minutes=40))
+    second = risk_order.page(Ticket.objects.all(), order, later, size=50, after=first.after)
+    ranked = [each.ticket.number for each in business_risk.ranked(Ticket.objects.all(), later, most=1000)[0]]
+    here = ranked.index(first.rows[-1].number)
+    assert [row.number for row in second.rows][: len(ranked) - here - 1] == ranked[here + 1 :]

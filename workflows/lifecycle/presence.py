@@ -14,9 +14,9 @@ from workflows.models import Presence
 EVERY_SECONDS = 10
 """How often an open page says so."""
 HERE = timedelta(seconds=25)
-"""After this time without a word, the page was closed."""
+"""A page not heard from for this long counts as closed."""
 KEPT = timedelta(hours=1)
-MOST = 8
+MOST, MOST_READ = 8, 100
 
 
 class Other(NamedTuple):
@@ -29,7 +29,8 @@ class Other(NamedTuple):
 def seen(*, ticket: Ticket, user: User, is_writing: bool) -> None:
     """Note that this person has the ticket open, and is writing on it."""
     at = timezone.now()
-    values = {"seen_at": at, "writing_at": at if is_writing else None}
+    # A second page of the same person, on which nothing is written, does not end the writing on the first.
+    values = {"seen_at": at, **({"writing_at": at} if is_writing else {})}
     if not Presence.objects.filter(ticket=ticket, user=user).update(**values):
         Presence.objects.filter(user=user, seen_at__lt=at - KEPT).delete()
         insert_once([Presence(ticket=ticket, user=user, **values)])
@@ -37,6 +38,8 @@ def seen(*, ticket: Ticket, user: User, is_writing: bool) -> None:
 
 def others(*, ticket: Ticket, user: User) -> list[Other]:
     """Who else has the ticket open, those who write first, then by name; at most `MOST`."""
-    rows = Presence.objects.filter(ticket=ticket, seen_at__gt=timezone.now() - HERE, user__is_active=True)
-    names = rows.exclude(user=user).order_by("user__name", "pk").values_list("user__name", "writing_at")[:MOST]
-    return sorted((Other(name, writing_at is not None) for name, writing_at in names), key=lambda each: not each[1])
+    since = timezone.now() - HERE
+    rows = Presence.objects.filter(ticket=ticket, seen_at__gt=since, user__is_active=True).exclude(user=user)
+    found = rows.order_by("user__name", "pk").values_list("user__name", "writing_at")[:MOST_READ]
+    others = [Other(name, writing_at is not None and writing_at > since) for name, writing_at in found]
+    return sorted(others, key=lambda each: not each.is_writing)[:MOST]

@@ -82,7 +82,7 @@ class ReplyTemplate(models.Model):
 
 
 class Presence(models.Model):
-    """That one of us has the page of a ticket open. Pages renew it every ten seconds; who is gone is forgotten."""
+    """That one of us has the page of a ticket open. Open pages renew the row every ten seconds."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="presences")
     ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="presences")

@@ -18,3 +18,11 @@
     });
   });
 })();
+
+// A page of a preview that could not be drawn because others were being drawn is asked for again.
+document.addEventListener("error", function (event) {
+  var image = event.target, tries = Number(image.dataset && image.dataset.tries || 0);
+  if (image.tagName !== "IMG" || !image.closest(".hub-preview") || tries >= 5) return;
+  image.dataset.tries = tries + 1;
+  window.setTimeout(function () { image.src = image.src; }, 2000);
+}, true);

@@ -24,4 +24,12 @@
     if (before.length !== after.length) return;
     before.forEach(function (each, index) { after[index].open = each.open; });
   });
+  // After earlier lines have taken the place of the link to them, reading goes on with the first of them.
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    if (!event.detail.target.classList.contains("hub-earlier")) return;
+    document.getElementById("earlier").addEventListener("htmx:load", function (loaded) {
+      var line = loaded.target.querySelector(".hub-line");
+      if (line) { line.tabIndex = -1; line.focus(); }
+    }, { once: true });
+  });
 })();
