@@ -80,6 +80,7 @@ def test_the_number_of_contracts_organisations_and_connections_does_not_matter(
     monkeypatch.setattr("connectors.engine.rate_limits.RESERVED", 1000)
     monkeypatch.setattr("connectors.engine.rate_limits.KEPT_SECONDS", 1000)  # however slow the machine is
     with TwoVendors() as world:
+        one_change(world, world.add_note)  # what a process reads only once is known from here on
         few = one_change(world, world.add_note)
         for number in range(40):
             vendor = factories.OrganisationFactory()
