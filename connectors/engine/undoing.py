@@ -30,6 +30,9 @@ def _hold(windows: Sequence[str], until: datetime) -> None:
 def _drop(window: UndoWindow, fresh: Sequence[Leg]) -> None:
     """Delete what waits to be sent, and the links of engagements that nobody has been told of."""
     rows = Outbound.objects.filter(undo_window=window.public_id)
+    # An earlier change may have given way to this one; what it sends is decided later, and may be nothing.
+    changes = rows.filter(kind=Outbound.Kind.FIELDS, state=Outbound.State.READY, intent_at=None)
+    changes.exclude(link__leg__in=fresh).update(undo_window="")
     rows.filter(state__in=[Outbound.State.READY, Outbound.State.PARKED], intent_at=None).delete()
     links = Link.objects.filter(leg__in=fresh)
     if rows.exists() or Outbound.objects.filter(link__in=links).exists():
