@@ -55,9 +55,10 @@ def offer(request: HttpRequest, action: str, what: str, until: float) -> None:
     request.session[KEY] = {"action": action, "what": what, "until": until}
 
 
-def withdraw(request: HttpRequest) -> None:
-    """Offer nothing any more."""
-    request.session.pop(KEY, None)
+def withdraw(request: HttpRequest, action: str) -> None:
+    """No longer offer to undo this action; a later one is still offered."""
+    if request.session.get(KEY, {}).get("action") == action:
+        del request.session[KEY]
 
 
 def offered(request: HttpRequest) -> Mapping[str, Any]:

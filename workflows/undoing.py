@@ -12,20 +12,26 @@ from hub.core.sentences import sentence
 from hub.domain import undo
 from hub.domain.undo import CannotUndo, Closing
 from hub.models import Leg, UndoWindow
-from workflows.models import Notice, Pending
+from workflows.models import FailedAction, Notice, Pending
 
 
-def _hold(windows: Sequence[str], until: datetime) -> None:
-    Notice.objects.filter(undo_window__in=windows, state=Notice.State.READY).update(due_at=until)
+def _hold(windows: Sequence[UndoWindow], until: datetime) -> None:
+    """Notices that are due later for another reason, such as quiet hours, stay as they are."""
+    for window in windows:
+        notices = Notice.objects.filter(undo_window=window.public_id, state=Notice.State.READY)
+        notices.filter(due_at__lte=window.until_at).update(due_at=until)
 
 
 def _drop(window: UndoWindow, _fresh: Sequence[Leg]) -> None:
     """Delete the notices and the scheduled rules of the action."""
     notices = Notice.objects.filter(undo_window=window.public_id)
-    notices.filter(state__in=[Notice.State.READY, Notice.State.HELD], lease_until=None).delete()
+    waiting = notices.filter(state__in=[Notice.State.READY, Notice.State.HELD], lease_until=None)
+    # Locked first: a notice that a worker takes meanwhile must not be deleted.
+    Notice.objects.filter(pk__in=[row.pk for row in waiting.select_for_update(of=("self",))]).delete()
     if notices.exists():
         raise CannotUndo(sentence("Somebody has already been notified, so this can no longer be undone."))
     Pending.objects.filter(undo_window=window.public_id).delete()
+    FailedAction.objects.filter(ticket=window.ticket, at__gte=window.made_at, resolved_at=None).delete()
 
 
 def _let_go(closing: Closing) -> None:

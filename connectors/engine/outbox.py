@@ -44,7 +44,12 @@ FIELDS_KINDS = frozenset(
 # -- queueing
 
 
-@reacts_to(FIELDS_KINDS | {EventKind.LEG_OFFERED, EventKind.MESSAGE_ADDED, EventKind.ATTACHMENT_ADDED}, name="outbox")
+OTHER_KINDS = frozenset(
+    {EventKind.LEG_OFFERED, EventKind.MESSAGE_ADDED, EventKind.ATTACHMENT_ADDED, EventKind.ACTION_UNDONE}
+)
+
+
+@reacts_to(FIELDS_KINDS | OTHER_KINDS, name="outbox")
 def queue(event: Event) -> None:
     """Queue what an event means for every linked organisation except the one it came from."""
     kind, payload, is_urgent = event.kind, event.payload, _is_urgent(event)
@@ -57,7 +62,7 @@ def queue(event: Event) -> None:
         for link in wanted:
             _add(link, Lane.NOTES, Outbound.Kind.NOTE, message=message, is_urgent=is_urgent)
         if len(links) < len(set(payload["legs"])):
-            _mail_those_without_a_system(event)
+            mail_message(payload["message"], payload["legs"], event)
     elif kind == EventKind.ATTACHMENT_ADDED:
         message = Message.objects.get(public_id=payload["message"])
         legs = [leg.public_id for leg in message.legs.all()]
@@ -65,12 +70,16 @@ def queue(event: Event) -> None:
         for link in _to_be_told(links, event.origin):
             attachment = message.attachments.get(public_id=payload["attachment"])
             _add(link, Lane.FILES, Outbound.Kind.FILE, message=message, attachment=attachment, is_urgent=is_urgent)
+    elif kind == EventKind.ACTION_UNDONE:
+        for link in _followed(event.ticket_id):
+            if _has_news(link):  # what was undone may have been sent together with something else
+                queue_fields(link, is_urgent=is_urgent)
     elif kind in FIELDS_KINDS:
         if kind in (EventKind.LEG_RECALLED, EventKind.LEG_EXPIRED):
             _mail_that_it_is_over(event)
         for link in _followed(event.ticket_id):
             if link.connection.public_id != event.origin and _has_news(link):
-                queue_fields(link, is_urgent=is_urgent)
+                queue_fields(link, is_urgent=is_urgent, is_change=True)
 
 
 def _of_legs(public_ids: Sequence[str]) -> list[Link]:
@@ -123,6 +132,11 @@ def _engage(event: Event) -> None:
         _add(link, Lane.FILES, Outbound.Kind.FILE, is_urgent=is_urgent)
 
 
+def has_system(leg: Leg) -> bool:
+    """Whether the engagement's organisation has a live connection."""
+    return _live.first(leg.organisation_id) is not None
+
+
 def offer_without_a_system(leg: Leg, *, at: datetime, occurred_at: datetime | None = None) -> None:
     """Count the engagement as delivered, and offer it to another organisation by e-mail."""
     stages.confirm_delivery(leg=leg, actor=Actor.system("delivery"), at=at, occurred_at=occurred_at)
@@ -137,13 +151,12 @@ def _mail_that_it_is_over(event: Event) -> None:
         vendor_mail.withdrawn(leg, at=event.recorded_at)
 
 
-def _mail_those_without_a_system(event: Event) -> None:
-    """E-mail a message to the organisations that were offered the ticket by e-mail, to the same address."""
-    named = event.payload["legs"]
-    for leg in _few_without_a_system(named) if statements.is_few(named) else _without_a_system(named):
+def mail_message(public_id: str, legs: Sequence[str], event: Event) -> None:
+    """E-mail a message to the organisations that were offered the ticket by e-mail, to the same address, each once."""
+    for leg in _few_without_a_system(legs) if statements.is_few(legs) else _without_a_system(legs):
         is_theirs = leg.organisation_id != event.actor_organisation_id and not leg.organisation.is_us
         if is_theirs and vendor_mail.is_reached_by_mail(leg):
-            message = Message.objects.select_related("author_organisation").get(public_id=event.payload["message"])
+            message = Message.objects.select_related("author_organisation").get(public_id=public_id)
             vendor_mail.said(leg, message, at=event.recorded_at)
 
 
@@ -186,9 +199,12 @@ def _has_news(link: Link) -> bool:
     return bool(agreement.changed_here(link, mapped, link.leg.ticket, link.leg))
 
 
-def queue_fields(link: Link, *, is_urgent: bool = False) -> None:
-    """Queue a change of fields, unless one is waiting: its content is decided when it is sent."""
-    _add(link, Lane.FIELDS, Outbound.Kind.FIELDS, is_urgent=is_urgent)
+def queue_fields(link: Link, *, is_urgent: bool = False, is_change: bool = False) -> None:
+    """Queue a change of fields, unless one is waiting: its content is decided when it is sent.
+
+    `is_change`: the ticket has just been changed, so that an action before can no longer be undone and waits no longer.
+    """
+    _add(link, Lane.FIELDS, Outbound.Kind.FIELDS, is_change=is_change, is_urgent=is_urgent)
 
 
 @transaction.atomic
@@ -216,7 +232,7 @@ def wake(link: Link) -> None:
     wakeups.wake()
 
 
-def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: Any) -> None:
+def _add(link: Link, lane: Lane, kind: Outbound.Kind, *, is_change: bool = False, **what: Any) -> None:
     """Queue one item; of changes of fields, only one waits on a link."""
     at = timezone.now()
     if link.state == Link.State.ALIAS:
@@ -225,14 +241,14 @@ def _add(link: Link, lane: Lane, kind: Outbound.Kind, **what: Any) -> None:
     item = Outbound(link=link, lane=lane, kind=kind, seq=_next_seq(link), queued_at=at, **values)
     if kind == Outbound.Kind.FIELDS:
         # If the one that waited is being sent by now, this one is not in vain any more.
-        if not insert_once([item]) and not _joins_waiting(item) and not insert_once([item]):
+        if not insert_once([item]) and not _joins_waiting(item, is_change) and not insert_once([item]):
             raise IntegrityError(f"A change of fields could not be queued on {link}.")
     else:
         insert(item)
     wakeups.wake()
 
 
-def _joins_waiting(item: Outbound) -> bool:
+def _joins_waiting(item: Outbound, is_change: bool) -> bool:
     """Whether a change of fields waits on the link already, which sends this one's values as well, as urgently."""
     rows = Outbound.objects.filter(link=item.link, kind=Outbound.Kind.FIELDS, state=Outbound.State.READY)
     waiting = rows.filter(intent_at__isnull=True)
@@ -242,7 +258,8 @@ def _joins_waiting(item: Outbound) -> bool:
     values: dict[str, Any] = {"is_urgent": True} if item.is_urgent else {}
     if item.undo_window:  # the values of this one must not be sent before it can no longer be undone
         values["next_attempt_at"] = Greatest("next_attempt_at", Value(item.next_attempt_at))
-    elif window:  # the one that waits is needed even if its own action is undone
+        values["undo_window"] = item.undo_window
+    elif window and is_change:
         values |= {"next_attempt_at": item.next_attempt_at, "undo_window": ""}
     return bool(waiting.update(**values)) if values else True
 

@@ -34,7 +34,7 @@ def undo_action(request: HttpRequest, action: str) -> HttpResponse:
             messages.success(request, undone % {"count": len(outcome.done)})
         for _ticket, why in outcome.refused:
             messages.error(request, localized(why))
-    undoing.withdraw(request)
+    undoing.withdraw(request, action)
     return redirect(_back(request))
 
 
@@ -44,7 +44,7 @@ def send_action_now(request: HttpRequest, action: str) -> HttpResponse:
     """Send at once what the action holds back; it can no longer be undone then."""
     if send_now(action=action, user=person(request), session=undoing.session_of(request), at=now()):
         messages.success(request, _("It is being sent."))
-    undoing.withdraw(request)
+    undoing.withdraw(request, action)
     return redirect(_back(request))
 
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from hub.core import wakeups
 from hub.core.clock import system
 from hub.core.startup_errors import in_words
-from hub.models import Event, EventKind, FailedReceiver
+from hub.models import Event, EventKind, FailedReceiver, Ticket, UndoWindow
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def _left_after_running_together(names: Sequence[str], event: Event) -> list[str
     except DatabaseError:
         return list(names)
     except Exception as error:
-        _failed(name, event, error)
+        failed(name, event, error)
         return [other for other in names if other != name]
     return []
 
@@ -94,26 +94,27 @@ def _run(name: str, event: Event) -> bool:
         with transaction.atomic():
             _receivers[name].receiver(event)
     except Exception as error:  # a failing receiver must not undo the event
-        _failed(name, event, error)
+        failed(name, event, error)
         return False
     return True
 
 
-def _failed(name: str, event: Event, error: Exception) -> None:
+def failed(name: str, event: Event, error: Exception) -> None:
+    """Remember that a receiver failed on an event, so that it is called again and a person sees why."""
     log.error("Receiver %s failed on event %s", name, event.pk, exc_info=error)
     _remember(name, event, error)
 
 
 def _remember(name: str, event: Event, error: Exception) -> None:
     at = timezone.now()
-    failed, is_new = FailedReceiver.objects.get_or_create(
+    row, is_new = FailedReceiver.objects.get_or_create(
         event=event,
         receiver=name,
         defaults={"error": in_words(error), "failed_at": at, "next_attempt_at": at + timedelta(minutes=1)},
     )
     if not is_new:
-        wait = timedelta(minutes=2 ** min(failed.attempts + 1, 8))
-        FailedReceiver.objects.filter(pk=failed.pk).update(
+        wait = timedelta(minutes=2 ** min(row.attempts + 1, 8))
+        FailedReceiver.objects.filter(pk=row.pk).update(
             attempts=F("attempts") + 1, error=in_words(error), next_attempt_at=at + wait
         )
 
@@ -142,10 +143,21 @@ def _retry(pk: int) -> bool:
     )
     if not claimed:
         return False
-    failed = FailedReceiver.objects.select_related("event").get(pk=pk)
-    if failed.receiver not in _receivers:
+    row = FailedReceiver.objects.select_related("event").get(pk=pk)
+    if row.receiver not in _receivers:
         return False
     with transaction.atomic():
-        if _run(failed.receiver, failed.event):
+        Ticket.objects.select_for_update().get(pk=row.event.ticket_id)  # so that nobody undoes the event meanwhile
+        if not FailedReceiver.objects.filter(pk=pk, done_at=None).exists():
+            return False
+        if _can_be_undone(row.event):
+            FailedReceiver.objects.filter(pk=pk).update(next_attempt_at=timezone.now() + LEASE)
+            return False
+        if _run(row.receiver, row.event):
             FailedReceiver.objects.filter(pk=pk).update(done_at=timezone.now(), next_attempt_at=None)
     return True
+
+
+def _can_be_undone(event: Event) -> bool:
+    windows = UndoWindow.objects.filter(ticket=event.ticket_id)
+    return windows.filter(first_seq__lte=event.seq, last_seq__gte=event.seq).exists()

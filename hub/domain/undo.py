@@ -8,7 +8,7 @@ sent. If nobody undoes the action, its window closes and everything is sent (doc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,18 @@ from hub.core.ids import new_ulid
 from hub.core.sentences import sentence
 from hub.domain import history, holding, tickets
 from hub.domain.actors import Actor
-from hub.models import Checkpoint, Event, EventKind, Leg, Message, Ticket, UndoWindow, User
+from hub.models import (
+    ActorKind,
+    Checkpoint,
+    Event,
+    EventKind,
+    FailedReceiver,
+    Leg,
+    Message,
+    Ticket,
+    UndoWindow,
+    User,
+)
 from hub.models.event import undone_by
 from hub.translation import Refusal
 
@@ -71,8 +82,8 @@ class Closing(NamedTuple):
 
     window: str
     ticket: Ticket
-    offered: Sequence[str]
-    """Public ids of the engagements that the action offered."""
+    events: Sequence[Event]
+    """What the action recorded."""
     at: datetime
     """When the window closed, in the time of the record."""
     until_at: datetime
@@ -85,7 +96,7 @@ class Closing(NamedTuple):
 class Keeper:
     """Who holds what an action sends: one for each kind of row that carries the mark of a window."""
 
-    hold: Callable[[Sequence[str], datetime], None]
+    hold: Callable[[Sequence[UndoWindow], datetime], None]
     """Sets until when the rows of these windows wait; system time."""
     drop: Callable[[UndoWindow, Sequence[Leg]], None]
     """Deletes what waits for this window, given the engagements that are deleted; CannotUndo if it was sent."""
@@ -137,15 +148,17 @@ def _keep(row: UndoWindow, before: _Values, held: holding.Held) -> None:
     ticket = tickets.locked(row.ticket)
     row.ticket, row.last_seq = ticket, ticket.last_seq
     row.before = _changed(before, _values(ticket.pk))
-    kinds = set(_events(row).values_list("kind", flat=True))
+    events = list(_events(row))
+    kinds = {event.kind for event in events}
     if kinds and kinds <= UNDOABLE and held.touched == {ticket.pk}:
         row.save()
     else:
-        _let_go(row, at=row.made_at, is_early=True)
+        # Not before what was recorded last, or it would be sent before it was done.
+        _let_go(row, at=max([row.made_at, *(event.recorded_at for event in events)]), is_early=True)
 
 
 def _events(row: UndoWindow) -> QuerySet[Event]:
-    return Event.objects.filter(ticket=row.ticket_id, seq__gte=row.first_seq, seq__lte=row.last_seq)
+    return Event.objects.filter(ticket=row.ticket_id, seq__gte=row.first_seq, seq__lte=row.last_seq).order_by("seq")
 
 
 # -- undoing
@@ -184,8 +197,8 @@ def _undo(row: UndoWindow, user: User, at: datetime) -> Ticket:
     ticket = tickets.locked(row.ticket)
     if not UndoWindow.objects.filter(pk=row.pk, until_at__gt=system()).exists():
         raise CannotUndo(sentence("This can no longer be undone."))
-    _refuse_if_others_built_on_it(row, ticket)
-    events = list(_events(row).order_by("seq"))
+    events = list(_events(row))
+    _refuse_if_others_built_on_it(row, ticket, events)
     fresh = list(Leg.objects.filter(ticket=ticket, public_id__in=_offered(events)))
     for keeper in _keepers:
         keeper.drop(row, fresh)
@@ -194,6 +207,8 @@ def _undo(row: UndoWindow, user: User, at: datetime) -> Ticket:
     _take_back_messages(events, at)
     Checkpoint.objects.filter(ticket=ticket).delete()
     UndoWindow.objects.filter(pk=row.pk).delete()
+    # What failed because of the action must not be tried again.
+    FailedReceiver.objects.filter(event__in=events, done_at=None).update(done_at=system(), next_attempt_at=None)
     ticket = tickets.locked(ticket)
     history.record(
         ticket=ticket,
@@ -205,11 +220,14 @@ def _undo(row: UndoWindow, user: User, at: datetime) -> Ticket:
     return ticket
 
 
-def _refuse_if_others_built_on_it(row: UndoWindow, ticket: Ticket) -> None:
+def _refuse_if_others_built_on_it(row: UndoWindow, ticket: Ticket, events: Sequence[Event]) -> None:
     """Raise CannotUndo if something else has happened on the ticket since, other than messages."""
     later = list(Event.objects.filter(ticket=ticket, seq__gt=row.last_seq).order_by("seq"))
     gone = undone_by(later)
+    touched = {event.payload.get("leg") for event in events}
     for event in later:
+        if _is_sent_meanwhile(event, touched):
+            continue
         if event.seq not in gone and event.kind not in BESIDE | {EventKind.ACTION_UNDONE}:
             raise CannotUndo(
                 sentence(
@@ -218,6 +236,14 @@ def _refuse_if_others_built_on_it(row: UndoWindow, ticket: Ticket) -> None:
                     what=event.get_kind_display(),
                 )
             )
+
+
+def _is_sent_meanwhile(event: Event, touched: Set[str | None]) -> bool:
+    """Whether the event only says that an earlier action was sent, to engagements that the later one did not touch."""
+    if event.kind == EventKind.ACTION_SENT:
+        return touched.isdisjoint(event.payload["legs"])
+    is_by_itself = event.kind == EventKind.LEG_DELIVERED and event.actor_kind == ActorKind.SYSTEM
+    return is_by_itself and event.payload["leg"] not in touched
 
 
 def _offered(events: Sequence[Event]) -> list[str]:
@@ -261,10 +287,11 @@ def close(*, window_id: int, at: datetime, is_early: bool = False) -> bool:
 @transaction.atomic
 def hold_until(*, action: str, until: datetime) -> None:
     """Set until when an action can be undone: a bulk action, once all its tickets are done. System time."""
-    windows = list(UndoWindow.objects.filter(action=action).values_list("public_id", flat=True))
+    rows = UndoWindow.objects.filter(action=action).select_for_update(of=("self",))
+    windows = list(rows.select_related("ticket").order_by("pk"))
     for keeper in _keepers:
         keeper.hold(windows, until)
-    UndoWindow.objects.filter(public_id__in=windows).update(until_at=until)
+    UndoWindow.objects.filter(pk__in=[window.pk for window in windows]).update(until_at=until)
 
 
 def send_now(*, action: str, user: User, session: str, at: datetime) -> int:
@@ -287,7 +314,7 @@ def _let_go(row: UndoWindow, *, at: datetime, is_early: bool) -> None:
             at=at,
             occurred_at=closed_at,
         )
-    closing = Closing(row.public_id, row.ticket, _offered(events), closed_at, row.until_at, is_early)
+    closing = Closing(row.public_id, row.ticket, events, closed_at, row.until_at, is_early)
     for keeper in _keepers:
         keeper.let_go(closing)
 

@@ -124,6 +124,11 @@ def undone_by(events: Iterable[Event]) -> set[int]:
     return {seq for event in events if event.kind == EventKind.ACTION_UNDONE for seq in event.payload["events"]}
 
 
+def undone_on(ticket: Ticket) -> set[int]:
+    """The `seq` of all events of the ticket that were undone."""
+    return undone_by(Event.objects.filter(ticket=ticket, kind=EventKind.ACTION_UNDONE))
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     def update(self, **_changes: Any) -> NoReturn:
         raise TypeError("Events are append-only.")

@@ -21,7 +21,7 @@ from hub.models import (
     Ticket,
     User,
 )
-from hub.models.event import undone_by
+from hub.models.event import undone_by, undone_on
 from hub.queries import event_words, permissions
 from hub.queries.event_words import ALERTS
 
@@ -196,7 +196,7 @@ def _told(
     known = permissions.known_organisations(user)
     undone = undone_by(events)
     if known is not None or not is_newest:  # what says that it was undone is hidden, or on an earlier page
-        undone = undone_by(Event.objects.filter(ticket=ticket, kind=EventKind.ACTION_UNDONE))
+        undone = undone_on(ticket)
     found = _lines(events, messages, {leg.public_id: leg for leg in legs}, names, known, undone)
     # A successor sees which organisation wrote a message, but neither the author nor the audience.
     is_past = permissions.shared_until(user, ticket) is not None

@@ -30,6 +30,7 @@ EGRESS = "tests/hub/test_egress.py"
 FRONT = "tests/test_front.py"
 SEARCH = "tests/search/test_finding.py"
 UNDO = "tests/console/test_undo.py"
+HELD = "tests/console/test_held.py"
 
 BREAKS = (
     # -- who reads what
@@ -433,14 +434,14 @@ BREAKS = (
         "connectors/engine/outbox.py",
         '"next_attempt_at": holding.not_before(at)',
         '"next_attempt_at": at',
-        (UNDO,),
+        (HELD,),
     ),
     Break(
         "the time in which an offer can be undone is transport",
         "workflows/handoffs/engagements.py",
         '({"is_held": 1} if holding.is_held(leg.ticket_id) else {})',
         "{}",
-        (UNDO,),
+        (HELD,),
     ),
     Break(
         "a message that was taken back can be read by those it was for",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from hub.domain import history, tickets
+from hub.domain import history, tickets, undo
 from hub.domain.actors import Actor
 from hub.models import Event, EventKind, Leg, Membership, Organisation, Stage, Ticket, User, WaitsOn
 from tests import factories
@@ -256,6 +256,19 @@ def test_silence_is_broken_by_a_word_of_whoever_was_silent(agent: Actor, vendor:
     assert "send us an update" in ticket.messages.latest("pk").body
     pass_until(1000)
     assert ticket.messages.count() == 2
+
+
+def test_a_silence_that_an_undone_end_has_ended_goes_on(agent: Actor, vendor: Organisation, us: Organisation) -> None:
+    quiet = rule("chase", None, "", trigger="silence", trigger_params={"minutes": 60, "who": "vendor"}, actions=[])
+    published(quiet, rule("solve", None, "resolved"))
+    ticket = opened(agent)
+    assert Pending.objects.filter(key__startswith="silence:").count() == 1
+    user = factories.member("manager", us)
+    with undo.window(ticket=ticket, user=user, session="s", at=minutes(5)) as window:
+        execution.fire(ticket=ticket, verb="solve", given=factories.RESOLVED, actor=agent, at=minutes(5))
+    assert not Pending.objects.filter(key__startswith="silence:").exists()
+    undo.undo(action=window.action, user=user, session="s", at=minutes(6))
+    assert Pending.objects.filter(key__startswith="silence:", state="waiting").count() == 1
 
 
 # -- the whole of it

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from hub.core.sentences import sentence
-from hub.domain import tickets
+from hub.domain import holding, tickets
 from hub.models import Priority, Relation, Team, User
 from workflows.actions.base import REASON, Params, filled, named, refusable, register, says
 from workflows.handoffs import engagements
@@ -96,6 +96,7 @@ def _schedule(context: Context, params: Params, execution: Execution) -> str:
             "params": {"verb": params["verb"], "status": context.ticket.status_id},
             "due_at": due,
             "made_at": execution.at,
+            **holding.mark(),
         },
     )
     return _("“%(verb)s” scheduled for %(when)s") % {"verb": params["verb"], "when": f"{due:%Y-%m-%d %H:%M} UTC"}

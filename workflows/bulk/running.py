@@ -108,9 +108,15 @@ def _run_next(action_id: int, at: datetime) -> bool:
     item.why, item.waiting_since = result.why, None
     item.state = State.DONE if result.is_done else State.REFUSED
     item.save(update_fields=["why", "state", "waiting_since"])
-    if action.session and not waiting().filter(action=action_id).exists():
+    if action.session and _is_last(action):
         undo.hold_until(action=action.public_id, until=system() + timedelta(seconds=undo.SECONDS))
     return True
+
+
+def _is_last(action: BulkAction) -> bool:
+    """Whether no item waits. Workers that finish the last items at the same time ask one after the other."""
+    BulkAction.objects.select_for_update().get(pk=action.pk)
+    return not waiting().filter(action=action).exists()
 
 
 def _undoable(action: BulkAction, ticket: Ticket, at: datetime) -> AbstractContextManager[object]:

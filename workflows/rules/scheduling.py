@@ -168,7 +168,9 @@ def _on_activity(rule: CompiledRule, ticket: Ticket, event: Event) -> None:
     if not ticket.is_open:
         waiting.delete()
         return
-    if event.kind != EventKind.TICKET_OPENED and not _breaks(rule, event):
+    if event.kind == EventKind.ACTION_UNDONE and not waiting.exists():
+        pass  # what was undone had ended the silence
+    elif event.kind != EventKind.TICKET_OPENED and not _breaks(rule, event):
         return
     waiting.delete()
     due = later(

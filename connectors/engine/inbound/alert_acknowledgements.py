@@ -25,6 +25,7 @@ from hub.core.sentences import sentence
 from hub.domain import holding
 from hub.domain.signals import reacts_to
 from hub.models import ActorKind, Event, EventKind, Phase, Ticket
+from hub.models.event import undone_on
 
 State = AlertState.Acknowledgement
 AUTHOR = "Ticket Hub"
@@ -56,8 +57,9 @@ def somebody_began(event: Event) -> None:
 
 def fires_on_a_ticket_under_way(ticket: Ticket) -> None:
     """Queue the acknowledgement of an alert that becomes active on a ticket that somebody already works on."""
-    newest = Event.objects.filter(ticket=ticket, actor_kind__in=PEOPLE, kind__in=BEGINS).order_by("-pk").first()
-    moves = Event.objects.filter(ticket=ticket, kind=EventKind.TICKET_MOVED)
+    events = Event.objects.filter(ticket=ticket).exclude(seq__in=undone_on(ticket))
+    newest = events.filter(actor_kind__in=PEOPLE, kind__in=BEGINS).order_by("-pk").first()
+    moves = events.filter(kind=EventKind.TICKET_MOVED)
     reopened = moves.filter(payload__before__in=OVER).exclude(payload__after__in=OVER).order_by("-pk").first()
     is_of_before = newest is not None and reopened is not None and newest.pk < reopened.pk
     if newest is not None and not is_of_before:

@@ -21,6 +21,7 @@ from connectors.kit.contract import Alert
 from connectors.models import AlertState, AlertStorm, Connection
 from hub.domain import tickets
 from hub.models import OPEN_STAGES, ActorKind, Event, EventKind, Leg, Phase, Relation, Ticket
+from hub.models.event import undone_on
 from workflows.handoffs import comments
 from workflows.rules import execution
 
@@ -225,7 +226,8 @@ def _has_begun(ticket: Ticket) -> bool:
     """Whether a person or a vendor has started to work on the ticket; alerts themselves change its phase, too."""
     people = (ActorKind.PERSON, ActorKind.VENDOR)
     is_engaged = Leg.objects.filter(ticket=ticket, stage__in=OPEN_STAGES).exclude(organisation__is_us=True).exists()
-    return is_engaged or Event.objects.filter(ticket=ticket, actor_kind__in=people, kind__in=WORK).exists()
+    work = Event.objects.filter(ticket=ticket, actor_kind__in=people, kind__in=WORK)
+    return is_engaged or work.exclude(seq__in=undone_on(ticket)).exists()
 
 
 WORK = (
