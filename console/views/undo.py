@@ -28,7 +28,7 @@ def undo_action(request: HttpRequest, action: str) -> HttpResponse:
         messages.error(request, localized(str(refused)))
     else:
         if len(outcome.done) == 1 and not outcome.refused:
-            messages.success(request, _("Undone. Nothing of it was sent."))
+            messages.success(request, _("Undone."))
         elif outcome.done:
             undone = ngettext("Undone on %(count)d ticket.", "Undone on %(count)d tickets.", len(outcome.done))
             messages.success(request, undone % {"count": len(outcome.done)})

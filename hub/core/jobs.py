@@ -13,11 +13,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils.functional import Promise
 
+from hub.core import among
 from hub.core import clock as clocks
 from hub.core.compiled import Compiled
 
@@ -103,18 +103,4 @@ def with_work(*, by_time: bool = True) -> list[TimedJob]:
 @lru_cache(maxsize=8)
 def _which(asked: tuple[TimedJob, ...], _vendor: str) -> Compiled:
     """The query that says of each job whether it has waiting rows."""
-
-    def build() -> tuple[str, Sequence[Any]]:
-        parts: list[str] = []
-        values: list[Any] = []
-        for job in asked:
-            rows = job.waiting()
-            try:
-                sql, parameters = rows.query.exists().get_compiler(rows.db).as_sql()
-            except EmptyResultSet:
-                sql, parameters = "SELECT 1 WHERE 1 = 0", ()
-            parts.append(f"EXISTS ({sql})")
-            values += parameters
-        return f"SELECT {', '.join(parts)}", values
-
-    return Compiled(build)
+    return Compiled(lambda: among.statement(job.waiting() for job in asked))

@@ -42,11 +42,10 @@ class _Ranking:
         ranked, self.are_all = business_risk.ranked(tickets, reader, most=MOST)
         found = [(Place(value=each.stakes.risk, number=each.ticket.number), each.ticket) for each in ranked]
         self.order = order
-        self.first = sorted(found, key=self._key)
+        self.first = sorted(found, key=lambda each: self._key(each[0]))
         self.others = tickets.exclude(pk__in=[ticket.pk for _place, ticket in self.first])
 
-    def _key(self, found: tuple[Place, Ticket]) -> tuple[float, int]:
-        place = found[0]
+    def _key(self, place: Place) -> tuple[float, int]:
         return (-place.value if self.order.is_descending else place.value), place.number
 
     def page(self, size: int, *, after: str, before: str) -> Page:
@@ -87,10 +86,7 @@ class _Ranking:
         for index, (known, _ticket) in enumerate(self.first):
             if known.number == place.number:
                 return index + after
-        return sum(self._key(each) < self._key_of(place) for each in self.first)
-
-    def _key_of(self, place: Place) -> tuple[float, int]:
-        return (-place.value if self.order.is_descending else place.value), place.number
+        return sum(self._key(known) < self._key(place) for known, _ticket in self.first)
 
     @staticmethod
     def _rest(tickets: QuerySet[Ticket]) -> list[tuple[Place, Ticket]]:
