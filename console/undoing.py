@@ -17,6 +17,8 @@ from hub.models import Ticket
 
 KEY = "undo"
 """The key in the session."""
+KEPT = ("action", "what", "sends")
+"""What the session keeps of an offer, besides when it ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,8 @@ class Offer:
     action: str
     what: str
     milliseconds: int
+    sends: bool
+    """Whether anything waits to be sent."""
 
 
 def session_of(request: HttpRequest) -> str:
@@ -47,12 +51,12 @@ def undoable(request: HttpRequest, ticket: Ticket, what: str) -> Iterator[None]:
     with undo.window(ticket=ticket, user=person(request), session=session, at=now()) as window:
         yield
     if window.pk is not None:
-        offer(request, window.action, what, window.until_at.timestamp())
+        offer(request, window.action, what, window.until_at.timestamp(), sends=window.sends)
 
 
-def offer(request: HttpRequest, action: str, what: str, until: float) -> None:
-    """Offer to undo an action until this time (Unix seconds)."""
-    request.session[KEY] = {"action": action, "what": what, "until": until}
+def offer(request: HttpRequest, action: str, what: str, until: float, *, sends: bool = True) -> None:
+    """Offer to undo an action until this time (Unix seconds), and to send at once what it `sends`."""
+    request.session[KEY] = {"action": action, "what": what, "until": until, "sends": sends}
 
 
 def withdraw(request: HttpRequest, action: str) -> None:
@@ -70,4 +74,4 @@ def offered(request: HttpRequest) -> Mapping[str, Any]:
     left = kept["until"] - timezone.now().timestamp()
     if left <= 0:
         return {}
-    return {"undo_offer": Offer(action=kept["action"], what=kept["what"], milliseconds=int(1000 * left))}
+    return {"undo_offer": Offer(milliseconds=int(1000 * left), **{name: kept[name] for name in KEPT})}

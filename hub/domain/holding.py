@@ -25,7 +25,7 @@ class Held:
     """When what it sends is due; system time."""
     touched: set[int] = field(default_factory=set)
     """The primary keys of the tickets on which it recorded events."""
-    holds: bool = False
+    sends: bool = False
     """Whether it has queued anything that is sent."""
 
 
@@ -47,7 +47,7 @@ def not_before(due: datetime) -> datetime:
     held = _held.get()
     if held is None:
         return due
-    held.holds = True
+    held.sends = True
     return max(due, held.until)
 
 

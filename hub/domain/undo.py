@@ -146,7 +146,7 @@ def window(
 def _keep(row: UndoWindow, before: _Values, held: holding.Held) -> None:
     """Store the window of an action that was carried out, or let its effects go if it cannot be undone."""
     ticket = tickets.locked(row.ticket)
-    row.ticket, row.last_seq = ticket, ticket.last_seq
+    row.ticket, row.last_seq, row.sends = ticket, ticket.last_seq, held.sends
     row.before = _changed(before, _values(ticket.pk))
     events = list(_events(row))
     kinds = {event.kind for event in events}

@@ -29,6 +29,9 @@ class UndoWindow(models.Model):
     until_at = models.DateTimeField()
     """When what it sends is due and the window closes; system time."""
 
+    sends = False
+    """Whether the action sends anything. Known only where the action was carried out: this is no column."""
+
     class Meta:
         verbose_name = _("undo window")
         verbose_name_plural = _("undo windows")

@@ -111,6 +111,8 @@ def test_send_now_ends_the_window(client: Client, connection: Connection, agent:
     assert Outbound.objects.get().next_attempt_at <= timezone.now()
     assert fresh(ticket).hold_reason == "transport"
     assert not UndoWindow.objects.exists()
+    assert "Send now</button>" not in post(client, "priority", ticket, impact=3, urgency=2)  # there is nothing to send
+    press(client)
     assert not undo.of(action="", user=User.objects.get(name="Mona Manager"), session="").exists()
 
 
