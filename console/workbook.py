@@ -19,7 +19,7 @@ MOST_ROWS = 1_048_575
 """A sheet holds no more below its head, and XlsxWriter leaves out the others without a word."""
 LONGEST_TEXT = 32_767
 """A cell holds no more characters."""
-WIDTHS = {"title": 60, "span": 12, "number": 10, "time": 18}
+WIDTHS = {"title": 60, "reason": 60, "span": 12, "number": 10, "time": 18}
 FORMATS = {"span": "[h]:mm:ss", "time": "yyyy-mm-dd hh:mm:ss", "number": "0", "head": "@"}
 
 

@@ -109,7 +109,7 @@ COLUMNS: dict[str, Column] = {
             value=_percent,
         ),
         Column(
-            slug="risk", label=_("Business risk"), sort="risk", needs="stakes", relation="requester",
+            slug="risk", label=_("Business risk"), template="reason", sort="risk", needs="stakes", relation="requester",
             value=lambda row: why(row.stakes) if row.stakes else None,
         ),
         Column(
