@@ -119,7 +119,7 @@ def _engage(event: Event) -> None:
     leg = _leg.one(event.payload["leg"])
     connection = _live.first(leg.organisation_id)
     if connection is None:
-        if not holding.is_held(leg.ticket_id):
+        if not holding.holds_back(leg.ticket_id):
             offer_without_a_system(leg, at=event.recorded_at)
         return
     link = Link.objects.create(leg=leg, connection=connection, reference=correlation_marks.reference(leg.public_id))

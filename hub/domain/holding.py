@@ -26,7 +26,7 @@ class Held:
     touched: set[int] = field(default_factory=set)
     """The primary keys of the tickets on which it recorded events."""
     sends: bool = False
-    """Whether it has queued anything that is sent."""
+    """Whether it has anything to send."""
 
 
 _held: ContextVar[Held | None] = ContextVar("held", default=None)
@@ -57,10 +57,16 @@ def mark() -> Mapping[str, str]:
     return {} if held is None else {"undo_window": held.window}
 
 
-def is_held(ticket: int) -> bool:
-    """Whether the action that is being carried out is about this ticket (primary key) and can be undone."""
+def holds_back(ticket: int) -> bool:
+    """Whether an engagement of this ticket (primary key) gets to know only when the action can no longer be undone.
+
+    If so, the action counts as one that sends something, even if no row waits to be sent.
+    """
     held = _held.get()
-    return held is not None and held.ticket == ticket
+    if held is None or held.ticket != ticket:
+        return False
+    held.sends = True
+    return True
 
 
 def touched(ticket: int) -> None:

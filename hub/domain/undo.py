@@ -119,12 +119,13 @@ def digest_of(session: str) -> str:
 
 @contextmanager
 def window(
-    *, ticket: Ticket, user: User, session: str, at: datetime, action: str = "", seconds: float = SECONDS
+    *, ticket: Ticket, user: User, session: str, at: datetime, action: str = "", seconds: float | None = None
 ) -> Iterator[UndoWindow]:
     """Carry out an action so that it can be undone, in one transaction.
 
     After the block, the window has a primary key if there is something to undo. `session` is the digest of a session's
-    key (`digest_of`); `action` joins the windows of a bulk action.
+    key (`digest_of`); `action` joins the windows of a bulk action. The window is open for `SECONDS` unless `seconds` are
+    given.
     """
     with transaction.atomic():
         locked = tickets.locked(ticket)
@@ -135,7 +136,7 @@ def window(
             session=session,
             first_seq=locked.last_seq + 1,
             made_at=at,
-            until_at=system() + timedelta(seconds=seconds),
+            until_at=system() + timedelta(seconds=SECONDS if seconds is None else seconds),
         )
         before = _values(locked.pk)
         with holding.holding(holding.Held(row.public_id, locked.pk, row.until_at)) as held:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from hub.domain import undo
 from tests.conftest import need
 
 FLAGS = [
@@ -23,15 +24,19 @@ FLAGS = [
     "--disable-sync",
 ]
 
+UNDO_SECONDS = 120
+"""A browser on a busy machine may need more than the ten seconds that people get to undo something."""
+
 
 @pytest.fixture
-def browser() -> Iterator[Any]:
+def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     need(chromium, "Chromium: apt-get install chromium, or set CHROMIUM to its path")
     need(
         (Path(settings.BASE_DIR) / "node_modules/.hub-static/vendor/htmx.min.js").exists(),
         "front-end packages: make test installs them",
     )
+    monkeypatch.setattr(undo, "SECONDS", UNDO_SECONDS)
     # Playwright's loop runs in this thread; what Django does here is no async code all the same.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     from playwright.sync_api import sync_playwright

@@ -25,7 +25,7 @@ from workflows.handoffs import engagements, stages
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
-NEWS = 15_000
+NEWS = 30_000
 """Milliseconds within which an open page shows what others do: it asks every two seconds."""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hub.models import Organisation, Ticket
+from tests.browser.conftest import UNDO_SECONDS
 from tests.browser.people import a_person, a_workflow, logged_in, some_tickets
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -40,6 +41,6 @@ def test_one_key_undoes(page: Any) -> None:
 
 def test_the_offer_goes_when_it_has_run_out(page: Any) -> None:
     page.get_by_role("button", name="Undo").focus()
-    page.clock.fast_forward(10_001)
+    page.clock.fast_forward(1000 * UNDO_SECONDS + 1)
     page.locator("#undo").wait_for(state="detached")
     assert page.evaluate("document.activeElement.id") == "main"

@@ -90,7 +90,7 @@ def test_an_organisation_without_a_system_gets_it_when_the_time_is_up(
     client: Client, ticket: Ticket, vendor: Organisation
 ) -> None:
     Organisation.objects.filter(pk=vendor.pk).update(contact_email="desk@hostwerk.test")
-    post(client, "hand_over", ticket, organisation=vendor.public_id)
+    assert "Send now</button>" in post(client, "hand_over", ticket, organisation=vendor.public_id)
     assert fresh(ticket).holder.is_us
     assert not Notice.objects.filter(kind="offer").exists()
     until = UndoWindow.objects.get().made_at + timedelta(seconds=10)

@@ -439,7 +439,7 @@ BREAKS = (
     Break(
         "the time in which an offer can be undone is transport",
         "workflows/handoffs/engagements.py",
-        '({"is_held": 1} if holding.is_held(leg.ticket_id) else {})',
+        '({"is_held": 1} if holding.holds_back(leg.ticket_id) else {})',
         "{}",
         (HELD,),
     ),

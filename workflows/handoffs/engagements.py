@@ -71,7 +71,7 @@ def _record_offer(leg: Leg, **by: Unpack[Attribution]) -> None:
         "is_lead": int(leg.is_lead),
         "is_blocking": int(leg.is_blocking),
         "deadline": leg.deadline_at.isoformat() if leg.deadline_at else "",
-    } | ({"is_held": 1} if holding.is_held(leg.ticket_id) else {})
+    } | ({"is_held": 1} if holding.holds_back(leg.ticket_id) else {})
     record(leg, EventKind.LEG_OFFERED, executed(leg, **by), more=facts, texts={"reason": leg.reason})
 
 

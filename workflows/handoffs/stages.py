@@ -120,7 +120,7 @@ def resume(*, leg: Leg, **by: Unpack[Attribution]) -> Leg:
         leg.is_unreached = is_unreached
 
     more = {"is_unreached": int(is_unreached)}
-    if is_unreached and holding.is_held(leg.ticket_id):
+    if is_unreached and holding.holds_back(leg.ticket_id):
         more["is_held"] = 1
     return _step(leg, "resume", execution, change, EventKind.LEG_RESUMED, "resumed", more=more)
 
