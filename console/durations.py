@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
+_DAYS, _HOURS, _MINUTES = gettext_noop("%(n)s d"), gettext_noop("%(n)s h"), gettext_noop("%(n)s m")
 NO_BREAK = "\u00a0"
 
 
@@ -21,6 +22,6 @@ def span(seconds: int | None) -> str:
         return f"{sign}{seconds_only}".replace(" ", NO_BREAK)
     days, rest = divmod(rest, 86_400)
     hours, rest = divmod(rest, 3600)
-    units = ((days, gettext("%(n)s d")), (hours, gettext("%(n)s h")), (rest // 60, gettext("%(n)s m")))
-    parts = [unit % {"n": number} for number, unit in units if number][:2]
+    units = [(number, unit) for number, unit in ((days, _DAYS), (hours, _HOURS), (rest // 60, _MINUTES)) if number]
+    parts = [gettext(unit) % {"n": number} for number, unit in units[:2]]
     return f"{sign}{' '.join(parts)}".replace(" ", NO_BREAK)

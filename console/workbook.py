@@ -48,28 +48,28 @@ def _fill(
     formats = {name: book.add_format({"num_format": text, "bold": name == "head"}) for name, text in FORMATS.items()}
     sheet.freeze_panes(1, 0)
     for number, column in enumerate(columns):
-        sheet.set_column(number, number, WIDTHS.get(column.template, 20))
+        sheet.set_column(number, number, WIDTHS.get(column.kind, 20))
         sheet.write_string(0, number, _head(column), formats["head"])
     line = 0
     for page in pages:
         for row in page:
             line += 1
             for number, column in enumerate(columns):
-                _write(sheet, line, number, column.template, column.value(row), formats)
+                _write(sheet, line, number, column.kind, column.value(row), formats)
     sheet.autofilter(0, 0, max(line, 1), len(columns) - 1)
 
 
 def _head(column: Column) -> str:
-    zone = f" ({get_current_timezone_name()})" if column.template == "time" else ""
+    zone = f" ({get_current_timezone_name()})" if column.kind == "time" else ""
     return f"{column.label}{zone}"
 
 
-def _write(sheet: Worksheet, line: int, number: int, template: str, value: Any, formats: dict[str, Any]) -> None:
+def _write(sheet: Worksheet, line: int, number: int, kind: str, value: Any, formats: dict[str, Any]) -> None:
     if value is None or value == "":
         return
     if isinstance(value, datetime):
         sheet.write_datetime(line, number, localtime(value).replace(tzinfo=None), formats["time"])
-    elif isinstance(value, int) and template == "span":
+    elif isinstance(value, int) and kind == "span":
         sheet.write_number(line, number, value / DAY, formats["span"])
     elif isinstance(value, int):
         sheet.write_number(line, number, value, formats["number"])

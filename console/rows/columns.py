@@ -12,6 +12,8 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from console.rows import cells
+from console.rows.cells import Cell
 from console.rows.risk import why
 from console.rows.tickets import TicketRow
 from hub.queries.filter_fields import Reader
@@ -29,8 +31,8 @@ class Column:
     """What an export says: text, a number, a time, or None for nothing."""
     exported_as: Promise | str = ""
     """The head of the column in an export, if its values are not what the page shows."""
-    template: str = "text"
-    """The template of the cell, in `console/cells`."""
+    cell: Cell = cells.text
+    """The cell on a page; one of `console.rows.cells`."""
     sort: str = ""
     """The sort that a click on its head leads to."""
     needs: str = ""
@@ -41,8 +43,9 @@ class Column:
     is_number: bool = False
 
     @property
-    def path(self) -> str:
-        return f"console/cells/{self.template}.html"
+    def kind(self) -> str:
+        """The name of the cell, such as ``time`` or ``span``."""
+        return self.cell.__name__
 
 
 def _related(name: str) -> Value:
@@ -75,45 +78,45 @@ COLUMNS: dict[str, Column] = {
     column.slug: column
     for column in (
         Column(
-            slug="ticket", label=_("Ticket"), value=lambda row: row.ticket.label, template="ticket", sort="number",
+            slug="ticket", label=_("Ticket"), value=lambda row: row.ticket.label, cell=cells.ticket, sort="number",
             is_for_all=True,
         ),
-        Column(slug="title", label=_("Title"), value=lambda row: row.ticket.title, template="title", is_for_all=True),
+        Column(slug="title", label=_("Title"), value=lambda row: row.ticket.title, cell=cells.title, is_for_all=True),
         Column(
-            slug="priority", label=_("Priority"), value=lambda row: row.ticket.priority, template="priority",
+            slug="priority", label=_("Priority"), value=lambda row: row.ticket.priority, cell=cells.priority,
             sort="priority", is_for_all=True,
         ),
-        Column(slug="status", label=_("Status"), value=lambda row: row.status, template="status", is_for_all=True),
+        Column(slug="status", label=_("Status"), value=lambda row: row.status, cell=cells.status, is_for_all=True),
         Column(
-            slug="holder", label=_("Holder"), template="holder", sort="holder", is_for_all=True,
+            slug="holder", label=_("Holder"), cell=cells.holder, sort="holder", is_for_all=True,
             value=lambda row: str(row.ticket.holder) if row.is_holder_known else None,
         ),
         Column(
-            slug="clocks", label=_("Clocks"), exported_as=_("Due"), template="clocks", sort="due",
+            slug="clocks", label=_("Clocks"), exported_as=_("Due"), cell=cells.clocks, sort="due",
             value=_next_due, needs="badges",
         ),
         Column(
-            slug="due", label=_("Due"), template="time", sort="due", needs="first", is_for_all=True,
+            slug="due", label=_("Due"), cell=cells.time, sort="due", needs="first", is_for_all=True,
             value=lambda row: row.first.due_at if row.first else None,
         ),
         Column(
-            slug="left", label=_("Working time left"), template="span", needs="first", is_for_all=True, is_number=True,
+            slug="left", label=_("Working time left"), cell=cells.span, needs="first", is_for_all=True, is_number=True,
             value=lambda row: row.first.remaining if row.first else None,
         ),
         Column(
-            slug="used", label=_("Working time used"), template="span", needs="first", is_for_all=True, is_number=True,
+            slug="used", label=_("Working time used"), cell=cells.span, needs="first", is_for_all=True, is_number=True,
             value=lambda row: row.first.used if row.first else None,
         ),
         Column(
-            slug="percent", label=_("Used (%)"), template="number", needs="first", is_for_all=True, is_number=True,
+            slug="percent", label=_("Used (%)"), cell=cells.number, needs="first", is_for_all=True, is_number=True,
             value=_percent,
         ),
         Column(
-            slug="risk", label=_("Business risk"), template="reason", sort="risk", needs="stakes", relation="requester",
+            slug="risk", label=_("Business risk"), cell=cells.reason, sort="risk", needs="stakes", relation="requester",
             value=lambda row: why(row.stakes) if row.stakes else None,
         ),
         Column(
-            slug="held", label=_("With the holder"), template="span", sort="held", is_number=True,
+            slug="held", label=_("With the holder"), cell=cells.span, sort="held", is_number=True,
             value=lambda row: row.held,
         ),
         Column(slug="service", label=_("Service"), value=_related("service"), sort="service", is_for_all=True),
@@ -126,14 +129,14 @@ COLUMNS: dict[str, Column] = {
         Column(slug="remote", label=_("Vendor's status"), value=_statuses, needs="legs", is_for_all=True),
         Column(slug="kind", label=_("Kind"), value=lambda row: row.ticket.get_kind_display(), is_for_all=True),
         Column(
-            slug="returns", label=_("Returns"), value=lambda row: row.ticket.bounces, template="number", is_number=True
+            slug="returns", label=_("Returns"), value=lambda row: row.ticket.bounces, cell=cells.number, is_number=True
         ),
         Column(
-            slug="opened", label=_("Opened"), value=lambda row: row.ticket.opened_at, template="time", sort="opened",
+            slug="opened", label=_("Opened"), value=lambda row: row.ticket.opened_at, cell=cells.time, sort="opened",
             is_for_all=True,
         ),
         Column(
-            slug="changed", label=_("Changed"), value=lambda row: row.ticket.changed_at, template="time",
+            slug="changed", label=_("Changed"), value=lambda row: row.ticket.changed_at, cell=cells.time,
             sort="changed", is_for_all=True,
         ),
     )

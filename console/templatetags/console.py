@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,31 +13,41 @@ from django.http import QueryDict
 from django.template import Context
 from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.functional import Promise
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from console import polling
 from console.durations import span
+from console.rows import badges, labels
 from console.rows.columns import Column
 from console.rows.tickets import TicketRow
 from console.rows.time_chart import colour_of
-from hub.models import SearchEntry, User, ViewPreference
+from hub.models import User, ViewPreference
 from hub.previews import rendering
 from hub.queries import permissions, saved_views
 from hub.queries.board import Number
 from hub.queries.event_words import RELATED
 from hub.queries.sorting import SORTS, Order, Sort
-from hub.queries.tickets import Related
-from hub.search.finding import Hit
+from hub.queries.tickets import Badge, Related
 from workflows.models import Notice
 
 register = template.Library()
 register.filter("span", span)
-
-
 register.filter("colour", colour_of)
+register.filter("reason", labels.reason)
+register.filter("phase_class", labels.phase_class)
+
+
+@register.simple_tag
+def badge(of: Badge, *, hides_due: bool = False) -> SafeString:
+    """The badge of a clock; with when a running clock is due, unless that stands beside it."""
+    return badges.as_html(of, hides_due=hides_due)
+
+
+@register.simple_tag
+def cells(row: TicketRow, columns: Sequence[Column]) -> SafeString:
+    """The cells of a row of a list."""
+    return mark_safe("".join(column.cell(row, column.value(row)) for column in columns))  # noqa: S308 - of SafeStrings
 
 
 @register.simple_tag
@@ -71,60 +82,12 @@ def looks(user: User) -> bool:
     return permissions.sees_everything(user)
 
 
-@register.filter
-def cell(row: TicketRow, column: Column) -> Any:
-    """What a column says of a row."""
-    return column.value(row)
-
-
-@register.filter
-def where_found(hit: Hit) -> str:
-    """Which text of a ticket was found."""
-    at = date_format(localtime(hit.at), "MOMENT_FORMAT") if hit.at is not None else ""
-    if hit.kind == SearchEntry.Kind.MESSAGE and hit.author:
-        return gettext("Message from %(author)s, %(at)s:") % {"author": hit.author, "at": at}
-    if hit.kind == SearchEntry.Kind.MESSAGE:
-        return gettext("Message of %(at)s:") % {"at": at}
-    return str(FOUND_IN.get(hit.kind, ""))
-
-
-FOUND_IN: dict[str, Promise | str] = {
-    SearchEntry.Kind.TICKET: _("Description:"),
-    SearchEntry.Kind.REQUESTER: _("Requester:"),
-    SearchEntry.Kind.ADDRESS: _("Requester:"),
-    SearchEntry.Kind.NUMBER: _("Vendor's number:"),
-    SearchEntry.Kind.ATTACHMENT: _("Attachment:"),
-}
-REASONS = {
-    "to_assign": _("to assign"),
-    "to_accept": _("to accept"),
-    "to_verify": _("to verify"),
-    "working": _("working"),
-    "transport": _("on its way"),
-    "to_send": _("about to be sent"),
-    "waiting_requester": _("waiting for the requester"),
-    "waiting_unasked": _("requester not asked yet"),
-    "waiting_us": _("waiting for us"),
-    "waiting_own": _("waiting"),
-    "waiting_circle": _("circular wait"),
-    "awaited": _("awaited by another organisation"),
-    "contested": _("in joint triage"),
-    "unrecorded": _("not recorded"),
-}
 CHARGES = {
     "holder": "charge-holder",
     "hub": "charge-hub",
     "nobody": "charge-nobody",
     "requester": "charge-requester",
     "contested": "charge-contested",
-}
-STATES = {
-    "breached": "bg-red-lt",
-    "soon": "bg-orange-lt",
-    "running": "bg-green-lt",
-    "paused": "bg-secondary-lt",
-    "idle": "bg-secondary-lt",
-    "met": "bg-azure-lt",
 }
 STAGES = {
     "offered": "bg-orange-lt",
@@ -133,20 +96,6 @@ STAGES = {
     "waiting": "bg-yellow-lt",
     "done": "bg-azure-lt",
 }
-PHASES = {
-    "new": "bg-orange-lt",
-    "active": "bg-green-lt",
-    "waiting": "bg-yellow-lt",
-    "resolved": "bg-azure-lt",
-    "closed": "bg-secondary-lt",
-    "cancelled": "bg-secondary-lt",
-}
-
-
-@register.filter
-def reason(value: str) -> str:
-    """The label of the reason why the holder has the ticket."""
-    return str(REASONS.get(value, value.replace("_", " ")))
 
 
 @register.filter
@@ -156,18 +105,8 @@ def relation(related: Related) -> str:
 
 
 @register.filter
-def state_class(value: str) -> str:
-    return STATES.get(value, "bg-secondary-lt")
-
-
-@register.filter
 def stage_class(value: str) -> str:
     return STAGES.get(value, "bg-secondary-lt")
-
-
-@register.filter
-def phase_class(value: str) -> str:
-    return PHASES.get(value, "bg-secondary-lt")
 
 
 @register.filter

@@ -74,7 +74,6 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         "offered": columns.offered(reader),
         "show_rest": [each for each in [*filters.parameters(), *_parameters(kept)] if each[0] != "show"],
         "may_bulk": permissions.may_work(user),
-        "knows_clocks": reader.known is None,
         "verbs": list(VERBS.values()),
         "page": "tickets",
         "cursor": live_cursor(user),

@@ -29,7 +29,6 @@ def ticket_totals(request: HttpRequest) -> HttpResponse:
         "totals": totals(found, by, filters, reader),
         "filters": filters,
         "chips": chips(filters, reader, kept=f"by={by.slug}"),
-        "knows_clocks": True,
         "page": "tickets",
     }
     return render(request, "console/totals.html", shown)

@@ -124,8 +124,8 @@ def window(
     """Carry out an action so that it can be undone, in one transaction.
 
     After the block, the window has a primary key if there is something to undo. `session` is the digest of a session's
-    key (`digest_of`); `action` joins the windows of a bulk action. The window is open for `SECONDS` unless `seconds` are
-    given.
+    key (`digest_of`); `action` joins the windows of a bulk action. The window stays open for `SECONDS`, or for the
+    given `seconds`.
     """
     with transaction.atomic():
         locked = tickets.locked(ticket)

@@ -148,6 +148,7 @@ class Leg(models.Model):
         ]
         indexes = [
             models.Index(fields=["organisation", "stage"], name="leg_by_organisation_and_stage"),
+            models.Index(fields=["organisation", "ticket"], name="leg_by_organisation_and_ticket"),
             models.Index(fields=["ticket"], condition=Q(stage="offered"), name="leg_offered"),
             models.Index(
                 fields=["deadline_at"],

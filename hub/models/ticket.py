@@ -185,6 +185,7 @@ class Ticket(models.Model):
                 for name, fields in OPEN_LISTS.items()
             ),
             models.Index(fields=["id"], condition=Q(is_indexed=False), name="ticket_to_index"),
+            models.Index(fields=["id"], condition=Q(is_major=True, phase__in=OPEN), name="ticket_major_and_open"),
         ]
 
     def __str__(self) -> str:

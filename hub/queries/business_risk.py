@@ -17,21 +17,27 @@ The risk of a ticket is what the next hour costs the business, weighted by how s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import connection
+from django.db.models import Q, QuerySet
 
-from hub.models import OPEN, Relation, Service, Ticket
-from hub.queries.clock_states import running_clocks
+from hub.models import OPEN, Clock, Person, Relation, Service, Ticket
+from hub.queries.clock_states import ENDED, running_clocks
 from hub.queries.filter_fields import Reader
-from hub.queries.tickets import Badge, first_due, with_relations
+from hub.queries.tickets import first_left, with_relations
 
 SHOWN = 7
 SOONEST = 300
-"""So many tickets are ranked of those whose service levels end first; with majors, VIPs and the costliest services."""
+"""So many tickets are ranked of those whose service levels end first; with majors, VIPs and the costliest services.
+
+They are looked for among three times as many clocks of all contracts.
+"""
 MORE = 200
 STAND_INS: Mapping[int, int] = {1: 1000, 2: 250, 3: 50, 4: 10}
 """What an hour counts by tier if no cost is known, in the main currency."""
@@ -99,29 +105,54 @@ class Stakes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rank:
+    """What one ticket puts at stake, among others."""
+
+    pk: int
+    number: int
+    stakes: Stakes
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ranked:
     """A ticket with what it puts at stake."""
 
     ticket: Ticket
     stakes: Stakes
-    clock: Badge | None
-    """The service level that is breached first."""
 
 
-def fix_first(tickets: QuerySet[Ticket], reader: Reader, *, most: int = SHOWN) -> list[Ranked]:
-    """The open tickets with the highest risk. Only for readers who see everything."""
+class _Facts(NamedTuple):
+    """What the rank of a ticket depends on, besides its clocks; thousands of whole tickets would be slow to read."""
+
+    pk: int
+    number: int
+    service_id: int | None
+    requester_id: int | None
+    is_vip: bool | None
+    is_major: bool
+    phase: str
+    imported_from_id: int | None = None
+
+
+_FACTS = ("pk", "number", "service_id", "requester_id", "requester__is_vip", "is_major", "phase", "imported_from_id")
+
+
+def fix_first(reader: Reader, *, most: int = SHOWN) -> list[Ranked]:
+    """The open tickets with the highest risk, of all that there are; for readers who see everything."""
     services = affected_services()
-    return _ranked(_candidates(tickets, services), services, reader)[:most]
+    top = _ranked(_candidates(Ticket.objects.all(), services), services, reader, most=most)
+    found = with_relations(Ticket.objects.filter(pk__in=[each.pk for each in top])).in_bulk()
+    return [Ranked(ticket=found[each.pk], stakes=each.stakes) for each in top if each.pk in found]
 
 
-def ranked(tickets: QuerySet[Ticket], reader: Reader, *, most: int) -> tuple[list[Ranked], bool]:
+def ranked(tickets: QuerySet[Ticket], reader: Reader, *, most: int) -> tuple[list[Rank], bool]:
     """The open ones of these tickets by risk, and whether these are all.
 
     If they are more than `most`, only those that are likely to be at the top are ranked.
     """
     services = affected_services()
     live = tickets.filter(phase__in=OPEN, imported_from__isnull=True)
-    chosen = list(with_relations(live.order_by(), "requester")[: most + 1])
+    chosen = _read(live.order_by()[: most + 1])
     are_all = len(chosen) <= most
     if not are_all:
         chosen = _candidates(tickets, services, is_part=True)
@@ -130,37 +161,54 @@ def ranked(tickets: QuerySet[Ticket], reader: Reader, *, most: int) -> tuple[lis
 
 def stakes_of(tickets: Sequence[Ticket], reader: Reader) -> dict[int, Stakes]:
     """What each of these tickets puts at stake, by primary key; nothing for those that have ended."""
-    live = [ticket for ticket in tickets if ticket.is_open]
-    return {each.ticket.pk: each.stakes for each in _ranked(live, affected_services(), reader)}
+    live = [
+        _Facts(
+            pk=ticket.pk,
+            number=ticket.number,
+            service_id=ticket.service_id,
+            requester_id=ticket.requester_id,
+            is_vip=ticket.requester is not None and ticket.requester.is_vip,
+            is_major=ticket.is_major,
+            phase=ticket.phase,
+        )
+        for ticket in tickets
+        if ticket.is_open
+    ]
+    return {each.pk: each.stakes for each in _ranked(live, affected_services(), reader)}
 
 
-def _ranked(chosen: Sequence[Ticket], services: Mapping[int, Affected], reader: Reader) -> list[Ranked]:
-    clocks = first_due(chosen, reader)
+def _ranked(
+    chosen: Sequence[_Facts], services: Mapping[int, Affected], reader: Reader, *, most: int | None = None
+) -> list[Rank]:
+    """The tickets by risk; at most `most` of them."""
+    left = first_left([facts.pk for facts in chosen], reader)
+    stakes = {facts.pk: _stakes(facts, services, left.get(facts.pk), 1) for facts in chosen}
+    if most is not None and len(chosen) > most:
+        # Further requesters raise a risk up to a limit: whoever stays behind even so needs none of them counted.
+        least = sorted((each.risk for each in stakes.values()), reverse=True)[most - 1]
+        limit = Stakes(people=MOST_PEOPLE).people_factor
+        chosen = [facts for facts in chosen if limit * stakes[facts.pk].risk >= least]
     people = _requesters(chosen)
     found = [
-        Ranked(
-            ticket=ticket,
-            clock=clocks.get(ticket.pk),
-            stakes=_stakes(ticket, services, clocks.get(ticket.pk), people.get(ticket.pk, 1)),
-        )
-        for ticket in chosen
+        Rank(pk=facts.pk, number=facts.number, stakes=replace(stakes[facts.pk], people=people.get(facts.pk, 1)))
+        for facts in chosen
     ]
-    return sorted(found, key=lambda each: (-each.stakes.risk, each.ticket.number))
+    return sorted(found, key=lambda each: (-each.stakes.risk, each.number))[:most]
 
 
-def _stakes(ticket: Ticket, services: Mapping[int, Affected], clock: Badge | None, people: int) -> Stakes:
-    affected = services.get(ticket.service_id) if ticket.service_id is not None else None
+def _stakes(facts: _Facts, services: Mapping[int, Affected], left: int | None, people: int) -> Stakes:
+    affected = services.get(facts.service_id) if facts.service_id is not None else None
     return Stakes(
-        service=str(ticket.service) if ticket.service is not None else "",
-        own_tier=ticket.service.tier if ticket.service is not None else None,
+        service=affected.name if affected is not None else "",
+        own_tier=affected.own_tier if affected is not None else None,
         tier=affected.tier if affected is not None else None,
         cost=affected.cost if affected is not None else None,
         other_currency=affected is not None and affected.other_currency,
         dependents=affected.dependents if affected is not None else 0,
-        left=clock.remaining if clock is not None else None,
+        left=left,
         people=people,
-        is_vip=ticket.requester is not None and ticket.requester.is_vip,
-        is_major=ticket.is_major,
+        is_vip=bool(facts.is_vip),
+        is_major=facts.is_major,
     )
 
 
@@ -168,13 +216,17 @@ def _stakes(ticket: Ticket, services: Mapping[int, Affected], clock: Badge | Non
 class Affected:
     """What an outage of one service affects: the service and all that depend on it."""
 
+    name: str
+    own_tier: int
     tier: int
+    """The most critical among them."""
     cost: Decimal | None
     other_currency: bool
     dependents: int
 
 
 class _Service(NamedTuple):
+    name: str
     tier: int
     outage_cost: Decimal | None
     outage_currency: str
@@ -184,12 +236,12 @@ def affected_services() -> dict[int, Affected]:
     """By service, what its outage affects."""
     services: dict[int, _Service] = {}
     depending: dict[int, set[int]] = {}
-    rows = Service.objects.values_list("pk", "tier", "outage_cost", "outage_currency", "depends_on")
-    for pk, tier, cost, currency, used in rows:
-        services[pk] = _Service(tier, cost, currency)
+    rows = Service.objects.values_list("pk", "name", "tier", "outage_cost", "outage_currency", "depends_on")
+    for pk, name, tier, cost, currency, used in rows:
+        services[pk] = _Service(name, tier, cost, currency)
         if used is not None:
             depending.setdefault(used, set()).add(pk)
-    return {pk: _affected([services[each] for each in _reached(pk, depending)]) for pk in services}
+    return {pk: _affected(own, [services[each] for each in _reached(pk, depending)]) for pk, own in services.items()}
 
 
 def _reached(start: int, depending: Mapping[int, Iterable[int]]) -> set[int]:
@@ -203,10 +255,12 @@ def _reached(start: int, depending: Mapping[int, Iterable[int]]) -> set[int]:
     return found
 
 
-def _affected(services: Sequence[_Service]) -> Affected:
+def _affected(own: _Service, services: Sequence[_Service]) -> Affected:
     known = [each for each in services if each.outage_cost is not None]
     costs = [each.outage_cost for each in known if each.outage_currency == settings.CURRENCY]
     return Affected(
+        name=own.name,
+        own_tier=own.tier,
         tier=min(each.tier for each in services),
         cost=sum((cost for cost in costs if cost is not None), Decimal()) if costs else None,
         other_currency=bool(known) and not costs,
@@ -214,28 +268,49 @@ def _affected(services: Sequence[_Service]) -> Affected:
     )
 
 
-def _candidates(tickets: QuerySet[Ticket], services: Mapping[int, Affected], *, is_part: bool = False) -> list[Ticket]:
-    """The open tickets that may be at the top; `is_part`: the tickets are not all that the reader may see."""
+def _candidates(tickets: QuerySet[Ticket], services: Mapping[int, Affected], *, is_part: bool = False) -> list[_Facts]:
+    """Those of the tickets that are open and may be at the top; `is_part`: they are not all tickets.
+
+    Each part has an index by which it is found. Clocks run on open tickets only, which no statistics of a database
+    know: where all tickets are asked for, their phases are looked at here.
+    """
     live = tickets.filter(phase__in=OPEN, imported_from__isnull=True)
-    running = running_clocks().filter(ticket__phase__in=OPEN)
+    counting = Clock.objects.filter(is_current=True, state=Clock.State.ACTIVE, breach_at__isnull=False)
     if is_part:
-        running = running.filter(ticket__in=live.order_by().values("pk"))
-    soonest = running.order_by("due_at").values_list("ticket_id", flat=True)[:SOONEST]
-    others = Relation.objects.filter(kind__in=["parent", "duplicate"]).filter(
-        Q(from_ticket=OuterRef("pk")) | Q(to_ticket=OuterRef("pk"))
+        counting = counting.filter(ticket__in=live.order_by().values("pk"))
+    counting = counting.exclude(state__in=ENDED).order_by("breach_at", "pk")
+    running = running_clocks().filter(pk__in=counting.values("pk")[: 3 * SOONEST])
+    others = Relation.objects.filter(kind__in=["parent", "duplicate"])
+    special = (
+        live.filter(is_major=True),
+        live.filter(requester__in=Person.objects.filter(is_vip=True).values("pk")),
+        live.filter(pk__in=others.values("from_ticket")),
+        live.filter(pk__in=others.values("to_ticket")),
     )
-    special = live.filter(Q(is_major=True) | Q(requester__is_vip=True) | Q(Exists(others)))
     costly = sorted(services, key=lambda pk: -(services[pk].cost or STAND_INS[services[pk].tier]))[:10]
-    keys = {
-        *soonest,
-        *special.order_by("-changed_at").values_list("pk", flat=True)[:MORE],
-        *live.filter(service__in=costly).order_by("-changed_at").values_list("pk", flat=True)[:MORE],
-        *live.order_by("-changed_at").values_list("pk", flat=True)[:SHOWN],
-    }
-    return list(with_relations(live.filter(pk__in=keys), "requester"))
+    return _read(
+        running.order_by("breach_at", "pk")[:SOONEST],
+        *(part.order_by("-changed_at")[:MORE] for part in special),
+        live.filter(service__in=costly).order_by("-changed_at")[:MORE],
+        live.order_by("-changed_at")[:SHOWN],
+    )
 
 
-def _requesters(tickets: Sequence[Ticket]) -> dict[int, int]:
+def _read(*parts: QuerySet[Ticket] | QuerySet[Clock]) -> list[_Facts]:
+    """What the ranks of the open tickets of all parts depend on, each ticket once; in one query."""
+    if len(parts) > 1 and connection.features.supports_slicing_ordering_in_compound:
+        first, *more = (
+            part.values_list(*(f"ticket__{name}" if part.model is Clock else name for name in _FACTS)) for part in parts
+        )
+        rows = first.union(*more)
+    else:
+        keys = (Q(pk__in=part.values("ticket" if part.model is Clock else "pk")) for part in parts)
+        rows = Ticket.objects.filter(reduce(or_, keys)).values_list(*_FACTS)
+    facts = [_Facts(*row) for row in rows]
+    return [each for each in facts if each.phase in OPEN and each.imported_from_id is None]
+
+
+def _requesters(tickets: Sequence[_Facts]) -> dict[int, int]:
     """By ticket, how many people requested it, its children and its duplicates."""
     people = {ticket.pk: {ticket.requester_id} for ticket in tickets}
     rows = Relation.objects.filter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from hub.models import Clock, Contract
 
@@ -14,7 +14,8 @@ ENDED = (Clock.State.STOPPED, Clock.State.CANCELLED)
 
 def late_clocks(*, at: datetime, of: Collection[int] | None = None) -> QuerySet[Clock]:
     """Clocks that are breached at `at` and have not ended; `of` limits them to UC clocks of these parties."""
-    rows = Clock.objects.filter(Q(is_breached=True) | Q(breach_at__lte=at), is_current=True).exclude(state__in=ENDED)
+    # A current clock that is breached was so at `breach_at`; one that is running will be.
+    rows = Clock.objects.filter(breach_at__lte=at, is_current=True).exclude(state__in=ENDED)
     return _of(rows, of)
 
 

@@ -123,8 +123,8 @@ def _engaged(values: Sequence[str], reader: Reader) -> Q:
 
 
 def _breached_by(values: Sequence[str], reader: Reader) -> Q:
-    late = late_clocks(at=reader.at, of=reader.known).filter(ticket=OuterRef("pk"), party__public_id__in=values)
-    return Q(Exists(late), phase__in=OPEN)
+    late = late_clocks(at=reader.at, of=reader.known).filter(party__public_id__in=values)
+    return Q(pk__in=late.values("ticket"), phase__in=OPEN)
 
 
 CLOCKS = (
@@ -139,15 +139,15 @@ CLOCKS = (
 def _clocks(values: Sequence[str], reader: Reader) -> Q:
     current = Clock.objects.filter(ticket=OuterRef("pk"), is_current=True)
     by_value = {
-        "breached": Exists(late_clocks(at=reader.at, of=reader.known).filter(ticket=OuterRef("pk"))),
-        "soon": Exists(soon_clocks(at=reader.at, of=reader.known).filter(ticket=OuterRef("pk"))),
-        "running": Exists(current.filter(state=Clock.State.ACTIVE)),
-        "paused": Exists(current.filter(state=Clock.State.PAUSED)),
-        NONE: ~Exists(current),
+        "breached": Q(pk__in=late_clocks(at=reader.at, of=reader.known).values("ticket")),
+        "soon": Q(pk__in=soon_clocks(at=reader.at, of=reader.known).values("ticket")),
+        "running": Q(Exists(current.filter(state=Clock.State.ACTIVE))),
+        "paused": Q(Exists(current.filter(state=Clock.State.PAUSED))),
+        NONE: Q(~Exists(current)),
     }
     found = Q(pk__in=[])
     for value in values:
-        found |= Q(by_value[value]) if value in by_value else Q(pk__in=[])
+        found |= by_value[value] if value in by_value else Q(pk__in=[])
     return found
 
 
@@ -164,10 +164,10 @@ IS = (
 
 
 def _is(values: Sequence[str], _reader: Reader) -> Q:
-    offers = Leg.objects.filter(ticket=OuterRef("pk"), stage=Stage.OFFERED)
+    offers = Leg.objects.filter(stage=Stage.OFFERED).values("ticket")
     by_value = {
-        "undelivered": Q(Exists(offers.filter(delivered_at=None)), phase__in=OPEN),
-        "unanswered": Q(Exists(offers.exclude(delivered_at=None)), phase__in=OPEN),
+        "undelivered": Q(pk__in=offers.filter(delivered_at=None), phase__in=OPEN),
+        "unanswered": Q(pk__in=offers.exclude(delivered_at=None), phase__in=OPEN),
         "triage": Q(hold_reason="contested", phase__in=OPEN),
         "major": Q(is_major=True),
         "vip": Q(requester__is_vip=True),

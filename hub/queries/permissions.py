@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 
-from hub.models import FOR_LATER, HistoryShare, Leg, Membership, Message, Organisation, Ticket, User
+from hub.models import FOR_LATER, HistoryShare, Leg, Membership, Message, Organisation, Person, Ticket, User
 from hub.queries import roles
 
 
@@ -64,7 +64,10 @@ def visible_tickets(user: User) -> QuerySet[Ticket]:
     """The tickets this person may read."""
     if sees_everything(user):
         return Ticket.objects.all()
-    return Ticket.objects.filter(takes_part(user) | Q(pk__in=_shared(_vendors(user)).values("ticket")))
+    vendors = _vendors(user)
+    own = takes_part(user)
+    # Looked up for each ticket, so that a page of a list ends with the tickets it shows.
+    return Ticket.objects.filter(own | Q(Exists(_shared(vendors).filter(ticket=OuterRef("pk")))) if vendors else own)
 
 
 def visible_keys(user: User, *, most: int) -> set[int] | None:
@@ -87,8 +90,10 @@ def visible_keys(user: User, *, most: int) -> set[int] | None:
 
 def takes_part(user: User) -> Q:
     """The tickets that this person requested or that were handed to their organisation; not a predecessor's tickets."""
-    theirs = Q(pk__in=Leg.objects.filter(organisation__in=_vendors(user)).values("ticket"))
-    return theirs | Q(requester__user=user)
+    requested = Q(requester__in=Person.objects.filter(user=user).values("pk"))
+    vendors = _vendors(user)
+    theirs = Leg.objects.filter(ticket=OuterRef("pk"), organisation__in=vendors)
+    return Q(Exists(theirs)) | requested if vendors else requested
 
 
 def _shared(organisations: list[int]) -> QuerySet[HistoryShare]:

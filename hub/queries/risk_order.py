@@ -16,6 +16,8 @@ from hub.queries.filter_fields import Reader
 from hub.queries.sorting import END, Order, Page, Place
 
 MOST = 1000
+_Row = tuple[Place, int | Ticket]
+"""Where a ticket is in the list; of those that are ranked, only the primary key, until a page shows them."""
 
 
 def page(
@@ -40,10 +42,10 @@ class _Ranking:
 
     def __init__(self, tickets: QuerySet[Ticket], order: Order, reader: Reader) -> None:
         ranked, self.are_all = business_risk.ranked(tickets, reader, most=MOST)
-        found = [(Place(value=each.stakes.risk, number=each.ticket.number), each.ticket) for each in ranked]
-        self.order = order
+        found: list[_Row] = [(Place(value=each.stakes.risk, number=each.number), each.pk) for each in ranked]
+        self.tickets, self.order = tickets, order
         self.first = sorted(found, key=lambda each: self._key(each[0]))
-        self.others = tickets.exclude(pk__in=[ticket.pk for _place, ticket in self.first])
+        self.others = tickets.exclude(pk__in=[pk for _place, pk in self.first])
 
     def _key(self, place: Place) -> tuple[float, int]:
         return (-place.value if self.order.is_descending else place.value), place.number
@@ -57,23 +59,25 @@ class _Ranking:
         found = self._forwards(start, size + 1)
         return self._page(found[:size], has_before=start is not None, has_after=len(found) > size)
 
-    def _page(self, found: Sequence[tuple[Place, Ticket]], *, has_before: bool, has_after: bool) -> Page:
+    def _page(self, found: Sequence[_Row], *, has_before: bool, has_after: bool) -> Page:
         if not found:
             return Page(rows=[])
+        known = self.tickets.in_bulk([each for _place, each in found if isinstance(each, int)])
+        tickets = [known.get(each) if isinstance(each, int) else each for _place, each in found]
         return Page(
-            rows=[ticket for _place, ticket in found],
+            rows=[ticket for ticket in tickets if ticket is not None],
             before=found[0][0].text() if has_before else "",
             after=found[-1][0].text() if has_after else "",
             is_ranked_in_part=not self.are_all,
         )
 
-    def _forwards(self, start: Place | None, count: int) -> list[tuple[Place, Ticket]]:
+    def _forwards(self, start: Place | None, count: int) -> list[_Row]:
         if start is not None and start.value is None:
             return self._rest(self.others.filter(number__gt=start.number).order_by("number")[:count])
         found = self.first[self._index(start) :][:count] if start is not None else self.first[:count]
         return found + self._rest(self.others.order_by("number")[: count - len(found)])
 
-    def _backwards(self, end: Place | None, count: int) -> list[tuple[Place, Ticket]]:
+    def _backwards(self, end: Place | None, count: int) -> list[_Row]:
         if end is not None and end.value is not None:
             return self.first[: self._index(end, after=False)][-count:]
         others = self.others if end is None else self.others.filter(number__lt=end.number)
@@ -83,11 +87,11 @@ class _Ranking:
 
     def _index(self, place: Place, *, after: bool = True) -> int:
         """Where the rows after a place begin, or those before it end. Risks rise by the minute: the ticket decides."""
-        for index, (known, _ticket) in enumerate(self.first):
+        for index, (known, _pk) in enumerate(self.first):
             if known.number == place.number:
                 return index + after
-        return sum(self._key(known) < self._key(place) for known, _ticket in self.first)
+        return sum(self._key(known) < self._key(place) for known, _pk in self.first)
 
     @staticmethod
-    def _rest(tickets: QuerySet[Ticket]) -> list[tuple[Place, Ticket]]:
+    def _rest(tickets: QuerySet[Ticket]) -> list[_Row]:
         return [(Place(value=None, number=ticket.number), ticket) for ticket in tickets]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
-from hub.models import OPEN, Clock, Contract, LedgerSegment, Organisation, Phase, Relation, Ticket
+from hub.models import OPEN, Calendar, Clock, Contract, LedgerSegment, Organisation, Phase, Relation, Ticket
 from hub.queries import filter_fields
 from hub.queries.calendars import calendar_of
 from hub.queries.clock_states import late_clocks, running_clocks, soon_clocks
-from hub.queries.clocks import seconds_used
+from hub.queries.clocks import seconds_since, seconds_used
 from hub.queries.filter_fields import Reader
 from hub.queries.filters import Filters
+
+CONTRACTS = Prefetch("contract", Contract.objects.select_related("calendar"))
+"""Each contract and its calendar once: the clocks of a list have few."""
 
 
 def with_relations(tickets: QuerySet[Ticket], *more: str) -> QuerySet[Ticket]:
@@ -27,10 +30,22 @@ def first_due(tickets: Iterable[Ticket], reader: Reader) -> dict[int, Badge]:
     """By ticket, the running clock that is due first: of service levels, or of the reader's own organisations."""
     rows = running_clocks(of=reader.known).filter(ticket__in=[ticket.pk for ticket in tickets])
     found: dict[int, Badge] = {}
-    for clock in rows.select_related("contract__calendar", "calendar", "party").order_by("due_at", "pk"):
+    for clock in rows.select_related("calendar").prefetch_related(CONTRACTS).order_by("due_at", "pk"):
         if clock.ticket_id not in found:
             found[clock.ticket_id] = badge(clock, at=reader.at)
     return found
+
+
+def first_left(tickets: Collection[int], reader: Reader) -> dict[int, int]:
+    """By primary key of the ticket, the working seconds left on the running clock that is due first, as `first_due`."""
+    rows = running_clocks(of=reader.known).filter(ticket__in=tickets, goal_seconds__isnull=False)
+    facts = ("ticket_id", "goal_seconds", "used_seconds", "as_of", "calendar_id", "contract__calendar_id")
+    first = {row[0]: row[1:] for row in rows.order_by("-due_at", "-pk").values_list(*facts)}  # the last one stays
+    hours = Calendar.objects.in_bulk({own or agreed for _goal, _used, _since, own, agreed in first.values()})
+    return {
+        pk: (goal or 0) - used - seconds_since(hours[own or agreed], since, at=reader.at)
+        for pk, (goal, used, since, own, agreed) in first.items()
+    }
 
 
 def narrowed(tickets: QuerySet[Ticket], filters: Filters, reader: Reader) -> QuerySet[Ticket]:
@@ -65,8 +80,8 @@ def _in_state(show: str, reader: Reader) -> Q:
     """The condition of a value of `Filters.show`, for tickets that were not imported as history."""
     clocks = {"breached": late_clocks, "at_risk": soon_clocks}.get(show)
     if clocks is not None:
-        theirs = clocks(at=reader.at, of=reader.known).filter(ticket=OuterRef("pk"))
-        return Q(Exists(theirs), phase__in=OPEN)
+        # Few clocks are late or at risk; they are looked up once, and not for each ticket.
+        return Q(pk__in=clocks(at=reader.at, of=reader.known).values("ticket"), phase__in=OPEN)
     if show == "without_clock" and reader.known is not None:
         return Q(pk__in=[])  # others' clocks are no business of a vendor
     if show == "without_clock":
@@ -137,11 +152,12 @@ def badge(clock: Clock, *, at: datetime) -> Badge:
 
 
 def listed_clocks(tickets: Iterable[Ticket], *, at: datetime) -> dict[int, list[Badge]]:
-    """The badges of current SLA clocks by key of the ticket, in one query."""
+    """The badges of current SLA clocks by key of the ticket. Two queries."""
     rows = (
         Clock.objects.filter(ticket__in=[ticket.pk for ticket in tickets], is_current=True)
         .filter(contract__kind=Contract.Kind.SLA)
-        .select_related("contract__calendar", "calendar", "party")
+        .select_related("calendar")
+        .prefetch_related(CONTRACTS)
         .order_by("due_at", "pk")
     )
     found: dict[int, list[Badge]] = {}

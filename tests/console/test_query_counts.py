@@ -54,12 +54,12 @@ def one_more(world: Organisation, agent: Actor, user: User) -> Ticket:
 
 
 LISTS = [
-    ("/tickets/", 9),
-    ("/tickets/?columns=ticket,risk,due,left,number,requester,assignee,team,site,asset&sort=-risk", 17),
-    ("/tickets/?q=mail", 10),
+    ("/tickets/", 10),
+    ("/tickets/?columns=ticket,risk,due,left,number,requester,assignee,team,site,asset&sort=-risk", 21),
+    ("/tickets/?q=mail", 11),
     ("/tickets/totals/", 6),
-    ("/", 20),
-    ("/work/", 11),
+    ("/", 17),
+    ("/work/", 12),
     ("/notices/", 7),
     ("/vendors/", 10),
 ]

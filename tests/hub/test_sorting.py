@@ -147,7 +147,7 @@ def test_a_list_by_risk_begins_as_fix_this_first_does(
         monkeypatch.setattr(business_risk, "MORE", 2)
     ended = Ticket.objects.order_by("number")[2]
     transitions.move(ticket=ended, name="cancel", actor=agent, at=reader.at)
-    first = [each.ticket.number for each in business_risk.fix_first(Ticket.objects.all(), reader, most=4)]
+    first = [each.ticket.number for each in business_risk.fix_first(reader, most=4)]
     numbers = [number for page in walked(reader, "-risk", size=3) for number in page]
     assert numbers[:4] == first
     assert numbers[-1] == ended.number or most == 4
@@ -175,6 +175,6 @@ def test_a_ticket_whose_risk_rises_is_on_no_page_twice(reader: Reader) -> None:
     first = risk_order.page(Ticket.objects.all(), order, reader, size=3)
     later = Reader(user_id=reader.user_id, at=reader.at + timedelta(minutes=40))
     second = risk_order.page(Ticket.objects.all(), order, later, size=50, after=first.after)
-    ranked = [each.ticket.number for each in business_risk.ranked(Ticket.objects.all(), later, most=1000)[0]]
+    ranked = [each.number for each in business_risk.ranked(Ticket.objects.all(), later, most=1000)[0]]
     here = ranked.index(first.rows[-1].number)
     assert [row.number for row in second.rows][: len(ranked) - here - 1] == ranked[here + 1 :]
