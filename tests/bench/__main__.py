@@ -3,6 +3,7 @@
     make bench                                  on SQLite
     DATABASE_URL=postgresql://… make bench      on PostgreSQL, where the floor of the import is COPY
     make bench ONLY=path                        the path of a change, on a PostgreSQL cluster of its own
+    make bench ONLY=console                     the console over a million tickets, likewise
 
 Writes var/bench/bench.json and var/bench/bench.md.
 """
@@ -116,6 +117,10 @@ def table(found: list[Measured], counted: list[Counted]) -> str:
 
 
 def main() -> None:
+    if sys.argv[1:] == ["console"]:
+        from tests.bench import console
+
+        sys.exit(console.main())
     if sys.argv[1:] == ["path"]:
         from tests.bench import path
 

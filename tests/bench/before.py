@@ -14,12 +14,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMIT = "602caa8"
 KEPT = ROOT / "var" / "bench" / COMMIT
 """The work tree and its environment stay for the next run."""
-SHARED = ("both.py", "build.py", "cluster.py", "dataset.py", "path.py", "vendors.py")
+SHARED = (
+    "both.py", "build.py", "cluster.py", "console_data.py", "console_pages.py", "dataset.py", "path.py", "vendors.py",
+)  # fmt: skip
 
 
 class Missing(Exception):
@@ -36,17 +39,21 @@ class Build:
 
     def measure(self, part: str, *numbers: int, url: str, var: str) -> dict[str, float]:
         """Run one part of `tests.bench.both` in this build. Raises RuntimeError if the part fails."""
+        found: dict[str, float] = self.run("both", part, *map(str, numbers), url=url, var=var)
+        return found
+
+    def run(self, module: str, *arguments: str, url: str, var: str) -> Any:
+        """What a module of `tests.bench` prints as JSON in this build. Raises RuntimeError if it fails."""
         done = subprocess.run(
-            [self.python, "-m", "tests.bench.both", part, *map(str, numbers)],
+            [self.python, "-m", f"tests.bench.{module}", *arguments],
             cwd=self.tree,
             env=self._environment(url, f"{var}/{self.name}"),
             capture_output=True,
             text=True,
         )
         if done.returncode:
-            raise RuntimeError(f"{self.name}: {part} {numbers}\n{done.stderr[-3000:]}")
-        found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-        return found
+            raise RuntimeError(f"{self.name}: {module} {arguments}\n{done.stderr[-3000:]}")
+        return json.loads(done.stdout.splitlines()[-1])
 
     def migrate(self, url: str, var: str) -> None:
         environment = self._environment(url, f"{var}/{self.name}")

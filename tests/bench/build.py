@@ -19,6 +19,7 @@ if IS_BEFORE:
     from workflows import firing
     from workflows import handoffs as engagements
     from workflows import handoffs as stages
+    from workflows import moves as transitions
 else:
     from connectors.autotask.webhooks import signature
     from connectors.engine.inbound import reading
@@ -27,9 +28,20 @@ else:
     from hub.domain import due_clocks
     from worker import dispatcher
     from workflows.handoffs import comments, engagements, stages
+    from workflows.lifecycle import transitions
     from workflows.rules import execution as firing
 
-__all__ = ["comments", "dispatcher", "engagements", "firing", "reading", "sending", "signature", "stages"]
+__all__ = [
+    "comments",
+    "dispatcher",
+    "engagements",
+    "firing",
+    "reading",
+    "sending",
+    "signature",
+    "stages",
+    "transitions",
+]
 
 
 def fire_due_clocks(at: datetime) -> None:

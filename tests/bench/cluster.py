@@ -64,6 +64,7 @@ class Cluster:
 
     folder: Path
     port: int
+    settings: tuple[str, ...] = ()
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
@@ -75,7 +76,8 @@ class Cluster:
         return self.url(database)
 
     def start(self) -> None:
-        self._ctl("start", "-o", f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1", "-l", "log")
+        own = "".join(f" -c {setting}" for setting in self.settings)
+        self._ctl("start", "-o", f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1{own}", "-l", "log")
 
     def stop(self, *, mode: str = "fast") -> None:
         """`immediate` aborts all sessions without a word, as in a crash."""
@@ -88,15 +90,20 @@ class Cluster:
         _run(bin_ / "pg_ctl", "-D", self.folder / "data", "-w", act, *arguments)
 
 
+FAST = ("fsync=off", "autovacuum=off", "shared_buffers=1GB", "max_wal_size=16GB", "work_mem=16MB", "jit=off",
+        "max_parallel_workers_per_gather=0")  # fmt: skip
+"""For millions of rows that may be lost, and for CPU that is to be counted in one process."""
+
+
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A new cluster in a temporary folder. Raises RuntimeError if PostgreSQL's server is not installed."""
+def cluster(*settings: str) -> Iterator[Cluster]:
+    """A new cluster in a temporary folder, with these settings. Raises RuntimeError if PostgreSQL is not installed."""
     bin_ = binaries()
     if bin_ is None:
         raise RuntimeError(HOW)
     with _own_folder() as folder:
         _run(bin_ / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-        made = Cluster(folder, free_port())
+        made = Cluster(folder, free_port(), settings)
         made.start()
         try:
             yield made
