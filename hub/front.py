@@ -2,8 +2,8 @@
 
 A request is a small coroutine until its whole body has arrived, within limits of size and time; only then a thread runs
 the WSGI application. The path decides how large a body may be, and which gate may refuse it unread
-(`settings.BODY_RULES`). The response is taken from the thread at once and sent from here, however slowly the client
-reads. Whatever framing a body used (a length, chunks, HTTP/2 frames), the application gets its actual length.
+(`settings.BODY_RULES`). The response is taken from the thread as it is made and sent from here, however slowly the
+client reads. Whatever framing a body used (a length, chunks, HTTP/2 frames), the application gets its actual length.
 
 Refusals from here are sent before Django's middleware runs, so this module activates the language itself: that of the
 language cookie, or else of the Accept-Language header.
@@ -33,6 +33,8 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
+from hub.streamed import IN_MEMORY, Dropped, Streamed
+
 log = logging.getLogger(__name__)
 
 Scope = dict[str, Any]
@@ -43,8 +45,6 @@ T = TypeVar("T")
 RateLimiter = Callable[[WSGIRequest], HttpResponse | None]
 """Returns a refusal for a request whose body was not read yet, or None to accept it."""
 
-IN_MEMORY = 64 * 1024
-"""Bytes of a body that are kept in memory; a larger body goes to a temporary file."""
 PIECE = 64 * 1024
 """Bytes of a response that are sent at once."""
 SLOWEST = 20_000
@@ -89,7 +89,7 @@ class _Gone(Exception):
 
 
 class _Answer(NamedTuple):
-    """A complete response, independent of how fast the client reads."""
+    """A response, independent of how fast the client reads: complete, or as far as it is made (`Streamed`)."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -144,7 +144,22 @@ class Front:
             if direct is not None:
                 body.seek(0)
                 return await self._in_thread(_direct, direct, scope["path"], headers, body.read())
-            return await self._in_thread(_Once(self.application, scope, body).run)
+            return await self._run(_Once(self.application, scope, body))
+
+    async def _run(self, once: _Once) -> _Answer:
+        """The application's response; one that is made in parts as soon as it begins."""
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[_Answer] = loop.create_future()
+        content = Streamed(loop)
+        running = loop.run_in_executor(
+            self.pool, once.run, content, lambda answer: loop.call_soon_threadsafe(begun.set_result, answer)
+        )
+        either: set[asyncio.Future[Any]] = {running, begun}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if begun.done():
+            return begun.result()
+        content.close()
+        return running.result() or await begun
 
     async def _in_thread(self, call: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.pool, call, *args)
@@ -216,24 +231,43 @@ class _Once(WsgiToAsgiInstance):
             return None
         return _answer(refused)
 
-    def run(self) -> _Answer:
-        """The application's response."""
+    def run(self, content: Streamed, begin: Callable[[_Answer], object]) -> _Answer | None:
+        """The application's response; None if it is made in parts, and `begin` was called with the first one."""
         try:
             environ = self._environ()
         except ValueError:
             return _refusal(self.scope, 400, UNREADABLE)
-        content = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  closed when it is written
+        chunks = self.wsgi_application(environ, self.start_response)
         try:
-            chunks = self.wsgi_application(environ, self.start_response)
-            try:
-                for chunk in chunks:
-                    content.write(chunk)
-            finally:
-                if hasattr(chunks, "close"):
-                    chunks.close()
-        except BaseException:
-            content.close()
-            raise
+            if getattr(chunks, "streaming", False):
+                self._stream(chunks, content, begin)
+                return None
+            return self._begun(BytesIO(b"".join(chunks)))
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
+
+    def _stream(self, chunks: Iterable[bytes], content: Streamed, begin: Callable[[_Answer], object]) -> None:
+        has_begun = False
+        try:
+            for chunk in chunks:
+                content.write(chunk)
+                if not has_begun:
+                    begin(self._begun(content))
+                has_begun = True
+        except Dropped:
+            return
+        except Exception:
+            if not has_begun:
+                raise
+            log.exception("A response could not be made to its end")
+            content.end(has_failed=True)
+            return
+        content.end()
+        if not has_begun:
+            begin(self._begun(content))
+
+    def _begun(self, content: Any) -> _Answer:
         start: dict[str, Any] = self.response_start
         return _Answer(start["status"], start["headers"], content)
 
@@ -290,19 +324,35 @@ async def _read(receive: Receive, body: Any, limit: int, seconds: float) -> None
 
 
 async def _written(send: Send, answer: _Answer, seconds: float) -> None:
-    """Send the response as fast as the client reads it; after `seconds` the rest is dropped."""
+    """Send the response as fast as the client reads it; after `seconds` the rest is dropped.
+
+    Of a response that is still being made, each piece has this time.
+    """
     content = answer.content
     try:
-        content.seek(0)
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds) as limit:
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-            while piece := content.read(PIECE):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if isinstance(content, Streamed):
+                await _sent_in_parts(send, content, limit, seconds)
+            else:
+                while piece := content.read(PIECE):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
     except TimeoutError:
         pass
     finally:
         content.close()
+
+
+async def _sent_in_parts(send: Send, content: Streamed, limit: asyncio.Timeout, seconds: float) -> None:
+    now = asyncio.get_running_loop().time
+    while True:
+        limit.reschedule(None)  # the client does not wait longer than we do
+        piece = await content.read(PIECE)
+        limit.reschedule(now() + seconds)
+        if not piece:
+            return
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
 def _refusal(scope: Scope, status: int, text: Promise) -> _Answer:

@@ -294,6 +294,13 @@ BREAKS = (
         "if limit < 0:",
         (f"{FRONT}::test_a_length_over_the_limit_is_413_before_anything_is_read",),
     ),
+    Break(
+        "a download that broke off looks complete",
+        "hub/streamed.py",
+        "                    raise Unfinished\n",
+        '                    return b""\n',
+        (f"{FRONT}::test_a_response_that_breaks_off_is_not_complete",),
+    ),
     # -- what is found, listed and done to many
     Break(
         "a search finds what the reader may not read",
