@@ -1,4 +1,4 @@
-"""The palette: pages, views, organisations and tickets by what is typed."""
+"""The palette: pages, views, tickets, organisations, services and people by what is typed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from console.access import person
-from hub.models import Organisation, Ticket, User
+from hub.models import Organisation, Person, Service, Ticket, User
 from hub.queries import permissions, saved_views
 from hub.queries.filters import Filters
 from hub.search import finding
@@ -41,6 +42,8 @@ def palette(request: HttpRequest) -> HttpResponse:
     entries = [*_named(_pages(user), text), *_named(_views(user), text)]
     if text:
         entries = [*_tickets(user, text), *entries, *_organisations(user, text)]
+        if permissions.sees_everything(user):
+            entries += [*_services(text), *_people(text)]
     return render(request, "console/_palette.html", {"entries": entries, "text": text})
 
 
@@ -51,6 +54,7 @@ def _named(entries: Iterator[Entry], text: str) -> list[Entry]:
 def _pages(user: User) -> Iterator[Entry]:
     pages = [
         (_("Board"), "board", True),
+        (_("My work"), "my_work", permissions.may_work(user)),
         (_("Tickets"), "tickets", True),
         (_("New ticket"), "open", permissions.may_work(user)),
         (_("Vendors"), "vendors", permissions.sees_everything(user)),
@@ -75,13 +79,29 @@ def _tickets(user: User, text: str) -> list[Entry]:
     return [Entry(label=str(ticket), url=ticket.get_absolute_url(), kind=_("ticket")) for ticket in tickets]
 
 
+def _services(text: str) -> Iterator[Entry]:
+    """Services with their open tickets."""
+    for each in Service.objects.filter(name__icontains=text).order_by("name", "pk")[:MOST]:
+        yield Entry(label=each.name, url=_list_of(service=each.public_id), kind=_("tickets of the service"))
+
+
+def _people(text: str) -> Iterator[Entry]:
+    """People with the open tickets they requested, by name or e-mail address."""
+    rows = Person.objects.filter(Q(name__icontains=text) | Q(email__icontains=text))
+    for each in rows.order_by("name", "pk")[:MOST]:
+        yield Entry(label=each.name, url=_list_of(requester=each.public_id), kind=_("tickets requested"))
+
+
+def _list_of(**values: str) -> str:
+    return f"{reverse('console:tickets')}?{Filters().where(**values).query}"
+
+
 def _organisations(user: User, text: str) -> list[Entry]:
     """Organisations with the tickets they hold."""
     rows = Organisation.objects.exclude(kind=Organisation.Kind.CUSTOMER).filter(name__icontains=text)
     known = permissions.known_organisations(user)
     rows = rows if known is None else rows.filter(pk__in=known)
-    url = reverse("console:tickets")
     return [
-        Entry(label=each.name, url=f"{url}?{Filters().where(holder=each.public_id).query}", kind=_("tickets held"))
+        Entry(label=each.name, url=_list_of(holder=each.public_id), kind=_("tickets held"))
         for each in rows.order_by("name")[:MOST]
     ]

@@ -118,6 +118,11 @@ def test_the_palette_opens_tickets_pages_and_actions(page: Any, live_server: Any
     page.keyboard.press("Enter")
     assert page.locator(".hub-hand-over details[open]").count() == 1
 
+    page.keyboard.press("Control+k")
+    page.keyboard.type("relate to")  # an action without a key of its own
+    page.keyboard.press("Enter")
+    page.locator("details[open] summary", has_text="Relate to another ticket").wait_for()
+
 
 def test_keys_that_were_changed_act_and_the_usual_ones_no_longer(page: Any) -> None:
     User.objects.update(shortcut_keys={"j": "n", "x": "j"})

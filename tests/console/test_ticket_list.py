@@ -350,6 +350,15 @@ def test_the_palette_finds_what_the_reader_may_open(client: Client, vendor: Orga
     assert f"holder={vendor.public_id}" in page
     assert "alpha" in get(client, "/palette/?q=alpha")
     assert "Nothing matches “zzzz”." in get(client, "/palette/?q=zzzz")
+    service, person = (
+        factories.ServiceFactory(name="Gamma mail"),
+        factories.PersonFactory(name="Gamma Gray", email="gg@example.test"),
+    )
+    page = get(client, "/palette/?q=gamma%20")
+    assert f"?show=open&amp;service={service.public_id}" in page
+    assert f"?show=open&amp;requester={person.public_id}" in page
+    assert "Gamma Gray" in get(client, f"/palette/?q={person.email}")
+    assert "/work/" in get(client, "/palette/?q=my")
 
     theirs = log_in(factories.member("vendor", vendor))
     assert "Synchronisation" not in get(theirs, "/palette/")

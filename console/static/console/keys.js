@@ -61,19 +61,24 @@
     dialog.showModal();
   }
   // Ctrl+K: everything that can be opened or done from here. A key with a modifier acts in fields, too.
+  // What has no key is offered once something is typed.
+  var KEYED = "[data-key]", OTHERS = "main summary:not(.small), main button[name=move], main button[name=act]";
   function actions(text) {
     var list = document.getElementById("palette-actions");
     list.textContent = "";
-    document.querySelectorAll("[data-key]").forEach(function (element) {
+    document.querySelectorAll(text ? KEYED + ", " + OTHERS : KEYED).forEach(function (element) {
       var label = element.dataset.keyLabel || element.getAttribute("aria-label") || element.textContent.trim();
+      label = label.replace(/\s+/g, " ").replace(/ ?…$/, "");
       if (label.toLowerCase().indexOf(text.toLowerCase()) < 0) return;
       var item = document.createElement("li"), button = document.createElement("button");
       button.type = "button";
       button.className = "list-group-item list-group-item-action";
       button.textContent = label + " ";
-      var key = document.createElement("kbd");
-      key.textContent = shown(element.dataset.key);
-      button.append(key);
+      if (element.dataset.key) {
+        var key = document.createElement("kbd");
+        key.textContent = shown(element.dataset.key);
+        button.append(key);
+      }
       button.addEventListener("click", function () { document.getElementById("palette").close(); use(element); });
       item.append(button);
       list.append(item);
