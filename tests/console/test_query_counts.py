@@ -95,11 +95,11 @@ def test_a_vendors_list_takes_few(
     theirs = Client()
     theirs.force_login(factories.member("vendor", world), backend=BACKEND)
     theirs.get("/tickets/")
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(12):
         theirs.get("/tickets/")
     for _ in range(49):
         one_more(world, agent, user)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(12):
         theirs.get("/tickets/")
 
 
