@@ -25,7 +25,7 @@ from psycopg import sql
 from tests.bench import before, console_floors, console_load
 from tests.bench.before import Build
 from tests.bench.console_pages import PAGES, Figures
-from tests.bench.path import ROOT, Row, table
+from tests.bench.path import Row, reported
 
 VERSION = 4
 """Of the data set: a database made by an earlier one is made anew."""
@@ -81,22 +81,14 @@ def main() -> int:
     except before.Missing as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    count, rows = int(os.environ.get("TICKETS", "1000000")), list[Row]()
+    count = int(os.environ.get("TICKETS", "1000000"))
     with ExitStack() as stack:
         from tests.bench.cluster import FAST, cluster
 
         url = os.environ.get("DATABASE_URL") or stack.enter_context(cluster(*FAST)).make("console")
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tickethub-console-"))
         today = _sets(before.today(), url, folder, count)
-        for row in _rows(today, _sets(old, url, folder, count)):
-            rows.append(row)
-            sys.stdout.write(row.line() + "\n")
-            sys.stdout.flush()
-    out = ROOT / "var" / "bench"
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "console.md").write_text(table(rows))
-    sys.stdout.write(f"\nWritten to {out / 'console.md'}.\n")
-    return int(any(row.is_met is False for row in rows))
+        return reported("console", _rows(today, _sets(old, url, folder, count)))
 
 
 def _sets(build: Build, url: str, folder: str, count: int) -> Sets:

@@ -39,15 +39,8 @@ def combinations() -> list[str]:
 
 
 def rows(url: str, folder: str) -> Iterator[Row]:
-    os.environ.update(
-        DATABASE_URL=url,
-        TICKETHUB_LISTEN_URL=url,
-        TICKETHUB_VAR=folder,
-        DJANGO_SETTINGS_MODULE="hub.settings",
-        CELERY_BROKER_URL="",
-        TICKETHUB_HOSTS="127.0.0.1,testserver",
-    )
-    cookies, live, floor = _prepared()
+    path.prepare(url, folder)
+    cookies, live, floor = _ready()
     with ExitStack() as stack:
         servers = [stack.enter_context(path.web(workers=1)) for _ in range(SERVERS)]
         ports = [port for port, _process in servers]
@@ -56,11 +49,8 @@ def rows(url: str, folder: str) -> Iterator[Row]:
         yield from _polls(ports[0], servers[0][1].pid, live, url)
 
 
-def _prepared() -> tuple[dict[str, str], str, float]:
+def _ready() -> tuple[dict[str, str], str, float]:
     """Cookies of a manager who is logged in, the path of a poll, and the seconds in which COPY reads the export."""
-    import django
-
-    django.setup()
     from django.test import Client
 
     from console import polling

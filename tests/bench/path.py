@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,19 +56,24 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     size = 10 if os.environ.get("SIZE") == "full" else 1
-    rows: list[Row] = []
     with ExitStack() as stack:
         url = os.environ.get("DATABASE_URL") or stack.enter_context(_own_database())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tickethub-path-"))
-        _prepare(url, folder)
-        for row in _rows(url, folder, old, before.today(), size):
-            rows.append(row)
-            sys.stdout.write(row.line() + "\n")
-            sys.stdout.flush()
+        prepare(url, folder)
+        return reported("path", _rows(url, folder, old, before.today(), size))
+
+
+def reported(name: str, measured: Iterable[Row]) -> int:
+    """Print each row as soon as it is measured, and write them all to `var/bench`; returns the exit status."""
+    rows = []
+    for row in measured:
+        rows.append(row)
+        sys.stdout.write(row.line() + "\n")
+        sys.stdout.flush()
     out = ROOT / "var" / "bench"
     out.mkdir(parents=True, exist_ok=True)
-    (out / "path.md").write_text(table(rows))
-    sys.stdout.write(f"\nWritten to {out / 'path.md'}.\n")
+    (out / f"{name}.md").write_text(table(rows))
+    sys.stdout.write(f"\nWritten to {out / f'{name}.md'}.\n")
     return int(any(row.is_met is False for row in rows))
 
 
@@ -96,7 +101,8 @@ def _own_database() -> Iterator[str]:
         yield made.make("path")
 
 
-def _prepare(url: str, folder: str) -> None:
+def prepare(url: str, folder: str) -> None:
+    """Let this process, and those it starts, use a database, which is migrated, and a folder for files."""
     os.environ.update(
         DATABASE_URL=url,
         TICKETHUB_LISTEN_URL=url,
