@@ -1,19 +1,17 @@
 """What every open page asks every two seconds: has anything changed?
 
-A page of somebody who sees everything carries a signed pass, so that the usual answer, *nothing new*, costs one query
-and no session. The pass says only that its bearer may know that something has changed. It ends after ten minutes; then
-the session is checked, and the page gets another pass.
+A page of somebody who sees everything carries a signed pass, so that the usual answer, *nothing new*, needs no session
+and comes from `hub.polls`. The pass says only that its bearer may know that something has changed. It ends after ten
+minutes; then the session is checked, and the page gets another pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 from django.core import signing
 from django.db.models import Q, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
 from connectors.models import Attempt, Inbound
@@ -24,6 +22,8 @@ from hub.queries import permissions
 PASS_AGE = timedelta(minutes=10)
 MOST_KEYS = 1000
 """Up to so many tickets, the events of a vendor or requester are looked up by their tickets."""
+LONGEST_QUERY = 1000
+"""Bytes of the longest query string of a poll; ours have about a hundred."""
 _signer = signing.TimestampSigner(salt="console.polling")
 _SEES_EVERYTHING = "all"
 
@@ -34,12 +34,12 @@ def live_cursor(user: User) -> str:
     For users who do not see everything, it reveals only that one of their own tickets has changed.
     """
     if permissions.sees_everything(user):
-        return _newest()
+        return newest()
     keys = permissions.visible_keys(user, most=MOST_KEYS)
     # With few tickets, their events are looked up; with more, an event of one of them is soon found among the newest.
     own = Q(ticket__in=keys) if keys is not None else Q(ticket__in=permissions.visible_tickets(user).values("pk"))
-    newest = Event.objects.filter(own).order_by("-pk").values_list("pk", flat=True).first() or 0
-    return salted_hmac("console.live", f"{user.pk}.{newest}").hexdigest()[:16]
+    event = Event.objects.filter(own).order_by("-pk").values_list("pk", flat=True).first() or 0
+    return salted_hmac("console.live", f"{user.pk}.{event}").hexdigest()[:16]
 
 
 def pass_for(user: User) -> str:
@@ -55,8 +55,14 @@ def is_valid(signed: str) -> bool:
         return False
 
 
-def _newest() -> str:
-    """The newest event, attempt to send and received item. One query."""
+def cursor_of(query: bytes) -> str | None:
+    """The cursor in the query string of a poll with a valid pass; None without one."""
+    given = parse_qs(query.decode("latin-1")) if len(query) <= LONGEST_QUERY else {}
+    return given.get("cursor", [""])[0] if is_valid(given.get("pass", [""])[0]) else None
+
+
+def newest() -> str:
+    """The newest event, attempt to send and received item: the cursor of whoever sees everything. One query."""
     found = _newest_keys.first()
     return "0" if found is None else ".".join(str(each or 0) for each in found)
 
@@ -65,18 +71,3 @@ def _newest() -> str:
 def _newest_keys() -> QuerySet[Organisation, tuple[int | None, ...]]:
     newest = [model.objects.order_by("-pk").values("pk")[:1] for model in (Event, Attempt, Inbound)]
     return Organisation.objects.filter(is_us=True).values_list(*(Subquery(each) for each in newest))
-
-
-class PollingMiddleware:
-    """Answers a poll with a valid pass and nothing new at once; everything else takes the usual way."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-        self.path = reverse("console:live")
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path == self.path and request.method == "GET" and is_valid(request.GET.get("pass", "")):
-            cursor = request.GET.get("cursor", "")
-            if cursor == _newest():
-                return HttpResponse(status=204)
-        return self.get_response(request)

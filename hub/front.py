@@ -33,6 +33,7 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
+from hub.polls import Polls
 from hub.streamed import IN_MEMORY, Dropped, Streamed
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class Front:
         self.application = application
         self.body_seconds, self.answer_seconds = body_seconds, answer_seconds
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
+        self.polls = Polls(self._in_thread)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -120,6 +122,8 @@ class Front:
 
     async def _answered(self, scope: Scope, receive: Receive) -> _Answer | None:
         """The response; None if the client has disconnected."""
+        if scope["method"] == "GET" and await self.polls.is_current(scope["path"], scope["query_string"]):
+            return _Answer(204, [], BytesIO())
         rule = next(rule for rule in _rules() if rule.path.match(scope["path"]))
         limit = PIECE if scope["method"] in BODILESS else rule.limit
         if _stated_length(scope) > limit:

@@ -116,7 +116,6 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "console.middleware.PrivatePagesMiddleware",
     "console.input_checks.SoundInputMiddleware",
-    "console.polling.PollingMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -235,6 +234,8 @@ BODY_RULES = (
     (r"/admin/(?!login/)", DATA_UPLOAD_MAX_MEMORY_SIZE, "console.access.refused_unread", ""),
     (r"", MEGABYTE, "", ""),
 )
+# Where open pages ask for news, and who knows whether there are any: see hub/polls.py.
+POLLED_PATH, POLLED_BY = "/live/", "console.polling"
 CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL")
 HOOKS_PER_MINUTE = environment.number("TICKETHUB_HOOKS_PER_MINUTE", 600, least=1)
 MAILS_PER_MINUTE = environment.number("TICKETHUB_MAILS_PER_MINUTE", 30, least=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -14,8 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +23,9 @@ from django.http import HttpResponse
 from django.utils.translation import gettext, gettext_lazy
 
 from console.processes import wait_for, web_command
-from hub.front import Front, Rule
-from hub.streamed import Unfinished
+from hub.front import Rule
 from tests.conftest import need
+from tests.fronted import alone, seen
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = 200
@@ -367,47 +365,6 @@ def _workers(port: int) -> list[int]:
 # -- the same, without a server
 
 
-def alone(application: Callable[..., Iterable[bytes]], messages: list[Any], **more: Any) -> list[dict[str, Any]]:
-    """What the front sends for these messages; after the last one the client is silent."""
-    sent: list[dict[str, Any]] = []
-    queue = list(messages)
-
-    async def receive() -> Any:
-        if not queue:
-            await asyncio.Event().wait()
-        return queue.pop(0)
-
-    async def send(message: dict[str, Any]) -> None:
-        if more.get("never_reads"):
-            await asyncio.Event().wait()
-        sent.append(message)
-
-    headers = [(name.lower().encode(), value.encode()) for name, value in more.get("headers", {}).items()]
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/log-in/",
-        "query_string": b"",
-        "http_version": "1.1",
-        "headers": headers,
-        "client": (more.get("client", "203.0.113.5"), 1),
-    }
-    front = Front(application, threads=1, body_seconds=0.05, answer_seconds=0.05)
-    asyncio.run(front(scope, receive, send))
-    return sent
-
-
-def seen(wanted: dict[str, Any]) -> Callable[..., Iterable[bytes]]:
-    """An application that remembers what it was given."""
-
-    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        wanted.update(environ, body=environ["wsgi.input"].read())
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return [b"fine"]
-
-    return application
-
-
 def test_a_body_that_does_not_come_in_time_is_408_and_runs_nothing() -> None:
     ran: dict[str, Any] = {}
     sent = alone(seen(ran), [{"type": "http.request", "body": b"{", "more_body": True}])
@@ -466,101 +423,6 @@ def test_a_refusal_is_in_the_language_of_the_request(
 
 def test_who_never_reads_the_answer_is_given_up() -> None:
     assert alone(seen({}), [{"type": "http.request", "body": b"{}"}], never_reads=True) == []
-
-
-class Parts:
-    """A response that Django would stream."""
-
-    streaming = True
-
-    def __init__(self, parts: Iterable[bytes]) -> None:
-        self.parts, self.is_closed = iter(parts), threading.Event()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self.parts
-
-    def close(self) -> None:
-        self.is_closed.set()
-
-
-def streaming(parts: Parts) -> Callable[..., Iterable[bytes]]:
-    def application(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Type", "text/csv")])
-        return parts
-
-    return application
-
-
-def test_the_first_part_is_sent_while_the_second_is_being_made() -> None:
-    sent: list[bytes] = []
-    first_is_sent = threading.Event()
-
-    def made() -> Iterator[bytes]:
-        yield b"first"
-        assert first_is_sent.wait(10)
-        yield b"second"
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message.get("body", b""))
-        if sent[-1] == b"first":
-            first_is_sent.set()
-
-    asyncio.run(fronted(streaming(Parts(made())), send))
-    assert sent == [b"", b"first", b"second", b""]
-
-
-def test_a_large_response_in_parts_arrives_whole_and_in_order() -> None:
-    parts = [bytes([number]) * 70_000 for number in range(40)]
-    sent = alone(streaming(Parts(parts)), [{"type": "http.request", "body": b""}])
-    assert b"".join(message["body"] for message in sent[1:]) == b"".join(parts)
-    assert [message.get("more_body", False) for message in sent[-2:]] == [True, False]
-
-
-def test_a_response_without_parts_is_empty_and_complete() -> None:
-    sent = alone(streaming(Parts([])), [{"type": "http.request", "body": b""}])
-    assert (sent[0]["status"], sent[1:]) == (200, [{"type": "http.response.body", "body": b""}])
-
-
-def test_a_response_that_breaks_off_is_not_complete() -> None:
-    def made() -> Iterator[bytes]:
-        yield b"first"
-        raise RuntimeError("no more")
-
-    sent: list[dict[str, Any]] = []
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    parts = Parts(made())
-    with pytest.raises(Unfinished):
-        asyncio.run(fronted(streaming(parts), send))
-    assert sent[-1] == {"type": "http.response.body", "body": b"first", "more_body": True}
-    assert parts.is_closed.wait(10)
-
-
-def test_a_response_that_fails_before_its_first_part_is_not_begun() -> None:
-    def made() -> Iterator[bytes]:
-        raise RuntimeError("nothing")
-        yield b""
-
-    with pytest.raises(RuntimeError, match="nothing"):
-        alone(streaming(Parts(made())), [{"type": "http.request", "body": b""}])
-
-
-def test_nothing_more_is_made_for_a_client_that_reads_no_further() -> None:
-    many = Parts(b"x" * 1000 for _ in iter(int, 1))  # without an end
-    assert alone(streaming(many), [{"type": "http.request", "body": b""}], never_reads=True) == []
-    assert many.is_closed.wait(10)
-
-
-async def fronted(application: Callable[..., Iterable[bytes]], send: Any) -> None:
-    """One request through a front."""
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b""}
-
-    scope = {"type": "http", "method": "GET", "path": "/x/", "query_string": b"", "http_version": "1.1", "headers": []}
-    await Front(application, threads=1)({**scope, "client": ("203.0.113.5", 1)}, receive, send)
 
 
 def test_the_application_sees_the_length_that_came() -> None:

@@ -28,11 +28,15 @@ def poll_of(client: Client) -> str:
     return page.split('id="live" hidden hx-get="')[1].split('"')[0].replace("&amp;", "&")
 
 
-def test_nothing_new_costs_one_query(client: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    address = poll_of(client)
-    client.get(address)
+def test_the_cursor_of_a_page_costs_one_query(
+    client: Client, agent: Actor, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    query = urlsplit(poll_of(client)).query.encode()
+    polling.newest()
     with django_assert_num_queries(1):
-        assert client.get(address).status_code == 204
+        assert polling.cursor_of(query) == polling.newest()
+    tickets.open_ticket(title="New", actor=agent, at=now())
+    assert polling.cursor_of(query) != polling.newest()
 
 
 def test_news_are_told_with_the_next_cursor(client: Client, agent: Actor) -> None:
@@ -52,6 +56,7 @@ def test_a_pass_that_has_ended_is_replaced_if_the_session_still_counts(client: C
         assert answer.status_code == 200
         assert "HX-Trigger" not in answer
         assert "pass=" in answer.content.decode()
+        assert polling.cursor_of(urlsplit(address).query.encode()) is None
         assert Client().get(address).status_code == 302
 
 
@@ -59,7 +64,8 @@ def test_a_pass_reveals_nothing_but_that_something_changed(client: Client, agent
     address = poll_of(client)
     tickets.open_ticket(title="New", actor=agent, at=now())
     assert Client().get(address).status_code == 302  # news only with a session
-    for forged in ("all", "all:1:x", "", "x" * 10_000):
+    for forged in ("all", "all:1:x", "", "x" * 10_000, "%", "%FF", "all&pass=all"):
+        assert polling.cursor_of(f"cursor=0&pass={forged}".encode()) is None
         assert Client().get("/live/", {"cursor": "0", "pass": forged}).status_code == 302
 
 

@@ -299,7 +299,7 @@ BREAKS = (
         "hub/streamed.py",
         "                    raise Unfinished\n",
         '                    return b""\n',
-        (f"{FRONT}::test_a_response_that_breaks_off_is_not_complete",),
+        ("tests/test_streamed.py::test_a_response_that_breaks_off_is_not_complete",),
     ),
     # -- what is found, listed and done to many
     Break(
