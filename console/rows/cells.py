@@ -19,7 +19,6 @@ from django.utils.translation import gettext
 from console.durations import span as in_words
 from console.rows import badges, labels
 from console.rows.tickets import TicketRow
-from hub.models import Ticket
 from hub.search.snippets import Piece
 
 Cell = Callable[[TicketRow, Any], SafeString]
@@ -56,7 +55,7 @@ def time(_row: TicketRow, value: datetime | None) -> SafeString:
 
 
 def ticket(row: TicketRow, value: str) -> SafeString:
-    return format_html('<td class="hub-number-cell"><a href="{}">{}</a></td>', _url(row.ticket), value)
+    return format_html('<td class="hub-number-cell"><a href="{}">{}</a></td>', row.ticket.get_absolute_url(), value)
 
 
 def title(row: TicketRow, value: str) -> SafeString:
@@ -72,7 +71,7 @@ def title(row: TicketRow, value: str) -> SafeString:
         where = format_html('<div class="text-secondary small">{}</div>', service)
     return format_html(
         '<td class="hub-title" title="{}"><a class="text-reset" href="{}">{}</a>{}{}</td>',
-        value, _url(row.ticket), _pieces(row.title) if row.title else value, found, where,
+        value, row.ticket.get_absolute_url(), _pieces(row.title) if row.title else value, found, where,
     )  # fmt: skip
 
 
@@ -99,10 +98,6 @@ def clocks(row: TicketRow, _value: datetime | None) -> SafeString:
         return format_html("<td>{}</td>", shown)
     missing = gettext("no service level") if row.ticket.is_open else ""
     return format_html('<td><span class="text-secondary">{}</span></td>', missing)
-
-
-def _url(of: Ticket) -> str:
-    return of.get_absolute_url()
 
 
 def _pieces(pieces: Sequence[Piece]) -> SafeString:

@@ -100,7 +100,7 @@ def _held(live: QuerySet[Ticket], late: QuerySet[Clock]) -> list[Held]:
         rows.order_by()
         .annotate(is_late=Value(is_late))
         .values_list("is_late", by)
-        .annotate(count=Count(what, distinct=True))
+        .annotate(count=Count(what, distinct=is_late))
         for rows, by, what, is_late in ((live, "holder", "pk", False), (late, "party", "ticket", True))
     ]
     for is_late, organisation, count in counted[0].union(counted[1], all=True):

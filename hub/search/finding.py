@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from hub.models import SearchEntry, SearchWord, Ticket, User
 from hub.queries import permissions
@@ -120,7 +121,8 @@ class _Search:
         if number is not None:
             own = permissions.visible_tickets(self.user) if self.tickets is None else self.tickets
             hits += [Hit(ticket_id=pk, kind="") for pk in own.filter(number=number).values_list("pk", flat=True)]
-        if len(self.terms) == 1:
+        # A number has digits; entries with a frequent word are not looked through for one.
+        if len(self.terms) == 1 and any(map(str.isdigit, text)):
             entries = self.entries.filter(kind=Kind.NUMBER, tokens__having=condition(self.terms))
             known = {hit.ticket_id for hit in hits}
             for row in entries.select_related("leg__organisation").order_by("-at", "-pk")[:most]:
@@ -204,15 +206,24 @@ def readable_entries(user: User) -> QuerySet[SearchEntry]:
     keys = permissions.visible_keys(user, most=MOST_KEYS)
     rows = SearchEntry.objects.all()
     if keys is None:
-        rows = rows.filter(ticket__in=permissions.visible_tickets(user).values("pk"))
+        rows = rows.filter(ticket=_same(permissions.visible_tickets(user), "ticket"))
     else:
         rows = rows.filter(ticket__in=list(keys))
     taking_part = Ticket.objects.filter(permissions.takes_part(user))
     messages = permissions.readable_messages(user)
     return rows.filter(
         Q(kind=Kind.TICKET)
-        | Q(kind=Kind.REQUESTER, ticket__in=taking_part.values("pk"))
+        | Q(kind=Kind.REQUESTER, ticket=_same(taking_part, "ticket"))
         | Q(kind=Kind.ADDRESS, ticket__requester__user=user)
-        | Q(kind=Kind.NUMBER, leg__in=permissions.readable_legs(user).values("pk"))
-        | Q(Exists(messages.filter(pk=OuterRef("message"))), kind__in=[Kind.MESSAGE, Kind.ATTACHMENT])
+        | Q(kind=Kind.NUMBER, leg=_same(permissions.readable_legs(user), "leg"))
+        | Q(kind__in=[Kind.MESSAGE, Kind.ATTACHMENT], message=_same(messages, "message"))
     )
+
+
+def _same(rows: QuerySet[Any], name: str) -> Subquery:
+    """The row that an entry's foreign key names if it is one of these, looked up for each entry.
+
+    EXISTS would be better SQL, but PostgreSQL 15 turns several of them into sets of all messages and tickets that
+    somebody may read before it looks at the first entry.
+    """
+    return Subquery(rows.filter(pk=OuterRef(name)).order_by().values("pk")[:1])

@@ -263,14 +263,17 @@ class _without_indexes:
             cursor.execute("SET session_replication_role = replica")  # foreign keys of copies are right by construction
             cursor.execute("SET maintenance_work_mem = '1GB'")
             cursor.execute(
-                "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(%s) AND indexname NOT IN "
-                "(SELECT conname FROM pg_constraint) AND indexdef NOT LIKE 'CREATE UNIQUE%%'",
+                "SELECT indexname, indexdef, attnum, attstattarget FROM pg_indexes LEFT JOIN pg_attribute "
+                "ON attrelid = indexname::regclass AND attstattarget > 0 WHERE tablename = ANY(%s) "
+                "AND indexname NOT IN (SELECT conname FROM pg_constraint) AND indexdef NOT LIKE 'CREATE UNIQUE%%'",
                 [self.names],
             )
             found = cursor.fetchall()
-            for name, definition in found:
+            for name, definition, column, statistics in found:
                 cursor.execute(f'DROP INDEX "{name}"')
                 self.made.append(definition)
+                if statistics is not None:  # not part of the definition
+                    self.made.append(f'ALTER INDEX "{name}" ALTER COLUMN {column} SET STATISTICS {statistics}')
 
     def __exit__(self, *_: object) -> None:
         with database.cursor() as cursor:

@@ -56,7 +56,7 @@ def one_more(world: Organisation, agent: Actor, user: User) -> Ticket:
 LISTS = [
     ("/tickets/", 10),
     ("/tickets/?columns=ticket,risk,due,left,number,requester,assignee,team,site,asset&sort=-risk", 21),
-    ("/tickets/?q=mail", 11),
+    ("/tickets/?q=mail", 10),
     ("/tickets/totals/", 6),
     ("/", 17),
     ("/work/", 12),
