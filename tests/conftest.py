@@ -28,6 +28,8 @@ hypothesis.settings.register_profile("here", database=None)
 hypothesis.settings.load_profile("here")
 
 REQUIRE_ALL = os.environ.get("TICKETHUB_REQUIRE_ALL") == "1"
+ON_BOTH = os.environ.get("TICKETHUB_ON_BOTH") == "1"
+"""Whether the whole suite runs on SQLite and then on PostgreSQL, as `.ci/run` does."""
 
 
 def need(found: object, reason: str) -> None:
@@ -61,10 +63,17 @@ def _published_rows_are_changed_in_place() -> Iterator[None]:
 def _what_this_database_has(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("postgresql"):
         is_there = database.vendor == "postgresql"
-        if not is_there and os.environ.get("TICKETHUB_ON_BOTH") != "1":
+        if not is_there and not ON_BOTH:
             need(None, "PostgreSQL: set DATABASE_URL=postgresql://user@127.0.0.1:5432/name")
         if not is_there:
             pytest.skip("the same suite runs on PostgreSQL next (DATABASE_URL=postgresql://…)")
+
+
+@pytest.fixture(scope="session")
+def own_database() -> None:
+    """For tests whose processes have databases of their own, whichever database the suite runs on."""
+    if ON_BOTH and database.vendor == "postgresql":
+        pytest.skip("ran in the same suite on SQLite, with a database of its own (leave out TICKETHUB_ON_BOTH)")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,6 +18,8 @@ from hub.core.clock import now
 from tests import wire
 from tests.conftest import SilentHandler, need
 
+pytestmark = pytest.mark.usefixtures("own_database")
+
 ROOT = Path(__file__).resolve().parents[1]
 BROKERS = {
     "RabbitMQ": (

@@ -49,6 +49,7 @@ def environment(var: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.usefixtures("own_database")
 def test_the_story_plays_to_its_end_on_ports_of_its_own_beside_a_busy_processor(tmp_path: Path) -> None:
     """The addresses in its mails were those of port 8000, and it gave up after 40 seconds of a busy machine."""
     ports = free_ports()
@@ -72,6 +73,7 @@ def test_the_story_plays_to_its_end_on_ports_of_its_own_beside_a_busy_processor(
     assert "is correct: all links are in sync" in done.stdout
 
 
+@pytest.mark.usefixtures("own_database")
 def test_the_console_answers_while_the_past_is_written_and_two_demos_run_side_by_side(tmp_path: Path) -> None:
     """Each has its own folder and ports; neither waits for its 400 tickets, nor shows what is the other's."""
     every = {"first": free_ports(), "second": free_ports()}
@@ -117,6 +119,7 @@ def _logged_in(port: int) -> requests.Session:
     return session
 
 
+@pytest.mark.usefixtures("own_database")
 def test_a_port_that_was_asked_for_and_is_taken_is_said(tmp_path: Path) -> None:
     ports = free_ports()
     with socket.create_server(("127.0.0.1", ports["imap"])):

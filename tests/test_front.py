@@ -134,7 +134,7 @@ def chunked(body: bytes, size: int) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(own_database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     var = tmp_path_factory.mktemp("front")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -59,6 +59,7 @@ def test_keys_are_made_once_for_their_owner_only(tmp_path: Path) -> None:
     assert keys == {"secret": 0o600, "seal": 0o600}
 
 
+@pytest.mark.usefixtures("own_database")
 def test_the_hub_starts_beside_a_port_in_use_and_stops_with_everything(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -78,6 +79,7 @@ def test_the_hub_starts_beside_a_port_in_use_and_stops_with_everything(tmp_path:
         urllib.request.urlopen(url[0], timeout=2)
 
 
+@pytest.mark.usefixtures("own_database")
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: the kernel ends the children there")
 @pytest.mark.parametrize("killed", ["hub", "web server"])
 def test_nothing_outlives_what_was_killed(tmp_path: Path, killed: str) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("own_database")
+
 ROOT = Path(__file__).resolve().parents[2]
 DUMP = Path(__file__).with_name("demo-602caa8.sql.xz")
 SAID = {

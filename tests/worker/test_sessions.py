@@ -16,6 +16,8 @@ from tests.bench import cluster as clusters
 from tests.bench.cluster import Cluster
 from tests.conftest import need
 
+pytestmark = pytest.mark.usefixtures("own_database")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 STORY = """
