@@ -25,7 +25,7 @@ from console.rows.timeline import timeline_rows
 from console.rows.verbs import verb_rows
 from hub.core import among
 from hub.core.clock import now
-from hub.models import Contract, Leg, Relation, Ticket, User
+from hub.models import Attachment, Contract, Leg, Relation, Ticket, User
 from hub.queries import permissions, timeline
 from hub.queries import tickets as questions
 from hub.queries.event_words import RELATED
@@ -94,11 +94,11 @@ def _story(
     user: User,
     ticket: Ticket,
     legs: Sequence[Leg],
-    parts: Collection[str] = ("sent", "awaited"),
+    parts: Collection[str] = ("sent", "awaited", "files"),
 ) -> dict[str, Any]:
     """The newest lines; `before` in the address leads to earlier ones, `since` to all that are not older."""
     before, since = (timeline.place(request.GET.get(name, "")) for name in ("before", "since"))
-    found = timeline.story(user, ticket, before=before, since=since, legs=legs)
+    found = timeline.story(user, ticket, before=before, since=since, legs=legs, has_files="files" in parts)
     rows = timeline_rows(found.lines, user=user, has=parts)
     return {"story": found, "lines": rows, "is_earlier": before is not None}
 
@@ -119,6 +119,7 @@ def _parts(user: User, ticket: Ticket) -> frozenset[str]:
     return among.with_rows(
         {
             "sent": Outbound.objects.filter(link__leg__ticket=ticket),
+            "files": Attachment.objects.filter(ticket=ticket),
             "awaited": AwaitedFile.objects.filter(link__leg__ticket=ticket),
             "alerts": AlertState.objects.filter(Q(ticket=ticket) | Q(ticket__merged_into=ticket)),
             "related": Relation.objects.filter(Q(from_ticket=ticket) | Q(to_ticket=ticket)),

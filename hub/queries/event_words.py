@@ -35,6 +35,8 @@ RELATED_TO = {
     "follows": (_("follows %(ticket)s"), _("followed by %(ticket)s")),
 }
 """The same with the other ticket."""
+KINDS = dict(EventKind.choices)
+"""Looked up here, as `get_kind_display` compares each label of its field with each other one for every event."""
 ALERTS = (EventKind.ALERT_FIRED, EventKind.ALERT_RECOVERED)
 
 
@@ -49,7 +51,7 @@ def label(event: Event) -> str:
         return _moved(event.payload)
     if event.kind == EventKind.MAJOR_CHANGED:
         return gettext("major incident declared") if event.payload["is_major"] else gettext("major incident ended")
-    return str(event.get_kind_display())
+    return str(KINDS.get(event.kind, event.kind))
 
 
 def _moved(payload: Mapping[str, Any]) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 from django.utils.translation import ngettext
 
 from hub.models import (
+    Attachment,
     Event,
     EventKind,
     Leg,
@@ -137,12 +138,14 @@ def story(
     *,
     before: Place | None = None,
     since: Place | None = None,
-    legs: Iterable[Leg] | None = None,
+    legs: Collection[Leg] | None = None,
+    has_files: bool = True,
 ) -> Story:
     """One page of the timeline: the newest, or the one before a place; or everything that is not older than a place.
 
     Readers who do not see everything get their whole timeline: a place would tell when things happened that they may
-    not see. `legs`: the engagements that this reader may see, if they are known already.
+    not see. `legs`: the engagements that this reader may see, if they are known already; `has_files`: False if the
+    ticket is known to have no files.
     """
     if not permissions.sees_everything(user):
         return Story(lines=lines(user, ticket))
@@ -156,7 +159,7 @@ def story(
     found = list(events[: most + 1])
     has_more, found = len(found) > most, found[:most]
     return Story(
-        lines=list(_told(user, ticket, found, legs=legs, is_newest=before is None)),
+        lines=list(_told(user, ticket, found, legs=legs, has_files=has_files, is_newest=before is None)),
         first=Place(found[-1].occurred_at, found[-1].seq).text() if found else "",
         has_more=has_more,
     )
@@ -173,23 +176,19 @@ def _events(user: User, ticket: Ticket) -> QuerySet[Event]:
 
 
 def _told(
-    user: User, ticket: Ticket, events: Sequence[Event], *, legs: Iterable[Leg] | None = None, is_newest: bool = True
+    user: User,
+    ticket: Ticket,
+    events: Sequence[Event],
+    *,
+    legs: Collection[Leg] | None = None,
+    has_files: bool = True,
+    is_newest: bool = True,
 ) -> Iterator[Line]:
     """The lines of these events, with their messages and engagements as far as this reader may see them."""
-    named = [event.payload["message"] for event in events if "message" in event.payload]
-    messages = (
-        {
-            message.public_id: message
-            for message in permissions.visible_messages(user, ticket)
-            .filter(public_id__in=named)
-            .select_related("author_organisation", "superseded_by")
-            .prefetch_related("legs__organisation", "attachments")
-        }
-        if named
-        else {}
-    )
     if legs is None:
-        legs = permissions.visible_legs(user, ticket).select_related("organisation")
+        legs = list(permissions.visible_legs(user, ticket).select_related("organisation"))
+    has_legs = bool(legs) or not permissions.sees_everything(user)
+    messages = _messages(user, ticket, events, has_legs=has_legs, has_files=has_files)
     names = {}
     if any(event.kind in NAMING for event in events):
         names = dict(Organisation.objects.values_list("public_id", "name"))
@@ -201,6 +200,21 @@ def _told(
     # A successor sees which organisation wrote a message, but neither the author nor the audience.
     is_past = permissions.shared_until(user, ticket) is not None
     return _gathered(replace(line, author="", audience=()) if is_past else line for line in found)
+
+
+def _messages(
+    user: User, ticket: Ticket, events: Iterable[Event], *, has_legs: bool, has_files: bool
+) -> dict[str, Message]:
+    """The messages of these events that this reader may see, with what they are shown with."""
+    named = [event.payload["message"] for event in events if "message" in event.payload]
+    if not named:
+        return {}
+    found = permissions.visible_messages(user, ticket).filter(public_id__in=named)
+    legs = Leg.objects.select_related("organisation") if has_legs else Leg.objects.none()  # which asks nobody
+    files = Attachment.objects.all() if has_files else Attachment.objects.none()
+    found = found.select_related("author_organisation", "superseded_by")
+    found = found.prefetch_related(Prefetch("legs", legs), Prefetch("attachments", files))
+    return {message.public_id: message for message in found}
 
 
 NAMING = frozenset({EventKind.LEG_WAITING, EventKind.TRIAGE_DECIDED})

@@ -108,11 +108,11 @@ def test_the_ticket_page_takes_the_same_queries_for_one_line_and_for_many(
 ) -> None:
     ticket = one_more(world, agent, user)
     client.get(ticket.get_absolute_url())
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(17):
         client.get(ticket.get_absolute_url())
     for _ in range(60):
         messages.say(ticket=ticket, body="more", legs=list(Leg.objects.all()), actor=agent, at=now())
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(17):
         client.get(ticket.get_absolute_url())
 
 
