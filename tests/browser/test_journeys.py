@@ -195,9 +195,14 @@ def test_a_colleague_who_is_mentioned_is_told(world: World) -> None:
     page.get_by_placeholder("Write a message.").fill("@Ada Agent, please call the bank.")
     page.get_by_role("button", name="Send", exact=True).click()
     page.locator(".hub-body", has_text="please call the bank").wait_for()
-    hers.reload()
     notice = hers.locator("main").get_by_text("Mona Manager mentioned you").first
-    notice.wait_for()
+    notice.wait_for(timeout=NEWS)
+    other_tab = hers.context.new_page()
+    other_tab.goto(f"{world.live_server.url}/work/")
+    other_tab.locator("#unread .badge", has_text="1").wait_for()
+    notice.click()
+    hers.get_by_role("heading", name="Salaries cannot be paid").wait_for()
+    other_tab.locator("#unread .badge").wait_for(state="detached", timeout=NEWS)
 
 
 def test_joint_triage_is_begun_and_decided(world: World) -> None:

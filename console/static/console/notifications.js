@@ -1,4 +1,18 @@
 "use strict";
+// What was read in one tab counts as read in all others: each keeps the number of unread notices where others see it.
+(function () {
+  var KEY = "hub-unread";
+  function keep() {
+    var link = document.getElementById("unread");
+    if (link && localStorage.getItem(KEY) !== link.dataset.fresh) localStorage.setItem(KEY, link.dataset.fresh);
+  }
+  document.addEventListener("DOMContentLoaded", keep);
+  document.addEventListener("htmx:afterSwap", keep);
+  window.addEventListener("storage", function (event) {
+    var link = document.getElementById("unread");
+    if (event.key === KEY && link && event.newValue !== link.dataset.fresh) htmx.trigger(document.body, "changed");
+  });
+})();
 // Shows new notices as notifications of the browser, in browsers in which the user has asked for them.
 (function () {
   var KEY = "hub-notifications";
