@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -67,6 +67,26 @@ def hand_over(request: HttpRequest, ticket: Ticket, form: HandOverForm) -> HttpR
     return _page(
         request, ticket, form, {"receivers": [receiver], "warned": warned, "sealed": sealed, "act": "hand_over"}
     )
+
+
+def in_bulk(
+    verb: str, given: dict[str, Any], tickets: Sequence[Ticket]
+) -> list[tuple[SensitiveDataWarning, list[str]]]:
+    """What people should know before a bulk action sends something to vendors, each with the tickets that it concerns.
+
+    `given`: the values of its form. Tickets are named where the text that is sent differs from one to another.
+    """
+    if verb == "message" and given["for_engaged"]:
+        receivers = Organisation.objects.filter(legs__ticket__in=tickets, legs__stage__in=OPEN_STAGES)
+        return [(each, []) for each in sensitive.warnings(receivers.distinct().order_by("name"), given["body"])]
+    if verb != "hand_over":
+        return []
+    found: dict[SensitiveDataWarning, list[str]] = {}
+    for ticket in tickets:
+        text = briefing.brief(ticket, to=given["organisation"], reason=given["reason"])
+        for each in sensitive.warnings([given["organisation"]], text):
+            found.setdefault(each, []).append(ticket.label)
+    return list(found.items())
 
 
 def _receiver(organisation: Organisation, channel: str, text: str, rules: dict[int, str]) -> Receiver:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -13,10 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from connectors.engine.outbound.sensitive import SensitiveDataWarning
 from console import undoing
 from console.access import person, reader_of, workers_only
 from console.forms.bulk import FORMS, BulkForm
 from console.lists import filters_of
+from console.views import before_sending
 from hub.core.clock import now
 from hub.core.ids import new_ulid
 from hub.domain import undo
@@ -60,8 +63,11 @@ def bulk(request: HttpRequest) -> HttpResponse:
         "page": "tickets",
     }
     if is_filled and form.is_valid():
-        shown["previewed"] = _seal(form.given(), chosen)
-        if asked["step"] == "apply" and constant_time_compare(asked.get("previewed", ""), shown["previewed"]):
+        shown["warned"] = before_sending.in_bulk(verb.slug, form.cleaned_data, chosen[:PREVIEWED])
+        shown["is_refused"] = any(warning.is_refused for warning, _labels in shown["warned"])
+        shown["previewed"] = "" if shown["is_refused"] else _seal(form.given(), chosen, shown["warned"])
+        is_previewed = shown["previewed"] and constant_time_compare(asked.get("previewed", ""), shown["previewed"])
+        if asked["step"] == "apply" and is_previewed:
             return _started(request, verb.slug, form, chosen, once=shown["once"])
         results = running.rehearse(verb=verb.slug, given=form.given(), tickets=chosen[:PREVIEWED], user=user, at=now())
         shown["previews"] = [
@@ -82,9 +88,10 @@ def _chosen(request: HttpRequest, user: User) -> list[Ticket]:
     return list(with_relations(tickets.filter(imported_from=None)).order_by("number")[: running.MOST + 1])
 
 
-def _seal(given: dict[str, Any], chosen: list[Ticket]) -> str:
-    """A seal of what was previewed: other values, or other tickets, need another preview."""
-    text = json.dumps([given, [ticket.pk for ticket in chosen]], sort_keys=True)
+def _seal(given: dict[str, Any], chosen: list[Ticket], warned: Sequence[tuple[SensitiveDataWarning, list[str]]]) -> str:
+    """A seal of what was previewed: other values, tickets or warnings need another preview."""
+    warnings = [[each.organisation, sorted(map(str, each.what)), each.rule, labels] for each, labels in warned]
+    text = json.dumps([given, [ticket.pk for ticket in chosen], warnings], sort_keys=True)
     return salted_hmac("console.bulk", text).hexdigest()
 
 

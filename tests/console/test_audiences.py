@@ -156,6 +156,26 @@ def test_a_hand_over_is_previewed_with_its_pack(client: Client, ticket: Ticket, 
     assert Leg.objects.get().organisation == vendor
 
 
+def test_a_bulk_action_warns_before_it_sends(client: Client, ticket: Ticket, agent: Actor, at: datetime) -> None:
+    hostwerk = factories.OrganisationFactory(name="Hostwerk")
+    engagements.offer(ticket=ticket, organisation=hostwerk, actor=agent, at=at)
+    other = tickets.open_ticket(title="No engagement", description=SECRET, actor=agent, at=at)
+    both = {"ticket": [ticket.public_id, other.public_id], "step": "preview"}
+
+    page = words(client.post("/tickets/bulk/", {"verb": "message", "body": SECRET, **both}).content)
+    assert "Nothing has been sent yet" not in page  # it stays with us
+    given = {"verb": "message", "body": SECRET, "for_engaged": "on", **both}
+    answer = client.post("/tickets/bulk/", given)
+    assert "<strong>a password</strong> – Hostwerk: sent as it stands if you continue" in words(answer.content)
+    assert not Message.objects.exists()
+    client.post("/tickets/bulk/", given | {"step": "apply", "previewed": answer.context["previewed"]})
+    assert Message.objects.get().ticket == ticket
+
+    hand_over = {"verb": "hand_over", "organisation": factories.OrganisationFactory(name="Printfix").public_id, **both}
+    page = words(client.post("/tickets/bulk/", hand_over).content)
+    assert f"<strong>a password</strong> – Printfix: sent as it stands if you continue ({other.label})" in page
+
+
 # -- the rule of the connection
 
 
@@ -204,6 +224,13 @@ def test_what_is_refused_is_refused_before_and_when_it_is_sent(
     page = words(client.post(f"{ticket.get_absolute_url()}comment/", given).content)
     assert "the connection does not send this" in page
     assert "Send anyway" not in page
+    assert not Message.objects.exists()
+
+    in_bulk = {"verb": "message", "body": SECRET, "for_engaged": "on", "ticket": [ticket.public_id]}
+    answer = client.post("/tickets/bulk/", in_bulk | {"step": "preview"})
+    assert "the connection does not send this" in words(answer.content)
+    assert "Apply to 1 ticket" not in words(answer.content)
+    client.post("/tickets/bulk/", in_bulk | {"step": "apply", "previewed": answer.context["previewed"]})
     assert not Message.objects.exists()
 
     comments.comment(ticket=ticket, body=SECRET, legs=[offered.leg], actor=agent, at=offered.leg.offered_at)

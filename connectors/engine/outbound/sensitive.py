@@ -37,7 +37,7 @@ class SensitiveDataWarning:
     organisation: str
     where: str
     """The name of the file; empty for the text."""
-    what: list[str | Promise]
+    what: tuple[str | Promise, ...]
     rule: str
 
     @property
@@ -95,7 +95,7 @@ def warnings(
         SensitiveDataWarning(
             organisation=each.name,
             where=where,
-            what=[LABELS[kind] for kind in kinds],
+            what=tuple(LABELS[kind] for kind in kinds),
             rule=rules.get(each.pk, Rule.WARN),
         )
         for each in receivers
