@@ -11,6 +11,7 @@ from django.http import QueryDict
 from console.lists import ShownAs, filters_of
 from console.rows import columns
 from console.rows.tickets import TicketRow, ticket_rows
+from hub.core.planned import planned
 from hub.models import Ticket, User
 from hub.queries import permissions, risk_order, sorting
 from hub.queries import tickets as questions
@@ -33,8 +34,10 @@ class Exported:
         place, shown_as = "", self.shown_as
         page_after = risk_order.pages_forward(self.tickets, self.order, shown_as.reader, size=CHUNK)
         while True:
-            page = page_after(place)
-            yield ticket_rows(page.rows, shown_as.reader, user=shown_as.user, needs=shown_as.needs)
+            with planned():
+                page = page_after(place)
+                rows = ticket_rows(page.rows, shown_as.reader, user=shown_as.user, needs=shown_as.needs)
+            yield rows
             place = page.after
             if not place:
                 return

@@ -13,12 +13,14 @@ from console.access import person, reader_of
 from console.polling import live_cursor
 from console.rows.next_minutes import next_minutes
 from console.rows.risk import risk_rows
+from hub.core.planned import planned
 from hub.queries import board as questions
 from hub.queries import business_risk, permissions
 
 
 @require_safe
 @login_required
+@planned()
 def board(request: HttpRequest) -> HttpResponse:
     """Breached clocks, the next ones, current holders, and sync issues."""
     user = person(request)

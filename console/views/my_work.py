@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from console.access import person, reader_of, workers_only
 from console.polling import live_cursor
 from console.rows.tickets import ticket_rows
+from hub.core.planned import planned
 from hub.models import OPEN, Ticket
 from hub.queries.filters import Filters
 from hub.queries.tickets import with_relations
@@ -21,6 +22,7 @@ MOST = 20
 
 @require_safe
 @workers_only
+@planned()
 def my_work(request: HttpRequest) -> HttpResponse:
     """The start page of an agent."""
     user, reader = person(request), reader_of(request)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from console.access import person
+from hub.core.planned import planned
 from hub.models import Organisation, Person, Service, Ticket, User
 from hub.queries import permissions, saved_views
 from hub.queries.filters import Filters
@@ -35,6 +36,7 @@ class Entry:
 
 @require_safe
 @login_required
+@planned()
 def palette(request: HttpRequest) -> HttpResponse:
     """What matches the text, as far as this person may open it; without a text, pages and views."""
     text = request.GET.get("q", "").replace("\x00", "").strip()[:100]

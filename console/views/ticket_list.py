@@ -21,6 +21,7 @@ from console.rows import columns
 from console.rows.chips import chips
 from console.rows.tickets import found_rows, ticket_rows
 from console.views.saved_views import shown_view
+from hub.core.planned import TooSlow, planned
 from hub.models import Ticket
 from hub.queries import choices, permissions, risk_order, sorting
 from hub.queries import tickets as questions
@@ -30,6 +31,8 @@ from hub.search import finding
 from workflows.bulk.verbs import VERBS
 
 PAGE = 50
+PATIENCE = 2.0
+"""Seconds for each query of a list; what takes longer is not worth waiting for, but worth narrowing."""
 SHOWS = [
     ("open", _("Open")),
     ("breached", _("Breached")),
@@ -54,14 +57,12 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
     if "how" in asked:
         return redirect(f"{request.path}?{_chosen(asked, filters)}")
     order = sorting.order(asked.get("sort", "-changed"), reader)
-    tickets = permissions.visible_tickets(user)
     shown_as = ShownAs(user=user, reader=reader, columns=columns.chosen(",".join(asked.getlist("columns")), reader))
     own = _kept(asked, text, order, shown_as)
     view = f"view={asked['view'][:26]}" if asked.get("view", "").isalnum() else ""
     kept = "&".join(part for part in (own, view) if part)
     shown = {
-        **(_found(asked, text, filters, shown_as) if text else _listed(asked, filters, order, shown_as)),
-        **_filter_panel(asked, filters, tickets, reader),
+        **_in_time(asked, text, filters, order, shown_as),
         **shown_view(request, filters, own),
         "text": text,
         "filters": filters,
@@ -79,6 +80,21 @@ def ticket_list(request: HttpRequest) -> HttpResponse:
         "cursor": live_cursor(user),
     }
     return render(request, "console/tickets.html", shown)
+
+
+def _in_time(asked: QueryDict, text: str, filters: Filters, order: sorting.Order, shown_as: ShownAs) -> dict[str, Any]:
+    """The tickets and the fields to filter by; of a list that takes too long, the fields alone."""
+    tickets = permissions.visible_tickets(shown_as.user)
+    try:
+        with planned(seconds=PATIENCE):
+            return {
+                **(_found(asked, text, filters, shown_as) if text else _listed(asked, filters, order, shown_as)),
+                **_filter_panel(asked, filters, tickets, shown_as.reader),
+            }
+    except TooSlow:
+        orders = {} if text else _orders(order, shown_as.reader)
+        panel = _filter_panel(QueryDict(), filters, tickets, shown_as.reader)
+        return {"rows": [], "is_too_slow": True, **orders, **panel}
 
 
 def _kept(asked: QueryDict, text: str, order: sorting.Order, shown_as: ShownAs) -> str:
@@ -106,12 +122,15 @@ def _listed(asked: QueryDict, filters: Filters, order: sorting.Order, shown_as: 
         "listed": page,
         "count": min(total := sorting.counted(found), sorting.MOST_COUNTED),
         "is_capped": total > sorting.MOST_COUNTED,
-        "order": order,
-        "sorts": [
-            each for each in sorting.SORTS.values() if reader.known is None or each.slug in sorting.FOR_EVERYBODY
-        ],
+        **_orders(order, reader),
         "is_later": bool(asked.get("after") or asked.get("before")),
     }
+
+
+def _orders(order: sorting.Order, reader: Reader) -> dict[str, Any]:
+    """The order of the list, and those that its reader may choose."""
+    sorts = [each for each in sorting.SORTS.values() if reader.known is None or each.slug in sorting.FOR_EVERYBODY]
+    return {"order": order, "sorts": sorts}
 
 
 def _found(asked: QueryDict, text: str, filters: Filters, shown_as: ShownAs) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from console.access import person
 from hub.core.clock import now
+from hub.core.planned import planned
 from hub.queries import permissions, scorecard
 
 PERIODS = ((7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("1 year")))
@@ -20,6 +21,7 @@ PERIODS = ((7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("1 
 
 @require_safe
 @login_required
+@planned()
 def vendors(request: HttpRequest) -> HttpResponse:
     """The vendors page, for users who see everything; others get 403."""
     if not permissions.sees_everything(person(request)):

@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
+from hub.core.planned import TooSlow, planned
 from hub.models import SavedView, User, ViewPreference
 from hub.queries import permissions, sorting
 from hub.queries import tickets as tickets_queries
@@ -17,6 +18,8 @@ from hub.queries.filters import Filters, parsed
 
 MOST_PINNED = 20
 MOST_COUNTED = sorting.MOST_COUNTED
+PATIENCE, UNKNOWN = 2.0, -1
+"""Seconds for counting the tickets of one view, and what is kept where that is not enough."""
 KEPT_SECONDS = 30
 """For how long the number of tickets of a view is kept for a reader."""
 
@@ -50,7 +53,7 @@ class Pinned:
 
     view: SavedView
     count: int | None
-    """None for a search, whose results are not counted."""
+    """None for a search, whose results are not counted, and where counting takes too long."""
 
     @property
     def is_capped(self) -> bool:
@@ -59,16 +62,19 @@ class Pinned:
 
 def counts(user: User, reader: Reader) -> list[Pinned]:
     """The pinned views with their numbers, which may be half a minute old."""
-    return [Pinned(view=view, count=_count(view, user, reader)) for view in pinned(user)[:MOST_PINNED]]
-
-
-def _count(view: SavedView, user: User, reader: Reader) -> int | None:
-    if QueryDict(view.query).get("q"):
-        return None
-    key = f"saved_view.{user.pk}.{view.pk}.{crc32(view.query.encode())}"
-    known = cache.get(key)
-    if known is None:
-        found = tickets_queries.narrowed(permissions.visible_tickets(user), filters_of_view(view), reader)
-        known = sorting.counted(found, most=MOST_COUNTED)
-        cache.set(key, known, KEPT_SECONDS)
-    return int(known)
+    views = list(pinned(user)[:MOST_PINNED])
+    keys = {view.pk: f"saved_view.{user.pk}.{view.pk}.{crc32(view.query.encode())}" for view in views}
+    known: dict[str, int] = cache.get_many(keys.values())
+    new = [view for view in views if keys[view.pk] not in known and not QueryDict(view.query).get("q")]
+    counting = ""
+    try:
+        with planned(seconds=PATIENCE):
+            for view in new:
+                counting = keys[view.pk]
+                found = tickets_queries.narrowed(permissions.visible_tickets(user), filters_of_view(view), reader)
+                known[counting] = sorting.counted(found, most=MOST_COUNTED)
+    except TooSlow:
+        known[counting] = UNKNOWN  # the next request goes on behind it
+    cache.set_many({keys[view.pk]: known[keys[view.pk]] for view in new if keys[view.pk] in known}, KEPT_SECONDS)
+    numbers = {pk: known.get(key, UNKNOWN) for pk, key in keys.items()}
+    return [Pinned(view=view, count=None if numbers[view.pk] == UNKNOWN else numbers[view.pk]) for view in views]

@@ -37,7 +37,6 @@ FLOORS: Mapping[str, str] = {
         "SELECT * FROM hub_event WHERE ticket_id = (SELECT id FROM hub_ticket WHERE title = 'Two hundred events' "
         "ORDER BY number LIMIT 1) ORDER BY seq"
     ),
-    "poll": "SELECT max(id) FROM hub_event",
 }
 """By page."""
 

@@ -38,15 +38,16 @@ def combinations() -> list[str]:
     return lists + pairs + hopeless
 
 
-def rows(url: str, folder: str) -> Iterator[Row]:
+def rows(url: str, folder: str, scale: float) -> Iterator[Row]:
+    """`scale`: how much slower this machine is than the one for which goals in milliseconds were set."""
     path.prepare(url, folder)
     cookies, live, floor = _ready()
     with ExitStack() as stack:
         servers = [stack.enter_context(path.web(workers=1)) for _ in range(SERVERS)]
         ports = [port for port, _process in servers]
-        yield from _people(ports, cookies)
-        yield from _export(ports[0], cookies, floor)
-        yield from _polls(ports[0], servers[0][1].pid, live, url)
+        yield from _people(ports, cookies, scale)
+        yield from _export(ports[0], cookies, floor, scale)
+        yield from _polls(ports[0], servers[0][1].pid, live, url, scale)
 
 
 def _ready() -> tuple[dict[str, str], str, float]:
@@ -77,7 +78,7 @@ def _copied() -> float:
         return time.perf_counter() - began
 
 
-def _people(ports: list[int], cookies: dict[str, str]) -> Iterator[Row]:
+def _people(ports: list[int], cookies: dict[str, str], scale: float) -> Iterator[Row]:
     """Some people who open one list after the other, each with a pause between two."""
     lists, taken, pause = combinations(), dict[str, list[float]](), threading.Event()
 
@@ -100,10 +101,12 @@ def _people(ports: list[int], cookies: dict[str, str]) -> Iterator[Row]:
     slowest = sorted(taken, key=lambda query: -statistics.median(taken[query]))[:3]
     found = percentile(every, 0.95)
     worst = "; slowest: " + ", ".join(f"{query} {statistics.median(taken[query]):.0f} ms" for query in slowest)
-    yield Row(f"{len(lists)} lists, {USERS} people", f"p95 {found:.0f} ms{worst}", "–", "p95 60 ms", found <= 60)
+    must = 60 * scale
+    found_ = f"p95 {found:.0f} ms{worst}"
+    yield Row(f"{len(lists)} lists, {USERS} people", found_, "–", f"p95 {must:.0f} ms", found <= must)
 
 
-def _export(port: int, cookies: dict[str, str], floor: float) -> Iterator[Row]:
+def _export(port: int, cookies: dict[str, str], floor: float, scale: float) -> Iterator[Row]:
     began, first, lines = time.perf_counter(), 0.0, 0
     url = f"http://127.0.0.1:{port}/tickets/export.csv?show=ended"
     with requests.get(url, cookies=cookies, stream=True, timeout=600) as answer:
@@ -114,12 +117,12 @@ def _export(port: int, cookies: dict[str, str], floor: float) -> Iterator[Row]:
             if lines >= EXPORTED:
                 break
     times = (time.perf_counter() - began) / floor
-    yield Row("CSV, first byte", f"{first:.0f} ms", "–", "300 ms", first <= 300)
+    yield Row("CSV, first byte", f"{first:.0f} ms", "–", f"{300 * scale:.0f} ms", first <= 300 * scale)
     found = f"{times:.1f} times, {lines:,} rows"
     yield Row(f"CSV of {EXPORTED:,} rows", found, f"COPY: {floor:.2f} s", "12 times", times <= 12)
 
 
-def _polls(port: int, pid: int, live: str, url: str) -> Iterator[Row]:
+def _polls(port: int, pid: int, live: str, url: str, scale: float) -> Iterator[Row]:
     """Open pages that ask every two seconds, from a process of its own."""
     cpu = path.Cpu(url, [pid])
     done = subprocess.run(
@@ -131,5 +134,8 @@ def _polls(port: int, pid: int, live: str, url: str) -> Iterator[Row]:
     )
     p95, seconds, count = map(float, done.stdout.split())
     share = cpu.used() / seconds
-    found = f"p95 {p95:.0f} ms, {share:.2f} cores, {count / seconds:,.0f} a second"
-    yield Row(f"{CONSOLES:,} open pages that poll", found, "–", "p95 100 ms, half a core", p95 <= 100 and share <= 0.5)
+    each = 1000 * cpu.used() / count
+    found = f"p95 {p95:.0f} ms, {share:.2f} cores, {count / seconds:,.0f} a second, {each:.2f} ms each"
+    goal = f"p95 {100 * scale:.0f} ms, {0.5 * scale:.1f} cores, {0.4 * scale:.2f} ms each"
+    is_met = p95 <= 100 * scale and share <= 0.5 * scale and each <= 0.4 * scale
+    yield Row(f"{CONSOLES:,} open pages that poll", found, "–", goal, is_met)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import statistics
 import sys
 import time
@@ -38,9 +39,15 @@ PAGES: Mapping[str, tuple[str, str]] = {
     "ticket.events": ("manager", "/tickets/{events}/"),
     "ticket.messages": ("manager", "/tickets/{messages}/"),
     "new": ("manager", "/tickets/new/"),
-    "poll": ("manager", "/live/?cursor={cursor}"),
 }
 """Who reads which page; both builds have them."""
+OWN: Mapping[str, tuple[str, str]] = {
+    "list.next": ("manager", "/tickets/?{next}"),
+    "pinned": ("manager", "/views/pinned/"),
+    "choices": ("manager", "/tickets/?edit=service"),
+}
+"""What 602caa8 has not."""
+PINNED = 20
 
 
 class Cpu:
@@ -82,13 +89,16 @@ def measure(client: Any, path: str, times: int, cpu: Cpu) -> Figures:
         "python": 1000 * spent / times,
         "database": 1000 * database / times,
         "wall": statistics.median(walls),
-        "queries": len(queries),
+        "queries": sum(query["sql"] not in ("BEGIN", "COMMIT") for query in queries),
         "bytes": size,
     }
 
 
 def _read(client: Any, path: str) -> int:
-    """The compressed size of a page. RuntimeError unless it is there."""
+    """The compressed size of a page. RuntimeError unless it is there. Nothing that was kept helps."""
+    from django.core.cache import cache
+
+    cache.clear()
     answer = client.get(path)
     if answer.status_code not in (200, 204):
         raise RuntimeError(f"{path}: {answer.status_code}")
@@ -114,23 +124,29 @@ def names() -> dict[str, str]:
         "common": "vpn" if IS_BEFORE else "vpn+restarted",
         "events": tickets.filter(title="Two hundred events").values_list("public_id", flat=True)[0],
         "messages": tickets.filter(title="Eight hundred messages").values_list("public_id", flat=True)[0],
-        "cursor": _cursor(),
         "word": word_of(middle.pk),
+        **({} if IS_BEFORE else _own_names()),
     }
 
 
-def _cursor() -> str:
-    from tests.bench.build import IS_BEFORE
+def _own_names() -> dict[str, str]:
+    """Those of OWN; the manager gets views in the navigation."""
+    from django.test import Client
+    from django.utils import timezone
 
-    if IS_BEFORE:
-        from console.views.board import live_cursor as cursor_now
-
-        return cursor_now()
-    from console import polling
-    from hub.models import User
+    from hub.models import SavedView, User, ViewPreference
 
     user = User.objects.get(email="manager@bench.test")
-    return f"{polling.live_cursor(user)}&pass={polling.pass_for(user)}"
+    for number in range(PINNED):
+        query = f"priority=P{1 + number % 4}&sort=due" if number % 2 else f"holder.not=us&priority=P{1 + number % 4}"
+        view, _made = SavedView.objects.get_or_create(owner=user, name=f"View {number:02}", defaults={"query": query})
+        ViewPreference.objects.get_or_create(user=user, view=view, defaults={"pinned_at": timezone.now()})
+    client = Client()
+    client.force_login(user)
+    found = re.search(r'rel="next" href="\?([^"]+)"', client.get("/tickets/").content.decode())
+    if found is None:
+        raise RuntimeError("The list has no second page.")
+    return {"next": found[1].replace("&amp;", "&")}
 
 
 def measured(times: int, pages: Sequence[str]) -> dict[str, Figures]:
@@ -139,8 +155,9 @@ def measured(times: int, pages: Sequence[str]) -> dict[str, Figures]:
     from hub.models import User
 
     known, cpu, found = names(), Cpu(os.environ["DATABASE_URL"]), {}
+    pages_of_both = {**PAGES, **OWN}
     for name in pages:
-        who, path = PAGES[name]
+        who, path = pages_of_both[name]
         client = Client()
         client.force_login(User.objects.get(email=f"{who}@bench.test"))
         found[name] = measure(client, path.format_map(known), times, cpu)
@@ -151,6 +168,8 @@ def main() -> None:
     import django
 
     django.setup()
+    from tests.bench.build import IS_BEFORE
+
     times, *pages = sys.argv[1:]
     if times == "data":
         from tests.bench import console_data, dataset
@@ -159,7 +178,7 @@ def main() -> None:
         console_data.make(*map(int, pages))
         found: object = {}
     else:
-        found = measured(int(times), pages or list(PAGES))
+        found = measured(int(times), pages or [*PAGES, *(() if IS_BEFORE else OWN)])
     sys.stdout.write(json.dumps(found) + "\n")
 
 
