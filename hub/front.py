@@ -86,7 +86,7 @@ class _TooLarge(Exception):
 
 
 class _Gone(Exception):
-    """The client disconnected before its body was complete: a response is pointless."""
+    """The client has disconnected: a response, or the rest of one, is pointless."""
 
 
 class _Answer(NamedTuple):
@@ -118,7 +118,7 @@ class Front:
         elif scope["type"] == "http":
             answer = await self._answered(scope, receive)
             if answer is not None:
-                await _written(send, answer, self.answer_seconds)
+                await _written(receive, send, answer, self.answer_seconds)
 
     async def _answered(self, scope: Scope, receive: Receive) -> _Answer | None:
         """The response; None if the client has disconnected."""
@@ -327,7 +327,7 @@ async def _read(receive: Receive, body: Any, limit: int, seconds: float) -> None
         is_more = message.get("more_body", False)
 
 
-async def _written(send: Send, answer: _Answer, seconds: float) -> None:
+async def _written(receive: Receive, send: Send, answer: _Answer, seconds: float) -> None:
     """Send the response as fast as the client reads it; after `seconds` the rest is dropped.
 
     Of a response that is still being made, each piece has this time.
@@ -337,26 +337,43 @@ async def _written(send: Send, answer: _Answer, seconds: float) -> None:
         async with asyncio.timeout(seconds) as limit:
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
             if isinstance(content, Streamed):
-                await _sent_in_parts(send, content, limit, seconds)
+                await _sent_in_parts(receive, send, content, limit, seconds)
             else:
                 while piece := content.read(PIECE):
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
-    except TimeoutError:
+    except (TimeoutError, _Gone):
         pass
     finally:
         content.close()
 
 
-async def _sent_in_parts(send: Send, content: Streamed, limit: asyncio.Timeout, seconds: float) -> None:
-    now = asyncio.get_running_loop().time
-    while True:
-        limit.reschedule(None)  # the client does not wait longer than we do
-        piece = await content.read(PIECE)
-        limit.reschedule(now() + seconds)
-        if not piece:
-            return
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+async def _sent_in_parts(
+    receive: Receive, send: Send, content: Streamed, limit: asyncio.Timeout, seconds: float
+) -> None:
+    """Send each piece as soon as it is made. Raises _Gone if the client disconnects: sending would not tell."""
+    now, gone = asyncio.get_running_loop().time, asyncio.ensure_future(_disconnected(receive))
+    try:
+        while True:
+            limit.reschedule(None)  # the client does not wait longer than we do
+            made = asyncio.ensure_future(content.read(PIECE))
+            await asyncio.wait({made, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                made.cancel()
+                raise _Gone
+            limit.reschedule(now() + seconds)
+            piece = made.result()
+            if not piece:
+                return
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    finally:
+        gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Returns when the client has disconnected."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _refusal(scope: Scope, status: int, text: Promise) -> _Answer:

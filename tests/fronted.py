@@ -51,12 +51,21 @@ def seen(wanted: dict[str, Any]) -> Callable[..., Iterable[bytes]]:
 
 
 async def fronted(
-    application: Callable[..., Iterable[bytes]], send: Any, *, path: str = "/x/", query: bytes = b""
+    application: Callable[..., Iterable[bytes]],
+    send: Any,
+    *,
+    path: str = "/x/",
+    query: bytes = b"",
+    gone: asyncio.Event | None = None,
 ) -> None:
-    """One request through a front."""
+    """One request through a front. After `gone` is set, the client has disconnected."""
+    messages = [{"type": "http.request", "body": b""}]
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": b""}
+        if not messages:
+            await (gone or asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
+        return messages.pop()
 
     scope = {"type": "http", "method": "GET", "path": path, "query_string": query, "http_version": "1.1", "headers": []}
     await Front(application, threads=1)({**scope, "client": ("203.0.113.5", 1)}, receive, send)

@@ -92,6 +92,23 @@ def test_a_response_that_fails_before_its_first_part_is_not_begun() -> None:
         alone(streaming(Parts(made())), [{"type": "http.request", "body": b""}])
 
 
+def test_nothing_more_is_made_for_a_client_that_has_disconnected() -> None:
+    many = Parts(b"x" * 1000 for _ in iter(int, 1))  # without an end
+
+    async def cancelled() -> None:
+        gone, sent = asyncio.Event(), []
+
+        async def send(message: dict[str, Any]) -> None:  # a server takes what is sent to somebody who has gone
+            sent.append(message)
+            if len(sent) > 10:
+                gone.set()
+
+        await fronted(streaming(many), send, gone=gone)
+
+    asyncio.run(asyncio.wait_for(cancelled(), 10))
+    assert many.is_closed.wait(10)
+
+
 def test_nothing_more_is_made_for_a_client_that_reads_no_further() -> None:
     many = Parts(b"x" * 1000 for _ in iter(int, 1))  # without an end
     assert alone(streaming(many), [{"type": "http.request", "body": b""}], never_reads=True) == []
