@@ -64,6 +64,7 @@ OPEN_LISTS = {
     "priority": ["priority", "number"],
     "opening": ["opened_at", "number"],
     "holding": ["held_since", "number"],
+    "number": ["number"],
 }
 """The orders of lists of open tickets that have an index of their own."""
 
@@ -183,6 +184,11 @@ class Ticket(models.Model):
                     fields=fields, condition=Q(phase__in=OPEN, imported_from=None), name=f"ticket_open_by_{name}"
                 )
                 for name, fields in OPEN_LISTS.items()
+            ),
+            models.Index(
+                fields=["opened_at", "number"],
+                condition=~Q(phase__in=OPEN) & Q(imported_from=None),
+                name="ticket_ended_by_opening",
             ),
             models.Index(fields=["id"], condition=Q(is_indexed=False), name="ticket_to_index"),
             models.Index(fields=["id"], condition=Q(is_major=True, phase__in=OPEN), name="ticket_major_and_open"),
