@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import psycopg
@@ -37,10 +37,12 @@ def _on_postgresql(seconds: float | None) -> Iterator[None]:
     if seconds is not None:
         wanted["statement_timeout"] = str(int(1000 * seconds))
     try:
-        with transaction.atomic(savepoint=False):
+        with nullcontext() if connection.in_atomic_block else transaction.atomic():
             _set(wanted)
-            yield
-            _set(dict.fromkeys(wanted, "DEFAULT"))  # within another transaction, it would last as long as that one
+            try:
+                yield
+            finally:  # within another transaction, it would last as long as that one
+                _set(dict.fromkeys(wanted, "DEFAULT"))
     except OperationalError as error:
         if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
             raise TooSlow from error
@@ -48,8 +50,13 @@ def _on_postgresql(seconds: float | None) -> Iterator[None]:
 
 
 def _set(values: dict[str, str]) -> None:
-    """Settings of this transaction, which PgBouncer leaves to it. None of them is counted as a query of the page."""
+    """Settings of this transaction, which PgBouncer leaves to it. None of them is counted as a query of the page.
+
+    They end with a transaction that has failed, and with its session, anyway.
+    """
     session: Any = connection.connection
+    if session is None or session.closed or session.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
+        return
     session.execute(";".join(f"SET LOCAL {name} TO {value}" for name, value in values.items()), prepare=False)
 
 
