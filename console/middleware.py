@@ -59,7 +59,7 @@ class SessionLimitMiddleware:
                 logout(request)
             elif not self._is_polling(request):
                 self._used(request, at)
-        return _back_to_the_form(request, self.get_response(request))
+        return _said_on_the_page(request, _back_to_the_form(request, self.get_response(request)))
 
     def _is_over(self, request: HttpRequest, at: datetime) -> bool:
         began, used = (self._instant(request, name, at) for name in ("began_at", "used_at"))
@@ -92,6 +92,15 @@ def _back_to_the_form(request: HttpRequest, response: HttpResponse) -> HttpRespo
     asked[REDIRECT_FIELD_NAME] = urlunsplit(("", "", parts.path, parts.query, "")) if is_ours else "/"
     response["Location"] = f"{place}?{asked.urlencode(safe='/')}"
     return response
+
+
+def _said_on_the_page(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """To a part of an open page, no log-in page in its place, but an event on which the page says so (live.js)."""
+    place, _mark, query = response.get("Location", "").partition("?")
+    is_forced = place == reverse(settings.LOGIN_URL) and REDIRECT_FIELD_NAME in QueryDict(query)
+    if not is_forced or request.headers.get("HX-Request") != "true":
+        return response
+    return HttpResponse(status=204, headers={"HX-Trigger": "logged-out"})
 
 
 class TimeZoneMiddleware:

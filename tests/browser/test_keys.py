@@ -11,6 +11,7 @@ from hub.domain import tickets
 from hub.domain.actors import Actor
 from hub.models import Organisation, Ticket, User
 from hub.search import indexing
+from tests import factories
 from tests.browser.people import a_person, a_workflow, logged_in, some_tickets
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -61,6 +62,23 @@ def test_a_key_acts_on_the_current_ticket_and_never_in_a_field(page: Any, live_s
     search = page.get_by_label("Search tickets")
     assert search.input_value() == "jxa"
     assert page.locator(".hub-current, .hub-row input:checked").count() == 0
+
+
+def test_r_replies_to_the_requester(browser: Any, live_server: Any, us: Organisation) -> None:
+    a_workflow()
+    mona = a_person(us, "manager", "Mona Manager")
+    made = tickets.open_ticket(
+        title="No mail",
+        requester=factories.PersonFactory(name="Priya"),
+        actor=Actor.person(mona, us),
+        at=datetime.now(UTC),
+    )
+    page = logged_in(browser, live_server, mona)
+    page.goto(f"{live_server.url}{made.get_absolute_url()}")
+    page.keyboard.press("r")
+    assert page.get_by_label("Priya").is_checked()
+    page.keyboard.type("It works again.")
+    assert page.get_by_placeholder("Write a message.").input_value() == "It works again."
 
 
 def test_the_list_of_shortcuts_names_those_of_the_page_and_they_can_be_switched_off(

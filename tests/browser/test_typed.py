@@ -64,6 +64,26 @@ def test_after_a_session_that_had_ended(page: Any, live_server: Any, ticket: Tic
     assert page.get_by_placeholder("Write a message.").input_value() == ""
 
 
+def test_an_open_page_says_that_the_session_has_ended_and_keeps_what_is_written(
+    page: Any, live_server: Any, ticket: Ticket
+) -> None:
+    page.get_by_placeholder("Write a message.").fill("half a thought")
+    Session.objects.all().delete()
+    page.evaluate("htmx.ajax('GET', location.pathname, {target: '#head', swap: 'outerHTML'})")
+    page.get_by_text("You have been logged out.").wait_for()
+    assert page.get_by_placeholder("Write a message.").input_value() == "half a thought"
+    assert page.locator("input[type=password]").count() == 0
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="log in in a new tab").click()
+    log_in(opened.value)
+    opened.value.get_by_role("heading", name="VPN down").or_(opened.value.locator(".hub-menu")).first.wait_for()
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("link", name="Back to the form with your entries").click()  # it was of the session before
+    page.get_by_text(BACK).wait_for()
+    page.get_by_role("button", name="Send").click()
+    page.locator(".hub-body", has_text="half a thought").wait_for()
+
+
 def test_after_a_database_that_did_not_answer(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def locked(**_what: Any) -> Any:
         raise OperationalError("database is locked")

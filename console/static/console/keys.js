@@ -39,6 +39,9 @@
       (field || element).focus();
     } else if (isWriting(element)) {
       element.focus();
+    } else if (element.dataset.then) {
+      if (!element.checked) element.click();
+      document.getElementById(element.dataset.then).focus();
     } else {
       if (element.name === "verb" && current() && !document.querySelector(".hub-row input:checked")) tick();
       element.click();

@@ -24,6 +24,11 @@
     if (before.length !== after.length) return;
     before.forEach(function (each, index) { after[index].open = each.open; });
   });
+  // A session has ended: what is on the page stays, and a line says how to go on.
+  document.addEventListener("logged-out", function () {
+    var said = document.getElementById("logged-out");
+    if (said) said.hidden = false;
+  });
   // After earlier lines have taken the place of the link to them, reading goes on with the first of them.
   document.addEventListener("htmx:beforeSwap", function (event) {
     if (!event.detail.target.classList.contains("hub-earlier")) return;
